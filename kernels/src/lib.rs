@@ -1,2 +1,17 @@
-//! placeholder
+//! The SIMD kernels of `equilibria`: slices in, slices out.
+//!
+//! Every kernel takes a [`Level`], checks its lengths, never allocates (the caller passes workspace) and reads
+//! no uninitialised memory. An algorithm is written once over `Lanes` ([`lanes`]) and compiled once a level
+//! ([`dispatch`]). Without feature `std` the crate needs `core` alone.
+
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+pub(crate) mod dispatch;
+pub(crate) mod lanes;
+pub mod level;
+
+pub use lanes::Scalar;
+pub use level::{Level, LevelError};

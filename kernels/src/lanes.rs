@@ -1,0 +1,227 @@
+//! The small vector trait that kernels are written over, one implementation per level and scalar type.
+//!
+//! An implementation is a token of size zero whose existence proves that the CPU has its instructions; its
+//! arithmetic is therefore safe to call. Only loads and stores through pointers are unsafe.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use core::fmt::{Debug, Display};
+use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// `f32` or `f64`: the scalars that every kernel is compiled for.
+///
+/// Sealed: the constants and lane types belong to this crate's kernels.
+pub trait Scalar:
+    sealed::Tokens
+    + Copy
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// Bits of the fraction: 23 or 52.
+    const FRACTION_BITS: u32;
+    /// Distance from 1 to the next number.
+    const EPSILON: Self;
+
+    /// The nearest number of this type.
+    fn from_f64(x: f64) -> Self;
+    /// The same number, exactly.
+    fn to_f64(self) -> f64;
+}
+
+pub(crate) mod sealed {
+    use super::Lanes;
+
+    /// The lane tokens of a scalar at each level.
+    pub trait Tokens: Sized {
+        type Portable: Lanes<Scalar = Self> + Default;
+        #[cfg(target_arch = "x86_64")]
+        type Avx2: Lanes<Scalar = Self>;
+        #[cfg(target_arch = "x86_64")]
+        type Avx512: Lanes<Scalar = Self>;
+    }
+}
+
+macro_rules! scalar {
+    ($type:ident, $fraction:literal, $portable:ident, $avx2:ident, $avx512:ident) => {
+        impl sealed::Tokens for $type {
+            type Portable = portable::$portable;
+            #[cfg(target_arch = "x86_64")]
+            type Avx2 = avx2::$avx2;
+            #[cfg(target_arch = "x86_64")]
+            type Avx512 = avx512::$avx512;
+        }
+
+        impl Scalar for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const FRACTION_BITS: u32 = $fraction;
+            const EPSILON: Self = $type::EPSILON;
+
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $type
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+        }
+    };
+}
+
+scalar!(f32, 23, F32x4, F32x8, F32x16);
+scalar!(f64, 52, F64x2, F64x4, F64x8);
+
+/// A vector of [`Lanes::COUNT`] scalars and what the CPU does with it.
+///
+/// Every method is `#[inline(always)]`: see [`crate::dispatch`].
+#[allow(missing_docs)] // the arithmetic says itself
+pub trait Lanes: Copy {
+    type Scalar: Scalar;
+    type Vector: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// Lanes in a vector.
+    const COUNT: usize;
+    /// Rows of a GEMM register tile.
+    const MR: usize;
+    /// Vectors in a row of a GEMM register tile.
+    const NV: usize;
+
+    /// The token.
+    ///
+    /// # Safety
+    /// The CPU has the level's instructions.
+    unsafe fn new() -> Self;
+
+    fn splat(self, x: Self::Scalar) -> Self::Vector;
+
+    /// Reads `COUNT` scalars, of any alignment.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load(self, from: *const Self::Scalar) -> Self::Vector;
+
+    /// Reads the first `count <= COUNT` scalars, and no byte beyond them; the other lanes are 0.
+    ///
+    /// # Safety
+    /// The first `count` are readable.
+    unsafe fn load_first(self, from: *const Self::Scalar, count: usize) -> Self::Vector;
+
+    /// Writes `COUNT` scalars, of any alignment.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store(self, to: *mut Self::Scalar, x: Self::Vector);
+
+    /// Writes the first `count <= COUNT` scalars, and no byte beyond them.
+    ///
+    /// # Safety
+    /// The first `count` are writable.
+    unsafe fn store_first(self, to: *mut Self::Scalar, x: Self::Vector, count: usize);
+
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sqrt(self, a: Self::Vector) -> Self::Vector;
+    /// `a * b + c`; rounded once, except at the portable level.
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The smaller; `b` if either is NaN.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger; `b` if either is NaN.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    fn bit_and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn bit_or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn bit_xor(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The bit patterns, shifted left by the width of the fraction: an integer becomes an exponent.
+    fn shift_to_exponent(self, a: Self::Vector) -> Self::Vector;
+    /// The bit patterns, shifted right (zeros come in) by the width of the fraction.
+    fn shift_from_exponent(self, a: Self::Vector) -> Self::Vector;
+
+    /// `a < b`; false on NaN.
+    fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// `a` is NaN.
+    fn is_nan(self, a: Self::Vector) -> Self::Mask;
+    /// `a` where the mask is true, else `b`.
+    fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Transposes the leading `COUNT x COUNT` block: `rows[i][j]` becomes `rows[j][i]`. `rows` has at least
+    /// `COUNT` vectors.
+    fn transpose(self, rows: &mut [Self::Vector; 16]);
+
+    #[inline(always)]
+    fn zero(self) -> Self::Vector {
+        self.splat(Self::Scalar::ZERO)
+    }
+
+    #[inline(always)]
+    fn constant(self, x: f64) -> Self::Vector {
+        self.splat(Self::Scalar::from_f64(x))
+    }
+
+    /// Only the sign bit set.
+    #[inline(always)]
+    fn sign_bit(self) -> Self::Vector {
+        self.splat(-Self::Scalar::ZERO)
+    }
+
+    #[inline(always)]
+    fn neg(self, a: Self::Vector) -> Self::Vector {
+        self.bit_xor(a, self.sign_bit())
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::Vector) -> Self::Vector {
+        let sign = self.bit_and(a, self.sign_bit());
+        self.bit_xor(a, sign)
+    }
+
+    /// The lanes in memory order, in the first `COUNT` places.
+    #[inline(always)]
+    fn to_array(self, a: Self::Vector) -> [Self::Scalar; 16] {
+        let mut array = [Self::Scalar::ZERO; 16];
+        // SAFETY: no level has more than 16 lanes.
+        unsafe { self.store(array.as_mut_ptr(), a) };
+        array
+    }
+
+    /// The sum of the lanes, added pairwise: lane i with lane i + COUNT/2, and so on.
+    #[inline(always)]
+    fn sum(self, a: Self::Vector) -> Self::Scalar {
+        let mut array = self.to_array(a);
+        let mut half = Self::COUNT / 2;
+        while half > 0 {
+            for i in 0..half {
+                array[i] += array[i + half];
+            }
+            half /= 2;
+        }
+        array[0]
+    }
+}

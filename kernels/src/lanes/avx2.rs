@@ -1,0 +1,260 @@
+//! AVX2 with FMA: 8 lanes of f32, 4 of f64, 16 registers.
+
+use super::Lanes;
+use core::arch::x86_64::*;
+
+/// Methods that are one intrinsic.
+macro_rules! via {
+    ($($name:ident($($arg:ident),*) = $intrinsic:ident;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: Self::Vector),*) -> Self::Vector {
+            // SAFETY: the token proves the CPU.
+            unsafe { $intrinsic($($arg),*) }
+        }
+    )*};
+}
+
+/// A window of 8 words that starts at `8 - count` has its first `count` words set.
+static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// A window of 4 words that starts at `4 - count` has its first `count` words set.
+static MASK64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+/// 8 lanes of f32 by AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub struct F32x8(());
+
+impl F32x8 {
+    #[inline(always)]
+    fn first(self, count: usize) -> __m256i {
+        // SAFETY: the token proves the CPU; the window of 8 starts at 0..=8 of 16.
+        unsafe { _mm256_loadu_si256(MASK32.as_ptr().add(8 - count.min(8)).cast()) }
+    }
+}
+
+impl Lanes for F32x8 {
+    type Scalar = f32;
+    type Vector = __m256;
+    type Mask = __m256;
+    const COUNT: usize = 8;
+    const MR: usize = 6;
+    const NV: usize = 2;
+
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller owes 8 readable scalars.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, count: usize) -> __m256 {
+        // SAFETY: masked lanes are not touched; the caller owes the others.
+        unsafe { _mm256_maskload_ps(from, self.first(count)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, x: __m256) {
+        // SAFETY: the caller owes 8 writable scalars.
+        unsafe { _mm256_storeu_ps(to, x) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, x: __m256, count: usize) {
+        // SAFETY: masked lanes are not touched; the caller owes the others.
+        unsafe { _mm256_maskstore_ps(to, self.first(count), x) }
+    }
+
+    via! {
+        add(a, b) = _mm256_add_ps;
+        sub(a, b) = _mm256_sub_ps;
+        mul(a, b) = _mm256_mul_ps;
+        div(a, b) = _mm256_div_ps;
+        sqrt(a) = _mm256_sqrt_ps;
+        mul_add(a, b, c) = _mm256_fmadd_ps;
+        min(a, b) = _mm256_min_ps;
+        max(a, b) = _mm256_max_ps;
+        bit_and(a, b) = _mm256_and_ps;
+        bit_or(a, b) = _mm256_or_ps;
+        bit_xor(a, b) = _mm256_xor_ps;
+    }
+
+    #[inline(always)]
+    fn shift_to_exponent(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(a))) }
+    }
+
+    #[inline(always)]
+    fn shift_from_exponent(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_ps(_mm256_srli_epi32::<23>(_mm256_castps_si256(a))) }
+    }
+
+    #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+    }
+
+    #[inline(always)]
+    fn is_nan(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_blendv_ps(b, a, mask) }
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: &mut [__m256; 16]) {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            // 4x4 blocks within the 128-bit lanes, then the two lanes.
+            for i in (0..8).step_by(4) {
+                let [r0, r1, r2, r3] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                let (low01, high01) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
+                let (low23, high23) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
+                rows[i] = _mm256_shuffle_ps::<0x44>(low01, low23);
+                rows[i + 1] = _mm256_shuffle_ps::<0xee>(low01, low23);
+                rows[i + 2] = _mm256_shuffle_ps::<0x44>(high01, high23);
+                rows[i + 3] = _mm256_shuffle_ps::<0xee>(high01, high23);
+            }
+            for j in 0..4 {
+                let [upper, lower] = [rows[j], rows[4 + j]];
+                rows[j] = _mm256_permute2f128_ps::<0x20>(upper, lower);
+                rows[4 + j] = _mm256_permute2f128_ps::<0x31>(upper, lower);
+            }
+        }
+    }
+}
+
+/// 4 lanes of f64 by AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub struct F64x4(());
+
+impl F64x4 {
+    #[inline(always)]
+    fn first(self, count: usize) -> __m256i {
+        // SAFETY: the token proves the CPU; the window of 4 starts at 0..=4 of 8.
+        unsafe { _mm256_loadu_si256(MASK64.as_ptr().add(4 - count.min(4)).cast()) }
+    }
+}
+
+impl Lanes for F64x4 {
+    type Scalar = f64;
+    type Vector = __m256d;
+    type Mask = __m256d;
+    const COUNT: usize = 4;
+    const MR: usize = 6;
+    const NV: usize = 2;
+
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f64) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_set1_pd(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f64) -> __m256d {
+        // SAFETY: the caller owes 4 readable scalars.
+        unsafe { _mm256_loadu_pd(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f64, count: usize) -> __m256d {
+        // SAFETY: masked lanes are not touched; the caller owes the others.
+        unsafe { _mm256_maskload_pd(from, self.first(count)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f64, x: __m256d) {
+        // SAFETY: the caller owes 4 writable scalars.
+        unsafe { _mm256_storeu_pd(to, x) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f64, x: __m256d, count: usize) {
+        // SAFETY: masked lanes are not touched; the caller owes the others.
+        unsafe { _mm256_maskstore_pd(to, self.first(count), x) }
+    }
+
+    via! {
+        add(a, b) = _mm256_add_pd;
+        sub(a, b) = _mm256_sub_pd;
+        mul(a, b) = _mm256_mul_pd;
+        div(a, b) = _mm256_div_pd;
+        sqrt(a) = _mm256_sqrt_pd;
+        mul_add(a, b, c) = _mm256_fmadd_pd;
+        min(a, b) = _mm256_min_pd;
+        max(a, b) = _mm256_max_pd;
+        bit_and(a, b) = _mm256_and_pd;
+        bit_or(a, b) = _mm256_or_pd;
+        bit_xor(a, b) = _mm256_xor_pd;
+    }
+
+    #[inline(always)]
+    fn shift_to_exponent(self, a: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_pd(_mm256_slli_epi64::<52>(_mm256_castpd_si256(a))) }
+    }
+
+    #[inline(always)]
+    fn shift_from_exponent(self, a: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_pd(_mm256_srli_epi64::<52>(_mm256_castpd_si256(a))) }
+    }
+
+    #[inline(always)]
+    fn less(self, a: __m256d, b: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(a, b) }
+    }
+
+    #[inline(always)]
+    fn is_nan(self, a: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __m256d, a: __m256d, b: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_blendv_pd(b, a, mask) }
+    }
+
+    #[inline(always)]
+    fn transpose(self, rows: &mut [__m256d; 16]) {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            for i in (0..4).step_by(2) {
+                let [r0, r1] = [rows[i], rows[i + 1]];
+                rows[i] = _mm256_unpacklo_pd(r0, r1);
+                rows[i + 1] = _mm256_unpackhi_pd(r0, r1);
+            }
+            for j in 0..2 {
+                let [upper, lower] = [rows[j], rows[2 + j]];
+                rows[j] = _mm256_permute2f128_pd::<0x20>(upper, lower);
+                rows[2 + j] = _mm256_permute2f128_pd::<0x31>(upper, lower);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! 128-bit vectors as arrays: what SSE2, NEON and the compiler's vectoriser share.
+
+use super::Lanes;
+
+macro_rules! portable {
+    ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path) => {
+        #[doc = concat!(stringify!($count), " lanes of ", stringify!($scalar), " in plain Rust.")]
+        #[derive(Clone, Copy, Default)]
+        pub struct $name;
+
+        impl $name {
+            #[inline(always)]
+            fn zip(
+                a: [$scalar; $count],
+                b: [$scalar; $count],
+                f: impl Fn($scalar, $scalar) -> $scalar,
+            ) -> [$scalar; $count] {
+                core::array::from_fn(|i| f(a[i], b[i]))
+            }
+
+            #[inline(always)]
+            fn zip_bits(
+                a: [$scalar; $count],
+                b: [$scalar; $count],
+                f: impl Fn($bits, $bits) -> $bits,
+            ) -> [$scalar; $count] {
+                core::array::from_fn(|i| $scalar::from_bits(f(a[i].to_bits(), b[i].to_bits())))
+            }
+        }
+
+        impl Lanes for $name {
+            type Scalar = $scalar;
+            type Vector = [$scalar; $count];
+            type Mask = [bool; $count];
+            const COUNT: usize = $count;
+            // 4 x 2 accumulators leave half of SSE2's 16 registers to operands.
+            const MR: usize = 4;
+            const NV: usize = 2;
+
+            #[inline(always)]
+            unsafe fn new() -> Self {
+                Self
+            }
+
+            #[inline(always)]
+            fn splat(self, x: $scalar) -> Self::Vector {
+                [x; $count]
+            }
+
+            #[inline(always)]
+            unsafe fn load(self, from: *const $scalar) -> Self::Vector {
+                // SAFETY: the caller owes COUNT readable scalars; arrays of scalars have their alignment.
+                unsafe { from.cast::<Self::Vector>().read_unaligned() }
+            }
+
+            #[inline(always)]
+            unsafe fn load_first(self, from: *const $scalar, count: usize) -> Self::Vector {
+                // SAFETY: the caller owes `count` readable scalars, and i < count.
+                core::array::from_fn(|i| if i < count { unsafe { from.add(i).read() } } else { 0.0 })
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $scalar, x: Self::Vector) {
+                // SAFETY: the caller owes COUNT writable scalars.
+                unsafe { to.cast::<Self::Vector>().write_unaligned(x) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_first(self, to: *mut $scalar, x: Self::Vector, count: usize) {
+                for (i, &lane) in x.iter().enumerate().take(count) {
+                    // SAFETY: the caller owes `count` writable scalars, and i < count.
+                    unsafe { to.add(i).write(lane) }
+                }
+            }
+
+            #[inline(always)]
+            fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| a + b)
+            }
+
+            #[inline(always)]
+            fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| a - b)
+            }
+
+            #[inline(always)]
+            fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| a * b)
+            }
+
+            #[inline(always)]
+            fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| a / b)
+            }
+
+            #[inline(always)]
+            fn sqrt(self, a: Self::Vector) -> Self::Vector {
+                a.map($square_root)
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+                core::array::from_fn(|i| a[i] * b[i] + c[i])
+            }
+
+            #[inline(always)]
+            fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| if a < b { a } else { b })
+            }
+
+            #[inline(always)]
+            fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip(a, b, |a, b| if a > b { a } else { b })
+            }
+
+            #[inline(always)]
+            fn bit_and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip_bits(a, b, |a, b| a & b)
+            }
+
+            #[inline(always)]
+            fn bit_or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip_bits(a, b, |a, b| a | b)
+            }
+
+            #[inline(always)]
+            fn bit_xor(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                Self::zip_bits(a, b, |a, b| a ^ b)
+            }
+
+            #[inline(always)]
+            fn shift_to_exponent(self, a: Self::Vector) -> Self::Vector {
+                a.map(|a| $scalar::from_bits(a.to_bits() << $fraction))
+            }
+
+            #[inline(always)]
+            fn shift_from_exponent(self, a: Self::Vector) -> Self::Vector {
+                a.map(|a| $scalar::from_bits(a.to_bits() >> $fraction))
+            }
+
+            #[inline(always)]
+            fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+                core::array::from_fn(|i| a[i] < b[i])
+            }
+
+            #[inline(always)]
+            fn is_nan(self, a: Self::Vector) -> Self::Mask {
+                a.map(|a| a.is_nan())
+            }
+
+            #[inline(always)]
+            fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                core::array::from_fn(|i| if mask[i] { a[i] } else { b[i] })
+            }
+
+            #[inline(always)]
+            fn transpose(self, rows: &mut [Self::Vector; 16]) {
+                for i in 0..$count {
+                    for j in 0..i {
+                        let upper = rows[j][i];
+                        rows[j][i] = rows[i][j];
+                        rows[i][j] = upper;
+                    }
+                }
+            }
+        }
+    };
+}
+
+portable!(F32x4, f32, u32, 4, 23, libm::sqrtf);
+portable!(F64x2, f64, u64, 2, 52, libm::sqrt);
