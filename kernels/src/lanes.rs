@@ -17,6 +17,7 @@ use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 /// Sealed: the constants and lane types belong to this crate's kernels.
 pub trait Scalar:
     sealed::Tokens
+    + crate::math::constants::Constants
     + Copy
     + Default
     + PartialEq

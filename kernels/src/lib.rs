@@ -12,6 +12,8 @@ extern crate std;
 pub(crate) mod dispatch;
 pub(crate) mod lanes;
 pub mod level;
+mod map;
+pub mod math;
 
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};

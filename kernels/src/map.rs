@@ -1,0 +1,133 @@
+//! Functions of the elements, vector by vector: the loops that the elementwise kernels share.
+
+use crate::dispatch::Operation;
+use crate::lanes::{Lanes, Scalar};
+use core::marker::PhantomData;
+
+/// A function of one element. A type rather than a closure: closures are not `#[inline(always)]`.
+pub(crate) trait Function<T: Scalar>: Copy {
+    fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector) -> L::Vector;
+}
+
+#[allow(dead_code)] // elementwise kernels follow
+/// A function of two elements.
+pub(crate) trait Function2<T: Scalar>: Copy {
+    fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector;
+}
+
+/// `to[i] = function(from[i])`.
+pub(crate) struct Map<'a, T, F> {
+    function: F,
+    /// `length` readable scalars: borrowed for `'a` or equal to `to`.
+    from: *const T,
+    /// `length` writable scalars, borrowed for `'a`.
+    to: *mut T,
+    length: usize,
+    borrows: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T: Scalar, F: Function<T>> Map<'a, T, F> {
+    /// The caller has compared the lengths; the shorter one counts.
+    #[inline]
+    pub(crate) fn new(function: F, from: &'a [T], to: &'a mut [T]) -> Self {
+        let length = from.len().min(to.len());
+        Self { function, from: from.as_ptr(), to: to.as_mut_ptr(), length, borrows: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn in_place(function: F, x: &'a mut [T]) -> Self {
+        let to = x.as_mut_ptr();
+        Self { function, from: to.cast_const(), to, length: x.len(), borrows: PhantomData }
+    }
+}
+
+impl<T: Scalar, F: Function<T>> Operation<T> for Map<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let mut i = 0;
+        while self.length - i >= L::COUNT {
+            // SAFETY: i + COUNT <= length, and each element is read before it is written.
+            unsafe {
+                let y = self.function.apply(lanes, lanes.load(self.from.add(i)));
+                lanes.store(self.to.add(i), y);
+            }
+            i += L::COUNT;
+        }
+        let rest = self.length - i;
+        if rest > 0 {
+            // SAFETY: i + rest == length.
+            unsafe {
+                let y = self.function.apply(lanes, lanes.load_first(self.from.add(i), rest));
+                lanes.store_first(self.to.add(i), y, rest);
+            }
+        }
+    }
+}
+
+/// `to[i] = function(from[i], and[i])`.
+pub(crate) struct Map2<'a, T, F> {
+    function: F,
+    /// `length` readable scalars: borrowed for `'a` or equal to `to`.
+    from: *const T,
+    /// `length` scalars.
+    and: &'a [T],
+    /// `length` writable scalars, borrowed for `'a`.
+    to: *mut T,
+    length: usize,
+    borrows: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T: Scalar, F: Function2<T>> Map2<'a, T, F> {
+    /// The caller has compared the lengths; the shortest one counts.
+    #[inline]
+    pub(crate) fn new(function: F, from: &'a [T], and: &'a [T], to: &'a mut [T]) -> Self {
+        let length = from.len().min(and.len()).min(to.len());
+        Self { function, from: from.as_ptr(), and, to: to.as_mut_ptr(), length, borrows: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn in_place(function: F, x: &'a mut [T], and: &'a [T]) -> Self {
+        let length = x.len().min(and.len());
+        let to = x.as_mut_ptr();
+        Self { function, from: to.cast_const(), and, to, length, borrows: PhantomData }
+    }
+}
+
+impl<T: Scalar, F: Function2<T>> Operation<T> for Map2<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let and = self.and.as_ptr();
+        let mut i = 0;
+        while self.length - i >= L::COUNT {
+            // SAFETY: i + COUNT <= length, and each element is read before it is written.
+            unsafe {
+                let y = self.function.apply(lanes, lanes.load(self.from.add(i)), lanes.load(and.add(i)));
+                lanes.store(self.to.add(i), y);
+            }
+            i += L::COUNT;
+        }
+        let rest = self.length - i;
+        if rest > 0 {
+            // SAFETY: i + rest == length.
+            unsafe {
+                let x = lanes.load_first(self.from.add(i), rest);
+                let y = self.function.apply(lanes, x, lanes.load_first(and.add(i), rest));
+                lanes.store_first(self.to.add(i), y, rest);
+            }
+        }
+    }
+}
+
+/// Panics unless the lengths are equal.
+#[inline]
+#[track_caller]
+pub(crate) fn check_equal(name: &str, length: usize, other_name: &str, other: usize) {
+    assert!(
+        length == other,
+        "{name} has length {length}, {other_name} has length {other}: they must be equal"
+    );
+}

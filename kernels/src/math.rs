@@ -1,0 +1,98 @@
+//! exp, ln, sigmoid, log-sigmoid, softplus and tanh over slices.
+//!
+//! Every function is defined everywhere: NaN gives NaN, infinities their limits, and results that are denormal
+//! or that overflow come out as IEEE 754 has them. Errors are stated in ULP, units in the last place of the
+//! exact result, for every argument and at every level; `kernels/tests/math.rs` measures them.
+
+pub(crate) mod constants;
+mod exp;
+mod ln;
+mod sigmoid;
+mod tanh;
+
+#[allow(unused_imports)] // fused kernels call them
+pub(crate) use self::{
+    exp::exp_lanes,
+    ln::ln_lanes,
+    sigmoid::{log_sigmoid_lanes, sigmoid_lanes, softplus_lanes},
+    tanh::tanh_lanes,
+};
+
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::{Function, Map, check_equal};
+
+/// The polynomial with these coefficients, lowest power first.
+#[inline(always)]
+fn horner<L: Lanes>(lanes: L, x: L::Vector, coefficients: &[L::Scalar]) -> L::Vector {
+    let (mut i, mut y) = (coefficients.len() - 1, lanes.splat(coefficients[coefficients.len() - 1]));
+    while i > 0 {
+        i -= 1;
+        y = lanes.mul_add(y, x, lanes.splat(coefficients[i]));
+    }
+    y
+}
+
+macro_rules! slice_functions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident, $in_place:ident, $type:ident = $lanes:ident;
+    )*) => {$(
+        #[derive(Clone, Copy)]
+        struct $type;
+
+        impl<T: Scalar> Function<T> for $type {
+            #[inline(always)]
+            fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector) -> L::Vector {
+                $lanes(lanes, x)
+            }
+        }
+
+        $(#[$doc])*
+        ///
+        /// **Panics** if the lengths differ.
+        #[track_caller]
+        pub fn $name<T: Scalar>(level: Level, x: &[T], out: &mut [T]) {
+            check_equal("x", x.len(), "out", out.len());
+            dispatch(level, Map::new($type, x, out));
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`], in place.")]
+        pub fn $in_place<T: Scalar>(level: Level, x: &mut [T]) {
+            dispatch(level, Map::in_place($type, x));
+        }
+    )*};
+}
+
+slice_functions! {
+    /// `out = e^x`.
+    ///
+    /// **Accuracy and cost** 1 ULP; denormal results included.
+    exp, exp_in_place, Exp = exp_lanes;
+
+    /// `out = ln x`: -inf at 0 (of either sign), NaN below.
+    ///
+    /// **Accuracy and cost** 1 ULP; denormal arguments included.
+    ln, ln_in_place, Ln = ln_lanes;
+
+    /// `out = 1 / (1 + e^-x)`.
+    ///
+    /// **Accuracy and cost** 3 ULP, in the left tail too, where the result is about e^x.
+    sigmoid, sigmoid_in_place, Sigmoid = sigmoid_lanes;
+
+    /// `out = -ln(1 + e^-x)`, the logarithm of [`sigmoid`].
+    ///
+    /// **Accuracy and cost** 3 ULP, in the right tail too, where the result is about -e^-x.
+    log_sigmoid, log_sigmoid_in_place, LogSigmoid = log_sigmoid_lanes;
+
+    /// `out = ln(1 + e^x)`.
+    ///
+    /// **Accuracy and cost** 3 ULP, in the left tail too, where the result is about e^x.
+    softplus, softplus_in_place, Softplus = softplus_lanes;
+
+    /// `out = tanh x`, with the sign of a zero.
+    ///
+    /// **Accuracy and cost** 3 ULP.
+    tanh, tanh_in_place, Tanh = tanh_lanes;
+}

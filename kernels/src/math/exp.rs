@@ -1,0 +1,48 @@
+//! exp.
+//!
+//! With n = round(x / ln 2) and r = x - n ln 2, e^x = 2^n e^r and |r| <= ln 2 / 2. n ln 2 is subtracted in two
+//! parts (Cody and Waite), the first of which is exact even without a fused multiply-add. e^r = 1 + (r + r^2 q(r))
+//! by a minimax q. 2^n is applied in two halves: n reaches beyond the exponents of normal numbers, where the
+//! result is denormal or infinite.
+
+use super::constants::Constants;
+use super::horner;
+use crate::lanes::{Lanes, Scalar};
+
+/// n, rounded by adding `ROUND` (see there), and e^r - 1.
+#[inline(always)]
+pub(super) fn reduced<L: Lanes>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector) {
+    let (ln_2_high, ln_2_low) = L::Scalar::LN_2;
+    let round = lanes.splat(L::Scalar::ROUND);
+    let rounded = lanes.mul_add(x, lanes.splat(L::Scalar::LOG2_E), round);
+    let n = lanes.sub(rounded, round);
+    let r = lanes.mul_add(n, lanes.splat(-ln_2_high), x);
+    let r = lanes.mul_add(n, lanes.splat(-ln_2_low), r);
+    let q = horner(lanes, r, L::Scalar::EXP);
+    (rounded, lanes.mul_add(lanes.mul(r, r), q, r))
+}
+
+/// exp of a number that is not below `EXP_RANGE` nor above it.
+#[inline(always)]
+fn clamped<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
+    let (rounded, p) = reduced(lanes, x);
+    let round = lanes.splat(L::Scalar::ROUND);
+    let n = lanes.sub(rounded, round);
+    let half = lanes.mul_add(n, lanes.constant(0.5), round);
+    let rest = lanes.add(lanes.sub(n, lanes.sub(half, round)), round);
+    // The first product is exact, so that a denormal result is rounded once.
+    let y = lanes.mul(lanes.add(p, lanes.splat(L::Scalar::ONE)), lanes.shift_to_exponent(half));
+    lanes.mul(y, lanes.shift_to_exponent(rest))
+}
+
+/// e^x; errors in [`super::exp`].
+#[inline(always)]
+pub(crate) fn exp_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
+    exp_nonpositive(lanes, lanes.min(lanes.splat(L::Scalar::EXP_RANGE.1), x))
+}
+
+/// e^x where x <= 0 or NaN (and up to where e^x overflows).
+#[inline(always)]
+pub(super) fn exp_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
+    clamped(lanes, lanes.max(lanes.splat(L::Scalar::EXP_RANGE.0), x))
+}
