@@ -10,10 +10,12 @@
 extern crate std;
 
 pub(crate) mod dispatch;
+pub mod elementwise;
 pub(crate) mod lanes;
 pub mod level;
 mod map;
 pub mod math;
+pub mod reduce;
 
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};
