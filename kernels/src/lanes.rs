@@ -62,17 +62,46 @@ pub(crate) mod sealed {
         type Avx2: Lanes<Scalar = Self>;
         #[cfg(target_arch = "x86_64")]
         type Avx512: Lanes<Scalar = Self>;
+
+        /// C <- alpha A B + beta C, of sizes (m, k, n), operands with row and column strides.
+        ///
+        /// # Safety
+        /// The pointers lead to matrices of those sizes and strides; C's elements share no place.
+        #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
+        unsafe fn matrixmultiply(
+            sizes: (usize, usize, usize),
+            alpha: Self,
+            a: (*const Self, isize, isize),
+            b: (*const Self, isize, isize),
+            beta: Self,
+            c: (*mut Self, isize, isize),
+        );
     }
 }
 
 macro_rules! scalar {
-    ($type:ident, $fraction:literal, $portable:ident, $avx2:ident, $avx512:ident) => {
+    ($type:ident, $fraction:literal, $portable:ident, $avx2:ident, $avx512:ident, $gemm:ident) => {
         impl sealed::Tokens for $type {
             type Portable = portable::$portable;
             #[cfg(target_arch = "x86_64")]
             type Avx2 = avx2::$avx2;
             #[cfg(target_arch = "x86_64")]
             type Avx512 = avx512::$avx512;
+
+            #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
+            unsafe fn matrixmultiply(
+                (m, k, n): (usize, usize, usize),
+                alpha: Self,
+                a: (*const Self, isize, isize),
+                b: (*const Self, isize, isize),
+                beta: Self,
+                c: (*mut Self, isize, isize),
+            ) {
+                // SAFETY: the caller owes what `matrixmultiply` asks for.
+                unsafe {
+                    matrixmultiply::$gemm(m, k, n, alpha, a.0, a.1, a.2, b.0, b.1, b.2, beta, c.0, c.1, c.2);
+                }
+            }
         }
 
         impl Scalar for $type {
@@ -94,8 +123,8 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, 23, F32x4, F32x8, F32x16);
-scalar!(f64, 52, F64x2, F64x4, F64x8);
+scalar!(f32, 23, F32x4, F32x8, F32x16, sgemm);
+scalar!(f64, 52, F64x2, F64x4, F64x8, dgemm);
 
 /// A vector of [`Lanes::COUNT`] scalars and what the CPU does with it.
 ///
@@ -192,6 +221,19 @@ pub trait Lanes: Copy {
         let half = self.mul_add(n, self.constant(0.5), round);
         let rest = self.add(self.sub(n, self.sub(half, round)), round);
         self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
+    }
+
+    /// Asks for the cache line at `place`, which need not exist.
+    #[inline(always)]
+    fn prefetch(self, place: *const Self::Scalar) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+        unsafe {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
     }
 
     #[inline(always)]

@@ -11,11 +11,17 @@ extern crate std;
 
 pub(crate) mod dispatch;
 pub mod elementwise;
+pub mod gemm;
 pub(crate) mod lanes;
 pub mod level;
 mod map;
 pub mod math;
+pub mod matrix;
+pub mod peak;
 pub mod reduce;
+pub mod threads;
 
+pub use gemm::{Activation, Epilogue, gemm};
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};
+pub use matrix::{MatrixMut, MatrixRef};

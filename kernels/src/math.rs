@@ -40,7 +40,7 @@ macro_rules! slice_functions {
         $name:ident, $in_place:ident, $type:ident = $lanes:ident;
     )*) => {$(
         #[derive(Clone, Copy)]
-        struct $type;
+        pub(crate) struct $type;
 
         impl<T: Scalar> Function<T> for $type {
             #[inline(always)]

@@ -1,0 +1,148 @@
+//! The matrix product C <- act(alpha A B + beta C + bias), after Goto & van de Geijn 2008 and BLIS (Van Zee &
+//! van de Geijn 2015).
+//!
+//! ```text
+//! for jc in 0..n by NC                    B's slab (KC x NC), packed, stays in L2 or L3
+//!   for pc in 0..k by KC                  C is read and written once a depth block
+//!     pack B(pc.., jc..) into micropanels of NR columns
+//!     for ic in 0..m by MC                A's block (MC x KC), packed, stays in L2
+//!       pack A(ic.., pc..) into micropanels of MR rows
+//!       for jr in 0..NC by NR             B's micropanel (KC x NR) stays in L1
+//!         for ir in 0..MC by MR           A's micropanels stream from L2
+//!           microkernel: an MR x NR tile of C in registers, KC steps
+//! ```
+//!
+//! A tile holds `NV` vectors of a row of C times `MR` rows; a step of depth loads `NV` vectors of B and
+//! broadcasts `MR` scalars of A. Edges have tiles of their own sizes, so that nothing is computed twice.
+//!
+//! Two shortcuts: a small A is read where it lies (broadcasts do not care about its layout), and so is B if its
+//! rows are contiguous and used by few tiles. Whatever the path and the split over threads, an element of C is
+//! the same chain of multiply-adds, so the result depends on the shape and the level alone.
+//!
+//! Letters: C is m x n, A is m x k, B is k x n.
+
+#[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
+mod backend;
+mod blocking;
+mod epilogue;
+mod microkernel;
+mod packing;
+mod serial;
+
+pub use blocking::CacheSizes;
+pub use epilogue::{Activation, Epilogue};
+
+use crate::dispatch::dispatch;
+use crate::lanes::Scalar;
+use crate::level::Level;
+use crate::matrix::{MatrixMut, MatrixRef};
+use crate::threads;
+use blocking::Grid;
+use serial::{Product, SerialGemm};
+
+/// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
+pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
+    // A C that is contiguous along its columns is computed as its transpose.
+    let len = |m, n| Grid::new::<T>(level, m, n, k, threads::count()).workspace_len();
+    len(m, n).max(len(n, m))
+}
+
+/// C <- act(alpha A B + beta C + bias).
+///
+/// If `beta` is 0, C is not read and may hold anything, NaN included. The epilogue is applied while a tile of C
+/// is in cache, so that a layer is one pass over C.
+///
+/// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides; the epilogue's bias (n). `workspace` at least
+/// [`workspace_len`].
+/// **Panics** if the shapes do not chain or the workspace is short.
+/// **Accuracy and cost** A depth block of up to `KC` products is one chain of fused multiply-adds (rounded after
+/// multiplication at the portable level); 2 m n k operations. Bit-identical for every number of threads.
+#[allow(clippy::too_many_arguments)] // the BLAS's own list
+#[track_caller]
+pub fn gemm<T: Scalar>(
+    level: Level,
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    beta: T,
+    c: MatrixMut<'_, T>,
+    epilogue: Epilogue<'_, T>,
+    workspace: &mut [T],
+) {
+    let (m, n, k) = (c.layout.rows, c.layout.columns, a.layout.columns);
+    assert!(
+        a.layout.rows == m && b.layout.rows == k && b.layout.columns == n,
+        "gemm: ({}, {k}) times ({}, {}) does not give ({m}, {n})",
+        a.layout.rows,
+        b.layout.rows,
+        b.layout.columns,
+    );
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == n, "gemm: a bias of {} for {n} columns", bias.len());
+    }
+    if m == 0 || n == 0 {
+        return;
+    }
+    let mut product = Product {
+        alpha,
+        a: a.data.as_ptr(),
+        a_layout: a.layout,
+        b: b.data.as_ptr(),
+        b_layout: b.layout,
+        beta,
+        c: c.data.as_mut_ptr(),
+        c_layout: c.layout,
+        bias: epilogue.bias.map_or(core::ptr::null(), <[T]>::as_ptr),
+        activation: epilogue.activation,
+    };
+    // Tiles are rows of C: a C that is contiguous along its columns is computed as its transpose.
+    if c.layout.column_stride != 1 && c.layout.row_stride == 1 && epilogue.bias.is_none() {
+        product = product.transposed();
+    }
+    let (m, n) = (product.c_layout.rows, product.c_layout.columns);
+    let grid = Grid::new::<T>(level, m, n, k, threads::count());
+    let needed = grid.workspace_len();
+    assert!(
+        workspace.len() >= needed,
+        "gemm: workspace of {} elements for a {m} x {n} x {k} product that needs {needed}",
+        workspace.len()
+    );
+
+    #[cfg(all(feature = "matrixmultiply", not(target_arch = "x86_64")))]
+    // SAFETY: shapes and spans were checked above; B, A and C are borrowed for this call.
+    if unsafe { backend::gemm(level, &product) } {
+        return;
+    }
+
+    if grid.tasks() == 1 {
+        dispatch(level, SerialGemm { product, blocks: grid.blocks, workspace });
+        return;
+    }
+    let shared = Shared { product, workspace: workspace.as_mut_ptr() };
+    threads::for_each(grid.tasks(), &|task| {
+        let shared = &shared;
+        let (rows, columns) = grid.part(task);
+        // SAFETY: `part` gives disjoint blocks of C within its m x n, `is_injective` made blocks disjoint in
+        // memory, and task < tasks(), so that this part of the workspace is this task's alone and inside it.
+        let (product, workspace) = unsafe {
+            (
+                shared.product.block(rows, columns),
+                core::slice::from_raw_parts_mut(
+                    shared.workspace.add(task * grid.workspace_per_task),
+                    grid.workspace_per_task,
+                ),
+            )
+        };
+        dispatch(level, SerialGemm { product, blocks: grid.blocks, workspace });
+    });
+}
+
+/// What the tasks share.
+struct Shared<T> {
+    product: Product<T>,
+    workspace: *mut T,
+}
+
+// SAFETY: tasks read A, B and the bias, and write disjoint parts of C and the workspace (see `gemm`); all of it
+// is borrowed for the whole call.
+unsafe impl<T: Sync + Send> Sync for Shared<T> {}

@@ -1,0 +1,163 @@
+//! Views of matrices with arbitrary strides.
+
+/// A matrix inside a slice: element (i, j) is `data[i * row_stride + j * column_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixRef<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) layout: Layout,
+}
+
+/// As [`MatrixRef`], writable. No two elements share a place.
+#[derive(Debug)]
+pub struct MatrixMut<'a, T> {
+    pub(crate) data: &'a mut [T],
+    pub(crate) layout: Layout,
+}
+
+/// Sizes and strides, in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub rows: usize,
+    pub columns: usize,
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+impl Layout {
+    /// Length that a slice must have to hold the last element.
+    fn span(&self) -> usize {
+        if self.rows == 0 || self.columns == 0 {
+            return 0;
+        }
+        let last = (self.rows - 1)
+            .checked_mul(self.row_stride)
+            .zip((self.columns - 1).checked_mul(self.column_stride))
+            .and_then(|(row, column)| row.checked_add(column)?.checked_add(1));
+        last.expect("matrix sizes and strides fit usize")
+    }
+
+    #[track_caller]
+    fn check(&self, length: usize) {
+        let span = self.span();
+        assert!(
+            span <= length,
+            "a {} x {} matrix with strides {}, {} spans {span} elements; the slice has {length}",
+            self.rows,
+            self.columns,
+            self.row_stride,
+            self.column_stride,
+        );
+    }
+
+    /// No two elements share a place: one stride clears the whole extent of the other.
+    fn is_injective(&self) -> bool {
+        let clears = |outer: usize, inner: usize, inner_count: usize| {
+            outer > (inner_count - 1).saturating_mul(inner) && (inner > 0 || inner_count == 1)
+        };
+        self.rows == 0
+            || self.columns == 0
+            || (self.rows == 1 && (self.columns == 1 || self.column_stride > 0))
+            || (self.columns == 1 && self.row_stride > 0)
+            || clears(self.row_stride, self.column_stride, self.columns)
+            || clears(self.column_stride, self.row_stride, self.rows)
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+}
+
+impl<'a, T> MatrixRef<'a, T> {
+    /// A contiguous matrix, row after row.
+    ///
+    /// **Panics** if `data` is shorter than `rows * columns`.
+    #[track_caller]
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Self::with_strides(data, rows, columns, columns, 1)
+    }
+
+    /// A matrix with strides in elements.
+    ///
+    /// **Panics** if the last element is outside `data`.
+    #[track_caller]
+    pub fn with_strides(
+        data: &'a [T],
+        rows: usize,
+        columns: usize,
+        row_stride: usize,
+        column_stride: usize,
+    ) -> Self {
+        let layout = Layout { rows, columns, row_stride, column_stride };
+        layout.check(data.len());
+        Self { data, layout }
+    }
+
+    /// The same elements, rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { layout: self.layout.transposed(), ..self }
+    }
+}
+
+impl<'a, T> MatrixMut<'a, T> {
+    /// A contiguous matrix, row after row.
+    ///
+    /// **Panics** if `data` is shorter than `rows * columns`.
+    #[track_caller]
+    pub fn new(data: &'a mut [T], rows: usize, columns: usize) -> Self {
+        Self::with_strides(data, rows, columns, columns, 1)
+    }
+
+    /// A matrix with strides in elements.
+    ///
+    /// **Panics** if the last element is outside `data`, or if two elements could share a place.
+    #[track_caller]
+    pub fn with_strides(
+        data: &'a mut [T],
+        rows: usize,
+        columns: usize,
+        row_stride: usize,
+        column_stride: usize,
+    ) -> Self {
+        let layout = Layout { rows, columns, row_stride, column_stride };
+        layout.check(data.len());
+        assert!(
+            layout.is_injective(),
+            "a writable {rows} x {columns} matrix with strides {row_stride}, {column_stride} overlaps itself"
+        );
+        Self { data, layout }
+    }
+
+    /// The same elements, rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { layout: self.layout.transposed(), data: self.data }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn only_layouts_without_shared_places_are_writable() {
+        let injective = |rows, columns, row_stride, column_stride| {
+            Layout { rows, columns, row_stride, column_stride }.is_injective()
+        };
+        assert!(injective(3, 4, 4, 1));
+        assert!(injective(3, 4, 1, 3));
+        assert!(injective(3, 4, 9, 2));
+        assert!(injective(1, 4, 0, 1));
+        assert!(injective(4, 1, 1, 0));
+        assert!(injective(0, 4, 0, 0));
+        assert!(!injective(3, 4, 3, 1));
+        assert!(!injective(3, 4, 0, 1));
+        assert!(!injective(2, 2, 1, 1));
+        assert!(!injective(1, 4, 7, 0));
+    }
+}

@@ -1,0 +1,44 @@
+//! The machine's limits, for benchmarks to divide by.
+
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+
+/// Fused multiply-adds (multiplications and additions at the portable level) with no memory traffic: `rounds`
+/// rounds of 12 independent vector chains.
+///
+/// Returns the number of floating-point operations done and a value that depends on all of them.
+pub fn multiply_add_chains<T: Scalar>(level: Level, rounds: usize, start: T) -> (usize, T) {
+    dispatch(level, Chains { rounds, start })
+}
+
+struct Chains<T> {
+    rounds: usize,
+    start: T,
+}
+
+/// Two FMA ports with a latency of 4 need 8 chains; more hide the loop.
+const CHAINS: usize = 12;
+
+impl<T: Scalar> Operation<T> for Chains<T> {
+    type Output = (usize, T);
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> (usize, T) {
+        let factor = lanes.splat(self.start);
+        let mut sum = [lanes.zero(); CHAINS];
+        for (i, chain) in sum.iter_mut().enumerate() {
+            *chain = lanes.constant(i as f64 * 0.125);
+        }
+        for _ in 0..self.rounds {
+            for chain in &mut sum {
+                *chain = lanes.mul_add(*chain, factor, factor);
+            }
+        }
+        let mut total = lanes.zero();
+        for chain in sum {
+            total = lanes.add(total, chain);
+        }
+        (2 * CHAINS * L::COUNT * self.rounds, lanes.sum(total))
+    }
+}
