@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "checkpoint")]
+pub mod checkpoint;
 pub mod error;
 pub mod rng;
 
