@@ -8,5 +8,7 @@ extern crate alloc;
 pub mod checkpoint;
 pub mod error;
 pub mod rng;
+#[cfg(feature = "cli")]
+pub mod run;
 
 pub use error::{Error, Result};
