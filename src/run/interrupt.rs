@@ -41,7 +41,7 @@ fn on_signal() {
 mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -54,10 +54,12 @@ mod tests {
         install().unwrap();
         assert!(!requested());
         eprintln!("ready");
-        while !requested() {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !requested() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(Duration::from_secs(20));
+        assert!(requested(), "the first signal was not noticed");
+        std::thread::sleep(Duration::from_secs(10));
         panic!("the second signal did not end the process");
     }
 
