@@ -33,8 +33,7 @@ const VERSIONS: &str = "versions";
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    /// Unlocks when it is closed.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl RunDirectory {
@@ -48,7 +47,7 @@ impl RunDirectory {
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_vacant(path, force)?;
         fs::create_dir_all(path).map_err(|reason| Error::io("creating", path, reason))?;
-        let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        let directory = Self { path: path.to_owned(), lock: lock(path)? };
         // Another process may have come and gone between the look and the lock.
         check_vacant(path, force)?;
         for name in WRITTEN {
@@ -72,7 +71,7 @@ impl RunDirectory {
         if !path.join(CONFIG).is_file() {
             return Err(missing(CONFIG, "a run directory has one; start the run before continuing it"));
         }
-        let lock = lock(path)?;
+        let directory = Self { path: path.to_owned(), lock: lock(path)? };
         if !path.join(CHECKPOINT).is_file() {
             let remedy = "the run ended before its first checkpoint; start it again with --force";
             return Err(missing(CHECKPOINT, remedy));
@@ -80,7 +79,7 @@ impl RunDirectory {
         for name in WRITTEN {
             remove_if_present(&temporary_path(&path.join(name)))?;
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(directory)
     }
 
     /// The folder.
@@ -175,6 +174,16 @@ impl RunDirectory {
         let text = fs::read_to_string(&path).map_err(|reason| Error::io("reading", &path, reason))?;
         let table = toml::from_str(&text).map_err(|reason| malformed_toml(&path, &reason))?;
         Ok((path, table))
+    }
+}
+
+/// Closing the file is not enough: a process that another thread is just starting still has it open.
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Nobody is left to tell, and the end of the process unlocks too.
+            let _ = lock.unlock();
+        }
     }
 }
 
