@@ -113,7 +113,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Writes a shape as `(100, 784)`.
-struct Shape<'a>(&'a [usize]);
+pub(crate) struct Shape<'a>(pub(crate) &'a [usize]);
 
 impl fmt::Display for Shape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

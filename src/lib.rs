@@ -4,7 +4,11 @@
 
 extern crate alloc;
 
+#[cfg(feature = "checkpoint")]
+pub mod checkpoint;
 pub mod error;
 pub mod rng;
+#[cfg(feature = "cli")]
+pub mod run;
 
 pub use error::{Error, Result};

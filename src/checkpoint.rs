@@ -1,0 +1,431 @@
+//! Models and checkpoints as bytes: named tensors and a map of strings, in the safetensors format.
+//!
+//! ```text
+//! 8 bytes          length n of the header, little-endian
+//! n bytes          JSON: {"__metadata__": {key: text}, name: {"dtype", "shape", "data_offsets"}, ...}
+//! the rest         the tensors' values, little-endian, row-major, without gaps
+//! ```
+//!
+//! Python reads the same bytes by `safetensors.numpy.load_file`. Nothing here needs an operating system: a
+//! model in flash is [`Archive::from_bytes`] away.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use crate::error::Shape;
+use crate::{Error, Result};
+
+/// Bytes of the number with which a file begins: the length of its header.
+const LENGTH_BYTES: usize = 8;
+/// The one name that no tensor can have.
+const METADATA_KEY: &str = "__metadata__";
+
+/// Named tensors of f32, f64, u64 or u8 and a map from string to string.
+///
+/// Names are kept in order, so the same content always gives the same bytes, however it was put together.
+///
+/// ```
+/// use equilibria::checkpoint::Archive;
+///
+/// let mut archive = Archive::new();
+/// archive.insert_f32("weight", &[2, 3], &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5])?;
+/// archive.set_metadata("epoch", "7");
+/// let bytes = archive.to_bytes()?;
+///
+/// let archive = Archive::from_bytes(&bytes, "model.safetensors")?;
+/// assert_eq!(archive.tensor_f32("weight", &[2, 3])?[4], 2.0);
+/// assert_eq!(archive.metadata("epoch"), Some("7"));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Archive {
+    tensors: BTreeMap<String, Stored>,
+    metadata: BTreeMap<String, String>,
+    /// What the bytes were said to be; every complaint begins with it.
+    place: String,
+}
+
+impl Archive {
+    /// An archive without tensors and metadata.
+    pub fn new() -> Self {
+        Self { place: "archive".to_string(), ..Self::default() }
+    }
+
+    /// Adds a tensor of f32.
+    ///
+    /// **Shapes** `values` holds as many numbers as the product of `shape`, row-major.
+    /// **Errors** [`Error::ShapeMismatch`] if it does not; [`Error::InvalidArgument`] if the name is taken or is
+    /// the format's own `__metadata__`.
+    pub fn insert_f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+        self.insert(name, shape, values)
+    }
+
+    /// Adds a tensor of f64; otherwise as [`Archive::insert_f32`].
+    pub fn insert_f64(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<()> {
+        self.insert(name, shape, values)
+    }
+
+    /// Adds a tensor of u64; otherwise as [`Archive::insert_f32`].
+    pub fn insert_u64(&mut self, name: &str, shape: &[usize], values: &[u64]) -> Result<()> {
+        self.insert(name, shape, values)
+    }
+
+    /// Adds a tensor of u8; otherwise as [`Archive::insert_f32`].
+    pub fn insert_u8(&mut self, name: &str, shape: &[usize], values: &[u8]) -> Result<()> {
+        self.insert(name, shape, values)
+    }
+
+    /// Sets the text under a key, replacing what was there.
+    pub fn set_metadata(&mut self, key: &str, value: &str) {
+        self.metadata.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// The f32 values of a tensor, row-major.
+    ///
+    /// **Errors** [`Error::Malformed`] if there is no such tensor, or it is of another element type or shape.
+    pub fn tensor_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
+        self.tensor(name, shape)
+    }
+
+    /// The f64 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    pub fn tensor_f64(&self, name: &str, shape: &[usize]) -> Result<&[f64]> {
+        self.tensor(name, shape)
+    }
+
+    /// The u64 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    pub fn tensor_u64(&self, name: &str, shape: &[usize]) -> Result<&[u64]> {
+        self.tensor(name, shape)
+    }
+
+    /// The u8 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    pub fn tensor_u8(&self, name: &str, shape: &[usize]) -> Result<&[u8]> {
+        self.tensor(name, shape)
+    }
+
+    /// The shape of a tensor, whatever its element type.
+    ///
+    /// **Errors** [`Error::Malformed`] if there is no such tensor.
+    pub fn shape(&self, name: &str) -> Result<&[usize]> {
+        self.stored(name).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// The text under a key, if there is one.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// The text under a key that must be there.
+    ///
+    /// **Errors** [`Error::Malformed`] if it is not.
+    pub fn required_metadata(&self, key: &str) -> Result<&str> {
+        self.metadata(key).ok_or_else(|| self.complain(format!("the metadata has no `{key}`")))
+    }
+
+    /// The names of the tensors, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// What the bytes were said to be; `archive` for one that was not read.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The archive as the bytes of a safetensors file; the same content gives the same bytes.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the header would be longer than the format allows (100 MB).
+    /// **Accuracy and cost** bit-exact; one copy of the values.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let too_large = |reason: &dyn core::fmt::Display| Error::invalid(&self.place, reason);
+        let mut bytes =
+            safetensors::serialize(self.tensors.iter(), None).map_err(|reason| too_large(&reason))?;
+        if self.metadata.is_empty() {
+            return Ok(bytes);
+        }
+        // The library would write the metadata in a hash map's order, another one each time, so it goes into
+        // the header here: in order, after the opening brace.
+        let (length, rest) = split_length(&bytes, &self.place)?;
+        let without = rest[..length].trim_ascii_end().to_vec();
+        let text = serde_json::to_string(&self.metadata).map_err(|reason| too_large(&reason))?;
+        let mut header = format!("{{\"{METADATA_KEY}\":{text}").into_bytes();
+        if !self.tensors.is_empty() {
+            header.push(b',');
+        }
+        header.extend_from_slice(&without[1..]);
+        header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');
+        let new_length = (header.len() as u64).to_le_bytes();
+        bytes.splice(..LENGTH_BYTES + length, new_length.into_iter().chain(header));
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a safetensors file; `place` names it in the errors.
+    ///
+    /// Every length is checked against the bytes that are there before memory for it is asked for.
+    ///
+    /// **Errors** [`Error::Malformed`] if the bytes are not a safetensors file (too short, a header that is
+    /// longer than the file or not JSON, data that overlap, leave gaps or do not end with the file, a name that
+    /// occurs twice) or hold an element type other than f32, f64, u64 and u8.
+    /// **Accuracy and cost** bit-exact; one copy of the values.
+    pub fn from_bytes(bytes: &[u8], place: &str) -> Result<Archive> {
+        let (length, rest) = split_length(bytes, place)?;
+        let (header, data) = rest.split_at(length);
+        let index = parse_header(header, place)?;
+        if index.data_len() != data.len() {
+            let problem = format!(
+                "the header promises {} bytes of tensors, the file holds {}; it is damaged or incomplete",
+                index.data_len(),
+                data.len()
+            );
+            return Err(Error::malformed(place, (LENGTH_BYTES + length) as u64, problem));
+        }
+        let mut archive = Archive { place: place.to_owned(), ..Archive::default() };
+        for (name, info) in index.tensors() {
+            let values = Values::read(info, data).ok_or_else(|| {
+                let problem =
+                    format!("tensor `{name}` is of {}; f32, f64, u64 and u8 can be read", info.dtype);
+                Error::malformed(place, LENGTH_BYTES as u64, problem)
+            })?;
+            archive.tensors.insert(name, Stored { shape: info.shape.clone(), values });
+        }
+        for (key, value) in index.metadata().iter().flatten() {
+            archive.set_metadata(key, value);
+        }
+        Ok(archive)
+    }
+
+    fn insert<T: Element>(&mut self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {
+        if shape.iter().try_fold(1, |product: usize, &size| product.checked_mul(size)) != Some(values.len()) {
+            return Err(Error::ShapeMismatch {
+                operation: "insert into an archive",
+                expected: shape.to_vec(),
+                found: [values.len()].to_vec(),
+            });
+        }
+        if name == METADATA_KEY {
+            return Err(Error::invalid(name, "is the format's own name; call the tensor something else"));
+        }
+        match self.tensors.entry(name.to_owned()) {
+            Entry::Occupied(_) => Err(Error::invalid(name, "the archive has a tensor of that name already")),
+            Entry::Vacant(place) => {
+                place.insert(Stored { shape: shape.to_vec(), values: T::store(values.to_vec()) });
+                Ok(())
+            }
+        }
+    }
+
+    fn tensor<T: Element>(&self, name: &str, shape: &[usize]) -> Result<&[T]> {
+        let tensor = self.stored(name)?;
+        let values = T::view(&tensor.values).ok_or_else(|| {
+            self.complain(format!("tensor `{name}` is of {}, expected {}", tensor.values.dtype(), T::DTYPE))
+        })?;
+        if tensor.shape != shape {
+            let (found, expected) = (Shape(&tensor.shape), Shape(shape));
+            return Err(self.complain(format!("tensor `{name}` has shape {found}, expected {expected}")));
+        }
+        Ok(values)
+    }
+
+    fn stored(&self, name: &str) -> Result<&Stored> {
+        self.tensors.get(name).ok_or_else(|| {
+            let mut held = self.names().take(8).collect::<Vec<_>>().join(", ");
+            if self.tensors.len() > 8 {
+                held.push_str(", ...");
+            }
+            self.complain(format!("there is no tensor `{name}`; the file holds [{held}]"))
+        })
+    }
+
+    /// Content that is not what the reader needs; it shows in the header.
+    fn complain(&self, problem: String) -> Error {
+        Error::malformed(&self.place, LENGTH_BYTES as u64, problem)
+    }
+}
+
+/// Splits off the length of the header and proves that the rest is at least that long.
+fn split_length<'a>(bytes: &'a [u8], place: &str) -> Result<(usize, &'a [u8])> {
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+        let problem =
+            format!("{} bytes are too short for a safetensors file, which begins with 8", bytes.len());
+        return Err(Error::malformed(place, 0, problem));
+    };
+    let length = u64::from_le_bytes(*length);
+    match usize::try_from(length) {
+        Ok(length) if length <= rest.len() => Ok((length, rest)),
+        _ => {
+            let problem = format!(
+                "not a safetensors file, or a damaged one: the header should be {length} bytes long, {} follow",
+                rest.len()
+            );
+            Err(Error::malformed(place, 0, problem))
+        }
+    }
+}
+
+/// The header's content; the tensors are proven to follow one another and to fill their places.
+fn parse_header(header: &[u8], place: &str) -> Result<Metadata> {
+    let complain = |problem: String| Error::malformed(place, LENGTH_BYTES as u64, problem);
+    let index: Metadata = serde_json::from_slice(header).map_err(|reason| {
+        complain(if reason.is_data() {
+            format!(
+                "the header is wrong: {reason}; tensors must follow one another without gap or overlap, each \
+                 filling its data_offsets"
+            )
+        } else {
+            format!("the header is not JSON: {reason}")
+        })
+    })?;
+    // A map that is read twice under one name keeps the last: count what was written.
+    let (tensors, metadata) = (index.tensors().len(), index.metadata().as_ref());
+    let [outer, inner] = count_keys(header);
+    if outer != tensors + usize::from(metadata.is_some()) {
+        return Err(complain("the header names a tensor twice".to_string()));
+    }
+    if inner != 3 * tensors + metadata.map_or(0, |map| map.len()) {
+        let problem = "the header has a metadata key twice, or a tensor with a field beside dtype, shape and \
+                       data_offsets";
+        return Err(complain(problem.to_string()));
+    }
+    Ok(index)
+}
+
+/// How many keys valid JSON has in its outermost object, and in the objects one level below.
+fn count_keys(json: &[u8]) -> [usize; 2] {
+    let mut keys = [0, 0];
+    let mut depth = 0_usize;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            // Outside a string a colon stands for a key.
+            b':' if (1..=2).contains(&depth) => keys[depth - 1] += 1,
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// A tensor: its values are as many as its shape says.
+#[derive(Debug, Clone)]
+struct Stored {
+    shape: Vec<usize>,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    U64(Vec<u64>),
+    U8(Vec<u8>),
+}
+
+impl Values {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::F32(_) => Dtype::F32,
+            Self::F64(_) => Dtype::F64,
+            Self::U64(_) => Dtype::U64,
+            Self::U8(_) => Dtype::U8,
+        }
+    }
+
+    /// The values of a tensor out of the data of the whole file; nothing if the element type is not ours.
+    fn read(info: &TensorInfo, data: &[u8]) -> Option<Self> {
+        let bytes = data.get(info.data_offsets.0..info.data_offsets.1)?;
+        match info.dtype {
+            Dtype::F32 => Some(f32::store(little_endian(bytes, f32::from_le_bytes))),
+            Dtype::F64 => Some(f64::store(little_endian(bytes, f64::from_le_bytes))),
+            Dtype::U64 => Some(u64::store(little_endian(bytes, u64::from_le_bytes))),
+            Dtype::U8 => Some(u8::store(bytes.to_vec())),
+            _ => None,
+        }
+    }
+}
+
+fn little_endian<T, const SIZE: usize>(bytes: &[u8], decode: fn([u8; SIZE]) -> T) -> Vec<T> {
+    bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| decode(chunk)).collect()
+}
+
+impl safetensors::View for &Stored {
+    fn dtype(&self) -> Dtype {
+        self.values.dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        #[cfg(target_endian = "little")]
+        let bytes = match &self.values {
+            Values::F32(values) => bytemuck::cast_slice(values).into(),
+            Values::F64(values) => bytemuck::cast_slice(values).into(),
+            Values::U64(values) => bytemuck::cast_slice(values).into(),
+            Values::U8(values) => values.into(),
+        };
+        #[cfg(target_endian = "big")]
+        let bytes = match &self.values {
+            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::U8(values) => values.into(),
+        };
+        bytes
+    }
+
+    fn data_len(&self) -> usize {
+        match &self.values {
+            Values::F32(values) => size_of_val(values.as_slice()),
+            Values::F64(values) => size_of_val(values.as_slice()),
+            Values::U64(values) => size_of_val(values.as_slice()),
+            Values::U8(values) => values.len(),
+        }
+    }
+}
+
+/// A number that an archive can hold.
+trait Element: Copy {
+    const DTYPE: Dtype;
+    fn store(values: Vec<Self>) -> Values;
+    fn view(values: &Values) -> Option<&[Self]>;
+}
+
+macro_rules! element {
+    ($($number:ty: $variant:ident),+) => {$(
+        impl Element for $number {
+            const DTYPE: Dtype = Dtype::$variant;
+
+            fn store(values: Vec<Self>) -> Values {
+                Values::$variant(values)
+            }
+
+            fn view(values: &Values) -> Option<&[Self]> {
+                match values {
+                    Values::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+
+element!(f32: F32, f64: F64, u64: U64, u8: U8);
+
+#[cfg(test)]
+mod tests;

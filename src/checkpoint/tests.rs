@@ -1,0 +1,236 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::Archive;
+use crate::Error;
+
+/// One tensor of each element type, awkward values, and metadata that JSON must escape.
+fn example() -> Archive {
+    let mut archive = Archive::new();
+    let f32s = [0.1, -0.0, f32::MIN_POSITIVE / 8.0, f32::INFINITY, f32::from_bits(0x7fc0_1234), f32::MAX];
+    archive.insert_f32("weight", &[2, 3], &f32s).unwrap();
+    archive.insert_f64("mean", &[2], &[core::f64::consts::PI, -1e-310]).unwrap();
+    archive.insert_u64("stream", &[4], &[u64::MAX, 0, 1, 1 << 63]).unwrap();
+    archive.insert_u8("states", &[3, 1, 1], &[0, 1, 255]).unwrap();
+    archive.insert_f32("empty", &[0, 7], &[]).unwrap();
+    archive.insert_f32("scalar", &[], &[2.5]).unwrap();
+    archive.set_metadata("kind", "rbm");
+    archive.set_metadata("note", "a \"quoted\\ line\"\nμ: {[,");
+    archive.set_metadata("epoch", "7");
+    archive
+}
+
+/// A file with the given header and so many bytes of data.
+fn file(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+fn rejected(bytes: &[u8], expected: &str) {
+    let error = Archive::from_bytes(bytes, "runs/a/model.safetensors").unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Malformed { .. }), "{text}");
+    assert!(text.starts_with("runs/a/model.safetensors: at byte "), "{text}");
+    assert!(text.contains(expected), "{text:?} should say {expected:?}");
+}
+
+#[test]
+fn every_element_type_comes_back_bit_for_bit() {
+    let before = example();
+    let bytes = before.to_bytes().unwrap();
+    let after = Archive::from_bytes(&bytes, "here").unwrap();
+    assert_eq!(after.to_bytes().unwrap(), bytes);
+    let bits = |archive: &Archive| -> Vec<u32> {
+        archive.tensor_f32("weight", &[2, 3]).unwrap().iter().map(|value| value.to_bits()).collect()
+    };
+    assert_eq!(bits(&after), bits(&before));
+    assert_eq!(after.tensor_f64("mean", &[2]).unwrap(), [core::f64::consts::PI, -1e-310]);
+    assert_eq!(after.tensor_u64("stream", &[4]).unwrap(), [u64::MAX, 0, 1, 1 << 63]);
+    assert_eq!(after.tensor_u8("states", &[3, 1, 1]).unwrap(), [0, 1, 255]);
+    assert!(after.tensor_f32("empty", &[0, 7]).unwrap().is_empty());
+    assert_eq!(after.tensor_f32("scalar", &[]).unwrap(), [2.5]);
+    assert_eq!(after.shape("weight").unwrap(), [2, 3]);
+    assert_eq!(after.metadata("note"), Some("a \"quoted\\ line\"\nμ: {[,"));
+    assert_eq!(after.required_metadata("epoch").unwrap(), "7");
+    assert_eq!(after.metadata("seed"), None);
+    assert_eq!(after.names().collect::<Vec<_>>(), ["empty", "mean", "scalar", "states", "stream", "weight"]);
+}
+
+#[test]
+fn the_order_of_insertion_does_not_show_in_the_bytes() {
+    let archive = |names: [&str; 3]| {
+        let mut archive = Archive::new();
+        for name in names {
+            archive.insert_u8(name, &[1], name.as_bytes()).unwrap();
+            archive.set_metadata(name, name);
+        }
+        archive.to_bytes().unwrap()
+    };
+    assert_eq!(archive(["a", "b", "c"]), archive(["c", "a", "b"]));
+    let header_only = {
+        let mut archive = Archive::new();
+        archive.set_metadata("a", "b");
+        archive.to_bytes().unwrap()
+    };
+    assert_eq!(Archive::from_bytes(&header_only, "here").unwrap().metadata("a"), Some("b"));
+    let nothing = Archive::new().to_bytes().unwrap();
+    assert_eq!(Archive::from_bytes(&nothing, "here").unwrap().names().count(), 0);
+}
+
+#[test]
+fn values_start_at_a_multiple_of_eight_bytes() {
+    let bytes = example().to_bytes().unwrap();
+    assert_eq!(u64::from_le_bytes(*bytes.first_chunk().unwrap()) % 8, 0);
+}
+
+#[test]
+fn what_does_not_fit_is_not_inserted() {
+    let mut archive = example();
+    let mismatch = archive.insert_f32("bias", &[2, 2], &[0.0; 3]).unwrap_err();
+    assert_eq!(mismatch.to_string(), "insert into an archive: expected shape (2, 2), found (3)");
+    assert!(archive.insert_u8("bias", &[usize::MAX, 2], &[0; 3]).is_err());
+    let taken = archive.insert_f64("weight", &[1], &[0.0]).unwrap_err();
+    assert_eq!(taken.to_string(), "weight: the archive has a tensor of that name already");
+    assert!(archive.insert_u8("__metadata__", &[1], &[0]).is_err());
+    assert_eq!(archive.to_bytes().unwrap(), example().to_bytes().unwrap());
+}
+
+#[test]
+fn what_is_missing_or_of_another_kind_is_named() {
+    let archive = Archive::from_bytes(&example().to_bytes().unwrap(), "a.safetensors").unwrap();
+    let say = |error: Error| error.to_string();
+    assert_eq!(
+        say(archive.tensor_f32("bias", &[2]).unwrap_err()),
+        "a.safetensors: at byte 8: there is no tensor `bias`; the file holds [empty, mean, scalar, states, \
+         stream, weight]"
+    );
+    assert_eq!(
+        say(archive.tensor_f32("mean", &[2]).unwrap_err()),
+        "a.safetensors: at byte 8: tensor `mean` is of F64, expected F32"
+    );
+    assert_eq!(
+        say(archive.tensor_f32("weight", &[3, 2]).unwrap_err()),
+        "a.safetensors: at byte 8: tensor `weight` has shape (2, 3), expected (3, 2)"
+    );
+    assert_eq!(
+        say(archive.required_metadata("seed").unwrap_err()),
+        "a.safetensors: at byte 8: the metadata has no `seed`"
+    );
+}
+
+#[test]
+fn malformed_lengths_are_rejected() {
+    rejected(&[], "0 bytes are too short");
+    rejected(&[8, 0, 0], "3 bytes are too short");
+    rejected(&[3, 0, 0, 0, 0, 0, 0, 0, b'{', b'}'], "the header should be 3 bytes long, 2 follow");
+    rejected(&[0xff; 16], "the header should be 18446744073709551615 bytes long, 8 follow");
+    let whole = example().to_bytes().unwrap();
+    rejected(&whole[..whole.len() - 1], "damaged or incomplete");
+    rejected(&[whole.as_slice(), &[0]].concat(), "damaged or incomplete");
+}
+
+#[test]
+fn malformed_headers_are_rejected() {
+    rejected(&file("", 0), "not JSON");
+    rejected(&file("{\"a\":", 0), "not JSON");
+    rejected(&file("{} {}", 0), "not JSON");
+    rejected(&file("\u{1}", 0), "not JSON");
+    rejected(&[1, 0, 0, 0, 0, 0, 0, 0, 0xff], "not JSON");
+    rejected(&file(&"[".repeat(100_000), 0), "the header");
+    rejected(&file("[1]", 0), "the header is wrong");
+    rejected(&file("{\"a\":1}", 0), "the header is wrong");
+    rejected(&file("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4), "invalid value");
+    rejected(&file("{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4), "F31");
+    rejected(&file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4), "data_offsets");
+    rejected(&file("{\"__metadata__\":{\"a\":1}}", 0), "the header is wrong");
+    rejected(&file("{\"a\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2), "is of BF16");
+}
+
+/// The header entry of a tensor of u8.
+fn entry(name: &str, size: usize, start: usize, end: usize) -> String {
+    format!("\"{name}\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[{start},{end}]}}")
+}
+
+#[test]
+fn malformed_offsets_are_rejected() {
+    let rejects = |entries: &[String], data: usize, expected: &str| {
+        rejected(&file(&format!("{{{}}}", entries.join(",")), data), expected);
+    };
+    rejects(&[entry("a", 4, 0, 4), entry("b", 4, 2, 6)], 6, "invalid offset for tensor `b`");
+    rejects(&[entry("a", 4, 0, 4), entry("b", 4, 5, 9)], 9, "invalid offset for tensor `b`");
+    rejects(&[entry("a", 4, 4, 0)], 4, "invalid offset for tensor `a`");
+    rejects(&[entry("a", 4, 0, 5)], 5, "the header is wrong");
+    rejects(&[entry("a", 4, 0, 4)], 3, "promises 4 bytes of tensors, the file holds 3");
+    rejects(&[entry("a", 1 << 50, 0, 1 << 50)], 3, "promises 1125899906842624 bytes");
+    rejects(&[entry("a", usize::MAX, 0, usize::MAX)], 3, "overflow");
+    // Sizes that fit one by one and whose sum is the largest number there is.
+    let eighth = usize::MAX / 8;
+    let mut entries: Vec<_> =
+        (0..8).map(|i| entry(&i.to_string(), eighth, i * eighth, (i + 1) * eighth)).collect();
+    entries.push(entry("last", 7, 8 * eighth, usize::MAX));
+    rejects(&entries, 3, "promises 18446744073709551615 bytes");
+}
+
+#[test]
+fn a_name_that_occurs_twice_is_rejected() {
+    let tensor = entry("a", 4, 0, 4);
+    rejected(&file(&format!("{{{tensor},{tensor}}}"), 4), "names a tensor twice");
+    rejected(&file(&format!("{{{tensor},{}}}", entry("\\u0061", 4, 0, 4)), 4), "names a tensor twice");
+    rejected(&file("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0), "a metadata key twice");
+    rejected(&file("{\"__metadata__\":{},\"__metadata__\":{}}", 0), "duplicate field");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), header in ".{0,80}") {
+        let _ = Archive::from_bytes(&bytes, "random");
+        let _ = Archive::from_bytes(&file(&header, bytes.len()), "random");
+    }
+
+    #[test]
+    fn a_changed_archive_is_read_or_refused_but_never_panics(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = example().to_bytes().unwrap();
+        for (place, byte) in changes {
+            // Digits and structure more often than other bytes, to get past the JSON reader.
+            let choice = [byte, b'0' + byte % 10, b"{}[],:\"\\"[usize::from(byte) % 8]];
+            let place = place.index(bytes.len());
+            bytes[place] = choice[usize::from(byte) % 3];
+        }
+        if let Ok(archive) = Archive::from_bytes(&bytes, "changed") {
+            prop_assert!(archive.to_bytes().is_ok());
+        }
+        let _ = Archive::from_bytes(&bytes[..end.index(bytes.len())], "cut");
+    }
+
+    #[test]
+    fn any_content_comes_back(
+        tensors in proptest::collection::btree_map(".{0,12}", proptest::collection::vec(any::<u64>(), 0..9), 0..5),
+        metadata in proptest::collection::btree_map(".{0,12}", ".{0,30}", 0..5),
+    ) {
+        let mut archive = Archive::new();
+        for (name, values) in &tensors {
+            archive.insert_u64(name, &[values.len(), 1], values).unwrap();
+        }
+        for (key, value) in &metadata {
+            archive.set_metadata(key, value);
+        }
+        let read = Archive::from_bytes(&archive.to_bytes().unwrap(), "here").unwrap();
+        for (name, values) in &tensors {
+            prop_assert_eq!(read.tensor_u64(name, &[values.len(), 1]).unwrap(), values.as_slice());
+        }
+        for (key, value) in &metadata {
+            prop_assert_eq!(read.metadata(key), Some(value.as_str()));
+        }
+        prop_assert_eq!(read.names().count(), tensors.len());
+    }
+}

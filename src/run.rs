@@ -1,0 +1,29 @@
+//! What a training run keeps on disk and shows on the terminal.
+//!
+//! ```text
+//! runs/a/
+//!   config.toml              the whole effective configuration, seed and versions included
+//!   metrics.csv              header with units, one row an epoch
+//!   checkpoint.safetensors   everything needed to go on
+//!   model.safetensors        the trained model
+//!   summary.json             the outcome
+//!   .lock                    held by the process that writes here
+//! ```
+//!
+//! Every file but `metrics.csv` is replaced as a whole ([`write_atomically`]), so a kill at any moment leaves
+//! the last complete version. Rows of `metrics.csv` are appended and reach the disk before the checkpoint that
+//! counts them; [`Metrics::resume`] drops the rows after the last checkpoint, which the resumed run writes anew.
+//!
+//! A training loop asks a `&dyn Fn() -> bool` whether to stop: [`interrupt::requested`] in a program that
+//! handles Ctrl-C, `&|| false` or a flag of its own elsewhere.
+
+mod atomic;
+mod directory;
+pub mod interrupt;
+mod metrics;
+mod progress;
+
+pub use atomic::write_atomically;
+pub use directory::{RunDirectory, locate_model, read_archive};
+pub use metrics::{Metrics, Row};
+pub use progress::{Progress, ProgressKind};

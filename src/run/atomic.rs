@@ -1,0 +1,146 @@
+//! Replacing a file as a whole: whoever reads it sees the old content or the new, never a part.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Replaces the content of a file; a kill or a power cut at any moment leaves the old content or the new.
+///
+/// The bytes go to `.NAME.tmp` in the same folder, are synced and renamed over the file, and the folder is
+/// synced (on Unix). What a killed process left under the temporary name is overwritten. Two processes must
+/// not write the same file at once.
+///
+/// **Errors** [`Error::Io`] naming the file.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = stage(path, bytes)?;
+    publish(&temporary, path)
+}
+
+/// The name under which a file's next content is written, beside it.
+pub(super) fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// First half: the whole new content is on the disk, under the temporary name.
+fn stage(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
+    if path.file_name().is_none() {
+        return Err(Error::io("writing", path, "the path does not end in a file name"));
+    }
+    let temporary = temporary_path(path);
+    remove_if_present(&temporary)?;
+    let write = || -> io::Result<()> {
+        // `create_new` does not follow a link that someone put there.
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|reason| {
+        // A full disk is no place for the half of a file; the first error is the one worth reporting.
+        let _ = fs::remove_file(&temporary);
+        Error::io("writing", path, reason)
+    })?;
+    Ok(temporary)
+}
+
+/// Second half: the temporary name becomes the file's, in one step.
+fn publish(temporary: &Path, path: &Path) -> Result<()> {
+    fs::rename(temporary, path).map_err(|reason| {
+        let _ = fs::remove_file(temporary);
+        Error::io("writing", path, reason)
+    })?;
+    sync_folder(path)
+}
+
+/// Makes the new name itself last through a power cut.
+fn sync_folder(path: &Path) -> Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot sync a folder; the content is safe all the same.
+        Err(reason) if matches!(reason.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        result => result.map_err(|reason| Error::io("syncing", folder, reason)),
+    }
+}
+
+/// Removes a file; that it was not there is no error.
+pub(super) fn remove_if_present(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path, reason)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn new_content_replaces_old_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        write_atomically(&path, b"a longer first version").unwrap();
+        write_atomically(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["checkpoint.safetensors"]);
+    }
+
+    #[test]
+    fn a_kill_before_the_rename_leaves_the_old_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        write_atomically(&path, b"old").unwrap();
+        stage(&path, b"new, staged").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        // The next process overwrites what was left.
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["checkpoint.safetensors"]);
+    }
+
+    #[test]
+    fn errors_name_the_file_and_leave_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing/model.safetensors");
+        let text = write_atomically(&path, b"x").unwrap_err().to_string();
+        assert!(text.starts_with(&format!("writing {}: ", path.display())), "{text}");
+
+        // A folder is in the way of the rename.
+        let path = folder.path().join("model.safetensors");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inside"), b"x").unwrap();
+        let text = write_atomically(&path, b"x").unwrap_err().to_string();
+        assert!(text.starts_with(&format!("writing {}: ", path.display())), "{text}");
+        assert_eq!(names(folder.path()), ["model.safetensors"]);
+        assert!(write_atomically(Path::new("/"), b"x").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_under_the_temporary_name_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, b"precious").unwrap();
+        let path = folder.path().join("model");
+        std::os::unix::fs::symlink(&victim, temporary_path(&path)).unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}

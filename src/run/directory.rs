@@ -1,0 +1,281 @@
+//! The folder of one run: who may write into it, and what it holds.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::atomic::{remove_if_present, temporary_path, write_atomically};
+use crate::checkpoint::Archive;
+use crate::{Error, Result};
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const CONFIG: &str = "config.toml";
+const LOCK: &str = ".lock";
+const METRICS: &str = "metrics.csv";
+const MODEL: &str = "model.safetensors";
+const SUMMARY: &str = "summary.json";
+
+/// Everything that a run writes, `config.toml` last: while it is there, the folder is recognised as a run's.
+const WRITTEN: [&str; 5] = [CHECKPOINT, MODEL, METRICS, SUMMARY, CONFIG];
+
+/// The table of `config.toml` that says what wrote it.
+const VERSIONS: &str = "versions";
+
+/// The folder of one run, held against other processes for as long as the value lives.
+///
+/// The hold is a lock of the operating system on the file `.lock`, so a killed process holds nothing. Where
+/// the file system has no locks, two processes in one folder are not noticed.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+impl RunDirectory {
+    /// Makes the folder of a new run.
+    ///
+    /// With `force`, the files of an earlier run in it are removed, those alone; anything else in the folder
+    /// stays. A folder that holds other things and no `config.toml` is nobody's run and is refused.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the folder is not empty (without `force`), is not a run's, is a
+    /// file, or is in use by another process; [`Error::Io`].
+    pub fn create(path: &Path, force: bool) -> Result<Self> {
+        check_vacant(path, force)?;
+        fs::create_dir_all(path).map_err(|reason| Error::io("creating", path, reason))?;
+        let directory = Self { path: path.to_owned(), lock: lock(path)? };
+        // Another process may have come and gone between the look and the lock.
+        check_vacant(path, force)?;
+        for name in WRITTEN {
+            let file = path.join(name);
+            remove_if_present(&temporary_path(&file))?;
+            remove_if_present(&file)?;
+        }
+        Ok(directory)
+    }
+
+    /// Opens the folder of an earlier run to continue it.
+    ///
+    /// **Errors** [`Error::NotFound`] if the folder, its `config.toml` or its checkpoint is not there;
+    /// [`Error::InvalidArgument`] if it is in use by another process; [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let missing = |what: &str, remedy: &str| Error::NotFound {
+            what: what.to_string(),
+            place: path.display().to_string(),
+            remedy: remedy.to_string(),
+        };
+        if !path.join(CONFIG).is_file() {
+            return Err(missing(CONFIG, "a run directory has one; start the run before continuing it"));
+        }
+        let directory = Self { path: path.to_owned(), lock: lock(path)? };
+        if !path.join(CHECKPOINT).is_file() {
+            let remedy = "the run ended before its first checkpoint; start it again with --force";
+            return Err(missing(CHECKPOINT, remedy));
+        }
+        for name in WRITTEN {
+            remove_if_present(&temporary_path(&path.join(name)))?;
+        }
+        Ok(directory)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where [`Metrics`](super::Metrics) keeps its rows.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// Writes `config.toml`: the configuration, then a table `versions` with this crate's version and what the
+    /// caller adds (name, version).
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the configuration has no form in TOML (its integers end at
+    /// 2⁶³ − 1) or has a `versions` of its own; [`Error::Io`].
+    pub fn write_config(&self, config: &impl Serialize, versions: &[(&str, &str)]) -> Result<()> {
+        let path = self.path.join(CONFIG);
+        let unfit = |reason: &dyn std::fmt::Display| Error::invalid(path.display(), reason);
+        let own = [("equilibria", env!("CARGO_PKG_VERSION"))];
+        let all: BTreeMap<_, _> = own.iter().chain(versions).copied().collect();
+        let config = toml::to_string(config).map_err(|reason| unfit(&reason))?;
+        let versions =
+            toml::to_string(&BTreeMap::from([(VERSIONS, all)])).map_err(|reason| unfit(&reason))?;
+        let header = "# The whole effective configuration of this run; resuming reads it.";
+        let text = format!("{header}\n\n{config}\n{versions}");
+        // What will not be read again must not be written.
+        toml::from_str::<toml::Table>(&text).map_err(|reason| unfit(&reason.message()))?;
+        write_atomically(&path, text.as_bytes())
+    }
+
+    /// Reads `config.toml` without its table of versions.
+    ///
+    /// **Errors** [`Error::Malformed`] if it is not TOML or not this configuration; [`Error::Io`].
+    pub fn read_config<T: DeserializeOwned>(&self) -> Result<T> {
+        let (path, mut table) = self.read_table()?;
+        table.remove(VERSIONS);
+        table.try_into().map_err(|reason: toml::de::Error| malformed_toml(&path, &reason))
+    }
+
+    /// Reads the table of versions of `config.toml`: what wrote the run.
+    ///
+    /// **Errors** as [`RunDirectory::read_config`].
+    pub fn read_versions(&self) -> Result<BTreeMap<String, String>> {
+        let (path, mut table) = self.read_table()?;
+        let versions = table.remove(VERSIONS).unwrap_or_else(|| toml::Table::new().into());
+        versions.try_into().map_err(|reason: toml::de::Error| malformed_toml(&path, &reason))
+    }
+
+    /// Writes `summary.json`; numbers that are not finite become `null`.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the summary has no form in JSON; [`Error::Io`].
+    pub fn write_summary(&self, summary: &impl Serialize) -> Result<()> {
+        let path = self.path.join(SUMMARY);
+        let mut text =
+            serde_json::to_string_pretty(summary).map_err(|reason| Error::invalid(path.display(), reason))?;
+        text.push('\n');
+        write_atomically(&path, text.as_bytes())
+    }
+
+    /// Writes `model.safetensors`.
+    ///
+    /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].
+    pub fn write_model(&self, model: &Archive) -> Result<()> {
+        write_atomically(&self.path.join(MODEL), &model.to_bytes()?)
+    }
+
+    /// Reads `model.safetensors`.
+    ///
+    /// **Errors** as [`read_archive`].
+    pub fn read_model(&self) -> Result<Archive> {
+        read_archive(&self.path.join(MODEL))
+    }
+
+    /// Writes `checkpoint.safetensors`.
+    ///
+    /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].
+    pub fn write_checkpoint(&self, checkpoint: &Archive) -> Result<()> {
+        write_atomically(&self.path.join(CHECKPOINT), &checkpoint.to_bytes()?)
+    }
+
+    /// Reads `checkpoint.safetensors`.
+    ///
+    /// **Errors** as [`read_archive`].
+    pub fn read_checkpoint(&self) -> Result<Archive> {
+        read_archive(&self.path.join(CHECKPOINT))
+    }
+
+    fn read_table(&self) -> Result<(PathBuf, toml::Table)> {
+        let path = self.path.join(CONFIG);
+        let text = fs::read_to_string(&path).map_err(|reason| Error::io("reading", &path, reason))?;
+        let table = toml::from_str(&text).map_err(|reason| malformed_toml(&path, &reason))?;
+        Ok((path, table))
+    }
+}
+
+/// Closing the file is not enough: a process that another thread is just starting still has it open.
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Nobody is left to tell, and the end of the process unlocks too.
+            let _ = lock.unlock();
+        }
+    }
+}
+
+/// The safetensors file that MODEL stands for: a file as it is, or `model.safetensors` of a run directory.
+///
+/// **Errors** [`Error::NotFound`] if there is neither.
+pub fn locate_model(path: &Path) -> Result<PathBuf> {
+    let missing = |what: &str, remedy: &str| {
+        let (what, place, remedy) = (what.to_string(), path.display().to_string(), remedy.to_string());
+        Err(Error::NotFound { what, place, remedy })
+    };
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let model = path.join(MODEL);
+    if model.is_file() {
+        Ok(model)
+    } else if path.join(CHECKPOINT).is_file() {
+        missing(MODEL, "the run has not ended yet; continue it with --resume")
+    } else if path.is_dir() {
+        missing(MODEL, "give a run directory or a safetensors file")
+    } else {
+        missing("a model", "give a run directory or a safetensors file")
+    }
+}
+
+/// Reads a safetensors file.
+///
+/// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] as [`Archive::from_bytes`].
+pub fn read_archive(path: &Path) -> Result<Archive> {
+    let bytes = fs::read(path).map_err(|reason| Error::io("reading", path, reason))?;
+    Archive::from_bytes(&bytes, &path.display().to_string())
+}
+
+fn malformed_toml(path: &Path, reason: &toml::de::Error) -> Error {
+    let offset = reason.span().map_or(0, |span| span.start as u64);
+    Error::malformed(path.display(), offset, reason.message())
+}
+
+/// Refuses a path at which a new run would destroy something.
+fn check_vacant(path: &Path, force: bool) -> Result<()> {
+    let refuse = |why: String| Err(Error::invalid(path.display(), why));
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(reason) if reason.kind() == io::ErrorKind::NotADirectory => {
+            return refuse("is a file; a run needs a folder".to_string());
+        }
+        Err(reason) => return Err(Error::io("reading", path, reason)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(|reason| Error::io("reading", path, reason))?.file_name());
+    }
+    names.retain(|name| name != LOCK);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let foreign = names.iter().filter(|name| !is_written(name)).min();
+    match foreign {
+        Some(foreign) if !names.iter().any(|name| name == CONFIG) => refuse(format!(
+            "is not a run directory (it holds {} and no {CONFIG}); choose another folder",
+            foreign.display()
+        )),
+        _ if !force => refuse("exists already; --force replaces it, --resume continues it".to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a run writes a file of this name, or may leave it behind when it is killed.
+fn is_written(name: &OsStr) -> bool {
+    WRITTEN.iter().any(|written| name == *written || name == temporary_path(Path::new(written)))
+}
+
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|reason| Error::io("creating", &path, reason))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::invalid(
+            folder.display(),
+            "is in use by another process; wait for it to end, or choose another folder",
+        )),
+        Err(TryLockError::Error(reason)) if reason.kind() == io::ErrorKind::Unsupported => Ok(None),
+        Err(TryLockError::Error(reason)) => Err(Error::io("locking", &path, reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

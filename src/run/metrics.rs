@@ -1,0 +1,280 @@
+//! `metrics.csv`: one row an epoch, readable while the run goes on, exact to the last bit.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::atomic::write_atomically;
+use super::directory::RunDirectory;
+use crate::{Error, Result};
+
+/// The monitors of one epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Epoch, counted from 1.
+    pub epoch: usize,
+    /// One number for each column after `epoch`; NaN where there is none.
+    pub values: Vec<f64>,
+}
+
+/// The table of monitors of a run, on the disk and in memory.
+///
+/// The first column is `epoch`; the caller names the others, with units:
+/// `reconstruction_error [mean squared error per pixel]`. Numbers are written in the shortest form that reads
+/// back as the same f64.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+    columns: usize,
+    rows: Vec<Row>,
+}
+
+impl Metrics {
+    /// Starts the table with its header.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if a column's name would need quotes in CSV; [`Error::Io`].
+    pub fn create(directory: &RunDirectory, columns: &[&str]) -> Result<Self> {
+        let path = directory.metrics_path();
+        write_atomically(&path, header(columns)?.as_bytes())?;
+        Self::append_to(path, columns, Vec::new())
+    }
+
+    /// Continues the table of an earlier process after its first `keep_rows` rows, as many as the checkpoint
+    /// has epochs.
+    ///
+    /// Later rows, and a last line that a kill cut short, are dropped: the resumed run writes them anew. A
+    /// kill while they are dropped loses nothing.
+    ///
+    /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
+    /// epochs do not count from 1, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
+    /// be kept and there is no file; [`Error::Io`].
+    pub fn resume(directory: &RunDirectory, columns: &[&str], keep_rows: usize) -> Result<Self> {
+        let path = directory.metrics_path();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound && keep_rows == 0 => {
+                return Self::create(directory, columns);
+            }
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NotFound {
+                    what: "metrics.csv".to_string(),
+                    place: directory.path().display().to_string(),
+                    remedy: format!(
+                        "the checkpoint counts {keep_rows} rows; start the run again with --force"
+                    ),
+                });
+            }
+            Err(reason) => return Err(Error::io("reading", &path, reason)),
+        };
+        let (rows, length) = parse(&bytes, &header(columns)?, columns.len(), keep_rows)
+            .map_err(|(offset, problem)| Error::malformed(path.display(), offset as u64, problem))?;
+        if length < bytes.len() {
+            write_atomically(&path, &bytes[..length])?;
+        }
+        Self::append_to(path, columns, rows)
+    }
+
+    /// Adds the row of an epoch; it is on the disk when this returns.
+    ///
+    /// Write the row before the checkpoint that counts it.
+    ///
+    /// **Errors** [`Error::Io`].
+    /// **Panics** if there are not as many values as columns, or the epoch is not the next one.
+    #[track_caller]
+    pub fn append(&mut self, epoch: usize, values: &[f64]) -> Result<()> {
+        assert_eq!(values.len(), self.columns, "a row of metrics has one value for each column");
+        assert_eq!(epoch, self.rows.len() + 1, "rows of metrics count epochs from 1");
+        let mut line = epoch.to_string();
+        for value in values {
+            // `Debug` is the shortest exact form, and short for tiny and huge numbers too.
+            write!(line, ",{value:?}").expect("a String takes everything");
+        }
+        line.push('\n');
+        self.file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|reason| Error::io("writing", &self.path, reason))?;
+        self.rows.push(Row { epoch, values: values.to_vec() });
+        Ok(())
+    }
+
+    /// All rows so far, those of earlier processes included.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn append_to(path: PathBuf, columns: &[&str], rows: Vec<Row>) -> Result<Self> {
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(|reason| Error::io("opening", &path, reason))?;
+        Ok(Self { path, file, columns: columns.len(), rows })
+    }
+}
+
+fn header(columns: &[&str]) -> Result<String> {
+    let mut line = "epoch".to_string();
+    for column in columns {
+        if column.is_empty() || column.contains([',', '"', '\n', '\r']) {
+            let expected = "a column of metrics.csv needs a name without commas, quotes and line breaks";
+            return Err(Error::invalid(format!("{column:?}"), expected));
+        }
+        line.push(',');
+        line.push_str(column);
+    }
+    line.push('\n');
+    Ok(line)
+}
+
+/// The first `keep` rows of a table and the length of the text that holds them; or where and what is wrong.
+fn parse(
+    bytes: &[u8],
+    header: &str,
+    columns: usize,
+    keep: usize,
+) -> std::result::Result<(Vec<Row>, usize), (usize, String)> {
+    if !bytes.starts_with(header.as_bytes()) {
+        let found = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let (found, expected) = (String::from_utf8_lossy(found), header.trim_end());
+        return Err((0, format!("the header is `{found:.200}`, expected `{expected}`")));
+    }
+    let mut rows = Vec::new();
+    let mut offset = header.len();
+    // Every complete line ends in a line break; what follows the last one was cut short.
+    for line in bytes[offset..].split_inclusive(|&byte| byte == b'\n').take(keep) {
+        let Some(line_content) = line.strip_suffix(b"\n") else { break };
+        let row = parse_row(line_content, columns).filter(|row| row.epoch == rows.len() + 1);
+        rows.push(row.ok_or_else(|| {
+            let text = String::from_utf8_lossy(line_content);
+            let problem = format!(
+                "the row `{text:.200}` should be epoch {} and {columns} numbers, with commas between",
+                rows.len() + 1
+            );
+            (offset, problem)
+        })?);
+        offset += line.len();
+    }
+    if rows.len() < keep {
+        return Err((offset, format!("{} complete rows, the checkpoint counts {keep}", rows.len())));
+    }
+    Ok((rows, offset))
+}
+
+fn parse_row(line: &[u8], columns: usize) -> Option<Row> {
+    let mut fields = str::from_utf8(line).ok()?.split(',');
+    let epoch = fields.next()?.parse().ok()?;
+    let values = fields.map(|field| field.parse().ok()).collect::<Option<Vec<f64>>>()?;
+    (values.len() == columns).then_some(Row { epoch, values })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [&str; 2] =
+        ["reconstruction_error [mean squared error per pixel]", "free_energy_gap [nats]"];
+    const HEADER: &str = "epoch,reconstruction_error [mean squared error per pixel],free_energy_gap [nats]\n";
+
+    /// A run directory with the given table; the temporary folder goes when it is dropped.
+    fn directory(text: &str) -> (tempfile::TempDir, RunDirectory) {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::create(&folder.path().join("a"), false).unwrap();
+        fs::write(directory.metrics_path(), text).unwrap();
+        (folder, directory)
+    }
+
+    fn text(directory: &RunDirectory) -> String {
+        fs::read_to_string(directory.metrics_path()).unwrap()
+    }
+
+    #[test]
+    fn rows_read_back_bit_for_bit() {
+        let (_folder, directory) = directory("");
+        let awkward = [
+            0.1 + 0.2,
+            -0.0,
+            f64::MIN_POSITIVE / 4.0,
+            f64::MAX,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            1.0,
+            f64::from(0.1_f32),
+        ];
+        let mut metrics = Metrics::create(&directory, &COLUMNS).unwrap();
+        for (i, pair) in awkward.chunks(2).enumerate() {
+            metrics.append(i + 1, pair).unwrap();
+        }
+        let resumed = Metrics::resume(&directory, &COLUMNS, 4).unwrap();
+        let bits = |rows: &[Row]| -> Vec<u64> {
+            rows.iter().flat_map(|row| row.values.iter().map(|value| value.to_bits())).collect()
+        };
+        assert_eq!(bits(resumed.rows()), awkward.map(f64::to_bits));
+        assert_eq!(bits(metrics.rows()), awkward.map(f64::to_bits));
+        assert!(text(&directory).starts_with(&format!("{HEADER}1,0.30000000000000004,-0.0\n2,")));
+    }
+
+    #[test]
+    fn resuming_drops_rows_after_the_checkpoint() {
+        let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n3,0.125,3.0\n"));
+        let mut metrics = Metrics::resume(&directory, &COLUMNS, 2).unwrap();
+        assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
+        assert_eq!(metrics.rows()[1], Row { epoch: 2, values: vec![0.25, 2.0] });
+        metrics.append(3, &[0.1, 0.2]).unwrap();
+        assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n3,0.1,0.2\n"));
+    }
+
+    #[test]
+    fn a_line_cut_short_is_dropped() {
+        for cut in ["", "3", "3,0.12", "3,0.125,3.0"] {
+            let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n{cut}"));
+            let error = Metrics::resume(&directory, &COLUMNS, 3).unwrap_err().to_string();
+            assert!(error.ends_with("at byte 102: 2 complete rows, the checkpoint counts 3"), "{error}");
+            assert_eq!(Metrics::resume(&directory, &COLUMNS, 2).unwrap().rows().len(), 2);
+            assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
+        }
+    }
+
+    #[test]
+    fn a_run_stopped_before_its_first_row_starts_over() {
+        let (_folder, directory) = directory(HEADER);
+        assert!(Metrics::resume(&directory, &COLUMNS, 0).unwrap().rows().is_empty());
+        fs::remove_file(directory.metrics_path()).unwrap();
+        let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+        assert!(error.contains("metrics.csv not found in"), "{error}");
+        Metrics::resume(&directory, &COLUMNS, 0).unwrap();
+        assert_eq!(text(&directory), HEADER);
+    }
+
+    #[test]
+    fn damaged_tables_are_refused_and_left_alone() {
+        for (rows, expected) in [
+            ("1,0.5\n", "at byte 81: the row `1,0.5` should be epoch 1 and 2 numbers"),
+            ("1,0.5,x\n", "the row `1,0.5,x` should be"),
+            ("1,0.5,1,1\n", "the row `1,0.5,1,1` should be"),
+            ("2,0.5,1.0\n", "the row `2,0.5,1.0` should be"),
+            ("\n", "the row `` should be"),
+        ] {
+            let whole = format!("{HEADER}{rows}");
+            let (_folder, directory) = directory(&whole);
+            let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(text(&directory), whole);
+        }
+        let (_folder, directory) = directory("epoch,other\n1,2.0\n");
+        let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+        assert!(
+            error.contains("the header is `epoch,other`, expected `epoch,reconstruction_error ["),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn column_names_that_would_break_the_table_are_refused() {
+        let (_folder, directory) = directory("");
+        for name in ["", "a,b", "a\"b", "a\nb"] {
+            assert!(Metrics::create(&directory, &["fine", name]).is_err());
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! How far a loop is: a bar on a terminal, plain lines elsewhere, or nothing. All on standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
+
+/// Time between two plain lines about the same epoch; a log of hours stays short.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two drawings of the bar.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// Before this, a rate says more about the start than about the loop.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// The bar that was started last: other threads must not print into the middle of it.
+static CURRENT: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Where progress goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressKind {
+    /// A bar that is drawn over and over.
+    Terminal,
+    /// Plain lines: one an epoch, and one every few seconds within a long epoch.
+    Lines,
+    /// Nothing.
+    Quiet,
+}
+
+/// The progress of a loop, on standard error.
+///
+/// ```
+/// use equilibria::run::{Progress, ProgressKind};
+///
+/// let mut progress = Progress::new(ProgressKind::Quiet);
+/// progress.start(2 * 60_000, "images");
+/// for epoch in 1..=2 {
+///     for batch in 0..600 {
+///         progress.advance(100);
+///     }
+///     progress.message(&format!("epoch {epoch}/2, reconstruction error 0.021"));
+///     progress.epoch_line(&format!("epoch {epoch}/2: reconstruction error 0.021"));
+/// }
+/// progress.finish("trained 2 epochs");
+/// ```
+pub struct Progress {
+    output: Output,
+    unit: &'static str,
+    total: u64,
+    position: u64,
+    /// Steps of an earlier process: done, but not at this one's rate.
+    skipped: u64,
+    started: Instant,
+    message: String,
+}
+
+enum Output {
+    Terminal(ProgressBar),
+    Lines { sink: Box<dyn Write + Send>, interval: Duration, last: Instant },
+    Quiet,
+}
+
+impl Progress {
+    /// Progress of the given kind; nothing is shown before [`Progress::start`].
+    pub fn new(kind: ProgressKind) -> Self {
+        Self::with_output(match kind {
+            ProgressKind::Terminal => Output::Terminal(ProgressBar::hidden()),
+            ProgressKind::Lines => {
+                Output::Lines { sink: Box::new(io::stderr()), interval: LINE_INTERVAL, last: Instant::now() }
+            }
+            ProgressKind::Quiet => Output::Quiet,
+        })
+    }
+
+    /// A bar if standard error is a terminal that can draw one, lines if not, nothing if `quiet`.
+    pub fn choose(quiet: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self::new(match (quiet, io::stderr().is_terminal() && !dumb) {
+            (true, _) => ProgressKind::Quiet,
+            (false, true) => ProgressKind::Terminal,
+            (false, false) => ProgressKind::Lines,
+        })
+    }
+
+    fn with_output(output: Output) -> Self {
+        let (unit, message) = ("steps", String::new());
+        Self { output, unit, total: 0, position: 0, skipped: 0, started: Instant::now(), message }
+    }
+
+    /// Begins a loop of `total` steps of the given unit, for instance `images`.
+    pub fn start(&mut self, total: u64, unit: &'static str) {
+        (self.total, self.unit, self.position, self.skipped) = (total, unit, 0, 0);
+        self.started = Instant::now();
+        self.message.clear();
+        let style = self.style();
+        match &mut self.output {
+            Output::Terminal(bar) => {
+                bar.finish_and_clear();
+                let target = ProgressDrawTarget::stderr();
+                *bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
+                bar.enable_steady_tick(DRAW_INTERVAL);
+                *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
+            }
+            Output::Lines { last, .. } => *last = self.started,
+            Output::Quiet => {}
+        }
+    }
+
+    /// Counts steps that an earlier process did: they fill the bar and say nothing about the rate.
+    pub fn skip(&mut self, steps: u64) {
+        self.skipped += steps;
+        self.position += steps;
+        self.started = Instant::now();
+        if let Output::Terminal(bar) = &self.output {
+            bar.set_style(self.style());
+            bar.inc(steps);
+        }
+    }
+
+    /// Counts steps that were done now.
+    pub fn advance(&mut self, steps: u64) {
+        self.position += steps;
+        match &mut self.output {
+            Output::Terminal(bar) => bar.inc(steps),
+            Output::Lines { sink, interval, last } if last.elapsed() >= *interval => {
+                *last = Instant::now();
+                let percent = 100 * self.position.min(self.total) / self.total.max(1);
+                let pace = Pace::new(self.position, self.skipped, self.total, self.started.elapsed());
+                let separator = if self.message.is_empty() { "" } else { "  " };
+                let (pace, message) = (pace.text(self.unit), &self.message);
+                // A closed standard error is no reason to stop training.
+                let _ = writeln!(sink, "{percent:>3}%{pace}{separator}{message}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Sets what stands below the bar, or at the end of a plain line: the epoch and the monitors.
+    ///
+    /// On a terminal it is cut at the right edge; 76 columns are seen on all but the narrowest.
+    pub fn message(&mut self, text: &str) {
+        let first = self.message.is_empty();
+        self.message.clear();
+        self.message.push_str(text);
+        if let Output::Terminal(bar) = &self.output {
+            if first {
+                bar.set_style(self.style());
+            }
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    /// Prints a line that stays: above the bar, or as it is.
+    pub fn epoch_line(&mut self, text: &str) {
+        match &mut self.output {
+            Output::Terminal(bar) => bar.println(text),
+            Output::Lines { sink, last, .. } => {
+                *last = Instant::now();
+                let _ = writeln!(sink, "{text}");
+            }
+            Output::Quiet => {}
+        }
+    }
+
+    /// Ends the loop: the bar goes, the line stays; no line if it is empty.
+    pub fn finish(&mut self, text: &str) {
+        if let Output::Terminal(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+        let sink: &mut dyn Write = match &mut self.output {
+            Output::Lines { sink, .. } => sink,
+            Output::Terminal(_) => &mut io::stderr(),
+            Output::Quiet => return,
+        };
+        if !text.is_empty() {
+            let _ = writeln!(sink, "{text}");
+        }
+    }
+
+    /// ```text
+    /// ━━━━━━━━━╸────────────── 41%  23,400 images/s  12 s left
+    /// epoch 3/30  reconstruction error 0.0312  pseudo-log-likelihood -141.2
+    /// ```
+    fn style(&self) -> ProgressStyle {
+        let template = match self.message.is_empty() {
+            true => "{bar:24.cyan/dim} {percent:>3}%{pace}",
+            false => "{bar:24.cyan/dim} {percent:>3}%{pace}\n{wide_msg}",
+        };
+        let (unit, skipped, started) = (self.unit, self.skipped, self.started);
+        let pace = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let total = state.len().unwrap_or(0);
+            let _ = out.write_str(&Pace::new(state.pos(), skipped, total, started.elapsed()).text(unit));
+        };
+        ProgressStyle::with_template(template)
+            .expect("the templates above are valid")
+            .progress_chars("━╸─")
+            .with_key("pace", pace)
+    }
+}
+
+/// The bar on the screen, if there is one.
+fn current_bar() -> Option<ProgressBar> {
+    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    current.as_ref().and_then(WeakProgressBar::upgrade).filter(|bar| !bar.is_finished())
+}
+
+/// Prints a line from any thread, above the bar if there is one.
+pub(super) fn print_above_bar(text: &str) {
+    match current_bar() {
+        Some(bar) => bar.println(text),
+        // The terminal may be gone, which is no reason to panic.
+        None => drop(writeln!(io::stderr(), "{text}")),
+    }
+}
+
+/// Prints a line from any thread and takes the bar away.
+pub(super) fn print_instead_of_bar(text: &str) {
+    if let Some(bar) = current_bar() {
+        bar.finish_and_clear();
+    }
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// The loop may end early by an error, whose message deserves a clean line.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Output::Terminal(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The rate and the time left, both by the average since the start: pauses between epochs count.
+#[derive(Debug, PartialEq)]
+struct Pace {
+    /// Steps a second.
+    rate: f64,
+    left: Duration,
+}
+
+impl Pace {
+    /// A pace of zero as long as there is nothing to go by.
+    fn new(position: u64, skipped: u64, total: u64, elapsed: Duration) -> Self {
+        let done = position.saturating_sub(skipped);
+        if done == 0 || elapsed < SETTLE {
+            return Self { rate: 0.0, left: Duration::ZERO };
+        }
+        let rate = done as f64 / elapsed.as_secs_f64();
+        let left = total.saturating_sub(position) as f64 / rate;
+        Self { rate, left: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX) }
+    }
+
+    /// `  23,400 images/s  12 s left`, or nothing.
+    fn text(&self, unit: &str) -> String {
+        if self.rate == 0.0 {
+            return String::new();
+        }
+        format!("  {} {unit}/s  {} left", three_digits(self.rate), duration(self.left))
+    }
+}
+
+/// A positive number with three digits that count, and commas between thousands.
+fn three_digits(number: f64) -> String {
+    if number < 9.995 {
+        return format!("{number:.2}");
+    }
+    if number < 99.95 {
+        return format!("{number:.1}");
+    }
+    let unit = 10_f64.powf((number.log10() - 2.0).floor().max(0.0));
+    let digits = format!("{:.0}", (number / unit).round() * unit);
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time to wait, in two units at most.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let mut text = String::new();
+    let _ = match (days, hours, minutes) {
+        (0, 0, 0) => write!(text, "{seconds} s"),
+        (0, 0, _) => write!(text, "{minutes} min {:02} s", seconds % 60),
+        (0, _, _) => write!(text, "{hours} h {:02} min", minutes % 60),
+        _ => write!(text, "{days} d {:02} h", hours % 24),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a run of two epochs of three batches prints.
+    fn lines(interval: Duration) -> String {
+        let shared = Shared::default();
+        let sink = Box::new(shared.clone());
+        let mut progress = Progress::with_output(Output::Lines { sink, interval, last: Instant::now() });
+        progress.start(600, "images");
+        for epoch in 1..=2 {
+            for _ in 0..3 {
+                progress.advance(100);
+            }
+            progress.message(&format!("error 0.{epoch}"));
+            progress.epoch_line(&format!("epoch {epoch}"));
+        }
+        progress.finish("done");
+        let bytes = shared.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn plain_lines_are_one_an_epoch_when_epochs_are_short() {
+        assert_eq!(lines(LINE_INTERVAL), "epoch 1\nepoch 2\ndone\n");
+    }
+
+    #[test]
+    fn plain_lines_within_an_epoch_say_how_far_it_is() {
+        assert_eq!(
+            lines(Duration::ZERO),
+            " 16%\n 33%\n 50%\nepoch 1\n 66%  error 0.1\n 83%  error 0.1\n100%  error 0.1\nepoch 2\ndone\n"
+        );
+    }
+
+    #[test]
+    fn every_kind_takes_every_call() {
+        for kind in [ProgressKind::Terminal, ProgressKind::Quiet] {
+            let mut progress = Progress::new(kind);
+            // More steps than announced, none announced, and a second loop, are no reason to panic.
+            for total in [0, 10] {
+                progress.start(total, "images");
+                progress.skip(4);
+                progress.advance(20);
+                progress.message("m");
+                progress.message("");
+            }
+            progress.finish("");
+            progress.advance(1);
+        }
+    }
+
+    #[test]
+    fn the_pace_leaves_out_what_was_done_before() {
+        let pace = Pace::new(300, 100, 500, Duration::from_secs(4));
+        assert_eq!(pace, Pace { rate: 50.0, left: Duration::from_secs(4) });
+        assert_eq!(pace.text("images"), "  50.0 images/s  4 s left");
+        assert_eq!(Pace::new(100, 100, 500, Duration::from_secs(4)).text("images"), "");
+        assert_eq!(Pace::new(300, 100, 500, Duration::from_millis(1)).text("images"), "");
+    }
+
+    #[test]
+    fn numbers_and_times_are_short() {
+        for (number, text) in [
+            (0.051, "0.05"),
+            (9.994, "9.99"),
+            (9.996, "10.0"),
+            (99.96, "100"),
+            (100.4, "100"),
+            (999.6, "1,000"),
+            (23_449.0, "23,400"),
+            (999_500.0, "1,000,000"),
+            (1_234_567.0, "1,230,000"),
+        ] {
+            assert_eq!(three_digits(number), text);
+        }
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (0.2, "1 s"),
+            (59.0, "59 s"),
+            (59.5, "1 min 00 s"),
+            (3_725.0, "1 h 02 min"),
+            (90_000.0, "1 d 01 h"),
+        ] {
+            assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
+        }
+        assert!(duration(Duration::MAX).ends_with(" h"));
+    }
+}
