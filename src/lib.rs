@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod data;
 pub mod error;
 pub mod rng;
 
