@@ -13,8 +13,8 @@ use crate::{Error, Result};
 
 /// Pixels above this are on under [`Binarisation::Threshold`].
 const THRESHOLD: u8 = 127;
-/// Pixels that are compared with random bytes at a time.
-const BLOCK: usize = 64;
+/// Pixels that are compared with random bytes at a time: a seventh of a digit, a multiple of 8.
+const BLOCK: usize = 112;
 
 /// How a grey image becomes the input of binary units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,23 +122,35 @@ fn map(image: &[u8], row: &mut [f32], state: impl Fn(u8) -> f32) {
 /// 0 is never below and 255, where every digit may tie, always on.
 fn sample(image: &[u8], stream: Stream, row: &mut [f32]) {
     let mut random = stream.generator();
-    for (pixels, states) in image.chunks(BLOCK).zip(row.chunks_mut(BLOCK)) {
-        let mut digits = [0_u8; BLOCK];
-        for word in digits.chunks_exact_mut(8) {
-            word.copy_from_slice(&random.next_u64().to_le_bytes());
-        }
-        let mut ties = 0_u8;
-        for ((state, &pixel), &digit) in states.iter_mut().zip(pixels).zip(&digits) {
-            *state = f32::from(u8::from(digit < pixel));
-            ties |= u8::from(digit == pixel) & u8::from(pixel != 0);
-        }
-        if ties == 0 {
-            continue;
-        }
-        for ((state, &pixel), &digit) in states.iter_mut().zip(pixels).zip(&digits) {
-            if digit == pixel {
-                *state = f32::from(u8::from(pixel == 255 || (pixel > 0 && below(pixel, &mut random))));
-            }
+    let (blocks, rest) = image.as_chunks::<BLOCK>();
+    let (states, rest_states) = row.as_chunks_mut::<BLOCK>();
+    for (pixels, states) in blocks.iter().zip(states) {
+        sample_block(pixels, &mut random, states);
+    }
+    if !rest.is_empty() {
+        let (mut pixels, mut states) = ([0; BLOCK], [0.0; BLOCK]);
+        pixels[..rest.len()].copy_from_slice(rest);
+        sample_block(&pixels, &mut random, &mut states);
+        rest_states.copy_from_slice(&states[..rest.len()]);
+    }
+}
+
+fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; BLOCK]) {
+    let mut digits = [0_u8; BLOCK];
+    for word in digits.as_chunks_mut::<8>().0 {
+        *word = random.next_u64().to_le_bytes();
+    }
+    let mut ties = 0_u8;
+    for at in 0..BLOCK {
+        states[at] = f32::from(u8::from(digits[at] < pixels[at]));
+        ties |= u8::from(digits[at] == pixels[at]) & u8::from(pixels[at] != 0);
+    }
+    if ties == 0 {
+        return;
+    }
+    for at in 0..BLOCK {
+        if digits[at] == pixels[at] && pixels[at] != 0 {
+            states[at] = f32::from(u8::from(pixels[at] == 255 || below(pixels[at], random)));
         }
     }
 }
@@ -150,5 +162,112 @@ fn below(pixel: u8, random: &mut impl Rng) -> bool {
         if let Some(digit) = digits.into_iter().find(|&digit| digit != pixel) {
             return digit < pixel;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "binarise";
+
+    /// One image with every grey value, twice, and three pixels over.
+    fn ramp() -> Images {
+        Images::new(1, 515, (0..515).map(|at| (at % 256) as u8).collect()).unwrap()
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for choice in [Binarisation::Threshold, Binarisation::Sampled, Binarisation::Grey] {
+            assert_eq!(format!("{choice}").parse(), Ok(choice));
+        }
+        let text = format!("{}", "Gray".parse::<Binarisation>().unwrap_err());
+        assert_eq!(text, "`Gray`: threshold, sampled or grey is right");
+    }
+
+    #[test]
+    fn threshold_and_grey_are_what_they_say() {
+        let (images, mut out) = (ramp(), [0.5; 515]);
+        Binarisation::Threshold.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
+        assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| (state == 1.0) == (pixel > 127)));
+        assert!(out.iter().all(|&state| state == 0.0 || state == 1.0));
+        Binarisation::Grey.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
+        assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| state == f32::from(pixel) / 255.0));
+    }
+
+    /// Every grey value against its frequency, within 5 standard deviations; 0 and 255 without exception.
+    #[test]
+    fn sampled_states_have_the_probability_of_their_pixel() {
+        const EPOCHS: u64 = 4000;
+        let (images, mut out, mut on) = (ramp(), [0.5; 515], [0.0_f64; 256]);
+        for epoch in 0..EPOCHS {
+            let stream = Stream::named(7, STREAM).substream(epoch);
+            Binarisation::Sampled.fill(&images, &[0], stream, &mut out).unwrap();
+            assert!(out.iter().all(|&state| state == 0.0 || state == 1.0));
+            for (place, &state) in out[..512].iter().enumerate() {
+                on[place % 256] += f64::from(state);
+            }
+        }
+        let draws = (2 * EPOCHS) as f64;
+        for (pixel, on) in on.iter().enumerate() {
+            let chance = pixel as f64 / 255.0;
+            let deviation = libm::sqrt(draws * chance * (1.0 - chance));
+            assert!((on - draws * chance).abs() <= 5.0 * deviation, "pixel {pixel}: {on} of {draws}");
+        }
+        // All values together, whose error is 16 times smaller: a bias of one in 256 would show.
+        let (sum, chances) = (on.iter().sum::<f64>(), (0..256).map(|pixel| f64::from(pixel) / 255.0));
+        let deviation = libm::sqrt(chances.map(|chance| draws * chance * (1.0 - chance)).sum());
+        assert!((sum - 128.0 * draws).abs() < 5.0 * deviation, "{sum} for {}", 128.0 * draws);
+    }
+
+    /// Ties draw further digits; with a pixel in one of two values they decide, so look at them alone.
+    #[test]
+    fn ties_are_broken_with_the_same_probability() {
+        let mut random = Stream::named(3, STREAM).generator();
+        for pixel in [1, 77, 200, 254] {
+            let on = (0..20_000).filter(|_| below(pixel, &mut random)).count() as f64;
+            let chance = f64::from(pixel) / 255.0;
+            let deviation = libm::sqrt(20_000.0 * chance * (1.0 - chance));
+            assert!((on - 20_000.0 * chance).abs() < 5.0 * deviation, "pixel {pixel}: {on}");
+        }
+    }
+
+    #[test]
+    fn a_sampled_image_depends_on_stream_and_index_alone() {
+        let images = Images::new(2, 8, (0..160).map(|at| at as u8).collect()).unwrap();
+        let (mut all, mut some) = ([0.5; 160], [0.5; 32]);
+        let order: Vec<usize> = (0..10).collect();
+        let stream = Stream::named(1, STREAM).substream(4);
+        Binarisation::Sampled.fill(&images, &order, stream, &mut all).unwrap();
+        Binarisation::Sampled.fill(&images, &[9, 3], stream, &mut some).unwrap();
+        assert_eq!((&some[..16], &some[16..]), (&all[144..], &all[48..64]));
+        Binarisation::Sampled
+            .fill(&images, &[9, 3], Stream::named(1, STREAM).substream(5), &mut some)
+            .unwrap();
+        assert_ne!(some[..16], all[144..]);
+    }
+
+    #[test]
+    fn wrong_sizes_and_indices_leave_the_output_alone() {
+        let images = Images::new(1, 2, alloc::vec![255; 4]).unwrap();
+        let (stream, mut out) = (Stream::named(0, STREAM), [0.5; 3]);
+        let error = Binarisation::Threshold.fill(&images, &[0, 1], stream, &mut out).unwrap_err();
+        assert_eq!(format!("{error}"), "binarisation: expected shape (2, 2), found (3)");
+        let error = Binarisation::Threshold.fill(&images, &[2], stream, &mut out[..2]).unwrap_err();
+        assert_eq!(format!("{error}"), "image 2: there are 2 images");
+        assert_eq!(out, [0.5; 3]);
+    }
+
+    #[test]
+    fn means_are_those_of_the_inputs() {
+        let images = Images::new(1, 3, alloc::vec![0, 255, 127, 0, 128, 128, 0, 255, 255]).unwrap();
+        let close = |found: Vec<f32>, right: [f64; 3]| {
+            found.len() == 3 && found.iter().zip(right).all(|(&found, right)| found == right as f32)
+        };
+        let grey = [0.0, 638.0 / 765.0, 510.0 / 765.0];
+        assert!(close(mean_image(&images), grey) && close(Binarisation::Sampled.mean(&images), grey));
+        assert!(close(Binarisation::Threshold.mean(&images), [0.0, 1.0, 2.0 / 3.0]));
+        let none = Images::new(1, 2, Vec::new()).unwrap();
+        assert_eq!(Binarisation::Grey.mean(&none), [0.0; 2]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A digit starts as a skeleton: the points that a pen passes, of one of several ways to write it. Then
 //!
-//! 1. every point wobbles, and the frame is rotated, slanted and squeezed (an affine map);
+//! 1. every point wobbles, and the frame is tapered, slanted, squeezed and rotated;
 //! 2. the result is scaled so that its longer side is about 20 pixels and moved so that its centre of mass lies
 //!    near the centre of the image, as MNIST's digits are;
 //! 3. a smooth curve (Catmull-Rom, one-sided at corners) is laid through the points and cut into segments;
@@ -46,7 +46,7 @@ const MARGIN: f32 = 1.0;
 ///
 /// **Shapes** `pixels` ([`PIXELS`]), row-major.
 /// **Panics** if `pixels` has another length.
-/// **Accuracy and cost** About 10 µs a digit; no allocation.
+/// **Accuracy and cost** About 10 µs; no allocation.
 ///
 /// ```
 /// use equilibria::data::synthetic;
@@ -110,7 +110,7 @@ impl<R: Rng> Hand<R> {
     }
 }
 
-/// A straight piece of a stroke, with the pen's radius at both ends.
+/// A straight piece of a stroke.
 #[derive(Clone, Copy)]
 struct Segment {
     from: [f32; 2],
@@ -129,13 +129,13 @@ struct Pen {
 fn write(label: usize, hand: &mut Hand<impl Rng>, pen: &mut Pen) {
     let ways = GLYPHS[label];
     let glyph = ways[hand.below(ways.len())];
-    let turn = hand.around(0.22);
+    let turn = hand.around(0.18);
     let (sine, cosine) = (libm::sinf(turn), libm::cosf(turn));
-    let slant = 0.12 + hand.around(0.42);
-    let squeeze = hand.between(0.85, 1.40);
+    let slant = 0.10 + hand.around(0.34);
+    let squeeze = hand.between(0.85, 1.32);
     let taper = hand.around(0.35);
     let waist = hand.around(0.30);
-    let wobble = hand.between(0.025, 0.075);
+    let wobble = hand.between(0.02, 0.065);
     for stroke in glyph {
         let mut points = [Point { x: 0.0, y: 0.0, corner: false }; 16];
         let points = &mut points[..stroke.len()];
@@ -282,3 +282,6 @@ fn hermite(start: f32, (leaving, arriving): (f32, f32), end: f32, time: f32) -> 
         + arriving * (cube - square)
         + (end - start) * (3.0 * square - 2.0 * cube)
 }
+
+#[cfg(test)]
+mod tests;
