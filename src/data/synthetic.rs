@@ -190,18 +190,15 @@ impl Pen {
         let scale = size / (high[0] - low[0]).max(high[1] - low[1]);
         let mass = self.centre_of_mass();
         let reach = self.radius + 0.5;
-        let mut offset = [0.0; 2];
-        for axis in 0..2 {
-            let middle = SIDE as f32 / 2.0 + shift[axis] - scale * mass[axis];
+        let offset: [f32; 2] = core::array::from_fn(|axis| {
+            let centred = SIDE as f32 / 2.0 + shift[axis] - scale * mass[axis];
             let least = MARGIN + reach - scale * low[axis];
             let most = SIDE as f32 - MARGIN - reach - scale * high[axis];
-            offset[axis] = middle.max(least).min(most);
-        }
+            centred.max(least).min(most)
+        });
+        let placed = |[x, y]: [f32; 2]| [scale * x + offset[0], scale * y + offset[1]];
         for segment in &mut self.segments[..self.count] {
-            for axis in 0..2 {
-                segment.from[axis] = scale * segment.from[axis] + offset[axis];
-                segment.to[axis] = scale * segment.to[axis] + offset[axis];
-            }
+            *segment = Segment { from: placed(segment.from), to: placed(segment.to) };
         }
     }
 
