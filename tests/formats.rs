@@ -256,7 +256,7 @@ mod gzip {
 
     #[test]
     fn cut_and_damaged_streams_are_refused() {
-        let content: Vec<u8> = (0..4000_u32).map(|at| (at * at >> 3) as u8).collect();
+        let content: Vec<u8> = (0..4000_u32).map(|at| ((at * at) >> 3) as u8).collect();
         let packed = pack(&images_file([4, 10, 100], &content));
         for length in 2..packed.len() {
             let (_folder, path) = file(&packed[..length]);

@@ -119,7 +119,7 @@ fn map(image: &[u8], row: &mut [f32], state: impl Fn(u8) -> f32) {
 ///
 /// In base 256 the fraction p / 255 is 0.ppp…, so a uniform number is below it if the first of its digits that
 /// differs from p is below p. The first digit decides all but one pixel in 256; those draw further digits.
-/// 0 is never below and 255, where every digit may tie, always on.
+/// So 0 is never on, which needs no further digit, and 255 always.
 fn sample(image: &[u8], stream: Stream, row: &mut [f32]) {
     let mut random = stream.generator();
     let (blocks, rest) = image.as_chunks::<BLOCK>();
@@ -150,7 +150,7 @@ fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; 
     }
     for at in 0..BLOCK {
         if digits[at] == pixels[at] && pixels[at] != 0 {
-            states[at] = f32::from(u8::from(pixels[at] == 255 || below(pixels[at], random)));
+            states[at] = f32::from(u8::from(below(pixels[at], random)));
         }
     }
 }
@@ -245,6 +245,12 @@ mod tests {
             .fill(&images, &[9, 3], Stream::named(1, STREAM).substream(5), &mut some)
             .unwrap();
         assert_ne!(some[..16], all[144..]);
+
+        // Equal images have states of their own.
+        let images = Images::new(1, 32, alloc::vec![100; 64]).unwrap();
+        let mut out = [0.5; 64];
+        Binarisation::Sampled.fill(&images, &[0, 1], stream, &mut out).unwrap();
+        assert_ne!(out[..32], out[32..]);
     }
 
     #[test]
