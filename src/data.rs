@@ -208,7 +208,7 @@ impl Digits {
         if let Some(count) = images {
             let held = digits.train.len();
             if count == 0 || count > held {
-                let expected = alloc::format!("the training set in {} holds 1 to {held}", source.display());
+                let expected = alloc::format!("1 to {held} can be taken from {}", source.display());
                 return Err(Error::invalid(alloc::format!("--images {count}"), expected));
             }
             digits.train.truncate(count);
