@@ -6,6 +6,7 @@ extern crate alloc;
 
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
+pub mod data;
 pub mod error;
 pub mod rng;
 #[cfg(feature = "cli")]

@@ -1,0 +1,279 @@
+//! Grey values as the states of binary visible units, or as their probabilities.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use rand::Rng;
+
+use super::{Images, mean_image, mean_of};
+use crate::rng::Stream;
+use crate::{Error, Result};
+
+/// Pixels above this are on under [`Binarisation::Threshold`].
+const THRESHOLD: u8 = 127;
+/// Pixels that are compared with random bytes at a time: a seventh of a digit, a multiple of 8.
+const BLOCK: usize = 112;
+
+/// How a grey image becomes the input of binary units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Binarisation {
+    /// On where the pixel is above 127.
+    Threshold,
+    /// On with probability pixel / 255, drawn anew for each stream, so for each epoch.
+    Sampled,
+    /// The probability pixel / 255 itself.
+    Grey,
+}
+
+impl Binarisation {
+    /// Writes the images `order` into the rows of `out`.
+    ///
+    /// **Shapes** `out` (rows, pixels), where rows is the length of `order` and pixels that of an image.
+    /// **Errors** [`Error::ShapeMismatch`] if `out` has another size; [`Error::InvalidArgument`] if `order` names an
+    /// image that is not there. `out` is then untouched.
+    /// **Randomness** Only `Sampled` draws: image i from `stream.substream(i)`, so that a state depends on the
+    /// stream and the image, not on the batch it comes in. Pass another `stream` each epoch. A pixel is on with
+    /// probability pixel / 255 exactly.
+    /// **Accuracy and cost** Allocates nothing. `Sampled` draws 8 bits a pixel, and 64 more for one in 256.
+    ///
+    /// ```
+    /// use equilibria::{data::{Binarisation, Images}, rng::Stream};
+    /// let images = Images::new(1, 2, vec![0, 255, 127, 128])?;
+    /// let mut out = [0.5; 4];
+    /// Binarisation::Threshold.fill(&images, &[1, 0], Stream::named(7, "binarise"), &mut out)?;
+    /// assert_eq!(out, [0.0, 1.0, 0.0, 1.0]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn fill(self, images: &Images, order: &[usize], stream: Stream, out: &mut [f32]) -> Result<()> {
+        let pixels = images.pixels_per_image();
+        if order.len().checked_mul(pixels) != Some(out.len()) {
+            return Err(Error::ShapeMismatch {
+                operation: "binarisation",
+                expected: alloc::vec![order.len(), pixels],
+                found: alloc::vec![out.len()],
+            });
+        }
+        if let Some(index) = order.iter().find(|&&index| index >= images.len()) {
+            return Err(Error::invalid(
+                format!("image {index}"),
+                format!("there are {} images", images.len()),
+            ));
+        }
+        for (row, &index) in out.chunks_exact_mut(pixels).zip(order) {
+            let image = images.image(index);
+            match self {
+                Self::Threshold => map(image, row, |pixel| f32::from(u8::from(pixel > THRESHOLD))),
+                Self::Grey => map(image, row, |pixel| f32::from(pixel) / 255.0),
+                Self::Sampled => sample(image, stream.substream(index as u64), row),
+            }
+        }
+        Ok(())
+    }
+
+    /// The mean of each input over all images, zeros if there is no image: what the visible biases start from.
+    ///
+    /// `Sampled` has the same expectation as `Grey`; that is what it gives.
+    pub fn mean(self, images: &Images) -> Vec<f32> {
+        match self {
+            Self::Threshold => mean_of(images, |pixel| u64::from(pixel > THRESHOLD), 1.0),
+            Self::Sampled | Self::Grey => mean_image(images),
+        }
+    }
+
+    /// The word for it in options and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::Sampled => "sampled",
+            Self::Grey => "grey",
+        }
+    }
+}
+
+impl fmt::Display for Binarisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Binarisation {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        [Self::Threshold, Self::Sampled, Self::Grey]
+            .into_iter()
+            .find(|choice| choice.name() == word)
+            .ok_or_else(|| Error::invalid(format!("`{word}`"), "threshold, sampled or grey is right"))
+    }
+}
+
+fn map(image: &[u8], row: &mut [f32], state: impl Fn(u8) -> f32) {
+    for (out, &pixel) in row.iter_mut().zip(image) {
+        *out = state(pixel);
+    }
+}
+
+/// Draws each pixel on with probability p / 255, from one byte a pixel.
+///
+/// In base 256 the fraction p / 255 is 0.ppp…, so a uniform number is below it if the first of its digits that
+/// differs from p is below p. The first digit decides all but one pixel in 256; those draw further digits.
+/// So 0 is never on, which needs no further digit, and 255 always.
+fn sample(image: &[u8], stream: Stream, row: &mut [f32]) {
+    let mut random = stream.generator();
+    let (blocks, rest) = image.as_chunks::<BLOCK>();
+    let (states, rest_states) = row.as_chunks_mut::<BLOCK>();
+    for (pixels, states) in blocks.iter().zip(states) {
+        sample_block(pixels, &mut random, states);
+    }
+    if !rest.is_empty() {
+        let (mut pixels, mut states) = ([0; BLOCK], [0.0; BLOCK]);
+        pixels[..rest.len()].copy_from_slice(rest);
+        sample_block(&pixels, &mut random, &mut states);
+        rest_states.copy_from_slice(&states[..rest.len()]);
+    }
+}
+
+fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; BLOCK]) {
+    let mut digits = [0_u8; BLOCK];
+    for word in digits.as_chunks_mut::<8>().0 {
+        *word = random.next_u64().to_le_bytes();
+    }
+    let mut ties = 0_u8;
+    for at in 0..BLOCK {
+        states[at] = f32::from(u8::from(digits[at] < pixels[at]));
+        ties |= u8::from(digits[at] == pixels[at]) & u8::from(pixels[at] != 0);
+    }
+    if ties == 0 {
+        return;
+    }
+    for at in 0..BLOCK {
+        if digits[at] == pixels[at] && pixels[at] != 0 {
+            states[at] = f32::from(u8::from(below(pixels[at], random)));
+        }
+    }
+}
+
+/// Whether a fresh uniform number is below p / 255, by its base-256 digits.
+fn below(pixel: u8, random: &mut impl Rng) -> bool {
+    loop {
+        let digits = random.next_u64().to_le_bytes();
+        if let Some(digit) = digits.into_iter().find(|&digit| digit != pixel) {
+            return digit < pixel;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "binarise";
+
+    /// One image with every grey value, twice, and three pixels over.
+    fn ramp() -> Images {
+        Images::new(1, 515, (0..515).map(|at| (at % 256) as u8).collect()).unwrap()
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for choice in [Binarisation::Threshold, Binarisation::Sampled, Binarisation::Grey] {
+            assert_eq!(format!("{choice}").parse(), Ok(choice));
+        }
+        let text = format!("{}", "Gray".parse::<Binarisation>().unwrap_err());
+        assert_eq!(text, "`Gray`: threshold, sampled or grey is right");
+    }
+
+    #[test]
+    fn threshold_and_grey_are_what_they_say() {
+        let (images, mut out) = (ramp(), [0.5; 515]);
+        Binarisation::Threshold.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
+        assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| (state == 1.0) == (pixel > 127)));
+        assert!(out.iter().all(|&state| state == 0.0 || state == 1.0));
+        Binarisation::Grey.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
+        assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| state == f32::from(pixel) / 255.0));
+    }
+
+    /// Every grey value against its frequency, within 5 standard deviations; 0 and 255 without exception.
+    #[test]
+    fn sampled_states_have_the_probability_of_their_pixel() {
+        const EPOCHS: u64 = 4000;
+        let (images, mut out, mut on) = (ramp(), [0.5; 515], [0.0_f64; 256]);
+        for epoch in 0..EPOCHS {
+            let stream = Stream::named(7, STREAM).substream(epoch);
+            Binarisation::Sampled.fill(&images, &[0], stream, &mut out).unwrap();
+            assert!(out.iter().all(|&state| state == 0.0 || state == 1.0));
+            for (place, &state) in out[..512].iter().enumerate() {
+                on[place % 256] += f64::from(state);
+            }
+        }
+        let draws = (2 * EPOCHS) as f64;
+        for (pixel, on) in on.iter().enumerate() {
+            let chance = pixel as f64 / 255.0;
+            let deviation = libm::sqrt(draws * chance * (1.0 - chance));
+            assert!((on - draws * chance).abs() <= 5.0 * deviation, "pixel {pixel}: {on} of {draws}");
+        }
+        // All values together, whose error is 16 times smaller: a bias of one in 256 would show.
+        let (sum, chances) = (on.iter().sum::<f64>(), (0..256).map(|pixel| f64::from(pixel) / 255.0));
+        let deviation = libm::sqrt(chances.map(|chance| draws * chance * (1.0 - chance)).sum());
+        assert!((sum - 128.0 * draws).abs() < 5.0 * deviation, "{sum} for {}", 128.0 * draws);
+    }
+
+    /// Ties draw further digits; with a pixel in one of two values they decide, so look at them alone.
+    #[test]
+    fn ties_are_broken_with_the_same_probability() {
+        let mut random = Stream::named(3, STREAM).generator();
+        for pixel in [1, 77, 200, 254] {
+            let on = (0..20_000).filter(|_| below(pixel, &mut random)).count() as f64;
+            let chance = f64::from(pixel) / 255.0;
+            let deviation = libm::sqrt(20_000.0 * chance * (1.0 - chance));
+            assert!((on - 20_000.0 * chance).abs() < 5.0 * deviation, "pixel {pixel}: {on}");
+        }
+    }
+
+    #[test]
+    fn a_sampled_image_depends_on_stream_and_index_alone() {
+        let images = Images::new(2, 8, (0..160).map(|at| at as u8).collect()).unwrap();
+        let (mut all, mut some) = ([0.5; 160], [0.5; 32]);
+        let order: Vec<usize> = (0..10).collect();
+        let stream = Stream::named(1, STREAM).substream(4);
+        Binarisation::Sampled.fill(&images, &order, stream, &mut all).unwrap();
+        Binarisation::Sampled.fill(&images, &[9, 3], stream, &mut some).unwrap();
+        assert_eq!((&some[..16], &some[16..]), (&all[144..], &all[48..64]));
+        Binarisation::Sampled
+            .fill(&images, &[9, 3], Stream::named(1, STREAM).substream(5), &mut some)
+            .unwrap();
+        assert_ne!(some[..16], all[144..]);
+
+        // Equal images have states of their own.
+        let images = Images::new(1, 32, alloc::vec![100; 64]).unwrap();
+        let mut out = [0.5; 64];
+        Binarisation::Sampled.fill(&images, &[0, 1], stream, &mut out).unwrap();
+        assert_ne!(out[..32], out[32..]);
+    }
+
+    #[test]
+    fn wrong_sizes_and_indices_leave_the_output_alone() {
+        let images = Images::new(1, 2, alloc::vec![255; 4]).unwrap();
+        let (stream, mut out) = (Stream::named(0, STREAM), [0.5; 3]);
+        let error = Binarisation::Threshold.fill(&images, &[0, 1], stream, &mut out).unwrap_err();
+        assert_eq!(format!("{error}"), "binarisation: expected shape (2, 2), found (3)");
+        let error = Binarisation::Threshold.fill(&images, &[2], stream, &mut out[..2]).unwrap_err();
+        assert_eq!(format!("{error}"), "image 2: there are 2 images");
+        assert_eq!(out, [0.5; 3]);
+    }
+
+    #[test]
+    fn means_are_those_of_the_inputs() {
+        let images = Images::new(1, 3, alloc::vec![0, 255, 127, 0, 128, 128, 0, 255, 255]).unwrap();
+        let close = |found: Vec<f32>, right: [f64; 3]| {
+            found.len() == 3 && found.iter().zip(right).all(|(&found, right)| found == right as f32)
+        };
+        let grey = [0.0, 638.0 / 765.0, 510.0 / 765.0];
+        assert!(close(mean_image(&images), grey) && close(Binarisation::Sampled.mean(&images), grey));
+        assert!(close(Binarisation::Threshold.mean(&images), [0.0, 1.0, 2.0 / 3.0]));
+        let none = Images::new(1, 2, Vec::new()).unwrap();
+        assert_eq!(Binarisation::Grey.mean(&none), [0.0; 2]);
+    }
+}

@@ -1,0 +1,133 @@
+//! The four files of MNIST, found in a folder.
+//!
+//! `fixtures/fetch-mnist FOLDER` downloads and checks them. MD5 of the uncompressed content:
+//!
+//! | file | MD5 |
+//! |---|---|
+//! | `train-images-idx3-ubyte` | `6bbc9ace898e44ae57da46a324031adb` |
+//! | `train-labels-idx1-ubyte` | `a25bea736e30d166cdddb491f175f624` |
+//! | `t10k-images-idx3-ubyte` | `2646ac647ad5339dbf082846283269ea` |
+//! | `t10k-labels-idx1-ubyte` | `27ae3e4e09519cfbb04c329615203637` |
+//!
+//! Sets with the same file names (Fashion-MNIST, KMNIST) load as well, so the sums are not checked here.
+//!
+//! **Source** LeCun, Bottou, Bengio & Haffner 1998.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::{Digits, idx};
+use crate::{Error, Result};
+
+/// Training images, training labels, test images, test labels.
+pub const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// Loads the four files from `folder` or from `mnist` below it.
+///
+/// Each may be gzipped, with or without `.gz` in its name, and may be spelt with a dot (`train-images.idx3-ubyte`).
+/// A folder that has all four wins; of several spellings in it, the unpacked one.
+///
+/// **Errors** As [`Digits::load`].
+pub fn load(folder: &Path) -> Result<Digits> {
+    check_folder(folder)?;
+    let candidates = [folder.to_owned(), folder.join("mnist")];
+    let mut missing: Vec<Vec<&str>> = Vec::new();
+    for candidate in &candidates {
+        let found = FILES.iter().map(|name| find(candidate, name)).collect::<Result<Vec<_>>>()?;
+        if let [Some(train_images), Some(train_labels), Some(test_images), Some(test_labels)] =
+            found.as_slice()
+        {
+            let train = idx::read_labelled(train_images, train_labels)?;
+            let test = idx::read_labelled(test_images, test_labels)?;
+            let (ours, theirs) = (train.images(), test.images());
+            if (ours.height(), ours.width()) != (theirs.height(), theirs.width()) {
+                return Err(Error::ShapeMismatch {
+                    operation: "test images beside training images",
+                    expected: alloc::vec![ours.height(), ours.width()],
+                    found: alloc::vec![theirs.height(), theirs.width()],
+                });
+            }
+            return Ok(Digits { name: name_of(candidate), train, test });
+        }
+        missing.push(
+            FILES.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(name, _)| *name).collect(),
+        );
+    }
+    Err(not_found(&candidates, &missing))
+}
+
+/// The files that are missing from the folder that has some, or from both.
+fn not_found(candidates: &[PathBuf; 2], missing: &[Vec<&str>]) -> Error {
+    let partial = missing.iter().position(|names| names.len() < FILES.len());
+    let (names, place, target) = match partial {
+        Some(which) => {
+            (missing[which].join(", "), format!("{}", candidates[which].display()), &candidates[which])
+        }
+        None => (
+            FILES.join(", "),
+            format!("{} or {}", candidates[0].display(), candidates[1].display()),
+            &candidates[0],
+        ),
+    };
+    Error::NotFound {
+        what: format!("{names} (plain or with .gz)"),
+        place,
+        remedy: format!("`fixtures/fetch-mnist {}` downloads what is missing", target.display()),
+    }
+}
+
+/// The first spelling of the file `name` that is in `folder`.
+fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let dotted = name.replace("-idx", ".idx");
+    for spelling in [name, &dotted] {
+        for suffix in ["", ".gz"] {
+            let path = folder.join(format!("{spelling}{suffix}"));
+            match path.metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Ok(Some(path)),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                Err(error) => return Err(Error::io("looking for", path, error)),
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses what is not a folder, and says down to where the path exists.
+fn check_folder(folder: &Path) -> Result<()> {
+    match folder.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Error::invalid(
+            folder.display(),
+            "this is a file; give the folder that holds MNIST's four files, or `synthetic`",
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            let there = whole.ancestors().find(|ancestor| ancestor.is_dir());
+            let given = folder.display();
+            Err(Error::NotFound {
+                what: format!("the folder {given}"),
+                place: there.unwrap_or(folder).display().to_string(),
+                remedy: format!(
+                    "give the folder of MNIST's files or `synthetic`, or run `fixtures/fetch-mnist {given}`"
+                ),
+            })
+        }
+        Err(error) => Err(Error::io("looking for", folder, error)),
+    }
+}
+
+/// The last part of the folder's path, for captions.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
+}

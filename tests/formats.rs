@@ -1,0 +1,297 @@
+//! Are files read as they are, and refused with a clear word where they are not what they say?
+
+use equilibria::Error;
+use equilibria::data::{Images, Labelled, idx};
+use proptest::prelude::*;
+
+/// An IDX file of images with these sizes in its header and this content.
+fn images_file(sizes: [u32; 3], content: &[u8]) -> Vec<u8> {
+    let header = [0x0803, sizes[0], sizes[1], sizes[2]];
+    header.iter().flat_map(|word| word.to_be_bytes()).chain(content.iter().copied()).collect()
+}
+
+fn labels_file(count: u32, content: &[u8]) -> Vec<u8> {
+    [0x0801, count].iter().flat_map(|word| word.to_be_bytes()).chain(content.iter().copied()).collect()
+}
+
+/// Asserts that `result` is [`Error::Malformed`] at `offset`, of a file whose name ends in `name`, and says `words`.
+#[track_caller]
+fn assert_malformed<T: std::fmt::Debug>(result: equilibria::Result<T>, name: &str, offset: u64, words: &str) {
+    let error = result.expect_err("malformed input was accepted");
+    let text = error.to_string();
+    let Error::Malformed { place, offset: found, .. } = error else {
+        panic!("another kind of error: {text}")
+    };
+    assert!(place.ends_with(name) && found == offset && text.contains(words), "{text}");
+}
+
+/// A wrong file of images: its bytes, the offset and the words of the complaint.
+fn wrong_images() -> Vec<(Vec<u8>, u64, &'static str)> {
+    let good = images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+    vec![
+        (vec![], 0, "ends within its header of 16 bytes"),
+        (vec![0, 0, 8], 3, "ends within its header"),
+        (good[..15].to_vec(), 15, "ends within its header"),
+        (b"<!DOCTYPE html><html>".to_vec(), 0, "0x3c21444f: it is not of this format"),
+        (labels_file(2, &[1, 2]), 0, "a file of labels"),
+        (good[..21].to_vec(), 16, "promises 2 images of 1x3 (6 bytes), the file holds 5"),
+        (good[..16].to_vec(), 16, "the file holds 0"),
+        ([good.as_slice(), &[7]].concat(), 22, "promises 2 images of 1x3 (6 bytes), more data follows"),
+        (images_file([0, 28, 28], &[]), 4, "promises 0 images"),
+        (images_file([1, 0, 28], &[]), 8, "promises 0 rows"),
+        (images_file([1, 28, 0], &[]), 12, "promises 0 columns"),
+        (images_file([u32::MAX; 3], &[0; 9]), 4, "which no file holds"),
+    ]
+}
+
+fn wrong_labels() -> Vec<(Vec<u8>, u64, &'static str)> {
+    vec![
+        (vec![0, 0, 8, 1, 0, 0], 6, "ends within its header of 8 bytes"),
+        (images_file([1, 1, 1], &[1]), 0, "a file of images"),
+        (labels_file(3, &[1, 2]), 8, "promises 3 labels (3 bytes), the file holds 2"),
+        (labels_file(1, &[1, 2]), 9, "promises 1 labels (1 bytes), more data follows"),
+        (labels_file(0, &[]), 4, "promises 0 labels"),
+        (labels_file(3, &[9, 10, 0]), 9, "label 10 of image 1"),
+    ]
+}
+
+#[test]
+fn right_bytes_are_read() {
+    let images = idx::images("flash", &images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6])).unwrap();
+    assert_eq!((images.len(), images.height(), images.width()), (2, 1, 3));
+    assert_eq!(images.image(1), [4, 5, 6]);
+    assert_eq!(idx::labels("flash", &labels_file(3, &[0, 9, 4])).unwrap(), [0, 9, 4]);
+}
+
+#[test]
+fn wrong_bytes_are_refused_where_they_are_wrong() {
+    for (bytes, offset, words) in wrong_images() {
+        assert_malformed(idx::images("flash", &bytes), "flash", offset, words);
+    }
+    for (bytes, offset, words) in wrong_labels() {
+        assert_malformed(idx::labels("flash", &bytes), "flash", offset, words);
+    }
+    let terabytes = images_file([u32::MAX, 28, 28], &[0; 9]);
+    assert_malformed(idx::images("flash", &terabytes), "flash", 16, "the file holds 9");
+}
+
+#[test]
+fn counts_and_sizes_that_disagree_are_refused() {
+    let images = Images::new(1, 2, vec![0; 4]).unwrap();
+    assert!(matches!(Labelled::new(images, vec![1; 3]), Err(Error::ShapeMismatch { .. })));
+    assert!(matches!(Images::new(2, 2, vec![0; 5]), Err(Error::ShapeMismatch { .. })));
+    assert!(matches!(Images::new(0, 2, vec![]), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(Images::new(usize::MAX, 2, vec![]), Err(Error::InvalidArgument { .. })));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = idx::images("random", &bytes);
+        let _ = idx::labels("random", &bytes);
+    }
+
+    #[test]
+    fn no_sizes_panic(sizes in prop::array::uniform3(prop_oneof![0..5_u32, any::<u32>()]), held in 0..80_usize) {
+        let promised = sizes.iter().map(|&size| u128::from(size)).product::<u128>();
+        let result = idx::images("random", &images_file(sizes, &vec![0; held]));
+        prop_assert_eq!(result.is_ok(), promised == held as u128 && promised > 0);
+        let _ = idx::labels("random", &labels_file(sizes[0], &vec![3; held]));
+    }
+}
+
+#[cfg(feature = "std")]
+mod files {
+    use std::fs;
+    use std::path::Path;
+
+    use equilibria::data::{Digits, mnist};
+
+    use super::*;
+
+    /// Writes four right files of tiny digits, renamed by `rename`.
+    fn write_set(folder: &Path, rename: impl Fn(&str) -> String) {
+        fs::create_dir_all(folder).unwrap();
+        let contents = [
+            images_file([3, 1, 2], &[1, 2, 3, 4, 5, 6]),
+            labels_file(3, &[7, 8, 9]),
+            images_file([1, 1, 2], &[9, 9]),
+            labels_file(1, &[0]),
+        ];
+        for (name, content) in mnist::FILES.iter().zip(contents) {
+            fs::write(folder.join(rename(name)), content).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_folder_or_its_parent_will_do_and_either_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("mnist");
+        write_set(&below, |name| name.replace("-idx", ".idx"));
+        for source in [folder.path(), &below] {
+            let digits = Digits::load(source, Some(2)).unwrap();
+            assert_eq!((digits.name.as_str(), digits.train.labels()), ("mnist", &[7, 8][..]));
+            assert_eq!(digits.train.images().pixels(), [1, 2, 3, 4]);
+            assert_eq!((digits.test.images().image(0), digits.test.labels()), (&[9, 9][..], &[0][..]));
+        }
+        for images in [0, 4] {
+            let text = Digits::load(&below, Some(images)).unwrap_err().to_string();
+            assert!(text.contains(&format!("--images {images}")) && text.contains("1 to 3"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_place_and_its_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = Digits::load(folder.path(), None).unwrap_err().to_string();
+        let place = folder.path().display().to_string();
+        for words in [mnist::FILES[0], mnist::FILES[3], &place, &format!("fixtures/fetch-mnist {place}")] {
+            assert!(text.contains(words), "{text}");
+        }
+
+        write_set(folder.path(), str::to_owned);
+        fs::remove_file(folder.path().join(mnist::FILES[1])).unwrap();
+        fs::create_dir(folder.path().join(mnist::FILES[1])).unwrap();
+        let error = Digits::load(folder.path(), None).unwrap_err();
+        let Error::NotFound { what, place: found, .. } = &error else { panic!("{error}") };
+        assert_eq!((what.as_str(), found), ("train-labels-idx1-ubyte (plain or with .gz)", &place));
+
+        let error = Digits::load(folder.path().join("no/such"), None).unwrap_err();
+        let Error::NotFound { what, place: found, .. } = &error else { panic!("{error}") };
+        assert!(what.starts_with("the folder ") && found == &place, "{error}");
+
+        let error = Digits::load(folder.path().join(mnist::FILES[0]), None).unwrap_err();
+        assert!(error.to_string().contains("this is a file"), "{error}");
+    }
+
+    #[test]
+    fn wrong_files_are_refused_where_they_are_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wrong");
+        for (bytes, offset, words) in wrong_images() {
+            fs::write(&path, bytes).unwrap();
+            assert_malformed(idx::read_images(&path), "wrong", offset, words);
+        }
+        for (bytes, offset, words) in wrong_labels() {
+            fs::write(&path, bytes).unwrap();
+            assert_malformed(idx::read_labels(&path), "wrong", offset, words);
+        }
+        fs::write(&path, images_file([u32::MAX, 28, 28], &[0; 9])).unwrap();
+        assert_malformed(idx::read_images(&path), "wrong", 4, "more than the 1073741824");
+        assert!(matches!(idx::read_images(folder.path()), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn sets_whose_parts_disagree_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path(), str::to_owned);
+        fs::write(folder.path().join(mnist::FILES[1]), labels_file(2, &[7, 8])).unwrap();
+        let words = "2 labels for the 3 images";
+        assert_malformed(Digits::load(folder.path(), None), mnist::FILES[1], 4, words);
+
+        write_set(folder.path(), str::to_owned);
+        fs::write(folder.path().join(mnist::FILES[2]), images_file([1, 2, 1], &[9, 9])).unwrap();
+        assert!(matches!(Digits::load(folder.path(), None), Err(Error::ShapeMismatch { .. })));
+    }
+
+    #[cfg(not(feature = "cli"))]
+    #[test]
+    fn gzip_is_refused_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.gz");
+        fs::write(&path, [0x1f, 0x8b, 8, 0]).unwrap();
+        assert_malformed(idx::read_images(&path), "file.gz", 0, "gunzip");
+    }
+
+    #[test]
+    fn published_mnist_is_read_whole() {
+        let Some(data) = std::env::var_os("EQUILIBRIA_DATA") else { return eprintln!("skipped") };
+        let digits = Digits::load(data, None).unwrap();
+        assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("mnist", 60_000, 10_000));
+        assert_eq!(digits.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+        assert_eq!(digits.test.labels()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+        assert_eq!(digits.train.images().pixels_per_image(), 784);
+        let sum: u64 = digits.train.images().pixels().iter().map(|&pixel| u64::from(pixel)).sum();
+        let mean = sum as f64 / 47_040_000.0 / 255.0;
+        assert!((mean - 0.1307).abs() < 5e-5, "mean grey value {mean}");
+    }
+}
+
+#[cfg(feature = "cli")]
+mod gzip {
+    use std::fs;
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// A file in a folder of its own, which goes with the first value.
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.gz");
+        fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    fn pack(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_was_packed_is_read_and_the_same_faults_are_found() {
+        let (_folder, path) = file(&pack(&images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6])));
+        assert_eq!(idx::read_images(&path).unwrap().image(1), [4, 5, 6]);
+        for (bytes, offset, words) in wrong_images() {
+            fs::write(&path, pack(&bytes)).unwrap();
+            assert_malformed(idx::read_images(&path), "file.gz", offset, words);
+        }
+        let packed = pack(&[0]);
+        assert_malformed(idx::images("flash", &packed), "flash", 0, "gzip; unpack it first");
+    }
+
+    #[test]
+    fn cut_and_damaged_streams_are_refused() {
+        let content: Vec<u8> = (0..4000_u32).map(|at| ((at * at) >> 3) as u8).collect();
+        let packed = pack(&images_file([4, 10, 100], &content));
+        for length in 2..packed.len() {
+            let (_folder, path) = file(&packed[..length]);
+            assert!(matches!(idx::read_images(&path), Err(Error::Malformed { .. })), "cut to {length}");
+        }
+        let (_folder, path) = file(&packed[..packed.len() - 1]);
+        assert_malformed(idx::read_images(&path), "file.gz", 4016, "ends too early");
+
+        let mut damaged = packed.clone();
+        *damaged.iter_mut().nth_back(6).unwrap() ^= 1;
+        fs::write(&path, damaged).unwrap();
+        assert_malformed(idx::read_images(&path), "file.gz", 4016, "is damaged");
+    }
+
+    /// 64 MiB of zeros after a header that promises 4 bytes: what is read stays small, and so does the time.
+    #[test]
+    fn a_bomb_is_left_unexploded() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&images_file([1, 2, 2], &[])).unwrap();
+        for _ in 0..64 {
+            encoder.write_all(&vec![0; 1 << 20]).unwrap();
+        }
+        let (_folder, path) = file(&encoder.finish().unwrap());
+        assert_malformed(idx::read_images(&path), "file.gz", 20, "more data follows");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_damage_panics(at in 0..200_usize, value: u8) {
+            let mut packed = pack(&images_file([1, 10, 10], &[5; 100]));
+            let at = at % packed.len();
+            packed[at] = value;
+            let (_folder, path) = file(&packed);
+            let _ = idx::read_images(&path);
+        }
+    }
+}
