@@ -14,6 +14,7 @@ pub(crate) mod lanes;
 pub mod level;
 mod map;
 pub mod math;
+pub mod random;
 
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};
