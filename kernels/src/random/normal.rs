@@ -28,8 +28,8 @@ use crate::math::ln_lanes;
 /// **Randomness** Two steps for each block begun.
 ///
 /// **Accuracy and cost** Always finite; at most 6.66 (f32) or 8.58 (f64) in size, beyond which a normal lies
-/// with probability 3e-11 or 1e-17. The radius has 31 (f32) or 53 bits of v, the direction 26 or 55. A few
-/// ULP from the exact transform of the same bits.
+/// with probability 3e-11 or 1e-17. v has 31 bits (f32, rounded to 24 significant ones) or 53, the direction 26
+/// or 55. Within 4 ULP of the exact transform of these.
 pub fn fill_normal<T: Scalar>(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [T]) {
     dispatch(level, FillNormal { generator, out });
 }

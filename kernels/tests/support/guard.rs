@@ -97,9 +97,8 @@ mod unix {
             assert!(base != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
             let base = base.cast::<u8>();
             // SAFETY: these pages are within the mapping made above.
-            let status = unsafe {
-                libc::mprotect(base.add(page).cast(), inner, libc::PROT_READ | libc::PROT_WRITE)
-            };
+            let status =
+                unsafe { libc::mprotect(base.add(page).cast(), inner, libc::PROT_READ | libc::PROT_WRITE) };
             assert!(status == 0, "mprotect: {}", std::io::Error::last_os_error());
             Self { base, page, inner }
         }
