@@ -12,6 +12,7 @@ pub(crate) mod words;
 
 use words::Words;
 
+use crate::math::constants::Constants;
 use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -20,7 +21,7 @@ use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 /// Sealed: the constants and lane types belong to this crate's kernels.
 pub trait Scalar:
     sealed::Tokens
-    + crate::math::constants::Constants
+    + Constants
     + Copy
     + Default
     + PartialEq
@@ -154,6 +155,12 @@ pub trait Lanes: Copy {
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a / b` within 0.51 ULP, for finite `a` (or NaN) and `b` in [1, 4] (or NaN): where the divider is slow, by
+    /// Newton's iteration.
+    #[inline(always)]
+    fn div_moderate(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        self.div(a, b)
+    }
     fn sqrt(self, a: Self::Vector) -> Self::Vector;
     /// `a * b + c`; rounded once, except at the portable level.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
@@ -191,6 +198,17 @@ pub trait Lanes: Copy {
     /// Transposes the leading `COUNT x COUNT` block: `rows[i][j]` becomes `rows[j][i]`. `rows` has at least
     /// `COUNT` vectors.
     fn transpose(self, rows: &mut [Self::Vector; 16]);
+
+    /// `a * 2^n`, rounded once also where the result is denormal, for `a` in [1/2, 2] and an integer `n` no
+    /// further from 0 than twice the largest exponent.
+    #[inline(always)]
+    fn scale(self, a: Self::Vector, n: Self::Vector) -> Self::Vector {
+        // 2^n itself may not exist, 2^(n/2) does, and the first product is exact.
+        let round = self.splat(Self::Scalar::ROUND);
+        let half = self.mul_add(n, self.constant(0.5), round);
+        let rest = self.add(self.sub(n, self.sub(half, round)), round);
+        self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
+    }
 
     #[inline(always)]
     fn zero(self) -> Self::Vector {

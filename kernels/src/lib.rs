@@ -10,11 +10,13 @@
 extern crate std;
 
 pub(crate) mod dispatch;
+pub mod elementwise;
 pub(crate) mod lanes;
 pub mod level;
 mod map;
 pub mod math;
 pub mod random;
+pub mod reduce;
 
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};

@@ -9,7 +9,6 @@ pub(crate) trait Function<T: Scalar>: Copy {
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector) -> L::Vector;
 }
 
-#[allow(dead_code)] // elementwise kernels follow
 /// A function of two elements.
 pub(crate) trait Function2<T: Scalar>: Copy {
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector;
@@ -129,5 +128,15 @@ pub(crate) fn check_equal(name: &str, length: usize, other_name: &str, other: us
     assert!(
         length == other,
         "{name} has length {length}, {other_name} has length {other}: they must be equal"
+    );
+}
+
+/// Panics unless a matrix of this shape has this many elements.
+#[inline]
+#[track_caller]
+pub(crate) fn check_matrix(length: usize, rows: usize, columns: usize) {
+    assert!(
+        rows.checked_mul(columns) == Some(length),
+        "x has length {length}, a matrix of {rows} rows and {columns} columns has another one"
     );
 }

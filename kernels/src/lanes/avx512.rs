@@ -75,6 +75,21 @@ impl Lanes for F32x16 {
         mul_add(a, b, c) = _mm512_fmadd_ps;
         min(a, b) = _mm512_min_ps;
         max(a, b) = _mm512_max_ps;
+        scale(a, n) = _mm512_scalef_ps;
+    }
+
+    #[inline(always)]
+    fn div_moderate(self, a: __m512, b: __m512) -> __m512 {
+        // The estimate has 14 bits; each step of Newton's iteration doubles them, the last one corrects a / b.
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let one = _mm512_set1_ps(1.0);
+            let mut inverse = _mm512_rcp14_ps(b);
+            let error = _mm512_fnmadd_ps(b, inverse, one);
+            inverse = _mm512_fmadd_ps(inverse, error, inverse);
+            let quotient = _mm512_mul_ps(a, inverse);
+            _mm512_fmadd_ps(_mm512_fnmadd_ps(quotient, b, a), inverse, quotient)
+        }
     }
 
     #[inline(always)]
@@ -243,6 +258,23 @@ impl Lanes for F64x8 {
         mul_add(a, b, c) = _mm512_fmadd_pd;
         min(a, b) = _mm512_min_pd;
         max(a, b) = _mm512_max_pd;
+        scale(a, n) = _mm512_scalef_pd;
+    }
+
+    #[inline(always)]
+    fn div_moderate(self, a: __m512d, b: __m512d) -> __m512d {
+        // The estimate has 14 bits; each step of Newton's iteration doubles them, the last one corrects a / b.
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let one = _mm512_set1_pd(1.0);
+            let mut inverse = _mm512_rcp14_pd(b);
+            let error = _mm512_fnmadd_pd(b, inverse, one);
+            inverse = _mm512_fmadd_pd(inverse, error, inverse);
+            let error = _mm512_fnmadd_pd(b, inverse, one);
+            inverse = _mm512_fmadd_pd(inverse, error, inverse);
+            let quotient = _mm512_mul_pd(a, inverse);
+            _mm512_fmadd_pd(_mm512_fnmadd_pd(quotient, b, a), inverse, quotient)
+        }
     }
 
     #[inline(always)]

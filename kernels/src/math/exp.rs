@@ -2,8 +2,7 @@
 //!
 //! With n = round(x / ln 2) and r = x - n ln 2, e^x = 2^n e^r and |r| <= ln 2 / 2. n ln 2 is subtracted in two
 //! parts (Cody and Waite), the first of which is exact even without a fused multiply-add. e^r = 1 + (r + r^2 q(r))
-//! by a minimax q. 2^n is applied in two halves: n reaches beyond the exponents of normal numbers, where the
-//! result is denormal or infinite.
+//! by a minimax q. n reaches beyond the exponents of normal numbers, where the result is denormal or infinite.
 
 use super::constants::Constants;
 use super::horner;
@@ -26,13 +25,8 @@ pub(super) fn reduced<L: Lanes>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector
 #[inline(always)]
 fn clamped<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let (rounded, p) = reduced(lanes, x);
-    let round = lanes.splat(L::Scalar::ROUND);
-    let n = lanes.sub(rounded, round);
-    let half = lanes.mul_add(n, lanes.constant(0.5), round);
-    let rest = lanes.add(lanes.sub(n, lanes.sub(half, round)), round);
-    // The first product is exact, so that a denormal result is rounded once.
-    let y = lanes.mul(lanes.add(p, lanes.splat(L::Scalar::ONE)), lanes.shift_to_exponent(half));
-    lanes.mul(y, lanes.shift_to_exponent(rest))
+    let n = lanes.sub(rounded, lanes.splat(L::Scalar::ROUND));
+    lanes.scale(lanes.add(p, lanes.splat(L::Scalar::ONE)), n)
 }
 
 /// e^x; errors in [`super::exp`].

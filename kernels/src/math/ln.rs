@@ -12,7 +12,7 @@ use crate::lanes::{Lanes, Scalar};
 #[inline(always)]
 pub(super) fn reduced<L: Lanes>(lanes: L, k: L::Vector, f: L::Vector) -> L::Vector {
     let (ln_2_high, ln_2_low) = L::Scalar::LN_2;
-    let s = lanes.div(f, lanes.add(lanes.constant(2.0), f));
+    let s = lanes.div_moderate(f, lanes.add(lanes.constant(2.0), f));
     let z = lanes.mul(s, s);
     let half_square = lanes.mul(lanes.mul(lanes.constant(0.5), f), f);
     let artanh = lanes.mul_add(z, horner(lanes, z, L::Scalar::LN), half_square);

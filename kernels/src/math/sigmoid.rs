@@ -19,7 +19,7 @@ pub(crate) fn sigmoid_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);
     let e = tail(lanes, x);
     let numerator = lanes.select(lanes.less(x, lanes.zero()), e, one);
-    lanes.div(numerator, lanes.add(one, e))
+    lanes.div_moderate(numerator, lanes.add(one, e))
 }
 
 /// ln(1 + e^x); errors in [`super::softplus`].

@@ -14,6 +14,6 @@ pub(crate) fn tanh_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let (rounded, p) = reduced(lanes, lanes.max(lanes.splat(-L::Scalar::TANH_RANGE), minus_double));
     let power = lanes.shift_to_exponent(rounded);
     let m = lanes.mul_add(p, power, lanes.sub(power, lanes.splat(L::Scalar::ONE)));
-    let y = lanes.div(m, lanes.add(lanes.constant(2.0), m));
+    let y = lanes.div_moderate(m, lanes.add(lanes.constant(2.0), m));
     lanes.bit_or(lanes.abs(y), lanes.bit_and(x, lanes.sign_bit()))
 }

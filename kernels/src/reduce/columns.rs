@@ -1,0 +1,141 @@
+//! The sums of a matrix's columns.
+
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::{check_equal, check_matrix};
+
+/// Rows that are summed before the result goes to memory.
+const ROWS: usize = 64;
+
+/// Vectors of columns that run down together.
+const STRIP: usize = 8;
+
+struct ColumnSums<'a, T> {
+    scale: T,
+    x: &'a [T],
+    columns: usize,
+    /// Add to `out`; else `out` is not read.
+    accumulate: bool,
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> Operation<T> for ColumnSums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let mut accumulate = self.accumulate;
+        for rows in self.x.chunks(ROWS * self.columns) {
+            let block = Block { lanes, scale: self.scale, rows, columns: self.columns, accumulate };
+            let mut column = 0;
+            while self.columns - column >= STRIP * L::COUNT {
+                block.strip(column, self.out);
+                column += STRIP * L::COUNT;
+            }
+            while column < self.columns {
+                block.vector(column, self.out);
+                column += L::COUNT;
+            }
+            accumulate = true;
+        }
+    }
+}
+
+/// Up to `ROWS` whole rows.
+struct Block<'a, L: Lanes> {
+    lanes: L,
+    scale: L::Scalar,
+    rows: &'a [L::Scalar],
+    columns: usize,
+    accumulate: bool,
+}
+
+impl<L: Lanes> Block<'_, L> {
+    /// `STRIP` vectors of columns from `column` on.
+    #[inline(always)]
+    fn strip(&self, column: usize, out: &mut [L::Scalar]) {
+        let lanes = self.lanes;
+        let mut sums = [lanes.zero(); STRIP];
+        for row in self.rows.chunks_exact(self.columns) {
+            let row = row[column..column + STRIP * L::COUNT].as_ptr();
+            for (j, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the slice `row` above has STRIP * COUNT elements.
+                *sum = lanes.add(*sum, unsafe { lanes.load(row.add(j * L::COUNT)) });
+            }
+        }
+        let out = out[column..column + STRIP * L::COUNT].as_mut_ptr();
+        for (j, &sum) in sums.iter().enumerate() {
+            // SAFETY: the slice `out` above has STRIP * COUNT elements.
+            unsafe {
+                let out = out.add(j * L::COUNT);
+                let before = if self.accumulate { lanes.load(out) } else { lanes.zero() };
+                lanes.store(out, lanes.mul_add(lanes.splat(self.scale), sum, before));
+            }
+        }
+    }
+
+    /// One vector of columns from `column` on, or what there is of it.
+    #[inline(always)]
+    fn vector(&self, column: usize, out: &mut [L::Scalar]) {
+        let lanes = self.lanes;
+        let count = L::COUNT.min(self.columns - column);
+        // Four rows at a time, as one chain of additions would wait for each.
+        let mut sums = [lanes.zero(); 4];
+        for rows in self.rows.chunks(4 * self.columns) {
+            for (row, sum) in rows.chunks_exact(self.columns).zip(&mut sums) {
+                let row = row[column..column + count].as_ptr();
+                // SAFETY: the slice `row` above has `count` elements.
+                *sum = lanes.add(*sum, unsafe { lanes.load_first(row, count) });
+            }
+        }
+        let sum = lanes.add(lanes.add(sums[0], sums[1]), lanes.add(sums[2], sums[3]));
+        let out = out[column..column + count].as_mut_ptr();
+        // SAFETY: the slice `out` above has `count` elements.
+        unsafe {
+            let before = if self.accumulate { lanes.load_first(out, count) } else { lanes.zero() };
+            lanes.store_first(out, lanes.mul_add(lanes.splat(self.scale), sum, before), count);
+        }
+    }
+}
+
+/// The sum of each column: `out[j] = sum_i x[i, j]`.
+///
+/// **Shapes** `x` (rows, columns), contiguous; `out` (columns).
+///
+/// **Panics** if the lengths do not fit.
+///
+/// **Accuracy and cost** At most (32 + rows / 128) EPSILON times the sum of the absolute values.
+#[track_caller]
+pub fn column_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize, out: &mut [T]) {
+    check_matrix(x.len(), rows, columns);
+    check_equal("out", out.len(), "a row of x", columns);
+    if x.is_empty() {
+        out.fill(T::ZERO);
+    } else {
+        dispatch(level, ColumnSums { scale: T::ONE, x, columns, accumulate: false, out });
+    }
+}
+
+/// Adds multiples of the columns' sums: `out[j] += scale * sum_i x[i, j]`.
+///
+/// **Shapes** `x` (rows, columns), contiguous; `out` (columns).
+///
+/// **Panics** if the lengths do not fit.
+///
+/// **Accuracy and cost** As [`column_sums`], of `scale` times the terms and `out`.
+#[track_caller]
+pub fn add_column_sums<T: Scalar>(
+    level: Level,
+    scale: T,
+    x: &[T],
+    rows: usize,
+    columns: usize,
+    out: &mut [T],
+) {
+    check_matrix(x.len(), rows, columns);
+    check_equal("out", out.len(), "a row of x", columns);
+    if !x.is_empty() {
+        dispatch(level, ColumnSums { scale, x, columns, accumulate: true, out });
+    }
+}
