@@ -162,11 +162,9 @@ macro_rules! portable {
 
             #[inline(always)]
             fn bits(self, words: [u64; 8], part: usize) -> Self::Vector {
-                const HALVES: usize = (u64::BITS / $bits::BITS) as usize;
                 core::array::from_fn(|i| {
-                    let at = part * $count + i;
-                    let shift = (at % HALVES) as u32 * ($bits::BITS % u64::BITS);
-                    $scalar::from_bits((words[at / HALVES] >> shift) as $bits)
+                    let bit = (part * $count + i) * $bits::BITS as usize;
+                    $scalar::from_bits((words[bit / 64] >> (bit % 64)) as $bits)
                 })
             }
 
