@@ -5,8 +5,14 @@
 //! generator: row 17 of batch 300 of epoch 4 is
 //! `Stream::named(seed, "chain").substream(4).substream(300).substream(17)`.
 //!
-//! The generator is xoshiro256++ (Blackman & Vigna 2018), seeded by SplitMix64 as `rand_xoshiro` does.
+//! The generator is xoshiro256++ (Blackman & Vigna 2018), seeded by SplitMix64 as `rand_xoshiro` does: one at a
+//! time ([`Stream::generator`]) or eight side by side for slices ([`Stream::bulk`]).
 
+mod shuffle;
+
+pub use equilibria_kernels::random::Xoshiro256PlusPlusX8;
+
+use equilibria_kernels::Level;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
@@ -51,6 +57,25 @@ impl Stream {
     pub fn generator(self) -> Xoshiro256PlusPlus {
         Xoshiro256PlusPlus::seed_from_u64(self.key)
     }
+
+    /// Eight generators that step together, for the kernels that fill slices.
+    ///
+    /// ```
+    /// use equilibria::rng::Stream;
+    /// use equilibria_kernels::{Level, random};
+    /// let mut latent = [0.0_f32; 100];
+    /// let mut generator = Stream::named(7, "latent").substream(17).bulk();
+    /// random::fill_normal(Level::detect(), &mut generator, &mut latent);
+    /// assert!(latent.iter().all(|x| x.is_finite()));
+    /// ```
+    ///
+    /// **Randomness** The first of the eight is [`Stream::generator`]: draw from one of the two, or give each a
+    /// substream. The state does not depend on the SIMD level.
+    ///
+    /// **Panics** As [`Level::detect`].
+    pub fn bulk(self) -> Xoshiro256PlusPlusX8 {
+        Xoshiro256PlusPlusX8::from_seed_u64(Level::detect(), self.key)
+    }
 }
 
 /// The output function of SplitMix64 (Steele, Lea & Flood 2014): a bijection of 64-bit words that mixes all bits.
@@ -59,4 +84,38 @@ fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stream;
+    use alloc::collections::BTreeSet;
+    use rand_xoshiro::rand_core::Rng;
+
+    #[test]
+    fn seeds_names_and_indices_give_different_streams() {
+        let mut seen = BTreeSet::new();
+        let mut streams = 0;
+        for seed in 0..20 {
+            for name in ["init", "shuffle", "binarise", "chain", "latent", "evaluate", "synthetic", ""] {
+                let stream = Stream::named(seed, name);
+                let substreams = (0..20).map(|index| stream.substream(index));
+                let deeper = (0..20).map(|index| stream.substream(index).substream(19 - index));
+                for stream in core::iter::once(stream).chain(substreams).chain(deeper) {
+                    seen.insert((stream.seed(), stream.generator().next_u64()));
+                    streams += 1;
+                }
+            }
+        }
+        assert_eq!(seen.len(), streams);
+    }
+
+    #[test]
+    fn the_first_of_the_bulk_lanes_is_the_scalar_generator() {
+        let stream = Stream::named(3, "chain").substream(5);
+        assert_ne!(stream.bulk(), stream.substream(0).bulk());
+        let [s0, _, _, s3] = stream.bulk().state().map(|words| words[0]);
+        let first = s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0);
+        assert_eq!(stream.generator().next_u64(), first);
+    }
 }

@@ -8,6 +8,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+pub(crate) mod words;
+
+use words::Words;
 
 use crate::math::constants::Constants;
 use core::fmt::{Debug, Display};
@@ -135,6 +138,8 @@ pub trait Lanes: Copy {
     type Vector: Copy;
     /// One truth value a lane.
     type Mask: Copy;
+    /// The level's vectors of eight 64-bit words.
+    type Words: Words;
 
     /// Lanes in a vector.
     const COUNT: usize;
@@ -207,6 +212,17 @@ pub trait Lanes: Copy {
     fn is_nan(self, a: Self::Vector) -> Self::Mask;
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// The token of the level's words.
+    fn words(self) -> Self::Words;
+    /// The bits of eight words as lanes, low half before high half: the `part`-th vector of
+    /// [`words::parts`].
+    fn bits(self, words: <Self::Words as Words>::Vector, part: usize) -> Self::Vector;
+    /// The top 24 (f32) or 53 (f64) bits of each lane of [`Lanes::bits`] as a number in [0, 1), exactly.
+    fn unit(self, bits: Self::Vector) -> Self::Vector;
+    /// Each lane of [`Lanes::bits`] as a number in (0, 1], exactly the same at every level. As small as
+    /// 2^-32 (f32: top 31 bits and a half, rounded) or 2^-53 (f64: 1 - [`Lanes::unit`]).
+    fn unit_above_zero(self, bits: Self::Vector) -> Self::Vector;
 
     /// Transposes the leading `COUNT x COUNT` block: `rows[i][j]` becomes `rows[j][i]`. `rows` has at least
     /// `COUNT` vectors.

@@ -18,6 +18,7 @@ mod map;
 pub mod math;
 pub mod matrix;
 pub mod peak;
+pub mod random;
 pub mod reduce;
 pub mod threads;
 

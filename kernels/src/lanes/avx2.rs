@@ -1,6 +1,7 @@
 //! AVX2 with FMA: 8 lanes of f32, 4 of f64, 16 registers.
 
 use super::Lanes;
+use super::words::Avx2Words;
 use core::arch::x86_64::*;
 
 /// Methods that are one intrinsic.
@@ -13,6 +14,9 @@ macro_rules! via {
         }
     )*};
 }
+
+/// 2^-31.
+const SCALE31: f32 = 1.0 / 2_147_483_648.0;
 
 /// A window of 8 words that starts at `8 - count` has its first `count` words set.
 static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -36,6 +40,7 @@ impl Lanes for F32x8 {
     type Scalar = f32;
     type Vector = __m256;
     type Mask = __m256;
+    type Words = Avx2Words;
     const COUNT: usize = 8;
     const MR: usize = 6;
     const NV: usize = 2;
@@ -120,6 +125,37 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
+    fn words(self) -> Avx2Words {
+        // SAFETY: the token proves the CPU.
+        unsafe { Avx2Words::new() }
+    }
+
+    #[inline(always)]
+    fn bits(self, words: [__m256i; 2], part: usize) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_ps(words[part]) }
+    }
+
+    #[inline(always)]
+    fn unit(self, bits: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let integer = _mm256_srli_epi32::<8>(_mm256_castps_si256(bits));
+            _mm256_mul_ps(_mm256_cvtepi32_ps(integer), _mm256_set1_ps(f32::EPSILON / 2.0))
+        }
+    }
+
+    #[inline(always)]
+    fn unit_above_zero(self, bits: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let integer = _mm256_srli_epi32::<1>(_mm256_castps_si256(bits));
+            let (scale, half) = (_mm256_set1_ps(SCALE31), _mm256_set1_ps(SCALE31 / 2.0));
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), scale, half)
+        }
+    }
+
+    #[inline(always)]
     fn transpose(self, rows: &mut [__m256; 16]) {
         // SAFETY: the token proves the CPU.
         unsafe {
@@ -158,6 +194,7 @@ impl Lanes for F64x4 {
     type Scalar = f64;
     type Vector = __m256d;
     type Mask = __m256d;
+    type Words = Avx2Words;
     const COUNT: usize = 4;
     const MR: usize = 6;
     const NV: usize = 2;
@@ -239,6 +276,36 @@ impl Lanes for F64x4 {
     fn select(self, mask: __m256d, a: __m256d, b: __m256d) -> __m256d {
         // SAFETY: the token proves the CPU.
         unsafe { _mm256_blendv_pd(b, a, mask) }
+    }
+
+    #[inline(always)]
+    fn words(self) -> Avx2Words {
+        // SAFETY: the token proves the CPU.
+        unsafe { Avx2Words::new() }
+    }
+
+    #[inline(always)]
+    fn bits(self, words: [__m256i; 2], part: usize) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm256_castsi256_pd(words[part]) }
+    }
+
+    #[inline(always)]
+    fn unit(self, bits: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            // Bits 11..63 are the fraction of a number in [1/2, 1); bit 63 says whether it stays there.
+            let fraction = _mm256_srli_epi64::<11>(_mm256_castpd_si256(bits));
+            let fraction = _mm256_and_si256(fraction, _mm256_set1_epi64x((1 << 52) - 1));
+            let half = _mm256_set1_pd(0.5);
+            let upper = _mm256_or_pd(_mm256_castsi256_pd(fraction), half);
+            _mm256_blendv_pd(_mm256_sub_pd(upper, half), upper, bits)
+        }
+    }
+
+    #[inline(always)]
+    fn unit_above_zero(self, bits: __m256d) -> __m256d {
+        self.sub(self.splat(1.0), self.unit(bits))
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! AVX-512F: 16 lanes of f32, 8 of f64, 32 registers.
 
 use super::Lanes;
+use super::words::Avx512Words;
 use core::arch::x86_64::*;
 
 /// Methods that are one intrinsic.
@@ -14,6 +15,9 @@ macro_rules! via {
     )*};
 }
 
+/// 2^-31.
+const SCALE31: f32 = 1.0 / 2_147_483_648.0;
+
 /// 16 lanes of f32 by AVX-512F.
 #[derive(Clone, Copy)]
 pub struct F32x16(());
@@ -22,6 +26,7 @@ impl Lanes for F32x16 {
     type Scalar = f32;
     type Vector = __m512;
     type Mask = __mmask16;
+    type Words = Avx512Words;
     const COUNT: usize = 16;
     const MR: usize = 12;
     const NV: usize = 2;
@@ -136,6 +141,37 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
+    fn words(self) -> Avx512Words {
+        // SAFETY: the token proves the CPU.
+        unsafe { Avx512Words::new() }
+    }
+
+    #[inline(always)]
+    fn bits(self, words: __m512i, _part: usize) -> __m512 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm512_castsi512_ps(words) }
+    }
+
+    #[inline(always)]
+    fn unit(self, bits: __m512) -> __m512 {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let integer = _mm512_srli_epi32::<8>(_mm512_castps_si512(bits));
+            _mm512_mul_ps(_mm512_cvtepi32_ps(integer), _mm512_set1_ps(f32::EPSILON / 2.0))
+        }
+    }
+
+    #[inline(always)]
+    fn unit_above_zero(self, bits: __m512) -> __m512 {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let integer = _mm512_srli_epi32::<1>(_mm512_castps_si512(bits));
+            let (scale, half) = (_mm512_set1_ps(SCALE31), _mm512_set1_ps(SCALE31 / 2.0));
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(integer), scale, half)
+        }
+    }
+
+    #[inline(always)]
     fn transpose(self, rows: &mut [__m512; 16]) {
         // SAFETY: the token proves the CPU.
         unsafe {
@@ -173,6 +209,7 @@ impl Lanes for F64x8 {
     type Scalar = f64;
     type Vector = __m512d;
     type Mask = __mmask8;
+    type Words = Avx512Words;
     const COUNT: usize = 8;
     const MR: usize = 12;
     const NV: usize = 2;
@@ -286,6 +323,38 @@ impl Lanes for F64x8 {
     fn select(self, mask: __mmask8, a: __m512d, b: __m512d) -> __m512d {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_mask_blend_pd(mask, b, a) }
+    }
+
+    #[inline(always)]
+    fn words(self) -> Avx512Words {
+        // SAFETY: the token proves the CPU.
+        unsafe { Avx512Words::new() }
+    }
+
+    #[inline(always)]
+    fn bits(self, words: __m512i, _part: usize) -> __m512d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm512_castsi512_pd(words) }
+    }
+
+    #[inline(always)]
+    fn unit(self, bits: __m512d) -> __m512d {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            // Bits 11..63 are the fraction of a number in [1/2, 1); bit 63 says whether it stays there. (The
+            // conversion of 64-bit integers needs AVX-512DQ.)
+            let bits = _mm512_castpd_si512(bits);
+            let fraction = _mm512_and_si512(_mm512_srli_epi64::<11>(bits), _mm512_set1_epi64((1 << 52) - 1));
+            let half = _mm512_set1_pd(0.5);
+            let upper = _mm512_castsi512_pd(_mm512_or_si512(fraction, _mm512_castpd_si512(half)));
+            let lower = _mm512_cmpgt_epi64_mask(bits, _mm512_set1_epi64(-1));
+            _mm512_mask_sub_pd(upper, lower, upper, half)
+        }
+    }
+
+    #[inline(always)]
+    fn unit_above_zero(self, bits: __m512d) -> __m512d {
+        self.sub(self.splat(1.0), self.unit(bits))
     }
 
     #[inline(always)]

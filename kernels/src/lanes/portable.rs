@@ -1,9 +1,10 @@
 //! 128-bit vectors as arrays: what SSE2, NEON and the compiler's vectoriser share.
 
 use super::Lanes;
+use super::words::PortableWords;
 
 macro_rules! portable {
-    ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path) => {
+    ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path, $unit:path, $above_zero:path) => {
         #[doc = concat!(stringify!($count), " lanes of ", stringify!($scalar), " in plain Rust.")]
         #[derive(Clone, Copy, Default)]
         pub struct $name;
@@ -32,6 +33,7 @@ macro_rules! portable {
             type Scalar = $scalar;
             type Vector = [$scalar; $count];
             type Mask = [bool; $count];
+            type Words = PortableWords;
             const COUNT: usize = $count;
             // 4 x 2 accumulators leave half of SSE2's 16 registers to operands.
             const MR: usize = 4;
@@ -154,6 +156,29 @@ macro_rules! portable {
             }
 
             #[inline(always)]
+            fn words(self) -> PortableWords {
+                PortableWords
+            }
+
+            #[inline(always)]
+            fn bits(self, words: [u64; 8], part: usize) -> Self::Vector {
+                core::array::from_fn(|i| {
+                    let bit = (part * $count + i) * $bits::BITS as usize;
+                    $scalar::from_bits((words[bit / 64] >> (bit % 64)) as $bits)
+                })
+            }
+
+            #[inline(always)]
+            fn unit(self, bits: Self::Vector) -> Self::Vector {
+                bits.map($unit)
+            }
+
+            #[inline(always)]
+            fn unit_above_zero(self, bits: Self::Vector) -> Self::Vector {
+                bits.map($above_zero)
+            }
+
+            #[inline(always)]
             fn transpose(self, rows: &mut [Self::Vector; 16]) {
                 for i in 0..$count {
                     for j in 0..i {
@@ -167,5 +192,26 @@ macro_rules! portable {
     };
 }
 
-portable!(F32x4, f32, u32, 4, 23, libm::sqrtf);
-portable!(F64x2, f64, u64, 2, 52, libm::sqrt);
+portable!(F32x4, f32, u32, 4, 23, libm::sqrtf, unit32, above_zero32);
+portable!(F64x2, f64, u64, 2, 52, libm::sqrt, unit64, above_zero64);
+
+#[inline(always)]
+fn unit32(bits: f32) -> f32 {
+    (bits.to_bits() >> 8) as i32 as f32 * (f32::EPSILON / 2.0)
+}
+
+#[inline(always)]
+fn above_zero32(bits: f32) -> f32 {
+    const SCALE: f32 = 1.0 / 2_147_483_648.0;
+    (bits.to_bits() >> 1) as i32 as f32 * SCALE + SCALE / 2.0
+}
+
+#[inline(always)]
+fn unit64(bits: f64) -> f64 {
+    (bits.to_bits() >> 11) as f64 * (f64::EPSILON / 2.0)
+}
+
+#[inline(always)]
+fn above_zero64(bits: f64) -> f64 {
+    1.0 - unit64(bits)
+}

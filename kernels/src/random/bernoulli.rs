@@ -1,0 +1,178 @@
+//! Bernoulli states, fused with the sigmoid that gives their probabilities.
+//!
+//! With u the uniform that [`fill_uniform`](super::fill_uniform) would have drawn in its place, a state is 1 if
+//! u < p and 0 otherwise, where p = sigmoid(logit), rounded as it would be written. So the states are the
+//! same whether probabilities are asked for or not. As u is a multiple of 2^-24 (f32) or 2^-53 (f64), a state is
+//! 1 with probability p rounded up to such a multiple; a NaN compares false and gives 0.
+
+use super::step::{Sink, draw, load, store};
+use super::xoshiro::Xoshiro256PlusPlusX8;
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::math::sigmoid_lanes;
+
+/// Draws `states[i]` = 1 with probability sigmoid(`logits[i]`), else 0.
+///
+/// A logit of +inf always gives 1; -inf and NaN always give 0.
+///
+/// **Panics** if the lengths differ.
+///
+/// **Randomness** `states.len() / 16` (f32) or `states.len() / 8` (f64) steps, rounded up.
+#[track_caller]
+pub fn bernoulli_from_logits<T: Scalar>(
+    level: Level,
+    generator: &mut Xoshiro256PlusPlusX8,
+    logits: &[T],
+    states: &mut [T],
+) {
+    assert_length("logits", logits.len(), states.len());
+    let (len, states) = (states.len(), states.as_mut_ptr());
+    let sink = FromLogits { logits: logits.as_ptr(), states };
+    // SAFETY: both slices have `len` elements, as checked, and are borrowed throughout.
+    unsafe { draw(level, generator, len, sink) };
+}
+
+/// As [`bernoulli_from_logits`], drawing the same states, and also writes the probabilities.
+///
+/// **Panics** if the lengths differ.
+#[track_caller]
+pub fn bernoulli_from_logits_with_probabilities<T: Scalar>(
+    level: Level,
+    generator: &mut Xoshiro256PlusPlusX8,
+    logits: &[T],
+    probabilities: &mut [T],
+    states: &mut [T],
+) {
+    assert_length("logits", logits.len(), states.len());
+    assert_length("probabilities", probabilities.len(), states.len());
+    let (len, states) = (states.len(), states.as_mut_ptr());
+    let sink =
+        WithProbabilities { logits: logits.as_ptr(), probabilities: probabilities.as_mut_ptr(), states };
+    // SAFETY: the three slices have `len` elements, as checked, and are borrowed throughout.
+    unsafe { draw(level, generator, len, sink) };
+}
+
+/// As [`bernoulli_from_logits_with_probabilities`], with the probabilities in the place of the logits.
+///
+/// **Panics** if the lengths differ.
+#[track_caller]
+pub fn bernoulli_in_place<T: Scalar>(
+    level: Level,
+    generator: &mut Xoshiro256PlusPlusX8,
+    logits_to_probabilities: &mut [T],
+    states: &mut [T],
+) {
+    assert_length("logits", logits_to_probabilities.len(), states.len());
+    let (len, states) = (states.len(), states.as_mut_ptr());
+    let probabilities = logits_to_probabilities.as_mut_ptr();
+    let sink = WithProbabilities { logits: probabilities, probabilities, states };
+    // SAFETY: both slices have `len` elements, as checked, and are borrowed throughout; each element is read
+    // before it is written.
+    unsafe { draw(level, generator, len, sink) };
+}
+
+/// Draws `states[i]` = 1 with probability `probabilities[i]`, else 0.
+///
+/// A probability of 1 or more always gives 1; one of 0 or less and NaN always give 0.
+///
+/// **Panics** if the lengths differ.
+///
+/// **Randomness** As [`bernoulli_from_logits`].
+#[track_caller]
+pub fn bernoulli_from_probabilities<T: Scalar>(
+    level: Level,
+    generator: &mut Xoshiro256PlusPlusX8,
+    probabilities: &[T],
+    states: &mut [T],
+) {
+    assert_length("probabilities", probabilities.len(), states.len());
+    let (len, states) = (states.len(), states.as_mut_ptr());
+    let sink = FromProbabilities { probabilities: probabilities.as_ptr(), states };
+    // SAFETY: both slices have `len` elements, as checked, and are borrowed throughout.
+    unsafe { draw(level, generator, len, sink) };
+}
+
+#[track_caller]
+fn assert_length(what: &str, found: usize, states: usize) {
+    assert!(found == states, "{found} {what} for {states} states");
+}
+
+#[derive(Clone, Copy)]
+struct FromLogits<T> {
+    logits: *const T,
+    states: *mut T,
+}
+
+impl<T: Scalar> Sink<T> for FromLogits<T> {
+    #[inline(always)]
+    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        unit: L::Vector,
+        at: usize,
+        count: usize,
+    ) {
+        // SAFETY: the caller owes elements at..at + count of both arrays.
+        unsafe {
+            let logit = load::<WHOLE, L>(lanes, self.logits.add(at), count);
+            let state = below(lanes, unit, sigmoid_lanes(lanes, logit));
+            store::<WHOLE, L>(lanes, self.states.add(at), state, count);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct WithProbabilities<T> {
+    /// May be `probabilities`.
+    logits: *const T,
+    probabilities: *mut T,
+    states: *mut T,
+}
+
+impl<T: Scalar> Sink<T> for WithProbabilities<T> {
+    #[inline(always)]
+    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        unit: L::Vector,
+        at: usize,
+        count: usize,
+    ) {
+        // SAFETY: the caller owes elements at..at + count of the three arrays.
+        unsafe {
+            let logit = load::<WHOLE, L>(lanes, self.logits.add(at), count);
+            let probability = sigmoid_lanes(lanes, logit);
+            store::<WHOLE, L>(lanes, self.probabilities.add(at), probability, count);
+            store::<WHOLE, L>(lanes, self.states.add(at), below(lanes, unit, probability), count);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct FromProbabilities<T> {
+    probabilities: *const T,
+    states: *mut T,
+}
+
+impl<T: Scalar> Sink<T> for FromProbabilities<T> {
+    #[inline(always)]
+    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        unit: L::Vector,
+        at: usize,
+        count: usize,
+    ) {
+        // SAFETY: the caller owes elements at..at + count of both arrays.
+        unsafe {
+            let probability = load::<WHOLE, L>(lanes, self.probabilities.add(at), count);
+            store::<WHOLE, L>(lanes, self.states.add(at), below(lanes, unit, probability), count);
+        }
+    }
+}
+
+/// 1 where `unit < probability`, else 0.
+#[inline(always)]
+fn below<L: Lanes>(lanes: L, unit: L::Vector, probability: L::Vector) -> L::Vector {
+    lanes.select(lanes.less(unit, probability), lanes.constant(1.0), lanes.zero())
+}

@@ -1,0 +1,70 @@
+//! Raw words and uniforms.
+
+use super::step::{Sink, draw, store};
+use super::xoshiro::{Running, Xoshiro256PlusPlusX8};
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::words::Words;
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+
+/// Fills `out` with the words of the stream, the same at every level.
+///
+/// **Randomness** `out.len() / 8` steps, rounded up.
+pub fn fill_words(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [u64]) {
+    // Words are independent of the scalar type; f64 picks the tokens.
+    dispatch::<f64, _>(level, FillWords { generator, out });
+}
+
+struct FillWords<'a> {
+    generator: &'a mut Xoshiro256PlusPlusX8,
+    out: &'a mut [u64],
+}
+
+impl Operation<f64> for FillWords<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self, lanes: L) {
+        let words = lanes.words();
+        let mut running = Running::load(words, self.generator);
+        let (steps, tail) = self.out.as_chunks_mut::<8>();
+        for step in steps {
+            words.store(step, running.next());
+        }
+        if !tail.is_empty() {
+            let mut last = [0; 8];
+            words.store(&mut last, running.next());
+            tail.copy_from_slice(&last[..tail.len()]);
+        }
+        running.store(self.generator);
+    }
+}
+
+/// Fills `out` with independent uniforms in [0, 1), the same at every level.
+///
+/// f32 takes the top 24 bits of half a word, f64 the top 53 of a word, so every multiple of 2^-24 or 2^-53 in
+/// [0, 1) is equally likely; 1 never comes.
+///
+/// **Randomness** `out.len() / 16` (f32) or `out.len() / 8` (f64) steps, rounded up.
+pub fn fill_uniform<T: Scalar>(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [T]) {
+    // SAFETY: the sink is `out` itself, borrowed throughout.
+    unsafe { draw(level, generator, out.len(), Store(out.as_mut_ptr())) };
+}
+
+/// Keeps the uniforms as they are.
+#[derive(Clone, Copy)]
+struct Store<T>(*mut T);
+
+impl<T: Scalar> Sink<T> for Store<T> {
+    #[inline(always)]
+    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        unit: L::Vector,
+        at: usize,
+        count: usize,
+    ) {
+        // SAFETY: the caller owes elements at..at + count.
+        unsafe { store::<WHOLE, L>(lanes, self.0.add(at), unit, count) };
+    }
+}
