@@ -5,6 +5,8 @@
 extern crate alloc;
 
 pub mod error;
+#[cfg(feature = "png")]
+pub mod report;
 pub mod rng;
 
 pub use error::{Error, Result};
