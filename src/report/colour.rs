@@ -50,7 +50,8 @@ pub(super) fn amber(value: f64) -> Rgb {
 /// The colour at `value` of a scale whose anchors are spread evenly over 0..=1; clamped, NaN as 0.
 fn interpolate(anchors: &[Rgb], value: f64) -> Rgb {
     let last = anchors.len() - 1;
-    let position = value.max(0.0).min(1.0) * last as f64;
+    let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+    let position = value * last as f64;
     let left = (position as usize).min(last - 1);
     let weight = position - left as f64;
     core::array::from_fn(|i| {

@@ -84,7 +84,7 @@ impl HeatMap {
         let cell_height = (12.0 * CELL_HEIGHT / rows as f64).min(CELL_HEIGHT);
         let cell_width = (WIDTH - PAD - left) / self.x_ticks.len() as f64;
         let grid = Grid { left, top, cell_width, cell_height };
-        let x_label_top = top + rows as f64 * cell_height + 6.0 + TEXT * LINE;
+        let x_label_top = top + rows as f64 * cell_height + 9.0 + TEXT * LINE;
         let unit_top = x_label_top + height(&x_label) + 14.0;
         let bar_top = unit_top + height(&unit) + 4.0;
         let description = format!("{}: {} by {} and {}", self.title, self.unit, self.y_label, self.x_label);
@@ -135,7 +135,7 @@ impl HeatMap {
 
     fn paint_cells(&self, canvas: &mut Canvas, grid: &Grid, (low, high): (f64, f64)) -> Result<()> {
         let columns = self.x_ticks.len();
-        let text = |value: f64| ticks::number(value, (high - low) / 50.0);
+        let text = |value: f64| ticks::number(value, (high - low) / 20.0);
         let widest = self
             .values
             .iter()

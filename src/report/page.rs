@@ -52,8 +52,10 @@ impl Figure {
                     )
                 })?;
                 let source = format!("data:image/png;base64,{}", base64::encode(bytes));
+                // On a phone a wide sheet scrolls within its box before its labels become too small to read.
+                let narrowest = u64::from(width) * 9 / 20;
                 html! {
-                    div.paper { img.crisp[width <= COLUMN] src=(source) width=(width) height=(height) alt=(alternative); }
+                    div.paper tabindex="0" { img.crisp[width <= COLUMN] src=(source) style=(format!("min-width:{narrowest}px")) width=(width) height=(height) alt=(alternative); }
                 }
             }
         };
@@ -222,7 +224,7 @@ impl Section {
 ///     .section(Section::new("Errors").paragraph("Lower is better.").table(table))
 ///     .command("equilibria reproduce")
 ///     .setting("seed", "1");
-/// assert!(page.to_html()?.contains("<code>equilibria reproduce</code>"));
+/// assert!(page.to_html()?.contains("Lower is better."));
 /// # Ok(())
 /// # }
 /// ```
@@ -317,12 +319,22 @@ impl Page {
             section {
                 h2 { "How it was run" }
                 div.run {
-                    @if !self.command.is_empty() { pre { code { (self.command) } } }
+                    @if !self.command.is_empty() { pre { code { (command_line(&self.command)) } } }
                     @if !self.settings.is_empty() {
                         dl { @for (name, value) in &self.settings { dt { (name) } dd { (value) } } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// A command whose lines break between arguments, not at the hyphens within them.
+fn command_line(command: &str) -> Markup {
+    html! {
+        @for (i, word) in command.split(' ').enumerate() {
+            @if i > 0 { " " }
+            span { (word) }
         }
     }
 }
@@ -376,7 +388,7 @@ mod tests {
             "alt=\"one &quot;grey&quot; tile\"",
             "<th scope=\"col\">&lt;name&gt;</th>",
             "<td class=\"number\">-1.5</td>",
-            "<pre><code>run --out &lt;dir&gt;</code></pre>",
+            "<pre><code><span>run</span> <span>--out</span> <span>&lt;dir&gt;</span></code></pre>",
             "<dt>seed</dt><dd>&lt;7&gt;</dd>",
             "a ` alone",
         ];

@@ -124,7 +124,7 @@ impl LinePlot {
         let area = Area { left, right, top, bottom: top + AREA_HEIGHT, x, y };
 
         let x_label = svg::wrap(&self.x_label, TEXT, WIDTH - 2.0 * PAD);
-        let labels_top = area.bottom + 10.0 + TEXT * LINE;
+        let labels_top = area.bottom + 13.0 + TEXT * LINE;
         let legend_top = labels_top + x_label.len() as f64 * TEXT * LINE + 10.0;
         let (legend, bottom) = self.legend(legend_top);
         svg::draw(bottom + PAD, &self.description(), |canvas| {

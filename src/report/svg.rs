@@ -91,6 +91,8 @@ fn style_sheet() -> String {
     let mut css = String::from(
         "\n.eq-figure polyline{stroke-linejoin:round;stroke-linecap:round}\n@media (prefers-color-scheme:dark){\n",
     );
+    // Alone in a window, the figure does not fill it.
+    let _ = writeln!(css, ".eq-figure:root{{background:{}}}", hex(SURFACE.dark));
     for theme in [&SURFACE, &INK, &MUTED, &GRID].into_iter().chain(&LINES) {
         for property in ["fill", "stroke"] {
             let (light, dark) = (hex(theme.light), hex(theme.dark));
