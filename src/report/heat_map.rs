@@ -240,6 +240,7 @@ mod tests {
     #[test]
     fn cells_numbers_labels_and_unit_are_in_the_figure() {
         let mut map = map(3, 4);
+        let filled = map.to_svg().unwrap().matches("<rect").count();
         map.values[5] = f64::NAN;
         let svg = map.to_svg().unwrap();
         assert_well_formed(&svg);
@@ -255,6 +256,7 @@ mod tests {
             assert!(svg.contains(text), "{text} is missing");
         }
         assert!(!svg.contains("0.050\n"), "an empty cell has no number");
+        assert_eq!(svg.matches("<rect").count(), filled - 1, "an empty cell has no colour");
         assert!(
             svg.contains("#440154") && svg.contains("#FDE725"),
             "the extremes meet the ends of the scale"

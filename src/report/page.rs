@@ -55,7 +55,10 @@ impl Figure {
                 // On a phone a wide sheet scrolls within its box before its labels become too small to read.
                 let narrowest = u64::from(width) * 9 / 20;
                 html! {
-                    div.paper tabindex="0" { img.crisp[width <= COLUMN] src=(source) style=(format!("min-width:{narrowest}px")) width=(width) height=(height) alt=(alternative); }
+                    div.paper tabindex="0" {
+                        img.crisp[width <= COLUMN] src=(source) width=(width) height=(height)
+                            style=(format!("min-width:{narrowest}px")) alt=(alternative);
+                    }
                 }
             }
         };

@@ -73,7 +73,7 @@ fn apart(a: Bounds, b: Bounds) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn labels_stay_on_the_sheet_and_off_everything_else(
         title in "[ -~]{0,60}",
