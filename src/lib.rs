@@ -8,6 +8,8 @@ extern crate alloc;
 pub mod checkpoint;
 pub mod data;
 pub mod error;
+#[cfg(feature = "png")]
+pub mod report;
 pub mod rng;
 #[cfg(feature = "cli")]
 pub mod run;

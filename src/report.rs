@@ -1,0 +1,27 @@
+//! What a person looks at: contact sheets (PNG), plots and heat maps (SVG), pages (HTML).
+//!
+//! This room formats numbers that others computed. It reads no file, writes no file, knows no model.
+
+#[cfg(feature = "cli")]
+mod base64;
+mod colour;
+mod font;
+#[cfg(feature = "cli")]
+mod heat_map;
+#[cfg(feature = "cli")]
+mod page;
+#[cfg(feature = "cli")]
+mod plot;
+mod sheet;
+#[cfg(feature = "cli")]
+mod svg;
+#[cfg(feature = "cli")]
+mod ticks;
+
+#[cfg(feature = "cli")]
+pub use heat_map::HeatMap;
+#[cfg(feature = "cli")]
+pub use page::{Figure, Page, Section, Table};
+#[cfg(feature = "cli")]
+pub use plot::{LinePlot, Series};
+pub use sheet::ContactSheet;

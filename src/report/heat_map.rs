@@ -1,0 +1,297 @@
+//! Heat maps as SVG.
+
+use super::colour;
+use super::svg::{self, Anchor, Canvas, GRID, INK, LINE, MUTED, TEXT, TITLE, WIDTH};
+use super::ticks;
+use crate::{Error, Result};
+
+const PAD: f64 = 14.0;
+const CELL_HEIGHT: f64 = 40.0;
+const CELL_GAP: f64 = 1.5;
+/// The smallest size at which a number in a cell is worth printing.
+const CELL_TEXT: f64 = 13.0;
+const BAR_HEIGHT: f64 = 16.0;
+/// Numbers in cells, dark on light and light on dark cells; no colours of the theme, as cells do not follow it.
+const DARK_NUMBER: colour::Rgb = [0x11, 0x11, 0x11];
+const LIGHT_NUMBER: colour::Rgb = [0xfa, 0xfa, 0xfa];
+
+/// A table of values as coloured cells with a colour bar.
+///
+/// The first row is at the top. Where a cell has room its value is printed in it. The scale is viridis, dark for low
+/// values. Cells of NaN stay empty.
+///
+/// ```
+/// # fn main() -> equilibria::Result<()> {
+/// let map = equilibria::report::HeatMap {
+///     title: "Error by rows removed".into(),
+///     x_ticks: vec!["1".into(), "7".into()],
+///     y_ticks: vec!["top".into(), "middle".into()],
+///     values: vec![0.01, 0.06, f64::NAN, 0.09],
+///     unit: "mean squared error".into(),
+///     ..Default::default()
+/// };
+/// assert!(map.to_svg()?.contains("0.060"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HeatMap {
+    /// The heading of the figure.
+    pub title: String,
+    /// What the columns are, with its unit.
+    pub x_label: String,
+    /// What the rows are, with its unit; written over the rows.
+    pub y_label: String,
+    /// A label for each column.
+    pub x_ticks: Vec<String>,
+    /// A label for each row, from the top.
+    pub y_ticks: Vec<String>,
+    /// (rows, columns), row-major.
+    pub values: Vec<f64>,
+    /// What the values are, with their unit; written over the colour bar.
+    pub unit: String,
+    /// The values at the two ends of the scale, for instance to share it between figures; by default the extremes.
+    pub range: Option<(f64, f64)>,
+}
+
+/// The cells in units of the view box.
+struct Grid {
+    left: f64,
+    top: f64,
+    cell_width: f64,
+    cell_height: f64,
+}
+
+impl HeatMap {
+    /// The map as SVG, to be a file of its own or part of a page.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the values are not one to a cell; [`Error::InvalidArgument`] if none is
+    /// finite or the range is not one.
+    pub fn to_svg(&self) -> Result<String> {
+        let (low, high) = self.scale()?;
+        let rows = self.y_ticks.len();
+        let title = svg::wrap(&self.title, TITLE, WIDTH - 2.0 * PAD);
+        let y_label = svg::wrap(&self.y_label, TEXT, WIDTH - 2.0 * PAD);
+        let x_label = svg::wrap(&self.x_label, TEXT, WIDTH - 2.0 * PAD);
+        let unit = svg::wrap(&self.unit, TEXT, WIDTH - 2.0 * PAD);
+        let height = |lines: &[String]| lines.len() as f64 * TEXT * LINE;
+
+        let label_width = self.y_ticks.iter().map(|tick| svg::text_width(tick, TEXT)).fold(0.0, f64::max);
+        let label_width = label_width.min(WIDTH / 3.0);
+        let left = PAD + label_width + 10.0;
+        let top = PAD + title.len() as f64 * TITLE * LINE + height(&y_label) + 10.0;
+        // Many rows share what twelve of them would have.
+        let cell_height = (12.0 * CELL_HEIGHT / rows as f64).min(CELL_HEIGHT);
+        let cell_width = (WIDTH - PAD - left) / self.x_ticks.len() as f64;
+        let grid = Grid { left, top, cell_width, cell_height };
+        let x_label_top = top + rows as f64 * cell_height + 9.0 + TEXT * LINE;
+        let unit_top = x_label_top + height(&x_label) + 14.0;
+        let bar_top = unit_top + height(&unit) + 4.0;
+        let description = format!("{}: {} by {} and {}", self.title, self.unit, self.y_label, self.x_label);
+
+        svg::draw(bar_top + BAR_HEIGHT + 6.0 + TEXT * LINE + PAD, &description, |canvas| {
+            let y = canvas.lines(&title, (PAD, PAD), TITLE, INK.light)?;
+            canvas.lines(&y_label, (PAD, y), TEXT, MUTED.light)?;
+            self.paint_cells(canvas, &grid, (low, high))?;
+            self.paint_ticks(canvas, &grid, label_width)?;
+            for (i, line) in x_label.iter().enumerate() {
+                let half = svg::text_width(line, TEXT) / 2.0;
+                let x = ((left + WIDTH - PAD) / 2.0).min(WIDTH - PAD - half).max(PAD + half);
+                let y = x_label_top + (i as f64 + 0.5) * TEXT * LINE;
+                canvas.text(line, (x, y), TEXT, Anchor::Middle, MUTED.light)?;
+            }
+            canvas.lines(&unit, (left.min(PAD + 90.0), unit_top), TEXT, MUTED.light)?;
+            paint_bar(canvas, (left.min(PAD + 90.0), bar_top), (low, high))
+        })
+    }
+
+    /// The ends of the scale, after checking that there is something to show.
+    fn scale(&self) -> Result<(f64, f64)> {
+        let (rows, columns) = (self.y_ticks.len(), self.x_ticks.len());
+        if rows.checked_mul(columns) != Some(self.values.len()) {
+            return Err(Error::ShapeMismatch {
+                operation: "heat map",
+                expected: vec![rows, columns],
+                found: vec![self.values.len()],
+            });
+        }
+        let place = || format!("heat map {:?}", self.title);
+        if let Some((low, high)) = self.range {
+            let usable = low < high && low.abs() < 1e300 && high.abs() < 1e300;
+            let problem = || format!("the range {low} to {high} must be finite and rise");
+            return if usable { Ok((low, high)) } else { Err(Error::invalid(place(), problem())) };
+        }
+        let finite = || self.values.iter().copied().filter(|value| value.is_finite() && value.abs() < 1e300);
+        let low = finite().fold(f64::INFINITY, f64::min);
+        let high = finite().fold(f64::NEG_INFINITY, f64::max);
+        if low > high {
+            return Err(Error::invalid(place(), "no cell has a finite value to show"));
+        }
+        // A single value still has a scale around it.
+        let room =
+            if high - low <= 1e-9 * low.abs().max(high.abs()) { (low.abs() * 0.1).max(1e-9) } else { 0.0 };
+        Ok((low - room, high + room))
+    }
+
+    fn paint_cells(&self, canvas: &mut Canvas, grid: &Grid, (low, high): (f64, f64)) -> Result<()> {
+        let columns = self.x_ticks.len();
+        let text = |value: f64| ticks::number(value, (high - low) / 20.0);
+        let widest = self
+            .values
+            .iter()
+            .filter(|value| value.is_finite())
+            .map(|&value| svg::text_width(&text(value), 1.0));
+        let widest = widest.fold(0.0, f64::max);
+        // The estimate of widths is generous, so the numbers may fill the cell by it.
+        let size = ((grid.cell_width - 4.0) / widest).min(grid.cell_height * 0.6).min(TEXT);
+        for (i, &value) in self.values.iter().enumerate() {
+            let x = grid.left + (i % columns) as f64 * grid.cell_width;
+            let y = grid.top + (i / columns) as f64 * grid.cell_height;
+            let gap = CELL_GAP.min(grid.cell_width / 8.0).min(grid.cell_height / 8.0);
+            let corners = ((x, y), (x + grid.cell_width - gap, y + grid.cell_height - gap));
+            if value.is_nan() {
+                let ((x, y), (right, bottom)) = corners;
+                let outline = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)];
+                canvas.path(&outline, 1.0, GRID.light)?;
+                continue;
+            }
+            let shade = colour::viridis((value - low) / (high - low));
+            canvas.rectangle(corners.0, corners.1, shade)?;
+            if size >= CELL_TEXT && value.is_finite() {
+                // 0.18 is where black and white contrast equally with the cell.
+                let ink = if colour::luminance(shade) > 0.18 { DARK_NUMBER } else { LIGHT_NUMBER };
+                let centre = (x + (grid.cell_width - gap) / 2.0, y + (grid.cell_height - gap) / 2.0);
+                canvas.text(&text(value), centre, size, Anchor::Middle, ink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As many labels of rows and columns as there is room for, evenly.
+    fn paint_ticks(&self, canvas: &mut Canvas, grid: &Grid, label_width: f64) -> Result<()> {
+        let step = (TEXT * LINE / grid.cell_height).ceil() as usize;
+        for (row, tick) in self.y_ticks.iter().enumerate().step_by(step.max(1)) {
+            let y = grid.top + (row as f64 + 0.5) * grid.cell_height;
+            // The first line of a label that is too long for its margin.
+            if let Some(line) = svg::wrap(tick, TEXT, label_width + 0.01).first() {
+                canvas.text(line, (grid.left - 10.0, y), TEXT, Anchor::End, MUTED.light)?;
+            }
+        }
+        let widest = self.x_ticks.iter().map(|tick| svg::text_width(tick, TEXT)).fold(0.0, f64::max);
+        let step = ((widest + 8.0) / grid.cell_width).ceil() as usize;
+        let y = grid.top + self.y_ticks.len() as f64 * grid.cell_height + 6.0 + TEXT * LINE / 2.0;
+        for (column, tick) in self.x_ticks.iter().enumerate().step_by(step.max(1)) {
+            let half = svg::text_width(tick, TEXT) / 2.0;
+            let x = grid.left + (column as f64 + 0.5) * grid.cell_width;
+            let x = x.min(WIDTH - PAD - half).max(half);
+            canvas.text(tick, (x, y), TEXT, Anchor::Middle, MUTED.light)?;
+        }
+        Ok(())
+    }
+}
+
+/// The colour bar with its ticks.
+fn paint_bar(canvas: &mut Canvas, (left, top): (f64, f64), (low, high): (f64, f64)) -> Result<()> {
+    const STRIPES: u32 = 128;
+    let width = WIDTH - PAD - 24.0 - left;
+    for i in 0..STRIPES {
+        let at = |i: u32| left + width * f64::from(i) / f64::from(STRIPES);
+        let shade = colour::viridis((f64::from(i) + 0.5) / f64::from(STRIPES));
+        // One unit of overlap hides the seams; the last stripe has no neighbour to cover it.
+        let right = if i + 1 < STRIPES { at(i + 1) + 1.0 } else { at(i + 1) };
+        canvas.rectangle((at(i), top), (right, top + BAR_HEIGHT), shade)?;
+    }
+    for tick in ticks::linear(low, high, 5, false) {
+        let x = left + width * ((tick.value - low) / (high - low)).clamp(0.0, 1.0);
+        let bottom = top + BAR_HEIGHT;
+        canvas.path(&[(x, bottom), (x, bottom + 5.0)], 1.5, MUTED.light)?;
+        let half = svg::text_width(&tick.label, TEXT) / 2.0;
+        let centre = x.min(WIDTH - PAD - half).max(half);
+        canvas.text(
+            &tick.label,
+            (centre, bottom + 6.0 + TEXT * LINE / 2.0),
+            TEXT,
+            Anchor::Middle,
+            MUTED.light,
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::svg::assert_well_formed;
+
+    fn map(rows: usize, columns: usize) -> HeatMap {
+        let labels = |count: usize, unit: &str| (0..count).map(|i| format!("{i} {unit}")).collect();
+        HeatMap {
+            title: "Error & place".into(),
+            x_label: "rows removed".into(),
+            y_label: "first row (from the top)".into(),
+            x_ticks: labels(columns, "c"),
+            y_ticks: labels(rows, "r"),
+            values: (0..rows * columns).map(|i| i as f64 / 100.0).collect(),
+            unit: "mean squared error (grey levels squared)".into(),
+            range: None,
+        }
+    }
+
+    #[test]
+    fn cells_numbers_labels_and_unit_are_in_the_figure() {
+        let mut map = map(3, 4);
+        let filled = map.to_svg().unwrap().matches("<rect").count();
+        map.values[5] = f64::NAN;
+        let svg = map.to_svg().unwrap();
+        assert_well_formed(&svg);
+        for text in [
+            "Error &amp; place",
+            "rows removed",
+            "first row (from the top)",
+            "3 c",
+            "2 r",
+            "0.110",
+            "(grey levels",
+        ] {
+            assert!(svg.contains(text), "{text} is missing");
+        }
+        assert!(!svg.contains("0.050\n"), "an empty cell has no number");
+        assert_eq!(svg.matches("<rect").count(), filled - 1, "an empty cell has no colour");
+        assert!(
+            svg.contains("#440154") && svg.contains("#FDE725"),
+            "the extremes meet the ends of the scale"
+        );
+    }
+
+    #[test]
+    fn many_cells_drop_their_numbers_and_thin_their_labels() {
+        let svg = map(50, 40).to_svg().unwrap();
+        assert_well_formed(&svg);
+        assert!(svg.matches("<text").count() < 50, "{} texts", svg.matches("<text").count());
+    }
+
+    #[test]
+    fn a_shared_range_clamps_and_one_value_has_a_scale() {
+        let mut map = map(1, 2);
+        map.range = Some((0.0, 0.005));
+        map.values = vec![0.0, f64::INFINITY];
+        assert_well_formed(&map.to_svg().unwrap());
+        map.range = None;
+        for value in [0.0, 3.0, -1e299, 1e-300] {
+            map.values = vec![value; 2];
+            assert_well_formed(&map.to_svg().unwrap());
+        }
+    }
+
+    #[test]
+    fn nothing_to_show_is_an_error() {
+        assert!(HeatMap::default().to_svg().unwrap_err().to_string().contains("no cell"));
+        let wrong = HeatMap { values: vec![1.0; 3], ..map(2, 2) };
+        assert_eq!(wrong.to_svg().unwrap_err().to_string(), "heat map: expected shape (2, 2), found (3)");
+        let empty = HeatMap { values: vec![f64::NAN; 4], ..map(2, 2) };
+        assert!(empty.to_svg().is_err());
+        for range in [(1.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+            assert!(HeatMap { range: Some(range), ..map(2, 2) }.to_svg().is_err(), "{range:?}");
+        }
+    }
+}

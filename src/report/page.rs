@@ -1,0 +1,426 @@
+//! Pages that show what was run and what came out: one HTML file without scripts or anything to fetch.
+
+use super::base64;
+use crate::{Error, Result};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// Images up to this width are shown in full on a desktop, pixel by pixel; wider ones are scaled down, smoothly.
+const COLUMN: u32 = 920;
+const STYLE: &str = include_str!("page.css");
+
+/// A picture with a caption.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    picture: Picture,
+    caption: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Picture {
+    Svg(String),
+    Png { bytes: Vec<u8>, alternative: String },
+}
+
+impl Figure {
+    /// A plot or a heat map, as its `to_svg` returned it.
+    pub fn svg(svg: impl Into<String>, caption: impl Into<String>) -> Self {
+        Self { picture: Picture::Svg(svg.into()), caption: caption.into() }
+    }
+
+    /// A contact sheet, as its `to_png` returned it; `alternative` says in words what it shows.
+    pub fn png(bytes: Vec<u8>, alternative: impl Into<String>, caption: impl Into<String>) -> Self {
+        Self { picture: Picture::Png { bytes, alternative: alternative.into() }, caption: caption.into() }
+    }
+
+    fn to_html(&self) -> Result<Markup> {
+        let picture = match &self.picture {
+            Picture::Svg(svg) => {
+                let is_figure = svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>");
+                if !is_figure || svg.contains("<script") {
+                    let expected = "it must be one <svg> element without scripts, as `to_svg` returns it";
+                    return Err(Error::invalid(format!("figure {:?}", self.caption), expected));
+                }
+                // Escaped by its own writer.
+                html! { (PreEscaped(svg)) }
+            }
+            Picture::Png { bytes, alternative } => {
+                let (width, height) = png_size(bytes).ok_or_else(|| {
+                    Error::malformed(
+                        format!("figure {:?}", self.caption),
+                        0,
+                        "not a PNG file; pass what `to_png` returns",
+                    )
+                })?;
+                let source = format!("data:image/png;base64,{}", base64::encode(bytes));
+                // On a phone a wide sheet scrolls within its box before its labels become too small to read.
+                let narrowest = u64::from(width) * 9 / 20;
+                html! {
+                    div.paper tabindex="0" {
+                        img.crisp[width <= COLUMN] src=(source) width=(width) height=(height)
+                            style=(format!("min-width:{narrowest}px")) alt=(alternative);
+                    }
+                }
+            }
+        };
+        Ok(html! {
+            figure {
+                (picture)
+                @if !self.caption.is_empty() { figcaption { (prose(&self.caption)) } }
+            }
+        })
+    }
+}
+
+/// Width and height from the header of a PNG file.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
+    let (width, rest) = header.split_first_chunk()?;
+    let (height, _) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
+}
+
+/// A table; on a narrow screen it scrolls within its own box.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    caption: String,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Column {
+    name: String,
+    unit: String,
+    is_number: bool,
+}
+
+impl Table {
+    /// A table without columns; `caption` stands over it and may be empty.
+    pub fn new(caption: impl Into<String>) -> Self {
+        Self { caption: caption.into(), ..Self::default() }
+    }
+
+    /// Adds a column of text.
+    pub fn text_column(mut self, name: impl Into<String>) -> Self {
+        self.columns.push(Column { name: name.into(), unit: String::new(), is_number: false });
+        self
+    }
+
+    /// Adds a column of numbers, set right; `unit` may be empty.
+    pub fn number_column(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
+        self.columns.push(Column { name: name.into(), unit: unit.into(), is_number: true });
+        self
+    }
+
+    /// Adds a row of cells.
+    pub fn row(mut self, cells: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self
+    }
+
+    fn to_html(&self) -> Result<Markup> {
+        if let Some(row) = self.rows.iter().find(|row| row.len() != self.columns.len()) {
+            return Err(Error::ShapeMismatch {
+                operation: "row of a table",
+                expected: vec![self.columns.len()],
+                found: vec![row.len()],
+            });
+        }
+        let class = |column: &Column| column.is_number.then_some("number");
+        Ok(html! {
+            // Focusable, so that the keyboard can scroll it.
+            div.scroll tabindex="0" role="region" aria-label=(if self.caption.is_empty() { "table" } else { &self.caption }) {
+                table {
+                    @if !self.caption.is_empty() { caption { (prose(&self.caption)) } }
+                    thead { tr {
+                        @for column in &self.columns {
+                            th scope="col" class=[class(column)] {
+                                (column.name)
+                                @if !column.unit.is_empty() { " " small { (column.unit) } }
+                            }
+                        }
+                    } }
+                    tbody {
+                        @for row in &self.rows {
+                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[class(column)] { (cell) } } }
+                        }
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// A heading and what stands under it, in the order in which it was added.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Section {
+    heading: String,
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Block {
+    Paragraph(String),
+    Figures(Vec<Figure>),
+    Table(Table),
+}
+
+impl Section {
+    /// A section with nothing in it.
+    pub fn new(heading: impl Into<String>) -> Self {
+        Self { heading: heading.into(), blocks: Vec::new() }
+    }
+
+    /// Adds a paragraph; what stands between backticks is set as code.
+    pub fn paragraph(mut self, text: impl Into<String>) -> Self {
+        self.blocks.push(Block::Paragraph(text.into()));
+        self
+    }
+
+    /// Adds a figure.
+    pub fn figure(self, figure: Figure) -> Self {
+        self.figures([figure])
+    }
+
+    /// Adds figures side by side; on a narrow screen they stand below one another.
+    pub fn figures(mut self, figures: impl IntoIterator<Item = Figure>) -> Self {
+        self.blocks.push(Block::Figures(figures.into_iter().collect()));
+        self
+    }
+
+    /// Adds a table.
+    pub fn table(mut self, table: Table) -> Self {
+        self.blocks.push(Block::Table(table));
+        self
+    }
+
+    fn to_html(&self) -> Result<Markup> {
+        let block = |block: &Block| match block {
+            Block::Paragraph(text) => Ok(html! { p { (prose(text)) } }),
+            Block::Table(table) => table.to_html(),
+            Block::Figures(figures) => {
+                let figures = figures.iter().map(Figure::to_html).collect::<Result<Vec<_>>>()?;
+                Ok(html! { div.figures { @for figure in &figures { (figure) } } })
+            }
+        };
+        let blocks = self.blocks.iter().map(block).collect::<Result<Vec<_>>>()?;
+        Ok(html! {
+            section {
+                @if !self.heading.is_empty() { h2 { (self.heading) } }
+                @for block in &blocks { (block) }
+            }
+        })
+    }
+}
+
+/// A page of sections with figures and tables, and how it was run.
+///
+/// The HTML is one self-contained file: it fetches nothing, runs no script, fits a phone and follows the reader's light
+/// or dark theme. Every text is escaped.
+///
+/// ```
+/// # fn main() -> equilibria::Result<()> {
+/// use equilibria::report::{Page, Section, Table};
+/// let table = Table::new("Errors").text_column("set").number_column("error", "nats per image").row(["test", "127.1"]);
+/// let page = Page::new("A run")
+///     .lead("What came out, in a sentence.")
+///     .section(Section::new("Errors").paragraph("Lower is better.").table(table))
+///     .command("equilibria reproduce")
+///     .setting("seed", "1");
+/// assert!(page.to_html()?.contains("Lower is better."));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    title: String,
+    lead: String,
+    sections: Vec<Section>,
+    command: String,
+    settings: Vec<(String, String)>,
+    footer: String,
+}
+
+impl Page {
+    /// A page with nothing but a title.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// Sets the paragraph under the title.
+    pub fn lead(mut self, text: impl Into<String>) -> Self {
+        self.lead = text.into();
+        self
+    }
+
+    /// Adds a section.
+    pub fn section(mut self, section: Section) -> Self {
+        self.sections.push(section);
+        self
+    }
+
+    /// Sets the command line that the block "How it was run" shows.
+    pub fn command(mut self, line: impl Into<String>) -> Self {
+        self.command = line.into();
+        self
+    }
+
+    /// Adds a line to the block "How it was run".
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the small print at the end.
+    pub fn footer(mut self, text: impl Into<String>) -> Self {
+        self.footer = text.into();
+        self
+    }
+
+    /// The page as one HTML file.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the title is empty or a figure is not SVG, [`Error::Malformed`] if one is not
+    /// PNG, [`Error::ShapeMismatch`] if a row of a table does not fit its columns.
+    pub fn to_html(&self) -> Result<String> {
+        if self.title.trim().is_empty() {
+            return Err(Error::invalid("page without a title", "a page needs a title that names it"));
+        }
+        let sections = self.sections.iter().map(Section::to_html).collect::<Result<Vec<_>>>()?;
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) }
+                    // An empty icon keeps the browser from asking the server for one.
+                    link rel="icon" href="data:,";
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    main {
+                        header {
+                            h1 { (self.title) }
+                            @if !self.lead.is_empty() { p.lead { (prose(&self.lead)) } }
+                        }
+                        @for section in &sections { (section) }
+                        (self.how_it_was_run())
+                        @if !self.footer.is_empty() { footer { (prose(&self.footer)) } }
+                    }
+                }
+            }
+        };
+        Ok(page.into_string())
+    }
+
+    fn how_it_was_run(&self) -> Markup {
+        if self.command.is_empty() && self.settings.is_empty() {
+            return Markup::default();
+        }
+        html! {
+            section {
+                h2 { "How it was run" }
+                div.run {
+                    @if !self.command.is_empty() { pre { code { (command_line(&self.command)) } } }
+                    @if !self.settings.is_empty() {
+                        dl { @for (name, value) in &self.settings { dt { (name) } dd { (value) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A command whose lines break between arguments, not at the hyphens within them.
+fn command_line(command: &str) -> Markup {
+    html! {
+        @for (i, word) in command.split(' ').enumerate() {
+            @if i > 0 { " " }
+            span { (word) }
+        }
+    }
+}
+
+/// Text with code between backticks; a backtick without a partner stays as it is.
+fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! {
+        @for (i, part) in parts.iter().enumerate() {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{ContactSheet, LinePlot, Series};
+
+    fn sheet() -> Vec<u8> {
+        let mut sheet = ContactSheet::new(1, 1);
+        sheet.push(&[0.5]).unwrap();
+        sheet.to_png().unwrap()
+    }
+
+    #[test]
+    fn a_page_is_complete_escaped_and_fetches_nothing() {
+        let plot = LinePlot { series: vec![Series::new("<a>", [(1.0, 2.0)])], ..LinePlot::default() };
+        let figures =
+            [Figure::svg(plot.to_svg().unwrap(), "a <plot>"), Figure::png(sheet(), "one \"grey\" tile", "")];
+        let table = Table::new("t").text_column("<name>").number_column("value", "nats").row(["<x>", "-1.5"]);
+        let html = Page::new("Runs & <results>")
+            .lead("with `code <b>`")
+            .section(Section::new("<h>").paragraph("1 < 2").figures(figures).table(table))
+            .command("run --out <dir>")
+            .setting("seed", "<7>")
+            .footer("a ` alone")
+            .to_html()
+            .unwrap();
+        let expected = [
+            "<!DOCTYPE html><html lang=\"en\">",
+            "name=\"viewport\"",
+            "<h1>Runs &amp; &lt;results&gt;</h1>",
+            "with <code>code &lt;b&gt;</code>",
+            "<p>1 &lt; 2</p>",
+            "<figcaption>a &lt;plot&gt;</figcaption>",
+            "src=\"data:image/png;base64,iVBORw0KGgo",
+            "alt=\"one &quot;grey&quot; tile\"",
+            "<th scope=\"col\">&lt;name&gt;</th>",
+            "<td class=\"number\">-1.5</td>",
+            "<pre><code><span>run</span> <span>--out</span> <span>&lt;dir&gt;</span></code></pre>",
+            "<dt>seed</dt><dd>&lt;7&gt;</dd>",
+            "a ` alone",
+        ];
+        for part in expected {
+            assert!(html.contains(part), "{part} is missing");
+        }
+        let text = html.replace("http://www.w3.org/2000/svg", "");
+        for forbidden in ["<script", "http:", "https:", "url(", "@import", "<results>", "<x>", "<dir>"] {
+            assert!(!text.contains(forbidden), "{forbidden} is in the page");
+        }
+    }
+
+    #[test]
+    fn an_image_states_its_size_so_that_nothing_jumps() {
+        let (width, height) = png_size(&sheet()).unwrap();
+        assert_eq!((width, height), (35, 35), "one pixel, three by three, and two margins");
+        let html =
+            Page::new("t").section(Section::new("").figure(Figure::png(sheet(), "", ""))).to_html().unwrap();
+        assert!(html.contains(&format!("width=\"{width}\" height=\"{height}\"")));
+    }
+
+    #[test]
+    fn what_is_not_a_page_is_refused() {
+        let with = |section: Section| Page::new("t").section(section).to_html();
+        assert!(Page::new(" ").to_html().unwrap_err().to_string().contains("needs a title"));
+        assert!(with(Section::new("").figure(Figure::png(b"GIF".to_vec(), "", "c"))).is_err());
+        assert!(with(Section::new("").figure(Figure::svg("<p>", "c"))).is_err());
+        assert!(with(Section::new("").figure(Figure::svg("<svg ><script></script></svg>", "c"))).is_err());
+        let short = Table::new("").text_column("a").text_column("b").row(["1"]);
+        assert!(with(Section::new("").table(short)).unwrap_err().to_string().contains("(2), found (1)"));
+    }
+}

@@ -1,0 +1,264 @@
+//! Line plots as SVG.
+
+mod axis;
+
+use super::svg::{self, Anchor, Canvas, GRID, INK, LINE, LINES, MUTED, TEXT, TITLE, WIDTH};
+use crate::{Error, Result};
+use axis::{Axis, drawable};
+
+const PAD: f64 = 14.0;
+const AREA_HEIGHT: f64 = 290.0;
+const STROKE: f64 = 2.6;
+/// Up to so many points each has a marker; beyond, about a dozen of them.
+const MARKED_POINTS: usize = 40;
+const SWATCH: f64 = 38.0;
+const LEGEND_GAP: f64 = 26.0;
+const MARKERS: usize = 6;
+
+/// One line of a plot.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// What the legend calls it; the legend leaves out a series without a name.
+    pub name: String,
+    /// (x, y) in the order in which they are joined; a point that is not finite interrupts the line.
+    pub points: Vec<(f64, f64)>,
+    /// Dashed and without markers, for a bound or a baseline.
+    pub dashed: bool,
+}
+
+impl Series {
+    /// A solid line through `points`.
+    pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self { name: name.into(), points: points.into_iter().collect(), dashed: false }
+    }
+
+    /// Draws the line dashed and without markers.
+    pub fn dashed(mut self) -> Self {
+        self.dashed = true;
+        self
+    }
+}
+
+/// Some series over common axes.
+///
+/// Titles and labels wrap; the legend stands under the plot; colours are Okabe and Ito's, each with a marker of its
+/// own shape. The figure follows the reader's light or dark theme.
+///
+/// ```
+/// # fn main() -> equilibria::Result<()> {
+/// use equilibria::report::{LinePlot, Series};
+/// let plot = LinePlot {
+///     title: "Squares".into(),
+///     x_label: "side (metres)".into(),
+///     y_label: "area (square metres)".into(),
+///     series: vec![Series::new("square", (1..=5).map(|i| (f64::from(i), f64::from(i * i))))],
+///     ..LinePlot::default()
+/// };
+/// assert!(plot.to_svg()?.contains("area (square metres)"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LinePlot {
+    /// The heading of the figure.
+    pub title: String,
+    /// What the horizontal axis shows, with its unit.
+    pub x_label: String,
+    /// What the vertical axis shows, with its unit; written over the axis.
+    pub y_label: String,
+    /// Logarithmic horizontal axis; points with x not above zero are left out.
+    pub log_x: bool,
+    /// Logarithmic vertical axis; points with y not above zero are left out.
+    pub log_y: bool,
+    /// The lines, drawn in this order.
+    pub series: Vec<Series>,
+}
+
+/// The plot area in units of the view box and the axes over it.
+struct Area {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    x: Axis,
+    y: Axis,
+}
+
+impl Area {
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let (x, y) = (self.x.share(x), self.y.share(y));
+        (self.left + x * (self.right - self.left), self.bottom - y * (self.bottom - self.top))
+    }
+}
+
+/// An entry of the legend: which series, its name in lines, and where its swatch starts.
+struct Entry {
+    series: usize,
+    lines: Vec<String>,
+    at: (f64, f64),
+}
+
+impl LinePlot {
+    /// The plot as SVG, to be a file of its own or part of a page.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if no series has a point that can be drawn.
+    pub fn to_svg(&self) -> Result<String> {
+        let points: Vec<(f64, f64)> = self.segments().into_iter().flatten().flatten().collect();
+        if points.is_empty() {
+            return Err(Error::invalid(
+                format!("plot {:?}", self.title),
+                "no series has a finite point (on a logarithmic axis: above zero) to draw",
+            ));
+        }
+        let title = svg::wrap(&self.title, TITLE, WIDTH - 2.0 * PAD);
+        let y_label = svg::wrap(&self.y_label, TEXT, WIDTH - 2.0 * PAD);
+        let top = PAD + title.len() as f64 * TITLE * LINE + y_label.len() as f64 * TEXT * LINE + 12.0;
+
+        let y = Axis::over(points.iter().map(|point| point.1), self.log_y, |ticks| ticks.len() <= 7);
+        let left = PAD + y.widest_label() + 10.0;
+        let right = WIDTH - PAD - 14.0;
+        let fits = |ticks: &[super::ticks::Tick]| axis::labels_fit(ticks, right - left);
+        let x = Axis::over(points.iter().map(|point| point.0), self.log_x, fits);
+        // Half of the last label may stand beyond its tick.
+        let right = (WIDTH - PAD - x.last_label() / 2.0).min(right);
+        let area = Area { left, right, top, bottom: top + AREA_HEIGHT, x, y };
+
+        let x_label = svg::wrap(&self.x_label, TEXT, WIDTH - 2.0 * PAD);
+        let labels_top = area.bottom + 13.0 + TEXT * LINE;
+        let legend_top = labels_top + x_label.len() as f64 * TEXT * LINE + 10.0;
+        let (legend, bottom) = self.legend(legend_top);
+        svg::draw(bottom + PAD, &self.description(), |canvas| {
+            let y = canvas.lines(&title, (PAD, PAD), TITLE, INK.light)?;
+            canvas.lines(&y_label, (PAD, y), TEXT, MUTED.light)?;
+            paint_axes(canvas, &area)?;
+            self.paint_series(canvas, &area)?;
+            for (i, line) in x_label.iter().enumerate() {
+                let at = ((area.left + area.right) / 2.0, labels_top + (i as f64 + 0.5) * TEXT * LINE);
+                let half = svg::text_width(line, TEXT) / 2.0;
+                let at = (at.0.clamp(PAD + half, (WIDTH - PAD - half).max(PAD + half)), at.1);
+                canvas.text(line, at, TEXT, Anchor::Middle, MUTED.light)?;
+            }
+            legend.iter().try_for_each(|entry| self.paint_entry(canvas, entry))
+        })
+    }
+
+    /// The points that can be drawn, series by series, cut where one cannot.
+    fn segments(&self) -> Vec<Vec<Vec<(f64, f64)>>> {
+        let usable = |point: &(f64, f64)| drawable(point.0, self.log_x) && drawable(point.1, self.log_y);
+        let cut = |series: &Series| -> Vec<Vec<(f64, f64)>> {
+            let pieces = series.points.split(|point| !usable(point));
+            pieces.filter(|piece| !piece.is_empty()).map(<[_]>::to_vec).collect()
+        };
+        self.series.iter().map(cut).collect()
+    }
+
+    /// What the figure shows, for who cannot see it.
+    fn description(&self) -> String {
+        let names: Vec<&str> =
+            self.series.iter().map(|series| series.name.as_str()).filter(|name| !name.is_empty()).collect();
+        format!("{}: {} against {}; {}", self.title, self.y_label, self.x_label, names.join(", "))
+    }
+
+    /// Sets the entries in rows from `top` down. Returns them and the y below.
+    fn legend(&self, top: f64) -> (Vec<Entry>, f64) {
+        let mut entries = Vec::new();
+        let (mut x, mut y, mut row_lines) = (PAD, top, 0);
+        let segments = self.segments();
+        for (series, _) in self.series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()) {
+            let mut name = self.series[series].name.clone();
+            if segments[series].is_empty() {
+                name.push_str(" (no data)");
+            }
+            let lines = svg::wrap(&name, TEXT, WIDTH - 2.0 * PAD - SWATCH);
+            let text = lines.iter().map(|line| svg::text_width(line, TEXT)).fold(0.0, f64::max);
+            if x > PAD && x + SWATCH + text > WIDTH - PAD {
+                (x, y, row_lines) = (PAD, y + row_lines as f64 * TEXT * LINE, 0);
+            }
+            row_lines = row_lines.max(lines.len());
+            entries.push(Entry { series, lines, at: (x, y) });
+            x += SWATCH + text + LEGEND_GAP;
+        }
+        (entries, y + row_lines as f64 * TEXT * LINE)
+    }
+
+    fn paint_series(&self, canvas: &mut Canvas, area: &Area) -> Result<()> {
+        for (number, segments) in self.segments().iter().enumerate() {
+            let colour = LINES[number % LINES.len()].light;
+            let dashed = self.series[number].dashed;
+            let count: usize = segments.iter().map(Vec::len).sum();
+            let stride = if count <= MARKED_POINTS { 1 } else { count.div_ceil(12) };
+            let mut index = 0;
+            for segment in segments {
+                let places: Vec<(f64, f64)> = segment.iter().map(|&point| area.place(point)).collect();
+                if dashed {
+                    canvas.dashed_path(&places, STROKE, colour)?;
+                } else if places.len() > 1 {
+                    canvas.path(&places, STROKE, colour)?;
+                }
+                for &place in &places {
+                    // A lone point would otherwise vanish; markers of several dense series stand apart.
+                    let regular = !dashed && (index + number * stride / 3).is_multiple_of(stride);
+                    if places.len() == 1 || regular {
+                        paint_marker(canvas, place, number)?;
+                    }
+                    index += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn paint_entry(&self, canvas: &mut Canvas, entry: &Entry) -> Result<()> {
+        let (x, y) = entry.at;
+        let middle = y + TEXT * LINE / 2.0;
+        let colour = LINES[entry.series % LINES.len()].light;
+        let line = [(x, middle), (x + 28.0, middle)];
+        if self.series[entry.series].dashed {
+            canvas.dashed_path(&line, STROKE, colour)?;
+        } else {
+            canvas.path(&line, STROKE, colour)?;
+            paint_marker(canvas, (x + 14.0, middle), entry.series)?;
+        }
+        canvas.lines(&entry.lines, (x + SWATCH, y), TEXT, INK.light).map(|_| ())
+    }
+}
+
+/// Grid, ticks and their labels.
+fn paint_axes(canvas: &mut Canvas, area: &Area) -> Result<()> {
+    let Area { left, right, top, bottom, .. } = *area;
+    for tick in &area.x.ticks {
+        let x = left + area.x.share(tick.value) * (right - left);
+        canvas.path(&[(x, top), (x, bottom)], 1.0, GRID.light)?;
+        canvas.path(&[(x, bottom), (x, bottom + 6.0)], 1.5, MUTED.light)?;
+        let label = (x, bottom + 10.0 + TEXT * LINE / 2.0);
+        canvas.text(&tick.label, label, TEXT, Anchor::Middle, MUTED.light)?;
+    }
+    for tick in &area.y.ticks {
+        let y = bottom - area.y.share(tick.value) * (bottom - top);
+        canvas.path(&[(left, y), (right, y)], 1.0, GRID.light)?;
+        canvas.text(&tick.label, (left - 10.0, y), TEXT, Anchor::End, MUTED.light)?;
+    }
+    canvas.path(&[(left, bottom), (right, bottom)], 1.5, MUTED.light)
+}
+
+/// The marker of a series: one of six shapes; seven colours make 42 pairs.
+fn paint_marker(canvas: &mut Canvas, (x, y): (f64, f64), series: usize) -> Result<()> {
+    let colour = LINES[series % LINES.len()].light;
+    let corners = |offsets: &[(f64, f64)]| -> Vec<(f64, f64)> {
+        offsets.iter().map(|(right, down)| (x + right, y + down)).collect()
+    };
+    match series % MARKERS {
+        0 => canvas.circle((x, y), 4.6, colour),
+        1 => canvas.rectangle((x - 4.2, y - 4.2), (x + 4.2, y + 4.2), colour),
+        2 => canvas.polygon(&corners(&[(0.0, -6.0), (5.6, 4.2), (-5.6, 4.2)]), colour),
+        3 => canvas.polygon(&corners(&[(0.0, -6.2), (6.2, 0.0), (0.0, 6.2), (-6.2, 0.0)]), colour),
+        4 => canvas.polygon(&corners(&[(0.0, 6.0), (5.6, -4.2), (-5.6, -4.2)]), colour),
+        _ => {
+            canvas.path(&corners(&[(-4.4, -4.4), (4.4, 4.4)]), 2.4, colour)?;
+            canvas.path(&corners(&[(-4.4, 4.4), (4.4, -4.4)]), 2.4, colour)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

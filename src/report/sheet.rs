@@ -1,0 +1,296 @@
+//! Contact sheets: a grid of small images with labels, as PNG.
+
+mod layout;
+
+use super::colour::{self, Rgb};
+use super::font;
+use crate::{Error, Result};
+use core::ops::Range;
+use layout::{Bounds, Key, Layout};
+
+const PAPER: Rgb = [255; 3];
+const INK: Rgb = [0x22; 3];
+const FRAME: Rgb = [0xb0; 3];
+
+/// A grid of equally large images with a title and labels, drawn to PNG.
+///
+/// Options are chained by value, tiles are pushed in row-major order. The sheet grows with its labels: none
+/// overlaps another or leaves the sheet. The paper is white; black pixels on it are black ones of a tile.
+///
+/// **Shapes** Every tile is (tile height, tile width), row-major.
+/// **Units** Grey values are in 0..=1 (0 black), or in 0..=255 for bytes.
+///
+/// ```
+/// # fn main() -> equilibria::Result<()> {
+/// let mut sheet = equilibria::report::ContactSheet::new(2, 2).title("Two tiles").columns(2).magnify(4);
+/// sheet.push(&[0.0, 0.5, 0.5, 1.0])?;
+/// sheet.push_u8(&[0, 128, 128, 255])?;
+/// assert!(sheet.to_png()?.starts_with(b"\x89PNG"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ContactSheet {
+    tile_height: usize,
+    tile_width: usize,
+    title: String,
+    columns: Option<usize>,
+    column_labels: Vec<String>,
+    column_groups: Vec<(String, usize)>,
+    row_labels: Vec<String>,
+    magnify: usize,
+    mark_label: String,
+    tiles: Vec<Option<Tile>>,
+}
+
+#[derive(Debug, Clone)]
+struct Tile {
+    pixels: Vec<Rgb>,
+    /// The pixel value at which the scale of a signed tile ends.
+    signed_limit: Option<f32>,
+    has_mark: bool,
+}
+
+impl ContactSheet {
+    /// An empty sheet for tiles of `tile_height` by `tile_width` pixels, each drawn as 3 by 3.
+    pub fn new(tile_height: usize, tile_width: usize) -> Self {
+        Self {
+            tile_height,
+            tile_width,
+            title: String::new(),
+            columns: None,
+            column_labels: Vec::new(),
+            column_groups: Vec::new(),
+            row_labels: Vec::new(),
+            magnify: 3,
+            mark_label: String::new(),
+            tiles: Vec::new(),
+        }
+    }
+
+    /// Writes `title` over the sheet.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Sets the number of columns; by default that of the labels or groups, and else one row holds all tiles.
+    pub fn columns(mut self, columns: usize) -> Self {
+        self.columns = Some(columns);
+        self
+    }
+
+    /// Writes a label over each column; it wraps at spaces and widens its column where a word needs it.
+    pub fn column_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
+        self.column_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
+        self
+    }
+
+    /// Sets the columns in groups with a gap between them: (heading, number of columns) each; a heading may be empty.
+    pub fn column_groups(mut self, groups: &[(impl AsRef<str>, usize)]) -> Self {
+        self.column_groups =
+            groups.iter().map(|(heading, size)| (heading.as_ref().to_string(), *size)).collect();
+        self
+    }
+
+    /// Writes a label to the left of each row.
+    pub fn row_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
+        self.row_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
+        self
+    }
+
+    /// Draws each pixel of a tile as `factor` by `factor` pixels.
+    pub fn magnify(mut self, factor: usize) -> Self {
+        self.magnify = factor;
+        self
+    }
+
+    /// Explains the colour of marked rows in a line under the grid, for instance `removed rows`.
+    pub fn mark_label(mut self, label: impl Into<String>) -> Self {
+        self.mark_label = label.into();
+        self
+    }
+
+    /// Adds a tile of grey values; they are clamped to 0..=1, and a NaN is drawn in the colour of marked rows.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile.
+    pub fn push(&mut self, values: &[f32]) -> Result<()> {
+        self.push_marked(values, 0..0)
+    }
+
+    /// Adds a tile of grey values as bytes.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile.
+    pub fn push_u8(&mut self, values: &[u8]) -> Result<()> {
+        self.check_tile(values.len())?;
+        let pixels = values.iter().map(|&value| [value; 3]).collect();
+        self.tiles.push(Some(Tile { pixels, signed_limit: None, has_mark: false }));
+        Ok(())
+    }
+
+    /// Adds a tile of grey values whose pixel rows `marked` are drawn in amber tones, so that missing is not black.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile; [`Error::InvalidArgument`] if `marked`
+    /// leaves the tile.
+    pub fn push_marked(&mut self, values: &[f32], marked: Range<usize>) -> Result<()> {
+        self.check_tile(values.len())?;
+        if marked.start > marked.end || marked.end > self.tile_height {
+            return Err(Error::invalid(
+                format!("marked rows {}..{}", marked.start, marked.end),
+                format!("a tile has the rows 0..{}", self.tile_height),
+            ));
+        }
+        let mut has_mark = false;
+        let tone = |(i, &value): (usize, &f32)| {
+            if value.is_nan() || marked.contains(&(i / self.tile_width)) {
+                has_mark = true;
+                colour::amber(f64::from(value))
+            } else {
+                [(value.clamp(0.0, 1.0) * 255.0).round() as u8; 3]
+            }
+        };
+        let pixels = values.iter().enumerate().map(tone).collect();
+        self.tiles.push(Some(Tile { pixels, signed_limit: None, has_mark }));
+        Ok(())
+    }
+
+    /// Adds a tile of signed values: blue at `-limit` and below, near-white at 0, red at `limit` and above.
+    ///
+    /// A colour bar under the grid shows the scale if all signed tiles have the same.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile; [`Error::InvalidArgument`] if `limit` is
+    /// not positive and finite.
+    pub fn push_signed(&mut self, values: &[f32], limit: f32) -> Result<()> {
+        self.check_tile(values.len())?;
+        if !(limit > 0.0 && limit.is_finite()) {
+            return Err(Error::invalid(
+                format!("colour limit {limit}"),
+                "a signed tile needs a limit above 0 and finite, for instance its largest magnitude",
+            ));
+        }
+        let shade = |&value: &f32| match value.is_nan() {
+            true => colour::amber(0.0),
+            false => colour::diverging(f64::from(value) / f64::from(limit)),
+        };
+        let pixels = values.iter().map(shade).collect();
+        self.tiles.push(Some(Tile { pixels, signed_limit: Some(limit), has_mark: false }));
+        Ok(())
+    }
+
+    /// Leaves the next place of the grid empty.
+    pub fn push_blank(&mut self) {
+        self.tiles.push(None);
+    }
+
+    /// The sheet as the bytes of a PNG file: 8-bit grey, or RGB where a tile has marked rows or signed values.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there is no tile, a size is zero, the labels do not count the
+    /// columns and rows, or the sheet would exceed 64 million pixels.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let layout = self.layout()?;
+        let canvas = self.draw(&layout);
+        let has_colour = |tile: &Tile| tile.has_mark || tile.signed_limit.is_some();
+        canvas.to_png(self.tiles.iter().flatten().any(has_colour))
+    }
+
+    fn check_tile(&self, length: usize) -> Result<()> {
+        if self.tile_height.checked_mul(self.tile_width) == Some(length) && length > 0 {
+            return Ok(());
+        }
+        Err(Error::ShapeMismatch {
+            operation: "contact sheet tile",
+            expected: vec![self.tile_height, self.tile_width],
+            found: vec![length],
+        })
+    }
+
+    fn draw(&self, layout: &Layout) -> Canvas {
+        let mut canvas = Canvas::new(layout.width, layout.height);
+        for (tile, &Bounds { x, y, width, height }) in self.tiles.iter().zip(&layout.tiles) {
+            let Some(tile) = tile else { continue };
+            canvas.fill(Bounds { x: x - 1, y: y - 1, width: width + 2, height: height + 2 }, FRAME);
+            for (i, &pixel) in tile.pixels.iter().enumerate() {
+                let (row, column) = (i / self.tile_width, i % self.tile_width);
+                let side = self.magnify;
+                let square = Bounds { x: x + column * side, y: y + row * side, width: side, height: side };
+                canvas.fill(square, pixel);
+            }
+        }
+        for &rule in &layout.rules {
+            canvas.fill(rule, FRAME);
+        }
+        for label in &layout.labels {
+            canvas.text(label.bounds, &label.text);
+        }
+        for (key, bar) in &layout.keys {
+            canvas.fill(
+                Bounds { x: bar.x - 1, y: bar.y - 1, width: bar.width + 2, height: bar.height + 2 },
+                FRAME,
+            );
+            for i in 0..bar.width {
+                let share = i as f64 / (bar.width - 1) as f64;
+                let shade = match key {
+                    Key::Mark => colour::amber(0.0),
+                    Key::Signed => colour::diverging(2.0 * share - 1.0),
+                };
+                canvas.fill(Bounds { x: bar.x + i, width: 1, ..*bar }, shade);
+            }
+        }
+        canvas
+    }
+}
+
+/// Pixels in colour, row-major.
+struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<Rgb>,
+}
+
+impl Canvas {
+    fn new(width: usize, height: usize) -> Self {
+        Self { width, height, pixels: vec![PAPER; width * height] }
+    }
+
+    fn fill(&mut self, bounds: Bounds, colour: Rgb) {
+        for y in bounds.y..bounds.y + bounds.height {
+            let start = y * self.width + bounds.x;
+            self.pixels[start..start + bounds.width].fill(colour);
+        }
+    }
+
+    /// Writes one line whose box starts at the top left of `bounds`.
+    fn text(&mut self, bounds: Bounds, line: &str) {
+        let side = layout::FONT_SCALE;
+        for (i, c) in line.chars().enumerate() {
+            for (row, column) in (0..font::HEIGHT * font::WIDTH).map(|j| (j / font::WIDTH, j % font::WIDTH)) {
+                if font::is_inked(c, row, column) {
+                    let x = bounds.x + (i * font::ADVANCE + column) * side;
+                    self.fill(Bounds { x, y: bounds.y + row * side, width: side, height: side }, INK);
+                }
+            }
+        }
+    }
+
+    fn to_png(&self, in_colour: bool) -> Result<Vec<u8>> {
+        let failed = |reason: png::EncodingError| Error::io("encoding", "contact sheet", reason);
+        let mut bytes = Vec::new();
+        // `layout` bounds the number of pixels far below 2^32.
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_depth(png::BitDepth::Eight);
+        let data: Vec<u8> = if in_colour {
+            encoder.set_color(png::ColorType::Rgb);
+            self.pixels.as_flattened().to_vec()
+        } else {
+            encoder.set_color(png::ColorType::Grayscale);
+            self.pixels.iter().map(|pixel| pixel[0]).collect()
+        };
+        let mut writer = encoder.write_header().map_err(failed)?;
+        writer.write_image_data(&data).map_err(failed)?;
+        writer.finish().map_err(failed)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

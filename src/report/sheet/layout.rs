@@ -1,0 +1,287 @@
+//! Where everything on a contact sheet goes.
+
+use super::super::font;
+use super::ContactSheet;
+use crate::{Error, Result};
+
+/// Pixels of the sheet to one pixel of the font.
+pub(super) const FONT_SCALE: usize = 2;
+
+const MARGIN: usize = 16;
+/// Between a label and what it labels, and between stacked blocks.
+const LABEL_GAP: usize = 10;
+/// Between neighbouring tiles, their one-pixel frames included.
+const TILE_GAP: usize = 8;
+/// What groups of columns have between them on top of that.
+const GROUP_GAP: usize = 24;
+/// Blank pixels that keep labels of neighbouring columns apart.
+const LABEL_SPACE: usize = 8;
+const LINE: usize = font::LINE * FONT_SCALE;
+const TEXT_HEIGHT: usize = font::HEIGHT * FONT_SCALE;
+/// Row labels wrap here, titles never before here (characters).
+const ROW_LABEL_LIMIT: usize = 18;
+const TITLE_LIMIT: usize = 24;
+const KEY_HEIGHT: usize = 14;
+const MARK_WIDTH: usize = 28;
+const SIGNED_WIDTH: usize = 132;
+const MAX_SIDE: usize = 1 << 16;
+const MAX_PIXELS: usize = 64_000_000;
+
+/// A rectangle in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bounds {
+    pub(super) x: usize,
+    pub(super) y: usize,
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+/// One line of text and the box around it.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) text: String,
+    pub(super) bounds: Bounds,
+}
+
+/// What a key under the grid explains.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Key {
+    Mark,
+    Signed,
+}
+
+/// The places of everything on a sheet.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// One for each tile pushed, without the frame.
+    pub(super) tiles: Vec<Bounds>,
+    pub(super) labels: Vec<Label>,
+    /// Lines under the headings of groups.
+    pub(super) rules: Vec<Bounds>,
+    pub(super) keys: Vec<(Key, Bounds)>,
+}
+
+impl Layout {
+    /// Places `lines` from `y` down; `place` gives the left edge of a line from its width. Returns the y below them.
+    fn text(&mut self, lines: &[String], y: usize, place: impl Fn(usize) -> usize) -> usize {
+        for (i, line) in lines.iter().enumerate() {
+            let width = text_width(line);
+            let bounds = Bounds { x: place(width), y: y + i * LINE, width, height: TEXT_HEIGHT };
+            self.labels.push(Label { text: line.clone(), bounds });
+        }
+        y + lines.len() * LINE
+    }
+}
+
+/// The columns of the grid: their labels, wrapped, and their horizontal places.
+struct Columns {
+    labels: Vec<Vec<String>>,
+    widths: Vec<usize>,
+    starts: Vec<usize>,
+    /// Heading, first column, one past the last.
+    groups: Vec<(Vec<String>, usize, usize)>,
+    end: usize,
+}
+
+fn text_width(line: &str) -> usize {
+    font::width(line) * FONT_SCALE
+}
+
+fn widest(lines: &[String]) -> usize {
+    lines.iter().map(|line| text_width(line)).max().unwrap_or(0)
+}
+
+fn most_lines<'a>(blocks: impl Iterator<Item = &'a Vec<String>>) -> usize {
+    blocks.map(Vec::len).max().unwrap_or(0)
+}
+
+/// Characters that fit into `width` pixels, at least a short word.
+fn characters(width: usize) -> usize {
+    ((width + FONT_SCALE) / (font::ADVANCE * FONT_SCALE)).max(5)
+}
+
+impl ContactSheet {
+    /// Places everything, or says what does not fit together.
+    pub(super) fn layout(&self) -> Result<Layout> {
+        let (column_count, row_count) = self.grid()?;
+        let (tile_width, tile_height) = (self.tile_width * self.magnify, self.tile_height * self.magnify);
+        let row_labels: Vec<Vec<String>> =
+            self.row_labels.iter().map(|label| font::wrap(label, ROW_LABEL_LIMIT)).collect();
+        let label_width = row_labels.iter().map(|lines| widest(lines)).max().unwrap_or(0);
+        let left = MARGIN + if label_width > 0 { label_width + LABEL_GAP } else { 0 };
+        let columns = self.columns_from(left, column_count, tile_width);
+
+        let title = font::wrap(&self.title, characters(columns.end - MARGIN).max(TITLE_LIMIT));
+        let mut layout = Layout {
+            width: columns.end.max(MARGIN + widest(&title)) + MARGIN,
+            height: 0,
+            tiles: Vec::new(),
+            labels: Vec::new(),
+            rules: Vec::new(),
+            keys: Vec::new(),
+        };
+        let mut y = layout.text(&title, MARGIN, |_| MARGIN);
+        y += if title.is_empty() { 0 } else { LABEL_GAP };
+        y = columns.place(&mut layout, y);
+
+        let places = self.tiles.len();
+        for row in 0..row_count {
+            let lines = row_labels.get(row).map_or(&[][..], Vec::as_slice);
+            let text_height = (lines.len() * LINE).saturating_sub(LINE - TEXT_HEIGHT);
+            let height = tile_height.max(text_height);
+            layout.text(lines, y + (height - text_height) / 2, |width| left - LABEL_GAP - width);
+            for column in 0..column_count.min(places - row * column_count) {
+                let x = columns.starts[column] + (columns.widths[column] - tile_width) / 2;
+                let y = y + (height - tile_height) / 2;
+                layout.tiles.push(Bounds { x, y, width: tile_width, height: tile_height });
+            }
+            y += height + TILE_GAP;
+        }
+        layout.height = self.place_keys(&mut layout, y - TILE_GAP, left) + MARGIN;
+        if layout.width.saturating_mul(layout.height) > MAX_PIXELS {
+            return Err(too_large(layout.width, layout.height));
+        }
+        Ok(layout)
+    }
+
+    /// Columns and rows, checked against the labels.
+    fn grid(&self) -> Result<(usize, usize)> {
+        if self.tiles.is_empty() {
+            return Err(Error::invalid("contact sheet", "no tile was pushed; a sheet needs at least 1"));
+        }
+        if self.magnify == 0 || self.tile_height == 0 || self.tile_width == 0 {
+            let size =
+                format!("tiles of {}x{} magnified {} times", self.tile_height, self.tile_width, self.magnify);
+            return Err(Error::invalid(size, "each of the three numbers must be at least 1"));
+        }
+        let grouped = self.column_groups.iter().map(|(_, size)| size).sum();
+        let counts = [self.columns.unwrap_or(0), self.column_labels.len(), grouped];
+        let columns = counts.into_iter().find(|&count| count > 0).unwrap_or(self.tiles.len());
+        let rows = self.tiles.len().div_ceil(columns);
+        count("column labels", self.column_labels.len(), "columns", columns)?;
+        count("columns in groups", grouped, "columns", columns)?;
+        count("row labels", self.row_labels.len(), "rows", rows)?;
+        let side = |tile: usize, number: usize| tile.saturating_mul(self.magnify).saturating_mul(number);
+        let (width, height) = (side(self.tile_width, columns), side(self.tile_height, rows));
+        if width.saturating_mul(height) > MAX_PIXELS || columns.max(rows) > MAX_SIDE {
+            return Err(too_large(width, height));
+        }
+        Ok((columns, rows))
+    }
+
+    /// Wraps the labels of the columns and places the columns from `left` on.
+    fn columns_from(&self, left: usize, count: usize, tile_width: usize) -> Columns {
+        let wrapped = |label: &String| font::wrap(label, characters(tile_width));
+        let labels: Vec<Vec<String>> = self.column_labels.iter().map(wrapped).collect();
+        let mut widths: Vec<usize> = (0..count)
+            .map(|i| labels.get(i).map_or(0, |lines| widest(lines) + LABEL_SPACE).max(tile_width))
+            .collect();
+        let mut starts = vec![left; count];
+        let mut groups = Vec::new();
+        let (mut x, mut first) = (left, 0);
+        let whole = [(String::new(), count)];
+        let sizes = if self.column_groups.is_empty() { &whole[..] } else { &self.column_groups };
+        for (heading, size) in sizes.iter().filter(|(_, size)| *size > 0) {
+            let last = first + size;
+            let tight = widths[first..last].iter().sum::<usize>() + (size - 1) * TILE_GAP;
+            let heading = font::wrap(heading, characters(tight));
+            if !heading.is_empty() {
+                widths[last - 1] += (widest(&heading) + LABEL_SPACE).saturating_sub(tight);
+            }
+            for column in first..last {
+                starts[column] = x;
+                x += widths[column] + TILE_GAP;
+            }
+            x += GROUP_GAP;
+            groups.push((heading, first, last));
+            first = last;
+        }
+        Columns { labels, widths, starts, groups, end: x - GROUP_GAP - TILE_GAP }
+    }
+
+    /// Places the keys under the grid that ends at `bottom`. Returns the y below them.
+    fn place_keys(&self, layout: &mut Layout, bottom: usize, left: usize) -> usize {
+        let mut y = bottom;
+        let tiles = || self.tiles.iter().flatten();
+        let text_y = |y: usize| (y + KEY_HEIGHT / 2 + 2).saturating_sub(TEXT_HEIGHT / 2);
+        if !self.mark_label.is_empty() && tiles().any(|tile| tile.has_mark) {
+            y += LABEL_GAP + TEXT_HEIGHT / 2;
+            let bar = Bounds { x: left, y, width: MARK_WIDTH, height: KEY_HEIGHT };
+            let start = bar.x + bar.width + LABEL_GAP;
+            let room = characters(layout.width.saturating_sub(start + MARGIN)).max(TITLE_LIMIT);
+            let lines = font::wrap(&self.mark_label, room);
+            layout.width = layout.width.max(start + widest(&lines) + MARGIN);
+            let text_end = layout.text(&lines, text_y(y), |_| start);
+            layout.keys.push((Key::Mark, bar));
+            y = text_end.max(y + KEY_HEIGHT);
+        }
+        let mut limits = tiles().filter_map(|tile| tile.signed_limit);
+        if let Some(limit) = limits.next().filter(|&first| limits.all(|other| other == first)) {
+            y += LABEL_GAP + TEXT_HEIGHT / 2;
+            let (low, high) = (format!("-{}", short(limit)), format!("+{}", short(limit)));
+            let bar =
+                Bounds { x: left + text_width(&low) + LABEL_GAP, y, width: SIGNED_WIDTH, height: KEY_HEIGHT };
+            let end = bar.x + bar.width + LABEL_GAP;
+            layout.width = layout.width.max(end + text_width(&high) + MARGIN);
+            layout.text(&[low], text_y(y), |_| left);
+            y = layout.text(&[high], text_y(y), |_| end);
+            layout.keys.push((Key::Signed, bar));
+        }
+        y
+    }
+}
+
+impl Columns {
+    /// Places headings, their rules and the labels of the columns from `y` on. Returns the y of the first tile.
+    fn place(&self, layout: &mut Layout, y: usize) -> usize {
+        let mut y = y;
+        let heading_lines = most_lines(self.groups.iter().map(|(heading, ..)| heading));
+        for (heading, first, last) in self.groups.iter().filter(|(heading, ..)| !heading.is_empty()) {
+            let start = self.starts[*first];
+            let width = self.starts[last - 1] + self.widths[last - 1] - start;
+            let top = y + (heading_lines - heading.len()) * LINE;
+            let under = layout.text(heading, top, |line| start + (width - line) / 2);
+            layout.rules.push(Bounds { x: start, y: under, width, height: 2 });
+        }
+        y += heading_lines * LINE + if heading_lines > 0 { LABEL_GAP } else { 0 };
+        let label_lines = most_lines(self.labels.iter());
+        for (column, lines) in self.labels.iter().enumerate() {
+            let (start, width) = (self.starts[column], self.widths[column]);
+            // Bottom-aligned: a short label stays next to its tiles.
+            layout.text(lines, y + (label_lines - lines.len()) * LINE, |line| start + (width - line) / 2);
+        }
+        y + label_lines * LINE + if label_lines > 0 { 2 } else { 0 }
+    }
+}
+
+/// Three significant digits at most.
+fn short(value: f32) -> String {
+    if !(1e-3..1e6).contains(&value) {
+        return format!("{value:.1e}");
+    }
+    let decimals = (2.0 - f64::from(value).log10().floor()).clamp(0.0, 6.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn count(what: &str, found: usize, of: &str, expected: usize) -> Result<()> {
+    if found == 0 || found == expected {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("{found} {what}"),
+        format!("the contact sheet has {expected} {of}; give {expected} or none"),
+    ))
+}
+
+fn too_large(width: usize, height: usize) -> Error {
+    let expected = format!(
+        "at most {MAX_PIXELS} pixels and {MAX_SIDE} columns or rows; push fewer tiles or magnify less"
+    );
+    Error::invalid(format!("contact sheet of {width}x{height} pixels"), expected)
+}

@@ -1,0 +1,340 @@
+//! A canvas over plotters' SVG backend: lengths in units of the view box, colours that follow light and dark.
+//!
+//! The backend writes whole coordinates, so everything is drawn ten times as large as the view box says. It knows one
+//! theme; each colour of [`Theme`] is therefore written as its light value, and a style sheet in the SVG replaces
+//! exactly these values in the dark. A viewer that ignores style sheets shows the light figure.
+
+use super::colour::Rgb;
+use super::font;
+use crate::{Error, Result};
+use core::fmt::{Display, Write};
+use plotters::backend::{DrawingBackend, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle};
+
+/// Width of every figure in units of its view box; heights follow from the content.
+pub(super) const WIDTH: f64 = 640.0;
+/// Font sizes: at a phone's 340 pixels of width the smaller one is still 9.5 pixels.
+pub(super) const TEXT: f64 = 18.0;
+pub(super) const TITLE: f64 = 21.0;
+/// Distance of lines of text, in font sizes.
+pub(super) const LINE: f64 = 1.3;
+
+const SCALE: f64 = 10.0;
+const FAMILY: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif";
+
+/// A colour of the theme in its light and its dark value.
+pub(super) struct Theme {
+    pub(super) light: Rgb,
+    dark: Rgb,
+}
+
+pub(super) const SURFACE: Theme = Theme { light: [0xff, 0xff, 0xff], dark: [0x1b, 0x1f, 0x24] };
+pub(super) const INK: Theme = Theme { light: [0x1f, 0x23, 0x28], dark: [0xe6, 0xe9, 0xec] };
+pub(super) const MUTED: Theme = Theme { light: [0x57, 0x60, 0x6a], dark: [0xa8, 0xb0, 0xb9] };
+pub(super) const GRID: Theme = Theme { light: [0xe1, 0xe4, 0xe8], dark: [0x34, 0x3a, 0x42] };
+/// Okabe and Ito's colours for lines (2008), told apart by every kind of colour vision; yellow is too pale for one.
+pub(super) const LINES: [Theme; 7] = [
+    Theme { light: [0x00, 0x72, 0xb2], dark: [0x3d, 0x9b, 0xd9] },
+    Theme { light: [0xd5, 0x5e, 0x00], dark: [0xf0, 0x7c, 0x26] },
+    Theme { light: [0x00, 0x9e, 0x73], dark: [0x1f, 0xb8, 0x8c] },
+    Theme { light: [0xcc, 0x79, 0xa7], dark: [0xda, 0x8f, 0xba] },
+    Theme { light: [0xe6, 0x9f, 0x00], dark: [0xe6, 0x9f, 0x00] },
+    Theme { light: [0x56, 0xb4, 0xe9], dark: [0x7c, 0xc8, 0xf2] },
+    Theme { light: [0x00, 0x00, 0x00], dark: [0xff, 0xff, 0xff] },
+];
+
+/// Where the given x of a text is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// A figure while it is drawn.
+pub(super) struct Canvas<'a> {
+    backend: SVGBackend<'a>,
+}
+
+/// Draws a figure of [`WIDTH`] by `height` and returns the SVG; `description` is read to who cannot see it.
+pub(super) fn draw(
+    height: f64,
+    description: &str,
+    paint: impl FnOnce(&mut Canvas) -> Result<()>,
+) -> Result<String> {
+    let mut text = String::new();
+    {
+        let mut canvas = Canvas {
+            backend: SVGBackend::with_string(&mut text, (pixels(WIDTH) as u32, pixels(height) as u32)),
+        };
+        canvas.rectangle((0.0, 0.0), (WIDTH, height), SURFACE.light)?;
+        paint(&mut canvas)?;
+        canvas.backend.present().map_err(failed)?;
+    }
+    // The backend's own first tag fixes the size in pixels.
+    let body = text.split_once('>').map_or("", |(_, body)| body);
+    let (width, height) = (pixels(WIDTH), pixels(height));
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"eq-figure\" role=\"img\" width=\"100%\" \
+         viewBox=\"0 0 {width} {height}\" aria-label=\"{}\">\n<style>",
+        escape(description)
+    );
+    svg.push_str(&style_sheet());
+    svg.push_str("</style>");
+    svg.push_str(body);
+    Ok(svg)
+}
+
+/// The dark values, and round corners of lines. Every selector is prefixed: inline, a style sheet rules the whole page.
+fn style_sheet() -> String {
+    let mut css = String::from(
+        "\n.eq-figure polyline{stroke-linejoin:round;stroke-linecap:round}\n@media (prefers-color-scheme:dark){\n",
+    );
+    // Alone in a window, the figure does not fill it.
+    let _ = writeln!(css, ".eq-figure:root{{background:{}}}", hex(SURFACE.dark));
+    for theme in [&SURFACE, &INK, &MUTED, &GRID].into_iter().chain(&LINES) {
+        for property in ["fill", "stroke"] {
+            let (light, dark) = (hex(theme.light), hex(theme.dark));
+            // Writing into a String cannot fail.
+            let _ = writeln!(css, ".eq-figure [{property}=\"{light}\"]{{{property}:{dark}}}");
+        }
+    }
+    css.push_str("}\n");
+    css
+}
+
+impl Canvas<'_> {
+    /// A filled rectangle between two corners.
+    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: Rgb) -> Result<()> {
+        self.backend.draw_rect(point(from), point(to), &stroke(colour, 1.0), true).map_err(failed)
+    }
+
+    /// A filled polygon.
+    pub(super) fn polygon(&mut self, corners: &[(f64, f64)], colour: Rgb) -> Result<()> {
+        self.backend.fill_polygon(corners.iter().copied().map(point), &stroke(colour, 1.0)).map_err(failed)
+    }
+
+    /// A filled circle.
+    pub(super) fn circle(&mut self, centre: (f64, f64), radius: f64, colour: Rgb) -> Result<()> {
+        self.backend
+            .draw_circle(point(centre), pixels(radius) as u32, &stroke(colour, 1.0), true)
+            .map_err(failed)
+    }
+
+    /// A line through `points`.
+    pub(super) fn path(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) -> Result<()> {
+        self.backend.draw_path(points.iter().copied().map(point), &stroke(colour, width)).map_err(failed)
+    }
+
+    /// A dashed line through `points`: the dashes go on around corners.
+    pub(super) fn dashed_path(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) -> Result<()> {
+        const DASH: [f64; 2] = [9.0, 7.0];
+        let (mut phase, mut left) = (0, DASH[0]);
+        let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+        for pair in points.windows(2) {
+            let (mut from, to) = (pair[0], pair[1]);
+            loop {
+                let length = (to.0 - from.0).hypot(to.1 - from.1);
+                if length < left {
+                    left -= length;
+                    dash.push(to);
+                    break;
+                }
+                let share = left / length;
+                from = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+                dash.push(from);
+                if phase == 0 {
+                    self.path(&dash, width, colour)?;
+                }
+                phase = 1 - phase;
+                left = DASH[phase];
+                dash = vec![from];
+            }
+        }
+        if phase == 0 && dash.len() > 1 { self.path(&dash, width, colour) } else { Ok(()) }
+    }
+
+    /// One line of text, centred vertically on `at`.
+    pub(super) fn text(
+        &mut self,
+        text: &str,
+        at: (f64, f64),
+        size: f64,
+        anchor: Anchor,
+        colour: Rgb,
+    ) -> Result<()> {
+        let position = match anchor {
+            Anchor::Start => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::End => HPos::Right,
+        };
+        let style = if size >= TITLE { FontStyle::Bold } else { FontStyle::Normal };
+        // The backend divides by 1.24.
+        let font = FontDesc::new(FontFamily::Name(FAMILY), size * SCALE * 1.24, style)
+            .transform(FontTransform::None);
+        let style = font.color(&stroke(colour, 1.0).color).pos(Pos::new(position, VPos::Center));
+        // XML has no way to write a control character.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.backend.draw_text(&text, &style, point(at)).map_err(failed)
+    }
+
+    /// Lines of text below one another from the top edge `y` on. Returns the y below them.
+    pub(super) fn lines(
+        &mut self,
+        lines: &[String],
+        (x, y): (f64, f64),
+        size: f64,
+        colour: Rgb,
+    ) -> Result<f64> {
+        let mut y = y;
+        for line in lines {
+            self.text(line, (x, y + size * LINE / 2.0), size, Anchor::Start, colour)?;
+            y += size * LINE;
+        }
+        Ok(y)
+    }
+}
+
+fn pixels(length: f64) -> i32 {
+    (length * SCALE).round() as i32
+}
+
+fn point((x, y): (f64, f64)) -> (i32, i32) {
+    (pixels(x), pixels(y))
+}
+
+fn stroke([red, green, blue]: Rgb, width: f64) -> ShapeStyle {
+    ShapeStyle { color: RGBColor(red, green, blue).into(), filled: true, stroke_width: pixels(width) as u32 }
+}
+
+fn hex([red, green, blue]: Rgb) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+fn failed(reason: impl Display) -> Error {
+    Error::io("drawing", "the figure", reason)
+}
+
+/// `text` as the value of an attribute.
+fn escape(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control(), " ").replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A generous estimate of the width of `text`: the viewer chooses the font, so this is a wide one (DejaVu Sans).
+pub(super) fn text_width(text: &str, size: f64) -> f64 {
+    let em: f64 = text
+        .chars()
+        .map(|c| match c {
+            'i' | 'j' | 'l' | '\'' | '|' | ' ' | '.' | ',' | ':' | ';' | 'I' => 0.34,
+            'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '-' | '/' | '!' | '"' => 0.42,
+            'm' | 'w' | 'M' | 'W' | '@' | '%' => 0.98,
+            'A'..='Z' | '+' | '<' | '=' | '>' | '\u{2212}' | '\u{d7}' => 0.76,
+            '\u{2070}'..='\u{207f}' | '\u{b9}' | '\u{b2}' | '\u{b3}' => 0.42,
+            ' '..='~' => 0.64,
+            // Greek and the like; full width for what lies beyond.
+            '\u{a0}'..='\u{2fff}' => 0.8,
+            _ => 1.0,
+        })
+        .sum();
+    em * size
+}
+
+/// Breaks `text` into lines no wider than `width`, at spaces where it can.
+pub(super) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
+    // Bold titles run wider than the estimate for plain text.
+    let size = if size >= TITLE { size * 1.1 } else { size };
+    let mut lines: Vec<String> = Vec::new();
+    // Every word to a line of its own first; then words too wide are cut and neighbours joined while they fit.
+    for word in font::wrap(text, 1) {
+        let mut piece = match lines.pop() {
+            Some(last) if text_width(&format!("{last} {word}"), size) <= width => {
+                lines.push(format!("{last} {word}"));
+                continue;
+            }
+            last => {
+                lines.extend(last);
+                String::new()
+            }
+        };
+        for c in word.chars() {
+            piece.push(c);
+            if text_width(&piece, size) > width && piece.chars().count() > 1 {
+                piece.pop();
+                lines.push(core::mem::replace(&mut piece, String::from(c)));
+            }
+        }
+        lines.push(piece);
+    }
+    lines
+}
+
+/// What a well-formed figure must satisfy; the tests of the figures call it.
+#[cfg(test)]
+pub(super) fn assert_well_formed(svg: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for tag in svg.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').expect("every tag is closed");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+        assert!(!tag.contains("NaN") && tag.matches('"').count() % 2 == 0, "{tag}");
+        let name = tag.split_whitespace().next().unwrap_or("");
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "unbalanced"),
+            None if tag.ends_with('/') => {}
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    // Whatever is inside the view box horizontally is visible: nothing is drawn beyond it.
+    let limit = pixels(WIDTH);
+    for attribute in ["x=\"", "x1=\"", "x2=\"", "cx=\""] {
+        for value in svg.split(&format!(" {attribute}")).skip(1) {
+            let x: i32 = value.split('"').next().unwrap().parse().unwrap();
+            assert!((0..=limit).contains(&x), "{attribute}{x} is outside the figure");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_to_the_width_and_loses_no_character() {
+        let text = "a line of words, and an_unbreakable_word_that_is_longer_than_the_line by far";
+        let lines = wrap(text, TEXT, 200.0);
+        assert!(lines.iter().all(|line| text_width(line, TEXT) <= 200.0), "{lines:?}");
+        let squeezed = |text: &str| text.replace(' ', "");
+        assert_eq!(squeezed(&lines.concat()), squeezed(text));
+        assert!(wrap("", TEXT, 200.0).is_empty());
+        assert_eq!(wrap("MM", TEXT, 1.0), ["M", "M"]);
+    }
+
+    #[test]
+    fn text_is_escaped_and_every_theme_colour_has_a_dark_value() {
+        let svg = draw(40.0, "a \"b\" <c> & d\u{1}", |canvas| {
+            canvas.text("<script> & \u{7}", (10.0, 10.0), TEXT, Anchor::Start, INK.light)
+        })
+        .unwrap();
+        assert_well_formed(&svg);
+        assert!(svg.contains("a &quot;b&quot; &lt;c&gt; &amp; d "));
+        assert!(svg.contains("&lt;script&gt; &amp;") && !svg.contains('\u{7}'));
+        assert!(svg.contains(".eq-figure [fill=\"#1F2328\"]{fill:#E6E9EC}"), "{svg}");
+        assert!(
+            svg.contains("fill=\"#1F2328\""),
+            "the colour that the style sheet looks for is the one drawn"
+        );
+    }
+
+    #[test]
+    fn dashes_cover_the_line_from_its_start_and_leave_gaps() {
+        let svg =
+            draw(10.0, "", |canvas| canvas.dashed_path(&[(0.0, 5.0), (25.0, 5.0)], 2.0, INK.light)).unwrap();
+        assert_well_formed(&svg);
+        let dashes: Vec<&str> =
+            svg.split("points=\"").skip(1).map(|s| s.split('"').next().unwrap()).collect();
+        assert_eq!(dashes, ["0,50 90,50 ", "160,50 250,50 "]);
+    }
+}
