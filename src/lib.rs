@@ -6,6 +6,8 @@ extern crate alloc;
 
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod error;
 #[cfg(feature = "png")]

@@ -1,2 +1,5 @@
-//! The command line.
-fn main() {}
+//! The `equilibria` command: see `equilibria --help`.
+
+fn main() -> std::process::ExitCode {
+    equilibria::cli::run()
+}

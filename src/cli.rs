@@ -1,0 +1,91 @@
+//! The command line: arguments, exit status, printing. One file per command.
+
+mod info;
+
+use crate::run::interrupt;
+use crate::{Error, Result};
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Generative models from scratch: Boltzmann machines, on hand-written kernels.
+#[derive(Debug, Parser)]
+#[command(name = "equilibria", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Info(info::Info),
+}
+
+/// Status of a command that was given something wrong.
+const BAD_INPUT: u8 = 2;
+
+/// Runs the command that the process's arguments name.
+///
+/// Returns 0; 2 after one sentence about bad input; 130 after an interruption.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come here too, with status 0. A closed pipe is nobody's error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_INPUT));
+        }
+    };
+    let result = start().and_then(|()| match arguments.command {
+        Command::Info(command) => command.run(),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                Error::Interrupted { .. } => ExitCode::from(interrupt::EXIT_STATUS as u8),
+                _ => ExitCode::from(BAD_INPUT),
+            }
+        }
+    }
+}
+
+/// What every command needs first.
+fn start() -> Result<()> {
+    equilibria_kernels::Level::from_environment()
+        .map(drop)
+        .map_err(|error| Error::invalid(equilibria_kernels::level::VARIABLE, error))
+}
+
+/// Sets the number of threads of the process; `None` leaves it to rayon (one a core, or `RAYON_NUM_THREADS`).
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for 0 or more than 1024 threads.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    if !(1..=1024).contains(&threads) {
+        return Err(Error::invalid(format!("--threads {threads}"), "1 to 1024 threads can be used"));
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::invalid(format!("--threads {threads}"), error))
+}
+
+/// Writes to standard output; a closed pipe (`| head`) ends the printing quietly.
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("writing", "standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints `value` as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::invalid("summary", e))?;
+    print(&(text + "\n"))
+}
