@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 /// `len` zeros, the page beyond one end of which cannot be touched. Elsewhere than on Unix, a `Vec`.
 pub struct GuardedBuffer<T> {
     #[cfg(unix)]
-    mapping: unix::Mapping,
+    _mapping: unix::Mapping,
     #[cfg(unix)]
     start: *mut T,
     #[cfg(unix)]
@@ -34,7 +34,7 @@ impl<T: Copy + Default> GuardedBuffer<T> {
         // SAFETY: `offset + bytes` is within the mapping, whose bytes are zero; T is a plain number.
         let start = unsafe { mapping.first().add(offset) }.cast::<T>();
         assert!(start.is_aligned());
-        Self { mapping, start, len }
+        Self { _mapping: mapping, start, len }
     }
 
     #[cfg(not(unix))]
@@ -97,9 +97,8 @@ mod unix {
             assert!(base != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
             let base = base.cast::<u8>();
             // SAFETY: these pages are within the mapping made above.
-            let status = unsafe {
-                libc::mprotect(base.add(page).cast(), inner, libc::PROT_READ | libc::PROT_WRITE)
-            };
+            let status =
+                unsafe { libc::mprotect(base.add(page).cast(), inner, libc::PROT_READ | libc::PROT_WRITE) };
             assert!(status == 0, "mprotect: {}", std::io::Error::last_os_error());
             Self { base, page, inner }
         }
