@@ -83,7 +83,7 @@ macro_rules! slice_functions {
 slice_functions! {
     /// `out = e^x`.
     ///
-    /// **Accuracy and cost** 1.1 ULP; denormal results included.
+    /// **Accuracy and cost** 1.2 ULP; denormal results included.
     exp, exp_in_place, Exp = exp_lanes;
 
     /// `out = ln x`: -inf at 0 (of either sign), NaN below.
