@@ -123,7 +123,7 @@ pub fn add_row<T: Scalar>(level: Level, x: &mut [T], rows: usize, columns: usize
 }
 
 /// Vectors that [`is_finite`] has under way at once.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 8;
 
 struct IsFinite<'a, T>(&'a [T]);
 
@@ -132,15 +132,15 @@ impl<T: Scalar> Operation<T> for IsFinite<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> bool {
-        // x - x is 0 where x is finite and NaN elsewhere.
+        // x - x is 0 where x is finite and NaN elsewhere; no sum gets rid of a NaN.
         let (x, length) = (self.0.as_ptr(), self.0.len());
-        let mut bits = [lanes.zero(); PARALLEL];
+        let mut sums = [lanes.zero(); PARALLEL];
         let mut i = 0;
         while length - i >= PARALLEL * L::COUNT {
-            for (j, bits) in bits.iter_mut().enumerate() {
+            for (j, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: i + PARALLEL * COUNT <= length, and j < PARALLEL.
                 let x = unsafe { lanes.load(x.add(i + j * L::COUNT)) };
-                *bits = lanes.bit_or(*bits, lanes.sub(x, x));
+                *sum = lanes.add(*sum, lanes.sub(x, x));
             }
             i += PARALLEL * L::COUNT;
         }
@@ -148,12 +148,14 @@ impl<T: Scalar> Operation<T> for IsFinite<'_, T> {
             let count = L::COUNT.min(length - i);
             // SAFETY: i + count <= length.
             let x = unsafe { lanes.load_first(x.add(i), count) };
-            bits[0] = lanes.bit_or(bits[0], lanes.sub(x, x));
+            sums[0] = lanes.add(sums[0], lanes.sub(x, x));
             i += count;
         }
-        let bits = lanes.bit_or(lanes.bit_or(bits[0], bits[1]), lanes.bit_or(bits[2], bits[3]));
-        // A single NaN, or bits of several or'ed together, which are NaN as well.
-        lanes.sum(bits) == T::ZERO
+        let mut sum = sums[0];
+        for &other in &sums[1..] {
+            sum = lanes.add(sum, other);
+        }
+        lanes.sum(sum) == T::ZERO
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) trait Function2<T: Scalar>: Copy {
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector;
 }
 
+/// Vectors that [`Map`] has under way at once: a function is a long chain of dependent instructions.
+const UNROLL: usize = 4;
+
 /// `to[i] = function(from[i])`.
 pub(crate) struct Map<'a, T, F> {
     function: F,
@@ -46,6 +49,18 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Map<'_, T, F> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let mut i = 0;
+        while self.length - i >= UNROLL * L::COUNT {
+            let mut y = [lanes.zero(); UNROLL];
+            for (j, y) in y.iter_mut().enumerate() {
+                // SAFETY: i + UNROLL * COUNT <= length, and j < UNROLL.
+                *y = self.function.apply(lanes, unsafe { lanes.load(self.from.add(i + j * L::COUNT)) });
+            }
+            for (j, &y) in y.iter().enumerate() {
+                // SAFETY: as above; these elements have been read.
+                unsafe { lanes.store(self.to.add(i + j * L::COUNT), y) };
+            }
+            i += UNROLL * L::COUNT;
+        }
         while self.length - i >= L::COUNT {
             // SAFETY: i + COUNT <= length, and each element is read before it is written.
             unsafe {

@@ -5,7 +5,7 @@
 //! by a minimax q. n reaches beyond the exponents of normal numbers, where the result is denormal or infinite.
 
 use super::constants::Constants;
-use super::horner;
+use super::polynomial;
 use crate::lanes::{Lanes, Scalar};
 
 /// n, rounded by adding `ROUND` (see there), and e^r - 1.
@@ -17,7 +17,7 @@ pub(super) fn reduced<L: Lanes>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector
     let n = lanes.sub(rounded, round);
     let r = lanes.mul_add(n, lanes.splat(-ln_2_high), x);
     let r = lanes.mul_add(n, lanes.splat(-ln_2_low), r);
-    let q = horner(lanes, r, L::Scalar::EXP);
+    let q = polynomial(lanes, r, L::Scalar::EXP);
     (rounded, lanes.mul_add(lanes.mul(r, r), q, r))
 }
 

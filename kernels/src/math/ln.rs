@@ -5,7 +5,7 @@
 //! ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z))),  z = s^2: the leading term is exact, the rest small.
 
 use super::constants::Constants;
-use super::horner;
+use super::polynomial;
 use crate::lanes::{Lanes, Scalar};
 
 /// ln(2^k (1 + f)).
@@ -15,7 +15,7 @@ pub(super) fn reduced<L: Lanes>(lanes: L, k: L::Vector, f: L::Vector) -> L::Vect
     let s = lanes.div_moderate(f, lanes.add(lanes.constant(2.0), f));
     let z = lanes.mul(s, s);
     let half_square = lanes.mul(lanes.mul(lanes.constant(0.5), f), f);
-    let artanh = lanes.mul_add(z, horner(lanes, z, L::Scalar::LN), half_square);
+    let artanh = lanes.mul_add(z, polynomial(lanes, z, L::Scalar::LN), half_square);
     let small = lanes.mul_add(s, artanh, lanes.mul(k, lanes.splat(ln_2_low)));
     let large = lanes.sub(lanes.sub(half_square, small), f);
     lanes.sub(lanes.mul(k, lanes.splat(ln_2_high)), large)

@@ -151,6 +151,14 @@ pub fn squared_norm<T: Scalar>(level: Level, x: &[T]) -> T {
 /// Independent sums of [`sum_f64`].
 const WIDE: usize = 32;
 
+/// `sums[i] += x[i]`. Every index is constant once unrolled, so that the sums stay in registers.
+#[inline(always)]
+fn add_wide<T: Scalar>(sums: &mut [f64; WIDE], x: &[T; WIDE]) {
+    for i in 0..WIDE {
+        sums[i] += x[i].to_f64();
+    }
+}
+
 struct SumF64<'a, T>(&'a [T]);
 
 impl<T: Scalar> Operation<T> for SumF64<'_, T> {
@@ -162,13 +170,11 @@ impl<T: Scalar> Operation<T> for SumF64<'_, T> {
         let mut sums = [0.0; WIDE];
         let (chunks, rest) = self.0.as_chunks::<WIDE>();
         for chunk in chunks {
-            for i in 0..WIDE {
-                sums[i] += chunk[i].to_f64();
-            }
+            add_wide(&mut sums, chunk);
         }
-        for (i, x) in rest.iter().enumerate() {
-            sums[i] += x.to_f64();
-        }
+        let mut last = [T::ZERO; WIDE];
+        last[..rest.len()].copy_from_slice(rest);
+        add_wide(&mut sums, &last);
         let mut half = WIDE / 2;
         while half > 0 {
             for i in 0..half {
