@@ -10,6 +10,8 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod optim;
+mod parallel;
 #[cfg(feature = "png")]
 pub mod report;
 pub mod rng;

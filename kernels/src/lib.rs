@@ -21,6 +21,7 @@ pub mod peak;
 pub mod random;
 pub mod reduce;
 pub mod threads;
+pub mod update;
 
 pub use gemm::{Activation, Epilogue, gemm};
 pub use lanes::Scalar;

@@ -6,10 +6,12 @@
 //! times the sum of their absolute values.
 
 mod columns;
+mod log_mixture;
 mod max;
 mod sum;
 
 pub use columns::{add_column_sums, column_sums};
+pub use log_mixture::{PRODUCT, log_mixture};
 pub use max::{log_sum_exp, max};
 pub use sum::{dot, row_sums, squared_norm, sum, sum_f64};
 

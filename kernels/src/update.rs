@@ -1,0 +1,64 @@
+//! Fused steps of gradient methods: one pass over memory.
+
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::check_equal;
+
+/// The last half of a step of gradient ascent with momentum and weight decay:
+///
+/// ```text
+/// velocity  <- velocity - shrink * parameter        (velocity already holds momentum and gradient)
+/// parameter <- parameter + velocity
+/// ```
+///
+/// Returns whether every parameter is finite afterwards.
+///
+/// **Panics** if the lengths differ.
+#[track_caller]
+pub fn add_velocity<T: Scalar>(level: Level, shrink: T, velocity: &mut [T], parameter: &mut [T]) -> bool {
+    check_equal("velocity", velocity.len(), "parameter", parameter.len());
+    dispatch(level, AddVelocity { shrink, velocity, parameter })
+}
+
+struct AddVelocity<'a, T> {
+    shrink: T,
+    velocity: &'a mut [T],
+    parameter: &'a mut [T],
+}
+
+impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> bool {
+        let length = self.velocity.len().min(self.parameter.len());
+        let shrink = lanes.splat(-self.shrink);
+        // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
+        let mut alarm = lanes.zero();
+        for first in (0..length).step_by(L::COUNT) {
+            let count = (length - first).min(L::COUNT);
+            // SAFETY: first + count <= length, which both slices have.
+            unsafe {
+                let velocity = self.velocity.as_mut_ptr().add(first);
+                let parameter = self.parameter.as_mut_ptr().add(first);
+                let (v, p) = if count == L::COUNT {
+                    (lanes.load(velocity), lanes.load(parameter))
+                } else {
+                    (lanes.load_first(velocity, count), lanes.load_first(parameter, count))
+                };
+                let v = lanes.mul_add(shrink, p, v);
+                let p = lanes.add(p, v);
+                alarm = lanes.mul_add(p, lanes.zero(), alarm);
+                if count == L::COUNT {
+                    lanes.store(velocity, v);
+                    lanes.store(parameter, p);
+                } else {
+                    lanes.store_first(velocity, v, count);
+                    lanes.store_first(parameter, p, count);
+                }
+            }
+        }
+        lanes.sum(alarm) == T::ZERO
+    }
+}

@@ -1,0 +1,5 @@
+//! Optimisation: schedules of rates.
+
+mod schedule;
+
+pub use schedule::Schedule;
