@@ -1,6 +1,7 @@
 //! The command line: arguments, exit status, printing. One file per command.
 
 mod info;
+mod rbm;
 
 use crate::run::interrupt;
 use crate::{Error, Result};
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Rbm(rbm::Command),
     Info(info::Info),
 }
 
@@ -37,6 +40,7 @@ pub fn run() -> ExitCode {
         }
     };
     let result = start().and_then(|()| match arguments.command {
+        Command::Rbm(command) => command.run(),
         Command::Info(command) => command.run(),
     });
     match result {
@@ -88,4 +92,17 @@ fn print(text: &str) -> Result<()> {
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::invalid("summary", e))?;
     print(&(text + "\n"))
+}
+
+/// 10000 as `10,000`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

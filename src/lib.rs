@@ -4,12 +4,14 @@
 
 extern crate alloc;
 
+pub mod boltzmann;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod evaluate;
 pub mod optim;
 mod parallel;
 #[cfg(feature = "png")]
@@ -17,5 +19,7 @@ pub mod report;
 pub mod rng;
 #[cfg(feature = "cli")]
 pub mod run;
+pub mod tensor;
 
 pub use error::{Error, Result};
+pub use tensor::Tensor;

@@ -22,6 +22,7 @@ mod directory;
 pub mod interrupt;
 mod metrics;
 mod progress;
+pub mod rbm;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};

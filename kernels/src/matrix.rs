@@ -97,6 +97,16 @@ impl<'a, T> MatrixRef<'a, T> {
         Self { data, layout }
     }
 
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.layout.rows
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.layout.columns
+    }
+
     /// The same elements, rows and columns exchanged.
     #[must_use]
     pub fn transposed(self) -> Self {
@@ -131,6 +141,16 @@ impl<'a, T> MatrixMut<'a, T> {
             "a writable {rows} x {columns} matrix with strides {row_stride}, {column_stride} overlaps itself"
         );
         Self { data, layout }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.layout.rows
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.layout.columns
     }
 
     /// The same elements, rows and columns exchanged.

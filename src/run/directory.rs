@@ -116,16 +116,25 @@ impl RunDirectory {
     ///
     /// **Errors** [`Error::Malformed`] if it is not TOML or not this configuration; [`Error::Io`].
     pub fn read_config<T: DeserializeOwned>(&self) -> Result<T> {
-        let (path, mut table) = self.read_table()?;
-        table.remove(VERSIONS);
-        table.try_into().map_err(|reason: toml::de::Error| malformed_toml(&path, &reason))
+        read_config(&self.path.join(CONFIG))
+    }
+
+    /// Reads the configuration beside the model that MODEL stands for, without opening the run; `None` if MODEL is
+    /// a file without one.
+    ///
+    /// **Errors** as [`RunDirectory::read_config`].
+    pub fn config_of<T: DeserializeOwned>(model: &Path) -> Option<Result<T>> {
+        let folder = if model.is_dir() { model } else { model.parent()? };
+        let path = folder.join(CONFIG);
+        path.is_file().then(|| read_config(&path))
     }
 
     /// Reads the table of versions of `config.toml`: what wrote the run.
     ///
     /// **Errors** as [`RunDirectory::read_config`].
     pub fn read_versions(&self) -> Result<BTreeMap<String, String>> {
-        let (path, mut table) = self.read_table()?;
+        let path = self.path.join(CONFIG);
+        let mut table = read_table(&path)?;
         let versions = table.remove(VERSIONS).unwrap_or_else(|| toml::Table::new().into());
         versions.try_into().map_err(|reason: toml::de::Error| malformed_toml(&path, &reason))
     }
@@ -168,13 +177,18 @@ impl RunDirectory {
     pub fn read_checkpoint(&self) -> Result<Archive> {
         read_archive(&self.path.join(CHECKPOINT))
     }
+}
 
-    fn read_table(&self) -> Result<(PathBuf, toml::Table)> {
-        let path = self.path.join(CONFIG);
-        let text = fs::read_to_string(&path).map_err(|reason| Error::io("reading", &path, reason))?;
-        let table = toml::from_str(&text).map_err(|reason| malformed_toml(&path, &reason))?;
-        Ok((path, table))
-    }
+/// The configuration in `path`, without its table of versions.
+fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let mut table = read_table(path)?;
+    table.remove(VERSIONS);
+    table.try_into().map_err(|reason: toml::de::Error| malformed_toml(path, &reason))
+}
+
+fn read_table(path: &Path) -> Result<toml::Table> {
+    let text = fs::read_to_string(path).map_err(|reason| Error::io("reading", path, reason))?;
+    toml::from_str(&text).map_err(|reason| malformed_toml(path, &reason))
 }
 
 /// Closing the file is not enough: a process that another thread is just starting still has it open.

@@ -36,17 +36,20 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    fn new<T: Scalar>(level: Level, k: usize) -> Self {
+    fn new<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> Self {
         let (mr, nr) = tile_of::<T>(level);
         let caches = CacheSizes::of(level);
         let size = size_of::<T>();
         // B's micropanel (KC x NR) in two thirds of L1, the rest for the A and C that pass.
         let kc_most = (caches.l1 * 2 / 3 / (nr * size)).next_multiple_of(8);
-        // Equal depth blocks: 784 = 3 x 264 rather than 3 x 256 + 16.
-        let kc = k.div_ceil(k.div_ceil(kc_most).max(1)).next_multiple_of(8).max(8);
         // A's block (MC x KC) in half of L2; B's slab (KC x NC) in as much, beside it or one level out.
-        let mc = (caches.l2 / 2 / (kc_most * size) / mr).max(1) * mr;
-        let nc = (caches.l2 / (kc_most * size) / nr).max(1) * nr;
+        let mc_most = caches.l2 / 2 / (kc_most * size);
+        let nc_most = caches.l2 / (kc_most * size);
+        // Equal blocks: 784 = 3 x 264 rather than 3 x 256 + 16.
+        let equal = |size: usize, most: usize, unit: usize| {
+            size.div_ceil(size.div_ceil(most).max(1)).next_multiple_of(unit).max(unit)
+        };
+        let (kc, mc, nc) = (equal(k, kc_most, 8), equal(m, mc_most, mr), equal(n, nc_most, nr));
         Self { mr, nr, mc, kc, nc }
     }
 
@@ -91,12 +94,14 @@ const PARALLEL_FROM: usize = 1 << 18;
 
 impl Grid {
     pub fn new<T: Scalar>(level: Level, m: usize, n: usize, k: usize, threads: usize) -> Self {
-        let blocks = Blocks::new::<T>(level, k);
+        let mut blocks = Blocks::new::<T>(level, m, n, k);
         let work = m.saturating_mul(n).saturating_mul(k);
         let threads = threads.min(work / PARALLEL_FROM + 1);
         let (row_parts, column_parts) = Self::parts(&blocks, m, n, threads);
         let mut grid = Self { m, n, row_parts, column_parts, blocks, workspace_per_task: 0 };
         let (rows, columns) = grid.part_size();
+        blocks = Blocks::new::<T>(level, rows, columns, k);
+        grid.blocks = blocks;
         let depth = blocks.kc.min(k);
         let panels = (rows.next_multiple_of(blocks.mr).min(blocks.mc)
             + columns.next_multiple_of(blocks.nr).min(blocks.nc))
@@ -114,8 +119,9 @@ impl Grid {
         let cost = |&(row_parts, column_parts): &(usize, usize)| {
             let rows = row_units.div_ceil(row_parts) * blocks.row_unit();
             let columns = column_units.div_ceil(column_parts) * blocks.column_unit();
-            // Packing an element costs about as much as 16 multiply-adds in the microkernel.
-            rows.saturating_mul(columns).saturating_add(16 * (rows + columns))
+            // Packing an element costs about as much as 32 multiply-adds in the microkernel where it is
+            // transposed, which A mostly is, and half of that where B is copied.
+            rows.saturating_mul(columns).saturating_add(32 * rows + 16 * columns)
         };
         (1..=threads)
             .map(|row_parts| (row_parts.min(row_units), (threads / row_parts).clamp(1, column_units)))

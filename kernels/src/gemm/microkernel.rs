@@ -38,6 +38,23 @@ pub(super) unsafe fn packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     }
 }
 
+/// Computes `tile` from a packed A and a B where it lies.
+///
+/// # Safety
+/// As [`packed`]; of B's rows just `tile.columns` elements are read.
+#[inline(always)]
+pub(super) unsafe fn half_packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
+    let tile = Tile { a_row_stride: 1, a_depth_stride: L::MR, ..*tile };
+    // SAFETY: passed on.
+    unsafe {
+        if tile.columns > L::COUNT {
+            by_rows::<L, 2, true>(lanes, &tile);
+        } else {
+            by_rows::<L, 1, true>(lanes, &tile);
+        }
+    }
+}
+
 /// Computes `tile` from operands where they lie.
 ///
 /// # Safety

@@ -28,77 +28,112 @@ pub(super) unsafe fn pack<L: Lanes>(
         // first * depth elements.
         unsafe {
             let (from, to) = (from.add(first * line_stride), to.add(first * depth));
-            if line_stride == 1 {
-                copy_panel(lanes, width, from, depth_stride, lines, depth, to);
-            } else if depth_stride == 1 {
-                transpose_panel(lanes, width, from, line_stride, lines, depth, to);
-            } else {
-                for d in 0..depth {
-                    for i in 0..width {
-                        let x = if i < lines {
-                            from.add(i * line_stride + d * depth_stride).read()
-                        } else {
-                            L::Scalar::ZERO
-                        };
-                        to.add(d * width + i).write(x);
+            let panel = Panel { width, lines, depth, from, to };
+            // A panel is one or two vectors wide: MR and NR are at most two vectors.
+            match (line_stride, depth_stride, width > L::COUNT) {
+                (1, _, false) => panel.copy::<L, 1>(lanes, depth_stride),
+                (1, _, true) => panel.copy::<L, 2>(lanes, depth_stride),
+                (_, 1, false) => panel.transpose::<L, 1>(lanes, line_stride),
+                (_, 1, true) => panel.transpose::<L, 2>(lanes, line_stride),
+                _ => panel.gather(line_stride, depth_stride),
+            }
+        }
+    }
+}
+
+/// Elements ahead of a line's reader to ask for: A's lines are often a page apart, which stops the hardware's
+/// own prefetching.
+const PREFETCH: usize = 64;
+
+/// One micropanel and the lines that it is made of.
+struct Panel<T> {
+    width: usize,
+    lines: usize,
+    depth: usize,
+    from: *const T,
+    to: *mut T,
+}
+
+impl<T: Scalar> Panel<T> {
+    /// Lines side by side in memory: a step of depth is `lines` contiguous elements.
+    ///
+    /// # Safety
+    /// As [`pack`], with line stride 1.
+    #[inline(always)]
+    unsafe fn copy<L: Lanes<Scalar = T>, const VECTORS: usize>(&self, lanes: L, depth_stride: usize) {
+        let whole = self.lines == VECTORS * L::COUNT && self.width == self.lines;
+        for d in 0..self.depth {
+            for v in 0..VECTORS {
+                let first = v * L::COUNT;
+                // SAFETY: reads stop at `lines`, writes at `width`.
+                unsafe {
+                    let (from, to) =
+                        (self.from.add(d * depth_stride + first), self.to.add(d * self.width + first));
+                    if whole {
+                        lanes.store(to, lanes.load(from));
+                    } else {
+                        let x = lanes.load_first(from, self.lines.saturating_sub(first));
+                        lanes.store_first(to, x, self.width - first);
                     }
                 }
             }
         }
     }
-}
 
-/// Lines side by side in memory: a step of depth is `lines` contiguous elements.
-///
-/// # Safety
-/// As [`pack`], for one panel with line stride 1.
-#[inline(always)]
-unsafe fn copy_panel<L: Lanes>(
-    lanes: L,
-    width: usize,
-    from: *const L::Scalar,
-    depth_stride: usize,
-    lines: usize,
-    depth: usize,
-    to: *mut L::Scalar,
-) {
-    for d in 0..depth {
-        for i in (0..width).step_by(L::COUNT) {
-            // SAFETY: reads stop at `lines`, writes at `width`.
-            unsafe {
-                let x = lanes.load_first(from.add(d * depth_stride + i), lines.saturating_sub(i));
-                lanes.store_first(to.add(d * width + i), x, width - i);
+    /// Contiguous lines: blocks of `COUNT` lines by `COUNT` steps of depth are transposed in registers.
+    ///
+    /// # Safety
+    /// As [`pack`], with depth stride 1.
+    #[inline(always)]
+    unsafe fn transpose<L: Lanes<Scalar = T>, const VECTORS: usize>(&self, lanes: L, line_stride: usize) {
+        let whole = self.depth - self.depth % L::COUNT;
+        for v in 0..VECTORS {
+            let first = v * L::COUNT;
+            let lines = self.lines.saturating_sub(first);
+            let columns = (self.width - first).min(L::COUNT);
+            for d in (0..self.depth).step_by(L::COUNT) {
+                let steps = if d < whole { L::COUNT } else { self.depth - whole };
+                let mut block = [lanes.zero(); 16];
+                // Trip counts are constants, so that the block stays in registers.
+                for (j, line) in block.iter_mut().enumerate().take(L::COUNT) {
+                    if j < lines {
+                        // SAFETY: line first + j < lines of the panel; steps stop at `depth`.
+                        *line = unsafe {
+                            let from = self.from.add((first + j) * line_stride + d);
+                            lanes.prefetch(from.wrapping_add(PREFETCH));
+                            if steps == L::COUNT { lanes.load(from) } else { lanes.load_first(from, steps) }
+                        };
+                    }
+                }
+                lanes.transpose(&mut block);
+                for (j, &step) in block.iter().enumerate().take(L::COUNT) {
+                    if j < steps {
+                        // SAFETY: step d + j < depth; lanes stop at `width`.
+                        unsafe {
+                            lanes.store_first(self.to.add((d + j) * self.width + first), step, columns)
+                        };
+                    }
+                }
             }
         }
     }
-}
 
-/// Contiguous lines: blocks of `COUNT` lines by `COUNT` steps of depth are transposed in registers.
-///
-/// # Safety
-/// As [`pack`], for one panel with depth stride 1.
-#[inline(always)]
-unsafe fn transpose_panel<L: Lanes>(
-    lanes: L,
-    width: usize,
-    from: *const L::Scalar,
-    line_stride: usize,
-    lines: usize,
-    depth: usize,
-    to: *mut L::Scalar,
-) {
-    for d in (0..depth).step_by(L::COUNT) {
-        let steps = (depth - d).min(L::COUNT);
-        for i in (0..width).step_by(L::COUNT) {
-            let mut block = [lanes.zero(); 16];
-            for (j, line) in block.iter_mut().enumerate().take(L::COUNT.min(lines.saturating_sub(i))) {
-                // SAFETY: line i + j < lines; steps stop at `depth`.
-                *line = unsafe { lanes.load_first(from.add((i + j) * line_stride + d), steps) };
-            }
-            lanes.transpose(&mut block);
-            for (j, &step) in block.iter().enumerate().take(steps) {
-                // SAFETY: step d + j < depth; lanes stop at `width`.
-                unsafe { lanes.store_first(to.add((d + j) * width + i), step, width - i) };
+    /// Any strides, element by element.
+    ///
+    /// # Safety
+    /// As [`pack`].
+    unsafe fn gather(&self, line_stride: usize, depth_stride: usize) {
+        for d in 0..self.depth {
+            for i in 0..self.width {
+                // SAFETY: line i < lines and step d < depth are readable; the panel holds width x depth.
+                unsafe {
+                    let x = if i < self.lines {
+                        self.from.add(i * line_stride + d * depth_stride).read()
+                    } else {
+                        T::ZERO
+                    };
+                    self.to.add(d * self.width + i).write(x);
+                }
             }
         }
     }

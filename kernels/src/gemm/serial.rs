@@ -84,7 +84,7 @@ impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
             return;
         }
         let b_in_place = b_layout.column_stride == 1
-            && (m <= 2 * L::MR || k * n * size_of::<T>() <= DIRECT_BYTES)
+            && (m <= 8 * L::MR || k * n * size_of::<T>() <= DIRECT_BYTES)
             && c_layout.column_stride == 1;
         let a_in_place = b_in_place && (n <= 4 * L::NV * L::COUNT || m <= 2);
         // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task a block of C of its own.
@@ -246,7 +246,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         // SAFETY: the tile is the caller's; the buffer holds the largest tile.
         unsafe {
             if b_in_place {
-                microkernel::direct(lanes, &tile);
+                microkernel::half_packed(lanes, &tile);
             } else if layout.column_stride == 1 {
                 microkernel::packed(lanes, &tile);
             } else {

@@ -1,0 +1,15 @@
+//! Boltzmann machines.
+//!
+//! [`Rbm`] holds the parameters and the conditional distributions; [`GibbsChains`] samples; [`learning`] moves the
+//! parameters; [`likelihood`] says how good they are; [`reconstruct`] fills in what is missing.
+//!
+//! Letters of the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
+
+mod gibbs;
+pub mod learning;
+pub mod likelihood;
+mod rbm;
+pub mod reconstruct;
+
+pub use gibbs::GibbsChains;
+pub use rbm::Rbm;

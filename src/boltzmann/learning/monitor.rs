@@ -1,0 +1,61 @@
+//! What is watched while a machine learns.
+
+use crate::boltzmann::likelihood::{pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
+use crate::boltzmann::{GibbsChains, Rbm};
+use crate::rng::Stream;
+use crate::tensor::{Element, Workspace};
+
+/// One reading, of a fixed subset of the images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Mean squared difference of the validation images from P(v = 1 | h), h ~ P(h | v); per pixel.
+    ///
+    /// Falls while learning goes well, but is not what contrastive divergence follows (Hinton 2012, section 5).
+    pub reconstruction_error: f64,
+    /// Mean over the validation images of the exact pseudo-log-likelihood, the sum over pixels of
+    /// ln P(pixel | all others); nats per image.
+    pub pseudo_log_likelihood: f64,
+    /// Its estimate as scikit-learn defines it: pixels times the term of one random pixel an image; nats per image.
+    pub stochastic_pseudo_log_likelihood: f64,
+    /// Mean free energy of the validation images less that of the training images; nats. Grows where the machine
+    /// overfits (Hinton 2012, section 6).
+    pub free_energy_gap: f64,
+}
+
+impl Reading {
+    /// Reads `model`.
+    ///
+    /// **Shapes** `training` and `validation` (rows, visible), each 0 or 1.
+    /// **Randomness** A chain an image from `stream.substream(0)`, a pixel an image from `stream.substream(1)`.
+    /// **Panics** if a set of images is empty or not whole rows.
+    #[track_caller]
+    pub fn of<T: Element>(model: &Rbm<T>, training: &[T], validation: &[T], stream: Stream) -> Self {
+        let mut workspace = Workspace::new();
+        let mut mean_free_energy = |images: &[T]| {
+            let energies = model.free_energies(images, &mut workspace);
+            energies.iter().map(|energy| energy.to_f64()).sum::<f64>() / energies.len() as f64
+        };
+        let free_energy_gap = mean_free_energy(validation) - mean_free_energy(training);
+        Self {
+            reconstruction_error: reconstruction_error(model, validation, stream.substream(0)),
+            pseudo_log_likelihood: pseudo_log_likelihood(model, validation),
+            stochastic_pseudo_log_likelihood: stochastic_pseudo_log_likelihood(
+                model,
+                validation,
+                stream.substream(1),
+            ),
+            free_energy_gap,
+        }
+    }
+}
+
+fn reconstruction_error<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
+    let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
+    chains.visible_states_mut().copy_from_slice(images);
+    chains.walk(model, 1);
+    let square = |(x, y): (&T, &T)| {
+        let difference = x.to_f64() - y.to_f64();
+        difference * difference
+    };
+    images.iter().zip(chains.visible_probabilities()).map(square).sum::<f64>() / images.len() as f64
+}

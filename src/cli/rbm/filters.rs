@@ -1,0 +1,88 @@
+//! `equilibria rbm filters`.
+
+use super::sample::side;
+use super::{ModelArguments, write_output};
+use crate::boltzmann::Rbm;
+use crate::cli::{print, print_json};
+use crate::report::ContactSheet;
+use crate::{Error, Result};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Show what each hidden unit looks for: its weights as a picture, largest norm first.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  equilibria rbm filters runs/rbm --count 64")]
+pub(in crate::cli) struct Filters {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Filters to show.
+    #[arg(long, default_value_t = 100)]
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    picture: PathBuf,
+    /// Hidden units shown, in the order of the sheet.
+    units: Vec<usize>,
+    /// Euclidean norms of their weights.
+    norms: Vec<f64>,
+}
+
+impl Filters {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        if self.count == 0 {
+            return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
+        }
+        let (model, _) = self.model.load()?;
+        let size = side(&model)?;
+        let (units, norms) = by_norm(&model, self.count);
+        let picture = self.model.output("filters.png");
+        write_output(&picture, &sheet(&model, size, &units)?.to_png()?)?;
+        let summary = Summary { picture, units, norms };
+        if self.model.json {
+            return print_json(&summary);
+        }
+        print(&format!(
+            "{} filters with norms from {:.2} to {:.2}; wrote {}\n",
+            summary.units.len(),
+            summary.norms.first().copied().unwrap_or_default(),
+            summary.norms.last().copied().unwrap_or_default(),
+            summary.picture.display()
+        ))
+    }
+}
+
+/// The `count` hidden units with the largest weights, and their norms.
+fn by_norm(model: &Rbm<f32>, count: usize) -> (Vec<usize>, Vec<f64>) {
+    let norm = |unit: usize| {
+        let weights = model.weight().data().iter().skip(unit).step_by(model.hidden());
+        weights.map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt()
+    };
+    let mut units: Vec<(usize, f64)> = (0..model.hidden()).map(|unit| (unit, norm(unit))).collect();
+    units.sort_by(|a, b| b.1.total_cmp(&a.1));
+    units.truncate(count);
+    units.into_iter().unzip()
+}
+
+/// The weights of `units`, on one scale.
+fn sheet(model: &Rbm<f32>, (height, width): (usize, usize), units: &[usize]) -> Result<ContactSheet> {
+    let columns = units.len().isqrt().clamp(1, 20).max(units.len().min(10));
+    let mut sheet = ContactSheet::new(height, width)
+        .title(format!("Filters of {} of {} hidden units", units.len(), model.hidden()))
+        .columns(columns)
+        .magnify(2);
+    let filter = |&unit: &usize| -> Vec<f32> {
+        model.weight().data().iter().skip(unit).step_by(model.hidden()).copied().collect()
+    };
+    let filters: Vec<Vec<f32>> = units.iter().map(filter).collect();
+    // A few extreme weights must not turn the rest grey: the scale ends at the 99.5th percentile.
+    let mut sizes: Vec<f32> = filters.iter().flatten().map(|w| w.abs()).collect();
+    sizes.sort_by(f32::total_cmp);
+    let limit = sizes.get(sizes.len() * 995 / 1000).copied().unwrap_or_default().max(f32::MIN_POSITIVE);
+    for filter in &filters {
+        sheet.push_signed(filter, limit)?;
+    }
+    Ok(sheet)
+}

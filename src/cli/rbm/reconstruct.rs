@@ -1,0 +1,165 @@
+//! `equilibria rbm reconstruct`.
+
+use super::sample::side;
+use super::{ModelArguments, test_images, write_output};
+use crate::boltzmann::Rbm;
+use crate::boltzmann::reconstruct::Effort;
+use crate::cli::{print, print_json};
+use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
+use crate::report::{ContactSheet, HeatMap};
+use crate::rng::Stream;
+use crate::run::Progress;
+use crate::{Error, Result};
+use clap::Args;
+use serde::Serialize;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Remove rows of pixels from test images and fill them in.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  equilibria rbm reconstruct runs/rbm --rows 10..16\n  \
+    equilibria rbm reconstruct runs/rbm --sweep --images 200")]
+pub(in crate::cli) struct Reconstruct {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Pixel rows to remove, counted from 0 at the top; both ends are removed.
+    #[arg(long, value_name = "FIRST..LAST", default_value = "11..17")]
+    rows: String,
+    /// Remove every number of rows from 1 to 14 at every second position, and draw the error as a heat map.
+    #[arg(long)]
+    sweep: bool,
+    /// Test images, from the first.
+    #[arg(long, default_value_t = 100)]
+    images: usize,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    picture: PathBuf,
+    images: usize,
+    /// Pixel rows removed, and the error on their pixels.
+    cells: Vec<Cell>,
+}
+
+/// Numbers of removed rows in a sweep.
+pub(in crate::cli) const SWEPT_ROWS: [usize; 8] = [1, 2, 3, 5, 7, 9, 11, 14];
+/// Rows between the positions of a sweep.
+pub(in crate::cli) const STRIDE: usize = 2;
+/// Images on the sheet.
+const SHOWN: usize = 10;
+
+impl Reconstruct {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        let removed = parse_rows(&self.rows)?;
+        let (model, settings) = self.model.load()?;
+        let (height, width) = side(&model)?;
+        let digits = self.model.digits(&model, &settings)?;
+        if self.images == 0 || self.images > digits.test.len() {
+            let expected = format!("1 to {} test images can be used", digits.test.len());
+            return Err(Error::invalid(format!("--images {}", self.images), expected));
+        }
+        let indices: Vec<usize> = (0..self.images).collect();
+        let images = test_images(&digits, &indices, settings.binarise, settings.seed)?;
+        let mean_image = settings.binarise.mean(digits.train.images());
+        let task =
+            Task { images: &images, mean_image: &mean_image, height, width, effort: Effort::default() };
+        let stream = Stream::named(self.model.seed, "evaluate");
+        let (picture, cells) = if self.sweep {
+            let mut progress = Progress::choose(self.model.json);
+            progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
+            let cells = sweep(&model, &task, &SWEPT_ROWS, STRIDE, stream, || progress.advance(1))?;
+            progress.finish("");
+            let title = format!("Error of reconstructed rows, {} hidden units", model.hidden());
+            let picture = self.model.output("reconstruction.svg");
+            write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
+            (picture, cells)
+        } else {
+            let (filled, cell) = remove_rows(&model, &task, removed.clone(), stream)?;
+            let picture = self.model.output("reconstruction.png");
+            write_output(&picture, &sheet(&model, &task, &filled, &removed)?.to_png()?)?;
+            (picture, vec![cell])
+        };
+        let summary = Summary { picture, images: self.images, cells };
+        if self.model.json {
+            return print_json(&summary);
+        }
+        print(&describe(&summary))
+    }
+}
+
+/// `10..16` as rows 10 to 16, both removed.
+fn parse_rows(text: &str) -> Result<Range<usize>> {
+    let parse = || {
+        let (first, last) = text.split_once("..")?;
+        let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last && last < usize::MAX).then_some(first..last + 1)
+    };
+    let problem =
+        || Error::invalid(format!("--rows {text}"), "write FIRST..LAST, such as 10..16, counted from 0");
+    parse().ok_or_else(problem)
+}
+
+fn describe(summary: &Summary) -> String {
+    let mut text = String::from("rows removed  first row  mean squared error  of the mean image\n");
+    for cell in &summary.cells {
+        text += &format!(
+            "{:>12}  {:>9}  {:>18.4}  {:>17.4}\n",
+            cell.rows, cell.first_row, cell.mean_squared_error, cell.baseline_mean_squared_error
+        );
+    }
+    text + &format!("over {} test images; wrote {}\n", summary.images, summary.picture.display())
+}
+
+/// Original, damaged and reconstructed, an image a column.
+pub(in crate::cli) fn sheet(
+    model: &Rbm<f32>,
+    task: &Task<'_>,
+    filled: &[f32],
+    removed: &Range<usize>,
+) -> Result<ContactSheet> {
+    let size = task.height * task.width;
+    let shown = (task.images.len() / size).min(SHOWN);
+    let title =
+        format!("Rows {} to {} removed, {} hidden units", removed.start, removed.end - 1, model.hidden());
+    let mut sheet = ContactSheet::new(task.height, task.width)
+        .title(title)
+        .columns(shown)
+        .row_labels(&["original", "damaged", "reconstructed"])
+        .mark_label("removed rows");
+    for image in task.images.chunks_exact(size).take(shown) {
+        sheet.push(image)?;
+    }
+    for image in task.images.chunks_exact(size).take(shown) {
+        let mut damaged = image.to_vec();
+        damaged[removed.start * task.width..removed.end * task.width].fill(f32::NAN);
+        sheet.push_marked(&damaged, removed.clone())?;
+    }
+    for image in filled.chunks_exact(size).take(shown) {
+        sheet.push_marked(image, removed.clone())?;
+    }
+    Ok(sheet)
+}
+
+/// The error over how many rows were removed (down) and where (across); `range` is shared by maps to compare.
+pub(in crate::cli) fn heat_map(title: &str, cells: &[Cell], range: Option<(f64, f64)>) -> HeatMap {
+    let mut rows: Vec<usize> = cells.iter().map(|cell| cell.rows).collect();
+    let mut firsts: Vec<usize> = cells.iter().map(|cell| cell.first_row).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    firsts.sort_unstable();
+    firsts.dedup();
+    let value = |&rows: &usize, &first: &usize| {
+        let cell = cells.iter().find(|cell| (cell.rows, cell.first_row) == (rows, first));
+        cell.map_or(f64::NAN, |cell| cell.mean_squared_error)
+    };
+    HeatMap {
+        title: title.into(),
+        x_label: "first removed row (0 = top)".into(),
+        y_label: "rows removed".into(),
+        x_ticks: firsts.iter().map(ToString::to_string).collect(),
+        y_ticks: rows.iter().map(ToString::to_string).collect(),
+        values: rows.iter().flat_map(|rows| firsts.iter().map(move |first| value(rows, first))).collect(),
+        unit: "mean squared error per removed pixel".into(),
+        range,
+    }
+}

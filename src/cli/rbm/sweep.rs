@@ -1,0 +1,182 @@
+//! `equilibria rbm sweep`.
+
+use super::write_output;
+use crate::boltzmann::learning::NegativePhase;
+use crate::cli::{print, print_json, use_threads};
+use crate::data::Digits;
+use crate::optim::Schedule;
+use crate::report::{LinePlot, Series};
+use crate::run::rbm::{Settings, Summary as TrainSummary, train};
+use crate::run::{Progress, RunDirectory, interrupt};
+use crate::{Error, Result};
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Train over hidden units, epochs and Gibbs steps, and draw one chart.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  equilibria rbm sweep --hidden 10,50,200 --epochs 1,5,20 --steps 1,5 --out runs/sweep"
+)]
+pub(in crate::cli) struct Sweep {
+    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    #[arg(long, default_value = "synthetic")]
+    data: String,
+    /// Numbers of hidden units.
+    #[arg(long, default_value = "20,100,500", value_delimiter = ',')]
+    hidden: Vec<usize>,
+    /// Epochs at which to read the monitors; training goes on to the last.
+    #[arg(long, default_value = "1,3,10", value_delimiter = ',')]
+    epochs: Vec<usize>,
+    /// Numbers of Gibbs steps an update.
+    #[arg(long, default_value = "1,5", value_delimiter = ',')]
+    steps: Vec<usize>,
+    /// Where the negative phase comes from: cd or pcd.
+    #[arg(long, default_value = "cd", value_parser = super::parse::<NegativePhase>)]
+    method: NegativePhase,
+    /// Images in a mini-batch.
+    #[arg(long, default_value_t = 100)]
+    batch: usize,
+    /// Multiplies the mini-batch's mean gradient; a schedule.
+    #[arg(long, default_value = "0.05", value_parser = super::parse::<Schedule>)]
+    learning_rate: Schedule,
+    /// Training images to use, from the first [default: all].
+    #[arg(long)]
+    images: Option<usize>,
+    /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads to use [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The folder for the chart, the summary and a run directory for each machine.
+    #[arg(long, default_value = "runs/sweep")]
+    out: PathBuf,
+    /// Replace runs that are in the way.
+    #[arg(long)]
+    force: bool,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    chart: PathBuf,
+    data: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    hidden: usize,
+    steps: usize,
+    epoch: usize,
+    pseudo_log_likelihood: f64,
+    reconstruction_error: f64,
+    free_energy_gap: f64,
+}
+
+impl Sweep {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        use_threads(self.threads)?;
+        interrupt::install()?;
+        for (name, values) in
+            [("--hidden", &self.hidden), ("--epochs", &self.epochs), ("--steps", &self.steps)]
+        {
+            if values.is_empty() || values.contains(&0) {
+                return Err(Error::invalid(name, "write numbers of at least 1, such as 1,5,20"));
+            }
+        }
+        let digits = Digits::load(&self.data, self.images)?;
+        let machines: Vec<Settings> = self.machines();
+        for settings in &machines {
+            settings.check(digits.train.len())?;
+        }
+        let mut progress = Progress::choose(self.quiet);
+        let mut outcomes = Vec::new();
+        for settings in machines {
+            let path = self.out.join(format!("hidden-{}-steps-{}", settings.hidden, settings.steps));
+            let directory = RunDirectory::create(&path, self.force)?;
+            let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
+            outcomes.push((settings, summary));
+        }
+        let chart = self.out.join("sweep.svg");
+        write_output(&chart, plot(&outcomes, self.method).to_svg()?.as_bytes())?;
+        let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
+        write_output(&self.out.join("summary.json"), &to_json(&summary)?)?;
+        if self.json {
+            return print_json(&summary);
+        }
+        print(&describe(&summary, &self.out))
+    }
+
+    /// Hidden units in the outer loop, Gibbs steps in the inner one.
+    fn machines(&self) -> Vec<Settings> {
+        let settings = |hidden, steps| Settings {
+            data: self.data.clone(),
+            images: self.images,
+            hidden,
+            epochs: self.epochs.iter().copied().max().unwrap_or(1),
+            batch: self.batch,
+            learning_rate: self.learning_rate.clone(),
+            method: self.method,
+            steps,
+            seed: self.seed,
+            ..Settings::default()
+        };
+        let all = self.hidden.iter().flat_map(|&hidden| self.steps.iter().map(move |&steps| (hidden, steps)));
+        all.map(|(hidden, steps)| settings(hidden, steps)).collect()
+    }
+}
+
+fn to_json(summary: &Summary) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(summary).map_err(|error| Error::invalid("summary", error))
+}
+
+fn cells(outcomes: &[(Settings, TrainSummary)], epochs: &[usize]) -> Vec<Cell> {
+    let cell = |(settings, summary): &(Settings, TrainSummary), epoch: usize| {
+        let reading = summary.epochs.iter().find(|reading| reading.epoch == epoch)?;
+        Some(Cell {
+            hidden: settings.hidden,
+            steps: settings.steps,
+            epoch,
+            pseudo_log_likelihood: reading.pseudo_log_likelihood,
+            reconstruction_error: reading.reconstruction_error,
+            free_energy_gap: reading.free_energy_gap,
+        })
+    };
+    outcomes.iter().flat_map(|outcome| epochs.iter().filter_map(move |&epoch| cell(outcome, epoch))).collect()
+}
+
+/// Negative pseudo-log-likelihood against epochs, a line a machine.
+fn plot(outcomes: &[(Settings, TrainSummary)], method: NegativePhase) -> LinePlot {
+    let series = outcomes.iter().map(|(settings, summary)| {
+        let points =
+            summary.epochs.iter().map(|reading| (reading.epoch as f64, -reading.pseudo_log_likelihood));
+        let name = format!("{} hidden, {method}-{}", settings.hidden, settings.steps);
+        Series::new(name, points.collect::<Vec<_>>())
+    });
+    LinePlot {
+        title: "Pseudo-likelihood over epochs, hidden units and Gibbs steps".into(),
+        x_label: "epoch".into(),
+        y_label: "negative pseudo-log-likelihood (nats per image)".into(),
+        series: series.collect(),
+        ..LinePlot::default()
+    }
+}
+
+fn describe(summary: &Summary, out: &Path) -> String {
+    let mut text =
+        String::from("hidden  steps  epoch  pseudo-log-likelihood (nats)  free-energy gap (nats)\n");
+    for cell in &summary.cells {
+        text += &format!(
+            "{:>6}  {:>5}  {:>5}  {:>28.2}  {:>22.2}\n",
+            cell.hidden, cell.steps, cell.epoch, cell.pseudo_log_likelihood, cell.free_energy_gap
+        );
+    }
+    text + &format!("wrote {} and a run for each machine in {}\n", summary.chart.display(), out.display())
+}

@@ -1,0 +1,119 @@
+//! How well a machine fills in rows of pixels that were removed.
+
+use crate::boltzmann::Rbm;
+use crate::boltzmann::reconstruct::{Effort, reconstruct};
+use crate::rng::Stream;
+use crate::{Error, Result};
+use alloc::format;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Images with known pixels, and what a reconstruction is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// Images (rows, height x width), each pixel 0 or 1.
+    pub images: &'a [f32],
+    /// The mean of the training images (height x width): the guess of who knows nothing of the image.
+    pub mean_image: &'a [f32],
+    /// Pixels in a column of an image.
+    pub height: usize,
+    /// Pixels in a row of an image.
+    pub width: usize,
+    /// How long chains walk.
+    pub effort: Effort,
+}
+
+/// The outcome for one block of removed rows.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Cell {
+    /// Rows that were removed.
+    pub rows: usize,
+    /// The first of them, counted from 0 at the top.
+    pub first_row: usize,
+    /// Mean over the removed pixels of (reconstruction - image)^2.
+    pub mean_squared_error: f64,
+    /// The same with the mean image as the reconstruction.
+    pub baseline_mean_squared_error: f64,
+}
+
+/// Removes the pixel rows `removed` and fills them in.
+///
+/// **Shapes** returns the images (rows, height x width) with the removed pixels reconstructed.
+/// **Errors** [`Error::InvalidArgument`] if the rows are none or not all of the image's;
+/// [`Error::ShapeMismatch`] if the images do not fit the model.
+/// **Randomness** A chain an image, from `stream.substream(image)`.
+pub fn remove_rows(
+    model: &Rbm<f32>,
+    task: &Task<'_>,
+    removed: Range<usize>,
+    stream: Stream,
+) -> Result<(Vec<f32>, Cell)> {
+    if removed.is_empty() || removed.end > task.height {
+        return Err(Error::invalid(
+            format!("rows {}..{}", removed.start, removed.end.saturating_sub(1)),
+            format!(
+                "an image has the rows 0 to {}, and the first must not come after the last",
+                task.height - 1
+            ),
+        ));
+    }
+    let pixels = removed.start * task.width..removed.end * task.width;
+    let missing: Vec<bool> = (0..task.height * task.width).map(|pixel| pixels.contains(&pixel)).collect();
+    let filled = reconstruct(model, task.images, &missing, task.effort, stream)?;
+    let size = missing.len();
+    let error = |guess: &dyn Fn(usize, usize) -> f32| {
+        let mut sum = 0.0;
+        let mut count = 0;
+        for (row, image) in task.images.chunks_exact(size).enumerate() {
+            for pixel in pixels.clone() {
+                let difference = f64::from(guess(row, pixel) - image[pixel]);
+                sum += difference * difference;
+                count += 1;
+            }
+        }
+        sum / f64::from(count.max(1))
+    };
+    let cell = Cell {
+        rows: removed.len(),
+        first_row: removed.start,
+        mean_squared_error: error(&|row, pixel| filled[row * size + pixel]),
+        baseline_mean_squared_error: error(&|_, pixel| task.mean_image[pixel]),
+    };
+    Ok((filled, cell))
+}
+
+/// [`remove_rows`] for each number of rows at each position, `stride` rows apart; the last position is the lowest
+/// that fits. `after_each` is called after each cell.
+///
+/// **Errors** as [`remove_rows`].
+/// **Randomness** Cell i from `stream.substream(i)`.
+pub fn sweep(
+    model: &Rbm<f32>,
+    task: &Task<'_>,
+    rows: &[usize],
+    stride: usize,
+    stream: Stream,
+    mut after_each: impl FnMut(),
+) -> Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for (rows, first) in positions(task.height, rows, stride) {
+        let (_, cell) = remove_rows(model, task, first..first + rows, stream.substream(cells.len() as u64))?;
+        cells.push(cell);
+        after_each();
+    }
+    Ok(cells)
+}
+
+/// The cells of a sweep: numbers of rows and first rows.
+pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, usize)> {
+    let firsts = |&rows: &usize| {
+        let last = height.saturating_sub(rows);
+        let mut firsts: Vec<usize> = (0..=last).step_by(stride.max(1)).collect();
+        if firsts.last() != Some(&last) {
+            firsts.push(last);
+        }
+        firsts.into_iter().map(move |first| (rows, first))
+    };
+    rows.iter().flat_map(firsts).collect()
+}

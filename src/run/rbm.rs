@@ -1,0 +1,349 @@
+//! A training run of a restricted Boltzmann machine: the loop over the data, monitors, checkpoints.
+//!
+//! Every random number is a function of seed, epoch, mini-batch and row, so that a checkpoint holds parameters,
+//! velocities, persistent chains and a place in the data, and a resumed run ends with the same bits.
+
+mod settings;
+
+pub use settings::Settings;
+
+use super::{Metrics, Progress, RunDirectory};
+use crate::boltzmann::Rbm;
+use crate::boltzmann::learning::{Learner, Rates, Reading};
+use crate::checkpoint::Archive;
+use crate::data::{Binarisation, Digits, Images};
+use crate::rng::Stream;
+use crate::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// Images that monitors look at: the first of the test images and the first of the training images.
+pub const MONITORED: usize = 2_000;
+
+/// Columns of `metrics.csv` after the epoch.
+const COLUMNS: [&str; 5] = [
+    "reconstruction_error [mean squared error per pixel]",
+    "pseudo_log_likelihood [nats per image]",
+    "stochastic_pseudo_log_likelihood [nats per image]",
+    "free_energy_gap [nats]",
+    "seconds [s]",
+];
+
+/// What a run came to: `summary.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// `rbm`.
+    pub model: &'static str,
+    /// Where the data came from.
+    pub data: String,
+    /// Visible units.
+    pub visible: usize,
+    /// Hidden units.
+    pub hidden: usize,
+    /// Training images.
+    pub train_images: usize,
+    /// Test images that the monitors look at.
+    pub monitored_images: usize,
+    /// Wall-clock time of each epoch's updates, shuffling and binarisation included, monitors not; seconds.
+    pub seconds_per_epoch: Vec<f64>,
+    /// What the monitors read after each epoch.
+    pub epochs: Vec<EpochSummary>,
+}
+
+/// The monitors after one epoch; [`Reading`] defines them.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // as `Reading`
+pub struct EpochSummary {
+    pub epoch: usize,
+    pub reconstruction_error: f64,
+    pub pseudo_log_likelihood: f64,
+    pub stochastic_pseudo_log_likelihood: f64,
+    pub free_energy_gap: f64,
+}
+
+/// A machine as `images` are when monitors and reconstruction look at them: 0 or 1. Images that training samples
+/// are sampled once; grey ones are thresholded.
+///
+/// **Shapes** returns (images, pixels).
+///
+/// **Errors** as [`Binarisation::fill`].
+pub fn binary_images(
+    images: &Images,
+    count: usize,
+    binarisation: Binarisation,
+    seed: u64,
+) -> Result<Vec<f32>> {
+    let fixed = match binarisation {
+        Binarisation::Sampled => Binarisation::Sampled,
+        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
+    };
+    let order: Vec<usize> = (0..count.min(images.len())).collect();
+    let mut out = vec![0.0; order.len() * images.pixels_per_image()];
+    fixed.fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
+    Ok(out)
+}
+
+/// Trains a machine from the start and leaves it in `directory`.
+///
+/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] once a parameter is not
+/// finite, with the last checkpoint kept; [`Error::Interrupted`] after `stop` returned true, with a checkpoint
+/// written; [`Error::Io`].
+pub fn train(
+    directory: &RunDirectory,
+    settings: &Settings,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Rbm<f32>, Summary)> {
+    settings.check(digits.train.len())?;
+    directory.write_config(settings, &[("checkpoint", FORMAT)])?;
+    let metrics = Metrics::create(directory, &COLUMNS)?;
+    let run = Run::new(settings, digits)?;
+    run.write_checkpoint(directory)?;
+    run.finish(directory, digits, metrics, progress, stop)
+}
+
+/// Continues the run in `directory`, with the settings it was started with.
+///
+/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+pub fn resume(
+    directory: &RunDirectory,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Rbm<f32>, Summary)> {
+    let settings: Settings = directory.read_config()?;
+    settings.check(digits.train.len())?;
+    let mut run = Run::new(&settings, digits)?;
+    run.restore(&directory.read_checkpoint()?)?;
+    let metrics = Metrics::resume(directory, &COLUMNS, run.epoch)?;
+    run.finish(directory, digits, metrics, progress, stop)
+}
+
+/// Version of what a checkpoint holds.
+const FORMAT: &str = "1";
+
+/// A run between two updates.
+struct Run<'a> {
+    settings: &'a Settings,
+    model: Rbm<f32>,
+    learner: Learner<f32>,
+    training: Vec<f32>,
+    validation: Vec<f32>,
+    /// The images in the order of the current epoch.
+    order: Vec<usize>,
+    /// Epochs that are complete.
+    epoch: usize,
+    /// Mini-batches of the current epoch that are complete.
+    batch: usize,
+    /// Time that they took.
+    seconds: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &'a Settings, digits: &Digits) -> Result<Self> {
+        let seed = settings.seed;
+        let images = digits.train.images();
+        let model = Rbm::new(&settings.binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
+        let chains = Stream::named(seed, "chain");
+        let learner = Learner::new(&model, settings.method, settings.steps, settings.batch, chains);
+        Ok(Self {
+            settings,
+            model,
+            learner,
+            training: binary_images(images, MONITORED, settings.binarise, seed)?,
+            validation: binary_images(digits.test.images(), MONITORED, settings.binarise, seed + 1)?,
+            order: (0..images.len()).collect(),
+            epoch: 0,
+            batch: 0,
+            seconds: 0.0,
+        })
+    }
+
+    /// Trains to the last epoch and writes model and summary.
+    fn finish(
+        mut self,
+        directory: &RunDirectory,
+        digits: &Digits,
+        mut metrics: Metrics,
+        progress: &mut Progress,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(Rbm<f32>, Summary)> {
+        let images = digits.train.len();
+        progress.start((self.settings.epochs * images) as u64, "images");
+        let done = self.epoch * images + (self.batch * self.settings.batch).min(images);
+        progress.skip(done as u64);
+        while self.epoch < self.settings.epochs {
+            if !self.train_epoch(digits.train.images(), progress, stop)? {
+                self.write_checkpoint(directory)?;
+                progress.finish("");
+                let path = directory.path().display();
+                return Err(Error::Interrupted {
+                    resume: format!("`equilibria rbm train --resume {path}` goes on from here"),
+                });
+            }
+            let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epoch as u64);
+            let reading = Reading::of(&self.model, &self.training, &self.validation, stream);
+            self.epoch += 1;
+            metrics.append(
+                self.epoch,
+                &[
+                    reading.reconstruction_error,
+                    reading.pseudo_log_likelihood,
+                    reading.stochastic_pseudo_log_likelihood,
+                    reading.free_energy_gap,
+                    self.seconds,
+                ],
+            )?;
+            (self.batch, self.seconds) = (0, 0.0);
+            self.write_checkpoint(directory)?;
+            let text = format!(
+                "PLL {:.1} nats, reconstruction {:.4}, free-energy gap {:.2}",
+                reading.pseudo_log_likelihood, reading.reconstruction_error, reading.free_energy_gap
+            );
+            progress.message(&text);
+            progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epoch, self.settings.epochs));
+        }
+        progress.finish("");
+        directory.write_model(&self.model.to_archive()?)?;
+        let summary = self.summary(digits, &metrics);
+        directory.write_summary(&summary)?;
+        Ok((self.model, summary))
+    }
+
+    /// The rest of the current epoch; false if `stop` asked to stop before its end.
+    fn train_epoch(
+        &mut self,
+        images: &Images,
+        progress: &mut Progress,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let settings = self.settings;
+        let epoch = self.epoch as u64;
+        let stream = |name| Stream::named(settings.seed, name).substream(epoch);
+        stream("shuffle").permutation(&mut self.order);
+        let rates = Rates {
+            learning_rate: settings.learning_rate.at(self.epoch + 1, settings.epochs),
+            momentum: settings.momentum.at(self.epoch + 1, settings.epochs),
+            weight_decay: settings.weight_decay,
+        };
+        let clock = Instant::now();
+        for batch in self.order.chunks(settings.batch).skip(self.batch) {
+            if stop() {
+                self.seconds += clock.elapsed().as_secs_f64();
+                return Ok(false);
+            }
+            settings.binarise.fill(
+                images,
+                batch,
+                stream("binarise"),
+                self.learner.images_mut(batch.len()),
+            )?;
+            let chain = stream("chain").substream(self.batch as u64 + 1);
+            if !self.learner.update(&mut self.model, rates, chain) {
+                return Err(self.diverged(rates));
+            }
+            self.batch += 1;
+            progress.advance(batch.len() as u64);
+        }
+        self.seconds += clock.elapsed().as_secs_f64();
+        Ok(true)
+    }
+
+    fn diverged(&self, rates: Rates) -> Error {
+        Error::Diverged {
+            epoch: self.epoch + 1,
+            batch: self.batch + 1,
+            parameter: self.model.first_not_finite().unwrap_or("weight"),
+            cause: format!(
+                "the likely cause is the learning rate of {} (with momentum {}); try a tenth of it; the \
+                 checkpoint of epoch {} is kept",
+                rates.learning_rate, rates.momentum, self.epoch
+            ),
+        }
+    }
+
+    fn write_checkpoint(&self, directory: &RunDirectory) -> Result<()> {
+        let mut archive = self.model.to_archive()?;
+        let (velocity, chains) = self.learner.state();
+        for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
+            archive.insert_f32(name, velocity.shape(), velocity.data())?;
+        }
+        archive.insert_f32(
+            "persistent_chains",
+            &[chains.len() / self.settings.hidden, self.settings.hidden],
+            chains,
+        )?;
+        archive.set_metadata("epoch", &self.epoch.to_string());
+        archive.set_metadata("batch", &self.batch.to_string());
+        archive.set_metadata("seconds", &self.seconds.to_string());
+        directory.write_checkpoint(&archive)
+    }
+
+    fn restore(&mut self, archive: &Archive) -> Result<()> {
+        self.model = Rbm::from_archive(archive)?;
+        let hidden = self.settings.hidden;
+        let (velocity, chains) = self.learner.state_mut();
+        for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
+            let values = archive.tensor_f32(name, velocity.shape())?;
+            velocity.data_mut().copy_from_slice(values);
+        }
+        let shape = [chains.len() / hidden, hidden];
+        chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        let malformed = |key: &str| {
+            let problem =
+                format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
+            Error::malformed(archive.place(), 8, problem)
+        };
+        let number = |key: &str, most: usize| {
+            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
+            value.ok_or_else(|| malformed(key))
+        };
+        self.epoch = number("epoch", self.settings.epochs)?;
+        self.batch = number("batch", self.order.len().div_ceil(self.settings.batch))?;
+        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| malformed("seconds"))?;
+        if [self.model.visible(), self.model.hidden()] != [self.training.len() / self.monitored(), hidden] {
+            return Err(malformed("weight"));
+        }
+        Ok(())
+    }
+
+    /// Training images that the monitors look at.
+    fn monitored(&self) -> usize {
+        self.order.len().min(MONITORED)
+    }
+
+    fn summary(&self, digits: &Digits, metrics: &Metrics) -> Summary {
+        let rows = metrics.rows();
+        Summary {
+            model: "rbm",
+            data: digits.name.clone(),
+            visible: self.model.visible(),
+            hidden: self.model.hidden(),
+            train_images: digits.train.len(),
+            monitored_images: self.validation.len() / self.model.visible(),
+            seconds_per_epoch: rows.iter().map(|row| row.values[4]).collect(),
+            epochs: rows
+                .iter()
+                .map(|row| EpochSummary {
+                    epoch: row.epoch,
+                    reconstruction_error: row.values[0],
+                    pseudo_log_likelihood: row.values[1],
+                    stochastic_pseudo_log_likelihood: row.values[2],
+                    free_energy_gap: row.values[3],
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Tensors of a checkpoint that hold the last update.
+const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidden_bias_velocity"];
+
+/// The machine that MODEL stands for: a run directory or a safetensors file.
+///
+/// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
+pub fn load_model(path: &Path) -> Result<Rbm<f32>> {
+    Rbm::from_archive(&super::read_archive(&super::locate_model(path)?)?)
+}

@@ -1,0 +1,130 @@
+//! The settings of a training run: `config.toml`.
+
+use crate::boltzmann::learning::NegativePhase;
+use crate::data::Binarisation;
+use crate::optim::Schedule;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides the outcome of a run, but for the bytes of the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `synthetic`, or the folder that holds the data.
+    pub data: String,
+    /// Training images to use; all, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// How grey values become states of the visible units.
+    #[serde(with = "text")]
+    pub binarise: Binarisation,
+    /// Hidden units.
+    pub hidden: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images in a mini-batch; with persistent chains, also their number.
+    pub batch: usize,
+    /// Multiplies the mean gradient of a mini-batch.
+    #[serde(with = "text")]
+    pub learning_rate: Schedule,
+    /// Share of the last update that is kept.
+    #[serde(with = "text")]
+    pub momentum: Schedule,
+    /// Pull of the weights to 0, multiplied by the learning rate.
+    pub weight_decay: f64,
+    /// Where the negative phase comes from.
+    #[serde(with = "text")]
+    pub method: NegativePhase,
+    /// Gibbs steps an update.
+    pub steps: usize,
+    /// Seed of all random numbers.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: "synthetic".into(),
+            images: None,
+            binarise: Binarisation::Threshold,
+            hidden: 500,
+            epochs: 10,
+            batch: 100,
+            learning_rate: Schedule::constant(0.05),
+            momentum: Schedule::constant(0.5),
+            weight_decay: 1e-4,
+            method: NegativePhase::Persistent,
+            steps: 1,
+            seed: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the settings for a set of `images` training images.
+    ///
+    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
+    pub fn check(&self, images: usize) -> Result<()> {
+        let at_least_1 = [
+            ("--hidden", self.hidden, "a machine needs at least 1 hidden unit"),
+            ("--epochs", self.epochs, "training needs at least 1 epoch"),
+            ("--batch", self.batch, "a mini-batch needs at least 1 image"),
+            ("--steps", self.steps, "the negative phase needs at least 1 Gibbs step"),
+        ];
+        for (name, value, expected) in at_least_1 {
+            if value == 0 {
+                return Err(Error::invalid(format!("{name} 0"), expected));
+            }
+        }
+        if self.hidden > 1 << 20 {
+            return Err(Error::invalid(
+                format!("--hidden {}", self.hidden),
+                "at most 1048576 hidden units fit",
+            ));
+        }
+        if self.batch > images {
+            let expected = format!("a mini-batch can have at most all {images} training images");
+            return Err(Error::invalid(format!("--batch {}", self.batch), expected));
+        }
+        if self.seed > i64::MAX as u64 - 1 {
+            return Err(Error::invalid(
+                format!("--seed {}", self.seed),
+                "a seed is at most 9223372036854775806",
+            ));
+        }
+        if !self.learning_rate.all(|rate| rate >= 0.0) {
+            let argument = format!("--learning-rate {}", self.learning_rate);
+            return Err(Error::invalid(argument, "a learning rate is a number of at least 0"));
+        }
+        if !self.momentum.all(|momentum| (0.0..1.0).contains(&momentum)) {
+            return Err(Error::invalid(
+                format!("--momentum {}", self.momentum),
+                "momentum is at least 0 and below 1",
+            ));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            let argument = format!("--weight-decay {}", self.weight_decay);
+            return Err(Error::invalid(argument, "weight decay is a number of at least 0"));
+        }
+        Ok(())
+    }
+}
+
+/// Values that are written as their text.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(super) fn serialize<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err = crate::Error>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,206 @@
+//! Elementwise arithmetic, functions of the elements, and reductions.
+
+use equilibria_kernels::{Level, elementwise, math, reduce};
+
+use super::{Element, Tensor, expect_shape};
+use crate::Result;
+
+/// Operations on two tensors of one shape.
+macro_rules! binary {
+    ($($name:ident, $in_place:ident, $operation:literal, $sign:literal;)*) => {
+        impl<T: Element> Tensor<T> {$(
+            #[doc = concat!("`self ", $sign, " other`, element by element.")]
+            ///
+            /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+            pub fn $name(&self, other: &Self) -> Result<Self> {
+                expect_shape($operation, self.shape(), other.shape())?;
+                let mut out = Self::zeros(self.shape());
+                elementwise::$name(Level::detect(), &self.data, &other.data, &mut out.data);
+                Ok(out)
+            }
+
+            #[doc = concat!("`self = self ", $sign, " other`, element by element.")]
+            ///
+            /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+            pub fn $in_place(&mut self, other: &Self) -> Result<()> {
+                expect_shape($operation, self.shape(), other.shape())?;
+                elementwise::$in_place(Level::detect(), &mut self.data, &other.data);
+                Ok(())
+            }
+        )*}
+    };
+}
+
+binary! {
+    add, add_in_place, "sum of tensors", "+";
+    sub, sub_in_place, "difference of tensors", "-";
+    mul, mul_in_place, "elementwise product of tensors", "*";
+}
+
+/// Functions of each element.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        impl<T: Element> Tensor<T> {$(
+            $(#[$doc])*
+            pub fn $name(&mut self) {
+                math::$name(Level::detect(), &mut self.data);
+            }
+        )*}
+    };
+}
+
+functions! {
+    /// `x = e^x`, within 1 ULP.
+    exp_in_place;
+    /// `x = ln x`, within 1 ULP: -inf at 0, NaN below.
+    ln_in_place;
+    /// `x = 1 / (1 + e^-x)`, within 3 ULP.
+    sigmoid_in_place;
+    /// `x = -ln(1 + e^-x)`, within 3 ULP.
+    log_sigmoid_in_place;
+    /// `x = ln(1 + e^x)`, within 3 ULP.
+    softplus_in_place;
+    /// `x = tanh x`, within 3 ULP.
+    tanh_in_place;
+}
+
+/// Multiples and row broadcasts.
+impl<T: Element> Tensor<T> {
+    /// `alpha self`.
+    #[must_use]
+    pub fn scale(&self, alpha: T) -> Self {
+        let mut out = Self::zeros(self.shape());
+        elementwise::scale(Level::detect(), alpha, &self.data, &mut out.data);
+        out
+    }
+
+    /// `self = alpha self`.
+    pub fn scale_in_place(&mut self, alpha: T) {
+        elementwise::scale_in_place(Level::detect(), alpha, &mut self.data);
+    }
+
+    /// `self + alpha x`.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+    pub fn axpy(&self, alpha: T, x: &Self) -> Result<Self> {
+        let mut out = self.clone();
+        out.axpy_in_place(alpha, x)?;
+        Ok(out)
+    }
+
+    /// `self += alpha x`.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+    pub fn axpy_in_place(&mut self, alpha: T, x: &Self) -> Result<()> {
+        expect_shape("axpy", self.shape(), x.shape())?;
+        elementwise::axpy(Level::detect(), alpha, &x.data, &mut self.data);
+        Ok(())
+    }
+
+    /// `self` with `row` added to each row.
+    ///
+    /// **Shapes** `self` (rows, columns); `row` (columns).
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `row` has another length.
+    pub fn add_row(&self, row: &[T]) -> Result<Self> {
+        let mut out = self.clone();
+        out.add_row_in_place(row)?;
+        Ok(out)
+    }
+
+    /// Adds `row` to each row.
+    ///
+    /// **Shapes** and **Errors** as [`Tensor::add_row`].
+    pub fn add_row_in_place(&mut self, row: &[T]) -> Result<()> {
+        let (rows, columns) = (self.rows(), self.columns());
+        expect_shape("row added to each row", &[columns], &[row.len()])?;
+        elementwise::add_row(Level::detect(), &mut self.data, rows, columns, row);
+        Ok(())
+    }
+}
+
+/// Reductions. The order of the additions depends on the length and the SIMD level alone.
+impl<T: Element> Tensor<T> {
+    /// The sum of the elements; 0 of none.
+    pub fn sum(&self) -> T {
+        reduce::sum(Level::detect(), &self.data)
+    }
+
+    /// The mean of the elements, summed in f64; NaN of none.
+    pub fn mean(&self) -> T {
+        T::from_f64(reduce::sum_f64(Level::detect(), &self.data) / self.len() as f64)
+    }
+
+    /// The sum of the products of elements; 0 of none.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+    pub fn dot(&self, other: &Self) -> Result<T> {
+        expect_shape("dot product", self.shape(), other.shape())?;
+        Ok(reduce::dot(Level::detect(), &self.data, &other.data))
+    }
+
+    /// The sum of the squares; 0 of none.
+    pub fn squared_norm(&self) -> T {
+        reduce::squared_norm(Level::detect(), &self.data)
+    }
+
+    /// The largest element: -inf of none, NaN if any is NaN.
+    pub fn max(&self) -> T {
+        reduce::max(Level::detect(), &self.data)
+    }
+
+    /// ln sum e^x, without overflow; -inf of none.
+    pub fn log_sum_exp(&self) -> T {
+        reduce::log_sum_exp(Level::detect(), &self.data)
+    }
+
+    /// Whether no element is infinite or NaN.
+    pub fn is_finite(&self) -> bool {
+        elementwise::is_finite(Level::detect(), &self.data)
+    }
+
+    /// The sum of each row.
+    ///
+    /// **Shapes** `self` (rows, columns); the result (rows).
+    ///
+    /// ```
+    /// use equilibria::Tensor;
+    /// let x = Tensor::from_vec(&[2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    /// assert_eq!(x.row_sums().data(), [6.0, 15.0]);
+    /// assert_eq!(x.column_sums().data(), [5.0, 7.0, 9.0]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn row_sums(&self) -> Self {
+        let mut out = Self::zeros(&[self.rows()]);
+        reduce::row_sums(Level::detect(), &self.data, self.rows(), self.columns(), &mut out.data);
+        out
+    }
+
+    /// The sum of each column.
+    ///
+    /// **Shapes** `self` (rows, columns); the result (columns).
+    pub fn column_sums(&self) -> Self {
+        let mut out = Self::zeros(&[self.columns()]);
+        reduce::column_sums(Level::detect(), &self.data, self.rows(), self.columns(), &mut out.data);
+        out
+    }
+
+    /// Writes the sum of each row to `out`.
+    ///
+    /// **Shapes** `self` (rows, columns); `out` (rows).
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
+    pub fn row_sums_into(&self, out: &mut [T]) -> Result<()> {
+        expect_shape("row sums", &[self.rows()], &[out.len()])?;
+        reduce::row_sums(Level::detect(), &self.data, self.rows(), self.columns(), out);
+        Ok(())
+    }
+
+    /// Adds `scale` times the sum of each column to `out`: the gradient of a bias.
+    ///
+    /// **Shapes** `self` (rows, columns); `out` (columns).
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
+    pub fn add_column_sums_to(&self, scale: T, out: &mut [T]) -> Result<()> {
+        expect_shape("column sums", &[self.columns()], &[out.len()])?;
+        reduce::add_column_sums(Level::detect(), scale, &self.data, self.rows(), self.columns(), out);
+        Ok(())
+    }
+}

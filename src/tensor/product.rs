@@ -1,0 +1,150 @@
+//! Matrix products of views.
+
+use alloc::vec::Vec;
+
+use equilibria_kernels::{Level, gemm};
+
+use super::{Element, Epilogue, MatrixMut, MatrixRef, Tensor, expect_shape};
+use crate::Result;
+
+/// Scratch memory for products: grows when a product needs more, and never shrinks.
+///
+/// Reuse one and a repeated product allocates nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace<T> {
+    pub(super) buffer: Vec<T>,
+}
+
+impl<T: Element> Workspace<T> {
+    /// An empty workspace; allocates nothing.
+    pub const fn new() -> Self {
+        Self { buffer: Vec::new() }
+    }
+
+    /// Grows to what a product (m, k) times (k, n) needs in the current thread pool.
+    pub fn reserve(&mut self, m: usize, n: usize, k: usize) {
+        self.at_least(gemm::workspace_len::<T>(Level::detect(), m, n, k));
+    }
+
+    fn at_least(&mut self, len: usize) -> &mut [T] {
+        if self.buffer.len() < len {
+            // Old contents are of no use: free them first rather than copy.
+            self.buffer = Vec::new();
+            self.buffer = alloc::vec![T::ZERO; len];
+        }
+        &mut self.buffer
+    }
+}
+
+impl<T: Element> Workspace<T> {
+    /// `c` = activation(alpha a b + beta c + bias): the kernels' [`gemm()`](equilibria_kernels::gemm()) with this
+    /// workspace.
+    ///
+    /// **Panics** if the shapes do not chain; for models, whose shapes chain by construction.
+    #[track_caller]
+    pub(crate) fn gemm(
+        &mut self,
+        alpha: T,
+        a: MatrixRef<'_, T>,
+        b: MatrixRef<'_, T>,
+        beta: T,
+        c: MatrixMut<'_, T>,
+        epilogue: Epilogue<'_, T>,
+    ) {
+        let level = Level::detect();
+        let workspace = self.at_least(gemm::workspace_len::<T>(level, a.rows(), b.columns(), a.columns()));
+        gemm(level, alpha, a, b, beta, c, epilogue, workspace);
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// The matrix product a b.
+    ///
+    /// **Shapes** `a` (m, k), `b` (k, n); the result (m, n).
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not chain.
+    /// **Accuracy and cost** As [`product_into`]; allocates result and workspace.
+    ///
+    /// ```
+    /// use equilibria::Tensor;
+    /// let a = Tensor::from_vec(&[2, 3], vec![1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    /// let gram = Tensor::product(a.view(), a.view().transposed())?;
+    /// assert_eq!(gram.data(), [14.0, 32.0, 32.0, 77.0]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn product(a: MatrixRef<'_, T>, b: MatrixRef<'_, T>) -> Result<Self> {
+        check_operands(&a, &b)?;
+        let mut out = Self::zeros(&[a.rows(), b.columns()]);
+        product_into(a, b, Epilogue::NONE, &mut Workspace::new(), out.view_mut())?;
+        Ok(out)
+    }
+}
+
+/// `out` = activation(a b + bias), a layer in one pass over `out`.
+///
+/// What `out` held before is not read.
+///
+/// **Shapes** `a` (m, k), `b` (k, n), `out` (m, n), the epilogue's bias (n).
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not chain; `out` is
+/// unchanged then.
+/// **Accuracy and cost** 2 m n k operations; bit-identical for every number of threads. Allocates only if the
+/// workspace must grow.
+pub fn product_into<T: Element>(
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    epilogue: Epilogue<'_, T>,
+    workspace: &mut Workspace<T>,
+    out: MatrixMut<'_, T>,
+) -> Result<()> {
+    multiply(T::ONE, a, b, T::ZERO, epilogue, workspace, out)
+}
+
+/// `out` = alpha a b + beta `out`, for gradients that add up.
+///
+/// If `beta` is 0, `out` is not read.
+///
+/// **Shapes**, **Errors**, **Accuracy and cost** As [`product_into`].
+///
+/// ```
+/// use equilibria::tensor::{Tensor, Workspace, accumulate_product};
+/// // The gradient of a weight: inputs^T grad_output, added to what is there.
+/// let inputs = Tensor::from_vec(&[2, 1], vec![1.0_f32, 2.0])?;
+/// let grad_output = Tensor::from_vec(&[2, 1], vec![3.0, 4.0])?;
+/// let mut gradient = Tensor::filled(&[1, 1], 100.0);
+/// let (a, b) = (inputs.view().transposed(), grad_output.view());
+/// accumulate_product(0.5, a, b, 1.0, &mut Workspace::new(), gradient.view_mut())?;
+/// assert_eq!(gradient.data(), [105.5]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+pub fn accumulate_product<T: Element>(
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    beta: T,
+    workspace: &mut Workspace<T>,
+    out: MatrixMut<'_, T>,
+) -> Result<()> {
+    multiply(alpha, a, b, beta, Epilogue::NONE, workspace, out)
+}
+
+fn multiply<T: Element>(
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    beta: T,
+    epilogue: Epilogue<'_, T>,
+    workspace: &mut Workspace<T>,
+    out: MatrixMut<'_, T>,
+) -> Result<()> {
+    let (m, n) = (a.rows(), b.columns());
+    check_operands(&a, &b)?;
+    expect_shape("output of a matrix product", &[m, n], &[out.rows(), out.columns()])?;
+    if let Some(bias) = epilogue.bias {
+        expect_shape("bias of a matrix product", &[n], &[bias.len()])?;
+    }
+    workspace.gemm(alpha, a, b, beta, out, epilogue);
+    Ok(())
+}
+
+fn check_operands<T>(a: &MatrixRef<'_, T>, b: &MatrixRef<'_, T>) -> Result<()> {
+    expect_shape("right operand of a matrix product", &[a.columns(), b.columns()], &[b.rows(), b.columns()])
+}
