@@ -2,6 +2,7 @@
 
 mod info;
 mod rbm;
+mod reproduce;
 
 use crate::run::interrupt;
 use crate::{Error, Result};
@@ -21,6 +22,7 @@ struct Arguments {
 enum Command {
     #[command(subcommand)]
     Rbm(rbm::Command),
+    Reproduce(reproduce::Reproduce),
     Info(info::Info),
 }
 
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
     };
     let result = start().and_then(|()| match arguments.command {
         Command::Rbm(command) => command.run(),
+        Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),
     });
     match result {

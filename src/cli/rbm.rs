@@ -1,8 +1,8 @@
 //! `equilibria rbm ...`: one file per command.
 
 mod filters;
-mod reconstruct;
-mod sample;
+pub(super) mod reconstruct;
+pub(super) mod sample;
 mod sweep;
 mod train;
 
@@ -103,7 +103,12 @@ fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T
 }
 
 /// Test images of these indices as the machine sees them.
-fn test_images(digits: &Digits, indices: &[usize], binarise: Binarisation, seed: u64) -> Result<Vec<f32>> {
+pub(super) fn test_images(
+    digits: &Digits,
+    indices: &[usize],
+    binarise: Binarisation,
+    seed: u64,
+) -> Result<Vec<f32>> {
     let images = digits.test.images();
     if let Some(index) = indices.iter().find(|&&index| index >= images.len()) {
         let expected = format!("the test images are 0 to {}", images.len().saturating_sub(1));
@@ -116,7 +121,7 @@ fn test_images(digits: &Digits, indices: &[usize], binarise: Binarisation, seed:
 }
 
 /// Writes a picture or page, its folder first.
-fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error))?;
     }

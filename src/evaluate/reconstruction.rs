@@ -83,8 +83,8 @@ pub fn remove_rows(
     Ok((filled, cell))
 }
 
-/// [`remove_rows`] for each number of rows at each position, `stride` rows apart; the last position is the lowest
-/// that fits. `after_each` is called after each cell.
+/// [`remove_rows`] for each number of rows at each position that fits, `stride` rows apart. `after_each` is called
+/// after each cell.
 ///
 /// **Errors** as [`remove_rows`].
 /// **Randomness** Cell i from `stream.substream(i)`.
@@ -109,11 +109,7 @@ pub fn sweep(
 pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, usize)> {
     let firsts = |&rows: &usize| {
         let last = height.saturating_sub(rows);
-        let mut firsts: Vec<usize> = (0..=last).step_by(stride.max(1)).collect();
-        if firsts.last() != Some(&last) {
-            firsts.push(last);
-        }
-        firsts.into_iter().map(move |first| (rows, first))
+        (0..=last).step_by(stride.max(1)).map(move |first| (rows, first))
     };
     rows.iter().flat_map(firsts).collect()
 }

@@ -40,6 +40,11 @@ impl Schedule {
         Self { shape: Shape::Steps(Vec::from([(1, value)])) }
     }
 
+    /// A straight line from the first epoch to the last.
+    pub fn line(first: f64, last: f64) -> Self {
+        Self { shape: Shape::Line(first, last) }
+    }
+
     /// The value in `epoch` of `epochs`, counted from 1.
     pub fn at(&self, epoch: usize, epochs: usize) -> f64 {
         match &self.shape {

@@ -53,6 +53,7 @@ pub struct Progress {
     skipped: u64,
     started: Instant,
     message: String,
+    brief: bool,
 }
 
 enum Output {
@@ -83,9 +84,25 @@ impl Progress {
         })
     }
 
+    /// The same without a line an epoch, for a program of many loops.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.brief = true;
+        self
+    }
+
     fn with_output(output: Output) -> Self {
         let (unit, message) = ("steps", String::new());
-        Self { output, unit, total: 0, position: 0, skipped: 0, started: Instant::now(), message }
+        Self {
+            output,
+            unit,
+            total: 0,
+            position: 0,
+            skipped: 0,
+            started: Instant::now(),
+            message,
+            brief: false,
+        }
     }
 
     /// Begins a loop of `total` steps of the given unit, for instance `images`.
@@ -151,8 +168,11 @@ impl Progress {
         }
     }
 
-    /// Prints a line that stays: above the bar, or as it is.
+    /// Prints a line that stays, above the bar or as it is; nothing if [`Progress::brief`].
     pub fn epoch_line(&mut self, text: &str) {
+        if self.brief {
+            return;
+        }
         match &mut self.output {
             Output::Terminal(bar) => bar.println(text),
             Output::Lines { sink, last, .. } => {

@@ -42,9 +42,13 @@ const LARGEST_IN_PRODUCT: f64 = 20.0;
 #[track_caller]
 pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
     let flips = Flips::new(model);
-    mean(model, images, |_, p, q, image| {
-        let terms = (0..model.visible()).map(|i| log_sigmoid(flips.raise(model, p, q, image, i)));
-        terms.sum::<f64>()
+    let visible = model.visible();
+    mean(model, images, visible, |_, p, q, image, raises| {
+        for (i, raise) in raises.iter_mut().enumerate() {
+            *raise = flips.raise(model, p, q, image, i);
+        }
+        math::log_sigmoid_in_place(Level::detect(), raises);
+        reduce::sum_f64(Level::detect(), raises)
     })
 }
 
@@ -60,42 +64,41 @@ pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
 #[track_caller]
 pub fn stochastic_pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
     let flips = Flips::new(model);
-    mean(model, images, |row, p, q, image| {
+    mean(model, images, 1, |row, p, q, image, raise| {
         let visible = model.visible();
         // The high bits of a product with a 64-bit word are uniform up to visible / 2^64.
         let word = u128::from(stream.substream(row as u64).seed());
         let i = ((word * visible as u128) >> 64) as usize;
-        visible as f64 * log_sigmoid(flips.raise(model, p, q, image, i))
+        raise[0] = flips.raise(model, p, q, image, i);
+        math::log_sigmoid_in_place(Level::detect(), raise);
+        visible as f64 * raise[0].to_f64()
     })
 }
 
-/// The mean over rows of `term(row, P(h = 1 | v), P(h = 0 | v), v)`.
+/// The mean over rows of `term(row, P(h = 1 | v), P(h = 0 | v), v, scratch)`, `scratch` elements of scratch.
 #[track_caller]
 fn mean<T: Element>(
     model: &Rbm<T>,
     images: &[T],
-    term: impl Fn(usize, &[T], &[T], &[T]) -> f64 + Sync,
+    scratch: usize,
+    term: impl Fn(usize, &[T], &[T], &[T], &mut [T]) -> f64 + Sync,
 ) -> f64 {
     let (visible, hidden) = (model.visible(), model.hidden());
     let rows = images.len() / visible;
     assert!(rows > 0 && rows * visible == images.len(), "{} units in rows of {visible}", images.len());
     let level = Level::detect();
     let mut on = vec![T::ZERO; rows * hidden];
-    let mut off = vec![T::ZERO; rows * hidden];
     model.hidden_logits(images, &mut on, &mut Workspace::new());
+    let mut buffers = vec![T::ZERO; rows * (hidden + scratch)];
     let mut terms = vec![0.0; rows];
-    for_each_row((&mut on, hidden), (&mut off, hidden), &mut terms, |row, on, off, out| {
+    for_each_row((&mut on, hidden), (&mut buffers, hidden + scratch), &mut terms, |row, on, buffer, out| {
+        let (off, scratch) = buffer.split_at_mut(hidden);
         off.iter_mut().zip(on.iter()).for_each(|(off, &on)| *off = -on);
         math::sigmoid_in_place(level, on);
         math::sigmoid_in_place(level, off);
-        *out = term(row, on, off, &images[row * visible..(row + 1) * visible]);
+        *out = term(row, on, off, &images[row * visible..(row + 1) * visible], scratch);
     });
     terms.iter().sum::<f64>() / rows as f64
-}
-
-/// ln sigmoid(x).
-fn log_sigmoid(x: f64) -> f64 {
-    if x < 0.0 { x - libm::log1p(libm::exp(x)) } else { -libm::log1p(libm::exp(-x)) }
 }
 
 /// e^W and e^-W, the factors of a flip.
@@ -118,24 +121,21 @@ impl<T: Element> Flips<T> {
     }
 
     /// F(v with unit i flipped) - F(v).
-    fn raise(&self, model: &Rbm<T>, p: &[T], q: &[T], image: &[T], i: usize) -> f64 {
+    fn raise(&self, model: &Rbm<T>, p: &[T], q: &[T], image: &[T], i: usize) -> T {
         let hidden = model.hidden();
         let span = i * hidden..(i + 1) * hidden;
         let is_on = image[i] > T::ZERO;
-        let bias = model.visible_bias().data()[i].to_f64();
-        let direction = if is_on { -1.0 } else { 1.0 };
         let logs = if self.in_products {
             let factors = if is_on { &self.lowered[span] } else { &self.raised[span] };
-            reduce::log_mixture(Level::detect(), p, q, factors).to_f64()
+            reduce::log_mixture(Level::detect(), p, q, factors)
         } else {
+            let direction = if is_on { -1.0 } else { 1.0 };
             let weights = &model.weight().data()[span];
-            weights
-                .iter()
-                .zip(p.iter().zip(q))
-                .map(|(w, (p, q))| log_mixture(*p, *q, direction * w.to_f64()))
-                .sum()
+            let terms = weights.iter().zip(p.iter().zip(q));
+            T::from_f64(terms.map(|(w, (p, q))| log_mixture(*p, *q, direction * w.to_f64())).sum())
         };
-        -direction * bias - logs
+        let bias = model.visible_bias().data()[i];
+        if is_on { bias - logs } else { -bias - logs }
     }
 }
 

@@ -135,7 +135,7 @@ pub(in crate::cli) fn sheet(
         sheet.push_marked(&damaged, removed.clone())?;
     }
     for image in filled.chunks_exact(size).take(shown) {
-        sheet.push_marked(image, removed.clone())?;
+        sheet.push(image)?;
     }
     Ok(sheet)
 }
