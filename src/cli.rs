@@ -1,5 +1,6 @@
 //! The command line: arguments, exit status, printing. One file per command.
 
+mod bench;
 mod info;
 
 use crate::run::interrupt;
@@ -18,6 +19,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Info(info::Info),
 }
 
@@ -37,6 +39,7 @@ pub fn run() -> ExitCode {
         }
     };
     let result = start().and_then(|()| match arguments.command {
+        Command::Bench(command) => command.run(),
         Command::Info(command) => command.run(),
     });
     match result {
