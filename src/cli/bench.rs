@@ -207,8 +207,8 @@ impl Bench {
 fn heading(report: &Report) -> String {
     let Report { level, threads, fma_peak_gflops: peak, copy_gb_per_s: copy, .. } = report;
     let peer = match report.matrixmultiply_threads {
-        Some(threads) => format!("on up to {threads} threads"),
-        None => "on its own choice of threads".into(),
+        Some(threads) => format!("matrixmultiply (all threads: up to {threads})"),
+        None => "matrixmultiply".into(),
     };
     format!(
         "\
@@ -217,7 +217,7 @@ SIMD level {level}, {threads} threads; f32 multiply-add peak {one:.1} GFLOP/s on
 
 speed  upper decile of interleaved slices
 share  of the multiply-add peak on as many threads, or of a copy where the slice is in memory
-peer   times as fast as the peer: gemm, matrixmultiply {peer};
+peer   times as fast as the peer: gemm, {peer};
        math and reduce, plain loops with the standard library; random, rand_xoshiro
 
 {head}

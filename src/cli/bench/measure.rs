@@ -63,8 +63,9 @@ pub(super) fn repeat<R>(mut call: impl FnMut() -> R + Send) -> impl FnMut(usize)
 pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
     let mut best: Vec<f64> = actions.iter_mut().map(|action| estimate(effort.slice, action)).collect();
     let mut slices = vec![Vec::new(); actions.len()];
-    let start = Instant::now();
-    while !effort.is_spent(slices[0].len(), start.elapsed()) {
+    let (mut rounds, start) = (0, Instant::now());
+    while !effort.is_spent(rounds, start.elapsed()) {
+        rounds += 1;
         let slice = best.iter().copied().fold(effort.slice.as_secs_f64(), f64::max);
         for ((action, times), best) in actions.iter_mut().zip(&mut slices).zip(&mut best) {
             let calls = (slice / *best).round().max(1.0) as usize;
