@@ -1,5 +1,6 @@
 //! The command line: arguments, exit status, printing. One file per command.
 
+mod bench;
 mod info;
 mod rbm;
 mod reproduce;
@@ -20,6 +21,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     #[command(subcommand)]
     Rbm(rbm::Command),
     Reproduce(reproduce::Reproduce),
@@ -42,6 +44,7 @@ pub fn run() -> ExitCode {
         }
     };
     let result = start().and_then(|()| match arguments.command {
+        Command::Bench(command) => command.run(),
         Command::Rbm(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),

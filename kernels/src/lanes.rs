@@ -70,7 +70,7 @@ pub(crate) mod sealed {
         ///
         /// # Safety
         /// The pointers lead to matrices of those sizes and strides; C's elements share no place.
-        #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
+        #[cfg(feature = "matrixmultiply")]
         unsafe fn matrixmultiply(
             sizes: (usize, usize, usize),
             alpha: Self,
@@ -91,7 +91,7 @@ macro_rules! scalar {
             #[cfg(target_arch = "x86_64")]
             type Avx512 = avx512::$avx512;
 
-            #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
+            #[cfg(feature = "matrixmultiply")]
             unsafe fn matrixmultiply(
                 (m, k, n): (usize, usize, usize),
                 alpha: Self,

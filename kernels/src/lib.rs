@@ -18,6 +18,8 @@ mod map;
 pub mod math;
 pub mod matrix;
 pub mod peak;
+#[cfg(feature = "matrixmultiply")]
+pub mod peer;
 pub mod random;
 pub mod reduce;
 pub mod threads;

@@ -1,0 +1,148 @@
+//! Timing on a machine that is shared with strangers.
+//!
+//! Speed may halve for seconds at a time, so two numbers taken one after the other do not compare. Actions
+//! are therefore timed *interleaved*, in rounds of one short slice each,
+//!
+//! ```text
+//! limit, kernel, peer, limit, kernel, peer, ...
+//! ```
+//!
+//! and every action reports the same quantile of its own slices: the upper decile of its speed, which is
+//! what the machine gives when nobody disturbs it, without the luck of the single best slice. A share of
+//! the peak or a ratio to a peer always divides numbers from the same rounds, and slices are equally long, so
+//! that all are equally likely to be disturbed.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// What is timed: does its work as many times as it is told.
+pub(super) type Action<'a> = &'a mut (dyn FnMut(usize) + Send);
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// One slice of one action; a call that takes longer is a slice of its own.
+    pub slice: Duration,
+    /// All rounds of one measurement.
+    pub total: Duration,
+    /// At least so many rounds, for up to six times as long.
+    pub rounds: usize,
+}
+
+impl Effort {
+    pub(super) const FULL: Self =
+        Self { slice: Duration::from_millis(3), total: Duration::from_millis(1000), rounds: 12 };
+    pub(super) const QUICK: Self =
+        Self { slice: Duration::from_millis(2), total: Duration::from_millis(60), rounds: 3 };
+
+    /// With a part of the time, for kernels that need fewer rounds.
+    pub(super) fn part(self, divisor: u32) -> Self {
+        Self { total: self.total / divisor, ..self }
+    }
+
+    /// Whether it is enough; a crowded machine gets fewer rounds than it should, but an end.
+    fn is_spent(self, rounds: usize, time: Duration) -> bool {
+        let (enough, patience) = (self.total, 6 * self.total);
+        time >= enough && (rounds >= self.rounds || time >= patience && rounds >= 3)
+    }
+}
+
+/// The slices of undisturbed speed: the lower decile of the time.
+const DECILE: f64 = 0.1;
+
+/// An action that calls `call` as often as it is told; what it returns counts as used.
+pub(super) fn repeat<R>(mut call: impl FnMut() -> R + Send) -> impl FnMut(usize) + Send {
+    move |calls| {
+        for _ in 0..calls {
+            black_box(call());
+        }
+    }
+}
+
+/// Seconds a call of each action takes, measured as the head of this file says.
+pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
+    let mut best: Vec<f64> = actions.iter_mut().map(|action| estimate(effort.slice, action)).collect();
+    let mut slices = vec![Vec::new(); actions.len()];
+    let (mut rounds, start) = (0, Instant::now());
+    while !effort.is_spent(rounds, start.elapsed()) {
+        rounds += 1;
+        let slice = best.iter().copied().fold(effort.slice.as_secs_f64(), f64::max);
+        for ((action, times), best) in actions.iter_mut().zip(&mut slices).zip(&mut best) {
+            let calls = (slice / *best).round().max(1.0) as usize;
+            let seconds = time(action, calls) / calls as f64;
+            times.push(seconds);
+            *best = best.min(seconds);
+        }
+    }
+    slices.iter_mut().map(|times| quantile(times, DECILE)).collect()
+}
+
+/// Roughly the seconds of one call, after a first one that fills caches and wakes threads.
+fn estimate(slice: Duration, action: &mut Action<'_>) -> f64 {
+    let enough = slice.as_secs_f64() / 8.0;
+    let first = time(action, 1);
+    if first > 32.0 * enough {
+        return first;
+    }
+    let mut calls = 1;
+    loop {
+        let seconds = time(action, calls);
+        if seconds >= enough {
+            return seconds / calls as f64;
+        }
+        calls *= 2;
+    }
+}
+
+fn time(action: &mut Action<'_>, calls: usize) -> f64 {
+    let start = Instant::now();
+    action(calls);
+    start.elapsed().as_secs_f64()
+}
+
+/// The value below which a share of `values` lies, linear between neighbours; sorts them. NaN of none.
+fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let below = (place as usize).min(last);
+    let above = (below + 1).min(last);
+    values[below] + (place - below as f64) * (values[above] - values[below])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Effort, measure_interleaved, quantile, repeat};
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    #[test]
+    fn a_quantile_lies_between_its_neighbours() {
+        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!(quantile(&mut values, 0.0), 1.0);
+        assert_eq!(quantile(&mut values, 0.5), 3.0);
+        assert!((quantile(&mut values, 0.1) - 1.4).abs() < 1e-12);
+        assert_eq!(quantile(&mut values, 1.0), 5.0);
+        assert_eq!(quantile(&mut [7.0], 0.1), 7.0);
+        assert!(quantile(&mut [], 0.1).is_nan());
+    }
+
+    #[test]
+    fn actions_take_turns_and_the_slower_one_is_slower() {
+        let turns = Mutex::new(Vec::new());
+        let wait = |name: char, micros: u64| {
+            let turns = &turns;
+            repeat(move || {
+                turns.lock().unwrap().push(name);
+                std::thread::sleep(Duration::from_micros(micros));
+            })
+        };
+        let (mut slow, mut fast) = (wait('s', 4000), wait('f', 400));
+        let effort = Effort { slice: Duration::from_micros(100), total: Duration::ZERO, rounds: 3 };
+        let seconds = measure_interleaved(effort, &mut [&mut slow, &mut fast]);
+        assert!(seconds[0] > 0.004 && seconds[1] > 0.0004 && seconds[1] < seconds[0], "{seconds:?}");
+        let mut order = turns.lock().unwrap().clone();
+        order.dedup();
+        assert_eq!(order, ['s', 'f'].repeat(4), "an estimate and three rounds");
+    }
+}

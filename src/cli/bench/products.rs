@@ -1,0 +1,219 @@
+//! The matrix products that are timed: shapes, inputs, right answers.
+//!
+//! Shared by `equilibria bench` and the criterion benchmark `gemm`; knows nothing of either.
+
+use equilibria_kernels::gemm::workspace_len;
+use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_uniform};
+use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, Scalar, gemm, peer};
+use std::fmt;
+
+/// Which operand lies in memory column after column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transposed {
+    Neither,
+    A,
+    B,
+}
+
+/// C (m x n) = A (m x k) B (k x n).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub transposed: Transposed,
+}
+
+const fn shape(m: usize, n: usize, k: usize) -> Shape {
+    Shape { m, n, k, transposed: Transposed::Neither }
+}
+
+/// Also timed on one thread.
+pub(super) const LARGE: [Shape; 2] = [shape(1024, 1024, 1024), shape(2048, 2048, 2048)];
+
+/// Layers of the models, on all threads: an RBM's, convolutions', tiny ones.
+pub(super) const LAYERS: [Shape; 8] = [
+    shape(100, 500, 784),
+    shape(784, 500, 100),
+    shape(128, 4096, 1024),
+    shape(64, 16384, 48),
+    shape(64, 512, 784),
+    shape(10, 20, 784),
+    shape(1, 500, 784),
+    shape(16, 16, 16),
+];
+
+/// An RBM's products as it does them: visible units from hidden ones through W^T, and the gradient V^T H.
+pub(super) const TRANSPOSED: [Shape; 2] = [
+    Shape { transposed: Transposed::B, ..shape(100, 784, 500) },
+    Shape { transposed: Transposed::A, ..shape(784, 500, 100) },
+];
+
+impl Shape {
+    /// Floating-point operations.
+    pub(super) fn operations(self) -> f64 {
+        2.0 * self.m as f64 * self.n as f64 * self.k as f64
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { m, n, k, transposed } = self;
+        let suffix = match transposed {
+            Transposed::Neither => "",
+            Transposed::A => " (A transposed)",
+            Transposed::B => " (B transposed)",
+        };
+        f.pad(&format!("{m}x{n}x{k}{suffix}"))
+    }
+}
+
+/// A and B of a shape: random, none of them 0.
+pub(super) struct Operands<T> {
+    level: Level,
+    shape: Shape,
+    a: Vec<T>,
+    b: Vec<T>,
+}
+
+impl<T: Scalar> Operands<T> {
+    pub(super) fn new(level: Level, shape: Shape) -> Self {
+        let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(level, 2);
+        let mut random = |length| {
+            let mut values = vec![T::ZERO; length];
+            fill_uniform(level, &mut generator, &mut values);
+            for x in &mut values {
+                *x = *x + *x - T::ONE;
+                if *x == T::ZERO {
+                    *x = T::ONE;
+                }
+            }
+            values
+        };
+        Self { level, shape, a: random(shape.m * shape.k), b: random(shape.k * shape.n) }
+    }
+
+    fn a(&self) -> MatrixRef<'_, T> {
+        let Shape { m, k, transposed, .. } = self.shape;
+        match transposed {
+            Transposed::A => MatrixRef::new(&self.a, k, m).transposed(),
+            _ => MatrixRef::new(&self.a, m, k),
+        }
+    }
+
+    fn b(&self) -> MatrixRef<'_, T> {
+        let Shape { n, k, transposed, .. } = self.shape;
+        match transposed {
+            Transposed::B => MatrixRef::new(&self.b, n, k).transposed(),
+            _ => MatrixRef::new(&self.b, k, n),
+        }
+    }
+
+    /// Row `i` of A and column `j` of B, term by term.
+    fn terms(&self, i: usize, j: usize) -> impl Iterator<Item = f64> {
+        let Shape { m, n, k, transposed } = self.shape;
+        (0..k).map(move |p| {
+            let a = self.a[if transposed == Transposed::A { p * m + i } else { i * k + p }];
+            let b = self.b[if transposed == Transposed::B { j * k + p } else { p * n + j }];
+            a.to_f64() * b.to_f64()
+        })
+    }
+
+    /// Checks a few elements of `ours` against sums in f64, and all of it against `peer`.
+    ///
+    /// The rounding error of a sum of k products is about sqrt(k) EPSILON of the sum of their sizes, if that.
+    pub(super) fn check(&self, ours: &[T], peer: &[T]) -> Result<(), String> {
+        let Shape { m, n, k, .. } = self.shape;
+        let tolerance = 4.0 * (k as f64).sqrt() * T::EPSILON.to_f64();
+        let places = [0, m * n - 1].into_iter().chain((0..62).map(|i| (i * 7919 + 13) * 104_729 % (m * n)));
+        for place in places {
+            let (i, j) = (place / n, place % n);
+            let right: f64 = self.terms(i, j).sum();
+            let size: f64 = self.terms(i, j).map(f64::abs).sum();
+            let found = ours[place].to_f64();
+            if (found - right).abs() > tolerance * size || found.is_nan() {
+                return Err(format!("{}: element ({i}, {j}) is {found} where {right} is right", self.shape));
+            }
+        }
+        for (place, (ours, peer)) in ours.iter().zip(peer).enumerate() {
+            let difference = (ours.to_f64() - peer.to_f64()).abs();
+            if difference > 2.0 * tolerance * k as f64 || difference.is_nan() {
+                let (i, j) = (place / n, place % n);
+                return Err(format!(
+                    "{}: element ({i}, {j}) is {ours}, but {peer} by matrixmultiply",
+                    self.shape
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Our product of some operands.
+pub(super) struct Ours<'a, T> {
+    operands: &'a Operands<T>,
+    pub c: Vec<T>,
+    workspace: Vec<T>,
+}
+
+impl<'a, T: Scalar> Ours<'a, T> {
+    /// To be made in the thread pool that it is called in.
+    pub(super) fn new(operands: &'a Operands<T>) -> Self {
+        let Shape { m, n, k, .. } = operands.shape;
+        let workspace = vec![T::ZERO; workspace_len::<T>(operands.level, m, n, k)];
+        Self { operands, c: vec![T::ZERO; m * n], workspace }
+    }
+
+    pub(super) fn call(&mut self) {
+        let Operands { level, shape, .. } = *self.operands;
+        let (a, b) = (self.operands.a(), self.operands.b());
+        let c = MatrixMut::new(&mut self.c, shape.m, shape.n);
+        gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, &mut self.workspace);
+    }
+}
+
+/// The same product by `matrixmultiply`.
+pub(super) struct Peer<'a, T> {
+    operands: &'a Operands<T>,
+    pub c: Vec<T>,
+}
+
+impl<'a, T: Scalar> Peer<'a, T> {
+    pub(super) fn new(operands: &'a Operands<T>) -> Self {
+        Self { operands, c: vec![T::ZERO; operands.shape.m * operands.shape.n] }
+    }
+
+    pub(super) fn call(&mut self) {
+        let Shape { m, n, .. } = self.operands.shape;
+        let (a, b) = (self.operands.a(), self.operands.b());
+        peer::matrixmultiply(T::ONE, a, b, T::ZERO, MatrixMut::new(&mut self.c, m, n));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Operands, Ours, Peer, TRANSPOSED, shape};
+    use equilibria_kernels::Level;
+
+    #[test]
+    fn a_single_wrong_element_is_found() {
+        let small = [shape(12, 10, 50), shape(1, 1, 1)];
+        let small = small.into_iter().chain(TRANSPOSED.map(|s| super::Shape { m: 12, n: 10, k: 50, ..s }));
+        for shape in small {
+            let operands = Operands::<f32>::new(Level::detect(), shape);
+            let (mut ours, mut peer) = (Ours::new(&operands), Peer::new(&operands));
+            ours.call();
+            peer.call();
+            assert_eq!(operands.check(&ours.c, &peer.c), Ok(()));
+            for place in 0..ours.c.len() {
+                for wrong in [ours.c[place] + 0.1, f32::NAN] {
+                    let right = std::mem::replace(&mut ours.c[place], wrong);
+                    assert!(operands.check(&ours.c, &peer.c).is_err(), "{shape}: element {place} of {wrong}");
+                    ours.c[place] = right;
+                }
+            }
+            let zeros = vec![0.0; ours.c.len()];
+            assert!(operands.check(&zeros, &zeros).is_err(), "{shape}: both wrong");
+        }
+    }
+}
