@@ -1,6 +1,6 @@
 //! Does learning follow the likelihood?
 
-use crate::enumeration::Enumeration;
+use crate::enumeration::{Enumeration, state_of};
 use crate::{assert_near, attracting, machine, rows};
 use equilibria::Tensor;
 use equilibria::boltzmann::Rbm;
@@ -114,6 +114,19 @@ fn contrastive_divergence_follows_the_chain_after_its_steps() {
     }
 }
 
+/// A unit above and one below that hang together: numbers used twice, for h and then for v, would show at once.
+#[test]
+fn hidden_and_visible_states_are_drawn_from_different_numbers() {
+    let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
+    let weight = tensor(&[4, 3], &[-3.0, 0.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0]);
+    let model = Rbm::from_parameters(weight, tensor(&[4], &[1.5; 4]), tensor(&[3], &[1.5; 3])).unwrap();
+    let exact = Enumeration::of(&model);
+    let (mean, error) = contrastive(&exact, 1);
+    let found = gradient(&model, NegativePhase::Contrastive, 1, 1, 43);
+    let off = deviations(&found, &mean, &error);
+    assert!(off < 5.0, "{off} standard errors off");
+}
+
 #[test]
 fn contrastive_divergence_nears_the_gradient_as_steps_grow() {
     let (model, exact) = (sticky(), Enumeration::of(&sticky()));
@@ -156,6 +169,28 @@ fn persistent_chains_go_on_where_they_were() {
         let off = deviations(first.get_or_insert_with(|| mean.clone()), &mean, &error);
         assert!(updates == 1 || off > 7.0, "updates 1 and {updates} differ by {off} standard errors");
         (0..STEPS).for_each(|_| distribution = exact.step(&distribution));
+    }
+}
+
+/// With one image and one chain, the visible biases' gradient tells where the chain ended, and the rest follows.
+#[test]
+fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
+    let mut model = machine::<f64>(4, 3, 1.0, 13);
+    let exact = Enumeration::of(&model);
+    for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+        for seed in 0..50 {
+            let stream = Stream::named(seed, "chain");
+            let mut learner = Learner::new(&model, phase, 1, 1, stream.substream(0));
+            let image = rows::<f64>(std::iter::once(IMAGES[1]), 4);
+            learner.images_mut(1).copy_from_slice(&image);
+            assert!(learner.update(&mut model, STILL, stream.substream(1)));
+            let found: Vec<f64> = velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect();
+            let end: Vec<f64> = image.iter().zip(&found[12..16]).map(|(v, x)| (v - x).round()).collect();
+            let positive = exact.phase(&exact.walk(IMAGES[1], 0)).0;
+            let negative = exact.phase(&exact.walk(state_of(&end), 0)).0;
+            let expected: Vec<f64> = positive.iter().zip(negative).map(|(x, y)| x - y).collect();
+            assert_near(&found, &expected, 1e-9, &format!("{phase}, seed {seed}"));
+        }
     }
 }
 

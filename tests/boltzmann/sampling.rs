@@ -111,6 +111,17 @@ fn probabilities_are_those_that_states_were_sampled_from() {
     }
 }
 
+/// Fails if two rows are equal.
+#[track_caller]
+fn assert_differ<T: Element>(states: &[T], width: usize) {
+    let all = states.chunks(width);
+    let count = all.len();
+    let mut distinct: Vec<Vec<bool>> = all.map(|v| v.iter().map(|&v| v == T::ONE).collect()).collect();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), count, "chains that walk alike");
+}
+
 fn check_independence<T: Element>() {
     let (visible, hidden) = (37, 21);
     let model = machine::<T>(visible, hidden, 0.5, 10);
@@ -128,11 +139,12 @@ fn check_independence<T: Element>() {
         assert!(h == hidden_states[..used * hidden], "hidden states of {used} of {chains} chains");
     }
     // And no two walk alike, though they start alike.
-    let mut walks: Vec<Vec<bool>> =
-        visible_states.chunks(visible).map(|v| v.iter().map(|&v| v == T::ONE).collect()).collect();
-    walks.sort();
-    walks.dedup();
-    assert_eq!(walks.len(), 70);
+    assert_differ(&visible_states, visible);
+    // A new stream is as new chains.
+    let mut walkers = GibbsChains::new(&model, 70, Stream::named(64, "chain"));
+    walkers.draw_from(Stream::named(63, "chain"));
+    walkers.walk(&model, 20);
+    assert!(walkers.visible_states() == visible_states, "after draw_from");
 }
 
 #[test]
@@ -178,6 +190,25 @@ fn missing_pixels_take_their_mean_given_the_known_ones() {
         }
     }
     assert!(spread > 0.1, "the known pixels say nothing about the missing ones: {spread}");
+}
+
+#[test]
+fn as_many_steps_are_averaged_as_were_asked_for() {
+    let model = attracting(5, 3, 1.0);
+    let exact = Enumeration::of(&model);
+    for burn_in in [0, 4] {
+        let effort = Effort { burn_in, average: 1 };
+        let stream = Stream::named(66, "evaluate");
+        let filled = reconstruct(&model, &rows(0..32, 5), &[true; 5], effort, stream).unwrap();
+        for image in filled.chunks(5) {
+            // A single step gives the probabilities of some hidden state.
+            let is_from = |h| {
+                let p = exact.visible_probabilities(h);
+                image.iter().zip(p).all(|(x, p)| (x - p).abs() < 1e-12)
+            };
+            assert!((0..exact.hidden_states()).any(is_from), "{image:?} after {burn_in} steps");
+        }
+    }
 }
 
 #[test]
