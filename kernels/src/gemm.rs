@@ -2,12 +2,12 @@
 //! van de Geijn 2015).
 //!
 //! ```text
-//! for jc in 0..n by NC                    B's slab (KC x NC), packed, stays in L2 or L3
+//! for jc in 0..n by NC                    B's slab (KC x NC), packed
 //!   for pc in 0..k by KC                  C is read and written once a depth block
 //!     pack B(pc.., jc..) into micropanels of NR columns
 //!     for ic in 0..m by MC                A's block (MC x KC), packed, stays in L2
 //!       pack A(ic.., pc..) into micropanels of MR rows
-//!       for jr in 0..NC by NR             B's micropanel (KC x NR) stays in L1
+//!       for jr in 0..NC by NR             B's micropanel (KC x NR) stays in L2, streams through L1
 //!         for ir in 0..MC by MR           A's micropanels stream from L2
 //!           microkernel: an MR x NR tile of C in registers, KC steps
 //! ```

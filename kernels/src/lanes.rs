@@ -239,14 +239,18 @@ pub trait Lanes: Copy {
         self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
     }
 
-    /// Asks for the cache line at `place`, which need not exist.
+    /// Asks for the cache line at `place`, which need not exist: into L1, or L2 if `FAR`.
     #[inline(always)]
-    fn prefetch(self, place: *const Self::Scalar) {
+    fn prefetch<const FAR: bool>(self, place: *const Self::Scalar) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: SSE is part of x86-64, and a prefetch never faults.
         unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+            use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+            if FAR {
+                _mm_prefetch::<_MM_HINT_T1>(place.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T0>(place.cast());
+            }
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = place;

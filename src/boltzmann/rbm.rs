@@ -25,7 +25,6 @@
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use crate::{Error, Result};
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, math, random, reduce};
 
@@ -248,6 +247,7 @@ impl Rbm<f32> {
     ///
     /// **Errors** none in practice: names and shapes are right by construction.
     pub fn to_archive(&self) -> Result<crate::checkpoint::Archive> {
+        use alloc::string::ToString;
         let mut archive = crate::checkpoint::Archive::new();
         archive.set_metadata("model", Self::KIND);
         archive.set_metadata("visible", &self.visible().to_string());

@@ -4,23 +4,21 @@ use crate::lanes::{Lanes, Scalar};
 use crate::level::{Kind, Level};
 use core::ops::Range;
 
-/// The caches that blocks are sized for, in bytes. Stated, not detected, so that results do not depend on the
-/// machine: KC decides where sums are split.
+/// The cache that blocks are sized for. Stated, not detected, so that results do not depend on the machine: KC
+/// decides where sums are split.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheSizes {
-    /// Data cache of a core.
-    pub l1: usize,
-    /// Second level, of a core.
+    /// Second level, of a core, in bytes.
     pub l2: usize,
 }
 
 impl CacheSizes {
-    /// What is assumed at `level`: AVX-512 server cores from Skylake on have 1 to 2 MiB of L2 and 32 to 48 KiB of
-    /// L1, others rarely less than 32 KiB and 256 KiB.
+    /// What is assumed at `level`: AVX-512 server cores from Skylake on have 1 to 2 MiB of L2, others rarely less
+    /// than 256 KiB.
     pub fn of(level: Level) -> Self {
         match level.kind() {
-            Kind::Avx512 => Self { l1: 48 << 10, l2: 1 << 20 },
-            Kind::Avx2 | Kind::Portable => Self { l1: 32 << 10, l2: 256 << 10 },
+            Kind::Avx512 => Self { l2: 1 << 20 },
+            Kind::Avx2 | Kind::Portable => Self { l2: 256 << 10 },
         }
     }
 }
@@ -40,10 +38,11 @@ impl Blocks {
         let (mr, nr) = tile_of::<T>(level);
         let caches = CacheSizes::of(level);
         let size = size_of::<T>();
-        // B's micropanel (KC x NR) in two thirds of L1, the rest for the A and C that pass.
-        let kc_most = (caches.l1 * 2 / 3 / (nr * size)).next_multiple_of(8);
-        // A's block (MC x KC) in half of L2; B's slab (KC x NC) in as much, beside it or one level out.
-        let mc_most = caches.l2 / 2 / (kc_most * size);
+        // B's micropanel (KC x NR) in a sixteenth of L2: its rows come in order, so that L1 need not hold it, and a
+        // deeper block passes over C less often.
+        let kc_most = (caches.l2 / 16 / (nr * size)).next_multiple_of(8);
+        // A's block (MC x KC) in a quarter of L2; B's slab (KC x NC) in as much as L2, beside it or one level out.
+        let mc_most = caches.l2 / 4 / (kc_most * size);
         let nc_most = caches.l2 / (kc_most * size);
         // Equal blocks: 784 = 3 x 264 rather than 3 x 256 + 16.
         let equal = |size: usize, most: usize, unit: usize| {

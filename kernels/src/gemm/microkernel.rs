@@ -116,38 +116,65 @@ unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize, const DIRECT: b
     tile: &Tile<L::Scalar>,
 ) {
     let last = tile.columns - (VECTORS - 1) * L::COUNT;
-    let mut sum = [[lanes.zero(); VECTORS]; ROWS];
-    let (mut a, mut b) = (tile.a, tile.b);
+    let mut sums = Sums::<L, ROWS, VECTORS> { sum: [[lanes.zero(); VECTORS]; ROWS], a: tile.a, b: tile.b };
+    // C's lines are asked for a row at a time: all at once, they would hold every line fill buffer that A's
+    // stream from L2 needs.
+    let steps = tile.depth / ROWS;
     // SAFETY: `depth` steps of A and B are readable (of B, `last` lanes of the last vector if DIRECT), and
     // `columns` elements of ROWS rows of C writable.
     unsafe {
         for row in 0..ROWS {
             for v in 0..VECTORS {
-                lanes.prefetch(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+                lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+            }
+            for _ in 0..steps {
+                sums.step::<DIRECT>(lanes, tile, last);
             }
         }
-        for _ in 0..tile.depth {
-            let mut b_row = [lanes.zero(); VECTORS];
-            for (v, b_vector) in b_row.iter_mut().enumerate() {
-                *b_vector = if DIRECT && v == VECTORS - 1 {
-                    lanes.load_first(b.add(v * L::COUNT), last)
-                } else {
-                    lanes.load(b.add(v * L::COUNT))
-                };
-            }
-            for (row, sums) in sum.iter_mut().enumerate() {
-                let a_scalar = lanes.splat(*a.add(row * tile.a_row_stride));
-                for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
-                    *sum = lanes.mul_add(a_scalar, b_vector, *sum);
-                }
-            }
-            a = a.add(tile.a_depth_stride);
-            b = b.add(tile.b_depth_stride);
+        for _ in steps * ROWS..tile.depth {
+            sums.step::<DIRECT>(lanes, tile, last);
         }
+        let sum = sums.sum;
         if tile.beta == L::Scalar::ZERO {
             write::<L, ROWS, VECTORS, false>(lanes, &sum, tile, last);
         } else {
             write::<L, ROWS, VECTORS, true>(lanes, &sum, tile, last);
+        }
+    }
+}
+
+/// A tile's sums, and the place in A and B of the next step of depth.
+struct Sums<L: Lanes, const ROWS: usize, const VECTORS: usize> {
+    sum: [[L::Vector; VECTORS]; ROWS],
+    a: *const L::Scalar,
+    b: *const L::Scalar,
+}
+
+impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
+    /// One step of depth.
+    ///
+    /// # Safety
+    /// A and B have this step: ROWS scalars, VECTORS vectors (`last` lanes of the last one if `DIRECT`).
+    #[inline(always)]
+    unsafe fn step<const DIRECT: bool>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
+        let mut b_row = [lanes.zero(); VECTORS];
+        // SAFETY: the caller owes the step.
+        unsafe {
+            for (v, b_vector) in b_row.iter_mut().enumerate() {
+                *b_vector = if DIRECT && v == VECTORS - 1 {
+                    lanes.load_first(self.b.add(v * L::COUNT), last)
+                } else {
+                    lanes.load(self.b.add(v * L::COUNT))
+                };
+            }
+            for (row, sums) in self.sum.iter_mut().enumerate() {
+                let a_scalar = lanes.splat(*self.a.add(row * tile.a_row_stride));
+                for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
+                    *sum = lanes.mul_add(a_scalar, b_vector, *sum);
+                }
+            }
+            self.a = self.a.add(tile.a_depth_stride);
+            self.b = self.b.add(tile.b_depth_stride);
         }
     }
 }

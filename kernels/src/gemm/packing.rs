@@ -41,10 +41,6 @@ pub(super) unsafe fn pack<L: Lanes>(
     }
 }
 
-/// Elements ahead of a line's reader to ask for: A's lines are often a page apart, which stops the hardware's
-/// own prefetching.
-const PREFETCH: usize = 64;
-
 /// One micropanel and the lines that it is made of.
 struct Panel<T> {
     width: usize,
@@ -69,6 +65,8 @@ impl<T: Scalar> Panel<T> {
                 unsafe {
                     let (from, to) =
                         (self.from.add(d * depth_stride + first), self.to.add(d * self.width + first));
+                    // The next panel's lines: they are often a page apart, which stops the hardware's prefetching.
+                    lanes.prefetch::<true>(from.wrapping_add(self.width));
                     if whole {
                         lanes.store(to, lanes.load(from));
                     } else {
@@ -100,7 +98,8 @@ impl<T: Scalar> Panel<T> {
                         // SAFETY: line first + j < lines of the panel; steps stop at `depth`.
                         *line = unsafe {
                             let from = self.from.add((first + j) * line_stride + d);
-                            lanes.prefetch(from.wrapping_add(PREFETCH));
+                            // The next panel's lines, as above.
+                            lanes.prefetch::<true>(from.wrapping_add(self.width * line_stride));
                             if steps == L::COUNT { lanes.load(from) } else { lanes.load_first(from, steps) }
                         };
                     }

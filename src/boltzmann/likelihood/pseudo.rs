@@ -17,7 +17,7 @@
 //! ```
 //!
 //! No term cancels, e^W and e^-W are computed once for all images, and one logarithm serves the product of
-//! several factors. `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration`.
+//! several factors. Machines with weights beyond the range of such products take the left side, in f64. `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration`.
 
 use crate::boltzmann::Rbm;
 use crate::parallel::for_each_row;
@@ -27,8 +27,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, math, reduce};
 
-/// Largest weight for which products of factors stay in the range of f32; beyond it, each factor has a logarithm
-/// of its own.
+/// Largest weight for which products of factors stay in the range of f32; beyond it, softplus is taken twice.
 const LARGEST_IN_PRODUCT: f64 = 20.0;
 
 /// The mean exact pseudo-log-likelihood of images.
@@ -42,10 +41,10 @@ const LARGEST_IN_PRODUCT: f64 = 20.0;
 #[track_caller]
 pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
     let flips = Flips::new(model);
-    let visible = model.visible();
-    mean(model, images, visible, |_, p, q, image, raises| {
+    mean(model, images, model.visible(), |_, logits, room, image, raises| {
+        let hidden = flips.prepare(logits, room);
         for (i, raise) in raises.iter_mut().enumerate() {
-            *raise = flips.raise(model, p, q, image, i);
+            *raise = T::from_f64(flips.raise(model, hidden, image, i));
         }
         math::log_sigmoid_in_place(Level::detect(), raises);
         reduce::sum_f64(Level::detect(), raises)
@@ -64,41 +63,60 @@ pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
 #[track_caller]
 pub fn stochastic_pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
     let flips = Flips::new(model);
-    mean(model, images, 1, |row, p, q, image, raise| {
+    mean(model, images, 0, |row, logits, room, image, _| {
         let visible = model.visible();
         // The high bits of a product with a 64-bit word are uniform up to visible / 2^64.
         let word = u128::from(stream.substream(row as u64).seed());
         let i = ((word * visible as u128) >> 64) as usize;
-        raise[0] = flips.raise(model, p, q, image, i);
-        math::log_sigmoid_in_place(Level::detect(), raise);
-        visible as f64 * raise[0].to_f64()
+        visible as f64 * log_sigmoid(flips.raise(model, flips.prepare(logits, room), image, i))
     })
 }
 
-/// The mean over rows of `term(row, P(h = 1 | v), P(h = 0 | v), v, scratch)`, `scratch` elements of scratch.
+/// The mean over rows of `term(row, logits of P(h = 1 | v), room for as many, v, scratch)`, with `scratch` elements
+/// of scratch.
 #[track_caller]
 fn mean<T: Element>(
     model: &Rbm<T>,
     images: &[T],
     scratch: usize,
-    term: impl Fn(usize, &[T], &[T], &[T], &mut [T]) -> f64 + Sync,
+    term: impl Fn(usize, &mut [T], &mut [T], &[T], &mut [T]) -> f64 + Sync,
 ) -> f64 {
     let (visible, hidden) = (model.visible(), model.hidden());
     let rows = images.len() / visible;
     assert!(rows > 0 && rows * visible == images.len(), "{} units in rows of {visible}", images.len());
-    let level = Level::detect();
-    let mut on = vec![T::ZERO; rows * hidden];
-    model.hidden_logits(images, &mut on, &mut Workspace::new());
-    let mut buffers = vec![T::ZERO; rows * (hidden + scratch)];
+    let mut logits = vec![T::ZERO; rows * hidden];
+    let mut room = vec![T::ZERO; rows * (hidden + scratch)];
+    model.hidden_logits(images, &mut logits, &mut Workspace::new());
     let mut terms = vec![0.0; rows];
-    for_each_row((&mut on, hidden), (&mut buffers, hidden + scratch), &mut terms, |row, on, buffer, out| {
-        let (off, scratch) = buffer.split_at_mut(hidden);
-        off.iter_mut().zip(on.iter()).for_each(|(off, &on)| *off = -on);
-        math::sigmoid_in_place(level, on);
-        math::sigmoid_in_place(level, off);
-        *out = term(row, on, off, &images[row * visible..(row + 1) * visible], scratch);
-    });
+    for_each_row(
+        (&mut logits, hidden),
+        (&mut room, hidden + scratch),
+        &mut terms,
+        |row, logits, room, out| {
+            let (room, scratch) = room.split_at_mut(hidden);
+            *out = term(row, logits, room, &images[row * visible..(row + 1) * visible], scratch);
+        },
+    );
     terms.iter().sum::<f64>() / rows as f64
+}
+
+/// ln sigmoid(x).
+fn log_sigmoid(x: f64) -> f64 {
+    if x < 0.0 { x - libm::log1p(libm::exp(x)) } else { -libm::log1p(libm::exp(-x)) }
+}
+
+/// ln(1 + e^x).
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
+}
+
+/// What an image says about its hidden units.
+#[derive(Clone, Copy)]
+enum Hidden<'a, T> {
+    /// P(h = 1 | v) and P(h = 0 | v).
+    Probabilities(&'a [T], &'a [T]),
+    /// The logits of P(h = 1 | v): with large weights a flip may undo a probability that is 0 in `T`.
+    Logits(&'a [T]),
 }
 
 /// e^W and e^-W, the factors of a flip.
@@ -120,27 +138,37 @@ impl<T: Element> Flips<T> {
         Self { raised, lowered, in_products: largest <= LARGEST_IN_PRODUCT }
     }
 
-    /// F(v with unit i flipped) - F(v).
-    fn raise(&self, model: &Rbm<T>, p: &[T], q: &[T], image: &[T], i: usize) -> T {
-        let hidden = model.hidden();
-        let span = i * hidden..(i + 1) * hidden;
-        let is_on = image[i] > T::ZERO;
-        let logs = if self.in_products {
-            let factors = if is_on { &self.lowered[span] } else { &self.raised[span] };
-            reduce::log_mixture(Level::detect(), p, q, factors)
-        } else {
-            let direction = if is_on { -1.0 } else { 1.0 };
-            let weights = &model.weight().data()[span];
-            let terms = weights.iter().zip(p.iter().zip(q));
-            T::from_f64(terms.map(|(w, (p, q))| log_mixture(*p, *q, direction * w.to_f64())).sum())
-        };
-        let bias = model.visible_bias().data()[i];
-        if is_on { bias - logs } else { -bias - logs }
+    /// What [`Flips::raise`] needs of an image.
+    fn prepare<'a>(&self, logits: &'a mut [T], room: &'a mut [T]) -> Hidden<'a, T> {
+        if !self.in_products {
+            return Hidden::Logits(logits);
+        }
+        let level = Level::detect();
+        room.iter_mut().zip(logits.iter()).for_each(|(off, &on)| *off = -on);
+        math::sigmoid_in_place(level, logits);
+        math::sigmoid_in_place(level, room);
+        Hidden::Probabilities(logits, room)
     }
-}
 
-/// ln(q + p e^w) for any w, by the larger of the two terms.
-fn log_mixture<T: Element>(p: T, q: T, w: f64) -> f64 {
-    let (p, q) = (p.to_f64(), q.to_f64());
-    if w > 0.0 { w + libm::log(p + q * libm::exp(-w)) } else { libm::log(q + p * libm::exp(w)) }
+    /// F(v with unit i flipped) - F(v).
+    fn raise(&self, model: &Rbm<T>, hidden: Hidden<'_, T>, image: &[T], i: usize) -> f64 {
+        let span = i * model.hidden()..(i + 1) * model.hidden();
+        let is_on = image[i] > T::ZERO;
+        let bias = model.visible_bias().data()[i].to_f64();
+        let direction = if is_on { -1.0 } else { 1.0 };
+        let logs = match hidden {
+            Hidden::Probabilities(p, q) => {
+                let factors = if is_on { &self.lowered[span] } else { &self.raised[span] };
+                reduce::log_mixture(Level::detect(), p, q, factors).to_f64()
+            }
+            Hidden::Logits(logits) => {
+                let change = |(&x, &w): (&T, &T)| {
+                    let x = x.to_f64();
+                    softplus(x + direction * w.to_f64()) - softplus(x)
+                };
+                logits.iter().zip(&model.weight().data()[span]).map(change).sum()
+            }
+        };
+        -direction * bias - logs
+    }
 }

@@ -1,0 +1,121 @@
+//! Does a training step in steady state leave the allocator alone?
+
+#![cfg(feature = "parallel")]
+
+use equilibria::boltzmann::Rbm;
+use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
+use equilibria::data::{Binarisation, Images};
+use equilibria::rng::Stream;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The system's allocator, which counts for the threads that ask for it.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    /// Where this thread's allocations are counted. Needs neither initialisation nor a destructor, and so no
+    /// allocation of its own.
+    static COUNTER: Cell<Option<&'static AtomicUsize>> = const { Cell::new(None) };
+}
+
+fn count() {
+    if let Ok(Some(counter)) = COUNTER.try_with(Cell::get) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every request goes to `System` unchanged; counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`; `pointer` came from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`; `pointer` came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+const WARM_UP: usize = 3;
+const STEPS: usize = 9;
+
+/// Allocations on all threads of a pool in `STEPS` calls of `step(i)`, after `WARM_UP` others.
+fn allocations(threads: usize, mut step: impl FnMut(usize) + Send) -> usize {
+    let counter: &'static AtomicUsize = Box::leak(Box::default());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .start_handler(move |_| COUNTER.set(Some(counter)))
+        .build()
+        .unwrap();
+    // Within the pool, jobs go from thread to thread without rayon's queue for outsiders, which allocates.
+    pool.install(|| {
+        rayon::broadcast(|_| ()); // every thread has started and looked for work
+        (0..WARM_UP).for_each(&mut step);
+        let before = counter.load(Ordering::SeqCst);
+        (WARM_UP..WARM_UP + STEPS).for_each(&mut step);
+        counter.load(Ordering::SeqCst) - before
+    })
+}
+
+/// Allocations of training steps, the short mini-batch at the end of an epoch among them.
+fn allocations_of_training(threads: usize, phase: NegativePhase, binarise: Binarisation) -> usize {
+    // Enough for the matrix products to be split over threads.
+    const BATCH: usize = 40;
+    let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
+    let order: Vec<usize> = (0..200).rev().collect();
+    let stream = Stream::named(1, "chain");
+    let mut model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
+    let mut learner = Learner::new(&model, phase, 1, BATCH, stream.substream(1));
+    let rates = Rates { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
+    allocations(threads, |step| {
+        let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
+        let stream = stream.substream(step as u64 + 2);
+        binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
+        assert!(learner.update(&mut model, rates, stream.substream(0)));
+    })
+}
+
+#[test]
+fn training_steps_allocate_nothing() {
+    for threads in [1, 2] {
+        for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+            for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
+                let count = allocations_of_training(threads, phase, binarise);
+                assert_eq!(count, 0, "{count} allocations on {threads} threads, {phase}, {binarise}");
+            }
+        }
+    }
+}
+
+#[test]
+fn allocations_on_any_thread_are_seen() {
+    assert_eq!(allocations(1, |_| drop(black_box(vec![0_u8; 100]))), STEPS);
+    // Handing a job to every thread takes a few allocations too.
+    let count = allocations(2, |_| {
+        rayon::broadcast(|_| (0..20).for_each(|_| drop(black_box(vec![0_u8; 100]))));
+    });
+    assert!((40 * STEPS..60 * STEPS).contains(&count), "{count}");
+    // A vector that grows is reallocated.
+    let mut grown: Vec<u64> = Vec::new();
+    assert!(allocations(1, |step| grown.resize((step + 1) * 1000, 0)) >= 2);
+    assert_eq!(allocations(2, |_| {}), 0);
+}

@@ -1,0 +1,268 @@
+//! Does learning follow the likelihood?
+
+use crate::enumeration::{Enumeration, state_of};
+use crate::{assert_near, attracting, machine, rows};
+use equilibria::Tensor;
+use equilibria::boltzmann::Rbm;
+use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
+use equilibria::rng::Stream;
+use equilibria::tensor::Element;
+
+/// So slow that the model stands still; a velocity divided by it is a gradient.
+const STILL: Rates = Rates { learning_rate: 1e-12, momentum: 0.0, weight_decay: 0.0 };
+
+/// The images of a mini-batch, in turn.
+const IMAGES: [usize; 2] = [0b1111, 0b0111];
+
+/// Mini-batches so large that the noise of a mean is below a hundredth.
+const ROWS: usize = 4000;
+
+fn sticky() -> Rbm<f64> {
+    attracting(4, 3, 1.5)
+}
+
+/// Velocities of W, b and c one after the other.
+fn velocity<T: Element>(learner: &Learner<T>) -> Vec<f64> {
+    learner.state().0.iter().flat_map(|tensor| tensor.data()).map(|x| x.to_f64()).collect()
+}
+
+/// The gradient that the last of `updates` updates of a standing model follows.
+fn gradient(model: &Rbm<f64>, phase: NegativePhase, steps: usize, updates: u64, seed: u64) -> Vec<f64> {
+    let mut model = model.clone();
+    let stream = Stream::named(seed, "chain");
+    // Room to spare: the mean is that of the images in use.
+    let mut learner = Learner::new(&model, phase, steps, ROWS + 500, stream.substream(0));
+    for update in 1..=updates {
+        learner.images_mut(ROWS).copy_from_slice(&rows((0..ROWS).map(|row| IMAGES[row % 2]), 4));
+        assert!(learner.update(&mut model, STILL, stream.substream(update)));
+    }
+    velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect()
+}
+
+/// The means of two phases, image by image.
+fn positive_phase(exact: &Enumeration) -> Vec<f64> {
+    let phases = IMAGES.map(|v| exact.phase(&exact.walk(v, 0)).0);
+    phases[0].iter().zip(&phases[1]).map(|(x, y)| (x + y) / 2.0).collect()
+}
+
+/// What CD-k follows on average, and the standard error of one update.
+fn contrastive(exact: &Enumeration, steps: usize) -> (Vec<f64>, Vec<f64>) {
+    let [(x, x_variance), (y, y_variance)] = IMAGES.map(|v| exact.phase(&exact.walk(v, steps)));
+    let negative = x.iter().zip(&y).map(|(x, y)| (x + y) / 2.0);
+    let mean =
+        positive_phase(exact).iter().zip(negative).map(|(positive, negative)| positive - negative).collect();
+    let variances = x_variance.iter().zip(&y_variance);
+    (mean, variances.map(|(x, y)| ((x + y) / 2.0 / ROWS as f64).sqrt()).collect())
+}
+
+/// The gradient of the images' mean log-likelihood.
+fn exact_gradient(exact: &Enumeration) -> Vec<f64> {
+    let negative = exact.phase(&exact.marginal()).0;
+    positive_phase(exact).iter().zip(negative).map(|(positive, negative)| positive - negative).collect()
+}
+
+/// The largest of |x - y| in units of `error`.
+fn deviations(x: &[f64], y: &[f64], error: &[f64]) -> f64 {
+    x.iter().zip(y).zip(error).map(|((x, y), error)| (x - y).abs() / error).fold(0.0, f64::max)
+}
+
+fn distance(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn positive_less_negative_phase_is_the_derivative_of_the_log_likelihood() {
+    const STEP: f64 = 1e-5;
+    let model = sticky();
+    let log_likelihood = |index: usize, change: f64| {
+        let mut parameters = [model.weight(), model.visible_bias(), model.hidden_bias()].map(Tensor::clone);
+        let mut index = index;
+        for tensor in &mut parameters {
+            if index < tensor.len() {
+                tensor.data_mut()[index] += change;
+                break;
+            }
+            index -= tensor.len();
+        }
+        let [weight, visible_bias, hidden_bias] = parameters;
+        let exact = Enumeration::of(&Rbm::from_parameters(weight, visible_bias, hidden_bias).unwrap());
+        let marginal = exact.marginal();
+        IMAGES.iter().map(|&v| marginal[v].ln()).sum::<f64>() / 2.0
+    };
+    let gradient = exact_gradient(&Enumeration::of(&model));
+    let slope = |i| (log_likelihood(i, STEP) - log_likelihood(i, -STEP)) / (2.0 * STEP);
+    let slopes: Vec<f64> = (0..gradient.len()).map(slope).collect();
+    assert_near(&gradient, &slopes, 1e-8, "gradient");
+}
+
+#[test]
+fn contrastive_divergence_follows_the_chain_after_its_steps() {
+    let (model, exact) = (sticky(), Enumeration::of(&sticky()));
+    for steps in [1, 2, 4] {
+        let (mean, error) = contrastive(&exact, steps);
+        // Chains start anew at the images, so that the second update is like the first.
+        for updates in [1, 2] {
+            let found = gradient(&model, NegativePhase::Contrastive, steps, updates, 40);
+            let off = deviations(&found, &mean, &error);
+            assert!(off < 5.0, "CD-{steps}, update {updates}: {off} standard errors off");
+        }
+        // One step fewer or more would show.
+        for other in [steps - 1, steps + 1] {
+            let off = deviations(&contrastive(&exact, other).0, &mean, &error);
+            assert!(off > 7.0, "CD-{steps} and CD-{other} differ by {off} standard errors");
+        }
+    }
+}
+
+/// A unit above and one below that hang together: numbers used twice, for h and then for v, would show at once.
+#[test]
+fn hidden_and_visible_states_are_drawn_from_different_numbers() {
+    let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
+    let weight = tensor(&[4, 3], &[-3.0, 0.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0]);
+    let model = Rbm::from_parameters(weight, tensor(&[4], &[1.5; 4]), tensor(&[3], &[1.5; 3])).unwrap();
+    let exact = Enumeration::of(&model);
+    let (mean, error) = contrastive(&exact, 1);
+    let found = gradient(&model, NegativePhase::Contrastive, 1, 1, 43);
+    let off = deviations(&found, &mean, &error);
+    assert!(off < 5.0, "{off} standard errors off");
+}
+
+#[test]
+fn contrastive_divergence_nears_the_gradient_as_steps_grow() {
+    let (model, exact) = (sticky(), Enumeration::of(&sticky()));
+    let gradient_of = exact_gradient(&exact);
+    let mut last = [f64::INFINITY; 2];
+    for steps in [1, 3, 10, 30] {
+        let (mean, error) = contrastive(&exact, steps);
+        let found = gradient(&model, NegativePhase::Contrastive, steps, 1, 41);
+        let noise = error.iter().map(|error| error * error).sum::<f64>().sqrt();
+        let errors = [distance(&mean, &gradient_of), distance(&found, &gradient_of)];
+        assert!((errors[0] - errors[1]).abs() < 4.0 * noise, "CD-{steps}: {errors:?}, noise {noise}");
+        assert!(
+            errors[0] < 0.8 * last[0] && errors[1] < 0.8 * last[1],
+            "CD-{steps}: {last:?}, then {errors:?}"
+        );
+        last = errors;
+    }
+    assert!(last[0] < 0.05, "CD-30 is still {} off", last[0]);
+}
+
+#[test]
+fn persistent_chains_go_on_where_they_were() {
+    const STEPS: usize = 2;
+    let (model, exact) = (sticky(), Enumeration::of(&sticky()));
+    let positive = positive_phase(&exact);
+    // From a coin toss a hidden unit, the first half step included.
+    let mut distribution = exact.visible_after(&[0.125; 8]);
+    distribution = exact.step(&distribution);
+    let mut first: Option<Vec<f64>> = None;
+    for updates in 1..=3 {
+        let (negative, variance) = exact.phase(&distribution);
+        let mean: Vec<f64> =
+            positive.iter().zip(negative).map(|(positive, negative)| positive - negative).collect();
+        // All chains count, however many images there are.
+        let error: Vec<f64> = variance.iter().map(|x| (x / (ROWS + 500) as f64).sqrt()).collect();
+        let found = gradient(&model, NegativePhase::Persistent, STEPS, updates, 42);
+        let off = deviations(&found, &mean, &error);
+        assert!(off < 5.0, "update {updates}: {off} standard errors off");
+        // Chains that start anew would show.
+        let off = deviations(first.get_or_insert_with(|| mean.clone()), &mean, &error);
+        assert!(updates == 1 || off > 7.0, "updates 1 and {updates} differ by {off} standard errors");
+        (0..STEPS).for_each(|_| distribution = exact.step(&distribution));
+    }
+}
+
+/// With one image and one chain, the visible biases' gradient tells where the chain ended, and the rest follows.
+#[test]
+fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
+    let mut model = machine::<f64>(4, 3, 1.0, 13);
+    let exact = Enumeration::of(&model);
+    for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+        for seed in 0..50 {
+            let stream = Stream::named(seed, "chain");
+            let mut learner = Learner::new(&model, phase, 1, 1, stream.substream(0));
+            let image = rows::<f64>(std::iter::once(IMAGES[1]), 4);
+            learner.images_mut(1).copy_from_slice(&image);
+            assert!(learner.update(&mut model, STILL, stream.substream(1)));
+            let found: Vec<f64> = velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect();
+            let end: Vec<f64> = image.iter().zip(&found[12..16]).map(|(v, x)| (v - x).round()).collect();
+            let positive = exact.phase(&exact.walk(IMAGES[1], 0)).0;
+            let negative = exact.phase(&exact.walk(state_of(&end), 0)).0;
+            let expected: Vec<f64> = positive.iter().zip(negative).map(|(x, y)| x - y).collect();
+            assert_near(&found, &expected, 1e-9, &format!("{phase}, seed {seed}"));
+        }
+    }
+}
+
+/// Four updates against the documented formula, with the gradient of each from a learner without momentum and decay.
+fn check_update(phase: NegativePhase, rates: Rates) {
+    let mut model = machine::<f64>(7, 5, 0.8, 6);
+    let stream = Stream::named(50, "chain");
+    let mut learner = Learner::new(&model, phase, 2, 8, stream.substream(0));
+    let mut velocity_by_hand = vec![0.0; 7 * 5 + 7 + 5];
+    for (update, images) in [(1, 8), (2, 8), (3, 3), (4, 8)] {
+        let states = (0..images).map(|row| (row * 37 + update * 11) % 128);
+        learner.images_mut(images).copy_from_slice(&rows(states, 7));
+        let stream = stream.substream(update as u64);
+
+        let mut plain = learner.clone();
+        assert!(plain.update(
+            &mut model.clone(),
+            Rates { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 },
+            stream
+        ));
+        let flat = |model: &Rbm<f64>| {
+            [model.weight(), model.visible_bias(), model.hidden_bias()].map(Tensor::data).concat()
+        };
+        let mut parameters = flat(&model);
+        let updates = velocity_by_hand.iter_mut().zip(&mut parameters).zip(velocity(&plain));
+        for (i, ((velocity, parameter), gradient)) in updates.enumerate() {
+            let decay = if i < 7 * 5 { rates.weight_decay * *parameter } else { 0.0 };
+            *velocity = rates.momentum * *velocity + rates.learning_rate * (gradient - decay);
+            *parameter += *velocity;
+        }
+
+        assert!(learner.update(&mut model, rates, stream));
+        let what = format!("{phase}, {rates:?}, update {update}");
+        assert_near(&velocity(&learner), &velocity_by_hand, 1e-14, &format!("velocity, {what}"));
+        assert_near(&flat(&model), &parameters, 1e-14, &format!("parameter, {what}"));
+    }
+}
+
+#[test]
+fn rate_momentum_and_decay_act_as_documented() {
+    for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+        for (learning_rate, momentum, weight_decay) in
+            [(0.1, 0.0, 0.0), (0.1, 0.9, 0.0), (0.1, 0.0, 0.2), (0.3, 0.5, 0.01)]
+        {
+            check_update(phase, Rates { learning_rate, momentum, weight_decay });
+        }
+    }
+}
+
+fn check_alarm<T: Element>(learning_rate: f64, longest: u64) {
+    let mut model = machine::<T>(20, 10, 0.1, 7);
+    let stream = Stream::named(51, "chain");
+    let mut learner = Learner::new(&model, NegativePhase::Contrastive, 1, 4, stream.substream(0));
+    for update in 1..=longest {
+        learner.images_mut(4).copy_from_slice(&rows((0..4).map(|row| row * 4001 + update as usize), 20));
+        let rates = Rates { learning_rate, momentum: 0.9, weight_decay: 0.0 };
+        let finite = learner.update(&mut model, rates, stream.substream(update));
+        let culprit = model.first_not_finite();
+        assert_eq!(finite, culprit.is_none(), "rate {learning_rate}, update {update}: {culprit:?}");
+        if !finite {
+            return;
+        }
+    }
+    panic!("a rate of {learning_rate} went unnoticed");
+}
+
+#[test]
+fn parameters_that_are_not_finite_are_reported_at_once() {
+    for rate in [f64::INFINITY, f64::NAN, 1e39] {
+        check_alarm::<f32>(rate, 1);
+    }
+    check_alarm::<f32>(1e38, 60);
+    check_alarm::<f64>(f64::INFINITY, 1);
+    check_alarm::<f64>(1e307, 60);
+}
