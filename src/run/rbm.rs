@@ -171,9 +171,9 @@ impl<'a> Run<'a> {
         stop: &dyn Fn() -> bool,
     ) -> Result<(Rbm<f32>, Summary)> {
         let images = digits.train.len();
-        progress.start((self.settings.epochs * images) as u64, "images");
-        let done = self.epoch * images + (self.batch * self.settings.batch).min(images);
-        progress.skip(done as u64);
+        progress.start((self.settings.epochs as u64).saturating_mul(images as u64), "images");
+        let done = self.epoch as u64 * images as u64;
+        progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
         while self.epoch < self.settings.epochs {
             if !self.train_epoch(digits.train.images(), progress, stop)? {
                 self.write_checkpoint(directory)?;
@@ -257,8 +257,8 @@ impl<'a> Run<'a> {
             batch: self.batch + 1,
             parameter: self.model.first_not_finite().unwrap_or("weight"),
             cause: format!(
-                "the likely cause is the learning rate of {} (with momentum {}); try a tenth of it; the \
-                 checkpoint of epoch {} is kept",
+                "the likely cause is the learning rate of {:?} (with momentum {:?}); try a tenth of it; the \
+                 checkpoint after {} epochs is kept",
                 rates.learning_rate, rates.momentum, self.epoch
             ),
         }
