@@ -9,7 +9,7 @@ pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
-use crate::boltzmann::learning::{Learner, Rates, Reading};
+use crate::boltzmann::learning::{Learner, NegativePhase, Rates, Reading};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Images};
 use crate::rng::Stream;
@@ -270,11 +270,10 @@ impl<'a> Run<'a> {
         for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
         }
-        archive.insert_f32(
-            "persistent_chains",
-            &[chains.len() / self.settings.hidden, self.settings.hidden],
-            chains,
-        )?;
+        if self.settings.method == NegativePhase::Persistent {
+            let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
+            archive.insert_f32("persistent_chains", &shape, chains)?;
+        }
         archive.set_metadata("epoch", &self.epoch.to_string());
         archive.set_metadata("batch", &self.batch.to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
@@ -289,8 +288,11 @@ impl<'a> Run<'a> {
             let values = archive.tensor_f32(name, velocity.shape())?;
             velocity.data_mut().copy_from_slice(values);
         }
-        let shape = [chains.len() / hidden, hidden];
-        chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        // Contrastive divergence starts its chains anew, as many as the mini-batch has images.
+        if self.settings.method == NegativePhase::Persistent {
+            let shape = [chains.len() / hidden, hidden];
+            chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        }
         let malformed = |key: &str| {
             let problem =
                 format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
