@@ -4,10 +4,11 @@ mod bench;
 mod info;
 mod rbm;
 mod reproduce;
+mod usage;
 
 use crate::run::interrupt;
 use crate::{Error, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one value, and it lives as long as the process
 enum Command {
     Bench(bench::Bench),
     #[command(subcommand)]
@@ -35,12 +37,18 @@ const BAD_INPUT: u8 = 2;
 ///
 /// Returns 0; 2 after one sentence about bad input; 130 after an interruption.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut command = usage::with_negative_numbers(Arguments::command());
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come here too, with status 0. A closed pipe is nobody's error.
+        Err(error) if is_help(&error) => {
+            // Status 0 where it was asked for. A closed pipe is nobody's error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_INPUT));
+        }
+        Err(error) => {
+            complain(&usage::sentence(&error, &command));
+            return ExitCode::from(BAD_INPUT);
         }
     };
     let result = start().and_then(|()| match arguments.command {
@@ -52,7 +60,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error.to_string());
             match error {
                 Error::Interrupted { .. } => ExitCode::from(interrupt::EXIT_STATUS as u8),
                 _ => ExitCode::from(BAD_INPUT),
@@ -61,11 +69,29 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Text that was asked for, or that stands in for a command that is missing.
+fn is_help(error: &clap::Error) -> bool {
+    use clap::error::ErrorKind::{
+        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion, MissingSubcommand,
+    };
+    matches!(
+        error.kind(),
+        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand
+    )
+}
+
+/// One line on standard error, whose absence is no reason to panic.
+fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {sentence}");
+}
+
 /// What every command needs first.
 fn start() -> Result<()> {
-    equilibria_kernels::Level::from_environment()
-        .map(drop)
-        .map_err(|error| Error::invalid(equilibria_kernels::level::VARIABLE, error))
+    use equilibria_kernels::{Level, level::VARIABLE};
+    Level::from_environment().map(drop).map_err(|error| {
+        let value = std::env::var_os(VARIABLE).unwrap_or_default();
+        Error::invalid(format!("{VARIABLE}={}", value.display()), error)
+    })
 }
 
 /// Sets the number of threads of the process; `None` leaves it to rayon (one a core, or `RAYON_NUM_THREADS`).
@@ -105,7 +131,7 @@ fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -202,7 +202,13 @@ impl Digits {
     pub fn load(source: impl AsRef<std::path::Path>, images: Option<usize>) -> Result<Self> {
         let source = source.as_ref();
         if source.as_os_str() == "synthetic" {
-            return Self::synthetic(images.unwrap_or(SYNTHETIC_TRAIN), SYNTHETIC_TEST);
+            let count = images.unwrap_or(SYNTHETIC_TRAIN);
+            return Self::synthetic(count, SYNTHETIC_TEST).map_err(|error| match error {
+                Error::InvalidArgument { expected, .. } => {
+                    Error::invalid(alloc::format!("--images {count}"), expected)
+                }
+                error => error,
+            });
         }
         let mut digits = mnist::load(source)?;
         if let Some(count) = images {

@@ -97,9 +97,21 @@ impl ModelArguments {
     }
 }
 
-/// Settings of a machine as options; what is not given is the default.
+/// A value of an option; the error says what would be right, and the option's name is put before it.
 fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|error: Error| error.to_string())
+    text.parse().map_err(|error| match error {
+        Error::InvalidArgument { expected, .. } => expected,
+        error => error.to_string(),
+    })
+}
+
+/// A folder's full path, so that a run resumes from anywhere.
+fn absolute(data: &str) -> Result<String> {
+    if data == "synthetic" {
+        return Ok(data.into());
+    }
+    let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
+    path.into_os_string().into_string().map_err(|_| Error::invalid("--data", "a path in UTF-8 is needed"))
 }
 
 /// Test images of these indices as the machine sees them.

@@ -37,6 +37,13 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
+    /// Whether [`RunDirectory::create`] would find the folder free; changes nothing.
+    ///
+    /// **Errors** as [`RunDirectory::create`], but for a use by another process, which only the lock shows.
+    pub fn check(path: &Path, force: bool) -> Result<()> {
+        check_vacant(path, force)
+    }
+
     /// Makes the folder of a new run.
     ///
     /// With `force`, the files of an earlier run in it are removed, those alone; anything else in the folder
@@ -45,11 +52,11 @@ impl RunDirectory {
     /// **Errors** [`Error::InvalidArgument`] if the folder is not empty (without `force`), is not a run's, is a
     /// file, or is in use by another process; [`Error::Io`].
     pub fn create(path: &Path, force: bool) -> Result<Self> {
-        check_vacant(path, force)?;
+        Self::check(path, force)?;
         fs::create_dir_all(path).map_err(|reason| Error::io("creating", path, reason))?;
         let directory = Self { path: path.to_owned(), lock: lock(path)? };
         // Another process may have come and gone between the look and the lock.
-        check_vacant(path, force)?;
+        Self::check(path, force)?;
         for name in WRITTEN {
             let file = path.join(name);
             remove_if_present(&temporary_path(&file))?;
@@ -119,12 +126,17 @@ impl RunDirectory {
         read_config(&self.path.join(CONFIG))
     }
 
-    /// Reads the configuration beside the model that MODEL stands for, without opening the run; `None` if MODEL is
-    /// a file without one.
+    /// Reads the configuration of the run that MODEL stands for, without opening it; `None` if MODEL is a file of
+    /// no run: of another name than a run's, or without a `config.toml` beside it.
     ///
     /// **Errors** as [`RunDirectory::read_config`].
     pub fn config_of<T: DeserializeOwned>(model: &Path) -> Option<Result<T>> {
-        let folder = if model.is_dir() { model } else { model.parent()? };
+        let of_a_run = |name: &OsStr| name == MODEL || name == CHECKPOINT;
+        let folder = match model.is_dir() {
+            true => model,
+            false if model.file_name().is_some_and(of_a_run) => model.parent()?,
+            false => return None,
+        };
         let path = folder.join(CONFIG);
         path.is_file().then(|| read_config(&path))
     }

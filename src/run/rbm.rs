@@ -9,7 +9,7 @@ pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
-use crate::boltzmann::learning::{Learner, Rates, Reading};
+use crate::boltzmann::learning::{Learner, NegativePhase, Rates, Reading};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Images};
 use crate::rng::Stream;
@@ -171,9 +171,9 @@ impl<'a> Run<'a> {
         stop: &dyn Fn() -> bool,
     ) -> Result<(Rbm<f32>, Summary)> {
         let images = digits.train.len();
-        progress.start((self.settings.epochs * images) as u64, "images");
-        let done = self.epoch * images + (self.batch * self.settings.batch).min(images);
-        progress.skip(done as u64);
+        progress.start((self.settings.epochs as u64).saturating_mul(images as u64), "images");
+        let done = self.epoch as u64 * images as u64;
+        progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
         while self.epoch < self.settings.epochs {
             if !self.train_epoch(digits.train.images(), progress, stop)? {
                 self.write_checkpoint(directory)?;
@@ -257,8 +257,8 @@ impl<'a> Run<'a> {
             batch: self.batch + 1,
             parameter: self.model.first_not_finite().unwrap_or("weight"),
             cause: format!(
-                "the likely cause is the learning rate of {} (with momentum {}); try a tenth of it; the \
-                 checkpoint of epoch {} is kept",
+                "the likely cause is the learning rate of {:?} (with momentum {:?}); try a tenth of it; the \
+                 checkpoint after {} epochs is kept",
                 rates.learning_rate, rates.momentum, self.epoch
             ),
         }
@@ -270,11 +270,10 @@ impl<'a> Run<'a> {
         for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
         }
-        archive.insert_f32(
-            "persistent_chains",
-            &[chains.len() / self.settings.hidden, self.settings.hidden],
-            chains,
-        )?;
+        if self.settings.method == NegativePhase::Persistent {
+            let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
+            archive.insert_f32("persistent_chains", &shape, chains)?;
+        }
         archive.set_metadata("epoch", &self.epoch.to_string());
         archive.set_metadata("batch", &self.batch.to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
@@ -289,8 +288,11 @@ impl<'a> Run<'a> {
             let values = archive.tensor_f32(name, velocity.shape())?;
             velocity.data_mut().copy_from_slice(values);
         }
-        let shape = [chains.len() / hidden, hidden];
-        chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        // Contrastive divergence starts its chains anew, as many as the mini-batch has images.
+        if self.settings.method == NegativePhase::Persistent {
+            let shape = [chains.len() / hidden, hidden];
+            chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        }
         let malformed = |key: &str| {
             let problem =
                 format!("'{key}' is not what this run can have reached; the checkpoint is another run's");

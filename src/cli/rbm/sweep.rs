@@ -1,6 +1,6 @@
 //! `equilibria rbm sweep`.
 
-use super::write_output;
+use super::{absolute, write_output};
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::{print, print_json, use_threads};
 use crate::data::Digits;
@@ -11,6 +11,7 @@ use crate::run::{Progress, RunDirectory, interrupt};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Train over hidden units, epochs and Gibbs steps, and draw one chart.
@@ -87,20 +88,29 @@ impl Sweep {
         for (name, values) in
             [("--hidden", &self.hidden), ("--epochs", &self.epochs), ("--steps", &self.steps)]
         {
-            if values.is_empty() || values.contains(&0) {
-                return Err(Error::invalid(name, "write numbers of at least 1, such as 1,5,20"));
+            let distinct: BTreeSet<_> = values.iter().collect();
+            if values.is_empty() || values.contains(&0) || distinct.len() < values.len() {
+                let text: Vec<String> = values.iter().map(ToString::to_string).collect();
+                let expected = "write numbers of at least 1, each once, such as 1,5,20";
+                return Err(Error::invalid(format!("{name} {}", text.join(",")), expected));
             }
         }
         let digits = Digits::load(&self.data, self.images)?;
-        let machines: Vec<Settings> = self.machines();
+        let machines = self.machines()?;
         for settings in &machines {
             settings.check(digits.train.len())?;
         }
         let mut progress = Progress::choose(self.quiet);
         let mut outcomes = Vec::new();
+        let path = |settings: &Settings| {
+            self.out.join(format!("hidden-{}-steps-{}", settings.hidden, settings.steps))
+        };
+        // A folder that is in the way shows before hours of training, not after.
+        for settings in &machines {
+            RunDirectory::check(&path(settings), self.force)?;
+        }
         for settings in machines {
-            let path = self.out.join(format!("hidden-{}-steps-{}", settings.hidden, settings.steps));
-            let directory = RunDirectory::create(&path, self.force)?;
+            let directory = RunDirectory::create(&path(&settings), self.force)?;
             let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
             outcomes.push((settings, summary));
         }
@@ -115,9 +125,10 @@ impl Sweep {
     }
 
     /// Hidden units in the outer loop, Gibbs steps in the inner one.
-    fn machines(&self) -> Vec<Settings> {
+    fn machines(&self) -> Result<Vec<Settings>> {
+        let data = absolute(&self.data)?;
         let settings = |hidden, steps| Settings {
-            data: self.data.clone(),
+            data: data.clone(),
             images: self.images,
             hidden,
             epochs: self.epochs.iter().copied().max().unwrap_or(1),
@@ -129,7 +140,7 @@ impl Sweep {
             ..Settings::default()
         };
         let all = self.hidden.iter().flat_map(|&hidden| self.steps.iter().map(move |&steps| (hidden, steps)));
-        all.map(|(hidden, steps)| settings(hidden, steps)).collect()
+        Ok(all.map(|(hidden, steps)| settings(hidden, steps)).collect())
     }
 }
 

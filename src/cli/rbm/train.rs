@@ -1,13 +1,13 @@
 //! `equilibria rbm train`.
 
-use super::parse;
+use super::{absolute, parse};
+use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::{print, print_json, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
 use crate::run::rbm::{Settings, Summary, resume, train};
 use crate::run::{Progress, RunDirectory, interrupt};
-use crate::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -127,15 +127,6 @@ impl Train {
         settings.check(usize::MAX)?;
         Ok(settings)
     }
-}
-
-/// A folder's full path, so that a run resumes from anywhere.
-fn absolute(data: &str) -> Result<String> {
-    if data == "synthetic" {
-        return Ok(data.into());
-    }
-    let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
-    path.into_os_string().into_string().map_err(|_| Error::invalid("--data", "a path in UTF-8 is needed"))
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {

@@ -76,11 +76,15 @@ impl Settings {
                 return Err(Error::invalid(format!("{name} 0"), expected));
             }
         }
-        if self.hidden > 1 << 20 {
-            return Err(Error::invalid(
-                format!("--hidden {}", self.hidden),
-                "at most 1048576 hidden units fit",
-            ));
+        let at_most = [
+            ("--hidden", self.hidden, 1 << 20, "hidden units fit"),
+            ("--epochs", self.epochs, 1 << 30, "epochs can be counted"),
+            ("--steps", self.steps, 1 << 30, "Gibbs steps can be counted"),
+        ];
+        for (name, value, most, expected) in at_most {
+            if value > most {
+                return Err(Error::invalid(format!("{name} {value}"), format!("at most {most} {expected}")));
+            }
         }
         if self.batch > images {
             let expected = format!("a mini-batch can have at most all {images} training images");

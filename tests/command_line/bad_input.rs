@@ -1,0 +1,174 @@
+//! Bad input: one sentence, status 2, and nothing on the disk is other than before.
+
+use super::{equilibria, equilibria_with, snapshot, trained, write_digits};
+use std::fs;
+use std::path::Path;
+
+/// Beside [`trained`]'s: damaged models, and folders of digits of which something is wrong.
+fn write_bad_files(folder: &Path) {
+    let model = fs::read(folder.join("run/model.safetensors")).unwrap();
+    fs::write(folder.join("cut.st"), &model[..model.len() - 1]).unwrap();
+    fs::write(folder.join("stub.st"), &model[..100]).unwrap();
+    fs::write(folder.join("empty.st"), "").unwrap();
+    fs::write(folder.join("text.st"), "Dear reader, this is not a model. ".repeat(20)).unwrap();
+    fs::create_dir(folder.join("empty")).unwrap();
+    write_digits(&folder.join("small"), 4, 30, 5);
+    for (place, file, keep) in
+        [("no-magic", "train-images-idx3-ubyte", 0), ("cut", "t10k-labels-idx1-ubyte", 11)]
+    {
+        let folder = folder.join(place);
+        write_digits(&folder, 4, 30, 5);
+        let mut bytes = fs::read(folder.join(file)).unwrap();
+        if keep > 0 {
+            bytes.truncate(keep)
+        } else {
+            bytes[2] = 9
+        }
+        fs::write(folder.join(file), bytes).unwrap();
+    }
+    write_digits(&folder.join("part"), 4, 30, 5);
+    fs::remove_file(folder.join("part/train-labels-idx1-ubyte")).unwrap();
+}
+
+/// Arguments, and words of the sentence that they should get.
+const BAD: &[(&str, &str)] = &[
+    ("rbm train --hidden 0", "--hidden 0: a machine needs at least 1 hidden unit"),
+    ("rbm train --hidden abc", "--hidden abc: a whole number"),
+    ("rbm train --hidden -3", "--hidden -3: a whole number"),
+    ("rbm train --hidden 99999999999", "--hidden 99999999999: at most"),
+    ("rbm train --hidden 99999999999999999999999", "this number is too large"),
+    ("rbm train --epochs 0", "--epochs 0: training needs at least 1 epoch"),
+    ("rbm train --epochs 18446744073709551615", "--epochs 18446744073709551615: at most"),
+    ("rbm train --batch 0", "--batch 0: a mini-batch needs at least 1 image"),
+    ("rbm train --images 50 --batch 51", "--batch 51: a mini-batch can have at most all 50"),
+    ("rbm train --images 0", "--images 0: at least 1"),
+    ("rbm train --images 18446744073709551615", "--images 18446744073709551615: "),
+    ("rbm train --data small --images 31 --batch 5", "--images 31: 1 to 30"),
+    ("rbm train --learning-rate abc", "--learning-rate abc: write a number (0.01)"),
+    ("rbm train --learning-rate -1", "--learning-rate -1: a learning rate is a number of at least 0"),
+    ("rbm train --learning-rate NaN", "--learning-rate NaN: write a number"),
+    ("rbm train --learning-rate inf", "--learning-rate inf: write a number"),
+    ("rbm train --momentum 1.5", "--momentum 1.5: momentum is at least 0 and below 1"),
+    ("rbm train --momentum 0.5:0.9", "--momentum 0.5:0.9: write a number"),
+    ("rbm train --weight-decay nan", "weight decay is a number of at least 0"),
+    ("rbm train --weight-decay x", "--weight-decay x: a number is needed"),
+    ("rbm train --method x", "--method x: the methods are cd"),
+    ("rbm train --binarise x", "--binarise x: threshold, sampled or grey"),
+    ("rbm train --steps 0", "--steps 0: the negative phase needs at least 1"),
+    ("rbm train --steps 18446744073709551615", "--steps 18446744073709551615: at most"),
+    ("rbm train --seed -1", "--seed -1: a whole number"),
+    ("rbm train --seed 18446744073709551615", "a seed is at most"),
+    ("rbm train --threads 0", "--threads 0: 1 to 1024"),
+    ("rbm train --threads 1000000", "--threads 1000000: 1 to 1024"),
+    ("rbm train --data nowhere", "nowhere not found in"),
+    ("rbm train --data empty", "fixtures/fetch-mnist"),
+    ("rbm train --data part", "train-labels-idx1-ubyte (plain or with .gz) not found in"),
+    ("rbm train --data no-magic --batch 5", "train-images-idx3-ubyte: at byte 0: "),
+    ("rbm train --data cut --batch 5", "t10k-labels-idx1-ubyte: at byte 8: the header promises 5 labels"),
+    ("rbm train --data empty.st", "give the folder that holds MNIST's four files"),
+    ("rbm train --out empty.st --images 200", "empty.st: is a file; a run needs a folder"),
+    ("rbm train --resume nowhere", "config.toml not found in nowhere"),
+    ("rbm train --resume small", "config.toml not found in small"),
+    ("rbm train --resume run --hidden 3", "'--resume <RUN>' cannot be used with '--hidden <HIDDEN>'"),
+    (
+        "rbm train --hiden 3",
+        "unexpected argument '--hiden' found; tip: a similar argument exists: '--hidden'",
+    ),
+    ("rbm train extra", "unexpected argument 'extra'"),
+    ("rbm train --hidden", "a value is required for '--hidden <HIDDEN>'"),
+    ("rbm sample", "not provided: <MODEL>; see `equilibria rbm sample --help`"),
+    ("rbm sample nowhere", "a model not found in nowhere"),
+    ("rbm sample empty", "model.safetensors not found in empty"),
+    ("rbm sample cut.st", "cut.st: at byte "),
+    ("rbm filters stub.st", "stub.st: at byte 0: "),
+    ("rbm reconstruct text.st", "text.st: at byte 0: not a safetensors file"),
+    ("rbm sample empty.st", "empty.st: at byte 0: 0 bytes"),
+    ("rbm sample run --from test:99999", "test:99999: the test images are 0 to 1999"),
+    ("rbm sample run --from foo", "--from foo: write test:INDEX"),
+    ("rbm sample run --from test:", "--from test:: write test:INDEX"),
+    ("rbm sample run --steps 10,1", "write rising numbers of at least 1"),
+    ("rbm sample run --steps 1,x", "--steps x: a whole number"),
+    ("rbm sample run --from noise --chains 0", "--chains 0: 1 to 1000"),
+    ("rbm sample run --data small", "expected shape (784), found (16)"),
+    ("rbm reconstruct run --rows 5..40", "rows 5..40: an image has the rows 0 to 27"),
+    ("rbm reconstruct run --rows 9..2", "--rows 9..2: write FIRST..LAST"),
+    ("rbm reconstruct run --rows x", "--rows x: write FIRST..LAST"),
+    ("rbm reconstruct run --rows 18446744073709551615..18446744073709551615", "write FIRST..LAST"),
+    ("rbm reconstruct run --images 0", "--images 0: 1 to 2000 test images"),
+    ("rbm reconstruct run --images 2001", "--images 2001: 1 to 2000 test images"),
+    ("rbm filters run --count 0", "--count 0: at least 1 filter"),
+    ("rbm filters run --out run", "writing run: "),
+    ("rbm sweep --hidden 5,5", "--hidden 5,5: write numbers of at least 1, each once"),
+    ("rbm sweep --steps 0", "--steps 0: write numbers of at least 1"),
+    ("rbm sweep --images 200 --batch 201", "--batch 201: a mini-batch can have at most"),
+    ("rbm samp run", "unrecognized subcommand 'samp'; tip: a similar subcommand exists: 'sample'"),
+    ("nonsense", "unrecognized subcommand 'nonsense'; see `equilibria --help`"),
+    ("info --threads 2", "unexpected argument '--threads'"),
+];
+
+#[test]
+fn bad_input_gets_one_sentence_and_changes_nothing() {
+    let folder = trained();
+    write_bad_files(folder.path());
+    let before = snapshot(folder.path());
+    for (arguments, words) in BAD {
+        check(folder.path(), arguments, words, &[]);
+        assert!(snapshot(folder.path()) == before, "`{arguments}` left something behind");
+    }
+    let simd = [("EQUILIBRIA_SIMD", "nonsense")];
+    for arguments in ["info", "rbm train", "rbm sample run"] {
+        check(folder.path(), arguments, "EQUILIBRIA_SIMD=nonsense: not a SIMD level", &simd);
+    }
+    assert!(snapshot(folder.path()) == before);
+}
+
+#[track_caller]
+fn check(folder: &Path, arguments: &str, words: &str, environment: &[(&str, &str)]) {
+    let outcome = equilibria_with(folder, arguments, environment);
+    let text = &outcome.stderr;
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "`{arguments}`: {text}");
+    assert!(text.starts_with("error: ") && text.ends_with('\n'), "`{arguments}`: {text}");
+    assert_eq!(text.lines().count(), 1, "`{arguments}`: {text}");
+    assert!(text.contains(words) && !text.contains("panicked"), "`{arguments}`: {text}");
+}
+
+#[test]
+fn damaged_runs_are_not_continued() {
+    let folder = trained();
+    let damage = |file: &str, content: &[u8], words: &str| {
+        let path = folder.path().join("run").join(file);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, content).unwrap();
+        check(folder.path(), "rbm train --resume run", words, &[]);
+        fs::write(&path, good).unwrap();
+    };
+    let checkpoint = fs::read(folder.path().join("run/checkpoint.safetensors")).unwrap();
+    let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    let changed = |from: &str, to: &str| config.replace(from, to).into_bytes();
+    damage("checkpoint.safetensors", &checkpoint[..checkpoint.len() - 4], "checkpoint.safetensors: at byte ");
+    let model = fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    damage("checkpoint.safetensors", &model, "checkpoint.safetensors: at byte 8: ");
+    damage("config.toml", b"hidden = [", "config.toml: at byte ");
+    damage("config.toml", b"hidden = 8", "config.toml: at byte ");
+    damage("config.toml", &changed("hidden = 8", "hidden = 9"), "has shape (784, 8), expected (784, 9)");
+    damage("config.toml", &changed("hidden = 8", "hidden = 0"), "--hidden 0: ");
+    damage(
+        "config.toml",
+        &changed("epochs = 2", "epochs = 1"),
+        "'epoch' is not what this run can have reached",
+    );
+    damage("config.toml", &changed("\"pcd\"", "\"dcp\""), "the methods are cd");
+    damage("config.toml", &changed("seed = 1", "seed = 1\ncolour = 3"), "unknown field `colour`");
+    damage("metrics.csv", b"epoch,loss\n1,2\n", "metrics.csv: at byte 0: the header is");
+    equilibria(folder.path(), "rbm train --resume run -q").succeeded();
+}
+
+#[test]
+fn help_stands_in_for_a_command_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in ["", "rbm"] {
+        let outcome = equilibria(folder.path(), arguments);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
+        assert!(outcome.stderr.contains("Commands:"), "{}", outcome.stderr);
+    }
+}

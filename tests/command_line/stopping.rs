@@ -1,0 +1,176 @@
+//! Runs that end early: diverged, killed, interrupted.
+
+use super::{BINARY, equilibria, monitors, write_digits};
+use equilibria::checkpoint::Archive;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn start(folder: &Path, arguments: &str) -> Child {
+    Command::new(BINARY)
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The checkpoint of `run`, if there is one; it must be whole.
+fn checkpoint(run: &Path) -> Option<Archive> {
+    let bytes = fs::read(run.join("checkpoint.safetensors")).ok()?;
+    let archive = Archive::from_bytes(&bytes, "checkpoint").unwrap();
+    for name in ["weight", "visible_bias", "hidden_bias"] {
+        assert!(archive.names().any(|found| found == name), "{name}");
+    }
+    Some(archive)
+}
+
+fn counted(archive: &Archive, key: &str) -> usize {
+    archive.required_metadata(key).unwrap().parse().unwrap()
+}
+
+#[track_caller]
+fn assert_same_end(run: &Path, reference: &Path) {
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(run) == model(reference), "the models differ");
+    assert_eq!(monitors(run), monitors(reference));
+}
+
+#[test]
+fn divergence_names_place_and_cause_and_keeps_the_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let train =
+        "rbm train --images 200 --hidden 8 --epochs 4 --batch 20 --learning-rate 0.05:1e30@3 --out run -q";
+    let resume = "rbm train --resume run -q";
+    for arguments in [train, resume] {
+        let outcome = equilibria(folder.path(), arguments);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
+        let text = outcome.stderr;
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+        for words in
+            ["is no longer finite in epoch 3, batch ", "the learning rate of 1e30", "after 2 epochs is kept"]
+        {
+            assert!(text.contains(words), "{text}");
+        }
+        let parameter = ["weight", "visible_bias", "hidden_bias"].iter().find(|&name| text.contains(name));
+        assert!(parameter.is_some(), "{text}");
+        let checkpoint = checkpoint(&run).unwrap();
+        assert_eq!((counted(&checkpoint, "epoch"), counted(&checkpoint, "batch")), (2, 0));
+        assert!(checkpoint.tensor_f32("weight", &[784, 8]).unwrap().iter().all(|x| x.is_finite()));
+        assert_eq!(monitors(&run).len(), 3);
+        assert!(!run.join("model.safetensors").exists());
+    }
+    let outcome = equilibria(folder.path(), "rbm sample run");
+    assert!(outcome.status == Some(2) && outcome.stderr.contains("has not ended yet"), "{outcome:?}");
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_run_that_ends_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, reference) = (folder.path().join("run"), folder.path().join("reference"));
+    write_digits(&folder.path().join("digits"), 6, 103, 20);
+    let train = "rbm train --data digits --hidden 7 --epochs 250 --batch 10 --out";
+    let clock = Instant::now();
+    equilibria(folder.path(), &format!("{train} reference -q")).succeeded();
+    let whole = clock.elapsed();
+
+    let mut reached = vec![0];
+    for kill in 0..8_u32 {
+        let begun = checkpoint(&run).is_some();
+        let mut child = match begun {
+            true => start(folder.path(), "rbm train --resume run"),
+            false => start(folder.path(), &format!("{train} run --force")),
+        };
+        // Fractions of the run without a pattern, from a twentieth to a seventh.
+        std::thread::sleep(whole.mul_f64(0.05 + 0.09 * (f64::from(kill) * 0.618).fract()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let Some(checkpoint) = checkpoint(&run) else { continue };
+        let epoch = counted(&checkpoint, "epoch");
+        assert!(epoch >= *reached.last().unwrap(), "epoch {epoch} after {reached:?}");
+        reached.push(epoch);
+    }
+    reached.dedup();
+    assert!(reached.len() > 2, "no kill came amid the run: epochs {reached:?} of 250");
+    equilibria(folder.path(), "rbm train --resume run -q").succeeded();
+    assert_same_end(&run, &reference);
+    let left = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.ends_with(".tmp")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Starts a run, presses Ctrl-C once epoch 1 is over, and returns what the run said after that.
+#[cfg(unix)]
+fn interrupt(folder: &Path, train: &str, delay: Duration) -> String {
+    use std::io::{BufRead, BufReader, Read};
+
+    let mut child = start(folder, train);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("epoch   1/") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the run ended before its first epoch");
+    }
+    std::thread::sleep(delay);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    said
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_the_batch_and_the_run_ends_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, reference) = (folder.path().join("run"), folder.path().join("reference"));
+    write_digits(&folder.path().join("digits"), 8, 12_001, 20);
+    let train = "rbm train --data digits --hidden 24 --epochs 6 --batch 2 --binarise sampled --out";
+    equilibria(folder.path(), &format!("{train} reference -q")).succeeded();
+
+    // The signal may come between two epochs; then once more, at another moment.
+    let mut last = None;
+    for attempt in 0..6 {
+        let delay = Duration::from_millis(5 + 7 * attempt);
+        let said = interrupt(folder.path(), &format!("{train} run --force"), delay);
+        let checkpoint = checkpoint(&run).unwrap();
+        let (epoch, batch) = (counted(&checkpoint, "epoch"), counted(&checkpoint, "batch"));
+        assert!((1..6).contains(&epoch) && batch <= 6_001, "epoch {epoch}, batch {batch}");
+        assert!(!run.join("model.safetensors").exists() && !run.join("summary.json").exists());
+        if batch > 0 {
+            last = said.lines().last().map(str::to_owned);
+            break;
+        }
+    }
+    // The last line says what to type.
+    let last = last.expect("no signal came amid an epoch");
+    let resume = last.strip_prefix("error: interrupted; `equilibria ").and_then(|rest| rest.split_once('`'));
+    equilibria(folder.path(), resume.unwrap_or_else(|| panic!("{last}")).0).succeeded();
+    assert_same_end(&run, &reference);
+}
+
+#[test]
+fn a_run_in_use_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("digits"), 6, 103, 20);
+    let train = "rbm train --data digits --hidden 7 --epochs 1000000 --batch 10 --out run";
+    let mut child = start(folder.path(), train);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while checkpoint(&folder.path().join("run")).is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let outcomes =
+        ["rbm train --resume run", &format!("{train} --force")].map(|it| equilibria(folder.path(), it));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for outcome in outcomes {
+        assert!(
+            outcome.status == Some(2) && outcome.stderr.contains("in use by another process"),
+            "{outcome:?}"
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Does a seed decide every bit of a run, whatever the threads, the interruptions and the machine's load?
+
+#![cfg(feature = "cli")]
+
+use equilibria::boltzmann::learning::NegativePhase;
+use equilibria::data::{Binarisation, Digits};
+use equilibria::run::rbm::{Settings, Summary, resume, train};
+use equilibria::run::{Progress, ProgressKind, RunDirectory};
+use equilibria::{Error, Result};
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+
+/// 203 images make four mini-batches of 60, the last of 23.
+const IMAGES: usize = 203;
+const BATCHES: usize = 4;
+
+fn digits() -> Digits {
+    Digits::synthetic(IMAGES, 40).unwrap()
+}
+
+fn settings(method: NegativePhase, binarise: Binarisation) -> Settings {
+    Settings {
+        binarise,
+        method,
+        hidden: 70,
+        epochs: 3,
+        batch: 60,
+        steps: 2,
+        momentum: "0.5:0.9@2".parse().unwrap(),
+        ..Settings::default()
+    }
+}
+
+/// What training may be like: both methods, all ways to binarise.
+fn kinds() -> Vec<Settings> {
+    use Binarisation::{Grey, Sampled, Threshold};
+    use NegativePhase::{Contrastive, Persistent};
+    [(Contrastive, Threshold), (Persistent, Sampled), (Persistent, Threshold), (Contrastive, Grey)]
+        .map(|(method, binarise)| settings(method, binarise))
+        .into()
+}
+
+/// A stop that comes at the `checks`-th question.
+fn after(checks: usize) -> impl Fn() -> bool {
+    let left = Cell::new(checks);
+    move || {
+        let stop = left.get() == 0;
+        left.set(left.get().saturating_sub(1));
+        stop
+    }
+}
+
+fn quiet() -> Progress {
+    Progress::new(ProgressKind::Quiet)
+}
+
+fn begin(path: &Path, settings: &Settings, digits: &Digits, stop: &dyn Fn() -> bool) -> Result<Summary> {
+    let directory = RunDirectory::create(path, true)?;
+    train(&directory, settings, digits, &mut quiet(), stop).map(|outcome| outcome.1)
+}
+
+fn go_on(path: &Path, digits: &Digits, stop: &dyn Fn() -> bool) -> Result<Summary> {
+    resume(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
+}
+
+#[track_caller]
+fn assert_interrupted(result: Result<Summary>) {
+    assert!(matches!(result, Err(Error::Interrupted { .. })), "{result:?}");
+}
+
+/// All that a run leaves, but for the seconds: model, checkpoint's tensors, rows of the monitors.
+#[derive(PartialEq)]
+struct Trace {
+    model: Vec<u8>,
+    checkpoint: Vec<(String, Vec<u32>)>,
+    monitors: Vec<String>,
+}
+
+fn trace(path: &Path) -> Trace {
+    let directory = RunDirectory::open(path).unwrap();
+    let checkpoint = directory.read_checkpoint().unwrap();
+    let bits = |name: &str| {
+        let values = checkpoint.tensor_f32(name, checkpoint.shape(name).unwrap()).unwrap();
+        values.iter().map(|value| value.to_bits()).collect()
+    };
+    let metrics = fs::read_to_string(directory.metrics_path()).unwrap();
+    Trace {
+        model: fs::read(path.join("model.safetensors")).unwrap(),
+        checkpoint: checkpoint.names().map(|name| (name.to_owned(), bits(name))).collect(),
+        monitors: metrics.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect(),
+    }
+}
+
+#[track_caller]
+fn assert_same(found: &Trace, expected: &Trace, what: &str) {
+    assert_eq!(found.monitors, expected.monitors, "{what}");
+    assert!(found.checkpoint == expected.checkpoint, "the checkpoints differ: {what}");
+    assert!(found.model == expected.model, "the models differ: {what}");
+}
+
+/// The trace of a whole run.
+fn whole(settings: &Settings) -> Trace {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    begin(&path, settings, &digits(), &|| false).unwrap();
+    trace(&path)
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    for settings in kinds() {
+        let settings = Settings { hidden: 300, epochs: 2, ..settings };
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| whole(&settings))
+        };
+        let one = with(1);
+        for threads in [2, 3, 8] {
+            assert_same(&with(threads), &one, &format!("{threads} threads, {settings:?}"));
+        }
+    }
+}
+
+#[test]
+fn the_seed_alone_makes_the_difference() {
+    for settings in kinds() {
+        let first = whole(&settings);
+        assert_same(&whole(&settings), &first, "twice the same");
+        let other = whole(&Settings { seed: 2, ..settings });
+        assert!(
+            other.model != first.model && other.monitors != first.monitors,
+            "another seed changes nothing"
+        );
+    }
+}
+
+#[test]
+fn a_run_resumed_after_any_batch_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, digits) = (folder.path().join("run"), digits());
+    for settings in kinds() {
+        let expected = whole(&settings);
+        for checks in 0..settings.epochs * BATCHES {
+            assert_interrupted(begin(&path, &settings, &digits, &after(checks)));
+            let summary = go_on(&path, &digits, &|| false).unwrap();
+            assert_eq!(summary.epochs.len(), settings.epochs);
+            assert_same(&trace(&path), &expected, &format!("stopped after {checks} batches, {settings:?}"));
+        }
+        // Once more where nothing is left to do.
+        go_on(&path, &digits, &|| false).unwrap();
+        assert_same(&trace(&path), &expected, "resumed at the end");
+    }
+}
+
+#[test]
+fn a_run_of_single_batches_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, digits) = (folder.path().join("run"), digits());
+    for settings in kinds() {
+        assert_interrupted(begin(&path, &settings, &digits, &after(1)));
+        for _ in 1..settings.epochs * BATCHES - 1 {
+            assert_interrupted(go_on(&path, &digits, &after(1)));
+        }
+        go_on(&path, &digits, &after(1)).unwrap();
+        assert_same(&trace(&path), &whole(&settings), &format!("{settings:?}"));
+    }
+}
+
+/// Trains by the command and returns the model and the last exact pseudo-log-likelihood.
+fn by_command(folder: &Path, arguments: &str, environment: &[(&str, &str)]) -> (Vec<u8>, f64) {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_equilibria"))
+        .args(
+            "rbm train --images 1010 --hidden 40 --epochs 3 --batch 50 --out run --force --json -q"
+                .split(' '),
+        )
+        .args(arguments.split_whitespace())
+        .envs(environment.iter().copied())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let likelihood = summary["epochs"][2]["pseudo_log_likelihood"].as_f64().unwrap();
+    (fs::read(folder.join("run/model.safetensors")).unwrap(), likelihood)
+}
+
+#[test]
+fn the_command_gives_the_same_model_for_any_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = by_command(folder.path(), "--threads 1", &[]);
+    for threads in ["2", "5"] {
+        let arguments = format!("--threads {threads}");
+        assert!(by_command(folder.path(), &arguments, &[]) == one, "{threads} threads");
+    }
+    assert!(by_command(folder.path(), "", &[("RAYON_NUM_THREADS", "3")]) == one, "RAYON_NUM_THREADS");
+}
+
+/// Levels round differently, so that a sampled state differs now and then; what is learned is as good.
+#[test]
+fn every_level_learns_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut likelihoods = Vec::new();
+    for level in equilibria_kernels::Level::available() {
+        let environment = [("EQUILIBRIA_SIMD", level.name())];
+        let first = by_command(folder.path(), "", &environment);
+        assert!(by_command(folder.path(), "--threads 2", &environment) == first, "{}", level.name());
+        likelihoods.push((level.name(), first.1));
+    }
+    let values = || likelihoods.iter().map(|found| found.1);
+    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    assert!(most - least < 1.0 && (-200.0..-50.0).contains(&most), "nats an image: {likelihoods:?}");
+}
