@@ -212,7 +212,7 @@ fn heading(report: &Report) -> String {
     };
     format!(
         "\
-SIMD level {level}, {threads} threads; f32 multiply-add peak {one:.1} GFLOP/s on one thread and
+SIMD level {level}, threads {threads}; f32 multiply-add peak {one:.1} GFLOP/s on one thread and
 {all:.1} GFLOP/s on all; copy (read + written) {copy:.1} GB/s on all
 
 speed  upper decile of interleaved slices

@@ -112,3 +112,31 @@ fn measure<T: Scalar>(context: &Context, shape: Shape) -> Result<Gemm> {
         matrixmultiply_gflops: gflops(seconds[2]),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::products::{Operands, Ours, Peer, Shape, TRANSPOSED, shape};
+    use equilibria_kernels::Level;
+
+    #[test]
+    fn a_single_wrong_element_is_found() {
+        let small = [shape(12, 10, 50), shape(1, 1, 1)];
+        let small = small.into_iter().chain(TRANSPOSED.map(|s| Shape { m: 12, n: 10, k: 50, ..s }));
+        for shape in small {
+            let operands = Operands::<f32>::new(Level::detect(), shape);
+            let (mut ours, mut peer) = (Ours::new(&operands), Peer::new(&operands));
+            ours.call();
+            peer.call();
+            assert_eq!(operands.check(&ours.c, &peer.c), Ok(()));
+            for place in 0..ours.c.len() {
+                for wrong in [ours.c[place] + 0.1, f32::NAN] {
+                    let right = std::mem::replace(&mut ours.c[place], wrong);
+                    assert!(operands.check(&ours.c, &peer.c).is_err(), "{shape}: element {place} of {wrong}");
+                    ours.c[place] = right;
+                }
+            }
+            let zeros = vec![0.0; ours.c.len()];
+            assert!(operands.check(&zeros, &zeros).is_err(), "{shape}: both wrong");
+        }
+    }
+}
