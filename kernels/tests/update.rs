@@ -1,4 +1,4 @@
-//! Do the fused update and the sums of logarithms of mixtures do what they say, at every level, length and place?
+//! Do the fused update and the log-mixture sums do what they say, at every level, length and place?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -93,7 +93,7 @@ fn check_log_mixture<T: Scalar>(farthest: f64) {
                 let exact: f64 = (0..length).map(term).sum();
                 let size: f64 = (0..length).map(|i| term(i).abs()).sum();
                 let found = reduce::log_mixture(level, &p, &q, &factor).to_f64();
-                // Each argument has three roundings, each logarithm a few; a lane sums up to length / lanes / 4.
+                // Each argument has three roundings, each logarithm a few, and each sum one more.
                 let bound = epsilon * (3.0 * length as f64 + (4.0 + length as f64 / 4.0) * size);
                 let error = (found - exact).abs();
                 assert!(

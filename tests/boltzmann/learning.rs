@@ -114,7 +114,7 @@ fn contrastive_divergence_follows_the_chain_after_its_steps() {
     }
 }
 
-/// A unit above and one below that hang together: numbers used twice, for h and then for v, would show at once.
+/// A unit above hangs together with one below: numbers used twice, for h and then for v, would show.
 #[test]
 fn hidden_and_visible_states_are_drawn_from_different_numbers() {
     let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
@@ -172,7 +172,7 @@ fn persistent_chains_go_on_where_they_were() {
     }
 }
 
-/// With one image and one chain, the visible biases' gradient tells where the chain ended, and the rest follows.
+/// With one image and one chain, the gradient of b tells where the chain ended, and the rest follows.
 #[test]
 fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
     let mut model = machine::<f64>(4, 3, 1.0, 13);
@@ -194,7 +194,7 @@ fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
     }
 }
 
-/// Four updates against the documented formula, with the gradient of each from a learner without momentum and decay.
+/// Four updates against the documented formula; a learner without momentum and decay gives each gradient.
 fn check_update(phase: NegativePhase, rates: Rates) {
     let mut model = machine::<f64>(7, 5, 0.8, 6);
     let stream = Stream::named(50, "chain");

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! No term cancels, e^W and e^-W are computed once for all images, and one logarithm serves the product of
-//! several factors. Machines with weights beyond the range of such products take the left side, in f64. `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration`.
+//! several factors. A machine with weights beyond the range of such products takes the left side, in f64.
+//! `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration`.
 
 use crate::boltzmann::Rbm;
 use crate::parallel::for_each_row;
