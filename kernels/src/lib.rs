@@ -1,8 +1,8 @@
 //! The SIMD kernels of `equilibria`: slices in, slices out.
 //!
 //! Every kernel takes a [`Level`], checks its lengths, never allocates (the caller passes workspace) and reads
-//! no uninitialised memory. An algorithm is written once over `Lanes` ([`lanes`]) and compiled once a level
-//! ([`dispatch`]). Without feature `std` the crate needs `core` alone.
+//! no uninitialised memory. An algorithm is written once over `lanes::Lanes` and compiled once a level
+//! (`dispatch`). Without feature `std` the crate needs `core` alone.
 
 #![no_std]
 

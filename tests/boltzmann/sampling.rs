@@ -220,7 +220,7 @@ fn impossible_reconstructions_are_errors() {
     assert!(words(run(&[0.0; 5], &[true; 4], effort)).contains("missing pixels"));
     assert!(words(run(&[0.0; 7], &[true; 5], effort)).contains("missing pixels"));
     assert!(words(run(&[0.0; 5], &[true; 5], Effort { burn_in: 9, average: 0 })).contains("1 step"));
-    assert_eq!(run(&[], &[true; 5], effort).unwrap(), []);
+    assert!(run(&[], &[true; 5], effort).unwrap().is_empty());
 }
 
 #[test]
