@@ -32,13 +32,13 @@ mod serial;
 pub use blocking::CacheSizes;
 pub use epilogue::{Activation, Epilogue};
 
-use crate::dispatch::dispatch;
 use crate::lanes::Scalar;
 use crate::level::Level;
 use crate::matrix::{MatrixMut, MatrixRef};
 use crate::threads;
 use blocking::Grid;
-use serial::{Product, SerialGemm};
+use serial::Product;
+pub(crate) use serial::SerialGemm;
 
 /// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
 pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
@@ -115,7 +115,7 @@ pub fn gemm<T: Scalar>(
     }
 
     if grid.tasks() == 1 {
-        dispatch(level, SerialGemm { product, blocks: grid.blocks, workspace });
+        T::gemm(level, SerialGemm { product, blocks: grid.blocks, workspace });
         return;
     }
     let shared = Shared { product, workspace: workspace.as_mut_ptr() };
@@ -133,7 +133,7 @@ pub fn gemm<T: Scalar>(
                 ),
             )
         };
-        dispatch(level, SerialGemm { product, blocks: grid.blocks, workspace });
+        T::gemm(level, SerialGemm { product, blocks: grid.blocks, workspace });
     });
 }
 

@@ -12,6 +12,9 @@ pub(crate) mod words;
 
 use words::Words;
 
+use crate::dispatch::dispatch;
+use crate::gemm::SerialGemm;
+use crate::level::Level;
 use crate::math::constants::Constants;
 use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -57,6 +60,8 @@ pub trait Scalar:
 
 pub(crate) mod sealed {
     use super::Lanes;
+    use crate::gemm::SerialGemm;
+    use crate::level::Level;
 
     /// The lane tokens of a scalar at each level.
     pub trait Tokens: Sized {
@@ -65,6 +70,10 @@ pub(crate) mod sealed {
         type Avx2: Lanes<Scalar = Self>;
         #[cfg(target_arch = "x86_64")]
         type Avx512: Lanes<Scalar = Self>;
+
+        /// The product of one thread, compiled in this crate: as a generic function it would be compiled again, for
+        /// minutes, in every crate that multiplies matrices.
+        fn gemm(level: Level, gemm: SerialGemm<'_, Self>);
 
         /// C <- alpha A B + beta C, of sizes (m, k, n), operands with row and column strides.
         ///
@@ -90,6 +99,10 @@ macro_rules! scalar {
             type Avx2 = avx2::$avx2;
             #[cfg(target_arch = "x86_64")]
             type Avx512 = avx512::$avx512;
+
+            fn gemm(level: Level, gemm: SerialGemm<'_, Self>) {
+                dispatch(level, gemm);
+            }
 
             #[cfg(feature = "matrixmultiply")]
             unsafe fn matrixmultiply(

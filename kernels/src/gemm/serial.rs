@@ -64,10 +64,10 @@ impl<T: Copy> Product<T> {
 }
 
 /// One thread's product with its workspace.
-pub(super) struct SerialGemm<'a, T> {
-    pub product: Product<T>,
-    pub blocks: Blocks,
-    pub workspace: &'a mut [T],
+pub struct SerialGemm<'a, T> {
+    pub(super) product: Product<T>,
+    pub(super) blocks: Blocks,
+    pub(super) workspace: &'a mut [T],
 }
 
 /// Largest register tile: 12 x 32 of f32 at AVX-512.
