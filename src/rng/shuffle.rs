@@ -107,7 +107,7 @@ mod tests {
         }
 
         fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
-            unimplemented!("words alone are drawn")
+            unreachable!("words alone are drawn")
         }
     }
 
