@@ -8,7 +8,7 @@ use crate::lanes::{Lanes, Scalar};
 use crate::level::{Kind, Level};
 
 /// A kernel with its arguments.
-pub(crate) trait Operation<T: Scalar> {
+pub trait Operation<T: Scalar> {
     type Output;
 
     /// Runs the kernel. Implementations are `#[inline(always)]`.
@@ -45,6 +45,30 @@ unsafe fn avx2<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn avx512<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx512::new() })
+}
+
+/// As [`avx2`], never inlined.
+///
+/// # Safety
+/// The CPU has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+pub(crate) unsafe fn avx2_apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx2::new() })
+}
+
+/// As [`avx512`], never inlined.
+///
+/// # Safety
+/// The CPU has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+pub(crate) unsafe fn avx512_apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
     // SAFETY: the caller owes the features that the token stands for.
     operation.run(unsafe { T::Avx512::new() })
 }

@@ -2,22 +2,21 @@
 //! van de Geijn 2015).
 //!
 //! ```text
-//! for jc in 0..n by NC                    B's slab (KC x NC), packed
-//!   for pc in 0..k by KC                  C is read and written once a depth block
-//!     pack B(pc.., jc..) into micropanels of NR columns
-//!     for ic in 0..m by MC                A's block (MC x KC), packed, stays in L2
-//!       pack A(ic.., pc..) into micropanels of MR rows
-//!       for jr in 0..NC by NR             B's micropanel (KC x NR) stays in L2, streams through L1
-//!         for ir in 0..MC by MR           A's micropanels stream from L2
-//!           microkernel: an MR x NR tile of C in registers, KC steps
+//! for pc in 0..k by KC                    C is read and written once a depth block
+//!   for ic in 0..m by MC                  A's block (MC x KC) stays in L2: packed, or where it lies
+//!     for jr in 0..n by NR                B's micropanel (KC x NR) stays in L1
+//!       for ir in 0..MC by MR             A's micropanels stream from L2; the first tile packs B's
+//!         microkernel: an MR x NR tile of C in registers, KC steps
 //! ```
 //!
 //! A tile holds `NV` vectors of a row of C times `MR` rows; a step of depth loads `NV` vectors of B and
 //! broadcasts `MR` scalars of A. Edges have tiles of their own sizes, so that nothing is computed twice.
 //!
-//! Two shortcuts: a small A is read where it lies (broadcasts do not care about its layout), and so is B if its
-//! rows are contiguous and used by few tiles. Whatever the path and the split over threads, an element of C is
-//! the same chain of multiply-adds, so the result depends on the shape and the level alone.
+//! Three things make it differ from the books. B's micropanel is packed by the first tile that uses it, whose
+//! multiply-adds hide the loads, so that there is no slab of B and no loop for it. A is read where it lies
+//! (broadcasts do not care about its layout) unless its rows would fight for the same sets of L1. One or two rows
+//! have a path without packing. Whatever the path and the split over threads, an element of C is the same chain of
+//! multiply-adds, so the result depends on the shape and the level alone.
 //!
 //! Letters: C is m x n, A is m x k, B is k x n.
 
@@ -119,18 +118,17 @@ pub fn gemm<T: Scalar>(
         return;
     }
     let shared = Shared { product, workspace: workspace.as_mut_ptr() };
-    threads::for_each(grid.tasks(), &|task| {
+    threads::for_each(grid.tasks(), &|task, worker| {
         let shared = &shared;
         let (rows, columns) = grid.part(task);
+        let len = grid.workspace_per_thread;
+        assert!((worker + 1) * len <= needed, "a worker that the workspace has no part for");
         // SAFETY: `part` gives disjoint blocks of C within its m x n, `is_injective` made blocks disjoint in
-        // memory, and task < tasks(), so that this part of the workspace is this task's alone and inside it.
+        // memory. A worker has one task at a time and its own part of the workspace, which `needed` contains.
         let (product, workspace) = unsafe {
             (
                 shared.product.block(rows, columns),
-                core::slice::from_raw_parts_mut(
-                    shared.workspace.add(task * grid.workspace_per_task),
-                    grid.workspace_per_task,
-                ),
+                core::slice::from_raw_parts_mut(shared.workspace.add(worker * len), len),
             )
         };
         T::gemm(level, SerialGemm { product, blocks: grid.blocks, workspace });

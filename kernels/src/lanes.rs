@@ -12,7 +12,7 @@ pub(crate) mod words;
 
 use words::Words;
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{Operation, dispatch};
 use crate::gemm::SerialGemm;
 use crate::level::Level;
 use crate::math::constants::Constants;
@@ -166,6 +166,9 @@ pub trait Lanes: Copy {
     /// # Safety
     /// The CPU has the level's instructions.
     unsafe fn new() -> Self;
+
+    /// Runs `operation` in a function of its own, compiled for this level: its loops get all the registers.
+    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output;
 
     fn splat(self, x: Self::Scalar) -> Self::Vector;
 

@@ -11,23 +11,29 @@ pub fn count() -> usize {
     1
 }
 
-/// Runs `task(0)` ... `task(tasks - 1)`, in parallel where there are threads for it. Allocates nothing.
-pub fn for_each(tasks: usize, task: &(impl Fn(usize) + Sync)) {
+/// Calls `run(task, worker)` for each task of `0..tasks`, in parallel where there are threads for it. No two calls
+/// that run at the same time have the same `worker`, which is less than [`count`]. Allocates nothing.
+///
+/// `run` must not call back into rayon: a worker that waits there could take up another task.
+pub fn for_each(tasks: usize, run: &(impl Fn(usize, usize) + Sync)) {
     #[cfg(feature = "parallel")]
-    split(0, tasks, task);
-    #[cfg(not(feature = "parallel"))]
-    (0..tasks).for_each(task);
+    if count() > 1 {
+        // `join` enters the pool from outside; a pool's workers are numbered from 0.
+        rayon::join(|| split(0, tasks, run), || ());
+        return;
+    }
+    (0..tasks).for_each(|task| run(task, 0));
 }
 
 /// Halves the range until single tasks are left; `join` keeps its jobs on the stack.
 #[cfg(feature = "parallel")]
-fn split(first: usize, end: usize, task: &(impl Fn(usize) + Sync)) {
+fn split(first: usize, end: usize, run: &(impl Fn(usize, usize) + Sync)) {
     match end - first {
         0 => {}
-        1 => task(first),
+        1 => run(first, rayon::current_thread_index().expect("inside a pool")),
         length => {
             let middle = first + length / 2;
-            rayon::join(|| split(first, middle, task), || split(middle, end, task));
+            rayon::join(|| split(first, middle, run), || split(middle, end, run));
         }
     }
 }

@@ -1,100 +1,111 @@
 //! A tile of C in registers.
 
+use crate::dispatch::Operation;
 use crate::lanes::{Lanes, Scalar};
 
 /// Where a tile's operands lie, and where the tile goes.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<T> {
     pub depth: usize,
-    /// First row of A's part, at the first step of depth. Packed: a micropanel.
+    /// First row of A's part, at the first step of depth.
     pub a: *const T,
     pub a_row_stride: usize,
     pub a_depth_stride: usize,
     /// First column of B's part, at the first step of depth; columns are contiguous.
     pub b: *const T,
     pub b_depth_stride: usize,
+    /// B's micropanel, a step every `NV * COUNT` elements.
+    pub panel: *mut T,
     pub c: *mut T,
     pub c_row_stride: usize,
     pub rows: usize,
     pub columns: usize,
     pub alpha: T,
     pub beta: T,
+    pub next: Prefetch<T>,
 }
 
-/// Computes `tile` from a packed A (row stride 1, depth stride MR) and a packed B (whole vectors readable).
+/// Lines of memory that will be wanted soon: one is asked for into L2 at each step of a tile whose B is packed.
+#[derive(Clone, Copy)]
+pub(super) struct Prefetch<T> {
+    pub from: *const T,
+    pub stride: usize,
+}
+
+/// Where the microkernel finds B.
+mod b_is {
+    /// In the micropanel.
+    pub const PACKED: u8 = 0;
+    /// Where the caller left it, and it goes into the micropanel on the way: the loads that packing needs hide
+    /// behind the multiply-adds.
+    pub const PACKED_HERE: u8 = 1;
+    /// Where the caller left it.
+    pub const IN_PLACE: u8 = 2;
+}
+
+/// Computes `tile` from B's micropanel, whose vectors are whole.
 ///
 /// # Safety
 /// `tile.rows <= MR`, `tile.columns <= NV * COUNT`, and its pointers lead to that much.
 #[inline(always)]
 pub(super) unsafe fn packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    let tile = Tile { a_row_stride: 1, a_depth_stride: L::MR, ..*tile };
+    // SAFETY: passed on.
+    unsafe { by_rows::<L, { b_is::PACKED }>(lanes, tile) }
+}
+
+/// Computes `tile` from B where it lies, and packs it.
+///
+/// # Safety
+/// As [`packed`]; of B's rows just `tile.columns` elements are read, and the micropanel is writable.
+#[inline(always)]
+pub(super) unsafe fn packing<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
+    // SAFETY: passed on.
+    unsafe { by_rows::<L, { b_is::PACKED_HERE }>(lanes, tile) }
+}
+
+/// Most rows of a [`flat`] tile.
+pub(super) const FLAT_ROWS: usize = 2;
+/// Vectors in a row of a [`flat`] tile.
+pub(super) const FLAT_VECTORS: usize = 4;
+
+/// Computes a tile of one or two rows from B where it lies: wide, so that a few rows still have enough independent
+/// chains.
+///
+/// # Safety
+/// `tile.rows <= FLAT_ROWS`, `tile.columns <= FLAT_VECTORS * COUNT`, and its pointers lead to that much.
+#[inline(always)]
+pub(super) unsafe fn flat<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     // SAFETY: passed on.
     unsafe {
-        if tile.columns > L::COUNT {
-            by_rows::<L, 2, false>(lanes, &tile);
-        } else {
-            by_rows::<L, 1, false>(lanes, &tile);
+        match (tile.rows, tile.columns.div_ceil(L::COUNT)) {
+            (1, 1) => run::<L, 1, 1, { b_is::IN_PLACE }>(lanes, tile),
+            (1, 2) => run::<L, 1, 2, { b_is::IN_PLACE }>(lanes, tile),
+            (1, 3) => run::<L, 1, 3, { b_is::IN_PLACE }>(lanes, tile),
+            (1, _) => run::<L, 1, 4, { b_is::IN_PLACE }>(lanes, tile),
+            (_, 1) => run::<L, 2, 1, { b_is::IN_PLACE }>(lanes, tile),
+            (_, 2) => run::<L, 2, 2, { b_is::IN_PLACE }>(lanes, tile),
+            (_, 3) => run::<L, 2, 3, { b_is::IN_PLACE }>(lanes, tile),
+            (_, _) => run::<L, 2, 4, { b_is::IN_PLACE }>(lanes, tile),
         }
     }
 }
 
-/// Computes `tile` from a packed A and a B where it lies.
+/// One instance a number of rows and of vectors. The comparison with MR is constant: a level has no code for rows
+/// that it never uses.
 ///
 /// # Safety
-/// As [`packed`]; of B's rows just `tile.columns` elements are read.
+/// As [`packed`] or [`packing`].
 #[inline(always)]
-pub(super) unsafe fn half_packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    let tile = Tile { a_row_stride: 1, a_depth_stride: L::MR, ..*tile };
-    // SAFETY: passed on.
-    unsafe {
-        if tile.columns > L::COUNT {
-            by_rows::<L, 2, true>(lanes, &tile);
-        } else {
-            by_rows::<L, 1, true>(lanes, &tile);
-        }
-    }
-}
-
-/// Computes `tile` from operands where they lie.
-///
-/// # Safety
-/// As [`packed`]; of B's rows just `tile.columns` elements are read.
-#[inline(always)]
-pub(super) unsafe fn direct<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    // SAFETY: passed on.
-    unsafe {
-        match (tile.columns.div_ceil(L::COUNT), tile.rows) {
-            (1, _) => by_rows::<L, 1, true>(lanes, tile),
-            (2, _) => by_rows::<L, 2, true>(lanes, tile),
-            // Wide and flat, so that a few rows still have enough independent chains.
-            (3, 1) => run::<L, 1, 3, true>(lanes, tile),
-            (_, 1) => run::<L, 1, 4, true>(lanes, tile),
-            (3, 2) => run::<L, 2, 3, true>(lanes, tile),
-            (_, 2) => run::<L, 2, 4, true>(lanes, tile),
-            _ => unreachable!("tiles of more than two rows are at most two vectors wide"),
-        }
-    }
-}
-
-/// Vectors in a row of a direct tile with this many rows.
-#[inline(always)]
-pub(super) fn direct_vectors<L: Lanes>(rows: usize) -> usize {
-    if rows <= 2 { 4 } else { 2 }
-}
-
-/// One instance a number of rows. The comparison with MR is constant: a level has no code for rows that it
-/// never uses.
-///
-/// # Safety
-/// As [`packed`] or, if `DIRECT`, [`direct`].
-#[inline(always)]
-unsafe fn by_rows<L: Lanes, const VECTORS: usize, const DIRECT: bool>(lanes: L, tile: &Tile<L::Scalar>) {
+unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
     macro_rules! instance {
         ($($rows:literal)*) => {
-            match tile.rows {
+            match (tile.rows, tile.columns > L::COUNT) {
                 // SAFETY: passed on.
-                $($rows if $rows <= L::MR => unsafe { run::<L, $rows, VECTORS, DIRECT>(lanes, tile) },)*
-                rows => unreachable!("a tile of {rows} rows"),
+                $(
+                    ($rows, true) if $rows <= L::MR => unsafe { run::<L, $rows, 2, B>(lanes, tile) },
+                    ($rows, false) if $rows <= L::MR => unsafe { run::<L, $rows, 1, B>(lanes, tile) },
+                )*
+                (rows, _) => unreachable!("a tile of {rows} rows"),
             }
         };
     }
@@ -109,77 +120,124 @@ unsafe fn by_rows<L: Lanes, const VECTORS: usize, const DIRECT: bool>(lanes: L, 
 /// ```
 ///
 /// # Safety
-/// As [`packed`] or, if `DIRECT`, [`direct`].
+/// As [`packed`], [`packing`] or [`flat`], by `B`.
 #[inline(always)]
-unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize, const DIRECT: bool>(
+unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize, const B: u8>(
     lanes: L,
     tile: &Tile<L::Scalar>,
 ) {
-    let last = tile.columns - (VECTORS - 1) * L::COUNT;
-    let mut sums = Sums::<L, ROWS, VECTORS> { sum: [[lanes.zero(); VECTORS]; ROWS], a: tile.a, b: tile.b };
-    // C's lines are asked for a row at a time: all at once, they would hold every line fill buffer that A's
-    // stream from L2 needs.
-    let steps = tile.depth / ROWS;
-    // SAFETY: `depth` steps of A and B are readable (of B, `last` lanes of the last vector if DIRECT), and
-    // `columns` elements of ROWS rows of C writable.
-    unsafe {
-        for row in 0..ROWS {
-            for v in 0..VECTORS {
-                lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+    lanes.apart(Microkernel::<_, ROWS, VECTORS, B> { tile });
+}
+
+/// See [`run`], whose caller owes what its pointers lead to.
+struct Microkernel<'a, T, const ROWS: usize, const VECTORS: usize, const B: u8> {
+    tile: &'a Tile<T>,
+}
+
+impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<T>
+    for Microkernel<'_, T, ROWS, VECTORS, B>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let tile = self.tile;
+        let last = tile.columns - (VECTORS - 1) * L::COUNT;
+        let mut sums = Sums::<L, ROWS, VECTORS> {
+            sum: [[lanes.zero(); VECTORS]; ROWS],
+            a: [0, 1, 2, 3].map(|i| tile.a.wrapping_add(3 * i * tile.a_row_stride)),
+            b: if B == b_is::PACKED { tile.panel.cast_const() } else { tile.b },
+            panel: tile.panel,
+            next: tile.next.from,
+        };
+        // C's lines are asked for a row at a time: all at once, they would hold every line fill buffer that A's
+        // stream from L2 needs.
+        let steps = tile.depth / ROWS;
+        // SAFETY: `depth` steps of A and B are readable (of B, `last` lanes of the last vector unless packed), and
+        // `columns` elements of ROWS rows of C writable.
+        unsafe {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+                }
+                for _ in 0..steps {
+                    sums.step::<B>(lanes, tile, last);
+                }
             }
-            for _ in 0..steps {
-                sums.step::<DIRECT>(lanes, tile, last);
+            for _ in steps * ROWS..tile.depth {
+                sums.step::<B>(lanes, tile, last);
             }
-        }
-        for _ in steps * ROWS..tile.depth {
-            sums.step::<DIRECT>(lanes, tile, last);
-        }
-        let sum = sums.sum;
-        if tile.beta == L::Scalar::ZERO {
-            write::<L, ROWS, VECTORS, false>(lanes, &sum, tile, last);
-        } else {
-            write::<L, ROWS, VECTORS, true>(lanes, &sum, tile, last);
+            let mut sum = sums.sum;
+            if tile.alpha != L::Scalar::ONE {
+                let alpha = lanes.splat(tile.alpha);
+                sum.as_flattened_mut().iter_mut().for_each(|x| *x = lanes.mul(alpha, *x));
+            }
+            if tile.beta == L::Scalar::ZERO {
+                write::<L, ROWS, VECTORS, false>(lanes, &sum, tile, last);
+            } else {
+                write::<L, ROWS, VECTORS, true>(lanes, &sum, tile, last);
+            }
         }
     }
 }
 
-/// A tile's sums, and the place in A and B of the next step of depth.
+/// A tile's sums, and the place in A, B, the micropanel and what is asked for of the next step of depth.
 struct Sums<L: Lanes, const ROWS: usize, const VECTORS: usize> {
     sum: [[L::Vector; VECTORS]; ROWS],
-    a: *const L::Scalar,
+    /// Rows 0, 3, 6 and 9: the others are one or two strides further, which an address can say.
+    a: [*const L::Scalar; 4],
     b: *const L::Scalar,
+    panel: *mut L::Scalar,
+    next: *const L::Scalar,
 }
+
+/// Rows that B is asked for ahead of use where it lies. More would evict one another from L1 where B's rows are a
+/// multiple of 4 KiB apart.
+const AHEAD: usize = 8;
 
 impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
     /// One step of depth.
     ///
     /// # Safety
-    /// A and B have this step: ROWS scalars, VECTORS vectors (`last` lanes of the last one if `DIRECT`).
+    /// A and B have this step: ROWS scalars, VECTORS vectors (`last` lanes of the last one unless packed).
     #[inline(always)]
-    unsafe fn step<const DIRECT: bool>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
+    unsafe fn step<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
         let mut b_row = [lanes.zero(); VECTORS];
         // SAFETY: the caller owes the step.
         unsafe {
             for (v, b_vector) in b_row.iter_mut().enumerate() {
-                *b_vector = if DIRECT && v == VECTORS - 1 {
-                    lanes.load_first(self.b.add(v * L::COUNT), last)
+                let place = self.b.wrapping_add(v * L::COUNT);
+                *b_vector = if B != b_is::PACKED && v == VECTORS - 1 {
+                    lanes.load_first(place, last)
                 } else {
-                    lanes.load(self.b.add(v * L::COUNT))
+                    lanes.load(place)
                 };
+                if B == b_is::PACKED_HERE {
+                    lanes.store(self.panel.add(v * L::COUNT), *b_vector);
+                    lanes.prefetch::<false>(place.wrapping_add(AHEAD * tile.b_depth_stride));
+                }
             }
             for (row, sums) in self.sum.iter_mut().enumerate() {
-                let a_scalar = lanes.splat(*self.a.add(row * tile.a_row_stride));
+                let a_scalar = lanes.splat(*self.a[row / 3].add(row % 3 * tile.a_row_stride));
                 for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
                     *sum = lanes.mul_add(a_scalar, b_vector, *sum);
                 }
             }
-            self.a = self.a.add(tile.a_depth_stride);
-            self.b = self.b.add(tile.b_depth_stride);
+        }
+        self.a = self.a.map(|a| a.wrapping_add(tile.a_depth_stride));
+        self.b = self.b.wrapping_add(if B == b_is::PACKED { L::NV * L::COUNT } else { tile.b_depth_stride });
+        match B {
+            b_is::PACKED => {
+                lanes.prefetch::<true>(self.next);
+                self.next = self.next.wrapping_add(tile.next.stride);
+            }
+            b_is::PACKED_HERE => self.panel = self.panel.wrapping_add(L::NV * L::COUNT),
+            _ => {}
         }
     }
 }
 
-/// c = alpha * sum + beta * c; a function without branches between rows, so that the sums stay in registers.
+/// c = sum + beta * c; a function without branches between rows, so that the sums stay in registers.
 ///
 /// # Safety
 /// C's tile is writable; `last` lanes of its last vector.
@@ -190,7 +248,7 @@ unsafe fn write<L: Lanes, const ROWS: usize, const VECTORS: usize, const READ: b
     tile: &Tile<L::Scalar>,
     last: usize,
 ) {
-    let (alpha, beta) = (lanes.splat(tile.alpha), lanes.splat(tile.beta));
+    let beta = lanes.splat(tile.beta);
     let whole = if last == L::COUNT { VECTORS } else { VECTORS - 1 };
     // SAFETY: whole vectors but for the last, of which `last` lanes are touched.
     unsafe {
@@ -198,19 +256,17 @@ unsafe fn write<L: Lanes, const ROWS: usize, const VECTORS: usize, const READ: b
             if v < whole {
                 for (row, sums) in sum.iter().enumerate() {
                     let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
-                    let mut x = lanes.mul(alpha, sums[v]);
-                    if READ {
-                        x = lanes.mul_add(beta, lanes.load(place), x);
-                    }
+                    let x = if READ { lanes.mul_add(beta, lanes.load(place), sums[v]) } else { sums[v] };
                     lanes.store(place, x);
                 }
             } else {
                 for (row, sums) in sum.iter().enumerate() {
                     let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
-                    let mut x = lanes.mul(alpha, sums[v]);
-                    if READ {
-                        x = lanes.mul_add(beta, lanes.load_first(place, last), x);
-                    }
+                    let x = if READ {
+                        lanes.mul_add(beta, lanes.load_first(place, last), sums[v])
+                    } else {
+                        sums[v]
+                    };
                     lanes.store_first(place, x, last);
                 }
             }

@@ -41,6 +41,34 @@ pub(super) unsafe fn pack<L: Lanes>(
     }
 }
 
+/// Copies `rows` contiguous rows of length `depth` to places `to_stride` apart.
+///
+/// # Safety
+/// The rows are readable, and their places writable.
+#[inline(always)]
+pub(super) unsafe fn copy_rows<L: Lanes>(
+    lanes: L,
+    from: *const L::Scalar,
+    from_stride: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut L::Scalar,
+    to_stride: usize,
+) {
+    for row in 0..rows {
+        for d in (0..depth).step_by(L::COUNT) {
+            let count = (depth - d).min(L::COUNT);
+            // SAFETY: row < rows, and d + count <= depth.
+            unsafe {
+                let from = from.add(row * from_stride + d);
+                // Rows are often a page apart, which stops the hardware's prefetching.
+                lanes.prefetch::<true>(from.wrapping_add(2 * from_stride));
+                lanes.store_first(to.add(row * to_stride + d), lanes.load_first(from, count), count);
+            }
+        }
+    }
+}
+
 /// One micropanel and the lines that it is made of.
 struct Panel<T> {
     width: usize,

@@ -2,8 +2,8 @@
 
 use super::blocking::Blocks;
 use super::epilogue::{self, Activation};
-use super::microkernel::{self, Tile};
-use super::packing::pack;
+use super::microkernel::{self, Prefetch, Tile};
+use super::packing::{self, pack};
 use crate::dispatch::Operation;
 use crate::lanes::{Lanes, Scalar};
 use crate::matrix::Layout;
@@ -70,265 +70,369 @@ pub struct SerialGemm<'a, T> {
     pub(super) workspace: &'a mut [T],
 }
 
-/// Largest register tile: 12 x 32 of f32 at AVX-512.
-const TILE_MOST: usize = 12 * 32;
-
 impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let Product { a_layout, b_layout, c_layout, .. } = self.product;
-        let (m, n, k) = (c_layout.rows, c_layout.columns, a_layout.columns);
-        if m == 0 || n == 0 {
-            return;
-        }
-        let b_in_place = b_layout.column_stride == 1
-            && (m <= 8 * L::MR || k * n * size_of::<T>() <= DIRECT_BYTES)
-            && c_layout.column_stride == 1;
-        let a_in_place = b_in_place && (n <= 4 * L::NV * L::COUNT || m <= 2);
+        let Product { b_layout, c_layout, .. } = self.product;
+        let rows_are_contiguous = b_layout.column_stride == 1 && c_layout.column_stride == 1;
         // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task a block of C of its own.
         unsafe {
-            if a_in_place {
-                self.direct(lanes);
+            if c_layout.rows <= microkernel::FLAT_ROWS && rows_are_contiguous {
+                self.flat(lanes);
             } else {
-                self.blocked(lanes, b_in_place);
+                self.blocked(lanes);
             }
         }
     }
 }
 
-/// A B of this size stays in L1 without packing.
-const DIRECT_BYTES: usize = 24 << 10;
-
 impl<T: Scalar> SerialGemm<'_, T> {
-    /// Neither operand is packed.
+    /// A row or two: neither operand is used twice, so neither is packed.
     ///
     /// # Safety
-    /// The product's pointers lead to its layouts; the rows of B and C are contiguous.
+    /// The product's pointers lead to its layouts; at most `FLAT_ROWS` rows; the rows of B and C are contiguous.
     #[inline(always)]
-    unsafe fn direct<L: Lanes<Scalar = T>>(&self, lanes: L) {
+    unsafe fn flat<L: Lanes<Scalar = T>>(&self, lanes: L) {
         let p = &self.product;
-        let (m, n, k) = (p.c_layout.rows, p.c_layout.columns, p.a_layout.columns);
-        let mut depth_first = 0;
-        loop {
-            let depth = (k - depth_first).min(self.blocks.kc);
-            let beta = if depth_first == 0 { p.beta } else { T::ONE };
-            let is_last = depth_first + depth == k;
-            for i in (0..m).step_by(L::MR) {
-                let rows = (m - i).min(L::MR);
-                let width = microkernel::direct_vectors::<L>(rows) * L::COUNT;
-                for j in (0..n).step_by(width) {
-                    let columns = (n - j).min(width);
-                    // SAFETY: row i + rows <= m, column j + columns <= n, depth inside k.
-                    unsafe {
-                        let tile = Tile {
-                            depth,
-                            a: p.a.add(i * p.a_layout.row_stride + depth_first * p.a_layout.column_stride),
-                            a_row_stride: p.a_layout.row_stride,
-                            a_depth_stride: p.a_layout.column_stride,
-                            b: p.b.add(depth_first * p.b_layout.row_stride + j),
-                            b_depth_stride: p.b_layout.row_stride,
-                            c: p.c.add(i * p.c_layout.row_stride + j),
-                            c_row_stride: p.c_layout.row_stride,
-                            rows,
-                            columns,
-                            alpha: p.alpha,
-                            beta,
-                        };
-                        microkernel::direct(lanes, &tile);
-                        if is_last {
-                            self.finish(lanes, i, j, rows, columns);
-                        }
-                    }
+        let width = microkernel::FLAT_VECTORS * L::COUNT;
+        for block in self.depth_blocks() {
+            for j in (0..p.c_layout.columns).step_by(width) {
+                // SAFETY: all rows, column j + columns <= n, depth inside k.
+                unsafe {
+                    let tile = Tile {
+                        a: p.a.add(block.first * p.a_layout.column_stride),
+                        a_row_stride: p.a_layout.row_stride,
+                        a_depth_stride: p.a_layout.column_stride,
+                        b: p.b.add(block.first * p.b_layout.row_stride + j),
+                        rows: p.c_layout.rows,
+                        columns: (p.c_layout.columns - j).min(width),
+                        ..self.tile_at(0, j, &block)
+                    };
+                    microkernel::flat(lanes, &tile);
+                    self.finish(lanes, &tile, j, &block);
                 }
             }
-            depth_first += depth;
-            if is_last {
+        }
+    }
+
+    /// The loops of the module's header.
+    ///
+    /// # Safety
+    /// The product's pointers lead to its layouts.
+    #[inline(always)]
+    unsafe fn blocked<L: Lanes<Scalar = T>>(mut self, lanes: L) {
+        let Layout { rows: m, columns: n, .. } = self.product.c_layout;
+        let scratch = self.scratch::<L>();
+        let a_in_place = self.reads_a_in_place::<L>();
+        let lead = self.columns_before_a_line::<L>();
+        // Loop 4: depth blocks.
+        for block in self.depth_blocks() {
+            // Loop 3: blocks of rows.
+            for rows in even_parts(m, self.blocks.mc) {
+                if !a_in_place {
+                    // SAFETY: rows and depth are inside A; the workspace was sized for them by `Grid`.
+                    unsafe { self.pack_a(lanes, rows.clone(), &block, scratch.a) };
+                }
+                // Loop 2: micropanels of B.
+                let mut j = 0;
+                while j < n {
+                    let columns = if j < lead { lead } else { (n - j).min(L::NV * L::COUNT) };
+                    // SAFETY: column j + columns <= n, depth inside k; A is packed unless it is read in place.
+                    unsafe {
+                        self.column_of_tiles(
+                            lanes,
+                            rows.clone(),
+                            j..j + columns,
+                            &block,
+                            a_in_place,
+                            scratch,
+                        );
+                    }
+                    j += columns;
+                }
+            }
+        }
+    }
+
+    /// The blocks of the depth; an empty sum (k = 0) is one block of depth 0.
+    #[inline(always)]
+    fn depth_blocks(&self) -> impl Iterator<Item = DepthBlock<T>> + use<T> {
+        let (k, kc, beta) = (self.product.a_layout.columns, self.blocks.kc, self.product.beta);
+        (0..k.max(1)).step_by(kc).map(move |first| {
+            let depth = (k - first).min(kc);
+            DepthBlock {
+                first,
+                depth,
+                beta: if first == 0 { beta } else { T::ONE },
+                is_last: first + depth == k,
+            }
+        })
+    }
+
+    /// Loop 1: the tiles of `rows` x `columns`. The first one packs B on the way, if it can.
+    ///
+    /// # Safety
+    /// The tiles are inside C, the block inside the depth; unless `a_in_place`, [`Self::pack_a`] packed these rows.
+    #[inline(always)]
+    unsafe fn column_of_tiles<L: Lanes<Scalar = T>>(
+        &self,
+        lanes: L,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        block: &DepthBlock<T>,
+        a_in_place: bool,
+        scratch: Scratch<T>,
+    ) {
+        let p = &self.product;
+        let Layout { row_stride: b_row, column_stride: b_column, .. } = p.b_layout;
+        let width = L::NV * L::COUNT;
+        // SAFETY: inside B by the caller; the panel holds `width` x depth elements.
+        let b = unsafe { p.b.add(block.first * b_row + columns.start * b_column) };
+        let contiguous = b_column == 1;
+        if !contiguous {
+            // SAFETY: as above.
+            unsafe { pack(lanes, width, b, b_column, b_row, columns.len(), block.depth, scratch.panel) };
+        }
+        for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
+            let i = rows.start + part.start;
+            // SAFETY: row i + part <= m; A's micropanel `index` is packed unless A is read in place.
+            unsafe {
+                let Layout { row_stride, column_stride, .. } = p.a_layout;
+                let (a, a_row_stride, a_depth_stride) = if a_in_place {
+                    (p.a.add(i * row_stride + block.first * column_stride), row_stride, column_stride)
+                } else if column_stride == 1 {
+                    let stride = self.blocks.packed_row::<T>();
+                    (scratch.a.add(part.start * stride).cast_const(), stride, 1)
+                } else {
+                    (scratch.a.add(index * L::MR * block.depth).cast_const(), 1, L::MR)
+                };
+                let tile = Tile {
+                    a,
+                    a_row_stride,
+                    a_depth_stride,
+                    b,
+                    panel: scratch.panel,
+                    rows: part.len(),
+                    columns: columns.len(),
+                    // The second tile asks for the first lines of the next panel's rows, the third for the others.
+                    next: if contiguous && (index == 1 || index == 2) {
+                        Prefetch { from: b.wrapping_add(width + (index - 1) * L::COUNT), stride: b_row }
+                    } else {
+                        Prefetch { from: b, stride: 0 }
+                    },
+                    ..self.tile_at(i, columns.start, block)
+                };
+                let packs = contiguous && index == 0;
+                self.write_tile(lanes, tile, packs, i, columns.start, block, scratch.buffer);
+            }
+        }
+    }
+
+    /// C's side of a tile at (i, j).
+    ///
+    /// # Safety
+    /// (i, j) is inside C.
+    #[inline(always)]
+    unsafe fn tile_at(&self, i: usize, j: usize, block: &DepthBlock<T>) -> Tile<T> {
+        let p = &self.product;
+        Tile {
+            depth: block.depth,
+            a: core::ptr::null(),
+            a_row_stride: 0,
+            a_depth_stride: 0,
+            b: core::ptr::null(),
+            b_depth_stride: p.b_layout.row_stride,
+            panel: core::ptr::null_mut(),
+            // SAFETY: the caller owes it.
+            c: unsafe { p.c_at(i, j) },
+            c_row_stride: p.c_layout.row_stride,
+            rows: 0,
+            columns: 0,
+            alpha: p.alpha,
+            beta: block.beta,
+            next: Prefetch { from: core::ptr::null(), stride: 0 },
+        }
+    }
+
+    /// Packs `rows` of a depth block of A: rows that are contiguous row after row, an odd number of lines apart so
+    /// that they fall into different sets of L1; others as a micropanel a tile.
+    ///
+    /// # Safety
+    /// Rows and depth are inside A; `to` has room for the rows, rounded up to whole tiles, at `packed_row` each.
+    #[inline(always)]
+    unsafe fn pack_a<L: Lanes<Scalar = T>>(
+        &self,
+        lanes: L,
+        rows: Range<usize>,
+        block: &DepthBlock<T>,
+        to: *mut T,
+    ) {
+        let p = &self.product;
+        let Layout { row_stride, column_stride, .. } = p.a_layout;
+        // SAFETY: the caller owes both ends.
+        unsafe {
+            let from = p.a.add(rows.start * row_stride + block.first * column_stride);
+            if column_stride == 1 {
+                packing::copy_rows(
+                    lanes,
+                    from,
+                    row_stride,
+                    rows.len(),
+                    block.depth,
+                    to,
+                    self.blocks.packed_row::<T>(),
+                );
                 return;
             }
-        }
-    }
-
-    /// The five loops of the module's header. With `b_in_place` the rows of B are read where they lie.
-    ///
-    /// # Safety
-    /// The product's pointers lead to its layouts; with `b_in_place` the rows of B and C are contiguous.
-    #[inline(always)]
-    unsafe fn blocked<L: Lanes<Scalar = T>>(mut self, lanes: L, b_in_place: bool) {
-        let p = self.product;
-        let Blocks { mr, nr, mc, kc, nc } = self.blocks;
-        let (m, n, k) = (p.c_layout.rows, p.c_layout.columns, p.a_layout.columns);
-        let (a_packed, b_packed) = self.split_workspace(m.min(mc).next_multiple_of(mr) * kc.min(k));
-        // Loop 5: slabs of columns.
-        for jc in (0..n).step_by(nc) {
-            let slab = (n - jc).min(nc);
-            // Loop 4: depth blocks. An empty sum (k = 0) is one block of depth 0.
-            let mut pc = 0;
-            loop {
-                let depth = (k - pc).min(kc);
-                let is_last = pc + depth == k;
-                let beta = if pc == 0 { p.beta } else { T::ONE };
-                // Loop 3: blocks of rows.
-                for ic in (0..m).step_by(mc) {
-                    let block = (m - ic).min(mc);
-                    // SAFETY: block and depth are inside A; the workspace was sized for them by `Grid`.
-                    unsafe {
-                        let from = p.a.add(ic * p.a_layout.row_stride + pc * p.a_layout.column_stride);
-                        let (rows, columns) = (p.a_layout.row_stride, p.a_layout.column_stride);
-                        pack(lanes, L::MR, from, rows, columns, block, depth, a_packed);
-                    }
-                    // Loop 2: micropanels of B. The first row block packs them, so that each is used from L1.
-                    for jr in (0..slab).step_by(nr) {
-                        let columns = (slab - jr).min(nr);
-                        // SAFETY: column jc + jr + columns <= n, depth inside k; panels are nr x depth each.
-                        let (b, b_depth_stride) = unsafe {
-                            let from =
-                                p.b.add(pc * p.b_layout.row_stride + (jc + jr) * p.b_layout.column_stride);
-                            let panel = b_packed.add(jr * depth);
-                            if b_in_place {
-                                (from, p.b_layout.row_stride)
-                            } else {
-                                if ic == 0 {
-                                    let (rows, lines) = (p.b_layout.row_stride, p.b_layout.column_stride);
-                                    pack(lanes, L::NV * L::COUNT, from, lines, rows, columns, depth, panel);
-                                }
-                                (panel.cast_const(), nr)
-                            }
-                        };
-                        // Loop 1: micropanels of A.
-                        for ir in (0..block).step_by(mr) {
-                            let rows = (block - ir).min(mr);
-                            // SAFETY: row ic + ir + rows <= m; A's panel `ir` is packed.
-                            unsafe {
-                                let tile = Tile {
-                                    depth,
-                                    a: a_packed.add(ir * depth).cast_const(),
-                                    a_row_stride: 1,
-                                    a_depth_stride: mr,
-                                    b,
-                                    b_depth_stride,
-                                    c: p.c_at(ic + ir, jc + jr),
-                                    c_row_stride: p.c_layout.row_stride,
-                                    rows,
-                                    columns,
-                                    alpha: p.alpha,
-                                    beta,
-                                };
-                                self.write_tile(lanes, tile, b_in_place, ic + ir, jc + jr, is_last);
-                            }
-                        }
-                    }
-                }
-                pc += depth;
-                if is_last {
-                    break;
-                }
+            for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
+                let (from, to) = (from.add(part.start * row_stride), to.add(index * L::MR * block.depth));
+                pack(lanes, L::MR, from, row_stride, column_stride, part.len(), block.depth, to);
             }
         }
     }
 
-    /// Runs the microkernel into C; through a buffer where C's rows are not contiguous.
+    /// Broadcasts do not care about A's layout, so that A need not be packed unless its rows fall into the same sets
+    /// of L1 (64 sets of a line each), or lie across the depth and are used often.
+    #[inline(always)]
+    fn reads_a_in_place<L: Lanes<Scalar = T>>(&self) -> bool {
+        let Layout { row_stride, column_stride, .. } = self.product.a_layout;
+        let line_of = |row: usize| row.wrapping_mul(row_stride * size_of::<T>()) / 64 % 64;
+        let same_set = || (1..L::MR).filter(|&row| line_of(row) == 0).count();
+        self.product.c_layout.columns <= 2 * L::NV * L::COUNT || column_stride == 1 && same_set() < 3
+    }
+
+    /// Columns of C before its rows' first cache lines, for panels to start at: a store across two lines costs two.
+    #[inline(always)]
+    fn columns_before_a_line<L: Lanes<Scalar = T>>(&self) -> usize {
+        let Layout { columns, row_stride, column_stride, .. } = self.product.c_layout;
+        let rows_agree = column_stride == 1 && (row_stride * size_of::<T>()).is_multiple_of(64);
+        if !rows_agree || columns < 8 * L::NV * L::COUNT {
+            return 0;
+        }
+        let lead = self.product.c.align_offset(64);
+        if lead < 64 / size_of::<T>() { lead % (L::NV * L::COUNT) } else { 0 }
+    }
+
+    /// Runs the microkernel and the epilogue into C; through `buffer` where C's rows are not contiguous.
     ///
     /// # Safety
-    /// `tile` is the product's tile at (i, j).
+    /// `tile` is the product's tile at (i, j); if it `packs`, B's rows are contiguous, else its panel is packed.
+    /// `buffer` has room for a whole tile.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     unsafe fn write_tile<L: Lanes<Scalar = T>>(
         &self,
         lanes: L,
-        tile: Tile<T>,
-        b_in_place: bool,
+        mut tile: Tile<T>,
+        packs: bool,
         i: usize,
         j: usize,
-        is_last: bool,
+        block: &DepthBlock<T>,
+        buffer: *mut T,
     ) {
-        let layout = self.product.c_layout;
-        // SAFETY: the tile is the caller's; the buffer holds the largest tile.
+        let scattered = self.product.c_layout.column_stride != 1;
+        // SAFETY: C's elements of this tile are the caller's; the buffer holds MR rows of NV vectors.
         unsafe {
-            if b_in_place {
-                microkernel::half_packed(lanes, &tile);
-            } else if layout.column_stride == 1 {
-                microkernel::packed(lanes, &tile);
+            if scattered {
+                (tile.c, tile.c_row_stride) = (buffer, L::NV * L::COUNT);
+                if tile.beta != T::ZERO {
+                    self.exchange(&tile, i, j, |c, x| x.write(c.read()));
+                }
+            }
+            if packs {
+                microkernel::packing(lanes, &tile);
             } else {
-                self.scatter(lanes, tile, i, j, is_last);
-                return;
+                microkernel::packed(lanes, &tile);
             }
-            if is_last {
-                self.finish(lanes, i, j, tile.rows, tile.columns);
+            self.finish(lanes, &tile, j, block);
+            if scattered {
+                self.exchange(&tile, i, j, |c, x| c.write(x.read()));
             }
         }
     }
 
-    /// A tile of a C with strides: computed in a buffer, then combined with C element by element.
+    /// Calls `each` with the places in C and in the buffer of each element of a tile at (i, j).
     ///
     /// # Safety
-    /// `tile` is the product's tile at (i, j), from packed operands.
-    #[inline(always)]
-    unsafe fn scatter<L: Lanes<Scalar = T>>(
-        &self,
-        lanes: L,
-        tile: Tile<T>,
-        i: usize,
-        j: usize,
-        is_last: bool,
-    ) {
-        let (p, layout) = (&self.product, self.product.c_layout);
-        let mut buffer = [T::ZERO; TILE_MOST];
-        let width = L::NV * L::COUNT;
-        // SAFETY: the buffer holds MR rows of `width`; C's elements of this tile are the caller's.
-        unsafe {
-            if tile.beta != T::ZERO {
-                for row in 0..tile.rows {
-                    for column in 0..tile.columns {
-                        buffer[row * width + column] = p.c_at(i + row, j + column).read();
-                    }
-                }
-            }
-            let inner = Tile { c: buffer.as_mut_ptr(), c_row_stride: width, ..tile };
-            microkernel::packed(lanes, &inner);
-            if is_last {
-                let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j) };
-                let place = buffer.as_mut_ptr();
-                epilogue::apply(lanes, bias, p.activation, place, width, tile.rows, tile.columns);
-            }
-            for row in 0..tile.rows {
-                for column in 0..tile.columns {
-                    let place = i * layout.row_stride + j * layout.column_stride;
-                    p.c.add(place + row * layout.row_stride + column * layout.column_stride)
-                        .write(buffer[row * width + column]);
+    /// The tile is inside C.
+    unsafe fn exchange(&self, tile: &Tile<T>, i: usize, j: usize, each: impl Fn(*mut T, *mut T)) {
+        for row in 0..tile.rows {
+            for column in 0..tile.columns {
+                // SAFETY: inside the tile.
+                unsafe {
+                    each(
+                        self.product.c_at(i + row, j + column),
+                        tile.c.add(row * tile.c_row_stride + column),
+                    );
                 }
             }
         }
     }
 
-    /// The epilogue on the finished tile at (i, j), which is still in L1.
+    /// The epilogue on a tile whose first column is `j`, while it is in L1, if it is finished.
     ///
     /// # Safety
-    /// The tile is inside C, whose rows are contiguous.
+    /// The tile's rows are writable, and j is inside C.
     #[inline(always)]
-    unsafe fn finish<L: Lanes<Scalar = T>>(&self, lanes: L, i: usize, j: usize, rows: usize, columns: usize) {
+    unsafe fn finish<L: Lanes<Scalar = T>>(&self, lanes: L, tile: &Tile<T>, j: usize, block: &DepthBlock<T>) {
         let p = &self.product;
-        if p.bias.is_null() && p.activation == Activation::Identity {
+        if !block.is_last || (p.bias.is_null() && p.activation == Activation::Identity) {
             return;
         }
         // SAFETY: j is inside the bias, which has a column for each of C.
         unsafe {
             let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j) };
-            let place = p.c_at(i, j);
-            epilogue::apply(lanes, bias, p.activation, place, p.c_layout.row_stride, rows, columns);
+            epilogue::apply(lanes, bias, p.activation, tile.c, tile.c_row_stride, tile.rows, tile.columns);
         }
     }
 
-    /// The workspace from its first cache line on, for A's block and, `a_len` elements later, B's slab.
+    /// The parts of the workspace, from its first cache line on.
     #[inline(always)]
-    fn split_workspace(&mut self, a_len: usize) -> (*mut T, *mut T) {
+    fn scratch<L: Lanes<Scalar = T>>(&mut self) -> Scratch<T> {
         let line = 64 / size_of::<T>();
         let offset = self.workspace.as_ptr().align_offset(64).min(line);
+        let (panel, buffer) = (self.blocks.panel_len(), self.blocks.tile_len());
+        debug_assert!(offset + panel + buffer <= self.workspace.len());
         let start = self.workspace.as_mut_ptr();
-        debug_assert!(offset + a_len <= self.workspace.len());
-        // SAFETY: `Grid` gave two lines more than both need, and A's part is at most what `Grid` counted.
-        unsafe { (start.add(offset), start.add(offset + a_len.next_multiple_of(line))) }
+        // SAFETY: `Blocks::workspace_len` counted these parts and the line that `offset` may take.
+        unsafe {
+            let panel_start = start.add(offset);
+            let buffer_start = panel_start.add(panel);
+            Scratch { panel: panel_start, buffer: buffer_start, a: buffer_start.add(buffer) }
+        }
     }
+}
+
+/// What a task works in.
+#[derive(Clone, Copy)]
+struct Scratch<T> {
+    /// A micropanel of B.
+    panel: *mut T,
+    /// A tile of C.
+    buffer: *mut T,
+    /// A block of A, a micropanel a tile.
+    a: *mut T,
+}
+
+/// Steps `first..first + depth` of the sum.
+struct DepthBlock<T> {
+    first: usize,
+    depth: usize,
+    /// The product's for the first block, 1 for the others.
+    beta: T,
+    is_last: bool,
+}
+
+/// `0..size` cut into as few parts as `most` allows, whose lengths differ by at most one: 50 = 10 x 5 rather than
+/// 4 x 12 + 2, as two rows take as long as four.
+#[inline(always)]
+fn even_parts(size: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = size.div_ceil(most).max(1);
+    let (length, longer) = (size / count, size % count);
+    let start = move |part: usize| part * length + part.min(longer);
+    (0..count).map(move |part| start(part)..start(part + 1))
 }
 
 impl<T> Product<T> {

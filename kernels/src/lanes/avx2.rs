@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use super::words::Avx2Words;
+use crate::dispatch::{Operation, avx2_apart};
 use core::arch::x86_64::*;
 
 /// Methods that are one intrinsic.
@@ -48,6 +49,12 @@ impl Lanes for F32x8 {
     #[inline(always)]
     unsafe fn new() -> Self {
         Self(())
+    }
+
+    #[inline(always)]
+    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+        // SAFETY: the token proves the CPU.
+        unsafe { avx2_apart(operation) }
     }
 
     #[inline(always)]
@@ -202,6 +209,12 @@ impl Lanes for F64x4 {
     #[inline(always)]
     unsafe fn new() -> Self {
         Self(())
+    }
+
+    #[inline(always)]
+    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+        // SAFETY: the token proves the CPU.
+        unsafe { avx2_apart(operation) }
     }
 
     #[inline(always)]

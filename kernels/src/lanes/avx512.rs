@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use super::words::Avx512Words;
+use crate::dispatch::{Operation, avx512_apart};
 use core::arch::x86_64::*;
 
 /// Methods that are one intrinsic.
@@ -34,6 +35,12 @@ impl Lanes for F32x16 {
     #[inline(always)]
     unsafe fn new() -> Self {
         Self(())
+    }
+
+    #[inline(always)]
+    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+        // SAFETY: the token proves the CPU.
+        unsafe { avx512_apart(operation) }
     }
 
     #[inline(always)]
@@ -217,6 +224,12 @@ impl Lanes for F64x8 {
     #[inline(always)]
     unsafe fn new() -> Self {
         Self(())
+    }
+
+    #[inline(always)]
+    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+        // SAFETY: the token proves the CPU.
+        unsafe { avx512_apart(operation) }
     }
 
     #[inline(always)]

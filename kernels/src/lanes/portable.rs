@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use super::words::PortableWords;
+use crate::dispatch::Operation;
 
 macro_rules! portable {
     ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path, $unit:path, $above_zero:path) => {
@@ -42,6 +43,11 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn new() -> Self {
                 Self
+            }
+
+            #[inline(never)]
+            fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+                operation.run(self)
             }
 
             #[inline(always)]

@@ -6,6 +6,7 @@ use equilibria_kernels::gemm::workspace_len;
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_uniform};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, Scalar, gemm, peer};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// Which operand lies in memory column after column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,21 +70,50 @@ impl fmt::Display for Shape {
     }
 }
 
+/// Numbers from a cache line on, so that neither contender is luckier with its allocation.
+pub(super) struct Aligned<T> {
+    buffer: Vec<T>,
+    first: usize,
+}
+
+impl<T: Scalar> Aligned<T> {
+    fn zeros(len: usize) -> Self {
+        let line = 64 / size_of::<T>();
+        let buffer = vec![T::ZERO; len + line];
+        let first = buffer.as_ptr().align_offset(64).min(line);
+        Self { buffer, first }
+    }
+}
+
+impl<T> Deref for Aligned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.buffer[self.first..]
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.buffer[self.first..]
+    }
+}
+
 /// A and B of a shape: random, none of them 0.
 pub(super) struct Operands<T> {
     level: Level,
     shape: Shape,
-    a: Vec<T>,
-    b: Vec<T>,
+    a: Aligned<T>,
+    b: Aligned<T>,
 }
 
 impl<T: Scalar> Operands<T> {
     pub(super) fn new(level: Level, shape: Shape) -> Self {
         let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(level, 2);
         let mut random = |length| {
-            let mut values = vec![T::ZERO; length];
+            let mut values = Aligned::zeros(length);
             fill_uniform(level, &mut generator, &mut values);
-            for x in &mut values {
+            for x in values.iter_mut() {
                 *x = *x + *x - T::ONE;
                 if *x == T::ZERO {
                     *x = T::ONE;
@@ -153,7 +183,7 @@ impl<T: Scalar> Operands<T> {
 /// Our product of some operands.
 pub(super) struct Ours<'a, T> {
     operands: &'a Operands<T>,
-    pub c: Vec<T>,
+    pub c: Aligned<T>,
     workspace: Vec<T>,
 }
 
@@ -162,7 +192,7 @@ impl<'a, T: Scalar> Ours<'a, T> {
     pub(super) fn new(operands: &'a Operands<T>) -> Self {
         let Shape { m, n, k, .. } = operands.shape;
         let workspace = vec![T::ZERO; workspace_len::<T>(operands.level, m, n, k)];
-        Self { operands, c: vec![T::ZERO; m * n], workspace }
+        Self { operands, c: Aligned::zeros(m * n), workspace }
     }
 
     pub(super) fn call(&mut self) {
@@ -176,12 +206,12 @@ impl<'a, T: Scalar> Ours<'a, T> {
 /// The same product by `matrixmultiply`.
 pub(super) struct Peer<'a, T> {
     operands: &'a Operands<T>,
-    pub c: Vec<T>,
+    pub c: Aligned<T>,
 }
 
 impl<'a, T: Scalar> Peer<'a, T> {
     pub(super) fn new(operands: &'a Operands<T>) -> Self {
-        Self { operands, c: vec![T::ZERO; operands.shape.m * operands.shape.n] }
+        Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n) }
     }
 
     pub(super) fn call(&mut self) {
