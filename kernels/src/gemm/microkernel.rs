@@ -10,6 +10,7 @@ pub(super) struct Tile<T> {
     /// First row of A's part, at the first step of depth.
     pub a: *const T,
     pub a_row_stride: usize,
+    /// 1, except for [`flat`].
     pub a_depth_stride: usize,
     /// First column of B's part, at the first step of depth; columns are contiguous.
     pub b: *const T,
@@ -25,7 +26,7 @@ pub(super) struct Tile<T> {
     pub next: Prefetch<T>,
 }
 
-/// Lines of memory that will be wanted soon: one is asked for into L2 at each step of a tile whose B is packed.
+/// Rows of B that will be wanted soon: a tile whose B is packed asks for one into L2 every `UNROLL` steps.
 #[derive(Clone, Copy)]
 pub(super) struct Prefetch<T> {
     pub from: *const T,
@@ -152,7 +153,8 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
         };
         // C's lines are asked for a row at a time: all at once, they would hold every line fill buffer that A's
         // stream from L2 needs.
-        let steps = tile.depth / ROWS;
+        let groups = tile.depth / UNROLL;
+        let groups_a_row = groups / ROWS;
         // SAFETY: `depth` steps of A and B are readable (of B, `last` lanes of the last vector unless packed), and
         // `columns` elements of ROWS rows of C writable.
         unsafe {
@@ -160,12 +162,16 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
                 for v in 0..VECTORS {
                     lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
                 }
-                for _ in 0..steps {
-                    sums.step::<B>(lanes, tile, last);
+                for _ in 0..groups_a_row {
+                    sums.group::<B>(lanes, tile, last);
                 }
             }
-            for _ in steps * ROWS..tile.depth {
-                sums.step::<B>(lanes, tile, last);
+            for _ in groups_a_row * ROWS..groups {
+                sums.group::<B>(lanes, tile, last);
+            }
+            for _ in groups * UNROLL..tile.depth {
+                sums.step::<B>(lanes, tile, last, 0);
+                sums.advance::<B>(tile, 1);
             }
             let mut sum = sums.sum;
             if tile.alpha != L::Scalar::ONE {
@@ -191,48 +197,89 @@ struct Sums<L: Lanes, const ROWS: usize, const VECTORS: usize> {
     next: *const L::Scalar,
 }
 
+/// Steps of depth between two branches: fewer instructions that are not multiply-adds.
+pub(super) const UNROLL: usize = 4;
+
+/// The same pointer, in a general register: the compiler would pack several into a vector register and take them out
+/// again at every step.
+#[inline(always)]
+fn in_register<T>(mut pointer: *const T) -> *const T {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: no instruction, no effect.
+    unsafe {
+        core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+    }
+    pointer
+}
+
 /// Rows that B is asked for ahead of use where it lies. More would evict one another from L1 where B's rows are a
 /// multiple of 4 KiB apart.
 const AHEAD: usize = 8;
 
 impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
-    /// One step of depth.
+    /// `UNROLL` steps of depth.
     ///
     /// # Safety
-    /// A and B have this step: ROWS scalars, VECTORS vectors (`last` lanes of the last one unless packed).
+    /// A and B have these steps: ROWS scalars, VECTORS vectors each (`last` lanes of the last one unless packed).
     #[inline(always)]
-    unsafe fn step<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
+    unsafe fn group<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
+        for step in 0..UNROLL {
+            // SAFETY: the caller owes the steps.
+            unsafe { self.step::<B>(lanes, tile, last, step) };
+        }
+        self.advance::<B>(tile, UNROLL);
+        if B == b_is::PACKED {
+            for v in 0..VECTORS {
+                lanes.prefetch::<true>(self.next.wrapping_add(v * L::COUNT));
+            }
+            self.next = in_register(self.next.wrapping_add(tile.next.stride));
+        }
+    }
+
+    /// The step of depth that is `ahead` steps further.
+    ///
+    /// # Safety
+    /// As [`Self::group`].
+    #[inline(always)]
+    unsafe fn step<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize, ahead: usize) {
+        let width = L::NV * L::COUNT;
+        let a_depth_stride = if B == b_is::IN_PLACE { tile.a_depth_stride } else { 1 };
+        let b_depth_stride = if B == b_is::PACKED { width } else { tile.b_depth_stride };
         let mut b_row = [lanes.zero(); VECTORS];
         // SAFETY: the caller owes the step.
         unsafe {
             for (v, b_vector) in b_row.iter_mut().enumerate() {
-                let place = self.b.wrapping_add(v * L::COUNT);
+                let place = self.b.wrapping_add(ahead * b_depth_stride + v * L::COUNT);
                 *b_vector = if B != b_is::PACKED && v == VECTORS - 1 {
                     lanes.load_first(place, last)
                 } else {
                     lanes.load(place)
                 };
                 if B == b_is::PACKED_HERE {
-                    lanes.store(self.panel.add(v * L::COUNT), *b_vector);
+                    lanes.store(self.panel.add(ahead * width + v * L::COUNT), *b_vector);
                     lanes.prefetch::<false>(place.wrapping_add(AHEAD * tile.b_depth_stride));
                 }
             }
             for (row, sums) in self.sum.iter_mut().enumerate() {
-                let a_scalar = lanes.splat(*self.a[row / 3].add(row % 3 * tile.a_row_stride));
+                let place = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
+                let a_scalar = lanes.splat(*place);
                 for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
                     *sum = lanes.mul_add(a_scalar, b_vector, *sum);
                 }
             }
         }
-        self.a = self.a.map(|a| a.wrapping_add(tile.a_depth_stride));
-        self.b = self.b.wrapping_add(if B == b_is::PACKED { L::NV * L::COUNT } else { tile.b_depth_stride });
-        match B {
-            b_is::PACKED => {
-                lanes.prefetch::<true>(self.next);
-                self.next = self.next.wrapping_add(tile.next.stride);
-            }
-            b_is::PACKED_HERE => self.panel = self.panel.wrapping_add(L::NV * L::COUNT),
-            _ => {}
+    }
+
+    /// Moves on by `steps` steps of depth.
+    #[inline(always)]
+    fn advance<const B: u8>(&mut self, tile: &Tile<L::Scalar>, steps: usize) {
+        let width = L::NV * L::COUNT;
+        let a_depth_stride = if B == b_is::IN_PLACE { tile.a_depth_stride } else { 1 };
+        let b_depth_stride = if B == b_is::PACKED { width } else { tile.b_depth_stride };
+        self.a = self.a.map(|a| in_register(a.wrapping_add(steps * a_depth_stride)));
+        self.b = in_register(self.b.wrapping_add(steps * b_depth_stride));
+        if B == b_is::PACKED_HERE {
+            self.panel = self.panel.wrapping_add(steps * width);
         }
     }
 }

@@ -1,144 +1,83 @@
-//! Copies of blocks in the order in which the microkernel reads them.
+//! Copies of blocks in the order in which the microkernel reads them: A row after row, B step after step of the depth.
 
-use crate::lanes::{Lanes, Scalar};
+use crate::lanes::Lanes;
 
-/// Cuts `count` lines of length `depth` into micropanels of `width` lines: element `d` of line `i` goes to
-/// `to[(i / width) * width * depth + d * width + i % width]`; lines that a last, narrower panel lacks are 0.
-///
-/// Serves both operands: the lines of A are its rows (width MR), those of B its columns (width NR).
-///
-/// # Safety
-/// `from[i * line_stride + d * depth_stride]` is readable for i < count, d < depth; `to` has room for
-/// `count`, rounded up to whole panels, times `depth` elements.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-pub(super) unsafe fn pack<L: Lanes>(
-    lanes: L,
-    width: usize,
-    from: *const L::Scalar,
-    line_stride: usize,
-    depth_stride: usize,
-    count: usize,
-    depth: usize,
-    to: *mut L::Scalar,
-) {
-    for first in (0..count).step_by(width) {
-        let lines = (count - first).min(width);
-        // SAFETY: lines first .. first + lines are inside `count`, and panels before this one took
-        // first * depth elements.
+/// A block of an operand: element (i, j) is at `from + i * row_stride + j * column_stride`.
+#[derive(Clone, Copy)]
+pub(super) struct Block<T> {
+    pub from: *const T,
+    pub row_stride: usize,
+    pub column_stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl<T: Copy> Block<T> {
+    /// Copies the block to `to`, whose rows are contiguous and `to_stride` apart.
+    ///
+    /// # Safety
+    /// The block is readable; `to` has room for `rows` rows of `columns` elements, rounded up to whole vectors where
+    /// the block lies column after column.
+    #[inline(always)]
+    pub unsafe fn pack<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
+        // SAFETY: passed on.
         unsafe {
-            let (from, to) = (from.add(first * line_stride), to.add(first * depth));
-            let panel = Panel { width, lines, depth, from, to };
-            // A panel is one or two vectors wide: MR and NR are at most two vectors.
-            match (line_stride, depth_stride, width > L::COUNT) {
-                (1, _, false) => panel.copy::<L, 1>(lanes, depth_stride),
-                (1, _, true) => panel.copy::<L, 2>(lanes, depth_stride),
-                (_, 1, false) => panel.transpose::<L, 1>(lanes, line_stride),
-                (_, 1, true) => panel.transpose::<L, 2>(lanes, line_stride),
-                _ => panel.gather(line_stride, depth_stride),
+            match (self.row_stride, self.column_stride) {
+                (_, 1) => self.copy(lanes, to, to_stride),
+                (1, _) => self.transpose(lanes, to, to_stride),
+                _ => self.gather(to, to_stride),
             }
         }
     }
-}
 
-/// Copies `rows` contiguous rows of length `depth` to places `to_stride` apart.
-///
-/// # Safety
-/// The rows are readable, and their places writable.
-#[inline(always)]
-pub(super) unsafe fn copy_rows<L: Lanes>(
-    lanes: L,
-    from: *const L::Scalar,
-    from_stride: usize,
-    rows: usize,
-    depth: usize,
-    to: *mut L::Scalar,
-    to_stride: usize,
-) {
-    for row in 0..rows {
-        for d in (0..depth).step_by(L::COUNT) {
-            let count = (depth - d).min(L::COUNT);
-            // SAFETY: row < rows, and d + count <= depth.
-            unsafe {
-                let from = from.add(row * from_stride + d);
-                // Rows are often a page apart, which stops the hardware's prefetching.
-                lanes.prefetch::<true>(from.wrapping_add(2 * from_stride));
-                lanes.store_first(to.add(row * to_stride + d), lanes.load_first(from, count), count);
-            }
-        }
-    }
-}
-
-/// One micropanel and the lines that it is made of.
-struct Panel<T> {
-    width: usize,
-    lines: usize,
-    depth: usize,
-    from: *const T,
-    to: *mut T,
-}
-
-impl<T: Scalar> Panel<T> {
-    /// Lines side by side in memory: a step of depth is `lines` contiguous elements.
+    /// Rows are contiguous.
     ///
     /// # Safety
-    /// As [`pack`], with line stride 1.
+    /// As [`Block::pack`].
     #[inline(always)]
-    unsafe fn copy<L: Lanes<Scalar = T>, const VECTORS: usize>(&self, lanes: L, depth_stride: usize) {
-        let whole = self.lines == VECTORS * L::COUNT && self.width == self.lines;
-        for d in 0..self.depth {
-            for v in 0..VECTORS {
-                let first = v * L::COUNT;
-                // SAFETY: reads stop at `lines`, writes at `width`.
+    unsafe fn copy<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
+        for row in 0..self.rows {
+            for column in (0..self.columns).step_by(L::COUNT) {
+                let count = (self.columns - column).min(L::COUNT);
+                // SAFETY: row < rows, and column + count <= columns.
                 unsafe {
-                    let (from, to) =
-                        (self.from.add(d * depth_stride + first), self.to.add(d * self.width + first));
-                    // The next panel's lines: they are often a page apart, which stops the hardware's prefetching.
-                    lanes.prefetch::<true>(from.wrapping_add(self.width));
-                    if whole {
-                        lanes.store(to, lanes.load(from));
-                    } else {
-                        let x = lanes.load_first(from, self.lines.saturating_sub(first));
-                        lanes.store_first(to, x, self.width - first);
-                    }
+                    let from = self.from.add(row * self.row_stride + column);
+                    // Rows are often a page apart, which stops the hardware's prefetching.
+                    lanes.prefetch::<true>(from.wrapping_add(2 * self.row_stride));
+                    lanes.store_first(to.add(row * to_stride + column), lanes.load_first(from, count), count);
                 }
             }
         }
     }
 
-    /// Contiguous lines: blocks of `COUNT` lines by `COUNT` steps of depth are transposed in registers.
+    /// Columns are contiguous: squares of `COUNT` x `COUNT` are transposed in registers.
     ///
     /// # Safety
-    /// As [`pack`], with depth stride 1.
+    /// As [`Block::pack`].
     #[inline(always)]
-    unsafe fn transpose<L: Lanes<Scalar = T>, const VECTORS: usize>(&self, lanes: L, line_stride: usize) {
-        let whole = self.depth - self.depth % L::COUNT;
-        for v in 0..VECTORS {
-            let first = v * L::COUNT;
-            let lines = self.lines.saturating_sub(first);
-            let columns = (self.width - first).min(L::COUNT);
-            for d in (0..self.depth).step_by(L::COUNT) {
-                let steps = if d < whole { L::COUNT } else { self.depth - whole };
-                let mut block = [lanes.zero(); 16];
-                // Trip counts are constants, so that the block stays in registers.
-                for (j, line) in block.iter_mut().enumerate().take(L::COUNT) {
-                    if j < lines {
-                        // SAFETY: line first + j < lines of the panel; steps stop at `depth`.
+    unsafe fn transpose<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
+        for column in (0..self.columns).step_by(L::COUNT) {
+            let columns = (self.columns - column).min(L::COUNT);
+            for row in (0..self.rows).step_by(L::COUNT) {
+                let rows = (self.rows - row).min(L::COUNT);
+                let mut square = [lanes.zero(); 16];
+                // Trip counts are constants, so that the square stays in registers.
+                for (j, line) in square.iter_mut().enumerate().take(L::COUNT) {
+                    if j < columns {
+                        // SAFETY: column + j < columns of the block; row + rows stops at its rows.
                         *line = unsafe {
-                            let from = self.from.add((first + j) * line_stride + d);
-                            // The next panel's lines, as above.
-                            lanes.prefetch::<true>(from.wrapping_add(self.width * line_stride));
-                            if steps == L::COUNT { lanes.load(from) } else { lanes.load_first(from, steps) }
+                            let from = self.from.add((column + j) * self.column_stride + row);
+                            // The next columns' lines, as above.
+                            lanes.prefetch::<true>(from.wrapping_add(L::COUNT * self.column_stride));
+                            if rows == L::COUNT { lanes.load(from) } else { lanes.load_first(from, rows) }
                         };
                     }
                 }
-                lanes.transpose(&mut block);
-                for (j, &step) in block.iter().enumerate().take(L::COUNT) {
-                    if j < steps {
-                        // SAFETY: step d + j < depth; lanes stop at `width`.
-                        unsafe {
-                            lanes.store_first(self.to.add((d + j) * self.width + first), step, columns)
-                        };
+                lanes.transpose(&mut square);
+                for (i, &line) in square.iter().enumerate().take(L::COUNT) {
+                    if i < rows {
+                        // SAFETY: row + i < rows; the caller owes whole vectors.
+                        unsafe { lanes.store(to.add((row + i) * to_stride + column), line) };
                     }
                 }
             }
@@ -148,18 +87,14 @@ impl<T: Scalar> Panel<T> {
     /// Any strides, element by element.
     ///
     /// # Safety
-    /// As [`pack`].
-    unsafe fn gather(&self, line_stride: usize, depth_stride: usize) {
-        for d in 0..self.depth {
-            for i in 0..self.width {
-                // SAFETY: line i < lines and step d < depth are readable; the panel holds width x depth.
+    /// As [`Block::pack`].
+    unsafe fn gather(&self, to: *mut T, to_stride: usize) {
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                // SAFETY: row < rows and column < columns.
                 unsafe {
-                    let x = if i < self.lines {
-                        self.from.add(i * line_stride + d * depth_stride).read()
-                    } else {
-                        T::ZERO
-                    };
-                    self.to.add(d * self.width + i).write(x);
+                    let from = self.from.add(row * self.row_stride + column * self.column_stride);
+                    to.add(row * to_stride + column).write(from.read());
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::blocking::Blocks;
 use super::epilogue::{self, Activation};
 use super::microkernel::{self, Prefetch, Tile};
-use super::packing::{self, pack};
+use super::packing::Block;
 use crate::dispatch::Operation;
 use crate::lanes::{Lanes, Scalar};
 use crate::matrix::Layout;
@@ -124,6 +124,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
     #[inline(always)]
     unsafe fn blocked<L: Lanes<Scalar = T>>(mut self, lanes: L) {
         let Layout { rows: m, columns: n, .. } = self.product.c_layout;
+        let a_layout = self.product.a_layout;
         let scratch = self.scratch::<L>();
         let a_in_place = self.reads_a_in_place::<L>();
         let lead = self.columns_before_a_line::<L>();
@@ -131,24 +132,28 @@ impl<T: Scalar> SerialGemm<'_, T> {
         for block in self.depth_blocks() {
             // Loop 3: blocks of rows.
             for rows in even_parts(m, self.blocks.mc) {
-                if !a_in_place {
-                    // SAFETY: rows and depth are inside A; the workspace was sized for them by `Grid`.
-                    unsafe { self.pack_a(lanes, rows.clone(), &block, scratch.a) };
-                }
+                let at = rows.start * a_layout.row_stride + block.first * a_layout.column_stride;
+                // SAFETY: rows and depth are inside A; the workspace was sized for them by `Grid`.
+                let a = unsafe {
+                    let from = self.product.a.add(at);
+                    if a_in_place {
+                        Rows { from, stride: a_layout.row_stride }
+                    } else {
+                        let Layout { row_stride, column_stride, .. } = a_layout;
+                        let (rows, columns) = (rows.len(), block.depth);
+                        let stride = self.blocks.packed_row::<T>();
+                        Block { from, row_stride, column_stride, rows, columns }
+                            .pack(lanes, scratch.a, stride);
+                        Rows { from: scratch.a.cast_const(), stride }
+                    }
+                };
                 // Loop 2: micropanels of B.
                 let mut j = 0;
                 while j < n {
                     let columns = if j < lead { lead } else { (n - j).min(L::NV * L::COUNT) };
-                    // SAFETY: column j + columns <= n, depth inside k; A is packed unless it is read in place.
+                    // SAFETY: column j + columns <= n, depth inside k; `a` leads to the rows.
                     unsafe {
-                        self.column_of_tiles(
-                            lanes,
-                            rows.clone(),
-                            j..j + columns,
-                            &block,
-                            a_in_place,
-                            scratch,
-                        );
+                        self.column_of_tiles(lanes, a, rows.clone(), j..j + columns, &block, scratch);
                     }
                     j += columns;
                 }
@@ -174,15 +179,15 @@ impl<T: Scalar> SerialGemm<'_, T> {
     /// Loop 1: the tiles of `rows` x `columns`. The first one packs B on the way, if it can.
     ///
     /// # Safety
-    /// The tiles are inside C, the block inside the depth; unless `a_in_place`, [`Self::pack_a`] packed these rows.
+    /// The tiles are inside C, the block inside the depth; `a` leads to these rows of it.
     #[inline(always)]
     unsafe fn column_of_tiles<L: Lanes<Scalar = T>>(
         &self,
         lanes: L,
+        a: Rows<T>,
         rows: Range<usize>,
         columns: Range<usize>,
         block: &DepthBlock<T>,
-        a_in_place: bool,
         scratch: Scratch<T>,
     ) {
         let p = &self.product;
@@ -192,36 +197,32 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let b = unsafe { p.b.add(block.first * b_row + columns.start * b_column) };
         let contiguous = b_column == 1;
         if !contiguous {
+            let (rows, columns) = (block.depth, columns.len());
+            let b = Block { from: b, row_stride: b_row, column_stride: b_column, rows, columns };
             // SAFETY: as above.
-            unsafe { pack(lanes, width, b, b_column, b_row, columns.len(), block.depth, scratch.panel) };
+            unsafe { b.pack(lanes, scratch.panel, width) };
         }
         for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
             let i = rows.start + part.start;
-            // SAFETY: row i + part <= m; A's micropanel `index` is packed unless A is read in place.
+            // The tiles after the first ask for a quarter of the next panel each.
+            let quarter = index.wrapping_sub(1);
+            let next = if contiguous && quarter < 4 {
+                let from = b.wrapping_add(width + quarter * (block.depth / microkernel::UNROLL) * b_row);
+                Prefetch { from, stride: b_row }
+            } else {
+                Prefetch { from: b, stride: 0 }
+            };
+            // SAFETY: row part + i <= m.
             unsafe {
-                let Layout { row_stride, column_stride, .. } = p.a_layout;
-                let (a, a_row_stride, a_depth_stride) = if a_in_place {
-                    (p.a.add(i * row_stride + block.first * column_stride), row_stride, column_stride)
-                } else if column_stride == 1 {
-                    let stride = self.blocks.packed_row::<T>();
-                    (scratch.a.add(part.start * stride).cast_const(), stride, 1)
-                } else {
-                    (scratch.a.add(index * L::MR * block.depth).cast_const(), 1, L::MR)
-                };
                 let tile = Tile {
-                    a,
-                    a_row_stride,
-                    a_depth_stride,
+                    a: a.from.add(part.start * a.stride),
+                    a_row_stride: a.stride,
+                    a_depth_stride: 1,
                     b,
                     panel: scratch.panel,
                     rows: part.len(),
                     columns: columns.len(),
-                    // The second tile asks for the first lines of the next panel's rows, the third for the others.
-                    next: if contiguous && (index == 1 || index == 2) {
-                        Prefetch { from: b.wrapping_add(width + (index - 1) * L::COUNT), stride: b_row }
-                    } else {
-                        Prefetch { from: b, stride: 0 }
-                    },
+                    next,
                     ..self.tile_at(i, columns.start, block)
                 };
                 let packs = contiguous && index == 0;
@@ -256,51 +257,14 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// Packs `rows` of a depth block of A: rows that are contiguous row after row, an odd number of lines apart so
-    /// that they fall into different sets of L1; others as a micropanel a tile.
-    ///
-    /// # Safety
-    /// Rows and depth are inside A; `to` has room for the rows, rounded up to whole tiles, at `packed_row` each.
-    #[inline(always)]
-    unsafe fn pack_a<L: Lanes<Scalar = T>>(
-        &self,
-        lanes: L,
-        rows: Range<usize>,
-        block: &DepthBlock<T>,
-        to: *mut T,
-    ) {
-        let p = &self.product;
-        let Layout { row_stride, column_stride, .. } = p.a_layout;
-        // SAFETY: the caller owes both ends.
-        unsafe {
-            let from = p.a.add(rows.start * row_stride + block.first * column_stride);
-            if column_stride == 1 {
-                packing::copy_rows(
-                    lanes,
-                    from,
-                    row_stride,
-                    rows.len(),
-                    block.depth,
-                    to,
-                    self.blocks.packed_row::<T>(),
-                );
-                return;
-            }
-            for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
-                let (from, to) = (from.add(part.start * row_stride), to.add(index * L::MR * block.depth));
-                pack(lanes, L::MR, from, row_stride, column_stride, part.len(), block.depth, to);
-            }
-        }
-    }
-
-    /// Broadcasts do not care about A's layout, so that A need not be packed unless its rows fall into the same sets
-    /// of L1 (64 sets of a line each), or lie across the depth and are used often.
+    /// Whether the microkernel may read A's rows where they lie: they are contiguous, and do not fight for the same
+    /// sets of L1 (64 sets of a line each), or are read too seldom for that to matter.
     #[inline(always)]
     fn reads_a_in_place<L: Lanes<Scalar = T>>(&self) -> bool {
         let Layout { row_stride, column_stride, .. } = self.product.a_layout;
-        let line_of = |row: usize| row.wrapping_mul(row_stride * size_of::<T>()) / 64 % 64;
-        let same_set = || (1..L::MR).filter(|&row| line_of(row) == 0).count();
-        self.product.c_layout.columns <= 2 * L::NV * L::COUNT || column_stride == 1 && same_set() < 3
+        let set_of = |row: usize| row.wrapping_mul(row_stride * size_of::<T>()) / 64 % 64;
+        let share_a_set = || (1..L::MR).filter(|&row| set_of(row) == 0).count() > 2;
+        column_stride == 1 && (self.product.c_layout.columns <= 2 * L::NV * L::COUNT || !share_a_set())
     }
 
     /// Columns of C before its rows' first cache lines, for panels to start at: a store across two lines costs two.
@@ -405,6 +369,13 @@ impl<T: Scalar> SerialGemm<'_, T> {
     }
 }
 
+/// Rows of A, each contiguous along the depth.
+#[derive(Clone, Copy)]
+struct Rows<T> {
+    from: *const T,
+    stride: usize,
+}
+
 /// What a task works in.
 #[derive(Clone, Copy)]
 struct Scratch<T> {
@@ -412,7 +383,7 @@ struct Scratch<T> {
     panel: *mut T,
     /// A tile of C.
     buffer: *mut T,
-    /// A block of A, a micropanel a tile.
+    /// A block of A.
     a: *mut T,
 }
 
