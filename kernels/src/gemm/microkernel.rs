@@ -101,9 +101,10 @@ unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
     macro_rules! instance {
         ($($rows:literal)*) => {
             match (tile.rows, tile.columns > L::COUNT) {
-                // SAFETY: passed on.
                 $(
+                    // SAFETY: passed on.
                     ($rows, true) if $rows <= L::MR => unsafe { run::<L, $rows, 2, B>(lanes, tile) },
+                    // SAFETY: passed on.
                     ($rows, false) if $rows <= L::MR => unsafe { run::<L, $rows, 1, B>(lanes, tile) },
                 )*
                 (rows, _) => unreachable!("a tile of {rows} rows"),
@@ -207,7 +208,7 @@ fn in_register<T>(mut pointer: *const T) -> *const T {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: no instruction, no effect.
     unsafe {
-        core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+        core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags));
     }
     pointer
 }
