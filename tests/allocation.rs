@@ -83,14 +83,14 @@ fn allocations_of_training(threads: usize, phase: NegativePhase, binarise: Binar
     let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
     let order: Vec<usize> = (0..200).rev().collect();
     let stream = Stream::named(1, "chain");
-    let mut model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
-    let mut learner = Learner::new(&model, phase, 1, BATCH, stream.substream(1));
+    let model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
+    let mut learner = Learner::new(model, phase, 1, BATCH, stream.substream(1));
     let rates = Rates { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
     allocations(threads, |step| {
         let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
         let stream = stream.substream(step as u64 + 2);
         binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
-        assert!(learner.update(&mut model, rates, stream.substream(0)));
+        assert!(learner.update(rates, stream.substream(0)));
     })
 }
 

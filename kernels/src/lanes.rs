@@ -226,6 +226,8 @@ pub trait Lanes: Copy {
     fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// `a` is NaN.
     fn is_nan(self, a: Self::Vector) -> Self::Mask;
+    /// Bit i says whether lane i of the mask is true.
+    fn mask_bits(self, mask: Self::Mask) -> u64;
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 

@@ -142,6 +142,11 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
+    fn mask_bits(self, mask: __mmask16) -> u64 {
+        u64::from(mask)
+    }
+
+    #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
@@ -330,6 +335,11 @@ impl Lanes for F64x8 {
     fn is_nan(self, a: __m512d) -> __mmask8 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, a) }
+    }
+
+    #[inline(always)]
+    fn mask_bits(self, mask: __mmask8) -> u64 {
+        u64::from(mask)
     }
 
     #[inline(always)]

@@ -143,14 +143,14 @@ impl Walk {
     pub(in crate::cli) fn new(model: &Rbm<f32>, images: &[f32], steps: &[usize], stream: Stream) -> Self {
         let chains = images.len() / model.visible();
         let mut gibbs = GibbsChains::new(model, chains, stream);
-        gibbs.visible_states_mut().copy_from_slice(images);
+        gibbs.set_visible_states(images);
         let mut walk = Self { chains, states: vec![images.to_vec()], probabilities: vec![images.to_vec()] };
         let mut done = 0;
         for &target in steps {
-            gibbs.walk(model, target - done);
+            gibbs.walk(target - done);
             done = target;
-            walk.states.push(gibbs.visible_states().to_vec());
-            walk.probabilities.push(gibbs.visible_probabilities().to_vec());
+            walk.states.push(gibbs.visible_states());
+            walk.probabilities.push(gibbs.visible_probabilities());
         }
         walk
     }
