@@ -1,35 +1,38 @@
 //! Products with a matrix of bits: the states of a Boltzmann machine's units.
 //!
 //! A product of bits and weights is the sum of the rows of active units, so it needs the active fraction of a dense
-//! product's additions and none of its multiplications. Units come in *panels* of 64:
+//! product's additions. Units come in *panels* of 64:
 //!
 //! ```text
 //! states    one u64 a panel and row: bit j is unit 64 p + j
-//! lists     one ActiveList a panel and row: the places of the bits that are on (or that changed)
-//! tiles     64 x 64 weights between two panels, row after row; 64 lines of 256 bytes, a third of L1
+//! tiles     64 x 64 weights between two panels, row after row
+//! lists     for each row the weights' rows to add, and what to multiply them by: a sparse matrix by rows
 //! ```
 //!
 //! Everything that a layer holds is kept panel after panel, so that a panel is one contiguous piece which one thread
-//! computes from the sum to the sampled states: two tiles at a time stay in L1 while all rows pass, and a row's 64
-//! sums stay in registers while the weights of its active units are added.
+//! computes from the sum to the sampled states: its tiles stay in L2 while all rows pass, and a row's 64 sums stay in
+//! registers while rows of weights are added. A row has one list over all panels: the end of a list is a branch that
+//! cannot be foreseen, and costs as much as adding ten rows.
 //!
-//! Two ways to save more of the work:
-//! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added or
-//!   subtracted: in a Gibbs chain on digits about 5 % of the pixels and 18 % of the hidden units.
-//! - **Transposition.** The gradient's sums over a mini-batch are the same kernel on the transposed states: for each
-//!   unit, the list of the rows in which it is on.
+//! The factors of a list save more of the work:
+//! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added (1)
+//!   or subtracted (-1): in a Gibbs chain on digits about 5 % of the pixels and 18 % of the hidden units.
+//! - **Transposition.** The gradient's sums over a mini-batch are the same thing for the transposed states: for each
+//!   unit a list of the rows in which it is on, positive and negative phase together.
 //!
 //! Dense arithmetic wins from about half the units on; that is what [`gemm()`](crate::gemm()) is for.
 
+mod list;
 mod rows;
 mod sample;
 mod states;
 mod update;
 
-pub use rows::{Tiles, add_rows};
+pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrences, list_states};
+pub use rows::add_rows;
 pub use sample::sample;
-pub use states::{ActiveList, collect, collect_changes, pack_states, transpose_states, unpack_states};
-pub use update::{Phase, Tile, Weights, transpose_tile, update_tile};
+pub use states::{pack_states, transpose_states, unpack_states};
+pub use update::{Step, Tile, transpose_tile, update_tile};
 
 /// Units in a panel.
 pub const PANEL: usize = 64;

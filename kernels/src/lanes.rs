@@ -257,6 +257,23 @@ pub trait Lanes: Copy {
         self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
     }
 
+    /// Writes `first + 64 i` for each bit i of `bits` that is on, in rising order, and anything after them.
+    ///
+    /// # Safety
+    /// 16 numbers are writable.
+    #[inline(always)]
+    unsafe fn store_places(self, mut bits: u16, first: u32, to: *mut u32) {
+        let mut place = to;
+        while bits != 0 {
+            // SAFETY: 16 bits are at most 16 numbers.
+            unsafe {
+                place.write(first + 64 * bits.trailing_zeros());
+                place = place.add(1);
+            }
+            bits &= bits - 1;
+        }
+    }
+
     /// Asks for the cache line at `place`, which need not exist: into L1, or L2 if `FAR`.
     #[inline(always)]
     fn prefetch<const FAR: bool>(self, place: *const Self::Scalar) {

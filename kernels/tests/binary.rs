@@ -4,8 +4,9 @@
 mod guard;
 
 use equilibria_kernels::binary::{
-    ActiveList, PANEL, Phase, TILE, Tile, Tiles, Weights, add_rows, collect, collect_changes, pack_states,
-    panel_units, panels, sample, transpose_states, transpose_tile, unpack_states, update_tile,
+    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, add_rows, list_changes, list_occurrences,
+    list_states, pack_states, panel_units, panels, sample, transpose_states, transpose_tile, unpack_states,
+    update_tile,
 };
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
 use equilibria_kernels::{Level, Scalar};
@@ -25,26 +26,121 @@ fn words(len: usize, units: usize, probability: f64, seed: u64) -> Vec<u64> {
     (0..len).map(|_| (0..units).fold(0, |word, place| word | bit() << place)).collect()
 }
 
-fn lists(words: &[u64]) -> Vec<ActiveList> {
-    let mut lists = vec![ActiveList::EMPTY; words.len()];
-    collect(words, &mut lists);
-    lists
-}
-
 fn is_on(word: u64, place: usize) -> bool {
     word >> place & 1 == 1
 }
 
+/// Owned lists.
+struct Lists<T> {
+    starts: Vec<u32>,
+    offsets: Vec<u32>,
+    factors: Vec<T>,
+}
+
+impl<T: Scalar> Lists<T> {
+    /// Room for `rows` rows of `most` entries, filled with what must not be read.
+    fn new(rows: usize, most: usize) -> Self {
+        let room = SparseMut::<T>::room(rows, most);
+        Self {
+            starts: vec![u32::MAX; rows + 1],
+            offsets: vec![u32::MAX; room],
+            factors: vec![T::from_f64(f64::NAN); room],
+        }
+    }
+
+    fn write(&mut self) -> SparseMut<'_, T> {
+        SparseMut { starts: &mut self.starts, offsets: &mut self.offsets, factors: &mut self.factors }
+    }
+
+    fn read(&self) -> SparseRows<'_, T> {
+        SparseRows { starts: &self.starts, offsets: &self.offsets, factors: &self.factors }
+    }
+
+    /// Offset and factor of the entries of a row.
+    fn row(&self, row: usize) -> Vec<(u32, f64)> {
+        let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
+        entries.map(|e| (self.offsets[e], self.factors[e].to_f64())).collect()
+    }
+}
+
+fn check_state_lists<T: Scalar>(level: Level) {
+    for (panels, stride, first, rows) in
+        [(1, 1, 0, 1), (3, 5, 0, 5), (2, 7, 3, 4), (4, 6, 5, 1), (0, 3, 0, 0)]
+    {
+        let (from, to) = (words(panels * stride, 64, 0.3, 1), words(panels * stride, 64, 0.6, 2));
+        let (from, to) = (from.get(first..).unwrap_or(&[]), to.get(first..).unwrap_or(&[]));
+        let mut lists = Lists::<T>::new(rows, panels * 64);
+        let check = |lists: &Lists<T>, factor: &dyn Fn(u64, u64, usize) -> f64| {
+            for row in 0..rows {
+                let mut expected = Vec::new();
+                for panel in 0..panels {
+                    let (then, now) = (from[panel * stride + row], to[panel * stride + row]);
+                    for sign in [1.0, -1.0] {
+                        let places = (0..64).filter(|&j| factor(then, now, j) == sign);
+                        expected.extend(places.map(|j| ((panel * 10_000 + 64 * j) as u32, sign)));
+                    }
+                }
+                assert_eq!(lists.row(row), expected, "{}, row {row} of {rows}", level.name());
+            }
+        };
+        list_states(level, to, stride, rows, 10_000, lists.write());
+        check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
+        list_changes(level, [from, to], stride, rows, 10_000, lists.write());
+        check(&lists, &|then, now, j| {
+            f64::from(u8::from(is_on(now, j))) - f64::from(u8::from(is_on(then, j)))
+        });
+    }
+}
+
 #[test]
-fn lists_hold_the_places_of_the_bits() {
-    for word in [0, 1, 1 << 63, u64::MAX, 0x8000_0000_0000_0001, 0xdead_beef_0bad_f00d] {
-        let places = |word: u64| (0..64).filter(|&i| is_on(word, i)).map(|i| i as u8).collect::<Vec<u8>>();
-        let list = lists(&[word])[0];
-        assert_eq!((list.places(), list.count()), (&places(word)[..], word.count_ones() as usize));
-        let (mut on, mut off) = ([ActiveList::EMPTY; 1], [list; 1]);
-        collect_changes(&[word], &[0xff], &mut on, &mut off);
-        assert_eq!(on[0].places(), places(0xff & !word));
-        assert_eq!(off[0].places(), places(word & !0xff));
+fn lists_hold_the_active_units_and_the_changes() {
+    for level in Level::available() {
+        check_state_lists::<f32>(level);
+        check_state_lists::<f64>(level);
+    }
+}
+
+fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: bool) {
+    let bits = |rows: usize, seed: u64| -> Vec<u64> {
+        let in_block = |block: usize| (rows - block * 64).min(64);
+        (0..panels(rows)).flat_map(|block| words(64, in_block(block), 0.3, seed + block as u64)).collect()
+    };
+    let (positive, negative) = (bits(rows[0], 20), bits(rows[1], 30));
+    let since = if differ { &positive[..] } else { &[] };
+    let mut lists = Lists::<T>::new(64, positive.len() + negative.len());
+    let mut order = [0; 64];
+    let factors = [T::from_f64(0.25), T::from_f64(-0.5)];
+    let occurrences = Occurrences { positive: &positive, negative: &negative, since, rows: rows[0], factors };
+    list_occurrences(level, occurrences, lists.write(), &mut order);
+    for unit in 0..64 {
+        let on = |bits: &[u64], row: usize| f64::from(u8::from(is_on(bits[row / 64 * 64 + unit], row % 64)));
+        let mut expected: Vec<(u32, f64)> = Vec::new();
+        expected.extend((0..rows[0]).map(|row| ((row * 64) as u32, 0.25 * on(&positive, row))));
+        expected.extend((0..rows[1]).map(|row| {
+            let then = if differ { on(&positive, row) } else { 0.0 };
+            (((rows[0] + row) * 64) as u32, -0.5 * (on(&negative, row) - then))
+        }));
+        expected.retain(|&(_, factor)| factor != 0.0);
+        let mut found = lists.row(unit);
+        found.sort_by_key(|&(offset, _)| offset);
+        assert_eq!(found, expected, "{} {rows:?} {differ}, unit {unit}", level.name());
+    }
+    let lengths = order.map(|unit| lists.row(usize::from(unit)).len());
+    assert!(lengths.is_sorted(), "{lengths:?}");
+    let mut units = order;
+    units.sort_unstable();
+    assert!(units.iter().enumerate().all(|(i, &unit)| i == usize::from(unit)), "{order:?}");
+}
+
+#[test]
+fn lists_hold_the_rows_in_which_a_unit_is_on() {
+    for level in Level::available() {
+        for (rows, differ) in
+            [([1, 1], true), ([10, 64], false), ([65, 65], true), ([100, 3], false), ([0, 130], false)]
+        {
+            check_occurrence_lists::<f32>(level, rows, differ);
+            check_occurrence_lists::<f64>(level, rows, differ);
+        }
     }
 }
 
@@ -108,65 +204,81 @@ fn transposed_states_say_in_which_rows_a_unit_is_on() {
     }
 }
 
-fn check_rows<T: Scalar>(level: Level, tiles: usize, rows: usize, columns: usize, probability: f64) {
-    // Tiles at the end of the buffer, two others between them.
-    let stride = 2 * TILE;
-    let mut data = GuardedBuffer::<T>::at_end(3 + (tiles.max(1) - 1) * stride + TILE);
-    let numbers = noise(data.len(), 1);
-    data.copy_from_slice(&numbers);
-    let view = Tiles { data: &data, first: 3, stride, count: tiles };
-    let (on, off) = (words(tiles * rows, 64, probability, 2), words(tiles * rows, 64, probability, 3));
+/// Lists with entries all over `weights` weights.
+fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) -> Lists<T> {
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut below = |limit: usize| (generator.next_u64() % limit as u64) as usize;
+    let mut lists = Lists { starts: vec![0], offsets: Vec::new(), factors: Vec::new() };
+    for _ in 0..rows {
+        for _ in 0..below(most + 1) {
+            lists.offsets.push(below(weights - PANEL + 1) as u32);
+            lists.factors.push(T::from_f64([1.0, -1.0, 0.375][below(3)]));
+        }
+        lists.starts.push(lists.offsets.len() as u32);
+    }
+    // The last 64 weights, too.
+    lists.offsets.push((weights - PANEL) as u32);
+    lists.factors.push(T::ONE);
+    *lists.starts.last_mut().unwrap() += u32::from(rows > 0);
+    lists
+}
+
+fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize) {
+    let mut weights = GuardedBuffer::<T>::at_end(5000);
+    weights.copy_from_slice(&noise(5000, 1));
+    let lists = random_lists::<T>(rows, most, 5000, 2);
     let start = noise::<T>(rows * PANEL, 4);
-    for (from_zero, with_off) in [(true, false), (false, false), (false, true)] {
+    for from_zero in [true, false] {
         let mut sums = GuardedBuffer::copy_of(&start, true);
-        let off_lists = if with_off { lists(&off) } else { Vec::new() };
-        add_rows(level, view, &lists(&on), &off_lists, from_zero, columns, &mut sums);
-        for row in 0..rows {
-            for column in 0..PANEL {
-                let at = row * PANEL + column;
-                if column >= columns.div_ceil(16) * 16 {
-                    assert!(sums[at] == start[at] || tiles == 0, "column {column} of {columns} was touched");
-                    continue;
-                }
-                let (mut sum, mut size) =
-                    if from_zero { (0.0, 0.0) } else { (start[at].to_f64(), start[at].to_f64().abs()) };
-                for tile in 0..tiles {
-                    for unit in 0..PANEL {
-                        let weight = data[3 + tile * stride + unit * PANEL + column].to_f64();
-                        let word = tile * rows + row;
-                        let sign = f64::from(u8::from(is_on(on[word], unit)))
-                            - f64::from(u8::from(with_off && is_on(off[word], unit)));
-                        sum += sign * weight;
-                        size += 2.0 * weight.abs();
-                    }
-                }
-                let error = (sums[at].to_f64() - sum).abs();
-                assert!(
-                    error <= size * T::EPSILON.to_f64() * 4.0,
-                    "{} tiles {tiles} rows {rows} columns {columns}, row {row} column {column}: off by {error}",
-                    level.name()
-                );
+        add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
+        for (at, (&found, &start)) in sums.iter().zip(&start).enumerate() {
+            let (row, column) = (at / PANEL, at % PANEL);
+            if column >= columns.div_ceil(16) * 16 {
+                assert_eq!(found, start, "column {column} of {columns} was touched");
+                continue;
             }
+            let start = if from_zero { 0.0 } else { start.to_f64() };
+            let terms = lists.row(row).into_iter();
+            let terms = terms.map(|(offset, factor)| factor * weights[offset as usize + column].to_f64());
+            let (sum, size) = terms.fold((start, start.abs()), |(sum, size), x| (sum + x, size + x.abs()));
+            let (error, bound) = ((found.to_f64() - sum).abs(), size * T::EPSILON.to_f64() * 8.0);
+            assert!(
+                error <= bound,
+                "{} rows {rows} columns {columns}, row {row} column {column}: off by {error}",
+                level.name()
+            );
         }
     }
 }
 
 #[test]
-fn sums_of_rows_are_products_with_bits() {
+fn lists_are_added_up() {
     for level in Level::available() {
-        for (tiles, rows, columns, probability) in [
-            (0, 3, 64, 0.5),
-            (1, 1, 1, 0.5),
-            (1, 0, 64, 0.5),
-            (2, 5, 16, 0.1),
-            (3, 7, 17, 0.9),
-            (5, 4, 36, 0.0),
-            (4, 9, 52, 1.0),
-            (13, 10, 64, 0.15),
+        for (rows, most, columns) in [
+            (0, 3, 64),
+            (1, 0, 64),
+            (1, 1, 1),
+            (5, 40, 16),
+            (7, 9, 17),
+            (4, 3, 36),
+            (9, 70, 52),
+            (10, 200, 64),
         ] {
-            check_rows::<f32>(level, tiles, rows, columns, probability);
-            check_rows::<f64>(level, tiles, rows, columns, probability);
+            check_rows::<f32>(level, rows, most, columns);
+            check_rows::<f64>(level, rows, most, columns);
         }
+    }
+}
+
+#[test]
+fn offsets_beyond_the_weights_are_not_followed() {
+    for level in Level::available() {
+        let mut weights = GuardedBuffer::<f32>::at_end(PANEL);
+        weights.fill(2.0);
+        let lists = Lists { starts: vec![0, 1], offsets: vec![u32::MAX], factors: vec![1.5] };
+        let mut sums = [0.0; PANEL];
+        add_rows(level, &weights, lists.read(), true, PANEL, &mut sums);
+        assert_eq!(sums, [3.0; PANEL]);
     }
 }
 
@@ -213,19 +325,11 @@ fn panels_are_sampled_as_slices_are() {
     }
 }
 
-fn check_update<T: Scalar>(level: Level, rows: [usize; 2], units: usize, columns: usize, momentum: f64) {
-    let values = rows.map(|rows| noise::<T>(rows * PANEL, rows as u64 + 1));
-    let bits = |rows: usize, seed: u64| -> Vec<u64> {
-        let in_block = |block: usize| (rows - block * 64).min(64);
-        (0..panels(rows)).flat_map(|block| words(64, in_block(block), 0.3, seed + block as u64)).collect()
-    };
-    let (plus, minus, gone) = (bits(rows[0], 20), bits(rows[1], 30), bits(rows[1], 40));
-    let (plus_lists, minus_lists, gone_lists) = (lists(&plus), lists(&minus), lists(&gone));
-    let scales = [0.3, -0.7];
-    let phases = [
-        Phase { on: &plus_lists, off: &[], values: &values[0], scale: T::from_f64(scales[0]) },
-        Phase { on: &minus_lists, off: &gone_lists, values: &values[1], scale: T::from_f64(scales[1]) },
-    ];
+fn check_update<T: Scalar>(level: Level, rows: usize, units: usize, columns: usize, momentum: f64) {
+    let values = noise::<T>(rows * PANEL, 7);
+    let lists = random_lists::<T>(64, 30, rows * PANEL, 8);
+    let mut order: [u8; 64] = std::array::from_fn(|i| i as u8);
+    order.reverse();
     let (old_weight, old_velocity) = (noise::<T>(TILE, 50), noise::<T>(TILE, 51));
     let mut weight = GuardedBuffer::copy_of(&old_weight, true);
     let mut velocity = GuardedBuffer::copy_of(&old_velocity, true);
@@ -234,22 +338,17 @@ fn check_update<T: Scalar>(level: Level, rows: [usize; 2], units: usize, columns
     }
     let mut transposed = GuardedBuffer::<T>::at_end(TILE);
     let shrink = 0.01;
-    let step = Weights { momentum: T::from_f64(momentum), shrink: T::from_f64(shrink) };
+    let step = Step { momentum: T::from_f64(momentum), shrink: T::from_f64(shrink) };
     let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
-    assert!(update_tile(level, phases, step, units, columns, tile));
+    assert!(update_tile(level, lists.read(), &order, &values, step, units, columns, tile));
     for i in 0..units {
         for j in 0..columns {
             let at = i * PANEL + j;
-            let sum = |bits: &[u64], values: &[T]| -> f64 {
-                let rows = 0..values.len() / PANEL;
-                let on = rows.filter(|row| is_on(bits[row / 64 * 64 + i], row % 64));
-                on.map(|row| values[row * PANEL + j].to_f64()).sum()
-            };
-            let gradient = scales[0] * sum(&plus, &values[0])
-                + scales[1] * (sum(&minus, &values[1]) - sum(&gone, &values[1]));
+            let terms = lists.row(i).into_iter();
+            let gradient: f64 = terms.map(|(offset, x)| x * values[offset as usize + j].to_f64()).sum();
             let kept = if momentum == 0.0 { 0.0 } else { momentum * old_velocity[at].to_f64() };
             let right = kept + gradient - shrink * old_weight[at].to_f64();
-            let bound = 64.0 * T::EPSILON.to_f64() * (1.0 + rows[0].max(rows[1]) as f64);
+            let bound = 256.0 * T::EPSILON.to_f64();
             assert!((velocity[at].to_f64() - right).abs() < bound, "velocity ({i}, {j}) {}", velocity[at]);
             let right = old_weight[at].to_f64() + right;
             assert!((weight[at].to_f64() - right).abs() < bound, "weight ({i}, {j})");
@@ -260,15 +359,11 @@ fn check_update<T: Scalar>(level: Level, rows: [usize; 2], units: usize, columns
 }
 
 #[test]
-fn a_tile_learns_from_both_phases() {
+fn a_tile_learns_what_its_lists_say() {
     for level in Level::available() {
-        for (rows, units, columns, momentum) in [
-            ([1, 1], 1, 1, 0.0),
-            ([10, 10], 64, 20, 0.5),
-            ([100, 100], 64, 64, 0.9),
-            ([65, 7], 16, 52, 0.0),
-            ([128, 130], 33, 48, 0.5),
-        ] {
+        for (rows, units, columns, momentum) in
+            [(1, 1, 1, 0.0), (10, 64, 20, 0.5), (100, 64, 64, 0.9), (65, 16, 52, 0.0), (200, 33, 48, 0.5)]
+        {
             check_update::<f32>(level, rows, units, columns, momentum);
             check_update::<f64>(level, rows, units, columns, momentum);
         }
@@ -284,9 +379,11 @@ fn a_weight_that_is_not_finite_is_reported() {
                     (vec![0.0; TILE], vec![0.0; TILE], vec![0.0; TILE]);
                 weight[place] = bad;
                 let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
-                let nothing = Phase { on: &[], off: &[], values: &[], scale: 1.0 };
-                let step = Weights { momentum: 0.0, shrink: 0.0 };
-                assert!(!update_tile(level, [nothing; 2], step, 64, 64, tile), "{bad} at {place}");
+                let nothing = SparseRows { starts: &[0; 65], offsets: &[], factors: &[] };
+                let step = Step { momentum: 0.0, shrink: 0.0 };
+                let order = std::array::from_fn(|i| i as u8);
+                let finite = update_tile(level, nothing, &order, &[], step, 64, 64, tile);
+                assert!(!finite, "{bad} at {place}");
             }
         }
     }
@@ -303,19 +400,15 @@ fn tiles_are_transposed() {
 }
 
 #[test]
-#[should_panic = "a list leads beyond 10 rows"]
-fn lists_that_lead_beyond_the_values_panic() {
-    let lists = lists(&[1 << 10; 64]);
-    let values = vec![0.0_f32; 10 * PANEL];
-    let phase = Phase { on: &lists, off: &[], values: &values, scale: 1.0 };
-    let (mut weight, mut velocity, mut transposed) = (vec![0.0; TILE], vec![0.0; TILE], vec![0.0; TILE]);
-    let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
-    update_tile(Level::PORTABLE, [phase; 2], Weights { momentum: 0.0, shrink: 0.0 }, 64, 64, tile);
+#[should_panic = "lists of 2 entries in 2 offsets and 1 factors"]
+fn lists_that_end_beyond_their_entries_panic() {
+    let lists = SparseRows { starts: &[0, 2], offsets: &[0, 0], factors: &[1.0_f32] };
+    add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
 }
 
 #[test]
-#[should_panic = "2 tiles from 0 every 4096 in 4096 elements"]
-fn tiles_that_are_too_short_panic() {
-    let tiles = Tiles { data: &[0.0_f32; TILE], first: 0, stride: TILE, count: 2 };
-    add_rows(Level::PORTABLE, tiles, &[ActiveList::EMPTY; 2], &[], true, 64, &mut [0.0; PANEL]);
+#[should_panic = "2 starts, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
+fn lists_without_room_panic() {
+    let lists = SparseMut { starts: &mut [0; 2], offsets: &mut [0; 79], factors: &mut [0.0_f32; 80] };
+    list_states(Level::PORTABLE, &[0], 1, 1, 64, lists);
 }

@@ -47,13 +47,13 @@ impl<T: Element> Chains<T> {
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.hidden, &mut self.visible);
-        to.sample_from(from, |panel| model.to_hidden(panel), T::ONE, &model.hidden_bias, stream);
+        to.sample_from(from, model.to_hidden(), T::ONE, &model.hidden_bias, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.visible, &mut self.hidden);
-        to.sample_from(from, |panel| model.to_visible(panel), T::ONE, &model.visible_bias, stream);
+        to.sample_from(from, model.to_visible(), T::ONE, &model.visible_bias, stream);
     }
 }
 

@@ -8,8 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{
-    ActiveList, PANEL, Tiles, add_rows, collect, collect_changes, pack_states, panel_units, panels, sample,
-    unpack_states,
+    PANEL, SparseMut, SparseRows, add_rows, list_changes, list_states, pack_states, panel_units, panels,
+    sample, unpack_states,
 };
 
 /// One layer of a block of chains.
@@ -26,18 +26,60 @@ pub(crate) struct Layer<T: Element> {
     counted: Vec<u64>,
     /// Corrections since those sums were computed anew; `None` if they are not of this layer at all.
     corrections: Option<u32>,
-    /// Units to add to those sums (panels, rows): all that are on, or those that came on ...
-    pub on: Vec<ActiveList>,
-    /// ... and units to subtract.
-    pub off: Vec<ActiveList>,
+    lists: Lists<T>,
     /// Sums of the weights from the active units of the other layer (panels, rows, 64).
     pub sums: Aligned<T>,
     /// What the states were last sampled from (panels, rows, 64).
     pub probabilities: Aligned<T>,
 }
 
+/// What to add to the other layer's sums: a sparse matrix for every [`GROUP`] rows.
+#[derive(Debug, Clone)]
+struct Lists<T: Element> {
+    /// Entries that a group has room for.
+    room: usize,
+    starts: Vec<u32>,
+    offsets: Vec<u32>,
+    factors: Aligned<T>,
+}
+
+/// Rows that are listed by one task.
+const GROUP: usize = 16;
+
 /// Corrections of sums before they are computed anew: each adds half a unit in the last place or so.
 const CORRECTIONS: u32 = 16;
+
+impl<T: Element> Lists<T> {
+    fn new(units: usize, rows: usize) -> Self {
+        let (groups, room) = (rows.div_ceil(GROUP), SparseMut::<T>::room(GROUP, panels(units) * PANEL));
+        Self {
+            room,
+            starts: vec![0; groups * (GROUP + 1)],
+            offsets: vec![0; groups * room],
+            factors: Aligned::zeros(groups * room),
+        }
+    }
+
+    /// The lists of a group of `rows` rows.
+    fn group(&self, group: usize, rows: usize) -> SparseRows<'_, T> {
+        SparseRows {
+            starts: &self.starts[group * (GROUP + 1)..][..rows + 1],
+            offsets: &self.offsets[group * self.room..][..self.room],
+            factors: &self.factors[group * self.room..][..self.room],
+        }
+    }
+}
+
+/// The weights between the units of a layer and the panels of the other one.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a, T> {
+    /// Of all panels.
+    pub data: &'a [T],
+    /// From what leads to one panel to what leads to the next.
+    pub panel_stride: usize,
+    /// From one tile of 64 units to the next.
+    pub tile_stride: usize,
+}
 
 impl<T: Element> Layer<T> {
     /// A layer of `units` units in `rows` chains, all off.
@@ -49,8 +91,7 @@ impl<T: Element> Layer<T> {
             states: vec![0; words],
             counted: vec![0; words],
             corrections: None,
-            on: vec![ActiveList::EMPTY; words],
-            off: vec![ActiveList::EMPTY; words],
+            lists: Lists::new(units, rows),
             sums: Aligned::zeros(words * PANEL),
             probabilities: Aligned::zeros(words * PANEL),
         }
@@ -69,8 +110,6 @@ impl<T: Element> Layer<T> {
         self.rows = rows;
         self.states.resize(words, 0);
         self.counted.resize(words, 0);
-        self.on.resize(words, ActiveList::EMPTY);
-        self.off.resize(words, ActiveList::EMPTY);
         self.sums.set_len(words * PANEL);
         self.probabilities.set_len(words * PANEL);
         self.forget();
@@ -78,25 +117,13 @@ impl<T: Element> Layer<T> {
 
     /// Sets the states (rows, units): units above 0 are on. Returns whether all were 0 or 1.
     pub fn set(&mut self, states: &[T]) -> bool {
-        let are_binary = pack_states(Level::detect(), states, self.units, &mut self.states);
-        self.list();
-        are_binary
+        pack_states(Level::detect(), states, self.units, &mut self.states)
     }
 
     /// Puts back the states' bits that are on in `known` to those of `values`.
     pub fn clamp(&mut self, known: &[u64], values: &[u64]) {
         for ((state, &known), &value) in self.states.iter_mut().zip(known).zip(values) {
             *state = *state & !known | value & known;
-        }
-        self.list();
-    }
-
-    /// Lists what the other layer's sums need.
-    pub fn list(&mut self) {
-        if self.counts_anew() {
-            collect(&self.states, &mut self.on);
-        } else {
-            collect_changes(&self.counted, &self.states, &mut self.on, &mut self.off);
         }
     }
 
@@ -110,85 +137,94 @@ impl<T: Element> Layer<T> {
         unpack_rows(&self.probabilities, self.units, out);
     }
 
-    /// The other layer's sums are no longer of this layer: the weights have changed. Setting, sampling or
-    /// [`Layer::list`] has to follow before the other layer is sampled.
+    /// The other layer's sums are no longer of this layer: the weights or those sums have changed.
     pub fn forget(&mut self) {
         self.corrections = None;
     }
 
-    /// Whether the other layer's sums will start from 0.
-    pub fn counts_anew(&self) -> bool {
-        self.corrections.is_none_or(|corrections| corrections >= CORRECTIONS)
-    }
-
-    /// The other layer's sums now hold these states.
-    pub fn count(&mut self) {
-        self.corrections = Some(if self.counts_anew() { 0 } else { self.corrections.unwrap_or(0) + 1 });
+    /// Lists what the other layer's sums need, and takes it for done. Returns whether they are to start from 0.
+    fn list(&mut self, tile_stride: usize, in_parallel: bool) -> bool {
+        let corrections = self.corrections.filter(|&corrections| corrections < CORRECTIONS);
+        let (rows, room, states, counted) = (self.rows, self.lists.room, &self.states, &self.counted);
+        let tile_stride =
+            u32::try_from(tile_stride).expect("the tiles of a layer have less than 2^32 weights");
+        let pieces = (
+            Chunks(&mut self.lists.starts, GROUP + 1),
+            (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
+        );
+        for_each_split(rows.div_ceil(GROUP), in_parallel, pieces, &|group, (starts, (offsets, factors))| {
+            let first = group * GROUP;
+            let count = (rows - first).min(GROUP);
+            let lists =
+                SparseMut { starts: &mut starts.0[..count + 1], offsets: offsets.0, factors: factors.0 };
+            let to = &states[first..];
+            match corrections {
+                None => list_states(Level::detect(), to, rows, count, tile_stride, lists),
+                Some(_) => {
+                    list_changes(Level::detect(), [&counted[first..], to], rows, count, tile_stride, lists);
+                }
+            }
+        });
+        self.corrections = Some(corrections.map_or(0, |corrections| corrections + 1));
         self.counted.copy_from_slice(&self.states);
+        corrections.is_none()
     }
 
-    /// h ~ P(h | v) or the reverse: brings the sums up to date with the states of `other`, whose units have the weights
-    /// `tiles(panel)` to a panel of this layer, and samples the states from sigmoid(scale sums + bias).
+    /// h ~ P(h | v) or the reverse: brings the sums up to date with the states of `other` and samples the states from
+    /// sigmoid(scale sums + bias).
     ///
     /// **Randomness** Panel p draws from `stream.substream(p)`, row after row.
-    pub fn sample_from<'a>(
+    pub fn sample_from(
         &mut self,
         other: &mut Self,
-        tiles: impl Fn(usize) -> Tiles<'a, T> + Sync,
+        weights: Weights<'_, T>,
         scale: T,
         bias: &[T],
         stream: Stream,
-    ) where
-        T: 'a,
-    {
-        let from_zero = other.counts_anew();
-        let off: &[ActiveList] = if from_zero { &[] } else { &other.off };
-        let on: &[ActiveList] = &other.on;
-        let update = |panel: usize, columns: usize, sums: &mut [T]| {
-            add_rows(Level::detect(), tiles(panel), on, off, from_zero, columns, sums);
-        };
-        self.pass(panels(other.units), &update, scale, bias, stream);
-        other.count();
+    ) {
+        let in_parallel = self.rows * panels(self.units) * (panels(other.units) + SAMPLING) >= PARALLEL_FROM;
+        let from_zero = other.list(weights.tile_stride, in_parallel);
+        let lists = &other.lists;
+        self.pass(
+            in_parallel,
+            &|panel, columns, sums| {
+                let weights = &weights.data[panel * weights.panel_stride..];
+                for (group, sums) in sums.chunks_mut(GROUP * PANEL).enumerate() {
+                    let lists = lists.group(group, sums.len() / PANEL);
+                    add_rows(Level::detect(), weights, lists, from_zero, columns, sums);
+                }
+            },
+            scale,
+            bias,
+            stream,
+        );
     }
 
     /// As [`Layer::sample_from`], from sums that are up to date.
     pub fn sample(&mut self, scale: T, bias: &[T], stream: Stream) {
-        self.pass(0, &|_, _, _| {}, scale, bias, stream);
+        self.pass(true, &|_, _, _| {}, scale, bias, stream);
     }
 
-    /// `update(panel, units, sums)`, then states and lists, panel by panel; `others` is the number of panels that
-    /// `update` reads.
+    /// `update(panel, units, sums)`, then states, panel by panel.
     fn pass(
         &mut self,
-        others: usize,
+        in_parallel: bool,
         update: &(impl Fn(usize, usize, &mut [T]) + Sync),
         scale: T,
         bias: &[T],
         stream: Stream,
     ) {
-        let (units, rows, anew) = (self.units, self.rows, self.counts_anew());
-        let counted = &self.counted;
+        let (units, rows) = (self.units, self.rows);
         let pieces = (
-            (Chunks(&mut self.sums, rows * PANEL), Chunks(&mut self.probabilities, rows * PANEL)),
-            (Chunks(&mut self.states, rows), (Chunks(&mut self.on, rows), Chunks(&mut self.off, rows))),
+            Chunks(&mut self.sums, rows * PANEL),
+            (Chunks(&mut self.probabilities, rows * PANEL), Chunks(&mut self.states, rows)),
         );
-        let in_parallel = rows * panels(units) * (others + SAMPLING) >= PARALLEL_FROM;
-        for_each_split(panels(units), in_parallel, pieces, &|panel,
-                                                             (
-            (sums, probabilities),
-            (states, (on, off)),
-        )| {
-            let level = Level::detect();
+        for_each_split(panels(units), in_parallel, pieces, &|panel, (sums, (probabilities, states))| {
             let units = panel_units(units, panel);
             update(panel, units, sums.0);
             let mut generator = stream.substream(panel as u64).bulk();
             let bias = &bias[panel * PANEL..][..units];
-            sample(level, &mut generator, sums.0, scale, bias, Some(probabilities.0), states.0);
-            if anew {
-                collect(states.0, on.0);
-            } else {
-                collect_changes(&counted[panel * rows..][..rows], states.0, on.0, off.0);
-            }
+            sample(Level::detect(), &mut generator, sums.0, scale, bias, Some(probabilities.0), states.0);
         });
     }
 }

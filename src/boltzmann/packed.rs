@@ -1,10 +1,11 @@
 //! A machine laid out for the binary kernels.
 
 use super::Rbm;
+use super::layer::Weights;
 use crate::aligned::Aligned;
 use crate::tensor::Element;
 use equilibria_kernels::Level;
-use equilibria_kernels::binary::{PANEL, TILE, Tiles, panel_units, panels, transpose_tile};
+use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_tile};
 
 /// The weights in tiles of 64 x 64, in both orientations, and the biases.
 ///
@@ -64,16 +65,14 @@ impl<T: Element> PackedRbm<T> {
         self.hidden
     }
 
-    /// What leads from the visible panels to hidden panel `q`.
-    pub fn to_hidden(&self, q: usize) -> Tiles<'_, T> {
-        let count = panels(self.visible);
-        Tiles { data: &self.forward, first: q * count * TILE, stride: TILE, count }
+    /// What leads from the visible units to the hidden panels.
+    pub fn to_hidden(&self) -> Weights<'_, T> {
+        Weights { data: &self.forward, panel_stride: panels(self.visible) * TILE, tile_stride: TILE }
     }
 
-    /// What leads from the hidden panels to visible panel `p`.
-    pub fn to_visible(&self, p: usize) -> Tiles<'_, T> {
-        let stride = panels(self.visible) * TILE;
-        Tiles { data: &self.backward, first: p * TILE, stride, count: panels(self.hidden) }
+    /// What leads from the hidden units to the visible panels.
+    pub fn to_visible(&self) -> Weights<'_, T> {
+        Weights { data: &self.backward, panel_stride: TILE, tile_stride: panels(self.visible) * TILE }
     }
 }
 

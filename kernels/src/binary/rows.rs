@@ -1,135 +1,76 @@
 //! Sums of the rows of active units.
 
-use super::{ActiveList, PANEL, TILE, VECTORS_MOST, by_quarters};
+use super::{PANEL, SparseRows, VECTORS_MOST, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 
-/// The tiles that lead from each panel of one layer to one panel of the other: tile b is
-/// `data[first + b * stride..][..TILE]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Tiles<'a, T> {
-    /// Tiles of all panels.
-    pub data: &'a [T],
-    /// Where the first one starts.
-    pub first: usize,
-    /// From one to the next, in elements.
-    pub stride: usize,
-    /// How many.
-    pub count: usize,
-}
-
-/// `sums[r]` <- `sums[r]` + the rows of `tiles` that `on` lists for row r, less those that `off` lists; from 0 if
-/// `from_zero`.
+/// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` has for row r; from 0 if `from_zero`.
 ///
-/// **Shapes** `on` (tiles, rows); `off` the same, or empty; `sums` (rows, 64), of which the first `columns` are
-/// touched, rounded up to 16.
-/// **Panics** if the lengths do not fit.
-/// **Accuracy and cost** One chain of additions a sum, in the order of tiles and places, the same at every level;
-/// a vector addition for each 16 columns of an active unit.
+/// **Shapes** `sums` (rows, 64), of which the first `columns` are touched, rounded up to 16.
+/// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset that leads
+/// further than the last 64 is taken for their start.
+/// **Accuracy and cost** One chain of fused multiply-adds a sum, in the order of the list, the same at every number of
+/// threads; one of them for each vector of columns of an entry.
 #[track_caller]
 pub fn add_rows<T: Scalar>(
     level: Level,
-    tiles: Tiles<'_, T>,
-    on: &[ActiveList],
-    off: &[ActiveList],
+    weights: &[T],
+    lists: SparseRows<'_, T>,
     from_zero: bool,
     columns: usize,
     sums: &mut [T],
 ) {
-    let rows = sums.len() / PANEL;
-    assert!(
-        rows * PANEL == sums.len()
-            && on.len() == tiles.count * rows
-            && (off.is_empty() || off.len() == on.len()),
-        "{} sums of 64 with {} and {} lists from {} tiles",
-        sums.len(),
-        on.len(),
-        off.len(),
-        tiles.count
-    );
-    let end = tiles
-        .count
-        .checked_sub(1)
-        .map_or(Some(0), |last| last.checked_mul(tiles.stride)?.checked_add(tiles.first)?.checked_add(TILE));
-    assert!(
-        end.is_some_and(|end| end <= tiles.data.len()),
-        "{} tiles from {} every {} in {} elements",
-        tiles.count,
-        tiles.first,
-        tiles.stride,
-        tiles.data.len()
-    );
-    if rows == 0 {
-        return;
+    let rows = lists.starts.len().saturating_sub(1);
+    assert!(sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
+    lists.check(weights.len());
+    dispatch(level, AddRows { weights, lists, from_zero, columns, sums });
+}
+
+impl<T> SparseRows<'_, T> {
+    /// The bounds of all lists. Offsets are not looked at here, but limited where they are used.
+    #[track_caller]
+    pub(super) fn check(&self, weights: usize) {
+        let end = self.starts.last().map_or(0, |&end| end as usize);
+        assert!(
+            self.starts.is_sorted() && end <= self.offsets.len() && end <= self.factors.len(),
+            "lists of {end} entries in {} offsets and {} factors",
+            self.offsets.len(),
+            self.factors.len()
+        );
+        assert!(end == 0 || weights >= PANEL, "lists of {end} entries into {weights} weights");
     }
-    dispatch(level, AddRows { tiles, on, off, from_zero, columns, rows, sums: sums.as_mut_ptr() });
 }
 
 struct AddRows<'a, T> {
-    tiles: Tiles<'a, T>,
-    on: &'a [ActiveList],
-    off: &'a [ActiveList],
+    weights: &'a [T],
+    lists: SparseRows<'a, T>,
     from_zero: bool,
     columns: usize,
-    rows: usize,
-    sums: *mut T,
+    sums: &'a mut [T],
 }
 
 impl<T: Scalar> Operation<T> for AddRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        // SAFETY: `add_rows` checked lengths and spans.
-        unsafe { by_quarters!(self.columns.div_ceil(16), add::<L>(lanes, &self)) }
+    fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) {
+        // SAFETY: `add_rows` checked the lengths and the lists' bounds.
+        unsafe { by_quarters!(self.columns.div_ceil(16), add::<L>(lanes, &mut self)) }
     }
 }
 
-/// Tiles that stay in L1 together.
-const TOGETHER: usize = 2;
-
 /// # Safety
-/// The lists, tiles and sums are as long as [`add_rows`] asks.
+/// The lists and sums are as long as [`add_rows`] asks.
 #[inline(always)]
-unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &AddRows<'_, L::Scalar>) {
-    let AddRows { tiles, on, off, rows, .. } = *job;
-    if tiles.count == 0 && job.from_zero {
-        // SAFETY: `sums` has rows * PANEL elements.
-        unsafe { core::slice::from_raw_parts_mut(job.sums, rows * PANEL) }.fill(L::Scalar::ZERO);
-    }
-    for first in (0..tiles.count).step_by(TOGETHER) {
-        let block = first..(first + TOGETHER).min(tiles.count);
-        // Each row asks for a part of the next tiles, which come from L3 or beyond.
-        let next = tiles.data.as_ptr().wrapping_add(tiles.first + block.end * tiles.stride);
-        let ahead = (TILE / L::COUNT).div_ceil(rows);
-        for row in 0..rows {
-            for line in row * ahead..(row + 1) * ahead {
-                for tile in 0..TOGETHER {
-                    lanes.prefetch::<true>(next.wrapping_add(tile * tiles.stride + line * L::COUNT));
-                }
-            }
-            // SAFETY: row < rows, block inside the tiles; lists hold places below 64.
-            unsafe {
-                let place = job.sums.add(row * PANEL);
-                let mut sum = if first == 0 && job.from_zero {
-                    Row::<L, QUARTERS>::zero(lanes)
-                } else {
-                    Row::load(lanes, place)
-                };
-                for tile in block.clone() {
-                    let weights = tiles.data.as_ptr().add(tiles.first + tile * tiles.stride);
-                    for &active in on.get_unchecked(tile * rows + row).places() {
-                        sum.add(lanes, weights.add(usize::from(active) % PANEL * PANEL));
-                    }
-                    if !off.is_empty() {
-                        for &active in off.get_unchecked(tile * rows + row).places() {
-                            sum.sub(lanes, weights.add(usize::from(active) % PANEL * PANEL));
-                        }
-                    }
-                }
-                sum.store(lanes, place);
-            }
+unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L::Scalar>) {
+    for (row, sums) in job.sums.chunks_exact_mut(PANEL).enumerate() {
+        // SAFETY: a row of sums has 64 elements; `check` saw list `row`.
+        unsafe {
+            let mut sum =
+                if job.from_zero { Row::<L, QUARTERS>::zero(lanes) } else { Row::load(lanes, sums.as_ptr()) };
+            sum.add_list(lanes, &job.lists, row, job.weights);
+            sum.store(lanes, sums.as_mut_ptr());
         }
     }
 }
@@ -157,23 +98,32 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         row
     }
 
+    /// Adds what list `row` says.
+    ///
     /// # Safety
-    /// As [`Self::load`].
+    /// [`SparseRows::check`] saw the lists, with `weights`' length; `row` is one of them.
     #[inline(always)]
-    pub unsafe fn add(&mut self, lanes: L, from: *const L::Scalar) {
-        for v in 0..Self::VECTORS {
-            // SAFETY: the caller owes the row.
-            self.0[v] = lanes.add(self.0[v], unsafe { lanes.load(from.add(v * L::COUNT)) });
-        }
-    }
-
-    /// # Safety
-    /// As [`Self::load`].
-    #[inline(always)]
-    pub unsafe fn sub(&mut self, lanes: L, from: *const L::Scalar) {
-        for v in 0..Self::VECTORS {
-            // SAFETY: the caller owes the row.
-            self.0[v] = lanes.sub(self.0[v], unsafe { lanes.load(from.add(v * L::COUNT)) });
+    pub unsafe fn add_list(
+        &mut self,
+        lanes: L,
+        lists: &SparseRows<'_, L::Scalar>,
+        row: usize,
+        weights: &[L::Scalar],
+    ) {
+        let last = weights.len().saturating_sub(PANEL);
+        // SAFETY: starts rise and end inside offsets and factors; no offset leads beyond `last`, from where on there
+        // are 64 weights.
+        unsafe {
+            let entries =
+                *lists.starts.get_unchecked(row) as usize..*lists.starts.get_unchecked(row + 1) as usize;
+            for entry in entries {
+                let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
+                let factor = lanes.splat(*lists.factors.get_unchecked(entry));
+                let from = weights.as_ptr().add(offset);
+                for v in 0..Self::VECTORS {
+                    self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
+                }
+            }
         }
     }
 

@@ -1,27 +1,14 @@
 //! The learning step of a tile of weights: the gradient's sums over a mini-batch, straight into velocity and weight.
 
 use super::rows::Row;
-use super::{ActiveList, PANEL, TILE, by_quarters};
+use super::{PANEL, SparseRows, TILE, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 
-/// One side of the gradient: `scale` times the sum of the rows of `values` in which a unit is on.
-#[derive(Clone, Copy, Debug)]
-pub struct Phase<'a, T> {
-    /// Rows in which each unit is on (blocks of 64 rows, 64 units), places counting within a block.
-    pub on: &'a [ActiveList],
-    /// Rows to subtract, likewise; or empty.
-    pub off: &'a [ActiveList],
-    /// (rows, 64)
-    pub values: &'a [T],
-    /// Learning rate over number of rows; negative for the negative phase.
-    pub scale: T,
-}
-
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug)]
-pub struct Weights<T> {
+pub struct Step<T> {
     /// Share of the last velocity that is kept; the velocity is not read if 0.
     pub momentum: T,
     /// Learning rate times weight decay.
@@ -39,58 +26,41 @@ pub struct Tile<'a, T> {
     pub transposed: &'a mut [T],
 }
 
-/// For the first `units` rows i of a tile,
+/// For the first `units` rows i of a tile, in the order of `order`,
 ///
 /// ```text
-/// gradient_i = sum over both phases of  scale (sum of values[r] for r in on_i  -  sum for r in off_i)
-/// velocity_i <- momentum velocity_i + gradient_i - shrink weight_i
+/// velocity_i <- momentum velocity_i + (row i of lists times values) - shrink weight_i
 /// weight_i   <- weight_i + velocity_i
 /// ```
 ///
 /// and `transposed` becomes the transpose. Returns whether all weights are finite afterwards.
 ///
-/// **Shapes** as the types say; `columns` of 64 are in use, rounded up to 16.
+/// **Shapes** `lists` has 64 rows, `order` is a permutation of 0 to 63; `columns` of 64 are in use, rounded up to 16.
 /// **Panics** if the lengths do not fit.
 #[track_caller]
+#[allow(clippy::too_many_arguments)]
 pub fn update_tile<T: Scalar>(
     level: Level,
-    phases: [Phase<'_, T>; 2],
-    step: Weights<T>,
+    lists: SparseRows<'_, T>,
+    order: &[u8; PANEL],
+    values: &[T],
+    step: Step<T>,
     units: usize,
     columns: usize,
     tile: Tile<'_, T>,
 ) -> bool {
-    for Phase { on, off, values, .. } in phases {
-        let blocks = on.len() / PANEL;
-        assert!(
-            values.len() == values.len() / PANEL * PANEL
-                && blocks * PANEL == on.len()
-                && blocks == (values.len() / PANEL).div_ceil(PANEL)
-                && (off.is_empty() || off.len() == on.len()),
-            "{} values in rows of 64 with {} and {} lists",
-            values.len(),
-            on.len(),
-            off.len()
-        );
-        let rows = values.len() / PANEL;
-        // A place that a list holds by mistake must not lead outside the values.
-        for lists in [on, off] {
-            for (block, lists) in lists.chunks_exact(PANEL).enumerate() {
-                let most = (rows - block * PANEL).min(PANEL);
-                let fits =
-                    |list: &ActiveList| list.places().last().is_none_or(|&last| usize::from(last) < most);
-                assert!(most == PANEL || lists.iter().all(fits), "a list leads beyond {rows} rows");
-            }
-        }
-    }
+    assert!(lists.starts.len() == PANEL + 1, "{} starts for 64 units", lists.starts.len());
+    lists.check(values.len());
     let lengths = [tile.weight.len(), tile.velocity.len(), tile.transposed.len()];
     assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements, {units} units");
-    dispatch(level, Update { phases, step, units, columns, tile })
+    dispatch(level, Update { lists, order, values, step, units, columns, tile })
 }
 
 struct Update<'a, T> {
-    phases: [Phase<'a, T>; 2],
-    step: Weights<T>,
+    lists: SparseRows<'a, T>,
+    order: &'a [u8; PANEL],
+    values: &'a [T],
+    step: Step<T>,
     units: usize,
     columns: usize,
     tile: Tile<'a, T>,
@@ -101,7 +71,7 @@ impl<T: Scalar> Operation<T> for Update<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) -> bool {
-        // SAFETY: `update_tile` checked lengths, and that lists lead to values.
+        // SAFETY: `update_tile` checked lengths and lists.
         let finite = unsafe { by_quarters!(self.columns.div_ceil(16), update::<L>(lanes, &mut self)) };
         let rows = self.columns.min(PANEL);
         // SAFETY: both have TILE elements.
@@ -120,8 +90,12 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
     let keeps = job.step.momentum != L::Scalar::ZERO;
     // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
     let mut alarm = lanes.zero();
-    for unit in 0..job.units {
-        // SAFETY: unit < 64, and the lists lead to rows of the values.
+    // Lists of like length follow one another, so that their ends can be foreseen.
+    for unit in job.order.map(usize::from) {
+        if unit >= job.units {
+            continue;
+        }
+        // SAFETY: unit < units <= 64, and `check` saw its list.
         unsafe {
             let velocity = job.tile.velocity.as_mut_ptr().add(unit * PANEL);
             let weight = job.tile.weight.as_mut_ptr().add(unit * PANEL);
@@ -139,13 +113,7 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
                     step.0[v] = lanes.mul(momentum, step.0[v]);
                 }
             }
-            for phase in &job.phases {
-                let sum = sum_rows::<L, QUARTERS>(lanes, phase, unit);
-                let scale = lanes.splat(phase.scale);
-                for v in 0..Row::<L, QUARTERS>::VECTORS {
-                    step.0[v] = lanes.mul_add(scale, sum.0[v], step.0[v]);
-                }
-            }
+            step.add_list(lanes, &job.lists, unit, job.values);
             let mut w = Row::<L, QUARTERS>::load(lanes, weight);
             for v in 0..Row::<L, QUARTERS>::VECTORS {
                 step.0[v] = lanes.mul_add(shrink, w.0[v], step.0[v]);
@@ -157,35 +125,6 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
         }
     }
     lanes.sum(alarm) == L::Scalar::ZERO
-}
-
-/// The sum of a phase's values over the rows of one unit.
-///
-/// # Safety
-/// As [`update_tile`].
-#[inline(always)]
-unsafe fn sum_rows<L: Lanes, const QUARTERS: usize>(
-    lanes: L,
-    phase: &Phase<'_, L::Scalar>,
-    unit: usize,
-) -> Row<L, QUARTERS> {
-    let mut sum = Row::<L, QUARTERS>::zero(lanes);
-    for block in 0..phase.on.len() / PANEL {
-        let list = block * PANEL + unit;
-        // SAFETY: `list` is inside both, and places lead to rows of the values.
-        unsafe {
-            let values = phase.values.as_ptr().add(block * TILE);
-            for &row in phase.on.get_unchecked(list).places() {
-                sum.add(lanes, values.add(usize::from(row) * PANEL));
-            }
-            if !phase.off.is_empty() {
-                for &row in phase.off.get_unchecked(list).places() {
-                    sum.sub(lanes, values.add(usize::from(row) * PANEL));
-                }
-            }
-        }
-    }
-    sum
 }
 
 /// `to` <- the transpose of `from`: its first `columns` rows of `rows` elements, rounded up to whole vectors.

@@ -46,8 +46,8 @@ use core::fmt;
 use core::str::FromStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use equilibria_kernels::binary::{
-    ActiveList, PANEL, Phase, TILE, Tile, Weights, collect, panel_units, panels, transpose_states,
-    update_tile,
+    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, list_occurrences, panel_units, panels,
+    transpose_states, update_tile,
 };
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, reduce, update};
 
@@ -111,72 +111,109 @@ pub struct Learner<T: Element> {
     data: Chains<T>,
     /// Persistent chains; contrastive divergence has none.
     chains: Option<Chains<T>>,
-    positive: Positive<T>,
-    negative: Occurrences,
+    /// v0 as bits (panels, images).
+    data_states: Vec<u64>,
+    /// p0 (panels, images, 64).
+    data_probabilities: Aligned<T>,
+    gradient: Gradient<T>,
+    /// What the gradient adds up: for each hidden panel p0 and pk (images + chains, 64).
+    values: Aligned<T>,
     workspace: Workspace<T>,
 }
 
-/// What the negative phase leaves of the positive one.
+/// The gradient as a sparse matrix, for each visible panel: which rows of the phases' probabilities each unit adds up.
 #[derive(Debug, Clone)]
-struct Positive<T: Element> {
-    /// v0 as bits (panels, images).
-    states: Vec<u64>,
-    /// p0 (panels, images, 64).
-    probabilities: Aligned<T>,
-    occurrences: Occurrences,
-}
-
-/// For each visible unit the rows in which it is on, for the gradient: (panels, blocks of 64 rows, 64 units).
-#[derive(Debug, Clone)]
-struct Occurrences {
-    on: Vec<ActiveList>,
-    off: Vec<ActiveList>,
+struct Gradient<T: Element> {
+    /// Entries that a panel has room for.
+    room: usize,
+    /// Transposed states of the data, the chains, and what their changes are counted from.
     words: Vec<u64>,
+    starts: Vec<u32>,
+    offsets: Vec<u32>,
+    factors: Aligned<T>,
+    order: Vec<[u8; PANEL]>,
+    /// Of b (visible panels, 64).
+    visible: Vec<T>,
 }
 
-impl Occurrences {
+/// One of the two phases, or the difference between them.
+#[derive(Clone, Copy)]
+struct PhaseStates<'a, T> {
+    /// (panels, rows)
+    states: &'a [u64],
+    rows: usize,
+    /// Learning rate over rows, negative for the negative phase.
+    factor: T,
+}
+
+impl<T: Element> Gradient<T> {
     fn new(visible: usize, rows: usize) -> Self {
-        let len = panels(visible) * panels(rows) * PANEL;
-        Self { on: vec![ActiveList::EMPTY; len], off: vec![ActiveList::EMPTY; len], words: vec![0; 2 * len] }
+        let (panels_of, blocks) = (panels(visible), panels(rows));
+        let room = SparseMut::<T>::room(PANEL, 2 * blocks * PANEL);
+        Self {
+            room,
+            words: vec![0; panels_of * 3 * blocks * PANEL],
+            starts: vec![0; panels_of * (PANEL + 1)],
+            offsets: vec![0; panels_of * room],
+            factors: Aligned::zeros(panels_of * room),
+            order: vec![[0; PANEL]; panels_of],
+            visible: vec![T::ZERO; panels_of * PANEL],
+        }
     }
 
-    /// The occurrences of `states` (panels, rows); where `since` is given, of its changes since then.
-    fn find(&mut self, states: &[u64], since: Option<&[u64]>, panels_of: usize, in_parallel: bool) {
-        let rows = states.len() / panels_of;
-        let chunk = panels(rows) * PANEL;
-        let len = panels_of * chunk;
+    /// Lists the rows of both phases, the negative one's after the positive one's; if `differ`, of the negative phase
+    /// the changes since the positive one. Grey data have no `positive` states.
+    fn list(
+        &mut self,
+        positive: PhaseStates<'_, T>,
+        negative: PhaseStates<'_, T>,
+        differ: bool,
+        in_parallel: bool,
+    ) {
+        let panels_of = self.order.len();
+        let chunk = self.words.len() / panels_of;
         let pieces = (
-            Chunks(&mut self.words[..2 * len], 2 * chunk),
-            (Chunks(&mut self.on[..len], chunk), Chunks(&mut self.off[..len], chunk)),
+            (Chunks(&mut self.words, chunk), (Chunks(&mut self.order, 1), Chunks(&mut self.visible, PANEL))),
+            (
+                Chunks(&mut self.starts, PANEL + 1),
+                (Chunks(&mut self.offsets, self.room), Chunks(&mut self.factors, self.room)),
+            ),
         );
-        for_each_split(panels_of, in_parallel, pieces, &|panel, (words, (on, off))| {
-            let (now, then) = words.0.split_at_mut(chunk);
-            let of_panel = panel * rows..(panel + 1) * rows;
-            transpose_states(&states[of_panel.clone()], now);
-            match since {
-                None => collect(now, on.0),
-                Some(since) => {
-                    transpose_states(&since[of_panel], then);
-                    equilibria_kernels::binary::collect_changes(then, now, on.0, off.0);
-                }
+        for_each_split(panels_of, in_parallel, pieces, &|panel, ((words, (order, visible)), lists)| {
+            let (v0, rest) = words.0.split_at_mut(panels(positive.rows) * PANEL);
+            let vk = &mut rest[..panels(negative.rows) * PANEL];
+            let of_panel = |phase: &PhaseStates<'_, T>| panel * phase.rows..(panel + 1) * phase.rows;
+            transpose_states(&negative.states[of_panel(&negative)], vk);
+            let v0 = if positive.states.is_empty() {
+                &[]
+            } else {
+                transpose_states(&positive.states[of_panel(&positive)], v0);
+                &*v0
+            };
+            let (starts, (offsets, factors)) = lists;
+            let lists = SparseMut { starts: starts.0, offsets: offsets.0, factors: factors.0 };
+            let since = if differ { v0 } else { &[] };
+            let factors = [positive.factor, negative.factor];
+            let rows = positive.rows;
+            let occurrences = Occurrences { positive: v0, negative: vk, since, rows, factors };
+            list_occurrences(Level::detect(), occurrences, lists, &mut order.0[0]);
+            for (unit, gradient) in visible.0.iter_mut().enumerate() {
+                let count = |words: &[u64]| {
+                    let ones = words.iter().skip(unit).step_by(PANEL).map(|word| word.count_ones());
+                    T::from_f64(f64::from(ones.sum::<u32>()))
+                };
+                *gradient = positive.factor * count(v0) + negative.factor * count(vk);
             }
         });
     }
 
-    /// The lists of visible panel `panel` for `rows` rows: on and off.
-    fn of_panel(&self, panel: usize, rows: usize) -> [&[ActiveList]; 2] {
-        let chunk = panels(rows) * PANEL;
-        [&self.on, &self.off].map(|lists| &lists[panel * chunk..][..chunk])
-    }
-}
-
-impl Occurrences {
-    /// Rows of `rows` in which visible unit `i` is on; less those in which it went off, if it is of changes.
-    fn count<T: Element>(&self, i: usize, rows: usize, of_changes: bool) -> T {
-        let [on, off] = self.of_panel(i / PANEL, rows).map(|lists| {
-            lists.iter().skip(i % PANEL).step_by(PANEL).map(ActiveList::count).sum::<usize>() as f64
-        });
-        T::from_f64(if of_changes { on - off } else { on })
+    fn panel(&self, panel: usize) -> (SparseRows<'_, T>, &[u8; PANEL]) {
+        let lists = SparseRows {
+            starts: &self.starts[panel * (PANEL + 1)..][..PANEL + 1],
+            offsets: &self.offsets[panel * self.room..][..self.room],
+            factors: &self.factors[panel * self.room..][..self.room],
+        };
+        (lists, &self.order[panel])
     }
 }
 
@@ -217,12 +254,10 @@ impl<T: Element> Learner<T> {
             images: vec![T::ZERO; batch * visible],
             data: Chains::new(&packed, batch, stream),
             chains,
-            positive: Positive {
-                states: vec![0; panels(visible) * batch],
-                probabilities: Aligned::zeros(panels(hidden) * batch * PANEL),
-                occurrences: Occurrences::new(visible, batch),
-            },
-            negative: Occurrences::new(visible, batch),
+            data_states: vec![0; panels(visible) * batch],
+            data_probabilities: Aligned::zeros(panels(hidden) * batch * PANEL),
+            gradient: Gradient::new(visible, batch),
+            values: Aligned::zeros(panels(hidden) * 2 * batch * PANEL),
             workspace: Workspace::new(),
             model,
             packed,
@@ -285,10 +320,9 @@ impl<T: Element> Learner<T> {
             let stream = data.next_stream();
             data.hidden.sample(T::ONE, &packed.hidden_bias, stream);
         }
-        let words = data.visible.states.len();
-        self.positive.states[..words].copy_from_slice(&data.visible.states);
-        let len = data.hidden.probabilities.len();
-        self.positive.probabilities[..len].copy_from_slice(&data.hidden.probabilities);
+        let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
+        self.data_states[..words].copy_from_slice(&data.visible.states);
+        self.data_probabilities[..len].copy_from_slice(&data.hidden.probabilities);
         are_binary
     }
 
@@ -298,7 +332,6 @@ impl<T: Element> Learner<T> {
         let chains = if let Some(chains) = chains {
             chains.visible.forget();
             chains.hidden.forget();
-            chains.hidden.list();
             chains
         } else {
             if !are_binary {
@@ -317,92 +350,83 @@ impl<T: Element> Learner<T> {
     /// The update itself.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
         let level = Level::detect();
-        let Self { packed, velocity, data, chains, positive, negative, images, workspace, .. } = self;
-        let [weight_velocity, visible_velocity, hidden_velocity] = velocity;
+        let Self { packed, velocity, images, data, chains, gradient, values, workspace, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
-        let rows = data.visible.rows();
         let walkers = chains.as_ref().unwrap_or(data);
-        let walker_rows = walkers.visible.rows();
+        let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows());
+        let factor = |rows: usize| T::from_f64(rates.learning_rate / rows as f64);
         let momentum = T::from_f64(rates.momentum);
-        let plus = T::from_f64(rates.learning_rate / rows as f64);
-        let minus = T::from_f64(-rates.learning_rate / walker_rows as f64);
-        let (p0, pk) =
-            (&mut positive.probabilities[..panels(hidden) * rows * PANEL], &walkers.hidden.probabilities);
-
-        // Hidden biases, before p0 becomes a difference.
-        for (q, velocity) in hidden_velocity.chunks_mut(PANEL).enumerate() {
-            elementwise::scale_in_place(level, momentum, velocity);
-            let mut sums = [T::ZERO; PANEL];
-            for (scale, p, rows) in [(plus, &*p0, rows), (minus, &**pk, walker_rows)] {
-                let p = &p[q * rows * PANEL..][..rows * PANEL];
-                reduce::add_column_sums(level, scale, p, rows, PANEL, &mut sums);
-            }
-            velocity.iter_mut().zip(sums).for_each(|(velocity, sum)| *velocity += sum);
-        }
-
-        let in_parallel = rows.max(walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
-        // Of changes, if the chains started at the data.
+        let in_parallel = (rows + walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
+        // Chains that started at the data differ from them in few pixels.
         let differ = are_binary && chains.is_none();
-        if differ {
-            elementwise::sub_in_place(level, p0, pk);
-        }
-        let since = differ.then_some(&positive.states[..panels(visible) * rows]);
-        negative.find(&walkers.visible.states, since, panels(visible), in_parallel);
-        let positive_states = &positive.states[..panels(visible) * rows];
-        positive.occurrences.find(positive_states, None, panels(visible), in_parallel);
+        let states = if are_binary { &self.data_states[..panels(visible) * rows] } else { &[] };
+        let positive = PhaseStates { states, rows, factor: factor(rows) };
+        let negative =
+            PhaseStates { states: &walkers.visible.states, rows: walker_rows, factor: -factor(walker_rows) };
+        gradient.list(positive, negative, differ, in_parallel);
 
-        // Visible biases: how often each unit was on.
-        for (i, velocity) in visible_velocity.iter_mut().enumerate() {
-            *velocity = momentum * *velocity + minus * negative.count(i, walker_rows, differ);
-            if are_binary && !differ {
-                *velocity += plus * positive.occurrences.count(i, rows, false);
+        let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
+        let [weight_velocity, visible_velocity, hidden_velocity] = velocity;
+        for (q, velocity) in hidden_velocity.chunks_mut(PANEL).enumerate() {
+            let mut sums = [T::ZERO; PANEL];
+            for (factor, p, rows) in [(positive.factor, p0, rows), (negative.factor, pk, walker_rows)] {
+                let p = &p[q * rows * PANEL..][..rows * PANEL];
+                reduce::add_column_sums(level, factor, p, rows, PANEL, &mut sums);
             }
+            velocity.iter_mut().zip(sums).for_each(|(velocity, sum)| *velocity = momentum * *velocity + sum);
+        }
+        for (velocity, &gradient) in visible_velocity.iter_mut().zip(&gradient.visible) {
+            *velocity = momentum * *velocity + gradient;
         }
         let mut keep = momentum;
         if !are_binary {
             let v0 = &images[..rows * visible];
-            reduce::add_column_sums(level, plus, v0, rows, visible, visible_velocity);
+            reduce::add_column_sums(level, positive.factor, v0, rows, visible, visible_velocity);
             let v0 = MatrixRef::new(v0, rows, visible).transposed();
             for q in 0..panels(hidden) {
                 let p0 = MatrixRef::new(&p0[q * rows * PANEL..][..rows * PANEL], rows, PANEL);
                 let tiles = &mut weight_velocity[q * panels(visible) * TILE..];
                 let tiles = MatrixMut::with_strides(tiles, visible, PANEL, PANEL, 1);
-                workspace.gemm(plus, v0, p0, momentum, tiles, Epilogue::NONE);
+                workspace.gemm(positive.factor, v0, p0, momentum, tiles, Epilogue::NONE);
             }
             keep = T::ONE;
         }
 
-        let shrink = T::from_f64(rates.learning_rate * rates.weight_decay);
+        let step = Step { momentum: keep, shrink: T::from_f64(rates.learning_rate * rates.weight_decay) };
         let finite = AtomicBool::new(true);
-        let (positive, negative, p0, pk) = (&positive.occurrences, &*negative, &*p0, &**pk);
+        let values_len = (rows + walker_rows) * PANEL;
+        let gradient = &*gradient;
         let chunk = panels(visible) * TILE;
         let pieces = (
-            Chunks(weight_velocity, chunk),
+            (Chunks(weight_velocity, chunk), Chunks(&mut values[..panels(hidden) * values_len], values_len)),
             (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
         );
-        for_each_split(panels(hidden), in_parallel, pieces, &|q, (velocity, (forward, backward))| {
-            let columns = panel_units(hidden, q);
-            let tiles = velocity
-                .0
-                .chunks_exact_mut(TILE)
-                .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
-            for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                let [on, _] = positive.of_panel(p, rows);
-                let plus =
-                    Phase { on, off: &[], values: &p0[q * rows * PANEL..][..rows * PANEL], scale: plus };
-                let nothing = Phase { on: &[], off: &[], values: &[], ..plus };
-                let [on, off] = negative.of_panel(p, walker_rows);
-                let off = if differ { off } else { &[] };
-                let values = &pk[q * walker_rows * PANEL..][..walker_rows * PANEL];
-                let minus = Phase { on, off, values, scale: minus };
-                let step = Weights { momentum: keep, shrink };
-                let tile = Tile { weight, velocity, transposed };
-                let phases = [if are_binary { plus } else { nothing }, minus];
-                if !update_tile(level, phases, step, panel_units(visible, p), columns, tile) {
-                    finite.store(false, Ordering::Relaxed);
+        for_each_split(
+            panels(hidden),
+            in_parallel,
+            pieces,
+            &|q, ((velocity, values), (forward, backward))| {
+                let of_panel = |rows: usize| q * rows * PANEL..(q + 1) * rows * PANEL;
+                let (first, second) = values.0.split_at_mut(rows * PANEL);
+                first.copy_from_slice(&p0[of_panel(rows)]);
+                second.copy_from_slice(&pk[of_panel(walker_rows)]);
+                if differ {
+                    elementwise::sub_in_place(level, first, second);
                 }
-            }
-        });
+                let tiles = velocity
+                    .0
+                    .chunks_exact_mut(TILE)
+                    .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
+                for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
+                    let (lists, order) = gradient.panel(p);
+                    let (units, columns) = (panel_units(visible, p), panel_units(hidden, q));
+                    let tile = Tile { weight, velocity, transposed };
+                    if !update_tile(level, lists, order, values.0, step, units, columns, tile) {
+                        finite.store(false, Ordering::Relaxed);
+                    }
+                }
+            },
+        );
         for (velocity, bias) in
             [(visible_velocity, &mut packed.visible_bias), (hidden_velocity, &mut packed.hidden_bias)]
         {
