@@ -94,3 +94,12 @@ fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     a();
     b();
 }
+
+/// Runs `work` on a thread of the pool: entering it costs two context switches, which every parallel kernel called
+/// from outside would pay.
+pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(feature = "parallel")]
+    return rayon::scope(|_| work());
+    #[cfg(not(feature = "parallel"))]
+    work()
+}

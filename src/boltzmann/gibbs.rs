@@ -3,6 +3,7 @@
 use super::Rbm;
 use super::layer::Layer;
 use super::packed::PackedRbm;
+use crate::parallel::within;
 use crate::rng::Stream;
 use crate::tensor::Element;
 use alloc::vec;
@@ -157,9 +158,11 @@ impl<T: Element> GibbsChains<T> {
 
     /// `steps` times h ~ P(h | v), v ~ P(v | h): a walk from image to image.
     pub fn walk(&mut self, steps: usize) {
-        for _ in 0..steps {
-            self.sample_hidden();
-            self.sample_visible();
-        }
+        within(|| {
+            for _ in 0..steps {
+                self.sample_hidden();
+                self.sample_visible();
+            }
+        });
     }
 }

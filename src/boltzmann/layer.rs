@@ -33,41 +33,46 @@ pub(crate) struct Layer<T: Element> {
     pub probabilities: Aligned<T>,
 }
 
-/// What to add to the other layer's sums: a sparse matrix for every [`GROUP`] rows.
+/// What to add to the other layer's sums: a sparse matrix for every [`TOGETHER`] panels.
 #[derive(Debug, Clone)]
 struct Lists<T: Element> {
-    /// Entries that a group has room for.
+    /// Entries that a block of panels has room for.
     room: usize,
     starts: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
 }
 
-/// Rows that are listed by one task.
-const GROUP: usize = 16;
+/// Panels whose tiles are added up together: 32 KiB of weights stay in L1 while all rows pass.
+const TOGETHER: usize = 2;
 
 /// Corrections of sums before they are computed anew: each adds half a unit in the last place or so.
 const CORRECTIONS: u32 = 16;
 
 impl<T: Element> Lists<T> {
     fn new(units: usize, rows: usize) -> Self {
-        let (groups, room) = (rows.div_ceil(GROUP), SparseMut::<T>::room(GROUP, panels(units) * PANEL));
+        let (blocks, room) = (blocks(units), SparseMut::<T>::room(rows, TOGETHER * PANEL));
         Self {
             room,
-            starts: vec![0; groups * (GROUP + 1)],
-            offsets: vec![0; groups * room],
-            factors: Aligned::zeros(groups * room),
+            starts: vec![0; blocks * (rows + 1)],
+            offsets: vec![0; blocks * room],
+            factors: Aligned::zeros(blocks * room),
         }
     }
 
-    /// The lists of a group of `rows` rows.
-    fn group(&self, group: usize, rows: usize) -> SparseRows<'_, T> {
+    /// The lists of a block of panels for `rows` rows.
+    fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
         SparseRows {
-            starts: &self.starts[group * (GROUP + 1)..][..rows + 1],
-            offsets: &self.offsets[group * self.room..][..self.room],
-            factors: &self.factors[group * self.room..][..self.room],
+            starts: &self.starts[block * (rows + 1)..][..rows + 1],
+            offsets: &self.offsets[block * self.room..][..self.room],
+            factors: &self.factors[block * self.room..][..self.room],
         }
     }
+}
+
+/// Blocks of panels in a layer.
+fn blocks(units: usize) -> usize {
+    panels(units).div_ceil(TOGETHER)
 }
 
 /// The weights between the units of a layer and the panels of the other one.
@@ -149,19 +154,21 @@ impl<T: Element> Layer<T> {
         let tile_stride =
             u32::try_from(tile_stride).expect("the tiles of a layer have less than 2^32 weights");
         let pieces = (
-            Chunks(&mut self.lists.starts, GROUP + 1),
+            Chunks(&mut self.lists.starts, rows + 1),
             (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
         );
-        for_each_split(rows.div_ceil(GROUP), in_parallel, pieces, &|group, (starts, (offsets, factors))| {
-            let first = group * GROUP;
-            let count = (rows - first).min(GROUP);
+        let level = Level::detect();
+        for_each_split(blocks(self.units), in_parallel, pieces, &|block, (starts, (offsets, factors))| {
+            let of_block =
+                |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
             let lists =
-                SparseMut { starts: &mut starts.0[..count + 1], offsets: offsets.0, factors: factors.0 };
-            let to = &states[first..];
+                SparseMut { starts: &mut starts.0[..rows + 1], offsets: offsets.0, factors: factors.0 };
+            let to = &states[of_block(states)];
             match corrections {
-                None => list_states(Level::detect(), to, rows, count, tile_stride, lists),
+                None => list_states(level, to, rows, rows, tile_stride, lists),
                 Some(_) => {
-                    list_changes(Level::detect(), [&counted[first..], to], rows, count, tile_stride, lists);
+                    let from = &counted[of_block(counted)];
+                    list_changes(level, [from, to], rows, rows, tile_stride, lists);
                 }
             }
         });
@@ -184,14 +191,15 @@ impl<T: Element> Layer<T> {
     ) {
         let in_parallel = self.rows * panels(self.units) * (panels(other.units) + SAMPLING) >= PARALLEL_FROM;
         let from_zero = other.list(weights.tile_stride, in_parallel);
-        let lists = &other.lists;
+        let other = &*other;
         self.pass(
             in_parallel,
             &|panel, columns, sums| {
-                let weights = &weights.data[panel * weights.panel_stride..];
-                for (group, sums) in sums.chunks_mut(GROUP * PANEL).enumerate() {
-                    let lists = lists.group(group, sums.len() / PANEL);
-                    add_rows(Level::detect(), weights, lists, from_zero, columns, sums);
+                for block in 0..blocks(other.units) {
+                    let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
+                    let lists = other.lists.block(block, sums.len() / PANEL);
+                    let from_zero = from_zero && block == 0;
+                    add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
                 }
             },
             scale,

@@ -12,6 +12,7 @@ use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Images};
+use crate::parallel;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -94,7 +95,7 @@ pub fn train(
     settings: &Settings,
     digits: &Digits,
     progress: &mut Progress,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
     settings.check(digits.train.len())?;
     directory.write_config(settings, &[("checkpoint", FORMAT)])?;
@@ -111,7 +112,7 @@ pub fn resume(
     directory: &RunDirectory,
     digits: &Digits,
     progress: &mut Progress,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
     let settings: Settings = directory.read_config()?;
     settings.check(digits.train.len())?;
@@ -166,14 +167,15 @@ impl<'a> Run<'a> {
         digits: &Digits,
         mut metrics: Metrics,
         progress: &mut Progress,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Rbm<f32>, Summary)> {
         let images = digits.train.len();
         progress.start((self.settings.epochs as u64).saturating_mul(images as u64), "images");
         let done = self.epoch as u64 * images as u64;
         progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
         while self.epoch < self.settings.epochs {
-            if !self.train_epoch(digits.train.images(), progress, stop)? {
+            // Inside the pool, so that no kernel has to enter it.
+            if !parallel::within(|| self.train_epoch(digits.train.images(), progress, stop))? {
                 self.write_checkpoint(directory)?;
                 progress.finish("");
                 let path = directory.path().display();
@@ -215,7 +217,7 @@ impl<'a> Run<'a> {
         &mut self,
         images: &Images,
         progress: &mut Progress,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool> {
         let settings = self.settings;
         let epoch = self.epoch as u64;
