@@ -33,6 +33,7 @@ fn is_on(word: u64, place: usize) -> bool {
 /// Owned lists.
 struct Lists<T> {
     starts: Vec<u32>,
+    order: Vec<u32>,
     offsets: Vec<u32>,
     factors: Vec<T>,
 }
@@ -43,17 +44,37 @@ impl<T: Scalar> Lists<T> {
         let room = SparseMut::<T>::room(rows, most);
         Self {
             starts: vec![u32::MAX; rows + 1],
+            order: vec![u32::MAX; rows],
             offsets: vec![u32::MAX; room],
             factors: vec![T::from_f64(f64::NAN); room],
         }
     }
 
     fn write(&mut self) -> SparseMut<'_, T> {
-        SparseMut { starts: &mut self.starts, offsets: &mut self.offsets, factors: &mut self.factors }
+        SparseMut {
+            starts: &mut self.starts,
+            order: &mut self.order,
+            offsets: &mut self.offsets,
+            factors: &mut self.factors,
+        }
     }
 
     fn read(&self) -> SparseRows<'_, T> {
-        SparseRows { starts: &self.starts, offsets: &self.offsets, factors: &self.factors }
+        SparseRows {
+            starts: &self.starts,
+            order: &self.order,
+            offsets: &self.offsets,
+            factors: &self.factors,
+        }
+    }
+
+    /// Whether `order` has all rows, by rising length.
+    fn is_ordered(&self) -> bool {
+        let length = |&row: &u32| self.row(row as usize).len();
+        let mut rows = self.order.clone();
+        rows.sort_unstable();
+        self.order.iter().map(length).is_sorted()
+            && rows.iter().enumerate().all(|(i, &row)| i == row as usize)
     }
 
     /// Offset and factor of the entries of a row.
@@ -82,6 +103,7 @@ fn check_state_lists<T: Scalar>(level: Level) {
                 }
                 assert_eq!(lists.row(row), expected, "{}, row {row} of {rows}", level.name());
             }
+            assert!(lists.is_ordered(), "{:?}", lists.order);
         };
         list_states(level, to, stride, rows, 10_000, lists.write());
         check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
@@ -108,10 +130,9 @@ fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: boo
     let (positive, negative) = (bits(rows[0], 20), bits(rows[1], 30));
     let since = if differ { &positive[..] } else { &[] };
     let mut lists = Lists::<T>::new(64, positive.len() + negative.len());
-    let mut order = [0; 64];
     let factors = [T::from_f64(0.25), T::from_f64(-0.5)];
     let occurrences = Occurrences { positive: &positive, negative: &negative, since, rows: rows[0], factors };
-    list_occurrences(level, occurrences, lists.write(), &mut order);
+    list_occurrences(level, occurrences, lists.write());
     for unit in 0..64 {
         let on = |bits: &[u64], row: usize| f64::from(u8::from(is_on(bits[row / 64 * 64 + unit], row % 64)));
         let mut expected: Vec<(u32, f64)> = Vec::new();
@@ -125,11 +146,7 @@ fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: boo
         found.sort_by_key(|&(offset, _)| offset);
         assert_eq!(found, expected, "{} {rows:?} {differ}, unit {unit}", level.name());
     }
-    let lengths = order.map(|unit| lists.row(usize::from(unit)).len());
-    assert!(lengths.is_sorted(), "{lengths:?}");
-    let mut units = order;
-    units.sort_unstable();
-    assert!(units.iter().enumerate().all(|(i, &unit)| i == usize::from(unit)), "{order:?}");
+    assert!(lists.is_ordered(), "{:?}", lists.order);
 }
 
 #[test]
@@ -208,7 +225,8 @@ fn transposed_states_say_in_which_rows_a_unit_is_on() {
 fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) -> Lists<T> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |limit: usize| (generator.next_u64() % limit as u64) as usize;
-    let mut lists = Lists { starts: vec![0], offsets: Vec::new(), factors: Vec::new() };
+    let order = (0..rows as u32).rev().collect();
+    let mut lists = Lists { starts: vec![0], order, offsets: Vec::new(), factors: Vec::new() };
     for _ in 0..rows {
         for _ in 0..below(most + 1) {
             lists.offsets.push(below(weights - PANEL + 1) as u32);
@@ -275,7 +293,7 @@ fn offsets_beyond_the_weights_are_not_followed() {
     for level in Level::available() {
         let mut weights = GuardedBuffer::<f32>::at_end(PANEL);
         weights.fill(2.0);
-        let lists = Lists { starts: vec![0, 1], offsets: vec![u32::MAX], factors: vec![1.5] };
+        let lists = Lists { starts: vec![0, 1], order: vec![0], offsets: vec![u32::MAX], factors: vec![1.5] };
         let mut sums = [0.0; PANEL];
         add_rows(level, &weights, lists.read(), true, PANEL, &mut sums);
         assert_eq!(sums, [3.0; PANEL]);
@@ -328,8 +346,6 @@ fn panels_are_sampled_as_slices_are() {
 fn check_update<T: Scalar>(level: Level, rows: usize, units: usize, columns: usize, momentum: f64) {
     let values = noise::<T>(rows * PANEL, 7);
     let lists = random_lists::<T>(64, 30, rows * PANEL, 8);
-    let mut order: [u8; 64] = std::array::from_fn(|i| i as u8);
-    order.reverse();
     let (old_weight, old_velocity) = (noise::<T>(TILE, 50), noise::<T>(TILE, 51));
     let mut weight = GuardedBuffer::copy_of(&old_weight, true);
     let mut velocity = GuardedBuffer::copy_of(&old_velocity, true);
@@ -340,7 +356,7 @@ fn check_update<T: Scalar>(level: Level, rows: usize, units: usize, columns: usi
     let shrink = 0.01;
     let step = Step { momentum: T::from_f64(momentum), shrink: T::from_f64(shrink) };
     let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
-    assert!(update_tile(level, lists.read(), &order, &values, step, units, columns, tile));
+    assert!(update_tile(level, lists.read(), &values, step, units, columns, tile));
     for i in 0..units {
         for j in 0..columns {
             let at = i * PANEL + j;
@@ -379,10 +395,10 @@ fn a_weight_that_is_not_finite_is_reported() {
                     (vec![0.0; TILE], vec![0.0; TILE], vec![0.0; TILE]);
                 weight[place] = bad;
                 let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
-                let nothing = SparseRows { starts: &[0; 65], offsets: &[], factors: &[] };
+                let order: [u32; 64] = std::array::from_fn(|i| i as u32);
+                let nothing = SparseRows { starts: &[0; 65], order: &order, offsets: &[], factors: &[] };
                 let step = Step { momentum: 0.0, shrink: 0.0 };
-                let order = std::array::from_fn(|i| i as u8);
-                let finite = update_tile(level, nothing, &order, &[], step, 64, 64, tile);
+                let finite = update_tile(level, nothing, &[], step, 64, 64, tile);
                 assert!(!finite, "{bad} at {place}");
             }
         }
@@ -402,13 +418,25 @@ fn tiles_are_transposed() {
 #[test]
 #[should_panic = "lists of 2 entries in 2 offsets and 1 factors"]
 fn lists_that_end_beyond_their_entries_panic() {
-    let lists = SparseRows { starts: &[0, 2], offsets: &[0, 0], factors: &[1.0_f32] };
+    let lists = SparseRows { starts: &[0, 2], order: &[0], offsets: &[0, 0], factors: &[1.0_f32] };
     add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
 }
 
 #[test]
-#[should_panic = "2 starts, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
+#[should_panic = "2 starts, 1 places, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
 fn lists_without_room_panic() {
-    let lists = SparseMut { starts: &mut [0; 2], offsets: &mut [0; 79], factors: &mut [0.0_f32; 80] };
+    let lists = SparseMut {
+        starts: &mut [0; 2],
+        order: &mut [0],
+        offsets: &mut [0; 79],
+        factors: &mut [0.0_f32; 80],
+    };
     list_states(Level::PORTABLE, &[0], 1, 1, 64, lists);
+}
+
+#[test]
+#[should_panic = "an order of 1 for 1 rows"]
+fn orders_that_lead_beyond_the_rows_panic() {
+    let lists = SparseRows { starts: &[0, 0], order: &[1], offsets: &[], factors: &[0.0_f32; 0] };
+    add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
 }

@@ -39,6 +39,7 @@ struct Lists<T: Element> {
     /// Entries that a block of panels has room for.
     room: usize,
     starts: Vec<u32>,
+    order: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
 }
@@ -55,6 +56,7 @@ impl<T: Element> Lists<T> {
         Self {
             room,
             starts: vec![0; blocks * (rows + 1)],
+            order: vec![0; blocks * rows],
             offsets: vec![0; blocks * room],
             factors: Aligned::zeros(blocks * room),
         }
@@ -64,6 +66,7 @@ impl<T: Element> Lists<T> {
     fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
         SparseRows {
             starts: &self.starts[block * (rows + 1)..][..rows + 1],
+            order: &self.order[block * rows..][..rows],
             offsets: &self.offsets[block * self.room..][..self.room],
             factors: &self.factors[block * self.room..][..self.room],
         }
@@ -154,24 +157,33 @@ impl<T: Element> Layer<T> {
         let tile_stride =
             u32::try_from(tile_stride).expect("the tiles of a layer have less than 2^32 weights");
         let pieces = (
-            Chunks(&mut self.lists.starts, rows + 1),
+            (Chunks(&mut self.lists.starts, rows + 1), Chunks(&mut self.lists.order, rows)),
             (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
         );
         let level = Level::detect();
-        for_each_split(blocks(self.units), in_parallel, pieces, &|block, (starts, (offsets, factors))| {
-            let of_block =
-                |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
-            let lists =
-                SparseMut { starts: &mut starts.0[..rows + 1], offsets: offsets.0, factors: factors.0 };
-            let to = &states[of_block(states)];
-            match corrections {
-                None => list_states(level, to, rows, rows, tile_stride, lists),
-                Some(_) => {
-                    let from = &counted[of_block(counted)];
-                    list_changes(level, [from, to], rows, rows, tile_stride, lists);
+        for_each_split(
+            blocks(self.units),
+            in_parallel,
+            pieces,
+            &|block, ((starts, order), (offsets, factors))| {
+                let of_block =
+                    |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
+                let lists = SparseMut {
+                    starts: &mut starts.0[..rows + 1],
+                    order: &mut order.0[..rows],
+                    offsets: offsets.0,
+                    factors: factors.0,
+                };
+                let to = &states[of_block(states)];
+                match corrections {
+                    None => list_states(level, to, rows, rows, tile_stride, lists),
+                    Some(_) => {
+                        let from = &counted[of_block(counted)];
+                        list_changes(level, [from, to], rows, rows, tile_stride, lists);
+                    }
                 }
-            }
-        });
+            },
+        );
         self.corrections = Some(corrections.map_or(0, |corrections| corrections + 1));
         self.counted.copy_from_slice(&self.states);
         corrections.is_none()

@@ -15,6 +15,9 @@ pub struct SparseRows<'a, T> {
     pub offsets: &'a [u32],
     /// What rows are multiplied by.
     pub factors: &'a [T],
+    /// The rows, each once, in the order in which to take them: best by rising length, so that the ends of lists can
+    /// be foreseen.
+    pub order: &'a [u32],
 }
 
 /// As [`SparseRows`], to write. Offsets and factors have room for [`SparseMut::room`] entries.
@@ -26,6 +29,8 @@ pub struct SparseMut<'a, T> {
     pub offsets: &'a mut [u32],
     /// What rows are multiplied by.
     pub factors: &'a mut [T],
+    /// The rows by rising length.
+    pub order: &'a mut [u32],
 }
 
 impl<T> SparseMut<'_, T> {
@@ -38,9 +43,13 @@ impl<T> SparseMut<'_, T> {
     fn check(&self, rows: usize, most: usize) {
         let room = Self::room(rows, most);
         assert!(
-            self.starts.len() == rows + 1 && self.offsets.len() >= room && self.factors.len() >= room,
-            "{} starts, {} offsets and {} factors for {rows} rows of up to {most} entries",
+            self.starts.len() == rows + 1
+                && self.order.len() == rows
+                && self.offsets.len() >= room
+                && self.factors.len() >= room,
+            "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
             self.starts.len(),
+            self.order.len(),
             self.offsets.len(),
             self.factors.len()
         );
@@ -134,6 +143,27 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
             }
         }
         self.lists.starts[self.rows] = out.len;
+        sort_by_length(self.lists.starts, self.lists.order);
+    }
+}
+
+/// Lengths that are told apart.
+const LENGTHS: usize = 256;
+
+/// `order` <- the rows by rising length, those of equal length in turn: a counting sort.
+fn sort_by_length(starts: &[u32], order: &mut [u32]) {
+    let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(LENGTHS - 1);
+    let mut places = [0_u32; LENGTHS + 1];
+    for row in 0..order.len() {
+        places[length(row) + 1] += 1;
+    }
+    for i in 1..LENGTHS {
+        places[i] += places[i - 1];
+    }
+    for row in 0..order.len() {
+        let place = &mut places[length(row)];
+        order[*place as usize] = row as u32;
+        *place += 1;
     }
 }
 
@@ -189,16 +219,11 @@ pub struct Occurrences<'a, T> {
 
 /// Lists for each of the 64 units of a panel the rows of both phases in which it is on: row r is at offset 64 r. If
 /// `since` is not empty, the negative phase's are the changes since then, the units that went off with the
-/// opposite factor. `order` becomes the units by rising length of their lists.
+/// opposite factor.
 ///
 /// **Panics** if the lengths do not fit.
 #[track_caller]
-pub fn list_occurrences<T: Scalar>(
-    level: Level,
-    occurrences: Occurrences<'_, T>,
-    lists: SparseMut<'_, T>,
-    order: &mut [u8; PANEL],
-) {
+pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>, lists: SparseMut<'_, T>) {
     let Occurrences { positive, negative, since, .. } = occurrences;
     assert!(
         positive.len().is_multiple_of(PANEL)
@@ -210,13 +235,12 @@ pub fn list_occurrences<T: Scalar>(
         since.len()
     );
     lists.check(PANEL, positive.len() + negative.len());
-    dispatch(level, ListOccurrences { occurrences, lists, order });
+    dispatch(level, ListOccurrences { occurrences, lists });
 }
 
 struct ListOccurrences<'a, T> {
     occurrences: Occurrences<'a, T>,
     lists: SparseMut<'a, T>,
-    order: &'a mut [u8; PANEL],
 }
 
 impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
@@ -224,7 +248,7 @@ impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let Self { occurrences, lists, order } = self;
+        let Self { occurrences, lists } = self;
         let [plus, minus] = occurrences.factors;
         let second = (occurrences.rows * PANEL) as u32;
         let mut out = Writer::new(lists.offsets, lists.factors);
@@ -246,8 +270,6 @@ impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
             }
         }
         lists.starts[PANEL] = out.len;
-        let starts = &*lists.starts;
-        *order = core::array::from_fn(|unit| unit as u8);
-        order.sort_unstable_by_key(|&unit| starts[usize::from(unit) + 1] - starts[usize::from(unit)]);
+        sort_by_length(lists.starts, lists.order);
     }
 }

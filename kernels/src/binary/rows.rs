@@ -38,6 +38,12 @@ impl<T> SparseRows<'_, T> {
             self.offsets.len(),
             self.factors.len()
         );
+        let rows = self.starts.len().saturating_sub(1);
+        assert!(
+            self.order.len() == rows && self.order.iter().all(|&row| (row as usize) < rows),
+            "an order of {} for {rows} rows",
+            self.order.len()
+        );
         assert!(end == 0 || weights >= PANEL, "lists of {end} entries into {weights} weights");
     }
 }
@@ -64,9 +70,11 @@ impl<T: Scalar> Operation<T> for AddRows<'_, T> {
 /// The lists and sums are as long as [`add_rows`] asks.
 #[inline(always)]
 unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L::Scalar>) {
-    for (row, sums) in job.sums.chunks_exact_mut(PANEL).enumerate() {
-        // SAFETY: a row of sums has 64 elements; `check` saw list `row`.
+    for &row in job.lists.order {
+        // SAFETY: `check` saw that row is one of the lists, and there are 64 sums for each.
         unsafe {
+            let row = row as usize;
+            let sums = job.sums.get_unchecked_mut(row * PANEL..(row + 1) * PANEL);
             let mut sum =
                 if job.from_zero { Row::<L, QUARTERS>::zero(lanes) } else { Row::load(lanes, sums.as_ptr()) };
             sum.add_list(lanes, &job.lists, row, job.weights);
@@ -114,15 +122,45 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         // SAFETY: starts rise and end inside offsets and factors; no offset leads beyond `last`, from where on there
         // are 64 weights.
         unsafe {
-            let entries =
-                *lists.starts.get_unchecked(row) as usize..*lists.starts.get_unchecked(row + 1) as usize;
-            for entry in entries {
-                let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
-                let factor = lanes.splat(*lists.factors.get_unchecked(entry));
-                let from = weights.as_ptr().add(offset);
-                for v in 0..Self::VECTORS {
-                    self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
+            let mut entry = *lists.starts.get_unchecked(row) as usize;
+            let end = *lists.starts.get_unchecked(row + 1) as usize;
+            if Self::VECTORS <= 4 {
+                // A row's additions wait for one another: two sums, of every other entry, wait half as long.
+                let mut odd = Self::zero(lanes);
+                while entry + 1 < end {
+                    self.add_entry(lanes, lists, entry, weights, last);
+                    odd.add_entry(lanes, lists, entry + 1, weights, last);
+                    entry += 2;
                 }
+                for v in 0..Self::VECTORS {
+                    self.0[v] = lanes.add(self.0[v], odd.0[v]);
+                }
+            }
+            while entry < end {
+                self.add_entry(lanes, lists, entry, weights, last);
+                entry += 1;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::add_list`]; `entry` is inside offsets and factors, and `last` 64 before the weights' end.
+    #[inline(always)]
+    unsafe fn add_entry(
+        &mut self,
+        lanes: L,
+        lists: &SparseRows<'_, L::Scalar>,
+        entry: usize,
+        weights: &[L::Scalar],
+        last: usize,
+    ) {
+        // SAFETY: owed by the caller.
+        unsafe {
+            let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
+            let factor = lanes.splat(*lists.factors.get_unchecked(entry));
+            let from = weights.as_ptr().add(offset);
+            for v in 0..Self::VECTORS {
+                self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
             }
         }
     }

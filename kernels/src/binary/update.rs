@@ -26,7 +26,7 @@ pub struct Tile<'a, T> {
     pub transposed: &'a mut [T],
 }
 
-/// For the first `units` rows i of a tile, in the order of `order`,
+/// For the first `units` rows i of a tile,
 ///
 /// ```text
 /// velocity_i <- momentum velocity_i + (row i of lists times values) - shrink weight_i
@@ -35,14 +35,13 @@ pub struct Tile<'a, T> {
 ///
 /// and `transposed` becomes the transpose. Returns whether all weights are finite afterwards.
 ///
-/// **Shapes** `lists` has 64 rows, `order` is a permutation of 0 to 63; `columns` of 64 are in use, rounded up to 16.
+/// **Shapes** `lists` has 64 rows; `columns` of 64 are in use, rounded up to 16.
 /// **Panics** if the lengths do not fit.
 #[track_caller]
 #[allow(clippy::too_many_arguments)]
 pub fn update_tile<T: Scalar>(
     level: Level,
     lists: SparseRows<'_, T>,
-    order: &[u8; PANEL],
     values: &[T],
     step: Step<T>,
     units: usize,
@@ -53,12 +52,11 @@ pub fn update_tile<T: Scalar>(
     lists.check(values.len());
     let lengths = [tile.weight.len(), tile.velocity.len(), tile.transposed.len()];
     assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements, {units} units");
-    dispatch(level, Update { lists, order, values, step, units, columns, tile })
+    dispatch(level, Update { lists, values, step, units, columns, tile })
 }
 
 struct Update<'a, T> {
     lists: SparseRows<'a, T>,
-    order: &'a [u8; PANEL],
     values: &'a [T],
     step: Step<T>,
     units: usize,
@@ -90,8 +88,7 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
     let keeps = job.step.momentum != L::Scalar::ZERO;
     // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
     let mut alarm = lanes.zero();
-    // Lists of like length follow one another, so that their ends can be foreseen.
-    for unit in job.order.map(usize::from) {
+    for unit in job.lists.order.iter().map(|&unit| unit as usize) {
         if unit >= job.units {
             continue;
         }

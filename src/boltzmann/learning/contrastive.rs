@@ -131,7 +131,7 @@ struct Gradient<T: Element> {
     starts: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
-    order: Vec<[u8; PANEL]>,
+    order: Vec<u32>,
     /// Of b (visible panels, 64).
     visible: Vec<T>,
 }
@@ -156,7 +156,7 @@ impl<T: Element> Gradient<T> {
             starts: vec![0; panels_of * (PANEL + 1)],
             offsets: vec![0; panels_of * room],
             factors: Aligned::zeros(panels_of * room),
-            order: vec![[0; PANEL]; panels_of],
+            order: vec![0; panels_of * PANEL],
             visible: vec![T::ZERO; panels_of * PANEL],
         }
     }
@@ -170,10 +170,13 @@ impl<T: Element> Gradient<T> {
         differ: bool,
         in_parallel: bool,
     ) {
-        let panels_of = self.order.len();
+        let panels_of = self.visible.len() / PANEL;
         let chunk = self.words.len() / panels_of;
         let pieces = (
-            (Chunks(&mut self.words, chunk), (Chunks(&mut self.order, 1), Chunks(&mut self.visible, PANEL))),
+            (
+                Chunks(&mut self.words, chunk),
+                (Chunks(&mut self.order, PANEL), Chunks(&mut self.visible, PANEL)),
+            ),
             (
                 Chunks(&mut self.starts, PANEL + 1),
                 (Chunks(&mut self.offsets, self.room), Chunks(&mut self.factors, self.room)),
@@ -191,12 +194,13 @@ impl<T: Element> Gradient<T> {
                 &*v0
             };
             let (starts, (offsets, factors)) = lists;
-            let lists = SparseMut { starts: starts.0, offsets: offsets.0, factors: factors.0 };
+            let lists =
+                SparseMut { starts: starts.0, order: order.0, offsets: offsets.0, factors: factors.0 };
             let since = if differ { v0 } else { &[] };
             let factors = [positive.factor, negative.factor];
             let rows = positive.rows;
             let occurrences = Occurrences { positive: v0, negative: vk, since, rows, factors };
-            list_occurrences(Level::detect(), occurrences, lists, &mut order.0[0]);
+            list_occurrences(Level::detect(), occurrences, lists);
             for (unit, gradient) in visible.0.iter_mut().enumerate() {
                 let count = |words: &[u64]| {
                     let ones = words.iter().skip(unit).step_by(PANEL).map(|word| word.count_ones());
@@ -207,13 +211,13 @@ impl<T: Element> Gradient<T> {
         });
     }
 
-    fn panel(&self, panel: usize) -> (SparseRows<'_, T>, &[u8; PANEL]) {
-        let lists = SparseRows {
+    fn panel(&self, panel: usize) -> SparseRows<'_, T> {
+        SparseRows {
             starts: &self.starts[panel * (PANEL + 1)..][..PANEL + 1],
+            order: &self.order[panel * PANEL..][..PANEL],
             offsets: &self.offsets[panel * self.room..][..self.room],
             factors: &self.factors[panel * self.room..][..self.room],
-        };
-        (lists, &self.order[panel])
+        }
     }
 }
 
@@ -418,10 +422,10 @@ impl<T: Element> Learner<T> {
                     .chunks_exact_mut(TILE)
                     .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
                 for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                    let (lists, order) = gradient.panel(p);
+                    let lists = gradient.panel(p);
                     let (units, columns) = (panel_units(visible, p), panel_units(hidden, q));
                     let tile = Tile { weight, velocity, transposed };
-                    if !update_tile(level, lists, order, values.0, step, units, columns, tile) {
+                    if !update_tile(level, lists, values.0, step, units, columns, tile) {
                         finite.store(false, Ordering::Relaxed);
                     }
                 }
