@@ -76,13 +76,18 @@ impl ModelArguments {
     /// The data, checked against the machine's size.
     fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
         let digits = Digits::load(&settings.data, None)?;
-        let pixels = digits.test.images().pixels_per_image();
-        if pixels != model.visible() {
+        let images = digits.test.images();
+        if images.pixels_per_image() != model.visible() {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",
                 expected: vec![model.visible()],
-                found: vec![pixels],
+                found: vec![images.pixels_per_image()],
             });
+        }
+        // Of a model's images only the number of pixels is known: they are taken for squares.
+        if images.height() != images.width() {
+            let given = format!("images of {}x{} pixels", images.height(), images.width());
+            return Err(Error::invalid(given, "only models of square images can be shown as pictures"));
         }
         Ok(digits)
     }
@@ -106,8 +111,9 @@ fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T
 }
 
 /// A folder's full path, so that a run resumes from anywhere.
-fn absolute(data: &str) -> Result<String> {
-    if data == "synthetic" {
+pub(super) fn absolute(data: &str) -> Result<String> {
+    // An empty path cannot be made absolute; loading says what is wrong with it.
+    if data == "synthetic" || data.is_empty() {
         return Ok(data.into());
     }
     let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;

@@ -35,6 +35,7 @@ pub(in crate::cli) struct Reconstruct {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     picture: PathBuf,
     images: usize,
     /// Pixel rows removed, and the error on their pixels.

@@ -30,6 +30,7 @@ pub(in crate::cli) struct Sample {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     picture: PathBuf,
     from: String,
     steps: Vec<usize>,

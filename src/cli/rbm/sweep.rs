@@ -66,6 +66,7 @@ pub(in crate::cli) struct Sweep {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     chart: PathBuf,
     data: String,
     cells: Vec<Cell>,
@@ -99,6 +100,7 @@ impl Sweep {
         let machines = self.machines()?;
         for settings in &machines {
             settings.check(digits.train.len())?;
+            settings.check_memory(digits.train.images().pixels_per_image())?;
         }
         let mut progress = Progress::choose(self.quiet);
         let mut outcomes = Vec::new();
