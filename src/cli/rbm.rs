@@ -36,17 +36,11 @@ impl Command {
     }
 }
 
-/// A trained machine, and the images to look at it with.
+/// A trained machine to look at.
 #[derive(Debug, Args)]
 struct ModelArguments {
     /// A run directory or a safetensors file.
     model: PathBuf,
-    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on, else synthetic].
-    #[arg(long)]
-    data: Option<String>,
-    /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
@@ -63,19 +57,41 @@ impl ModelArguments {
     fn load(&self) -> Result<(Rbm<f32>, Settings)> {
         super::use_threads(self.threads)?;
         let model = load_model(&self.model)?;
-        let mut settings = match RunDirectory::config_of(&self.model) {
+        let settings = match RunDirectory::config_of(&self.model) {
             Some(read) => read?,
             None => Settings::default(),
         };
-        if let Some(data) = &self.data {
-            settings.data.clone_from(data);
-        }
         Ok((model, settings))
     }
 
+    /// `--out`, or `name` beside the model.
+    fn output(&self, name: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let folder =
+                if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
+            folder.join(name)
+        })
+    }
+}
+
+/// The images to look at a machine with, and the chance in it.
+#[derive(Debug, Args)]
+struct ImageArguments {
+    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on, else synthetic].
+    #[arg(long)]
+    data: Option<String>,
+    /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl ImageArguments {
     /// The data, checked against the machine's size.
     fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
-        let digits = Digits::load(&settings.data, None)?;
+        let digits = Digits::load(self.data.as_ref().unwrap_or(&settings.data), None)?;
         let images = digits.test.images();
         if images.pixels_per_image() != model.visible() {
             return Err(Error::ShapeMismatch {
@@ -90,15 +106,6 @@ impl ModelArguments {
             return Err(Error::invalid(given, "only models of square images can be shown as pictures"));
         }
         Ok(digits)
-    }
-
-    /// `--out`, or `name` beside the model.
-    fn output(&self, name: &str) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let folder =
-                if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
-            folder.join(name)
-        })
     }
 }
 

@@ -113,7 +113,13 @@ impl Sweep {
         }
         for settings in machines {
             let directory = RunDirectory::create(&path(&settings), self.force)?;
-            let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
+            let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)
+                .map_err(|error| match error {
+                    Error::Interrupted { .. } => {
+                        Error::Interrupted { resume: "the sweep starts again with --force".into() }
+                    }
+                    error => error,
+                })?;
             outcomes.push((settings, summary));
         }
         let chart = self.out.join("sweep.svg");

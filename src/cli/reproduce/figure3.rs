@@ -35,7 +35,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png)?;
         sheets.push(png);
         bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
-        let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.progress.advance(1))?;
+        let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.advance(1))?;
         bench.say(&format!(
             "reconstructed {} blocks of rows with {} hidden units",
             cells.len(),
