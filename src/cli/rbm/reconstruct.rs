@@ -117,7 +117,7 @@ fn describe(summary: &Summary) -> String {
     text + &format!("over {} test images; wrote {}\n", summary.images, summary.picture.display())
 }
 
-/// Original, damaged and reconstructed, an image a column.
+/// Original, damaged and reconstructed side by side, an image a row: narrow enough for a phone.
 pub(in crate::cli) fn sheet(
     model: &Rbm<f32>,
     task: &Task<'_>,
@@ -125,24 +125,18 @@ pub(in crate::cli) fn sheet(
     removed: &Range<usize>,
 ) -> Result<ContactSheet> {
     let size = task.height * task.width;
-    let shown = (task.images.len() / size).min(SHOWN);
     let title =
         format!("Rows {} to {} removed, {} hidden units", removed.start, removed.end - 1, model.hidden());
     let mut sheet = ContactSheet::new(task.height, task.width)
         .title(title)
-        .columns(shown)
-        .row_labels(&["original", "damaged", "reconstructed"])
+        .column_labels(&["original", "damaged", "restored"])
         .mark_label("removed rows");
-    for image in task.images.chunks_exact(size).take(shown) {
-        sheet.push(image)?;
-    }
-    for image in task.images.chunks_exact(size).take(shown) {
+    for (image, filled) in task.images.chunks_exact(size).zip(filled.chunks_exact(size)).take(SHOWN) {
         let mut damaged = image.to_vec();
         damaged[removed.start * task.width..removed.end * task.width].fill(f32::NAN);
-        sheet.push_marked(&damaged, removed.clone())?;
-    }
-    for image in filled.chunks_exact(size).take(shown) {
         sheet.push(image)?;
+        sheet.push_marked(&damaged, removed.clone())?;
+        sheet.push(filled)?;
     }
     Ok(sheet)
 }
