@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "support/real_data.rs"]
+mod real_data;
 #[path = "command_line/stopping.rs"]
 mod stopping;
 
@@ -395,9 +397,7 @@ fn info_tells_level_threads_features_and_version() {
 
 #[test]
 fn real_digits_train_from_their_folder_and_from_its_parent() {
-    let Some(data) = std::env::var_os("EQUILIBRIA_DATA") else {
-        return eprintln!("skipped: EQUILIBRIA_DATA does not name the folder of MNIST");
-    };
+    let Some(data) = real_data::folder() else { return };
     let data = std::path::absolute(data).unwrap();
     let (parent, own) = if data.ends_with("mnist") {
         (data.parent().unwrap(), data.clone())
