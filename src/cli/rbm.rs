@@ -91,7 +91,11 @@ struct ImageArguments {
 impl ImageArguments {
     /// The data, checked against the machine's size.
     fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
-        let digits = Digits::load(self.data.as_ref().unwrap_or(&settings.data), None)?;
+        let digits = match &self.data {
+            Some(data) => Digits::load(data, None)?,
+            // Their mean is that of the images which the machine has seen.
+            None => Digits::load(&settings.data, settings.images)?,
+        };
         let images = digits.test.images();
         if images.pixels_per_image() != model.visible() {
             return Err(Error::ShapeMismatch {
