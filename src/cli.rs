@@ -10,6 +10,7 @@ use crate::run::interrupt;
 use crate::{Error, Result};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Generative models from scratch: Boltzmann machines, on hand-written kernels.
@@ -32,6 +33,8 @@ enum Command {
 
 /// Status of a command that was given something wrong.
 const BAD_INPUT: u8 = 2;
+/// More are a slip of the finger.
+const MOST_THREADS: usize = 1024;
 
 /// Runs the command that the process's arguments name.
 ///
@@ -87,6 +90,12 @@ fn complain(sentence: &str) {
 
 /// What every command needs first.
 fn start() -> Result<()> {
+    // Rayon would start them all, which takes minutes or the memory.
+    let threads = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse::<usize>().ok());
+    if let Some(threads) = threads.filter(|&threads| threads > MOST_THREADS) {
+        let expected = format!("at most {MOST_THREADS} threads can be used");
+        return Err(Error::invalid(format!("RAYON_NUM_THREADS={threads}"), expected));
+    }
     use equilibria_kernels::{Level, level::VARIABLE};
     Level::from_environment().map(drop).map_err(|error| {
         let value = std::env::var_os(VARIABLE).unwrap_or_default();
@@ -97,11 +106,12 @@ fn start() -> Result<()> {
 /// Sets the number of threads of the process; `None` leaves it to rayon (one a core, or `RAYON_NUM_THREADS`).
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for 0 or more than 1024 threads.
+/// [`Error::InvalidArgument`] for 0 or more than [`MOST_THREADS`].
 fn use_threads(threads: Option<usize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
-    if !(1..=1024).contains(&threads) {
-        return Err(Error::invalid(format!("--threads {threads}"), "1 to 1024 threads can be used"));
+    if !(1..=MOST_THREADS).contains(&threads) {
+        let expected = format!("1 to {MOST_THREADS} threads can be used");
+        return Err(Error::invalid(format!("--threads {threads}"), expected));
     }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -124,6 +134,28 @@ fn print(text: &str) -> Result<()> {
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::invalid("summary", e))?;
     print(&(text + "\n"))
+}
+
+/// A path in JSON, which has no bytes outside UTF-8: they become U+FFFD, as on the terminal.
+fn path_as_text<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+/// A path for a command line to be pasted: in quotes where the shell would read it otherwise.
+fn pasted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// `1 epoch`, `2 epochs`.
+fn counted(number: usize, unit: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {unit}{plural}", thousands(number))
 }
 
 /// 10000 as `10,000`.

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "support/real_data.rs"]
+mod real_data;
 #[path = "command_line/stopping.rs"]
 mod stopping;
 
@@ -348,12 +350,27 @@ fn a_sweep_of_removed_rows_is_compared_with_the_mean_image() {
         equilibria(folder.path(), "rbm reconstruct run --sweep --images 4 --json").succeeded().json();
     let cells = summary["cells"].as_array().unwrap();
     assert!(cells.len() > 50, "{} cells", cells.len());
+    // The mean image's errors, from the images that the command takes.
+    let digits = equilibria::data::Digits::load("synthetic", Some(200)).unwrap();
+    let ink = |pixel: u8| f64::from(u8::from(pixel > 127));
+    let (train, test) = (digits.train.images(), digits.test.images());
+    let mean = |pixel: usize| (0..200).map(|i| ink(train.image(i)[pixel])).sum::<f64>() / 200.0;
+    let mean: Vec<f64> = (0..784).map(mean).collect();
+    let baseline = |rows: u64, first: u64| {
+        let pixels = first as usize * 28..(first + rows) as usize * 28;
+        let error = |i| pixels.clone().map(move |pixel| (i, pixel));
+        let errors =
+            (0..4).flat_map(error).map(|(i, pixel)| (ink(test.image(i)[pixel]) - mean[pixel]).powi(2));
+        errors.sum::<f64>() / (4 * pixels.len()) as f64
+    };
     for cell in cells {
         let (rows, first) = (cell["rows"].as_u64().unwrap(), cell["first_row"].as_u64().unwrap());
         assert!(rows >= 1 && first + rows <= 28, "{cell}");
         for key in ["mean_squared_error", "baseline_mean_squared_error"] {
             assert!((0.0..=1.0).contains(&cell[key].as_f64().unwrap()), "{cell}");
         }
+        let found = cell["baseline_mean_squared_error"].as_f64().unwrap();
+        assert!((found - baseline(rows, first)).abs() < 1e-6, "{cell}: {}", baseline(rows, first));
     }
     assert_svg(&folder.path().join("run/reconstruction.svg"));
 }
@@ -395,9 +412,7 @@ fn info_tells_level_threads_features_and_version() {
 
 #[test]
 fn real_digits_train_from_their_folder_and_from_its_parent() {
-    let Some(data) = std::env::var_os("EQUILIBRIA_DATA") else {
-        return eprintln!("skipped: EQUILIBRIA_DATA does not name the folder of MNIST");
-    };
+    let Some(data) = real_data::folder() else { return };
     let data = std::path::absolute(data).unwrap();
     let (parent, own) = if data.ends_with("mnist") {
         (data.parent().unwrap(), data.clone())

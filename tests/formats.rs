@@ -4,6 +4,10 @@ use equilibria::Error;
 use equilibria::data::{Images, Labelled, idx};
 use proptest::prelude::*;
 
+#[cfg(feature = "std")]
+#[path = "support/real_data.rs"]
+mod real_data;
+
 /// An IDX file of images with these sizes in its header and this content.
 fn images_file(sizes: [u32; 3], content: &[u8]) -> Vec<u8> {
     let header = [0x0803, sizes[0], sizes[1], sizes[2]];
@@ -205,7 +209,7 @@ mod files {
 
     #[test]
     fn published_mnist_is_read_whole() {
-        let Some(data) = std::env::var_os("EQUILIBRIA_DATA") else { return eprintln!("skipped") };
+        let Some(data) = real_data::folder() else { return };
         let digits = Digits::load(data, None).unwrap();
         assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("mnist", 60_000, 10_000));
         assert_eq!(digits.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -293,5 +297,66 @@ mod gzip {
             let (_folder, path) = file(&packed);
             let _ = idx::read_images(&path);
         }
+    }
+}
+
+/// The script that the error about a missing file names.
+#[cfg(all(unix, feature = "std"))]
+mod fetching {
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use equilibria::data::mnist;
+
+    use super::real_data;
+
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fetch-mnist");
+
+    /// Sound gzip of no bytes at all.
+    const EMPTY: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    /// Fetches into `folder` from a mirror that is a folder, or says why not.
+    fn fetch(folder: &Path, mirror: &Path) -> Option<Output> {
+        // Only curl reads `file:`.
+        if Command::new("curl").arg("--version").output().is_err() {
+            real_data::skipped("there is no curl");
+            return None;
+        }
+        let mirror = format!("file://{}", mirror.display());
+        Some(Command::new(SCRIPT).arg(folder).arg(mirror).output().unwrap())
+    }
+
+    #[test]
+    fn nothing_but_the_published_files_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mirror, target) = (folder.path().join("mirror"), folder.path().join("target"));
+        fs::create_dir(&mirror).unwrap();
+        for name in mnist::FILES {
+            fs::write(mirror.join(format!("{name}.gz")), EMPTY).unwrap();
+        }
+        let Some(output) = fetch(&target, &mirror) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("is not the published file"), "{said}");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0, "something was kept");
+    }
+
+    #[test]
+    fn the_published_files_are_fetched_once_and_mended() {
+        let Some(data) = real_data::folder() else { return };
+        let mirror = if data.join("mnist").is_dir() { data.join("mnist") } else { data.to_owned() };
+        if !mirror.join(format!("{}.gz", mnist::FILES[0])).is_file() {
+            return real_data::skipped("the files are not gzipped");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let Some(output) = fetch(folder.path(), &mirror) else { return };
+        assert!(output.status.success(), "{output:?}");
+        let damaged = folder.path().join(format!("{}.gz", mnist::FILES[3]));
+        let whole = fs::read(&damaged).unwrap();
+        fs::write(&damaged, &whole[..100]).unwrap();
+        let said = String::from_utf8(fetch(folder.path(), &mirror).unwrap().stdout).unwrap();
+        assert_eq!((said.matches("is there").count(), said.matches("is written").count()), (3, 1), "{said}");
+        assert!(fs::read(&damaged).unwrap() == whole);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 }

@@ -36,17 +36,11 @@ impl Command {
     }
 }
 
-/// A trained machine, and the images to look at it with.
+/// A trained machine to look at.
 #[derive(Debug, Args)]
 struct ModelArguments {
     /// A run directory or a safetensors file.
     model: PathBuf,
-    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on, else synthetic].
-    #[arg(long)]
-    data: Option<String>,
-    /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
@@ -63,28 +57,11 @@ impl ModelArguments {
     fn load(&self) -> Result<(Rbm<f32>, Settings)> {
         super::use_threads(self.threads)?;
         let model = load_model(&self.model)?;
-        let mut settings = match RunDirectory::config_of(&self.model) {
+        let settings = match RunDirectory::config_of(&self.model) {
             Some(read) => read?,
             None => Settings::default(),
         };
-        if let Some(data) = &self.data {
-            settings.data.clone_from(data);
-        }
         Ok((model, settings))
-    }
-
-    /// The data, checked against the machine's size.
-    fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
-        let digits = Digits::load(&settings.data, None)?;
-        let pixels = digits.test.images().pixels_per_image();
-        if pixels != model.visible() {
-            return Err(Error::ShapeMismatch {
-                operation: "pixels of an image and visible units of the model",
-                expected: vec![model.visible()],
-                found: vec![pixels],
-            });
-        }
-        Ok(digits)
     }
 
     /// `--out`, or `name` beside the model.
@@ -97,6 +74,45 @@ impl ModelArguments {
     }
 }
 
+/// The images to look at a machine with, and the chance in it.
+#[derive(Debug, Args)]
+struct ImageArguments {
+    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on, else synthetic].
+    #[arg(long)]
+    data: Option<String>,
+    /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl ImageArguments {
+    /// The data, checked against the machine's size.
+    fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
+        let digits = match &self.data {
+            Some(data) => Digits::load(data, None)?,
+            // Their mean is that of the images which the machine has seen.
+            None => Digits::load(&settings.data, settings.images)?,
+        };
+        let images = digits.test.images();
+        if images.pixels_per_image() != model.visible() {
+            return Err(Error::ShapeMismatch {
+                operation: "pixels of an image and visible units of the model",
+                expected: vec![model.visible()],
+                found: vec![images.pixels_per_image()],
+            });
+        }
+        // Of a model's images only the number of pixels is known: they are taken for squares.
+        if images.height() != images.width() {
+            let given = format!("images of {}x{} pixels", images.height(), images.width());
+            return Err(Error::invalid(given, "only models of square images can be shown as pictures"));
+        }
+        Ok(digits)
+    }
+}
+
 /// A value of an option; the error says what would be right, and the option's name is put before it.
 fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
     text.parse().map_err(|error| match error {
@@ -106,8 +122,9 @@ fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T
 }
 
 /// A folder's full path, so that a run resumes from anywhere.
-fn absolute(data: &str) -> Result<String> {
-    if data == "synthetic" {
+pub(super) fn absolute(data: &str) -> Result<String> {
+    // An empty path cannot be made absolute; loading says what is wrong with it.
+    if data == "synthetic" || data.is_empty() {
         return Ok(data.into());
     }
     let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;

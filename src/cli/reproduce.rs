@@ -4,7 +4,7 @@ mod figure1;
 mod figure2;
 mod figure3;
 
-use super::rbm::write_output;
+use super::rbm::{absolute, write_output};
 use super::{print, print_json, use_threads};
 use crate::boltzmann::Rbm;
 use crate::data::Digits;
@@ -111,7 +111,7 @@ impl Reproduce {
             digits: &digits,
             budget,
             out: &self.out,
-            data: &self.data,
+            data: absolute(&self.data)?,
             seed: self.seed,
             progress: Progress::choose(self.quiet).brief(),
             quiet: self.quiet,
@@ -201,7 +201,7 @@ struct Workbench<'a> {
     digits: &'a Digits,
     budget: Budget,
     out: &'a std::path::Path,
-    data: &'a str,
+    data: String,
     seed: u64,
     progress: Progress,
     quiet: bool,
@@ -216,7 +216,7 @@ impl Workbench<'_> {
         change: impl FnOnce(Settings) -> Settings,
     ) -> Result<(Rbm<f32>, Summary)> {
         let settings = change(Settings {
-            data: self.data.into(),
+            data: self.data.clone(),
             images: Some(self.digits.train.len()),
             seed: self.seed,
             ..Settings::default()
@@ -226,7 +226,8 @@ impl Workbench<'_> {
         }
         let directory = RunDirectory::create(&self.out.join("runs").join(name), true)?;
         let (model, summary) =
-            train(&directory, &settings, self.digits, &mut self.progress, &interrupt::requested)?;
+            train(&directory, &settings, self.digits, &mut self.progress, &interrupt::requested)
+                .map_err(|error| if matches!(error, Error::Interrupted { .. }) { again() } else { error })?;
         let last = summary.epochs.last().map_or(f64::NAN, |reading| reading.pseudo_log_likelihood);
         self.say(&format!(
             "trained {} hidden units for {} epochs of {} images in {:.1} s: {last:.1} nats",
@@ -256,6 +257,14 @@ impl Workbench<'_> {
         })
     }
 
+    /// Counts steps of a loop that the progress was started for.
+    ///
+    /// **Errors** [`Error::Interrupted`] after Ctrl-C.
+    fn advance(&mut self, steps: usize) -> Result<()> {
+        self.progress.advance(steps as u64);
+        if interrupt::requested() { Err(again()) } else { Ok(()) }
+    }
+
     /// Writes `name` into the output folder.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write_output(&self.out.join(name), bytes)
@@ -266,6 +275,11 @@ impl Workbench<'_> {
             self.progress.finish(line);
         }
     }
+}
+
+/// What Ctrl-C leaves is of no use to the next attempt.
+fn again() -> Error {
+    Error::Interrupted { resume: "the same command makes the figures from the start".into() }
 }
 
 /// As the report trained, through scikit-learn: constant rate, no momentum, no decay, mini-batches of 10.

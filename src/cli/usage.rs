@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error as _;
+use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 
 /// Has every option take a negative number as its value, so that `--hidden -1` is about `--hidden`.
@@ -16,7 +17,7 @@ pub(super) fn with_negative_numbers(command: clap::Command) -> clap::Command {
 /// One line without the word `error`: what is wrong, what would be right, and where to read on.
 pub(super) fn sentence(error: &clap::Error, root: &clap::Command) -> String {
     let problem = value(error).unwrap_or_else(|| collapse(&error.to_string()));
-    format!("{problem}; see `{} --help`", path(root, std::env::args().skip(1)))
+    format!("{problem}; see `{} --help`", path(root, std::env::args_os().skip(1)))
 }
 
 /// A value that could not be read: the option, the value, and what would be right.
@@ -55,12 +56,12 @@ fn collapse(text: &str) -> String {
 }
 
 /// The command whose arguments these were, as far as its words are known: `equilibria rbm train`.
-fn path(root: &clap::Command, words: impl Iterator<Item = String>) -> String {
+fn path(root: &clap::Command, words: impl Iterator<Item = OsString>) -> String {
     let mut name = root.get_name().to_owned();
     let mut command = root;
     for word in words {
         let Some(found) = command.find_subcommand(&word) else { break };
-        name = name + " " + &word;
+        name = name + " " + found.get_name();
         command = found;
     }
     name

@@ -104,6 +104,12 @@ fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
 
 /// Refuses what is not a folder, and says down to where the path exists.
 fn check_folder(folder: &Path) -> Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Err(Error::invalid(
+            "an empty path",
+            "give the folder that holds MNIST's four files, or `synthetic`",
+        ));
+    }
     match folder.metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Error::invalid(

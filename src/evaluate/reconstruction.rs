@@ -84,9 +84,9 @@ pub fn remove_rows(
 }
 
 /// [`remove_rows`] for each number of rows at each position that fits, `stride` rows apart. `after_each` is called
-/// after each cell.
+/// after each cell; its error ends the sweep.
 ///
-/// **Errors** as [`remove_rows`].
+/// **Errors** as [`remove_rows`], and what `after_each` returns.
 /// **Randomness** Cell i from `stream.substream(i)`.
 pub fn sweep(
     model: &Rbm<f32>,
@@ -94,13 +94,13 @@ pub fn sweep(
     rows: &[usize],
     stride: usize,
     stream: Stream,
-    mut after_each: impl FnMut(),
+    mut after_each: impl FnMut() -> Result<()>,
 ) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for (rows, first) in positions(task.height, rows, stride) {
         let (_, cell) = remove_rows(model, task, first..first + rows, stream.substream(cells.len() as u64))?;
         cells.push(cell);
-        after_each();
+        after_each()?;
     }
     Ok(cells)
 }

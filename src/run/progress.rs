@@ -153,7 +153,7 @@ impl Progress {
         }
     }
 
-    /// Sets what stands below the bar, or at the end of a plain line: the epoch and the monitors.
+    /// Sets what stands above the bar, or at the end of a plain line: the epoch and the monitors.
     ///
     /// On a terminal it is cut at the right edge; 76 columns are seen on all but the narrowest.
     pub fn message(&mut self, text: &str) {
@@ -198,14 +198,17 @@ impl Progress {
         }
     }
 
+    /// The message stands above the bar. The cursor rests at the right edge, so the `^C` that a terminal echoes
+    /// begins a line, and the upper of the two stays on the screen: rather a reading than half a bar.
+    ///
     /// ```text
-    /// ━━━━━━━━━╸────────────── 41%  23,400 images/s  12 s left
     /// epoch 3/30  reconstruction error 0.0312  pseudo-log-likelihood -141.2
+    /// ━━━━━━━━━╸────────────── 41%  23,400 images/s  12 s left
     /// ```
     fn style(&self) -> ProgressStyle {
         let template = match self.message.is_empty() {
             true => "{bar:24.cyan/dim} {percent:>3}%{pace}",
-            false => "{bar:24.cyan/dim} {percent:>3}%{pace}\n{wide_msg}",
+            false => "{wide_msg}\n{bar:24.cyan/dim} {percent:>3}%{pace}",
         };
         let (unit, skipped, started) = (self.unit, self.skipped, self.started);
         let pace = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {

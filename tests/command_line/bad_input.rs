@@ -1,6 +1,6 @@
 //! Bad input: one sentence, status 2, and nothing on the disk is other than before.
 
-use super::{equilibria, equilibria_with, snapshot, trained, write_digits};
+use super::{BINARY, equilibria, equilibria_with, snapshot, trained, write_digits};
 use std::fs;
 use std::path::Path;
 
@@ -26,6 +26,17 @@ fn write_bad_files(folder: &Path) {
         }
         fs::write(folder.join(file), bytes).unwrap();
     }
+    // As many pixels as 4x4, and no square.
+    write_digits(&folder.join("wide"), 4, 30, 5);
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+        let path = folder.join("wide").join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        (bytes[11], bytes[15]) = (2, 8);
+        fs::write(path, bytes).unwrap();
+    }
+    equilibria(folder, "rbm train --data wide --hidden 2 --epochs 1 --batch 5 --out wide-run -q").succeeded();
+    fs::rename(folder.join("wide-run/model.safetensors"), folder.join("wide.st")).unwrap();
+    fs::remove_dir_all(folder.join("wide-run")).unwrap();
     write_digits(&folder.join("part"), 4, 30, 5);
     fs::remove_file(folder.join("part/train-labels-idx1-ubyte")).unwrap();
 }
@@ -94,6 +105,8 @@ const BAD: &[(&str, &str)] = &[
     ("rbm reconstruct run --rows 9..2", "--rows 9..2: write FIRST..LAST"),
     ("rbm reconstruct run --rows x", "--rows x: write FIRST..LAST"),
     ("rbm reconstruct run --rows 18446744073709551615..18446744073709551615", "write FIRST..LAST"),
+    ("rbm reconstruct wide.st --data wide --images 2", "images of 2x8 pixels: only models of square images"),
+    ("rbm sample wide.st --data wide", "images of 2x8 pixels: only models of square images"),
     ("rbm reconstruct run --images 0", "--images 0: 1 to 2000 test images"),
     ("rbm reconstruct run --images 2001", "--images 2001: 1 to 2000 test images"),
     ("rbm filters run --count 0", "--count 0: at least 1 filter"),
@@ -119,7 +132,51 @@ fn bad_input_gets_one_sentence_and_changes_nothing() {
     for arguments in ["info", "rbm train", "rbm sample run"] {
         check(folder.path(), arguments, "EQUILIBRIA_SIMD=nonsense: not a SIMD level", &simd);
     }
+    let threads = [("RAYON_NUM_THREADS", "100000")];
+    check(folder.path(), "info", "RAYON_NUM_THREADS=100000: at most 1024 threads", &threads);
     assert!(snapshot(folder.path()) == before);
+}
+
+/// Words that are empty or not in UTF-8, which the table above cannot hold.
+#[cfg(unix)]
+#[test]
+fn words_that_are_no_text_get_a_sentence_too() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&[u8]]| {
+        let words = words.iter().map(|word| OsStr::from_bytes(word));
+        let output =
+            assert_cmd::Command::new(BINARY).args(words).current_dir(folder.path()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    for (words, told) in [
+        (&[&b"n\xffu"[..]][..], "see `equilibria --help`"),
+        (&[b"rbm", b"train", b"--n\xffu"], "see `equilibria rbm train --help`"),
+        (&[b"rbm", b"train", b"--data", b"n\xffu"], "see `equilibria rbm train --help`"),
+        (&[b"rbm", b"train", b"--data", b""], "an empty path: give the folder"),
+        (&[b"reproduce", b"--data", b""], "an empty path: give the folder"),
+    ] {
+        let (status, _, stderr) = run(words);
+        assert!(status == Some(2) && stderr.starts_with("error: ") && stderr.contains(told), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+
+    // A folder may be called anything; what is printed about it is text, and can be pasted.
+    let name = b"n\xffu 'n";
+    let train = b"rbm train --images 50 --batch 10 --hidden 2 --epochs 1 --out";
+    let train: Vec<&[u8]> = train.split(|&byte| byte == b' ').chain([&name[..]]).collect();
+    let (status, stdout, stderr) = run(&train);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stdout.ends_with("equilibria rbm sample 'n\u{fffd}u '\\''n'\n"), "{stdout}");
+    for command in ["sample", "reconstruct", "filters"] {
+        let (status, stdout, stderr) = run(&[b"rbm", command.as_bytes(), name, b"--json"]);
+        assert_eq!(status, Some(0), "{command}: {stderr}");
+        let summary: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert!(summary["picture"].as_str().unwrap().starts_with("n\u{fffd}u 'n/"), "{summary}");
+    }
 }
 
 #[track_caller]
@@ -130,6 +187,20 @@ fn check(folder: &Path, arguments: &str, words: &str, environment: &[(&str, &str
     assert!(text.starts_with("error: ") && text.ends_with('\n'), "`{arguments}`: {text}");
     assert_eq!(text.lines().count(), 1, "`{arguments}`: {text}");
     assert!(text.contains(words) && !text.contains("panicked"), "`{arguments}`: {text}");
+}
+
+/// Each number is within its bounds; together they are more than 47 bits can address.
+#[test]
+fn more_memory_than_there_is_ends_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("points"), 1, 12_000_000, 5);
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    let words = "--hidden 1048576 --batch 12000000: training needs about 151";
+    for command in ["train", "sweep"] {
+        let arguments = format!("rbm {command} --data points --hidden 1048576 --batch 12000000 --out run");
+        check(folder.path(), &arguments, words, &[]);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
 }
 
 #[test]

@@ -153,6 +153,45 @@ fn ctrl_c_keeps_the_batch_and_the_run_ends_the_same() {
     assert_same_end(&run, &reference);
 }
 
+/// Ctrl-C is heard outside of training too: in Gibbs chains and while rows are filled in.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_figures_and_sweeps_wherever_they_are() {
+    use std::io::{BufRead, BufReader, Read};
+
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("digits"), 28, 60, 20);
+    let sweep = "rbm sweep --data digits --hidden 2 --epochs 100000 --steps 1 --batch 10";
+    for (command, moment, told) in [
+        (
+            "reproduce figure2 --data digits",
+            "trained 500 ",
+            "the same command makes the figures from the start",
+        ),
+        (
+            "reproduce figure3 --data digits",
+            "trained 500 ",
+            "the same command makes the figures from the start",
+        ),
+        (sweep, "epoch   1/", "the sweep starts again with --force"),
+    ] {
+        let mut child = start(folder.path(), command);
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with(moment) {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "`{command}` ended early");
+        }
+        let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "`{command}`: {said}");
+        assert!(said.ends_with(&format!("error: interrupted; {told}\n")), "`{command}`: {said}");
+        assert!(!folder.path().join("out/index.html").exists());
+    }
+}
+
 #[test]
 fn a_run_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use super::sample::side;
 use super::{ModelArguments, write_output};
 use crate::boltzmann::Rbm;
-use crate::cli::{print, print_json};
+use crate::cli::{counted, print, print_json};
 use crate::report::ContactSheet;
 use crate::{Error, Result};
 use clap::Args;
@@ -23,6 +23,7 @@ pub(in crate::cli) struct Filters {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     picture: PathBuf,
     /// Hidden units shown, in the order of the sheet.
     units: Vec<usize>,
@@ -45,8 +46,8 @@ impl Filters {
             return print_json(&summary);
         }
         print(&format!(
-            "{} filters with norms from {:.2} to {:.2}; wrote {}\n",
-            summary.units.len(),
+            "{} with norms from {:.2} to {:.2}; wrote {}\n",
+            counted(summary.units.len(), "filter"),
             summary.norms.first().copied().unwrap_or_default(),
             summary.norms.last().copied().unwrap_or_default(),
             summary.picture.display()

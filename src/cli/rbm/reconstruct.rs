@@ -1,7 +1,7 @@
 //! `equilibria rbm reconstruct`.
 
 use super::sample::side;
-use super::{ModelArguments, test_images, write_output};
+use super::{ImageArguments, ModelArguments, test_images, write_output};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::reconstruct::Effort;
 use crate::cli::{print, print_json};
@@ -22,6 +22,8 @@ use std::path::PathBuf;
 pub(in crate::cli) struct Reconstruct {
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    source: ImageArguments,
     /// Pixel rows to remove, counted from 0 at the top; both ends are removed.
     #[arg(long, value_name = "FIRST..LAST", default_value = "11..17")]
     rows: String,
@@ -35,6 +37,7 @@ pub(in crate::cli) struct Reconstruct {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     picture: PathBuf,
     images: usize,
     /// Pixel rows removed, and the error on their pixels.
@@ -53,7 +56,7 @@ impl Reconstruct {
         let removed = parse_rows(&self.rows)?;
         let (model, settings) = self.model.load()?;
         let (height, width) = side(&model)?;
-        let digits = self.model.digits(&model, &settings)?;
+        let digits = self.source.digits(&model, &settings)?;
         if self.images == 0 || self.images > digits.test.len() {
             let expected = format!("1 to {} test images can be used", digits.test.len());
             return Err(Error::invalid(format!("--images {}", self.images), expected));
@@ -63,11 +66,15 @@ impl Reconstruct {
         let mean_image = settings.binarise.mean(digits.train.images());
         let task =
             Task { images: &images, mean_image: &mean_image, height, width, effort: Effort::default() };
-        let stream = Stream::named(self.model.seed, "evaluate");
+        let stream = Stream::named(self.source.seed, "evaluate");
         let (picture, cells) = if self.sweep {
-            let mut progress = Progress::choose(self.model.json);
+            let mut progress = Progress::choose(self.source.quiet);
             progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
-            let cells = sweep(&model, &task, &SWEPT_ROWS, STRIDE, stream, || progress.advance(1))?;
+            let tick = || {
+                progress.advance(1);
+                Ok(())
+            };
+            let cells = sweep(&model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
             progress.finish("");
             let title = format!("Error of reconstructed rows, {} hidden units", model.hidden());
             let picture = self.model.output("reconstruction.svg");
@@ -110,7 +117,7 @@ fn describe(summary: &Summary) -> String {
     text + &format!("over {} test images; wrote {}\n", summary.images, summary.picture.display())
 }
 
-/// Original, damaged and reconstructed, an image a column.
+/// Original, damaged and reconstructed side by side, an image a row: narrow enough for a phone.
 pub(in crate::cli) fn sheet(
     model: &Rbm<f32>,
     task: &Task<'_>,
@@ -118,24 +125,18 @@ pub(in crate::cli) fn sheet(
     removed: &Range<usize>,
 ) -> Result<ContactSheet> {
     let size = task.height * task.width;
-    let shown = (task.images.len() / size).min(SHOWN);
     let title =
         format!("Rows {} to {} removed, {} hidden units", removed.start, removed.end - 1, model.hidden());
     let mut sheet = ContactSheet::new(task.height, task.width)
         .title(title)
-        .columns(shown)
-        .row_labels(&["original", "damaged", "reconstructed"])
+        .column_labels(&["original", "damaged", "restored"])
         .mark_label("removed rows");
-    for image in task.images.chunks_exact(size).take(shown) {
-        sheet.push(image)?;
-    }
-    for image in task.images.chunks_exact(size).take(shown) {
+    for (image, filled) in task.images.chunks_exact(size).zip(filled.chunks_exact(size)).take(SHOWN) {
         let mut damaged = image.to_vec();
         damaged[removed.start * task.width..removed.end * task.width].fill(f32::NAN);
-        sheet.push_marked(&damaged, removed.clone())?;
-    }
-    for image in filled.chunks_exact(size).take(shown) {
         sheet.push(image)?;
+        sheet.push_marked(&damaged, removed.clone())?;
+        sheet.push(filled)?;
     }
     Ok(sheet)
 }

@@ -1,10 +1,11 @@
 //! `equilibria rbm sample`.
 
-use super::{ModelArguments, test_images, write_output};
+use super::{ImageArguments, ModelArguments, test_images, write_output};
 use crate::boltzmann::{GibbsChains, Rbm};
 use crate::cli::{print, print_json};
 use crate::report::ContactSheet;
 use crate::rng::Stream;
+use crate::run::Progress;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 pub(in crate::cli) struct Sample {
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    images: ImageArguments,
     /// Where chains start: test:INDEX[,INDEX...] or noise.
     #[arg(long, default_value = "test:0,1,2,3,4,5,6,7,8,9")]
     from: String,
@@ -30,6 +33,7 @@ pub(in crate::cli) struct Sample {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     picture: PathBuf,
     from: String,
     steps: Vec<usize>,
@@ -37,6 +41,9 @@ struct Summary {
     /// Share of pixels of the start image that still have their value, mean over chains, for each of `steps`.
     agreement_with_start: Vec<f64>,
 }
+
+/// Steps between two looks at the clock and at Ctrl-C.
+const STRIDE: usize = 50;
 
 /// Where chains start.
 pub(in crate::cli) enum Start {
@@ -71,10 +78,10 @@ impl Sample {
         }
         let (model, settings) = self.model.load()?;
         let (height, width) = side(&model)?;
-        let seed = self.model.seed;
+        let seed = self.images.seed;
         let (images, labels) = match &start {
             Start::Test(indices) => {
-                let digits = self.model.digits(&model, &settings)?;
+                let digits = self.images.digits(&model, &settings)?;
                 let images = test_images(&digits, indices, settings.binarise, settings.seed)?;
                 let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
                 (images, indices.iter().map(label).collect::<Vec<_>>())
@@ -94,8 +101,15 @@ impl Sample {
                 )
             }
         };
-        let walk = Walk::new(&model, &images, &self.steps, Stream::named(seed, "evaluate"));
-        let title = format!("Gibbs samples, {} hidden units", model.hidden());
+        let mut progress = Progress::choose(self.images.quiet);
+        progress.start(self.steps.iter().copied().max().unwrap_or(0) as u64, "steps");
+        let tick = |steps| {
+            progress.advance(steps as u64);
+            Ok(())
+        };
+        let walk = Walk::new(&model, &images, &self.steps, Stream::named(seed, "evaluate"), tick)?;
+        progress.finish("");
+        let title = format!("After so many Gibbs steps, {} hidden units", model.hidden());
         let sheet = walk.sheet(&title, (height, width), &self.steps, &labels)?;
         let picture = self.model.output("samples.png");
         write_output(&picture, &sheet.to_png()?)?;
@@ -139,20 +153,31 @@ pub(in crate::cli) struct Walk {
 }
 
 impl Walk {
-    /// Walks from `images` (chains, visible), looking after each of `steps` (rising).
-    pub(in crate::cli) fn new(model: &Rbm<f32>, images: &[f32], steps: &[usize], stream: Stream) -> Self {
+    /// Walks from `images` (chains, visible), looking after each of `steps` (rising). `after` is told of every
+    /// [`STRIDE`] steps; its error ends the walk.
+    pub(in crate::cli) fn new(
+        model: &Rbm<f32>,
+        images: &[f32],
+        steps: &[usize],
+        stream: Stream,
+        mut after: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
         let chains = images.len() / model.visible();
         let mut gibbs = GibbsChains::new(model, chains, stream);
         gibbs.set_visible_states(images);
         let mut walk = Self { chains, states: vec![images.to_vec()], probabilities: vec![images.to_vec()] };
         let mut done = 0;
         for &target in steps {
-            gibbs.walk(target - done);
-            done = target;
+            while done < target {
+                let stride = STRIDE.min(target - done);
+                gibbs.walk(stride);
+                done += stride;
+                after(stride)?;
+            }
             walk.states.push(gibbs.visible_states());
             walk.probabilities.push(gibbs.visible_probabilities());
         }
-        walk
+        Ok(walk)
     }
 
     /// Share of pixels that have the value they had at the start, after each number of steps.

@@ -66,6 +66,7 @@ pub(in crate::cli) struct Sweep {
 
 #[derive(Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
     chart: PathBuf,
     data: String,
     cells: Vec<Cell>,
@@ -99,6 +100,7 @@ impl Sweep {
         let machines = self.machines()?;
         for settings in &machines {
             settings.check(digits.train.len())?;
+            settings.check_memory(digits.train.images().pixels_per_image())?;
         }
         let mut progress = Progress::choose(self.quiet);
         let mut outcomes = Vec::new();
@@ -111,7 +113,13 @@ impl Sweep {
         }
         for settings in machines {
             let directory = RunDirectory::create(&path(&settings), self.force)?;
-            let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
+            let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)
+                .map_err(|error| match error {
+                    Error::Interrupted { .. } => {
+                        Error::Interrupted { resume: "the sweep starts again with --force".into() }
+                    }
+                    error => error,
+                })?;
             outcomes.push((settings, summary));
         }
         let chart = self.out.join("sweep.svg");

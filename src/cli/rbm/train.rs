@@ -3,7 +3,7 @@
 use super::{absolute, parse};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
-use crate::cli::{print, print_json, use_threads};
+use crate::cli::{counted, pasted, print, print_json, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
 use crate::run::rbm::{Settings, Summary, resume, train};
@@ -89,6 +89,7 @@ impl Train {
                 let directory = RunDirectory::open(path)?;
                 let settings: Settings = directory.read_config()?;
                 let digits = Digits::load(&settings.data, settings.images)?;
+                settings.check_memory(digits.train.images().pixels_per_image())?;
                 let outcome = resume(&directory, &digits, &mut progress, &interrupt::requested);
                 (directory, outcome)
             }
@@ -97,6 +98,7 @@ impl Train {
                 // Everything that can be wrong with the input is found before the folder is touched.
                 let digits = Digits::load(&settings.data, settings.images)?;
                 settings.check(digits.train.len())?;
+                settings.check_memory(digits.train.images().pixels_per_image())?;
                 let directory = RunDirectory::create(&self.out, self.force)?;
                 let outcome = train(&directory, &settings, &digits, &mut progress, &interrupt::requested);
                 (directory, outcome)
@@ -145,10 +147,11 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
         )
     });
     format!(
-        "{last}{} epochs of {} images, {median:.3} s each (median)\n\
-         wrote {run}/model.safetensors; look at it: equilibria rbm sample {run}\n",
-        summary.epochs.len(),
-        summary.train_images,
-        run = directory.path().display(),
+        "{last}{} of {}, {median:.3} s each (median)\n\
+         wrote {}; look at it: equilibria rbm sample {}\n",
+        counted(summary.epochs.len(), "epoch"),
+        counted(summary.train_images, "image"),
+        directory.path().join("model.safetensors").display(),
+        pasted(directory.path()),
     )
 }

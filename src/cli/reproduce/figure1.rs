@@ -55,15 +55,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
                 ),
             ),
         ])
-        .paragraph(format!(
-            "The report's two observations hold: the score rises and flattens (from {:.1} to {:.1} nats per image \
-             in {} epochs, with {:.0} % of the gain after {:.0}), and it rises with the number of hidden units.",
-            -first,
-            -last,
-            curve.len(),
-            90.0,
-            plateau
-        ));
+        .paragraph(verdict(&curve, plateau, &widths));
     let summary = json!({
         "over_epochs": curve,
         "epoch_of_90_percent": plateau,
@@ -71,6 +63,21 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         "hidden_epochs": epochs,
     });
     Ok(Outcome { section, summary })
+}
+
+/// Whether the numbers bear out what the report saw.
+fn verdict(curve: &[(f64, f64)], plateau: f64, widths: &[(usize, f64)]) -> String {
+    let (first, last) = (curve[0].1, curve[curve.len() - 1].1);
+    let is_flattening = last < first && plateau < 0.8 * curve.len() as f64;
+    let is_rising = widths.is_sorted_by(|a, b| a.1 > b.1);
+    format!(
+        "Of the report's two observations, that the score rises and flattens {} (from \u{2212}{first:.1} to \
+         \u{2212}{last:.1} nats per image in {} epochs, with 90 % of the gain after {plateau:.0}), and that it rises with \
+         the number of hidden units {}.",
+        if is_flattening { "holds" } else { "does not hold" },
+        curve.len(),
+        if is_rising { "holds at every step" } else { "does not hold at every step" },
+    )
 }
 
 /// Epochs and negative exact pseudo-log-likelihoods.
@@ -106,5 +113,26 @@ fn over_widths(widths: &[(usize, f64)], epochs: usize) -> LinePlot {
             widths.iter().map(|&(hidden, value)| (hidden as f64, value)).collect::<Vec<_>>(),
         )],
         ..LinePlot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_follows_the_numbers() {
+        let falling = [(1.0, 165.0), (2.0, 120.0), (3.0, 116.0), (4.0, 115.0)];
+        let widths = [(5, 170.0), (10, 150.0), (20, 140.0)];
+        let text = verdict(&falling, 2.0, &widths);
+        assert!(text.contains("flattens holds (from \u{2212}165.0 to \u{2212}115.0 nats"), "{text}");
+        assert!(text.ends_with("hidden units holds at every step."), "{text}");
+
+        let rising = [(1.0, 115.0), (2.0, 165.0)];
+        let text = verdict(&rising, 2.0, &[(5, 170.0), (10, 171.0)]);
+        assert!(
+            text.contains("flattens does not hold") && text.ends_with("does not hold at every step."),
+            "{text}"
+        );
     }
 }

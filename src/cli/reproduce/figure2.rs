@@ -15,10 +15,17 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let indices = one_of_each(bench.digits.test.labels());
     let binarise = crate::data::Binarisation::Threshold;
     let images = test_images(bench.digits, &indices, binarise, bench.seed)?;
-    let walk = Walk::new(&model, &images, &STEPS, Stream::named(bench.seed, "evaluate"));
+    bench.progress.start(STEPS[STEPS.len() - 1] as u64, "steps");
+    let stream = Stream::named(bench.seed, "evaluate");
+    let walk = Walk::new(&model, &images, &STEPS, stream, |steps| bench.advance(steps))?;
+    bench.say(&format!(
+        "sampled {} chains for {} steps",
+        indices.len(),
+        crate::cli::thousands(STEPS[STEPS.len() - 1])
+    ));
     let labels: Vec<String> =
         indices.iter().map(|&i| format!("a {}", bench.digits.test.labels()[i])).collect();
-    let title = format!("Gibbs samples, {} hidden units", model.hidden());
+    let title = format!("After so many Gibbs steps, {} hidden units", model.hidden());
     let png = walk.sheet(&title, side(&model)?, &STEPS, &labels)?.to_png()?;
     bench.write("figure2.png", &png)?;
 

@@ -35,7 +35,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png)?;
         sheets.push(png);
         bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
-        let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.progress.advance(1))?;
+        let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.advance(1))?;
         bench.say(&format!(
             "reconstructed {} blocks of rows with {} hidden units",
             cells.len(),
@@ -143,7 +143,13 @@ impl Claims {
                 100.0 * self.many
             )
         };
-        let centre = match (self.centre < self.edge, self.centre_error < self.edge_error) {
+        let relative = self.centre / self.edge;
+        let centre = match (relative < 1.0, self.centre_error < self.edge_error) {
+            // A few hundredths come and go with the seed.
+            (_, false) if (0.95..1.05).contains(&relative) => {
+                "the centre is harder in absolute error, as more ink is there, and as hard as the edge relative to the \
+                 mean image"
+            }
             (true, true) => "the centre is indeed easier, in absolute error and relative to the mean image",
             (true, false) => {
                 "the centre is harder in absolute error, as more ink is there, but easier relative to the mean image"
@@ -175,13 +181,13 @@ fn section(
         "Rows of pixels are removed from test images. The known pixels are clamped, Gibbs sampling runs on the \
          missing ones, and after a burn-in their probabilities are averaged: the machine's mean guess.",
     );
-    for (model, png) in machines.iter().zip(sheets) {
-        section = section.figure(Figure::png(
+    section = section.figures(machines.iter().zip(sheets).map(|(model, png)| {
+        Figure::png(
             png,
-            format!("Original, damaged and reconstructed digits, {} hidden units.", model.hidden()),
+            format!("Original, damaged and restored digits, {} hidden units.", model.hidden()),
             format!("{} hidden units, seven rows in the middle removed.", model.hidden()),
-        ));
-    }
+        )
+    }));
     let captions = [
         "Error of 20 hidden units over how many rows were removed and where.",
         "Error of 500 hidden units, on the same scale.",
@@ -206,4 +212,34 @@ fn section(
         ]);
     }
     section.table(table).paragraph(claims.sentence())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seven rows at the edge and in the centre, and fourteen, with these errors; the mean image's is 0.1.
+    fn claims(edge: f64, centre: f64, many: f64) -> String {
+        let cell = |rows, first_row, mean_squared_error| Cell {
+            rows,
+            first_row,
+            mean_squared_error,
+            baseline_mean_squared_error: 0.1,
+        };
+        Claims::of(&[cell(7, 0, edge), cell(7, 10, centre), cell(14, 6, many)], 28).sentence()
+    }
+
+    #[test]
+    fn the_sentence_follows_the_numbers() {
+        for (edge, centre, many, words) in [
+            (0.04, 0.03, 0.09, "the centre is indeed easier"),
+            (0.03, 0.04, 0.09, "the centre is not easier but harder"),
+            (0.0500, 0.0501, 0.09, "as hard as the edge relative to the mean image"),
+            (0.04, 0.03, 0.09, "error grows with the number of rows (from 35 % of the mean image's"),
+            (0.04, 0.03, 0.035, "seven rows are no limit"),
+        ] {
+            let text = claims(edge, centre, many);
+            assert!(text.contains(words), "{text}");
+        }
+    }
 }

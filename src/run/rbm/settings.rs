@@ -114,6 +114,40 @@ impl Settings {
     }
 }
 
+/// Numbers of f32 for each weight: the weight, its velocity, and both again in a checkpoint and in its bytes.
+const COPIES: u128 = 6;
+/// Layers of each kind that the mini-batch and the chains hold.
+const LAYERS: u128 = 3;
+/// Hidden layers that the monitors hold at once.
+const MONITOR_LAYERS: u128 = 2;
+
+impl Settings {
+    /// Asks the system whether it would give the memory that a run on images of `visible` pixels needs, so that
+    /// a slip of the finger ends in a sentence and not in an abort.
+    ///
+    /// The answer is as good as the system's: some promise more than they have.
+    ///
+    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
+    pub fn check_memory(&self, visible: usize) -> Result<()> {
+        let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
+        let monitors = super::MONITORED as u128 * MONITOR_LAYERS * hidden;
+        let numbers = COPIES * visible * hidden + LAYERS * batch * (visible + hidden) + monitors;
+        let bytes = numbers * size_of::<f32>() as u128;
+        let given =
+            usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+        if given {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            format!("--hidden {hidden} --batch {batch}"),
+            format!(
+                "training needs about {} GB of memory, more than there is; take fewer of either",
+                bytes.div_ceil(1_000_000_000)
+            ),
+        ))
+    }
+}
+
 /// Values that are written as their text.
 mod text {
     use serde::{Deserialize, Deserializer, Serializer, de};
