@@ -208,11 +208,11 @@ impl<'a, T: Element> Annealing<'a, T> {
         walkers.sample_base_rate();
         for pair in self.inverse_temperatures.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            walkers.see_visible();
-            walkers.weigh(Rise { from, to, sign: 1.0 });
-            // Where no factor of the weight is left, no state is needed.
-            if to < T::ONE {
-                walkers.step(to);
+            // No state is needed once there is no factor left to weigh it by.
+            let next = (to < T::ONE).then_some(to);
+            walkers.see_visible(Some(Rise { from, to, sign: 1.0 }), next);
+            if let Some(beta) = next {
+                walkers.see_hidden(beta);
             }
             progress(walkers.len() as u64);
         }
@@ -277,12 +277,12 @@ impl<'a, T: Element> Annealing<'a, T> {
 
     /// From the machine to the base-rate model.
     fn anneal_back(&self, walkers: &mut Walkers<'_, T>, progress: &mut impl FnMut(u64)) {
-        walkers.see_visible();
+        walkers.see_visible(None, Some(T::ONE));
         for pair in self.inverse_temperatures.windows(2).rev() {
             let (from, to) = (pair[0], pair[1]);
-            walkers.step(to);
-            walkers.see_visible();
-            walkers.weigh(Rise { from, to, sign: -1.0 });
+            walkers.see_hidden(to);
+            let next = (from > T::ZERO).then_some(from);
+            walkers.see_visible(Some(Rise { from, to, sign: -1.0 }), next);
             progress(walkers.len() as u64);
         }
     }

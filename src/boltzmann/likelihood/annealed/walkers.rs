@@ -18,6 +18,15 @@ pub(super) struct Rise<T> {
     pub(super) sign: f64,
 }
 
+impl<T: Element> Rise<T> {
+    /// sign * (ln q_to(v) - ln q_from(v)), by the x of v; `bias_rise` is b - a.
+    fn of(self, v: &[T], x: &[T], bias_rise: &[T]) -> f64 {
+        let level = Level::detect();
+        let biases = (self.to.to_f64() - self.from.to_f64()) * reduce::dot(level, v, bias_rise).to_f64();
+        self.sign * (biases + reduce::softplus_rise(level, self.from, self.to, x).to_f64())
+    }
+}
+
 /// Chains at their images.
 pub(super) struct Walkers<'a, T: Element> {
     model: &'a Rbm<T>,
@@ -26,7 +35,7 @@ pub(super) struct Walkers<'a, T: Element> {
     base_rate: &'a [T],
     /// b - a.
     bias_rise: Vec<T>,
-    /// (1 - beta) a + beta b.
+    /// (1 - beta) a + beta b = a + beta (b - a).
     bias: Vec<T>,
     chains: Vec<Chain>,
     /// v (chains, visible).
@@ -93,57 +102,39 @@ impl<'a, T: Element> Walkers<'a, T> {
         self.sample_visible(T::ZERO);
     }
 
-    /// x = c + v W.
-    pub(super) fn see_visible(&mut self) {
-        let (visible, hidden) = self.spans();
-        let inputs = &mut self.hidden_inputs[..hidden];
-        self.products.hidden_inputs(&self.visible_states[..visible], inputs);
-        let bias = self.model.hidden_bias().data();
-        elementwise::add_row(Level::detect(), inputs, self.chains.len(), bias.len(), bias);
-    }
-
-    /// ln w += sign * (ln q_to(v) - ln q_from(v)), by the x of v.
-    pub(super) fn weigh(&mut self, rise: Rise<T>) {
+    /// Computes x = c + v W. Then, where they are asked for, the weights' rise, by v and x, and h ~ p_beta(h | v).
+    pub(super) fn see_visible(&mut self, rise: Option<Rise<T>>, beta: Option<T>) {
         let level = Level::detect();
-        let Rise { from, to, sign } = rise;
-        let (visible, hidden) = (self.model.visible(), self.model.hidden());
-        let (bias_rise, step) = (&*self.bias_rise, to.to_f64() - from.to_f64());
+        let (visible, hidden) = self.spans();
+        self.products.hidden_inputs(&self.visible_states[..visible], &mut self.hidden_inputs[..hidden]);
+        let (bias, bias_rise) = (self.model.hidden_bias().data(), &*self.bias_rise);
+        let all_states = &*self.visible_states;
         for_each_row(
-            (&mut self.hidden_inputs, hidden),
-            (&mut self.visible_states, visible),
+            (&mut self.hidden_inputs, bias.len()),
+            (&mut self.hidden_states, bias.len()),
             &mut self.chains,
-            |_, x, v, chain| {
-                let biases = step * reduce::dot(level, v, bias_rise).to_f64();
-                let hidden = reduce::softplus_rise(level, from, to, x).to_f64();
-                chain.log_weight += sign * (biases + hidden);
+            |i, x, h, chain| {
+                elementwise::add_in_place(level, x, bias);
+                if let Some(rise) = rise {
+                    let v = &all_states[i * bias_rise.len()..][..bias_rise.len()];
+                    chain.log_weight += rise.of(v, x, bias_rise);
+                }
+                if let Some(beta) = beta {
+                    elementwise::scale_in_place(level, beta, x);
+                    random::bernoulli_from_logits(level, &mut chain.generator, x, h);
+                }
             },
         );
     }
 
-    /// A Gibbs step at the inverse temperature `beta`: h by the x of v, then a new v. x is spent.
-    pub(super) fn step(&mut self, beta: T) {
-        self.sample_hidden(beta);
+    /// v ~ p_beta(v | h).
+    pub(super) fn see_hidden(&mut self, beta: T) {
         let (visible, hidden) = self.spans();
         self.products.visible_inputs(&self.hidden_states[..hidden], &mut self.visible_inputs[..visible]);
         self.sample_visible(beta);
     }
 
-    /// h ~ p_beta(h | v).
-    fn sample_hidden(&mut self, beta: T) {
-        let level = Level::detect();
-        let width = self.model.hidden();
-        for_each_row(
-            (&mut self.hidden_inputs, width),
-            (&mut self.hidden_states, width),
-            &mut self.chains,
-            |_, x, h, chain| {
-                elementwise::scale_in_place(level, beta, x);
-                random::bernoulli_from_logits(level, &mut chain.generator, x, h);
-            },
-        );
-    }
-
-    /// v ~ p_beta(v | h), by the h W' in `visible_inputs`.
+    /// v ~ p_beta(v | h), by the h W' in `visible_inputs`, which is spent.
     fn sample_visible(&mut self, beta: T) {
         let level = Level::detect();
         self.bias.copy_from_slice(self.base_rate);
