@@ -1,5 +1,6 @@
 //! `equilibria rbm ...`: one file per command.
 
+mod evaluate;
 mod filters;
 pub(super) mod reconstruct;
 pub(super) mod sample;
@@ -21,6 +22,7 @@ pub(super) enum Command {
     Sample(sample::Sample),
     Reconstruct(reconstruct::Reconstruct),
     Filters(filters::Filters),
+    Evaluate(evaluate::Evaluate),
     Sweep(sweep::Sweep),
 }
 
@@ -31,6 +33,7 @@ impl Command {
             Self::Sample(command) => command.run(),
             Self::Reconstruct(command) => command.run(),
             Self::Filters(command) => command.run(),
+            Self::Evaluate(command) => command.run(),
             Self::Sweep(command) => command.run(),
         }
     }
@@ -50,9 +53,6 @@ struct ModelArguments {
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
-    /// Where to write the picture [default: beside the model].
-    #[arg(long)]
-    out: Option<PathBuf>,
     /// Print the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -73,9 +73,14 @@ impl ModelArguments {
         Ok((model, settings))
     }
 
-    /// The data, checked against the machine's size.
+    /// The data, all of it, checked against the machine's size.
     fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
-        let digits = Digits::load(&settings.data, None)?;
+        self.first_digits(model, settings, None)
+    }
+
+    /// As [`ModelArguments::digits`], of the first training images alone.
+    fn first_digits(&self, model: &Rbm<f32>, settings: &Settings, images: Option<usize>) -> Result<Digits> {
+        let digits = Digits::load(&settings.data, images)?;
         let pixels = digits.test.images().pixels_per_image();
         if pixels != model.visible() {
             return Err(Error::ShapeMismatch {
@@ -87,13 +92,11 @@ impl ModelArguments {
         Ok(digits)
     }
 
-    /// `--out`, or `name` beside the model.
-    fn output(&self, name: &str) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let folder =
-                if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
-            folder.join(name)
-        })
+    /// `name` beside the model.
+    fn beside(&self, name: &str) -> PathBuf {
+        let folder =
+            if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
+        folder.join(name)
     }
 }
 
