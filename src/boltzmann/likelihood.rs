@@ -1,7 +1,7 @@
 //! How probable a machine finds images.
 //!
-//! ln P(v) = - F(v) - ln Z. The free energy F is cheap; ln Z, a sum over all states, is not. [`exact`] enumerates the
-//! smaller layer where that is possible; [`annealed`] estimates elsewhere, from both sides; the
+//! ln P(v) = - F(v) - ln Z. The free energy F is cheap; ln Z, a sum over all states, is not. [`exact`] enumerates
+//! the smaller layer where that is possible; [`annealed`] estimates elsewhere, from both sides; the
 //! pseudo-log-likelihood needs no ln Z, and is another quantity.
 
 pub mod annealed;

@@ -1,9 +1,9 @@
-//! Annealed estimates of ln Z and of ln P(v): forward, from a model that is solved to the machine, and in reverse, from
-//! an image to the model that is solved.
+//! Annealed estimates of ln Z and of ln P(v): forward, from a model that is solved to the machine, and in reverse,
+//! from an image to the model that is solved.
 //!
 //! ## The path
-//! The **base-rate model** has the visible biases a that give each unit its mean in the data, and no weights. Between it
-//! (beta = 0) and the machine (beta = 1) lie
+//! The **base-rate model** has the visible biases a that give each unit its mean in the data, and no weights.
+//! Between it (beta = 0) and the machine (beta = 1) lie
 //!
 //! ```text
 //! p_beta(v, h) = q_beta(v, h) / Z_beta,   q_beta(v, h) = exp((1 - beta) a v + beta (b v + c h + v W h)).
@@ -13,7 +13,8 @@
 //!
 //! ```text
 //! ln q_beta(v) = ((1 - beta) a + beta b) v + sum over j of softplus(beta x_j),
-//! Z_0          = 2^hidden * prod over i of (1 + e^(a_i)),   Z_1 = Z,   ln q_1(v) = - F(v),
+//!     - F(v) at beta = 1,
+//! Z_0          = 2^hidden * prod over i of (1 + e^(a_i)) at beta = 0, the machine's Z at beta = 1,
 //! ```
 //!
 //! and a Gibbs step, which leaves p_beta as it is:
@@ -22,8 +23,12 @@
 //! P(h_j = 1 | v) = sigmoid(beta x_j),   P(v_i = 1 | h) = sigmoid((1 - beta) a_i + beta (b_i + (h W')_i)).
 //! ```
 //!
-//! Write T_k for this step at beta_k, 0 = beta_0 < ... < beta_K = 1, and q_k for q at beta_k. As h is drawn from v and
-//! v' from h by the same joint distribution, T_k satisfies detailed balance: q_k(v) T_k(v' | v) = q_k(v') T_k(v | v').
+//! From here on the index is that of a step: T_k is this Gibbs step, q_k is q, at beta_k, 0 = beta_0 < ... < beta_K =
+//! 1. As h is drawn from v and v' from h by the same joint distribution, T_k is in detailed balance:
+//!
+//! ```text
+//! q_k(v) T_k(v' | v) = q_k(v') T_k(v | v').
+//! ```
 //!
 //! ## Forward: annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)
 //! Draw v_0 from p_0, which is exact, then v_1 by T_1, ..., v_(K-1) by T_(K-1), and weigh the chain by
@@ -32,27 +37,36 @@
 //! w = prod over k = 0 .. K-1 of q_(k+1)(v_k) / q_k(v_k).
 //! ```
 //!
-//! Its mean is Z / Z_0. For the sum over v_0 of p_0(v_0) [q_1(v_0) / q_0(v_0)] T_1(v_1 | v_0) is
-//! (1 / Z_0) sum q_1(v_0) T_1(v_1 | v_0) = q_1(v_1) / Z_0 by the balance; the next factor turns q_1(v_1) into q_2(v_1), and
-//! so on until the sum over v_(K-1) of q_K(v_(K-1)) / Z_0 = Z / Z_0. So over chains
+//! Its mean is Z / Z_0, because summing out the first state leaves a sum of the same form:
+//!
+//! ```text
+//!   sum over v_0 of p_0(v_0) [q_1(v_0) / q_0(v_0)] T_1(v_1 | v_0)
+//!     = (1 / Z_0) sum over v_0 of q_1(v_0) T_1(v_1 | v_0) = q_1(v_1) / Z_0       by the balance;
+//! times q_2(v_1) / q_1(v_1) it is q_2(v_1) / Z_0, and so on until
+//!   sum over v_(K-1) of q_K(v_(K-1)) / Z_0 = Z / Z_0.
+//! ```
+//!
+//! So over chains
 //!
 //! ```text
 //! ln Z ~ ln Z_0 + ln mean w,   with relative standard error  s / (mean w sqrt(chains)),   s^2 the variance of w,
 //! ```
 //!
-//! and the interval of the paper is ln(Z +- 3 standard errors of Z). Z is unbiased; ln Z, a concave function of it, is too
-//! small on average, and by much if chains miss a mode of the machine, of which no weight then tells. **So the forward
-//! estimate flatters the machine.**
+//! and the interval of the paper is ln(Z +- 3 standard errors of Z). Z is unbiased; ln Z, a concave function of it,
+//! is too small on average, and by much if chains miss a mode of the machine, of which no weight then tells. **So
+//! the forward estimate flatters the machine.**
 //!
 //! ## Reverse (Burda, Grosse & Salakhutdinov 2015: RAISE)
-//! What the forward chain draws, with one more step T_K at the end, is itself a model of images, the *annealed model*
+//! What the forward chain draws, with one more step T_K at the end, is itself a model of images, the *annealed
+//! model*
 //!
 //! ```text
 //! p_ann(v_K) = sum over v_0 .. v_(K-1) of p_0(v_0) T_1(v_1 | v_0) ... T_K(v_K | v_(K-1)),
 //! ```
 //!
-//! and the better the path, the closer to p. Estimate the sum by importance sampling: from the image v_K = v walk backwards,
-//! v_(K-1) by T_K, ..., v_0 by T_1. The ratio of the term to the probability of the walk is, by the balance,
+//! and the better the path, the closer to p. Estimate the sum by importance sampling: from the image v_K = v walk
+//! backwards, v_(K-1) by T_K, ..., v_0 by T_1. The ratio of the term to the probability of the walk is, by the
+//! balance,
 //!
 //! ```text
 //! p_0(v_0) prod over k = 1 .. K of T_k(v_k | v_(k-1)) / T_k(v_(k-1) | v_k)
@@ -66,23 +80,24 @@
 //! ln p(v) ~ - F(v) - ln Z_0 - sum over k of ln [q_(k+1)(v_k) / q_k(v_k)],
 //! ```
 //!
-//! is at most ln p_ann(v): a stochastic lower bound, on average over walks, which several walks an image, averaged inside the
-//! logarithm, make tighter. That p_ann is not p can work either way for one image; averaged over images that the machine
-//! itself draws, ln p_ann is below ln p (Gibbs' inequality), and so is, in practice, the average over images that it was
-//! trained to draw. **So the reverse estimate is conservative.** The logarithm of its chain's weight is the forward one
-//! with the opposite sign, and the same code computes both.
+//! is at most ln p_ann(v): a stochastic lower bound, on average over walks, which several walks an image, averaged
+//! inside the logarithm, make tighter. That p_ann is not p can work either way for one image; averaged over images
+//! that the machine itself draws, ln p_ann is below ln p (Gibbs' inequality), and so is, in practice, the average
+//! over images that it was trained to draw. **So the reverse estimate is conservative.** A chain's sum is the
+//! forward one with the opposite sign, and the same code computes both.
 //!
-//! Where both agree, both are right. Where they differ by more than [`LARGEST_GAP`], neither is to be trusted: the gap is the
-//! truth about the estimate.
+//! Where both agree, both are close to the truth, which lies in between. Where they differ by more than
+//! [`LARGEST_GAP`], neither is to be trusted: the gap is the truth about the estimate.
 //!
 //! ## Arithmetic
-//! v W is computed once a step: it gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the next
-//! hidden states. Weights are added in f64. softplus(beta' x) - softplus(beta x) is computed as such
-//! ([`softplus_rise`](equilibria_kernels::reduce::softplus_rise)), because with beta' - beta = 1e-5 the difference of two
-//! sums has no digit left in f32. All chains take a step together; each draws from a stream of its own, so that neither
-//! threads nor the other chains change it.
+//! v W is computed once a step: it gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
+//! next hidden states. Weights are added in f64. softplus(beta' x) - softplus(beta x) is computed as such
+//! ([`softplus_rise`](equilibria_kernels::reduce::softplus_rise)), because with beta' - beta = 1e-5 the difference
+//! of two sums has no digit left in f32. All chains take a step together; each draws from a stream of its own, so
+//! that neither threads nor the other chains change it.
 //!
-//! `tests/boltzmann/likelihood.rs` checks both against enumeration, with error bars, and that a wrong machine fails.
+//! `tests/boltzmann/likelihood.rs` checks both against enumeration, with error bars, and that a wrong machine
+//! fails.
 
 mod schedule;
 mod walkers;

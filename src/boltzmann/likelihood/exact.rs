@@ -1,7 +1,7 @@
 //! The exact partition function, by enumerating the smaller layer.
 //!
-//! Given the states s of one layer, the units of the other are independent and can be summed out. With U the weights
-//! seen from that layer (W for visible units, W' for hidden ones), a its biases and d those of the other:
+//! Given the states s of one layer, the units of the other are independent and can be summed out. With U the
+//! weights seen from that layer (W for visible units, W' for hidden ones), a its biases and d those of the other:
 //!
 //! ```text
 //! Z = sum over s of e^(a s) prod over j of (1 + e^(d_j + (s U)_j)),
@@ -9,9 +9,9 @@
 //! ln Z = ln sum over s of exp(a s + sum over j of softplus(d_j + (s U)_j)).
 //! ```
 //!
-//! n units have 2^n states, and a product s U for each would be 2^n n m multiply-adds. But s is its low bits l and its
-//! high bits t, and s U = l U + t U: with a table of l U for the 64 states of [`LOW`] units, kept in cache, and d + t U
-//! computed once for 64 states, a logit costs one addition, and no error adds up from state to state as it does
+//! n units have 2^n states, and a product s U for each would be 2^n n m multiply-adds. But s is its low bits l and
+//! its high bits t, and s U = l U + t U: with a table of l U for the 64 states of 6 units, kept in cache, and d + t
+//! U computed once for 64 states, a logit costs one addition, and no error adds up from state to state as it does
 //! along a Gray code. What is left is 2^n m times softplus, in one pass
 //! ([`softplus_sum`](equilibria_kernels::reduce::softplus_sum)).
 //!
@@ -24,8 +24,8 @@
 //!   slot += term                                  a running log-sum-exp, in f64
 //! ```
 //!
-//! Which block goes to which slot, and the order in which slots are added at the end, depend on n alone: so does the
-//! result. `tests/boltzmann/likelihood.rs::the_exact_partition_function_is_that_of_brute_force`.
+//! Which block goes to which slot, and the order in which slots are added at the end, depend on n alone: so does
+//! the result. `tests/boltzmann/likelihood.rs::the_exact_partition_function_is_that_of_brute_force`.
 
 use super::log_sum::LogSum;
 use crate::boltzmann::Rbm;
