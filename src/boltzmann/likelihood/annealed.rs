@@ -12,9 +12,8 @@
 //! With x = c + v W, summing out h as in any restricted machine gives
 //!
 //! ```text
-//! ln q_beta(v) = ((1 - beta) a + beta b) v + sum over j of softplus(beta x_j),
-//!     - F(v) at beta = 1,
-//! Z_0          = 2^hidden * prod over i of (1 + e^(a_i)) at beta = 0, the machine's Z at beta = 1,
+//! ln q_beta(v) = ((1 - beta) a + beta b) v + sum over j of softplus(beta x_j),      - F(v) at beta = 1,
+//! Z_beta       = 2^hidden * prod over i of (1 + e^(a_i)) at beta = 0: Z_0,           Z at beta = 1,
 //! ```
 //!
 //! and a Gibbs step, which leaves p_beta as it is:
