@@ -137,8 +137,14 @@ pub(super) fn test_images(
 
 /// Writes a picture or page, its folder first.
 pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error))?;
-    }
+    create_folder_of(path)?;
     write_atomically(path, bytes)
+}
+
+/// Makes the folder in which a file is to be.
+fn create_folder_of(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error)),
+        None => Ok(()),
+    }
 }

@@ -120,6 +120,20 @@ pub const LARGEST_GAP: f64 = 2.0;
 const TOGETHER: usize = 128;
 
 /// The path from the base-rate model to a machine.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, likelihood::annealed::{Annealing, Schedule}};
+/// use equilibria::rng::Stream;
+/// let mean = [0.1, 0.5, 0.9];
+/// let model = Rbm::<f32>::new(&mean, 20, Stream::named(1, "init"))?;
+/// let schedule: Schedule = "0.9/0.1,1/0.01".parse()?;
+/// let annealing = Annealing::new(&model, &mean, &schedule)?;
+/// let stream = Stream::named(1, "evaluate");
+/// let forward = annealing.forward(100, stream.substream(0), |_| ())?;
+/// let reverse = annealing.reverse(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 5, stream.substream(1), |_| ())?;
+/// assert!((reverse.log_partition().0 - forward.log_partition).abs() < 0.1);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Annealing<'a, T: Element> {
     model: &'a Rbm<T>,
@@ -198,6 +212,7 @@ impl<'a, T: Element> Annealing<'a, T> {
     /// **Accuracy and cost** The weight of a chain is rounded by some 1e-4 nats in f32; the spread of the weights is
     /// what counts, and is in the result. chains x steps x visible x hidden x 2 multiply-adds and chains x steps x
     /// (visible + 3 hidden) elementary functions. Bit-identical for every number of threads; steps allocate nothing.
+    /// **Source** Neal 2001; Salakhutdinov & Murray 2008.
     pub fn forward(&self, chains: usize, stream: Stream, mut progress: impl FnMut(u64)) -> Result<Forward> {
         if chains < 2 {
             return Err(Error::invalid(
@@ -241,6 +256,7 @@ impl<'a, T: Element> Annealing<'a, T> {
     /// chains.
     /// **Randomness** Chain c of image i from `stream.substream(i).substream(c)`, as many numbers as forward.
     /// **Accuracy and cost** As [`Annealing::forward`], images x chains for chains.
+    /// **Source** Burda, Grosse & Salakhutdinov 2015.
     pub fn reverse(
         &self,
         images: &[T],

@@ -1,6 +1,6 @@
 //! `equilibria rbm evaluate`.
 
-use super::{ModelArguments, parse, write_output};
+use super::{ModelArguments, create_folder_of, parse, write_output};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
@@ -67,9 +67,11 @@ impl Evaluate {
         let images = settings.images.filter(|_| self.model.data.is_none());
         let digits = self.model.first_digits(&model, &settings, images)?;
         let method = self.method(&model, &digits)?;
+        // A folder that cannot be made shows before the work, not after.
+        let path = self.summary_path();
+        create_folder_of(&path)?;
         let mut progress = Progress::choose(self.quiet);
         let evaluation = evaluate(&model, &settings, &digits, &method, self.model.seed, &mut progress)?;
-        let path = self.summary_path();
         write_output(&path, &to_json(&evaluation)?)?;
         if let Some(warning) = &evaluation.warning {
             // A closed standard error is no reason to fail.

@@ -124,8 +124,8 @@ pub struct Estimates {
 
 /// Evaluates `model`, trained with `settings`, on `digits`.
 ///
-/// **Randomness** Chains from the streams `chain` (forward) and `evaluate` (reverse) of `seed`; images as the monitors
-/// of training see them.
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
+/// the monitors of training see them.
 /// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
 /// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`].
 pub fn evaluate(
@@ -197,9 +197,9 @@ fn annealed(
     let chains = anneal.chains.saturating_add(reverse_images.saturating_mul(anneal.chains_per_image));
     progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
     let mut advance = |steps| progress.advance(steps);
-    let forward = annealing.forward(anneal.chains, Stream::named(seed, "chain"), &mut advance)?;
     let stream = Stream::named(seed, "evaluate");
-    let reverse = annealing.reverse(&images, anneal.chains_per_image, stream, &mut advance)?;
+    let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
+    let reverse = annealing.reverse(&images, anneal.chains_per_image, stream.substream(1), &mut advance)?;
     let (log_partition, reverse_standard_error) = reverse.log_partition();
     let (reverse_log_likelihood, reverse_log_likelihood_standard_error) = reverse.mean();
     Ok(LogPartition::Annealed {
@@ -263,7 +263,30 @@ fn mean_minus_free_energy(
 
 #[cfg(test)]
 mod tests {
-    use super::LogPartition;
+    use super::*;
+    use crate::boltzmann::likelihood::log_likelihood;
+    use crate::run::ProgressKind;
+
+    #[test]
+    fn all_images_count_and_are_seen_as_in_training() {
+        // More than a block of training images.
+        let digits = Digits::synthetic(BLOCK + 150, 70).unwrap();
+        for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
+            let settings = Settings { binarise, seed: 5, ..Settings::default() };
+            let mean = binarise.mean(digits.train.images());
+            let model = Rbm::new(&mean, 4, Stream::named(1, "init")).unwrap();
+            let mut progress = Progress::new(ProgressKind::Quiet);
+            let found = evaluate(&model, &settings, &digits, &Method::Exact, 1, &mut progress).unwrap();
+            let LogPartition::Exact { exact } = found.log_partition else { panic!("{found:?}") };
+            for (set, seed, found) in
+                [(&digits.train, 5, found.log_likelihood.train), (&digits.test, 6, found.log_likelihood.test)]
+            {
+                let images = binary_images(set.images(), usize::MAX, binarise, seed).unwrap();
+                let right = log_likelihood(&model, &images, exact);
+                assert!((found.exact.unwrap() - right).abs() < 1e-9, "{found:?}, not {right}");
+            }
+        }
+    }
 
     fn annealed(forward: f64, reverse: f64) -> LogPartition {
         LogPartition::Annealed {
