@@ -80,13 +80,15 @@
 //! ```
 //!
 //! is at most ln p_ann(v): a stochastic lower bound, on average over walks, which several walks an image, averaged
-//! inside the logarithm, make tighter. That p_ann is not p can work either way for one image; averaged over images
-//! that the machine itself draws, ln p_ann is below ln p (Gibbs' inequality), and so is, in practice, the average
-//! over images that it was trained to draw. **So the reverse estimate is conservative.** A chain's sum is the
-//! forward one with the opposite sign, and the same code computes both.
+//! inside the logarithm, make tighter. How p_ann compares with p is another matter. Averaged over images that the
+//! machine itself draws, ln p_ann is below ln p (Gibbs' inequality). So **the reverse estimate is conservative for
+//! images such as the machine draws**; for a machine that has learned, these are its data. Of a machine that has not,
+//! annealed in few steps, the annealed model, still close to the base rate of the data, may find the data more
+//! probable than the machine does. A chain's sum is the forward one with the opposite sign, and the same code
+//! computes both.
 //!
-//! Where both agree, both are close to the truth, which lies in between. Where they differ by more than
-//! [`LARGEST_GAP`], neither is to be trusted: the gap is the truth about the estimate.
+//! Where both agree, both are close to the truth. Where they differ by more than [`LARGEST_GAP`], neither is to be
+//! trusted: the gap is the truth about the estimate.
 //!
 //! ## Arithmetic
 //! v W is computed once a step: it gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
@@ -161,7 +163,7 @@ pub struct Forward {
 /// What annealing in reverse says about images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reverse {
-    /// The estimate of ln p(v) for each image, on average below it; nats.
+    /// The estimate of ln p(v) for each image, on average below it for images such as the machine draws; nats.
     pub log_likelihoods: Vec<f64>,
     /// - F(v) = ln p(v) + ln Z for each image, exact; nats.
     pub minus_free_energies: Vec<f64>,
@@ -345,7 +347,7 @@ impl Reverse {
 
     /// The ln Z that the estimates imply, the mean of - F(v) - ln p(v), and its standard error over images; nats.
     ///
-    /// On average above ln Z. Its error is smaller than that of the mean: what makes one image more probable than
+    /// On average above ln Z for images such as the machine draws. Its error is smaller than that of the mean: what makes one image more probable than
     /// another is in F, which is exact.
     pub fn log_partition(&self) -> (f64, f64) {
         let pairs = self.minus_free_energies.iter().zip(&self.log_likelihoods);

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
     equilibria rbm evaluate runs/rbm --schedule 0.9/0.01,1/0.001 --json\n\n\
     Without --exact or an option of --annealed, ln Z is exact if the smaller layer has at most 25 units. The \
     forward estimate (annealed importance sampling) flatters the machine, the reverse one (RAISE, from test images) \
-    is conservative: trust them where they agree.")]
+    is conservative if the machine draws such images: trust them where they agree.")]
 pub(in crate::cli) struct Evaluate {
     #[command(flatten)]
     model: ModelArguments,
@@ -162,8 +162,9 @@ fn describe(evaluation: &Evaluation, path: &Path) -> String {
             row("  - 3 sigma", &[Some(low), Some(reverse - 3.0 * error)]);
             row("  + 3 sigma", &[Some(high), Some(reverse + 3.0 * error)]);
             format!(
-                "forward from {} chains worth {effective_samples:.1} (effective sample size), flatters the machine;\n\
-                 reverse from {} test images, is conservative: trust them where they agree\n",
+                "forward: from {} chains worth {effective_samples:.1} (effective sample size); flatters the machine\n\
+                 reverse: from {} test images; conservative if the machine draws such images\n\
+                 trust the two where they agree\n",
                 thousands(chains),
                 thousands(reverse_images),
             )
@@ -173,7 +174,9 @@ fn describe(evaluation: &Evaluation, path: &Path) -> String {
     row("log-likelihood, test images", &[test.exact, test.forward, test.reverse]);
     row("pseudo-log-likelihood", &[Some(evaluation.pseudo_log_likelihood)]);
     text + &format!(
-        "\n{note}the pseudo-log-likelihood, each pixel given all others, is of the first {} test images\nwrote {}\n",
+        "\nlog-likelihood: the mean of ln P(image) = - F(image) - ln Z; the nearer to 0, the better\n{note}\
+         pseudo-log-likelihood: of each pixel given all others, another quantity; the first {} test images\n\
+         wrote {}\n",
         thousands(evaluation.test_images.min(MONITORED)),
         path.display()
     )

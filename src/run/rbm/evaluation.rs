@@ -78,7 +78,8 @@ pub enum LogPartition {
     Annealed {
         /// From annealed importance sampling: on average too small.
         forward: f64,
-        /// Implied by the reverse estimate of the test images' likelihood: on average too large.
+        /// Implied by the reverse estimate of the test images' likelihood: on average too large, if the machine draws
+        /// such images.
         reverse: f64,
         /// Of `forward`.
         standard_error: f64,
@@ -117,7 +118,7 @@ pub struct Estimates {
     /// By the forward estimate: on average too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<f64>,
-    /// By the reverse estimate: on average too small.
+    /// By the reverse estimate: on average too small, if the machine draws such images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverse: Option<f64>,
 }
