@@ -347,8 +347,8 @@ impl Reverse {
 
     /// The ln Z that the estimates imply, the mean of - F(v) - ln p(v), and its standard error over images; nats.
     ///
-    /// On average above ln Z for images such as the machine draws. Its error is smaller than that of the mean: what makes one image more probable than
-    /// another is in F, which is exact.
+    /// On average above ln Z for images such as the machine draws. Its error is smaller than that of the mean: what
+    /// makes one image more probable than another is in F, which is exact.
     pub fn log_partition(&self) -> (f64, f64) {
         let pairs = self.minus_free_energies.iter().zip(&self.log_likelihoods);
         mean_and_error(pairs.map(|(energy, likelihood)| energy - likelihood))
