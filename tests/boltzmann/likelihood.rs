@@ -310,11 +310,15 @@ fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(work: im
 #[cfg(feature = "parallel")]
 #[test]
 fn the_number_of_threads_does_not_change_a_bit_of_an_estimate() {
-    let (large, small) = (machine::<f32>(150, 70, 0.2, 180), machine::<f32>(150, 13, 0.2, 181));
+    let large = machine::<f32>(150, 70, 0.2, 180);
     let schedule = Schedule::even(20).unwrap();
     let mean = [0.3; 150];
     let stream = Stream::named(1, "chain");
-    assert_independent_of_threads(|| exact::log_partition(&small, |_| ()).unwrap().to_bits());
+    // Several, as another order of the same terms is seldom seen in the last bit of one sum.
+    for seed in 181..189 {
+        let small = machine::<f64>(60, 13, 0.3, seed);
+        assert_independent_of_threads(|| exact::log_partition(&small, |_| ()).unwrap().to_bits());
+    }
     // More chains than walk together.
     let annealing = || Annealing::new(&large, &mean, &schedule).unwrap();
     assert_independent_of_threads(|| annealing().forward(131, stream, |_| ()).unwrap());
