@@ -4,6 +4,8 @@
 mod enumeration;
 #[path = "boltzmann/learning.rs"]
 mod learning;
+#[path = "boltzmann/likelihood.rs"]
+mod likelihood;
 #[path = "boltzmann/sampling.rs"]
 mod sampling;
 

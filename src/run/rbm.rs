@@ -3,8 +3,10 @@
 //! Every random number is a function of seed, epoch, mini-batch and row, so that a checkpoint holds parameters,
 //! velocities, persistent chains and a place in the data, and a resumed run ends with the same bits.
 
+mod evaluation;
 mod settings;
 
+pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition, Method, evaluate};
 pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};
@@ -75,14 +77,18 @@ pub fn binary_images(
     binarisation: Binarisation,
     seed: u64,
 ) -> Result<Vec<f32>> {
-    let fixed = match binarisation {
-        Binarisation::Sampled => Binarisation::Sampled,
-        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
-    };
     let order: Vec<usize> = (0..count.min(images.len())).collect();
     let mut out = vec![0.0; order.len() * images.pixels_per_image()];
-    fixed.fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
+    states(binarisation).fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
     Ok(out)
+}
+
+/// The binarisation that gives states where training may use probabilities.
+fn states(binarisation: Binarisation) -> Binarisation {
+    match binarisation {
+        Binarisation::Sampled => Binarisation::Sampled,
+        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
+    }
 }
 
 /// Trains a machine from the start and leaves it in `directory`.

@@ -29,6 +29,9 @@ pub(in crate::cli) struct Sample {
     /// Gibbs steps after which to look, rising.
     #[arg(long, default_value = "1,10,100,1000,10000", value_delimiter = ',')]
     steps: Vec<usize>,
+    /// Where to write the picture [default: beside the model].
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -111,7 +114,7 @@ impl Sample {
         progress.finish("");
         let title = format!("After so many Gibbs steps, {} hidden units", model.hidden());
         let sheet = walk.sheet(&title, (height, width), &self.steps, &labels)?;
-        let picture = self.model.output("samples.png");
+        let picture = self.out.clone().unwrap_or_else(|| self.model.beside("samples.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary {
             picture,
