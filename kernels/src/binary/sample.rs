@@ -11,7 +11,7 @@ use crate::random::{Running, Xoshiro256PlusPlusX8};
 /// Draws bit j of `states[r]` = 1 with probability p = sigmoid(`scale * sums[r][j] + bias[j]`), for the `bias.len()`
 /// units of the panel; the other bits become 0. Writes p too where `probabilities` is given.
 ///
-/// A state is 1 if the uniform number drawn for it is less than p, rounded as it would be written, so the states are
+/// A state is 1 if the uniform number drawn for it is less than p, rounded as it would be written and 0 below 2^-64, so the states are
 /// the same whether probabilities are asked for or not; a NaN gives 0.
 ///
 /// **Shapes** `sums` (rows, 64), `bias` (up to 64), `probabilities` (rows, 64), `states` (rows).
@@ -42,6 +42,10 @@ pub fn sample<T: Scalar>(
     dispatch(level, Sample { generator, sums: sums.as_ptr(), scale, bias, probabilities, states });
 }
 
+/// Probabilities below 2^-64 become 0. Multiplied by a learning rate, the smallest ones would be denormal numbers, which
+/// take a hundred times as long to add up.
+const TINY: f64 = 1.0 / (1_u128 << 64) as f64;
+
 struct Sample<'a, T> {
     generator: &'a mut Xoshiro256PlusPlusX8,
     sums: *const T,
@@ -62,6 +66,7 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
         biases[..units].copy_from_slice(self.bias);
         let in_use = if units == PANEL { u64::MAX } else { (1 << units) - 1 };
         let scale = lanes.splat(self.scale);
+        let tiny = lanes.constant(TINY);
         let mut running = Running::load(lanes.words(), self.generator);
         for (row, state) in self.states.iter_mut().enumerate() {
             let mut word = 0;
@@ -77,6 +82,8 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
                         let bias = lanes.load(biases.as_ptr().add(first));
                         let logit = lanes.mul_add(scale, lanes.load(self.sums.add(place)), bias);
                         let probability = sigmoid_lanes(lanes, logit);
+                        let is_tiny = lanes.less(probability, tiny);
+                        let probability = lanes.select(is_tiny, lanes.zero(), probability);
                         if !self.probabilities.is_null() {
                             lanes.store(self.probabilities.add(place), probability);
                         }
