@@ -10,9 +10,10 @@
 //! ```
 //!
 //! Everything that a layer holds is kept panel after panel, so that a panel is one contiguous piece which one thread
-//! computes from the sum to the sampled states: its tiles stay in L2 while all rows pass, and a row's 64 sums stay in
-//! registers while rows of weights are added. A row has one list over all panels: the end of a list is a branch that
-//! cannot be foreseen, and costs as much as adding ten rows.
+//! computes from the sum to the sampled states: the tiles of two panels of the other layer stay in L1 while all rows
+//! pass, and a row's 64 sums stay in registers while rows of weights are added. The end of a list is a branch that can
+//! hardly be foreseen and costs as much as ten rows: so there is one list for two panels, and lists are taken by rising
+//! length.
 //!
 //! The factors of a list save more of the work:
 //! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added (1)

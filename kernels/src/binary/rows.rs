@@ -8,10 +8,10 @@ use crate::level::Level;
 /// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` has for row r; from 0 if `from_zero`.
 ///
 /// **Shapes** `sums` (rows, 64), of which the first `columns` are touched, rounded up to 16.
-/// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset that leads
-/// further than the last 64 is taken for their start.
-/// **Accuracy and cost** One chain of fused multiply-adds a sum, in the order of the list, the same at every number of
-/// threads; one of them for each vector of columns of an entry.
+/// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset
+/// that leads further than the last 64 is taken for their start.
+/// **Accuracy and cost** One or two chains of fused multiply-adds a sum, in the order of the list; one multiply-add for
+/// each vector of columns of an entry.
 #[track_caller]
 pub fn add_rows<T: Scalar>(
     level: Level,
