@@ -316,6 +316,27 @@ fn resuming_what_is_complete_changes_nothing() {
     assert_eq!(snapshot(folder.path()), before);
 }
 
+/// Share of pixels of synthetic test images that are as before after so many Gibbs steps of the model in `run`.
+fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
+    use equilibria::boltzmann::GibbsChains;
+    use equilibria::rng::Stream;
+
+    let model = equilibria::run::rbm::load_model(run).unwrap();
+    let digits = equilibria::data::Digits::load("synthetic", Some(1)).unwrap();
+    let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
+    let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();
+    let mut chains = GibbsChains::new(&model, images.len(), Stream::named(1, "evaluate"));
+    chains.visible_states_mut().copy_from_slice(&start);
+    let mut done = 0;
+    let mut after = |target: usize| {
+        chains.walk(&model, target - done);
+        done = target;
+        let same = start.iter().zip(chains.visible_states()).filter(|(a, b)| a == b).count();
+        same as f64 / start.len() as f64
+    };
+    steps.iter().map(|&target| after(target)).collect()
+}
+
 #[test]
 fn models_are_looked_at_from_a_run_and_from_a_file() {
     let folder = trained();
@@ -324,6 +345,7 @@ fn models_are_looked_at_from_a_run_and_from_a_file() {
         let run = |words: &str| equilibria(folder.path(), &words.replace("MODEL", model)).succeeded();
         let sample = run("rbm sample MODEL --from test:3,1 --steps 1,5 --json").json();
         assert_eq!((&sample["chains"], &sample["steps"]), (&Value::from(2), &Value::from([1, 5].as_slice())));
+        assert_eq!(sample["agreement_with_start"], Value::from(agreement(&at("run"), &[3, 1], &[1, 5])));
         assert_png(&at(&format!("{place}/samples.png")));
         let said = run("rbm sample MODEL --from noise --chains 3 --steps 2 --out pictures/noise.png").stdout;
         assert!(said.contains("wrote pictures/noise.png"), "{said}");

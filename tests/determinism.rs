@@ -136,6 +136,21 @@ fn the_seed_alone_makes_the_difference() {
     }
 }
 
+/// All else may differ and hide it: what a machine starts from depends on the seed too.
+#[test]
+fn a_machine_starts_from_its_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str, seed| {
+        let path = folder.path().join(name);
+        let settings = Settings { seed, ..settings(NegativePhase::Persistent, Binarisation::Threshold) };
+        assert_interrupted(begin(&path, &settings, &digits(), &after(0)));
+        let checkpoint = RunDirectory::open(&path).unwrap().read_checkpoint().unwrap();
+        checkpoint.tensor_f32("weight", &[784, settings.hidden]).unwrap().to_vec()
+    };
+    let first = start("first", 1);
+    assert!(start("again", 1) == first && start("other", 2) != first);
+}
+
 #[test]
 fn a_run_resumed_after_any_batch_ends_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
