@@ -6,8 +6,10 @@
 //! Letters of the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
 
 mod gibbs;
+mod layer;
 pub mod learning;
 pub mod likelihood;
+mod packed;
 mod rbm;
 pub mod reconstruct;
 

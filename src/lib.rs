@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod aligned;
 pub mod boltzmann;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;

@@ -30,22 +30,76 @@ pub(crate) fn for_each_row<A: Send, B: Send, C: Send>(
     }
 }
 
-/// Elements a piece of [`for_each_piece`] has, but for the last: 64 KiB of f32, a few microseconds of work.
-const PIECE: usize = 1 << 14;
+/// Pieces that belong together, one of each a task.
+pub(crate) trait Split: Sized + Send {
+    /// The first `count` tasks' pieces, and the others'.
+    fn split(self, count: usize) -> (Self, Self);
+}
 
-/// `piece(a_part, b_part)` over equal parts of `a` and `b`. Allocates nothing.
-pub(crate) fn for_each_piece<A: Send, B: Send>(
-    a: &mut [A],
-    b: &mut [B],
-    piece: impl Fn(&mut [A], &mut [B]) + Sync,
+/// A slice in chunks of equal length.
+pub(crate) struct Chunks<'a, A>(pub &'a mut [A], pub usize);
+
+impl<A: Send> Split for Chunks<'_, A> {
+    fn split(self, count: usize) -> (Self, Self) {
+        let (first, rest) = self.0.split_at_mut(count * self.1);
+        (Self(first, self.1), Self(rest, self.1))
+    }
+}
+
+impl<A: Split, B: Split> Split for (A, B) {
+    fn split(self, count: usize) -> (Self, Self) {
+        let ((a, a_rest), (b, b_rest)) = (self.0.split(count), self.1.split(count));
+        ((a, b), (a_rest, b_rest))
+    }
+}
+
+/// `run(i, pieces)` for each of `count` tasks, in parallel if asked to. Allocates nothing.
+pub(crate) fn for_each_split<S: Split>(
+    count: usize,
+    in_parallel: bool,
+    pieces: S,
+    run: &(impl Fn(usize, S) + Sync),
 ) {
+    split_from(0, count, in_parallel, pieces, run);
+}
+
+fn split_from<S: Split>(
+    first: usize,
+    count: usize,
+    in_parallel: bool,
+    pieces: S,
+    run: &(impl Fn(usize, S) + Sync),
+) {
+    if count < 2 {
+        if count == 1 {
+            run(first, pieces);
+        }
+        return;
+    }
+    let half = count / 2;
+    let (left, right) = pieces.split(half);
+    let left = || split_from(first, half, in_parallel, left, run);
+    let right = || split_from(first + half, count - half, in_parallel, right, run);
+    join(in_parallel, left, right);
+}
+
+/// Both, at the same time if asked to and if there are threads.
+fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     #[cfg(feature = "parallel")]
-    {
-        use rayon::prelude::*;
-        a.par_chunks_mut(PIECE).zip(b.par_chunks_mut(PIECE)).for_each(|(a, b)| piece(a, b));
+    if in_parallel {
+        rayon::join(a, b);
+        return;
     }
+    let _ = in_parallel;
+    a();
+    b();
+}
+
+/// Runs `work` on a thread of the pool: entering it costs two context switches, which every parallel kernel called
+/// from outside would pay.
+pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(feature = "parallel")]
+    return rayon::scope(|_| work());
     #[cfg(not(feature = "parallel"))]
-    for (a, b) in a.chunks_mut(PIECE).zip(b.chunks_mut(PIECE)) {
-        piece(a, b);
-    }
+    work()
 }

@@ -14,7 +14,7 @@
 //! the last complete version. Rows of `metrics.csv` are appended and reach the disk before the checkpoint that
 //! counts them; [`Metrics::resume`] drops the rows after the last checkpoint, which the resumed run writes anew.
 //!
-//! A training loop asks a `&dyn Fn() -> bool` whether to stop: [`interrupt::requested`] in a program that
+//! A training loop asks a `&(dyn Fn() -> bool + Sync)` whether to stop: [`interrupt::requested`] in a program that
 //! handles Ctrl-C, `&|| false` or a flag of its own elsewhere.
 
 mod atomic;

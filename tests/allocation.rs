@@ -1,9 +1,11 @@
-//! Does a training step in steady state leave the allocator alone?
+//! Do steps in steady state, of training and of estimating likelihoods, leave the allocator alone?
 
 #![cfg(feature = "parallel")]
 
 use equilibria::boltzmann::Rbm;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
+use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
+use equilibria::boltzmann::likelihood::exact;
 use equilibria::data::{Binarisation, Images};
 use equilibria::rng::Stream;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -83,14 +85,14 @@ fn allocations_of_training(threads: usize, phase: NegativePhase, binarise: Binar
     let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
     let order: Vec<usize> = (0..200).rev().collect();
     let stream = Stream::named(1, "chain");
-    let mut model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
-    let mut learner = Learner::new(&model, phase, 1, BATCH, stream.substream(1));
+    let model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
+    let mut learner = Learner::new(model, phase, 1, BATCH, stream.substream(1));
     let rates = Rates { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
     allocations(threads, |step| {
         let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
         let stream = stream.substream(step as u64 + 2);
         binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
-        assert!(learner.update(&mut model, rates, stream.substream(0)));
+        assert!(learner.update(rates, stream.substream(0)));
     })
 }
 
@@ -103,6 +105,32 @@ fn training_steps_allocate_nothing() {
                 assert_eq!(count, 0, "{count} allocations on {threads} threads, {phase}, {binarise}");
             }
         }
+    }
+}
+
+/// Allocations of whole estimates: forward and in reverse over `steps` steps, exact over 2^`units` states.
+fn allocations_of_estimates(threads: usize, steps: usize, units: usize) -> [usize; 3] {
+    let stream = Stream::named(1, "chain");
+    // Enough for the matrix products to be split over threads, and more chains than walk together.
+    let model = Rbm::<f32>::new(&[0.3; 784], 40, stream.substream(0)).unwrap();
+    let small = Rbm::<f32>::new(&[0.3; 300], units, stream.substream(0)).unwrap();
+    let schedule = Schedule::even(steps).unwrap();
+    let annealing = Annealing::new(&model, &[0.3; 784], &schedule).unwrap();
+    let images = vec![1.0; 784 * 140];
+    [
+        allocations(threads, |_| drop(black_box(annealing.forward(140, stream, |_| ())))),
+        allocations(threads, |_| drop(black_box(annealing.reverse(&images, 1, stream, |_| ())))),
+        allocations(threads, |_| drop(black_box(exact::log_partition(&small, |_| ())))),
+    ]
+}
+
+#[test]
+fn longer_estimates_allocate_no_more() {
+    for threads in [1, 2] {
+        let short = allocations_of_estimates(threads, 2, 12);
+        assert!(short.iter().all(|&count| count > 0 && count < 100 * STEPS), "{short:?}");
+        // 12 units fill the slots of a round; 15 take eight rounds.
+        assert_eq!(allocations_of_estimates(threads, 30, 15), short, "on {threads} threads");
     }
 }
 

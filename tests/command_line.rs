@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/evaluating.rs"]
+mod evaluating;
 #[path = "support/real_data.rs"]
 mod real_data;
 #[path = "command_line/stopping.rs"]

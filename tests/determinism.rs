@@ -7,9 +7,9 @@ use equilibria::data::{Binarisation, Digits};
 use equilibria::run::rbm::{Settings, Summary, resume, train};
 use equilibria::run::{Progress, ProgressKind, RunDirectory};
 use equilibria::{Error, Result};
-use std::cell::Cell;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// 203 images make four mini-batches of 60, the last of 23.
 const IMAGES: usize = 203;
@@ -42,25 +42,26 @@ fn kinds() -> Vec<Settings> {
 }
 
 /// A stop that comes at the `checks`-th question.
-fn after(checks: usize) -> impl Fn() -> bool {
-    let left = Cell::new(checks);
-    move || {
-        let stop = left.get() == 0;
-        left.set(left.get().saturating_sub(1));
-        stop
-    }
+fn after(checks: usize) -> impl Fn() -> bool + Sync {
+    let asked = AtomicUsize::new(0);
+    move || asked.fetch_add(1, Ordering::Relaxed) == checks
 }
 
 fn quiet() -> Progress {
     Progress::new(ProgressKind::Quiet)
 }
 
-fn begin(path: &Path, settings: &Settings, digits: &Digits, stop: &dyn Fn() -> bool) -> Result<Summary> {
+fn begin(
+    path: &Path,
+    settings: &Settings,
+    digits: &Digits,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary> {
     let directory = RunDirectory::create(path, true)?;
     train(&directory, settings, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 
-fn go_on(path: &Path, digits: &Digits, stop: &dyn Fn() -> bool) -> Result<Summary> {
+fn go_on(path: &Path, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
     resume(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 

@@ -226,6 +226,8 @@ pub trait Lanes: Copy {
     fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// `a` is NaN.
     fn is_nan(self, a: Self::Vector) -> Self::Mask;
+    /// Bit i says whether lane i of the mask is true.
+    fn mask_bits(self, mask: Self::Mask) -> u64;
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
@@ -253,6 +255,23 @@ pub trait Lanes: Copy {
         let half = self.mul_add(n, self.constant(0.5), round);
         let rest = self.add(self.sub(n, self.sub(half, round)), round);
         self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
+    }
+
+    /// Writes `first + 64 i` for each bit i of `bits` that is on, in rising order, and anything after them.
+    ///
+    /// # Safety
+    /// 16 numbers are writable.
+    #[inline(always)]
+    unsafe fn store_places(self, mut bits: u16, first: u32, to: *mut u32) {
+        let mut place = to;
+        while bits != 0 {
+            // SAFETY: 16 bits are at most 16 numbers.
+            unsafe {
+                place.write(first + 64 * bits.trailing_zeros());
+                place = place.add(1);
+            }
+            bits &= bits - 1;
+        }
     }
 
     /// Asks for the cache line at `place`, which need not exist: into L1, or L2 if `FAR`.

@@ -9,6 +9,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod binary;
 pub(crate) mod dispatch;
 pub mod elementwise;
 pub mod gemm;

@@ -17,7 +17,7 @@ mod tanh;
 pub(crate) use self::{
     exp::exp_lanes,
     ln::ln_lanes,
-    sigmoid::{log_sigmoid_lanes, sigmoid_lanes, softplus_lanes},
+    sigmoid::{log_sigmoid_lanes, sigmoid_lanes, softplus_lanes, softplus_rise_lanes, tail},
     tanh::tanh_lanes,
 };
 

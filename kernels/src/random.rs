@@ -29,4 +29,5 @@ pub use bernoulli::{
 };
 pub use normal::fill_normal;
 pub use uniform::{fill_uniform, fill_words};
+pub(crate) use xoshiro::Running;
 pub use xoshiro::Xoshiro256PlusPlusX8;

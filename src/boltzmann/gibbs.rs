@@ -1,141 +1,168 @@
 //! Block Gibbs sampling: all hidden units given the visible ones, then all visible units given the hidden ones.
 
 use super::Rbm;
-use crate::parallel::for_each_row;
-use crate::rng::{Stream, Xoshiro256PlusPlusX8};
-use crate::tensor::{Element, Workspace};
+use super::layer::Layer;
+use super::packed::PackedRbm;
+use crate::parallel::within;
+use crate::rng::Stream;
+use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::{Level, random};
 
-/// Chains that step side by side, and all that a step needs: stepping allocates nothing.
-///
-/// Each chain draws from a generator of its own, so that a chain's states do not depend on the others' number.
+/// Both layers of chains that step side by side, without the machine.
 #[derive(Debug, Clone)]
-pub struct GibbsChains<T> {
-    visible: usize,
-    hidden: usize,
-    /// Chains in use; buffers may hold more.
-    chains: usize,
-    visible_states: Vec<T>,
-    visible_probabilities: Vec<T>,
-    hidden_states: Vec<T>,
-    hidden_probabilities: Vec<T>,
-    generators: Vec<Xoshiro256PlusPlusX8>,
-    workspace: Workspace<T>,
+pub(crate) struct Chains<T: Element> {
+    pub visible: Layer<T>,
+    pub hidden: Layer<T>,
+    stream: Stream,
+    /// Layers sampled since the stream was set.
+    draws: u64,
+}
+
+impl<T: Element> Chains<T> {
+    pub fn new(model: &PackedRbm<T>, chains: usize, stream: Stream) -> Self {
+        Self {
+            visible: Layer::new(model.visible(), chains),
+            hidden: Layer::new(model.hidden(), chains),
+            stream,
+            draws: 0,
+        }
+    }
+
+    /// Becomes `chains` chains, no more than there were at first, whose states have to be set.
+    pub fn resize(&mut self, chains: usize) {
+        self.visible.resize(chains);
+        self.hidden.resize(chains);
+    }
+
+    pub fn draw_from(&mut self, stream: Stream) {
+        (self.stream, self.draws) = (stream, 0);
+    }
+
+    /// The stream of the next layer.
+    pub fn next_stream(&mut self) -> Stream {
+        self.draws += 1;
+        self.stream.substream(self.draws - 1)
+    }
+
+    pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
+        let stream = self.next_stream();
+        let (to, from) = (&mut self.hidden, &mut self.visible);
+        to.sample_from(from, model.to_hidden(), T::ONE, &model.hidden_bias, stream);
+    }
+
+    pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
+        let stream = self.next_stream();
+        let (to, from) = (&mut self.visible, &mut self.hidden);
+        to.sample_from(from, model.to_visible(), T::ONE, &model.visible_bias, stream);
+    }
+}
+
+/// Chains of a machine that step side by side; stepping allocates nothing.
+///
+/// States are bits, and only the weights of units that changed are added up: see
+/// [`equilibria_kernels::binary`].
+///
+/// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream, each 64 of its units
+/// from a substream of that, chain after chain: so a chain's states do not depend on the number of chains.
+#[derive(Debug, Clone)]
+pub struct GibbsChains<T: Element> {
+    model: PackedRbm<T>,
+    chains: Chains<T>,
 }
 
 impl<T: Element> GibbsChains<T> {
-    /// `chains` chains of a machine with `model`'s sizes, all units 0, chain i drawing from `stream.substream(i)`.
+    /// `chains` chains of `model`, all units 0.
     pub fn new(model: &Rbm<T>, chains: usize, stream: Stream) -> Self {
-        let (visible, hidden) = (model.visible(), model.hidden());
-        Self {
-            visible,
-            hidden,
-            chains,
-            visible_states: vec![T::ZERO; chains * visible],
-            visible_probabilities: vec![T::ZERO; chains * visible],
-            hidden_states: vec![T::ZERO; chains * hidden],
-            hidden_probabilities: vec![T::ZERO; chains * hidden],
-            generators: (0..chains).map(|chain| stream.substream(chain as u64).bulk()).collect(),
-            workspace: Workspace::new(),
-        }
+        let model = PackedRbm::new(model);
+        let chains = Chains::new(&model, chains, stream);
+        Self { model, chains }
     }
 
-    /// Chains in use.
+    /// The number of chains.
     pub fn len(&self) -> usize {
-        self.chains
+        self.chains.visible.rows()
     }
 
-    /// No chain is in use.
+    /// There are none.
     pub fn is_empty(&self) -> bool {
-        self.chains == 0
+        self.len() == 0
     }
 
-    /// Uses the first `chains` chains.
-    ///
-    /// **Panics** if there are fewer.
-    #[track_caller]
-    pub fn use_first(&mut self, chains: usize) {
-        assert!(chains <= self.generators.len(), "{chains} of {} chains", self.generators.len());
-        self.chains = chains;
-    }
-
-    /// Has chain i draw from the start of `stream.substream(i)`.
+    /// Has the chains draw from the start of `stream`.
     pub fn draw_from(&mut self, stream: Stream) {
-        for (chain, generator) in self.generators[..self.chains].iter_mut().enumerate() {
-            *generator = stream.substream(chain as u64).bulk();
-        }
+        self.chains.draw_from(stream);
     }
 
-    /// v (chains, visible).
-    pub fn visible_states(&self) -> &[T] {
-        &self.visible_states[..self.chains * self.visible]
+    /// v (chains, visible), 0 or 1.
+    pub fn visible_states(&self) -> Vec<T> {
+        let mut states = vec![T::ZERO; self.len() * self.model.visible()];
+        self.chains.visible.unpack(&mut states);
+        states
     }
 
-    /// v (chains, visible), to set.
-    pub fn visible_states_mut(&mut self) -> &mut [T] {
-        &mut self.visible_states[..self.chains * self.visible]
+    /// Sets v (chains, visible): units above 0 are on.
+    ///
+    /// **Panics** if there are not that many.
+    #[track_caller]
+    pub fn set_visible_states(&mut self, states: &[T]) {
+        self.chains.visible.set(states);
+    }
+
+    /// Sets the visible units at which `known` is on to those of `values`; both as [`pack_states`] makes them of
+    /// (chains, visible).
+    ///
+    /// [`pack_states`]: equilibria_kernels::binary::pack_states
+    pub(crate) fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
+        self.chains.visible.clamp(known, values);
     }
 
     /// P(v = 1 | h) from which v was last sampled (chains, visible).
-    pub fn visible_probabilities(&self) -> &[T] {
-        &self.visible_probabilities[..self.chains * self.visible]
+    pub fn visible_probabilities(&self) -> Vec<T> {
+        let mut probabilities = vec![T::ZERO; self.len() * self.model.visible()];
+        self.visible_probabilities_into(&mut probabilities);
+        probabilities
     }
 
-    /// h (chains, hidden).
-    pub fn hidden_states(&self) -> &[T] {
-        &self.hidden_states[..self.chains * self.hidden]
+    /// As [`GibbsChains::visible_probabilities`], into `out`.
+    ///
+    /// **Panics** if `out` is shorter.
+    #[track_caller]
+    pub fn visible_probabilities_into(&self, out: &mut [T]) {
+        self.chains.visible.unpack_probabilities(&mut out[..self.len() * self.model.visible()]);
     }
 
-    /// h (chains, hidden), to set.
-    pub fn hidden_states_mut(&mut self) -> &mut [T] {
-        &mut self.hidden_states[..self.chains * self.hidden]
+    /// h (chains, hidden), 0 or 1.
+    pub fn hidden_states(&self) -> Vec<T> {
+        let mut states = vec![T::ZERO; self.len() * self.model.hidden()];
+        self.chains.hidden.unpack(&mut states);
+        states
     }
 
     /// P(h = 1 | v) from which h was last sampled (chains, hidden).
-    pub fn hidden_probabilities(&self) -> &[T] {
-        &self.hidden_probabilities[..self.chains * self.hidden]
+    pub fn hidden_probabilities(&self) -> Vec<T> {
+        let mut probabilities = vec![T::ZERO; self.len() * self.model.hidden()];
+        self.chains.hidden.unpack_probabilities(&mut probabilities);
+        probabilities
     }
 
     /// h ~ P(h | v).
-    ///
-    /// **Randomness** `hidden` uniform numbers a chain, from its generator.
-    pub fn sample_hidden(&mut self, model: &Rbm<T>) {
-        let (visible, hidden) = (self.chains * self.visible, self.chains * self.hidden);
-        let probabilities = &mut self.hidden_probabilities[..hidden];
-        model.hidden_logits(&self.visible_states[..visible], probabilities, &mut self.workspace);
-        sample(probabilities, &mut self.hidden_states[..hidden], self.hidden, &mut self.generators);
+    pub fn sample_hidden(&mut self) {
+        self.chains.sample_hidden(&self.model);
     }
 
     /// v ~ P(v | h).
-    ///
-    /// **Randomness** `visible` uniform numbers a chain, from its generator.
-    pub fn sample_visible(&mut self, model: &Rbm<T>) {
-        let (visible, hidden) = (self.chains * self.visible, self.chains * self.hidden);
-        let probabilities = &mut self.visible_probabilities[..visible];
-        model.visible_logits(&self.hidden_states[..hidden], probabilities, &mut self.workspace);
-        sample(probabilities, &mut self.visible_states[..visible], self.visible, &mut self.generators);
+    pub fn sample_visible(&mut self) {
+        self.chains.sample_visible(&self.model);
     }
 
     /// `steps` times h ~ P(h | v), v ~ P(v | h): a walk from image to image.
-    pub fn walk(&mut self, model: &Rbm<T>, steps: usize) {
-        for _ in 0..steps {
-            self.sample_hidden(model);
-            self.sample_visible(model);
-        }
+    pub fn walk(&mut self, steps: usize) {
+        within(|| {
+            for _ in 0..steps {
+                self.sample_hidden();
+                self.sample_visible();
+            }
+        });
     }
-}
-
-/// Turns `logits` into probabilities and samples `states` from them, row by row.
-fn sample<T: Element>(
-    logits: &mut [T],
-    states: &mut [T],
-    width: usize,
-    generators: &mut [Xoshiro256PlusPlusX8],
-) {
-    let level = Level::detect();
-    for_each_row((logits, width), (states, width), generators, |_, logits, states, generator| {
-        random::bernoulli_in_place(level, generator, logits, states);
-    });
 }

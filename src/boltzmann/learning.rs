@@ -3,5 +3,5 @@
 mod contrastive;
 mod monitor;
 
-pub use contrastive::{Learner, NegativePhase, Rates};
+pub use contrastive::{Learner, LearnerState, NegativePhase, Rates};
 pub use monitor::Reading;

@@ -64,11 +64,8 @@ impl<T: Element> Rbm<T> {
             T::from_f64(INITIAL_WEIGHT),
             weight.data_mut(),
         );
-        let bias = |&mean: &f32| {
-            let mean = f64::from(mean).clamp(LEAST_MEAN, 1.0 - LEAST_MEAN);
-            T::from_f64(libm::log(mean / (1.0 - mean)))
-        };
-        let visible_bias = Tensor::from_vec(&[visible], visible_mean.iter().map(bias).collect())?;
+        let bias = visible_mean.iter().copied().map(bias_of_mean).collect();
+        let visible_bias = Tensor::from_vec(&[visible], bias)?;
         Ok(Self { weight, visible_bias, hidden_bias: Tensor::zeros(&[hidden]) })
     }
 
@@ -225,6 +222,12 @@ impl<T: Element> Rbm<T> {
         };
         visible.chunks_exact(self.visible()).zip(logits.chunks_exact_mut(self.hidden())).map(one).collect()
     }
+}
+
+/// The bias that gives a unit this mean, as long as no other unit is on.
+pub(super) fn bias_of_mean<T: Element>(mean: f32) -> T {
+    let mean = f64::from(mean).clamp(LEAST_MEAN, 1.0 - LEAST_MEAN);
+    T::from_f64(libm::log(mean / (1.0 - mean)))
 }
 
 /// The rows that both slices have.

@@ -10,6 +10,8 @@ use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::binary::{pack_states, panels};
+use equilibria_kernels::{Level, elementwise};
 
 /// How long chains walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +34,9 @@ impl Default for Effort {
 ///
 /// **Shapes** `images` (rows, visible), `missing` (visible); returns (rows, visible).
 /// **Units** probabilities.
-/// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if `effort.average` is 0.
-/// **Randomness** A chain a row, from `stream.substream(row)`.
+/// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if `effort.average` is 0 or a known pixel is
+/// neither 0 nor 1.
+/// **Randomness** A chain a row, from `stream` as [`GibbsChains`] draws.
 pub fn reconstruct<T: Element>(
     model: &Rbm<T>,
     images: &[T],
@@ -53,20 +56,30 @@ pub fn reconstruct<T: Element>(
     if effort.average == 0 {
         return Err(Error::invalid("0 averaged steps", "at least 1 step must be averaged"));
     }
+    let level = Level::detect();
+    let words = || vec![0_u64; panels(visible) * rows];
+    let (mut known, mut values) = (words(), words());
+    let is_known: Vec<T> =
+        (0..images.len()).map(|i| if missing[i % visible] { T::ZERO } else { T::ONE }).collect();
+    let known_values: Vec<T> =
+        images.iter().zip(&is_known).map(|(&x, &known)| if known == T::ONE { x } else { T::ZERO }).collect();
+    pack_states(level, &is_known, visible, &mut known);
+    if !pack_states(level, &known_values, visible, &mut values) {
+        return Err(Error::invalid("known pixels that are neither 0 nor 1", "images must be binary"));
+    }
     let mut chains = GibbsChains::new(model, rows, stream);
     // With h = 0, v ~ sigmoid(b).
-    chains.sample_visible(model);
-    clamp(chains.visible_states_mut(), images, missing);
-    let mut sum = vec![T::ZERO; images.len()];
+    chains.sample_visible();
+    chains.clamp_visible(&known, &values);
+    let (mut sum, mut probabilities) = (vec![T::ZERO; images.len()], vec![T::ZERO; images.len()]);
     for step in 0..effort.burn_in + effort.average {
-        chains.sample_hidden(model);
-        chains.sample_visible(model);
+        chains.sample_hidden();
+        chains.sample_visible();
         if step >= effort.burn_in {
-            for (sum, &probability) in sum.iter_mut().zip(chains.visible_probabilities()) {
-                *sum += probability;
-            }
+            chains.visible_probabilities_into(&mut probabilities);
+            elementwise::add_in_place(level, &mut sum, &probabilities);
         }
-        clamp(chains.visible_states_mut(), images, missing);
+        chains.clamp_visible(&known, &values);
     }
     let share = T::ONE / T::from_f64(effort.average as f64);
     for (row, image) in sum.chunks_exact_mut(visible).zip(images.chunks_exact(visible)) {
@@ -75,15 +88,4 @@ pub fn reconstruct<T: Element>(
         }
     }
     Ok(sum)
-}
-
-/// Puts the known pixels back.
-fn clamp<T: Element>(states: &mut [T], images: &[T], missing: &[bool]) {
-    for (row, image) in states.chunks_exact_mut(missing.len()).zip(images.chunks_exact(missing.len())) {
-        for ((state, &known), &missing) in row.iter_mut().zip(image).zip(missing) {
-            if !missing {
-                *state = known;
-            }
-        }
-    }
 }

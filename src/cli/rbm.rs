@@ -1,5 +1,6 @@
 //! `equilibria rbm ...`: one file per command.
 
+mod evaluate;
 mod filters;
 pub(super) mod reconstruct;
 pub(super) mod sample;
@@ -21,6 +22,7 @@ pub(super) enum Command {
     Sample(sample::Sample),
     Reconstruct(reconstruct::Reconstruct),
     Filters(filters::Filters),
+    Evaluate(evaluate::Evaluate),
     Sweep(sweep::Sweep),
 }
 
@@ -31,6 +33,7 @@ impl Command {
             Self::Sample(command) => command.run(),
             Self::Reconstruct(command) => command.run(),
             Self::Filters(command) => command.run(),
+            Self::Evaluate(command) => command.run(),
             Self::Sweep(command) => command.run(),
         }
     }
@@ -44,9 +47,6 @@ struct ModelArguments {
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
-    /// Where to write the picture [default: beside the model].
-    #[arg(long)]
-    out: Option<PathBuf>,
     /// Print the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -64,13 +64,11 @@ impl ModelArguments {
         Ok((model, settings))
     }
 
-    /// `--out`, or `name` beside the model.
-    fn output(&self, name: &str) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| {
-            let folder =
-                if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
-            folder.join(name)
-        })
+    /// `name` beside the model.
+    fn beside(&self, name: &str) -> PathBuf {
+        let folder =
+            if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
+        folder.join(name)
     }
 }
 
@@ -90,20 +88,27 @@ struct ImageArguments {
 
 impl ImageArguments {
     /// The data, checked against the machine's size.
-    fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
+    fn load(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
         let digits = match &self.data {
             Some(data) => Digits::load(data, None)?,
             // Their mean is that of the images which the machine has seen.
             None => Digits::load(&settings.data, settings.images)?,
         };
-        let images = digits.test.images();
-        if images.pixels_per_image() != model.visible() {
+        let pixels = digits.test.images().pixels_per_image();
+        if pixels != model.visible() {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",
                 expected: vec![model.visible()],
-                found: vec![images.pixels_per_image()],
+                found: vec![pixels],
             });
         }
+        Ok(digits)
+    }
+
+    /// As [`ImageArguments::load`], of images that can be shown.
+    fn digits(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
+        let digits = self.load(model, settings)?;
+        let images = digits.test.images();
         // Of a model's images only the number of pixels is known: they are taken for squares.
         if images.height() != images.width() {
             let given = format!("images of {}x{} pixels", images.height(), images.width());
@@ -151,8 +156,14 @@ pub(super) fn test_images(
 
 /// Writes a picture or page, its folder first.
 pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error))?;
-    }
+    create_folder_of(path)?;
     write_atomically(path, bytes)
+}
+
+/// Makes the folder in which a file is to be.
+fn create_folder_of(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error)),
+        None => Ok(()),
+    }
 }

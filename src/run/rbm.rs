@@ -3,15 +3,18 @@
 //! Every random number is a function of seed, epoch, mini-batch and row, so that a checkpoint holds parameters,
 //! velocities, persistent chains and a place in the data, and a resumed run ends with the same bits.
 
+mod evaluation;
 mod settings;
 
+pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition, Method, evaluate};
 pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
-use crate::boltzmann::learning::{Learner, NegativePhase, Rates, Reading};
+use crate::boltzmann::learning::{Learner, Rates, Reading};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Images};
+use crate::parallel;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -74,14 +77,18 @@ pub fn binary_images(
     binarisation: Binarisation,
     seed: u64,
 ) -> Result<Vec<f32>> {
-    let fixed = match binarisation {
-        Binarisation::Sampled => Binarisation::Sampled,
-        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
-    };
     let order: Vec<usize> = (0..count.min(images.len())).collect();
     let mut out = vec![0.0; order.len() * images.pixels_per_image()];
-    fixed.fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
+    states(binarisation).fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
     Ok(out)
+}
+
+/// The binarisation that gives states where training may use probabilities.
+fn states(binarisation: Binarisation) -> Binarisation {
+    match binarisation {
+        Binarisation::Sampled => Binarisation::Sampled,
+        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
+    }
 }
 
 /// Trains a machine from the start and leaves it in `directory`.
@@ -94,12 +101,12 @@ pub fn train(
     settings: &Settings,
     digits: &Digits,
     progress: &mut Progress,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
     settings.check(digits.train.len())?;
     directory.write_config(settings, &[("checkpoint", FORMAT)])?;
     let metrics = Metrics::create(directory, &COLUMNS)?;
-    let run = Run::new(settings, digits)?;
+    let mut run = Run::new(settings, digits)?;
     run.write_checkpoint(directory)?;
     run.finish(directory, digits, metrics, progress, stop)
 }
@@ -111,7 +118,7 @@ pub fn resume(
     directory: &RunDirectory,
     digits: &Digits,
     progress: &mut Progress,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
     let settings: Settings = directory.read_config()?;
     settings.check(digits.train.len())?;
@@ -122,12 +129,11 @@ pub fn resume(
 }
 
 /// Version of what a checkpoint holds.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// A run between two updates.
 struct Run<'a> {
     settings: &'a Settings,
-    model: Rbm<f32>,
     learner: Learner<f32>,
     training: Vec<f32>,
     validation: Vec<f32>,
@@ -147,10 +153,9 @@ impl<'a> Run<'a> {
         let images = digits.train.images();
         let model = Rbm::new(&settings.binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
         let chains = Stream::named(seed, "chain");
-        let learner = Learner::new(&model, settings.method, settings.steps, settings.batch, chains);
+        let learner = Learner::new(model, settings.method, settings.steps, settings.batch, chains);
         Ok(Self {
             settings,
-            model,
             learner,
             training: binary_images(images, MONITORED, settings.binarise, seed)?,
             validation: binary_images(digits.test.images(), MONITORED, settings.binarise, seed + 1)?,
@@ -168,14 +173,15 @@ impl<'a> Run<'a> {
         digits: &Digits,
         mut metrics: Metrics,
         progress: &mut Progress,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Rbm<f32>, Summary)> {
         let images = digits.train.len();
         progress.start((self.settings.epochs as u64).saturating_mul(images as u64), "images");
         let done = self.epoch as u64 * images as u64;
         progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
         while self.epoch < self.settings.epochs {
-            if !self.train_epoch(digits.train.images(), progress, stop)? {
+            // Inside the pool, so that no kernel has to enter it.
+            if !parallel::within(|| self.train_epoch(digits.train.images(), progress, stop))? {
                 self.write_checkpoint(directory)?;
                 progress.finish("");
                 let path = directory.path().display();
@@ -184,7 +190,7 @@ impl<'a> Run<'a> {
                 });
             }
             let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epoch as u64);
-            let reading = Reading::of(&self.model, &self.training, &self.validation, stream);
+            let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
             self.epoch += 1;
             metrics.append(
                 self.epoch,
@@ -206,10 +212,10 @@ impl<'a> Run<'a> {
             progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epoch, self.settings.epochs));
         }
         progress.finish("");
-        directory.write_model(&self.model.to_archive()?)?;
+        directory.write_model(&self.learner.model().to_archive()?)?;
         let summary = self.summary(digits, &metrics);
         directory.write_summary(&summary)?;
-        Ok((self.model, summary))
+        Ok((self.learner.into_model(), summary))
     }
 
     /// The rest of the current epoch; false if `stop` asked to stop before its end.
@@ -217,7 +223,7 @@ impl<'a> Run<'a> {
         &mut self,
         images: &Images,
         progress: &mut Progress,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool> {
         let settings = self.settings;
         let epoch = self.epoch as u64;
@@ -241,7 +247,7 @@ impl<'a> Run<'a> {
                 self.learner.images_mut(batch.len()),
             )?;
             let chain = stream("chain").substream(self.batch as u64 + 1);
-            if !self.learner.update(&mut self.model, rates, chain) {
+            if !self.learner.update(rates, chain) {
                 return Err(self.diverged(rates));
             }
             self.batch += 1;
@@ -251,11 +257,11 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn diverged(&self, rates: Rates) -> Error {
+    fn diverged(&mut self, rates: Rates) -> Error {
         Error::Diverged {
             epoch: self.epoch + 1,
             batch: self.batch + 1,
-            parameter: self.model.first_not_finite().unwrap_or("weight"),
+            parameter: self.learner.model().first_not_finite().unwrap_or("weight"),
             cause: format!(
                 "the likely cause is the learning rate of {:?} (with momentum {:?}); try a tenth of it; the \
                  checkpoint after {} epochs is kept",
@@ -264,13 +270,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn write_checkpoint(&self, directory: &RunDirectory) -> Result<()> {
-        let mut archive = self.model.to_archive()?;
-        let (velocity, chains) = self.learner.state();
-        for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
+    fn write_checkpoint(&mut self, directory: &RunDirectory) -> Result<()> {
+        let mut archive = self.learner.model().to_archive()?;
+        let state = self.learner.state();
+        for (name, velocity) in VELOCITIES.into_iter().zip(&state.velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
         }
-        if self.settings.method == NegativePhase::Persistent {
+        if let Some(chains) = &state.persistent_chains {
             let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
             archive.insert_f32("persistent_chains", &shape, chains)?;
         }
@@ -281,16 +287,14 @@ impl<'a> Run<'a> {
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
-        self.model = Rbm::from_archive(archive)?;
-        let hidden = self.settings.hidden;
-        let (velocity, chains) = self.learner.state_mut();
-        for (name, velocity) in VELOCITIES.into_iter().zip(velocity) {
+        let model = Rbm::from_archive(archive)?;
+        let mut state = self.learner.state();
+        for (name, velocity) in VELOCITIES.into_iter().zip(&mut state.velocity) {
             let values = archive.tensor_f32(name, velocity.shape())?;
             velocity.data_mut().copy_from_slice(values);
         }
-        // Contrastive divergence starts its chains anew, as many as the mini-batch has images.
-        if self.settings.method == NegativePhase::Persistent {
-            let shape = [chains.len() / hidden, hidden];
+        if let Some(chains) = &mut state.persistent_chains {
+            let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
             chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
         }
         let malformed = |key: &str| {
@@ -305,26 +309,24 @@ impl<'a> Run<'a> {
         self.epoch = number("epoch", self.settings.epochs)?;
         self.batch = number("batch", self.order.len().div_ceil(self.settings.batch))?;
         self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| malformed("seconds"))?;
-        if [self.model.visible(), self.model.hidden()] != [self.training.len() / self.monitored(), hidden] {
+        let sizes = |model: &Rbm<f32>| [model.visible(), model.hidden()];
+        if sizes(&model) != sizes(self.learner.model()) {
             return Err(malformed("weight"));
         }
+        self.learner.restore(&model, &state);
         Ok(())
     }
 
-    /// Training images that the monitors look at.
-    fn monitored(&self) -> usize {
-        self.order.len().min(MONITORED)
-    }
-
-    fn summary(&self, digits: &Digits, metrics: &Metrics) -> Summary {
+    fn summary(&mut self, digits: &Digits, metrics: &Metrics) -> Summary {
         let rows = metrics.rows();
+        let (visible, hidden) = (self.learner.model().visible(), self.learner.model().hidden());
         Summary {
             model: "rbm",
             data: digits.name.clone(),
-            visible: self.model.visible(),
-            hidden: self.model.hidden(),
+            visible,
+            hidden,
             train_images: digits.train.len(),
-            monitored_images: self.validation.len() / self.model.visible(),
+            monitored_images: self.validation.len() / visible,
             seconds_per_epoch: rows.iter().map(|row| row.values[4]).collect(),
             epochs: rows
                 .iter()

@@ -23,18 +23,17 @@ fn sticky() -> Rbm<f64> {
 
 /// Velocities of W, b and c one after the other.
 fn velocity<T: Element>(learner: &Learner<T>) -> Vec<f64> {
-    learner.state().0.iter().flat_map(|tensor| tensor.data()).map(|x| x.to_f64()).collect()
+    learner.state().velocity.iter().flat_map(|tensor| tensor.data()).map(|x| x.to_f64()).collect()
 }
 
 /// The gradient that the last of `updates` updates of a standing model follows.
 fn gradient(model: &Rbm<f64>, phase: NegativePhase, steps: usize, updates: u64, seed: u64) -> Vec<f64> {
-    let mut model = model.clone();
     let stream = Stream::named(seed, "chain");
     // Room to spare: the mean is that of the images in use.
-    let mut learner = Learner::new(&model, phase, steps, ROWS + 500, stream.substream(0));
+    let mut learner = Learner::new(model.clone(), phase, steps, ROWS + 500, stream.substream(0));
     for update in 1..=updates {
         learner.images_mut(ROWS).copy_from_slice(&rows((0..ROWS).map(|row| IMAGES[row % 2]), 4));
-        assert!(learner.update(&mut model, STILL, stream.substream(update)));
+        assert!(learner.update(STILL, stream.substream(update)));
     }
     velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect()
 }
@@ -175,15 +174,15 @@ fn persistent_chains_go_on_where_they_were() {
 /// With one image and one chain, the gradient of b tells where the chain ended, and the rest follows.
 #[test]
 fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
-    let mut model = machine::<f64>(4, 3, 1.0, 13);
+    let model = machine::<f64>(4, 3, 1.0, 13);
     let exact = Enumeration::of(&model);
     for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
         for seed in 0..50 {
             let stream = Stream::named(seed, "chain");
-            let mut learner = Learner::new(&model, phase, 1, 1, stream.substream(0));
+            let mut learner = Learner::new(model.clone(), phase, 1, 1, stream.substream(0));
             let image = rows::<f64>(std::iter::once(IMAGES[1]), 4);
             learner.images_mut(1).copy_from_slice(&image);
-            assert!(learner.update(&mut model, STILL, stream.substream(1)));
+            assert!(learner.update(STILL, stream.substream(1)));
             let found: Vec<f64> = velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect();
             let end: Vec<f64> = image.iter().zip(&found[12..16]).map(|(v, x)| (v - x).round()).collect();
             let positive = exact.phase(&exact.walk(IMAGES[1], 0)).0;
@@ -196,9 +195,8 @@ fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
 
 /// Four updates against the documented formula; a learner without momentum and decay gives each gradient.
 fn check_update(phase: NegativePhase, rates: Rates) {
-    let mut model = machine::<f64>(7, 5, 0.8, 6);
     let stream = Stream::named(50, "chain");
-    let mut learner = Learner::new(&model, phase, 2, 8, stream.substream(0));
+    let mut learner = Learner::new(machine::<f64>(7, 5, 0.8, 6), phase, 2, 8, stream.substream(0));
     let mut velocity_by_hand = vec![0.0; 7 * 5 + 7 + 5];
     for (update, images) in [(1, 8), (2, 8), (3, 3), (4, 8)] {
         let states = (0..images).map(|row| (row * 37 + update * 11) % 128);
@@ -206,15 +204,11 @@ fn check_update(phase: NegativePhase, rates: Rates) {
         let stream = stream.substream(update as u64);
 
         let mut plain = learner.clone();
-        assert!(plain.update(
-            &mut model.clone(),
-            Rates { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 },
-            stream
-        ));
+        assert!(plain.update(Rates { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 }, stream));
         let flat = |model: &Rbm<f64>| {
             [model.weight(), model.visible_bias(), model.hidden_bias()].map(Tensor::data).concat()
         };
-        let mut parameters = flat(&model);
+        let mut parameters = flat(learner.model());
         let updates = velocity_by_hand.iter_mut().zip(&mut parameters).zip(velocity(&plain));
         for (i, ((velocity, parameter), gradient)) in updates.enumerate() {
             let decay = if i < 7 * 5 { rates.weight_decay * *parameter } else { 0.0 };
@@ -222,10 +216,10 @@ fn check_update(phase: NegativePhase, rates: Rates) {
             *parameter += *velocity;
         }
 
-        assert!(learner.update(&mut model, rates, stream));
+        assert!(learner.update(rates, stream));
         let what = format!("{phase}, {rates:?}, update {update}");
         assert_near(&velocity(&learner), &velocity_by_hand, 1e-14, &format!("velocity, {what}"));
-        assert_near(&flat(&model), &parameters, 1e-14, &format!("parameter, {what}"));
+        assert_near(&flat(learner.model()), &parameters, 1e-14, &format!("parameter, {what}"));
     }
 }
 
@@ -241,14 +235,14 @@ fn rate_momentum_and_decay_act_as_documented() {
 }
 
 fn check_alarm<T: Element>(learning_rate: f64, longest: u64) {
-    let mut model = machine::<T>(20, 10, 0.1, 7);
     let stream = Stream::named(51, "chain");
-    let mut learner = Learner::new(&model, NegativePhase::Contrastive, 1, 4, stream.substream(0));
+    let mut learner =
+        Learner::new(machine::<T>(20, 10, 0.1, 7), NegativePhase::Contrastive, 1, 4, stream.substream(0));
     for update in 1..=longest {
         learner.images_mut(4).copy_from_slice(&rows((0..4).map(|row| row * 4001 + update as usize), 20));
         let rates = Rates { learning_rate, momentum: 0.9, weight_decay: 0.0 };
-        let finite = learner.update(&mut model, rates, stream.substream(update));
-        let culprit = model.first_not_finite();
+        let finite = learner.update(rates, stream.substream(update));
+        let culprit = learner.model().first_not_finite();
         assert_eq!(finite, culprit.is_none(), "rate {learning_rate}, update {update}: {culprit:?}");
         if !finite {
             return;

@@ -25,11 +25,11 @@ fn quick(perturbation: f64) -> Rbm<f64> {
 fn visits<T: Element>(model: &Rbm<T>, seed: u64) -> Vec<f64> {
     let mut chains = GibbsChains::new(model, CHAINS, Stream::named(seed, "chain"));
     let mut visits = vec![0.0; 1 << (model.visible() + model.hidden())];
-    chains.walk(model, 20);
+    chains.walk(20);
     for _ in 0..SAMPLES {
-        chains.walk(model, SPACING);
-        let hidden = chains.hidden_states().chunks(model.hidden());
-        for (v, h) in chains.visible_states().chunks(model.visible()).zip(hidden) {
+        chains.walk(SPACING);
+        let (visible, hidden) = (chains.visible_states(), chains.hidden_states());
+        for (v, h) in visible.chunks(model.visible()).zip(hidden.chunks(model.hidden())) {
             visits[(state_of(v) << model.hidden()) + state_of(h)] += 1.0;
         }
     }
@@ -100,12 +100,12 @@ fn probabilities_are_those_that_states_were_sampled_from() {
     let model = machine::<f64>(4, 3, 1.0, 9);
     let exact = Enumeration::of(&model);
     let mut chains = GibbsChains::new(&model, 16, Stream::named(62, "chain"));
-    chains.visible_states_mut().copy_from_slice(&all_images(&exact));
-    chains.sample_hidden(&model);
+    chains.set_visible_states(&all_images(&exact));
+    chains.sample_hidden();
     for (v, p) in chains.hidden_probabilities().chunks(3).enumerate() {
         assert_near(p, &exact.hidden_probabilities(v), 1e-13, "P(h = 1 | v)");
     }
-    chains.walk(&model, 3);
+    chains.walk(3);
     for (h, p) in chains.hidden_states().chunks(3).zip(chains.visible_probabilities().chunks(4)) {
         assert_near(p, &exact.visible_probabilities(state_of(h)), 1e-13, "P(v = 1 | h)");
     }
@@ -125,25 +125,25 @@ fn assert_differ<T: Element>(states: &[T], width: usize) {
 fn check_independence<T: Element>() {
     let (visible, hidden) = (37, 21);
     let model = machine::<T>(visible, hidden, 0.5, 10);
-    let walk = |chains: usize, used: usize| {
+    let walk = |chains: usize| {
         let mut walkers = GibbsChains::new(&model, chains, Stream::named(63, "chain"));
-        walkers.use_first(used);
-        assert_eq!((walkers.len(), walkers.is_empty()), (used, false));
-        walkers.walk(&model, 20);
-        (walkers.visible_states().to_vec(), walkers.hidden_states().to_vec())
+        assert_eq!((walkers.len(), walkers.is_empty()), (chains, false));
+        // More steps than sums are corrected.
+        walkers.walk(40);
+        (walkers.visible_states(), walkers.hidden_states())
     };
-    let (visible_states, hidden_states) = walk(70, 70);
-    for (chains, used) in [(1, 1), (2, 2), (5, 5), (64, 64), (70, 13)] {
-        let (v, h) = walk(chains, used);
-        assert!(v == visible_states[..used * visible], "visible states of {used} of {chains} chains");
-        assert!(h == hidden_states[..used * hidden], "hidden states of {used} of {chains} chains");
+    let (visible_states, hidden_states) = walk(70);
+    for chains in [1, 2, 5, 64] {
+        let (v, h) = walk(chains);
+        assert!(v == visible_states[..chains * visible], "visible states of {chains} chains");
+        assert!(h == hidden_states[..chains * hidden], "hidden states of {chains} chains");
     }
     // And no two walk alike, though they start alike.
     assert_differ(&visible_states, visible);
     // A new stream is as new chains.
     let mut walkers = GibbsChains::new(&model, 70, Stream::named(64, "chain"));
     walkers.draw_from(Stream::named(63, "chain"));
-    walkers.walk(&model, 20);
+    walkers.walk(40);
     assert!(walkers.visible_states() == visible_states, "after draw_from");
 }
 

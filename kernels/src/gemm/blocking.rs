@@ -42,7 +42,7 @@ impl Blocks {
         let kc_most = (caches.l1 / 4 * 3 / (nr * size_of::<T>())).next_multiple_of(8);
         // A's block (MC x KC) in half of L2: every column of tiles reads it.
         let mc_most = caches.l2 / 2 / (kc_most * size_of::<T>()) / mr * mr;
-        // Equal blocks: 784 = 4 x 196 rather than 2 x 288 + 208.
+        // Equal blocks: 784 = 264 + 264 + 256 rather than 288 + 288 + 208.
         let kc = if k <= kc_most { k } else { k.div_ceil(k.div_ceil(kc_most)) };
         Self { mr, nr, mc: m.min(mc_most).max(1), kc: kc.next_multiple_of(8).max(8) }
     }

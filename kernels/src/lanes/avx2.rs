@@ -126,6 +126,12 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
+    fn mask_bits(self, mask: __m256) -> u64 {
+        // SAFETY: the token proves the CPU.
+        u64::from(unsafe { _mm256_movemask_ps(mask) } as u8)
+    }
+
+    #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm256_blendv_ps(b, a, mask) }
@@ -283,6 +289,12 @@ impl Lanes for F64x4 {
     fn is_nan(self, a: __m256d) -> __m256d {
         // SAFETY: the token proves the CPU.
         unsafe { _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a) }
+    }
+
+    #[inline(always)]
+    fn mask_bits(self, mask: __m256d) -> u64 {
+        // SAFETY: the token proves the CPU.
+        u64::from(unsafe { _mm256_movemask_pd(mask) } as u8)
     }
 
     #[inline(always)]

@@ -142,6 +142,17 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
+    unsafe fn store_places(self, bits: u16, first: u32, to: *mut u32) {
+        // SAFETY: passed on.
+        unsafe { store_places(bits, first, to) }
+    }
+
+    #[inline(always)]
+    fn mask_bits(self, mask: __mmask16) -> u64 {
+        u64::from(mask)
+    }
+
+    #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
@@ -333,6 +344,17 @@ impl Lanes for F64x8 {
     }
 
     #[inline(always)]
+    unsafe fn store_places(self, bits: u16, first: u32, to: *mut u32) {
+        // SAFETY: passed on.
+        unsafe { store_places(bits, first, to) }
+    }
+
+    #[inline(always)]
+    fn mask_bits(self, mask: __mmask8) -> u64 {
+        u64::from(mask)
+    }
+
+    #[inline(always)]
     fn select(self, mask: __mmask8, a: __m512d, b: __m512d) -> __m512d {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_mask_blend_pd(mask, b, a) }
@@ -400,4 +422,19 @@ impl Lanes for F64x8 {
 #[inline(always)]
 fn mask16(count: usize) -> __mmask16 {
     if count >= 16 { u16::MAX } else { (1 << count) - 1 }
+}
+
+/// [`Lanes::store_places`] without a branch.
+///
+/// # Safety
+/// The CPU has AVX-512F; 16 numbers are writable.
+#[inline(always)]
+unsafe fn store_places(bits: u16, first: u32, to: *mut u32) {
+    // SAFETY: the caller owes CPU and room.
+    unsafe {
+        let places =
+            _mm512_setr_epi32(0, 64, 128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960);
+        let places = _mm512_add_epi32(places, _mm512_set1_epi32(first.cast_signed()));
+        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits, places));
+    }
 }

@@ -157,6 +157,11 @@ macro_rules! portable {
             }
 
             #[inline(always)]
+            fn mask_bits(self, mask: Self::Mask) -> u64 {
+                mask.iter().rev().fold(0, |bits, &lane| bits << 1 | u64::from(lane))
+            }
+
+            #[inline(always)]
             fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector {
                 core::array::from_fn(|i| if mask[i] { a[i] } else { b[i] })
             }

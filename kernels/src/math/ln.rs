@@ -52,3 +52,13 @@ pub(super) fn ln_1p_unit<L: Lanes>(lanes: L, e: L::Vector) -> L::Vector {
     let f = lanes.select(large, lanes.mul(lanes.sub(e, one), lanes.constant(0.5)), e);
     reduced(lanes, lanes.select(large, one, lanes.zero()), f)
 }
+
+/// ln(1 + f) where -1/2 <= f <= 0.
+#[inline(always)]
+pub(super) fn ln_1p_negative<L: Lanes>(lanes: L, f: L::Vector) -> L::Vector {
+    let one = lanes.splat(L::Scalar::ONE);
+    // 1 + f = (1 + (1 + 2 f)) / 2 brings f back above sqrt 1/2 - 1.
+    let small = lanes.less(f, lanes.constant(core::f64::consts::FRAC_1_SQRT_2 - 1.0));
+    let f = lanes.select(small, lanes.add(one, lanes.add(f, f)), f);
+    reduced(lanes, lanes.select(small, lanes.neg(one), lanes.zero()), f)
+}

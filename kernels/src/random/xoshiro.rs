@@ -82,21 +82,21 @@ fn mix<W: Words>(w: W, x: W::Vector) -> W::Vector {
 }
 
 /// The state in registers while a kernel runs.
-pub(super) struct Running<W: Words> {
+pub(crate) struct Running<W: Words> {
     words: W,
     state: [W::Vector; 4],
 }
 
 impl<W: Words> Running<W> {
     #[inline(always)]
-    pub(super) fn load(words: W, generator: &Xoshiro256PlusPlusX8) -> Self {
+    pub(crate) fn load(words: W, generator: &Xoshiro256PlusPlusX8) -> Self {
         let [s0, s1, s2, s3] = &generator.state;
         Self { words, state: [words.load(s0), words.load(s1), words.load(s2), words.load(s3)] }
     }
 
     /// One step of all lanes.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> W::Vector {
+    pub(crate) fn next(&mut self) -> W::Vector {
         let w = self.words;
         let [s0, s1, s2, s3] = self.state;
         let drawn = w.add(w.rotate_left(w.add(s0, s3), 23), s0);
@@ -107,7 +107,7 @@ impl<W: Words> Running<W> {
     }
 
     #[inline(always)]
-    pub(super) fn store(self, generator: &mut Xoshiro256PlusPlusX8) {
+    pub(crate) fn store(self, generator: &mut Xoshiro256PlusPlusX8) {
         for (to, from) in generator.state.iter_mut().zip(self.state) {
             self.words.store(to, from);
         }

@@ -51,11 +51,11 @@ impl Reading {
 
 fn reconstruction_error<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
     let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-    chains.visible_states_mut().copy_from_slice(images);
-    chains.walk(model, 1);
+    chains.set_visible_states(images);
+    chains.walk(1);
     let square = |(x, y): (&T, &T)| {
         let difference = x.to_f64() - y.to_f64();
         difference * difference
     };
-    images.iter().zip(chains.visible_probabilities()).map(square).sum::<f64>() / images.len() as f64
+    images.iter().zip(&chains.visible_probabilities()).map(square).sum::<f64>() / images.len() as f64
 }

@@ -74,6 +74,7 @@ impl fmt::Display for Shape {
 pub(super) struct Aligned<T> {
     buffer: Vec<T>,
     first: usize,
+    len: usize,
 }
 
 impl<T: Scalar> Aligned<T> {
@@ -81,7 +82,7 @@ impl<T: Scalar> Aligned<T> {
         let line = 64 / size_of::<T>();
         let buffer = vec![T::ZERO; len + line];
         let first = buffer.as_ptr().align_offset(64).min(line);
-        Self { buffer, first }
+        Self { buffer, first, len }
     }
 }
 
@@ -89,13 +90,13 @@ impl<T> Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.buffer[self.first..]
+        &self.buffer[self.first..self.first + self.len]
     }
 }
 
 impl<T> DerefMut for Aligned<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.buffer[self.first..]
+        &mut self.buffer[self.first..self.first + self.len]
     }
 }
 

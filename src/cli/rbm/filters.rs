@@ -19,6 +19,9 @@ pub(in crate::cli) struct Filters {
     /// Filters to show.
     #[arg(long, default_value_t = 100)]
     count: usize,
+    /// Where to write the picture [default: beside the model].
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +42,7 @@ impl Filters {
         let (model, _) = self.model.load()?;
         let size = side(&model)?;
         let (units, norms) = by_norm(&model, self.count);
-        let picture = self.model.output("filters.png");
+        let picture = self.out.clone().unwrap_or_else(|| self.model.beside("filters.png"));
         write_output(&picture, &sheet(&model, size, &units)?.to_png()?)?;
         let summary = Summary { picture, units, norms };
         if self.model.json {

@@ -33,6 +33,9 @@ pub(in crate::cli) struct Reconstruct {
     /// Test images, from the first.
     #[arg(long, default_value_t = 100)]
     images: usize,
+    /// Where to write the picture [default: beside the model].
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -77,12 +80,12 @@ impl Reconstruct {
             let cells = sweep(&model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
             progress.finish("");
             let title = format!("Error of reconstructed rows, {} hidden units", model.hidden());
-            let picture = self.model.output("reconstruction.svg");
+            let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.svg"));
             write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
             (picture, cells)
         } else {
             let (filled, cell) = remove_rows(&model, &task, removed.clone(), stream)?;
-            let picture = self.model.output("reconstruction.png");
+            let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.png"));
             write_output(&picture, &sheet(&model, &task, &filled, &removed)?.to_png()?)?;
             (picture, vec![cell])
         };

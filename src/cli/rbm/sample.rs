@@ -29,6 +29,9 @@ pub(in crate::cli) struct Sample {
     /// Gibbs steps after which to look, rising.
     #[arg(long, default_value = "1,10,100,1000,10000", value_delimiter = ',')]
     steps: Vec<usize>,
+    /// Where to write the picture [default: beside the model].
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -111,7 +114,7 @@ impl Sample {
         progress.finish("");
         let title = format!("After so many Gibbs steps, {} hidden units", model.hidden());
         let sheet = walk.sheet(&title, (height, width), &self.steps, &labels)?;
-        let picture = self.model.output("samples.png");
+        let picture = self.out.clone().unwrap_or_else(|| self.model.beside("samples.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary {
             picture,
@@ -164,18 +167,18 @@ impl Walk {
     ) -> Result<Self> {
         let chains = images.len() / model.visible();
         let mut gibbs = GibbsChains::new(model, chains, stream);
-        gibbs.visible_states_mut().copy_from_slice(images);
+        gibbs.set_visible_states(images);
         let mut walk = Self { chains, states: vec![images.to_vec()], probabilities: vec![images.to_vec()] };
         let mut done = 0;
         for &target in steps {
             while done < target {
                 let stride = STRIDE.min(target - done);
-                gibbs.walk(model, stride);
+                gibbs.walk(stride);
                 done += stride;
                 after(stride)?;
             }
-            walk.states.push(gibbs.visible_states().to_vec());
-            walk.probabilities.push(gibbs.visible_probabilities().to_vec());
+            walk.states.push(gibbs.visible_states());
+            walk.probabilities.push(gibbs.visible_probabilities());
         }
         Ok(walk)
     }

@@ -1,0 +1,70 @@
+//! Products with a matrix of bits: the states of a Boltzmann machine's units.
+//!
+//! A product of bits and weights is the sum of the rows of active units, so it needs the active fraction of a dense
+//! product's additions. Units come in *panels* of 64:
+//!
+//! ```text
+//! states    one u64 a panel and row: bit j is unit 64 p + j
+//! tiles     64 x 64 weights between two panels, row after row
+//! lists     for each row the weights' rows to add, and what to multiply them by: a sparse matrix by rows
+//! ```
+//!
+//! Everything that a layer holds is kept panel after panel, so that a panel is one contiguous piece which one thread
+//! computes from the sum to the sampled states: the tiles of two panels of the other layer stay in L1 while all rows
+//! pass, and a row's 64 sums stay in registers while rows of weights are added. The end of a list is a branch that can
+//! hardly be foreseen and costs as much as ten rows: so there is one list for two panels, and lists are taken by rising
+//! length.
+//!
+//! The factors of a list save more of the work:
+//! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added (1)
+//!   or subtracted (-1): in a Gibbs chain on digits about 5 % of the pixels and 18 % of the hidden units.
+//! - **Transposition.** The gradient's sums over a mini-batch are the same thing for the transposed states: for each
+//!   unit a list of the rows in which it is on, positive and negative phase together.
+//!
+//! Dense arithmetic wins from about half the units on; that is what [`gemm()`](crate::gemm()) is for.
+
+mod list;
+mod rows;
+mod sample;
+mod states;
+mod update;
+
+pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrences, list_states};
+pub use rows::add_rows;
+pub use sample::sample;
+pub use states::{pack_states, transpose_states, unpack_states};
+pub use update::{Step, Tile, transpose_tile, update_tile};
+
+/// Units in a panel.
+pub const PANEL: usize = 64;
+
+/// Weights between two panels.
+pub const TILE: usize = PANEL * PANEL;
+
+/// Panels that `units` units fill, the last one in part.
+pub const fn panels(units: usize) -> usize {
+    units.div_ceil(PANEL)
+}
+
+/// Units of panel `panel` of `units`.
+pub const fn panel_units(units: usize, panel: usize) -> usize {
+    let rest = units.saturating_sub(panel * PANEL);
+    if rest < PANEL { rest } else { PANEL }
+}
+
+/// Instances of a body for 1 to 4 quarters of a panel, so that 16 units cost a quarter of 64. The body's loops over
+/// `QUARTERS * 16 / L::COUNT` vectors have constant trip counts.
+macro_rules! by_quarters {
+    ($quarters:expr, $call:ident::<$L:ident>($($arg:expr),*)) => {
+        match $quarters {
+            1 => $call::<$L, 1>($($arg),*),
+            2 => $call::<$L, 2>($($arg),*),
+            3 => $call::<$L, 3>($($arg),*),
+            _ => $call::<$L, 4>($($arg),*),
+        }
+    };
+}
+use by_quarters;
+
+/// Vectors of a panel at the level with the shortest ones.
+const VECTORS_MOST: usize = 32;

@@ -1,0 +1,275 @@
+//! Lists of the rows of weights that a product with bits adds.
+
+use super::PANEL;
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+
+/// A sparse matrix by rows: row r is the sum over e in `starts[r]..starts[r + 1]` of `factors[e]` times the 64 numbers
+/// from `offsets[e]` on.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseRows<'a, T> {
+    /// Rising; one more than there are rows.
+    pub starts: &'a [u32],
+    /// Where rows start in the other operand.
+    pub offsets: &'a [u32],
+    /// What rows are multiplied by.
+    pub factors: &'a [T],
+    /// The rows, each once, in the order in which to take them: best by rising length, so that the ends of lists can
+    /// be foreseen.
+    pub order: &'a [u32],
+}
+
+/// As [`SparseRows`], to write. Offsets and factors have room for [`SparseMut::room`] entries.
+#[derive(Debug)]
+pub struct SparseMut<'a, T> {
+    /// One more than there are rows.
+    pub starts: &'a mut [u32],
+    /// Where rows start in the other operand.
+    pub offsets: &'a mut [u32],
+    /// What rows are multiplied by.
+    pub factors: &'a mut [T],
+    /// The rows by rising length.
+    pub order: &'a mut [u32],
+}
+
+impl<T> SparseMut<'_, T> {
+    /// Entries that lists of `rows` rows with up to `most` entries each need room for; some are scratch.
+    pub const fn room(rows: usize, most: usize) -> usize {
+        rows * most + SLACK
+    }
+
+    #[track_caller]
+    fn check(&self, rows: usize, most: usize) {
+        let room = Self::room(rows, most);
+        assert!(
+            self.starts.len() == rows + 1
+                && self.order.len() == rows
+                && self.offsets.len() >= room
+                && self.factors.len() >= room,
+            "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
+            self.starts.len(),
+            self.order.len(),
+            self.offsets.len(),
+            self.factors.len()
+        );
+    }
+}
+
+/// Places that are written 16 at a time, whether needed or not.
+const SLACK: usize = 16;
+
+/// Lists for row r, of `rows`, the active units of `states` (panels, `stride`) with factor 1: unit j of panel p is at
+/// offset `p * tile_stride + 64 j`.
+///
+/// `states` starts at the first of the rows; panel p is at `states[p * stride..]`.
+///
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+pub fn list_states<T: Scalar>(
+    level: Level,
+    states: &[u64],
+    stride: usize,
+    rows: usize,
+    tile_stride: u32,
+    lists: SparseMut<'_, T>,
+) {
+    let panels = panels_of(states.len(), stride, rows);
+    lists.check(rows, panels * PANEL);
+    dispatch(level, ListStates { from: None, to: states, stride, rows, panels, tile_stride, lists });
+}
+
+/// As [`list_states`], the units that are on in `to` alone with factor 1 and those that are on in `from` alone with
+/// factor -1.
+///
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+pub fn list_changes<T: Scalar>(
+    level: Level,
+    [from, to]: [&[u64]; 2],
+    stride: usize,
+    rows: usize,
+    tile_stride: u32,
+    lists: SparseMut<'_, T>,
+) {
+    let panels = panels_of(to.len(), stride, rows);
+    assert!(from.len() == to.len(), "{} and {} words", from.len(), to.len());
+    lists.check(rows, panels * PANEL);
+    dispatch(level, ListStates { from: Some(from), to, stride, rows, panels, tile_stride, lists });
+}
+
+#[track_caller]
+fn panels_of(words: usize, stride: usize, rows: usize) -> usize {
+    let panels = words.div_ceil(stride.max(1));
+    assert!(
+        rows <= stride && (panels == 0 || (panels - 1) * stride + rows <= words),
+        "{rows} rows of every {stride} in {words} words"
+    );
+    panels
+}
+
+struct ListStates<'a, T> {
+    from: Option<&'a [u64]>,
+    to: &'a [u64],
+    stride: usize,
+    rows: usize,
+    panels: usize,
+    tile_stride: u32,
+    lists: SparseMut<'a, T>,
+}
+
+impl<T: Scalar> Operation<T> for ListStates<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let mut out = Writer::new(self.lists.offsets, self.lists.factors);
+        for row in 0..self.rows {
+            self.lists.starts[row] = out.len;
+            for panel in 0..self.panels {
+                let place = panel * self.stride + row;
+                let (to, first) = (self.to[place], panel as u32 * self.tile_stride);
+                // SAFETY: a row lists a unit at most once, and `check` saw room for all units of all rows.
+                unsafe {
+                    match self.from {
+                        None => out.push(lanes, to, first, T::ONE),
+                        Some(from) => {
+                            let from = from[place];
+                            out.push(lanes, to & !from, first, T::ONE);
+                            out.push(lanes, from & !to, first, -T::ONE);
+                        }
+                    }
+                }
+            }
+        }
+        self.lists.starts[self.rows] = out.len;
+        sort_by_length(self.lists.starts, self.lists.order);
+    }
+}
+
+/// Lengths that are told apart.
+const LENGTHS: usize = 256;
+
+/// `order` <- the rows by rising length, those of equal length in turn: a counting sort.
+fn sort_by_length(starts: &[u32], order: &mut [u32]) {
+    let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(LENGTHS - 1);
+    let mut places = [0_u32; LENGTHS + 1];
+    for row in 0..order.len() {
+        places[length(row) + 1] += 1;
+    }
+    for i in 1..LENGTHS {
+        places[i] += places[i - 1];
+    }
+    for row in 0..order.len() {
+        let place = &mut places[length(row)];
+        order[*place as usize] = row as u32;
+        *place += 1;
+    }
+}
+
+/// Appends to lists.
+struct Writer<T> {
+    offsets: *mut u32,
+    factors: *mut T,
+    len: u32,
+}
+
+impl<T: Scalar> Writer<T> {
+    fn new(offsets: &mut [u32], factors: &mut [T]) -> Self {
+        Self { offsets: offsets.as_mut_ptr(), factors: factors.as_mut_ptr(), len: 0 }
+    }
+
+    /// An entry for each bit of `word`.
+    ///
+    /// # Safety
+    /// There is room for the entries and [`SLACK`] more.
+    #[inline(always)]
+    unsafe fn push<L: Lanes<Scalar = T>>(&mut self, lanes: L, word: u64, first: u32, factor: T) {
+        let factor = lanes.splat(factor);
+        for part in 0..4 {
+            let bits = (word >> (16 * part)) as u16;
+            // SAFETY: the entries so far and 16 places are inside both, by the caller.
+            unsafe {
+                let at = self.len as usize;
+                lanes.store_places(bits, first + 1024 * part, self.offsets.add(at));
+                for lane in (0..16).step_by(L::COUNT) {
+                    lanes.store(self.factors.add(at + lane), factor);
+                }
+            }
+            self.len += bits.count_ones();
+        }
+    }
+}
+
+/// In which rows the 64 units of a panel are on (blocks of 64 rows, 64 units), as
+/// [`transpose_states`](super::transpose_states) has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Occurrences<'a, T> {
+    /// States of the positive phase.
+    pub positive: &'a [u64],
+    /// States of the negative phase.
+    pub negative: &'a [u64],
+    /// What the negative phase's changes are counted from: empty, or as long as `negative`.
+    pub since: &'a [u64],
+    /// Rows of the positive phase; those of the negative one follow them.
+    pub rows: usize,
+    /// Factors of the positive and the negative phase.
+    pub factors: [T; 2],
+}
+
+/// Lists for each of the 64 units of a panel the rows of both phases in which it is on: row r is at offset 64 r. If
+/// `since` is not empty, the negative phase's are the changes since then, the units that went off with the
+/// opposite factor.
+///
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>, lists: SparseMut<'_, T>) {
+    let Occurrences { positive, negative, since, .. } = occurrences;
+    assert!(
+        positive.len().is_multiple_of(PANEL)
+            && negative.len().is_multiple_of(PANEL)
+            && (since.is_empty() || since.len() == negative.len()),
+        "{}, {} and {} words of transposed states",
+        positive.len(),
+        negative.len(),
+        since.len()
+    );
+    lists.check(PANEL, positive.len() + negative.len());
+    dispatch(level, ListOccurrences { occurrences, lists });
+}
+
+struct ListOccurrences<'a, T> {
+    occurrences: Occurrences<'a, T>,
+    lists: SparseMut<'a, T>,
+}
+
+impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let Self { occurrences, lists } = self;
+        let [plus, minus] = occurrences.factors;
+        let second = (occurrences.rows * PANEL) as u32;
+        let mut out = Writer::new(lists.offsets, lists.factors);
+        for unit in 0..PANEL {
+            lists.starts[unit] = out.len;
+            // SAFETY: a row is listed at most once a phase, and `check` saw room for all.
+            unsafe {
+                for (block, words) in occurrences.positive.chunks_exact(PANEL).enumerate() {
+                    out.push(lanes, words[unit], (block * PANEL * PANEL) as u32, plus);
+                }
+                for (block, words) in occurrences.negative.chunks_exact(PANEL).enumerate() {
+                    let (now, first) = (words[unit], second + (block * PANEL * PANEL) as u32);
+                    let then = occurrences.since.get(block * PANEL + unit).copied().unwrap_or(0);
+                    out.push(lanes, now & !then, first, minus);
+                    if then & !now != 0 {
+                        out.push(lanes, then & !now, first, -minus);
+                    }
+                }
+            }
+        }
+        lists.starts[PANEL] = out.len;
+        sort_by_length(lists.starts, lists.order);
+    }
+}

@@ -1,0 +1,177 @@
+//! Sums of the rows of active units.
+
+use super::{PANEL, SparseRows, VECTORS_MOST, by_quarters};
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+
+/// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` has for row r; from 0 if `from_zero`.
+///
+/// **Shapes** `sums` (rows, 64), of which the first `columns` are touched, rounded up to 16.
+/// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset
+/// that leads further than the last 64 is taken for their start.
+/// **Accuracy and cost** One or two chains of fused multiply-adds a sum, in the order of the list; one multiply-add for
+/// each vector of columns of an entry.
+#[track_caller]
+pub fn add_rows<T: Scalar>(
+    level: Level,
+    weights: &[T],
+    lists: SparseRows<'_, T>,
+    from_zero: bool,
+    columns: usize,
+    sums: &mut [T],
+) {
+    let rows = lists.starts.len().saturating_sub(1);
+    assert!(sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
+    lists.check(weights.len());
+    dispatch(level, AddRows { weights, lists, from_zero, columns, sums });
+}
+
+impl<T> SparseRows<'_, T> {
+    /// The bounds of all lists. Offsets are not looked at here, but limited where they are used.
+    #[track_caller]
+    pub(super) fn check(&self, weights: usize) {
+        let end = self.starts.last().map_or(0, |&end| end as usize);
+        assert!(
+            self.starts.is_sorted() && end <= self.offsets.len() && end <= self.factors.len(),
+            "lists of {end} entries in {} offsets and {} factors",
+            self.offsets.len(),
+            self.factors.len()
+        );
+        let rows = self.starts.len().saturating_sub(1);
+        assert!(
+            self.order.len() == rows && self.order.iter().all(|&row| (row as usize) < rows),
+            "an order of {} for {rows} rows",
+            self.order.len()
+        );
+        assert!(end == 0 || weights >= PANEL, "lists of {end} entries into {weights} weights");
+    }
+}
+
+struct AddRows<'a, T> {
+    weights: &'a [T],
+    lists: SparseRows<'a, T>,
+    from_zero: bool,
+    columns: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Scalar> Operation<T> for AddRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) {
+        // SAFETY: `add_rows` checked the lengths and the lists' bounds.
+        unsafe { by_quarters!(self.columns.div_ceil(16), add::<L>(lanes, &mut self)) }
+    }
+}
+
+/// # Safety
+/// The lists and sums are as long as [`add_rows`] asks.
+#[inline(always)]
+unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L::Scalar>) {
+    for &row in job.lists.order {
+        // SAFETY: `check` saw that row is one of the lists, and there are 64 sums for each.
+        unsafe {
+            let row = row as usize;
+            let sums = job.sums.get_unchecked_mut(row * PANEL..(row + 1) * PANEL);
+            let mut sum =
+                if job.from_zero { Row::<L, QUARTERS>::zero(lanes) } else { Row::load(lanes, sums.as_ptr()) };
+            sum.add_list(lanes, &job.lists, row, job.weights);
+            sum.store(lanes, sums.as_mut_ptr());
+        }
+    }
+}
+
+/// `QUARTERS * 16` numbers in registers.
+pub(super) struct Row<L: Lanes, const QUARTERS: usize>(pub [L::Vector; VECTORS_MOST]);
+
+impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
+    pub const VECTORS: usize = QUARTERS * 16 / L::COUNT;
+
+    #[inline(always)]
+    pub fn zero(lanes: L) -> Self {
+        Self([lanes.zero(); VECTORS_MOST])
+    }
+
+    /// # Safety
+    /// A row of numbers is readable there.
+    #[inline(always)]
+    pub unsafe fn load(lanes: L, from: *const L::Scalar) -> Self {
+        let mut row = Self::zero(lanes);
+        for v in 0..Self::VECTORS {
+            // SAFETY: the caller owes the row.
+            row.0[v] = unsafe { lanes.load(from.add(v * L::COUNT)) };
+        }
+        row
+    }
+
+    /// Adds what list `row` says.
+    ///
+    /// # Safety
+    /// [`SparseRows::check`] saw the lists, with `weights`' length; `row` is one of them.
+    #[inline(always)]
+    pub unsafe fn add_list(
+        &mut self,
+        lanes: L,
+        lists: &SparseRows<'_, L::Scalar>,
+        row: usize,
+        weights: &[L::Scalar],
+    ) {
+        let last = weights.len().saturating_sub(PANEL);
+        // SAFETY: starts rise and end inside offsets and factors; no offset leads beyond `last`, from where on there
+        // are 64 weights.
+        unsafe {
+            let mut entry = *lists.starts.get_unchecked(row) as usize;
+            let end = *lists.starts.get_unchecked(row + 1) as usize;
+            if Self::VECTORS <= 4 {
+                // A row's additions wait for one another: two sums, of every other entry, wait half as long.
+                let mut odd = Self::zero(lanes);
+                while entry + 1 < end {
+                    self.add_entry(lanes, lists, entry, weights, last);
+                    odd.add_entry(lanes, lists, entry + 1, weights, last);
+                    entry += 2;
+                }
+                for v in 0..Self::VECTORS {
+                    self.0[v] = lanes.add(self.0[v], odd.0[v]);
+                }
+            }
+            while entry < end {
+                self.add_entry(lanes, lists, entry, weights, last);
+                entry += 1;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::add_list`]; `entry` is inside offsets and factors, and `last` 64 before the weights' end.
+    #[inline(always)]
+    unsafe fn add_entry(
+        &mut self,
+        lanes: L,
+        lists: &SparseRows<'_, L::Scalar>,
+        entry: usize,
+        weights: &[L::Scalar],
+        last: usize,
+    ) {
+        // SAFETY: owed by the caller.
+        unsafe {
+            let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
+            let factor = lanes.splat(*lists.factors.get_unchecked(entry));
+            let from = weights.as_ptr().add(offset);
+            for v in 0..Self::VECTORS {
+                self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
+            }
+        }
+    }
+
+    /// # Safety
+    /// A row of numbers is writable there.
+    #[inline(always)]
+    pub unsafe fn store(&self, lanes: L, to: *mut L::Scalar) {
+        for v in 0..Self::VECTORS {
+            // SAFETY: the caller owes the row.
+            unsafe { lanes.store(to.add(v * L::COUNT), self.0[v]) };
+        }
+    }
+}

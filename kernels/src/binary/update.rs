@@ -1,0 +1,176 @@
+//! The learning step of a tile of weights: the gradient's sums over a mini-batch, straight into velocity and weight.
+
+use super::rows::Row;
+use super::{PANEL, SparseRows, TILE, by_quarters};
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+
+/// The numbers of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<T> {
+    /// Share of the last velocity that is kept; the velocity is not read if 0.
+    pub momentum: T,
+    /// Learning rate times weight decay.
+    pub shrink: T,
+}
+
+/// What a step changes: each [`TILE`] elements, row after row.
+#[derive(Debug)]
+pub struct Tile<'a, T> {
+    /// Row i is unit i of this tile's panel.
+    pub weight: &'a mut [T],
+    /// The last step.
+    pub velocity: &'a mut [T],
+    /// Becomes the transpose of `weight`.
+    pub transposed: &'a mut [T],
+}
+
+/// For the first `units` rows i of a tile,
+///
+/// ```text
+/// velocity_i <- momentum velocity_i + (row i of lists times values) - shrink weight_i
+/// weight_i   <- weight_i + velocity_i
+/// ```
+///
+/// and `transposed` becomes the transpose. Returns whether all weights are finite afterwards.
+///
+/// **Shapes** `lists` has 64 rows; `columns` of 64 are in use, rounded up to 16.
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+#[allow(clippy::too_many_arguments)]
+pub fn update_tile<T: Scalar>(
+    level: Level,
+    lists: SparseRows<'_, T>,
+    values: &[T],
+    step: Step<T>,
+    units: usize,
+    columns: usize,
+    tile: Tile<'_, T>,
+) -> bool {
+    assert!(lists.starts.len() == PANEL + 1, "{} starts for 64 units", lists.starts.len());
+    lists.check(values.len());
+    let lengths = [tile.weight.len(), tile.velocity.len(), tile.transposed.len()];
+    assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements, {units} units");
+    dispatch(level, Update { lists, values, step, units, columns, tile })
+}
+
+struct Update<'a, T> {
+    lists: SparseRows<'a, T>,
+    values: &'a [T],
+    step: Step<T>,
+    units: usize,
+    columns: usize,
+    tile: Tile<'a, T>,
+}
+
+impl<T: Scalar> Operation<T> for Update<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) -> bool {
+        // SAFETY: `update_tile` checked lengths and lists.
+        let finite = unsafe { by_quarters!(self.columns.div_ceil(16), update::<L>(lanes, &mut self)) };
+        let rows = self.columns.min(PANEL);
+        // SAFETY: both have TILE elements.
+        unsafe {
+            transpose(lanes, self.tile.weight.as_ptr(), self.units, rows, self.tile.transposed.as_mut_ptr())
+        };
+        finite
+    }
+}
+
+/// # Safety
+/// Lengths and lists are as [`update_tile`] asks.
+#[inline(always)]
+unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_, L::Scalar>) -> bool {
+    let (momentum, shrink) = (lanes.splat(job.step.momentum), lanes.splat(-job.step.shrink));
+    let keeps = job.step.momentum != L::Scalar::ZERO;
+    // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
+    let mut alarm = lanes.zero();
+    for unit in job.lists.order.iter().map(|&unit| unit as usize) {
+        if unit >= job.units {
+            continue;
+        }
+        // SAFETY: unit < units <= 64, and `check` saw its list.
+        unsafe {
+            let velocity = job.tile.velocity.as_mut_ptr().add(unit * PANEL);
+            let weight = job.tile.weight.as_mut_ptr().add(unit * PANEL);
+            // The next tile's lines: they come from L3 or beyond.
+            let transposed = job.tile.transposed.as_mut_ptr().wrapping_add(unit * PANEL);
+            for place in [velocity, weight, transposed] {
+                for v in 0..Row::<L, QUARTERS>::VECTORS {
+                    lanes.prefetch::<true>(place.wrapping_add(TILE + v * L::COUNT));
+                }
+            }
+            let mut step = Row::<L, QUARTERS>::zero(lanes);
+            if keeps {
+                step = Row::load(lanes, velocity);
+                for v in 0..Row::<L, QUARTERS>::VECTORS {
+                    step.0[v] = lanes.mul(momentum, step.0[v]);
+                }
+            }
+            step.add_list(lanes, &job.lists, unit, job.values);
+            let mut w = Row::<L, QUARTERS>::load(lanes, weight);
+            for v in 0..Row::<L, QUARTERS>::VECTORS {
+                step.0[v] = lanes.mul_add(shrink, w.0[v], step.0[v]);
+                w.0[v] = lanes.add(w.0[v], step.0[v]);
+                alarm = lanes.mul_add(w.0[v], lanes.zero(), alarm);
+            }
+            step.store(lanes, velocity);
+            w.store(lanes, weight);
+        }
+    }
+    lanes.sum(alarm) == L::Scalar::ZERO
+}
+
+/// `to` <- the transpose of `from`: its first `columns` rows of `rows` elements, rounded up to whole vectors.
+///
+/// **Panics** unless both are [`TILE`]s.
+#[track_caller]
+pub fn transpose_tile<T: Scalar>(level: Level, from: &[T], to: &mut [T]) {
+    assert!(from.len() == TILE && to.len() == TILE, "tiles of {} and {} elements", from.len(), to.len());
+    dispatch(level, Transpose { from, to });
+}
+
+struct Transpose<'a, T> {
+    from: &'a [T],
+    to: &'a mut [T],
+}
+
+impl<T: Scalar> Operation<T> for Transpose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        // SAFETY: `transpose_tile` checked the lengths.
+        unsafe { transpose(lanes, self.from.as_ptr(), PANEL, PANEL, self.to.as_mut_ptr()) };
+    }
+}
+
+/// # Safety
+/// Both are tiles, `rows` and `columns` at most 64.
+#[inline(always)]
+unsafe fn transpose<L: Lanes>(
+    lanes: L,
+    from: *const L::Scalar,
+    rows: usize,
+    columns: usize,
+    to: *mut L::Scalar,
+) {
+    for row in (0..rows).step_by(L::COUNT) {
+        for column in (0..columns).step_by(L::COUNT) {
+            let mut square = [lanes.zero(); 16];
+            // SAFETY: COUNT divides 64, so that squares are inside the tiles.
+            unsafe {
+                for (i, line) in square.iter_mut().enumerate().take(L::COUNT) {
+                    *line = lanes.load(from.add((row + i) * PANEL + column));
+                }
+                lanes.transpose(&mut square);
+                for (i, &line) in square.iter().enumerate().take(L::COUNT) {
+                    lanes.store(to.add((column + i) * PANEL + row), line);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Sums of softplus: the hidden (or visible) units' part of a Boltzmann machine's free energy.
+
+use super::{Terms, load_padded, total};
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::check_equal;
+use crate::math::{ln_lanes, softplus_rise_lanes, tail};
+
+/// Independent partial results.
+const PARALLEL: usize = 4;
+
+/// Factors 1 + e^-|x| of up to 2 in a product: 2^32 is far from overflow.
+const FACTORS: usize = 8 * PARALLEL;
+
+/// The sum of softplus(`x` + `y`) = ln(1 + e^(x + y)) over the elements.
+///
+/// With s = x + y, softplus(s) = max(s, 0) + ln(1 + e^-|s|); one logarithm serves the product of 32 factors.
+///
+/// **Panics** if the lengths differ.
+/// **Accuracy and cost** 3 EPSILON a term, and (16 + n / 128) EPSILON times the sum.
+#[must_use]
+#[track_caller]
+pub fn softplus_sum<T: Scalar>(level: Level, x: &[T], y: &[T]) -> T {
+    check_equal("x", x.len(), "y", y.len());
+    dispatch(level, SoftplusSum { x, y })
+}
+
+struct SoftplusSum<'a, T> {
+    x: &'a [T],
+    y: &'a [T],
+}
+
+impl<T: Scalar> Operation<T> for SoftplusSum<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> T {
+        let length = self.x.len().min(self.y.len());
+        let (x, y) = (self.x.as_ptr(), self.y.as_ptr());
+        let mut sum = lanes.zero();
+        let mut i = 0;
+        while length - i >= FACTORS * L::COUNT {
+            let mut partial = Partial::new(lanes);
+            for v in 0..FACTORS {
+                // SAFETY: i + FACTORS * COUNT <= length, which both slices have.
+                let s = unsafe {
+                    let at = i + v * L::COUNT;
+                    lanes.add(lanes.load(x.add(at)), lanes.load(y.add(at)))
+                };
+                partial.add(lanes, v % PARALLEL, s);
+            }
+            sum = lanes.add(sum, partial.total(lanes));
+            i += FACTORS * L::COUNT;
+        }
+        let mut partial = Partial::new(lanes);
+        let mut v = 0;
+        while i < length {
+            let count = L::COUNT.min(length - i);
+            // SAFETY: i + count <= length; softplus(-inf) adds nothing.
+            let s = unsafe {
+                let x = load_padded(lanes, x.add(i), count, -T::INFINITY);
+                lanes.add(x, lanes.load_first(y.add(i), count))
+            };
+            partial.add(lanes, v % PARALLEL, s);
+            v += 1;
+            i += count;
+        }
+        lanes.sum(lanes.add(sum, partial.total(lanes)))
+    }
+}
+
+/// The two parts of softplus, summed and multiplied over up to `FACTORS` vectors.
+struct Partial<L: Lanes> {
+    /// Sums of max(s, 0).
+    positive: [L::Vector; PARALLEL],
+    /// Products of 1 + e^-|s|.
+    product: [L::Vector; PARALLEL],
+}
+
+impl<L: Lanes> Partial<L> {
+    #[inline(always)]
+    fn new(lanes: L) -> Self {
+        Self { positive: [lanes.zero(); PARALLEL], product: [lanes.constant(1.0); PARALLEL] }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, lanes: L, j: usize, s: L::Vector) {
+        self.positive[j] = lanes.add(self.positive[j], lanes.max(s, lanes.zero()));
+        // p (1 + e) = p + p e, rounded once.
+        self.product[j] = lanes.mul_add(self.product[j], tail(lanes, s), self.product[j]);
+    }
+
+    #[inline(always)]
+    fn total(self, lanes: L) -> L::Vector {
+        let [p0, p1, p2, p3] = self.positive;
+        let [q0, q1, q2, q3] = self.product;
+        let logarithm = ln_lanes(lanes, lanes.mul(lanes.mul(q0, q1), lanes.mul(q2, q3)));
+        lanes.add(lanes.add(lanes.add(p0, p1), lanes.add(p2, p3)), logarithm)
+    }
+}
+
+/// The sum of softplus(`to` x) - softplus(`from` x) over the elements: what annealing from one inverse temperature
+/// to another adds to a log weight.
+///
+/// Nothing cancels where `to` is close to `from`, as it does in the difference of two sums.
+///
+/// **Panics** unless 0 <= `from` <= `to`.
+/// **Accuracy and cost** 10 EPSILON times the size of a term, and as [`sum`](super::sum()), if `to` - `from` is exact,
+/// as it is from `from` = `to` / 2 up.
+#[must_use]
+#[track_caller]
+pub fn softplus_rise<T: Scalar>(level: Level, from: T, to: T, x: &[T]) -> T {
+    assert!(T::ZERO <= from && from <= to, "softplus_rise: from {from} to {to}: must rise from 0 or more");
+    dispatch(level, SoftplusRise { from, step: to - from, x })
+}
+
+struct SoftplusRise<'a, T> {
+    from: T,
+    step: T,
+    x: &'a [T],
+}
+
+impl<T: Scalar> Operation<T> for SoftplusRise<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> T {
+        let rises = Rises { from: self.from, step: self.step, x: self.x.as_ptr() };
+        // SAFETY: the slice has that length.
+        unsafe { total(lanes, rises, self.x.len()) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Rises<T> {
+    from: T,
+    step: T,
+    x: *const T,
+}
+
+impl<T: Scalar> Terms<T> for Rises<T> {
+    #[inline(always)]
+    unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
+        // SAFETY: the caller owes COUNT elements from i on.
+        let x = unsafe { lanes.load(self.x.add(i)) };
+        lanes.add(sum, softplus_rise_lanes(lanes, lanes.splat(self.from), lanes.splat(self.step), x))
+    }
+
+    #[inline(always)]
+    unsafe fn add_first<L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        sum: L::Vector,
+        i: usize,
+        count: usize,
+    ) -> L::Vector {
+        // SAFETY: the caller owes `count` elements from i on; the others are 0, which does not rise.
+        let x = unsafe { lanes.load_first(self.x.add(i), count) };
+        lanes.add(sum, softplus_rise_lanes(lanes, lanes.splat(self.from), lanes.splat(self.step), x))
+    }
+}

@@ -1,0 +1,442 @@
+//! Are the products with bits the sums that they stand for, at every level?
+
+#[path = "support/guard.rs"]
+mod guard;
+
+use equilibria_kernels::binary::{
+    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, add_rows, list_changes, list_occurrences,
+    list_states, pack_states, panel_units, panels, sample, transpose_states, transpose_tile, unpack_states,
+    update_tile,
+};
+use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
+use equilibria_kernels::{Level, Scalar};
+use guard::GuardedBuffer;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+fn noise<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
+    (0..len).map(|_| T::from_f64((generator.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)).collect()
+}
+
+/// Words whose first `units` bits are on with this probability.
+fn words(len: usize, units: usize, probability: f64, seed: u64) -> Vec<u64> {
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut bit = || u64::from((generator.next_u64() as f64) < probability * u64::MAX as f64);
+    (0..len).map(|_| (0..units).fold(0, |word, place| word | bit() << place)).collect()
+}
+
+fn is_on(word: u64, place: usize) -> bool {
+    word >> place & 1 == 1
+}
+
+/// Owned lists.
+struct Lists<T> {
+    starts: Vec<u32>,
+    order: Vec<u32>,
+    offsets: Vec<u32>,
+    factors: Vec<T>,
+}
+
+impl<T: Scalar> Lists<T> {
+    /// Room for `rows` rows of `most` entries, filled with what must not be read.
+    fn new(rows: usize, most: usize) -> Self {
+        let room = SparseMut::<T>::room(rows, most);
+        Self {
+            starts: vec![u32::MAX; rows + 1],
+            order: vec![u32::MAX; rows],
+            offsets: vec![u32::MAX; room],
+            factors: vec![T::from_f64(f64::NAN); room],
+        }
+    }
+
+    fn write(&mut self) -> SparseMut<'_, T> {
+        SparseMut {
+            starts: &mut self.starts,
+            order: &mut self.order,
+            offsets: &mut self.offsets,
+            factors: &mut self.factors,
+        }
+    }
+
+    fn read(&self) -> SparseRows<'_, T> {
+        SparseRows {
+            starts: &self.starts,
+            order: &self.order,
+            offsets: &self.offsets,
+            factors: &self.factors,
+        }
+    }
+
+    /// Whether `order` has all rows, by rising length.
+    fn is_ordered(&self) -> bool {
+        let length = |&row: &u32| self.row(row as usize).len();
+        let mut rows = self.order.clone();
+        rows.sort_unstable();
+        self.order.iter().map(length).is_sorted()
+            && rows.iter().enumerate().all(|(i, &row)| i == row as usize)
+    }
+
+    /// Offset and factor of the entries of a row.
+    fn row(&self, row: usize) -> Vec<(u32, f64)> {
+        let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
+        entries.map(|e| (self.offsets[e], self.factors[e].to_f64())).collect()
+    }
+}
+
+fn check_state_lists<T: Scalar>(level: Level) {
+    for (panels, stride, first, rows) in
+        [(1, 1, 0, 1), (3, 5, 0, 5), (2, 7, 3, 4), (4, 6, 5, 1), (0, 3, 0, 0)]
+    {
+        let (from, to) = (words(panels * stride, 64, 0.3, 1), words(panels * stride, 64, 0.6, 2));
+        let (from, to) = (from.get(first..).unwrap_or(&[]), to.get(first..).unwrap_or(&[]));
+        let mut lists = Lists::<T>::new(rows, panels * 64);
+        let check = |lists: &Lists<T>, factor: &dyn Fn(u64, u64, usize) -> f64| {
+            for row in 0..rows {
+                let mut expected = Vec::new();
+                for panel in 0..panels {
+                    let (then, now) = (from[panel * stride + row], to[panel * stride + row]);
+                    for sign in [1.0, -1.0] {
+                        let places = (0..64).filter(|&j| factor(then, now, j) == sign);
+                        expected.extend(places.map(|j| ((panel * 10_000 + 64 * j) as u32, sign)));
+                    }
+                }
+                assert_eq!(lists.row(row), expected, "{}, row {row} of {rows}", level.name());
+            }
+            assert!(lists.is_ordered(), "{:?}", lists.order);
+        };
+        list_states(level, to, stride, rows, 10_000, lists.write());
+        check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
+        list_changes(level, [from, to], stride, rows, 10_000, lists.write());
+        check(&lists, &|then, now, j| {
+            f64::from(u8::from(is_on(now, j))) - f64::from(u8::from(is_on(then, j)))
+        });
+    }
+}
+
+#[test]
+fn lists_hold_the_active_units_and_the_changes() {
+    for level in Level::available() {
+        check_state_lists::<f32>(level);
+        check_state_lists::<f64>(level);
+    }
+}
+
+fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: bool) {
+    let bits = |rows: usize, seed: u64| -> Vec<u64> {
+        let in_block = |block: usize| (rows - block * 64).min(64);
+        (0..panels(rows)).flat_map(|block| words(64, in_block(block), 0.3, seed + block as u64)).collect()
+    };
+    let (positive, negative) = (bits(rows[0], 20), bits(rows[1], 30));
+    let since = if differ { &positive[..] } else { &[] };
+    let mut lists = Lists::<T>::new(64, positive.len() + negative.len());
+    let factors = [T::from_f64(0.25), T::from_f64(-0.5)];
+    let occurrences = Occurrences { positive: &positive, negative: &negative, since, rows: rows[0], factors };
+    list_occurrences(level, occurrences, lists.write());
+    for unit in 0..64 {
+        let on = |bits: &[u64], row: usize| f64::from(u8::from(is_on(bits[row / 64 * 64 + unit], row % 64)));
+        let mut expected: Vec<(u32, f64)> = Vec::new();
+        expected.extend((0..rows[0]).map(|row| ((row * 64) as u32, 0.25 * on(&positive, row))));
+        expected.extend((0..rows[1]).map(|row| {
+            let then = if differ { on(&positive, row) } else { 0.0 };
+            (((rows[0] + row) * 64) as u32, -0.5 * (on(&negative, row) - then))
+        }));
+        expected.retain(|&(_, factor)| factor != 0.0);
+        let mut found = lists.row(unit);
+        found.sort_by_key(|&(offset, _)| offset);
+        assert_eq!(found, expected, "{} {rows:?} {differ}, unit {unit}", level.name());
+    }
+    assert!(lists.is_ordered(), "{:?}", lists.order);
+}
+
+#[test]
+fn lists_hold_the_rows_in_which_a_unit_is_on() {
+    for level in Level::available() {
+        for (rows, differ) in
+            [([1, 1], true), ([10, 64], false), ([65, 65], true), ([100, 3], false), ([0, 130], false)]
+        {
+            check_occurrence_lists::<f32>(level, rows, differ);
+            check_occurrence_lists::<f64>(level, rows, differ);
+        }
+    }
+}
+
+fn check_packing<T: Scalar>(level: Level) {
+    for units in [1, 7, 16, 63, 64, 65, 130, 784] {
+        for rows in [1, 3] {
+            let mut states = GuardedBuffer::<T>::at_end(rows * units);
+            for (state, x) in states.iter_mut().zip(noise::<f64>(rows * units, units as u64)) {
+                *state = if x > 0.2 { T::ONE } else { T::ZERO };
+            }
+            let mut packed = vec![u64::MAX; panels(units) * rows];
+            assert!(pack_states(level, &states, units, &mut packed));
+            for (i, &state) in states.iter().enumerate() {
+                let (row, unit) = (i / units, i % units);
+                assert_eq!(is_on(packed[unit / 64 * rows + row], unit % 64), state == T::ONE);
+            }
+            let last = (panels(units) - 1) * rows;
+            let used = panel_units(units, panels(units) - 1);
+            assert!(
+                packed[last..].iter().all(|word| used == 64 || word >> used == 0),
+                "bits beyond the last"
+            );
+            let mut back = vec![T::from_f64(7.0); rows * units];
+            unpack_states(&packed, units, &mut back);
+            assert_eq!(back[..], states[..]);
+            for other in [0.5, -1.0, 1e-30, f64::NAN, f64::INFINITY] {
+                states[units / 2] = T::from_f64(other);
+                assert!(!pack_states(level, &states, units, &mut packed), "{other} taken for 0 or 1");
+                assert_eq!(is_on(packed[units / 2 / 64 * rows], units / 2 % 64), other > 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn states_pack_and_unpack() {
+    for level in Level::available() {
+        check_packing::<f32>(level);
+        check_packing::<f64>(level);
+    }
+}
+
+#[test]
+fn transposed_states_say_in_which_rows_a_unit_is_on() {
+    for rows in [1, 10, 63, 64, 65, 100, 200] {
+        let states = words(rows, 64, 0.4, rows as u64);
+        let mut transposed = vec![u64::MAX; panels(rows) * 64];
+        transpose_states(&states, &mut transposed);
+        for (block, units) in transposed.chunks(64).enumerate() {
+            for (unit, &word) in units.iter().enumerate() {
+                for place in 0..64 {
+                    let expected = states.get(block * 64 + place).is_some_and(|&row| is_on(row, unit));
+                    assert_eq!(
+                        is_on(word, place),
+                        expected,
+                        "{rows} rows, block {block}, unit {unit}, {place}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Lists with entries all over `weights` weights.
+fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) -> Lists<T> {
+    let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut below = |limit: usize| (generator.next_u64() % limit as u64) as usize;
+    let order = (0..rows as u32).rev().collect();
+    let mut lists = Lists { starts: vec![0], order, offsets: Vec::new(), factors: Vec::new() };
+    for _ in 0..rows {
+        for _ in 0..below(most + 1) {
+            lists.offsets.push(below(weights - PANEL + 1) as u32);
+            lists.factors.push(T::from_f64([1.0, -1.0, 0.375][below(3)]));
+        }
+        lists.starts.push(lists.offsets.len() as u32);
+    }
+    // The last 64 weights, too.
+    lists.offsets.push((weights - PANEL) as u32);
+    lists.factors.push(T::ONE);
+    *lists.starts.last_mut().unwrap() += u32::from(rows > 0);
+    lists
+}
+
+fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize) {
+    let mut weights = GuardedBuffer::<T>::at_end(5000);
+    weights.copy_from_slice(&noise(5000, 1));
+    let lists = random_lists::<T>(rows, most, 5000, 2);
+    let start = noise::<T>(rows * PANEL, 4);
+    for from_zero in [true, false] {
+        let mut sums = GuardedBuffer::copy_of(&start, true);
+        add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
+        for (at, (&found, &start)) in sums.iter().zip(&start).enumerate() {
+            let (row, column) = (at / PANEL, at % PANEL);
+            if column >= columns.div_ceil(16) * 16 {
+                assert_eq!(found, start, "column {column} of {columns} was touched");
+                continue;
+            }
+            let start = if from_zero { 0.0 } else { start.to_f64() };
+            let terms = lists.row(row).into_iter();
+            let terms = terms.map(|(offset, factor)| factor * weights[offset as usize + column].to_f64());
+            let (sum, size) = terms.fold((start, start.abs()), |(sum, size), x| (sum + x, size + x.abs()));
+            let (error, bound) = ((found.to_f64() - sum).abs(), size * T::EPSILON.to_f64() * 8.0);
+            assert!(
+                error <= bound,
+                "{} rows {rows} columns {columns}, row {row} column {column}: off by {error}",
+                level.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn lists_are_added_up() {
+    for level in Level::available() {
+        for (rows, most, columns) in [
+            (0, 3, 64),
+            (1, 0, 64),
+            (1, 1, 1),
+            (5, 40, 16),
+            (7, 9, 17),
+            (4, 3, 36),
+            (9, 70, 52),
+            (10, 200, 64),
+        ] {
+            check_rows::<f32>(level, rows, most, columns);
+            check_rows::<f64>(level, rows, most, columns);
+        }
+    }
+}
+
+#[test]
+fn offsets_beyond_the_weights_are_not_followed() {
+    for level in Level::available() {
+        let mut weights = GuardedBuffer::<f32>::at_end(PANEL);
+        weights.fill(2.0);
+        let lists = Lists { starts: vec![0, 1], order: vec![0], offsets: vec![u32::MAX], factors: vec![1.5] };
+        let mut sums = [0.0; PANEL];
+        add_rows(level, &weights, lists.read(), true, PANEL, &mut sums);
+        assert_eq!(sums, [3.0; PANEL]);
+    }
+}
+
+fn check_sampling<T: Scalar>(level: Level, units: usize, scale: f64, bias: &[T]) {
+    let rows = 9;
+    let sums: Vec<T> = noise::<T>(rows * PANEL, units as u64).iter().map(|&x| x * T::from_f64(6.0)).collect();
+    let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(level, 5);
+    let (mut expected_generator, mut fresh) = (generator.clone(), generator.clone());
+    let mut probabilities = vec![T::from_f64(-1.0); rows * PANEL];
+    let (mut states, mut again) = (vec![0; rows], vec![u64::MAX; rows]);
+    let scale_here = T::from_f64(scale);
+    sample(level, &mut generator, &sums, scale_here, bias, Some(&mut probabilities), &mut states);
+    sample(level, &mut fresh, &sums, scale_here, bias, None, &mut again);
+    assert_eq!(states, again, "states depend on whether probabilities are asked for");
+    for (row, &state) in states.iter().enumerate() {
+        let logit = |j: usize| T::from_f64(sums[row * PANEL + j].to_f64() * scale + bias[j].to_f64());
+        let mut p: Vec<T> = (0..units).map(logit).collect();
+        let mut drawn = vec![T::ZERO; units];
+        bernoulli_in_place(level, &mut expected_generator, &mut p, &mut drawn);
+        for (j, (&p, drawn)) in p.iter().zip(drawn).enumerate() {
+            let found = probabilities[row * PANEL + j];
+            let error = (found.to_f64() - p.to_f64()).abs();
+            assert!(error <= 8.0 * T::EPSILON.to_f64() * p.to_f64(), "{found}, not {p}");
+            if found == p {
+                assert_eq!(is_on(state, j), drawn == T::ONE, "row {row}, unit {j}");
+            }
+        }
+        assert!(units == 64 || state >> units == 0, "a unit beyond the last is on");
+    }
+    assert_eq!(generator, expected_generator, "draws of {units} units");
+}
+
+#[test]
+fn panels_are_sampled_as_slices_are() {
+    for level in Level::available() {
+        for units in [1, 5, 16, 17, 40, 63, 64] {
+            for (scale, spread) in [(1.0, 0.0), (0.25, 1.0)] {
+                let bias = |x: f64| noise::<f64>(units, 11).into_iter().map(move |b| b * x);
+                let single: Vec<f32> = bias(spread).map(|b| b as f32).collect();
+                check_sampling::<f32>(level, units, scale, &single);
+                check_sampling::<f64>(level, units, scale, &bias(spread).collect::<Vec<f64>>());
+            }
+        }
+    }
+}
+
+fn check_update<T: Scalar>(level: Level, rows: usize, units: usize, columns: usize, momentum: f64) {
+    let values = noise::<T>(rows * PANEL, 7);
+    let lists = random_lists::<T>(64, 30, rows * PANEL, 8);
+    let (old_weight, old_velocity) = (noise::<T>(TILE, 50), noise::<T>(TILE, 51));
+    let mut weight = GuardedBuffer::copy_of(&old_weight, true);
+    let mut velocity = GuardedBuffer::copy_of(&old_velocity, true);
+    if momentum == 0.0 {
+        velocity.fill(T::from_f64(f64::NAN));
+    }
+    let mut transposed = GuardedBuffer::<T>::at_end(TILE);
+    let shrink = 0.01;
+    let step = Step { momentum: T::from_f64(momentum), shrink: T::from_f64(shrink) };
+    let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
+    assert!(update_tile(level, lists.read(), &values, step, units, columns, tile));
+    for i in 0..units {
+        for j in 0..columns {
+            let at = i * PANEL + j;
+            let terms = lists.row(i).into_iter();
+            let gradient: f64 = terms.map(|(offset, x)| x * values[offset as usize + j].to_f64()).sum();
+            let kept = if momentum == 0.0 { 0.0 } else { momentum * old_velocity[at].to_f64() };
+            let right = kept + gradient - shrink * old_weight[at].to_f64();
+            let bound = 256.0 * T::EPSILON.to_f64();
+            assert!((velocity[at].to_f64() - right).abs() < bound, "velocity ({i}, {j}) {}", velocity[at]);
+            let right = old_weight[at].to_f64() + right;
+            assert!((weight[at].to_f64() - right).abs() < bound, "weight ({i}, {j})");
+            assert_eq!(transposed[j * PANEL + i], weight[at], "transposed ({i}, {j})");
+        }
+    }
+    assert_eq!(weight[units * PANEL..], old_weight[units * PANEL..], "rows beyond {units}");
+}
+
+#[test]
+fn a_tile_learns_what_its_lists_say() {
+    for level in Level::available() {
+        for (rows, units, columns, momentum) in
+            [(1, 1, 1, 0.0), (10, 64, 20, 0.5), (100, 64, 64, 0.9), (65, 16, 52, 0.0), (200, 33, 48, 0.5)]
+        {
+            check_update::<f32>(level, rows, units, columns, momentum);
+            check_update::<f64>(level, rows, units, columns, momentum);
+        }
+    }
+}
+
+#[test]
+fn a_weight_that_is_not_finite_is_reported() {
+    for level in Level::available() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 63, 64, TILE - 1] {
+                let (mut weight, mut velocity, mut transposed) =
+                    (vec![0.0; TILE], vec![0.0; TILE], vec![0.0; TILE]);
+                weight[place] = bad;
+                let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
+                let order: [u32; 64] = std::array::from_fn(|i| i as u32);
+                let nothing = SparseRows { starts: &[0; 65], order: &order, offsets: &[], factors: &[] };
+                let step = Step { momentum: 0.0, shrink: 0.0 };
+                let finite = update_tile(level, nothing, &[], step, 64, 64, tile);
+                assert!(!finite, "{bad} at {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_are_transposed() {
+    for level in Level::available() {
+        let from = noise::<f32>(TILE, 60);
+        let mut to = vec![0.0; TILE];
+        transpose_tile(level, &from, &mut to);
+        assert!((0..TILE).all(|at| to[at % 64 * 64 + at / 64] == from[at]));
+    }
+}
+
+#[test]
+#[should_panic = "lists of 2 entries in 2 offsets and 1 factors"]
+fn lists_that_end_beyond_their_entries_panic() {
+    let lists = SparseRows { starts: &[0, 2], order: &[0], offsets: &[0, 0], factors: &[1.0_f32] };
+    add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
+}
+
+#[test]
+#[should_panic = "2 starts, 1 places, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
+fn lists_without_room_panic() {
+    let lists = SparseMut {
+        starts: &mut [0; 2],
+        order: &mut [0],
+        offsets: &mut [0; 79],
+        factors: &mut [0.0_f32; 80],
+    };
+    list_states(Level::PORTABLE, &[0], 1, 1, 64, lists);
+}
+
+#[test]
+#[should_panic = "an order of 1 for 1 rows"]
+fn orders_that_lead_beyond_the_rows_panic() {
+    let lists = SparseRows { starts: &[0, 0], order: &[1], offsets: &[], factors: &[0.0_f32; 0] };
+    add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
+}

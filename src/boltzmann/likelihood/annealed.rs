@@ -1,0 +1,399 @@
+//! Annealed estimates of ln Z and of ln P(v): forward, from a model that is solved to the machine, and in reverse,
+//! from an image to the model that is solved.
+//!
+//! ## The path
+//! The **base-rate model** has the visible biases a that give each unit its mean in the data, and no weights.
+//! Between it (beta = 0) and the machine (beta = 1) lie
+//!
+//! ```text
+//! p_beta(v, h) = q_beta(v, h) / Z_beta,   q_beta(v, h) = exp((1 - beta) a v + beta (b v + c h + v W h)).
+//! ```
+//!
+//! With x = c + v W, summing out h as in any restricted machine gives
+//!
+//! ```text
+//! ln q_beta(v) = ((1 - beta) a + beta b) v + sum over j of softplus(beta x_j),      - F(v) at beta = 1,
+//! Z_beta       = 2^hidden * prod over i of (1 + e^(a_i)) at beta = 0: Z_0,           Z at beta = 1,
+//! ```
+//!
+//! and a Gibbs step, which leaves p_beta as it is:
+//!
+//! ```text
+//! P(h_j = 1 | v) = sigmoid(beta x_j),   P(v_i = 1 | h) = sigmoid((1 - beta) a_i + beta (b_i + (h W')_i)).
+//! ```
+//!
+//! From here on the index is that of a step: T_k is this Gibbs step, q_k is q, at beta_k, 0 = beta_0 < ... < beta_K =
+//! 1. As h is drawn from v and v' from h by the same joint distribution, T_k is in detailed balance:
+//!
+//! ```text
+//! q_k(v) T_k(v' | v) = q_k(v') T_k(v | v').
+//! ```
+//!
+//! ## Forward: annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)
+//! Draw v_0 from p_0, which is exact, then v_1 by T_1, ..., v_(K-1) by T_(K-1), and weigh the chain by
+//!
+//! ```text
+//! w = prod over k = 0 .. K-1 of q_(k+1)(v_k) / q_k(v_k).
+//! ```
+//!
+//! Its mean is Z / Z_0, because summing out the first state leaves a sum of the same form:
+//!
+//! ```text
+//!   sum over v_0 of p_0(v_0) [q_1(v_0) / q_0(v_0)] T_1(v_1 | v_0)
+//!     = (1 / Z_0) sum over v_0 of q_1(v_0) T_1(v_1 | v_0) = q_1(v_1) / Z_0       by the balance;
+//! times q_2(v_1) / q_1(v_1) it is q_2(v_1) / Z_0, and so on until
+//!   sum over v_(K-1) of q_K(v_(K-1)) / Z_0 = Z / Z_0.
+//! ```
+//!
+//! So over chains
+//!
+//! ```text
+//! ln Z ~ ln Z_0 + ln mean w,   with relative standard error  s / (mean w sqrt(chains)),   s^2 the variance of w,
+//! ```
+//!
+//! and the interval of the paper is ln(Z +- 3 standard errors of Z). Z is unbiased; ln Z, a concave function of it,
+//! is too small on average, and by much if chains miss a mode of the machine, of which no weight then tells. **So
+//! the forward estimate flatters the machine.**
+//!
+//! ## Reverse (Burda, Grosse & Salakhutdinov 2015: RAISE)
+//! What the forward chain draws, with one more step T_K at the end, is itself a model of images, the *annealed
+//! model*
+//!
+//! ```text
+//! p_ann(v_K) = sum over v_0 .. v_(K-1) of p_0(v_0) T_1(v_1 | v_0) ... T_K(v_K | v_(K-1)),
+//! ```
+//!
+//! and the better the path, the closer to p. Estimate the sum by importance sampling: from the image v_K = v walk
+//! backwards, v_(K-1) by T_K, ..., v_0 by T_1. The ratio of the term to the probability of the walk is, by the
+//! balance,
+//!
+//! ```text
+//! p_0(v_0) prod over k = 1 .. K of T_k(v_k | v_(k-1)) / T_k(v_(k-1) | v_k)
+//!     = p_0(v_0) prod over k = 1 .. K of q_k(v_k) / q_k(v_(k-1))
+//!     = (q_K(v_K) / Z_0) prod over k = 0 .. K-1 of q_k(v_k) / q_(k+1)(v_k).
+//! ```
+//!
+//! Its mean is p_ann(v), hence by Jensen's inequality the mean of its logarithm,
+//!
+//! ```text
+//! ln p(v) ~ - F(v) - ln Z_0 - sum over k of ln [q_(k+1)(v_k) / q_k(v_k)],
+//! ```
+//!
+//! is at most ln p_ann(v): a stochastic lower bound, on average over walks, which several walks an image, averaged
+//! inside the logarithm, make tighter. How p_ann compares with p is another matter. Averaged over images that the
+//! machine itself draws, ln p_ann is below ln p (Gibbs' inequality). So **the reverse estimate is conservative for
+//! images such as the machine draws**; for a machine that has learned, these are its data. Of a machine that has not,
+//! annealed in few steps, the annealed model, still close to the base rate of the data, may find the data more
+//! probable than the machine does. A chain's sum is the forward one with the opposite sign, and the same code
+//! computes both.
+//!
+//! Where both agree, both are close to the truth. Where they differ by more than [`LARGEST_GAP`], neither is to be
+//! trusted: the gap is the truth about the estimate.
+//!
+//! ## Arithmetic
+//! v W is computed once a step: it gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
+//! next hidden states. Weights are added in f64. softplus(beta' x) - softplus(beta x) is computed as such
+//! ([`softplus_rise`](equilibria_kernels::reduce::softplus_rise)), because with beta' - beta = 1e-5 the difference
+//! of two sums has no digit left in f32. All chains take a step together; each draws from a stream of its own, so
+//! that neither threads nor the other chains change it.
+//!
+//! `tests/boltzmann/likelihood.rs` checks both against enumeration, with error bars, and that a wrong machine
+//! fails.
+
+mod schedule;
+mod walkers;
+
+pub use schedule::Schedule;
+
+use super::log_sum::LogSum;
+use super::minus_free_energies;
+use crate::boltzmann::Rbm;
+use crate::boltzmann::rbm::bias_of_mean;
+use crate::rng::Stream;
+use crate::tensor::Element;
+use crate::{Error, Result};
+use alloc::vec::Vec;
+use walkers::{Rise, Walkers};
+
+/// The difference between forward and reverse estimate from which on neither is to be trusted; nats.
+pub const LARGEST_GAP: f64 = 2.0;
+
+/// Chains that step together: enough for a matrix product, few enough for their states to stay in cache.
+const TOGETHER: usize = 128;
+
+/// The path from the base-rate model to a machine.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, likelihood::annealed::{Annealing, Schedule}};
+/// use equilibria::rng::Stream;
+/// let mean = [0.1, 0.5, 0.9];
+/// let model = Rbm::<f32>::new(&mean, 20, Stream::named(1, "init"))?;
+/// let schedule: Schedule = "0.9/0.1,1/0.01".parse()?;
+/// let annealing = Annealing::new(&model, &mean, &schedule)?;
+/// let stream = Stream::named(1, "evaluate");
+/// let forward = annealing.forward(100, stream.substream(0), |_| ())?;
+/// let reverse = annealing.reverse(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 5, stream.substream(1), |_| ())?;
+/// assert!((reverse.log_partition().0 - forward.log_partition).abs() < 0.1);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Annealing<'a, T: Element> {
+    model: &'a Rbm<T>,
+    /// a.
+    base_rate: Vec<T>,
+    /// beta, from 0 to 1.
+    inverse_temperatures: Vec<T>,
+}
+
+/// What annealing forward says about ln Z.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forward {
+    /// The estimate of ln Z; nats.
+    pub log_partition: f64,
+    /// The standard error of Z relative to Z, which is that of ln Z while it is small; nats.
+    pub standard_error: f64,
+    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors); the first is -inf if the difference is not
+    /// positive.
+    pub interval: [f64; 2],
+    /// (sum w)^2 / sum w^2: as many chains of equal weight would tell as much. Close to 1, it says that a single chain
+    /// decided.
+    pub effective_samples: f64,
+}
+
+/// What annealing in reverse says about images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reverse {
+    /// The estimate of ln p(v) for each image, on average below it for images such as the machine draws; nats.
+    pub log_likelihoods: Vec<f64>,
+    /// - F(v) = ln p(v) + ln Z for each image, exact; nats.
+    pub minus_free_energies: Vec<f64>,
+}
+
+impl<'a, T: Element> Annealing<'a, T> {
+    /// The path to `model` from the base-rate model of data with this mean.
+    ///
+    /// Means are kept 0.001 from 0 and 1, so that no state of a visible unit is impossible at the start.
+    ///
+    /// **Shapes** `visible_mean` (visible), each in [0, 1].
+    /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] for a mean outside [0, 1].
+    pub fn new(model: &'a Rbm<T>, visible_mean: &[f32], schedule: &Schedule) -> Result<Self> {
+        if visible_mean.len() != model.visible() {
+            return Err(Error::ShapeMismatch {
+                operation: "means of the data and visible units of the model",
+                expected: [model.visible()].to_vec(),
+                found: [visible_mean.len()].to_vec(),
+            });
+        }
+        if let Some(mean) = visible_mean.iter().find(|mean| !(0.0..=1.0).contains(*mean)) {
+            return Err(Error::invalid(alloc::format!("a mean of {mean}"), "means are from 0 to 1"));
+        }
+        Ok(Self {
+            model,
+            base_rate: visible_mean.iter().copied().map(bias_of_mean).collect(),
+            inverse_temperatures: schedule.inverse_temperatures().iter().map(|&b| T::from_f64(b)).collect(),
+        })
+    }
+
+    /// ln Z_0, of the base-rate model.
+    fn base_log_partition(&self) -> f64 {
+        let softplus = |&a: &T| {
+            let a = a.to_f64();
+            a.max(0.0) + libm::log1p(libm::exp(-a.abs()))
+        };
+        self.model.hidden() as f64 * core::f64::consts::LN_2
+            + self.base_rate.iter().map(softplus).sum::<f64>()
+    }
+
+    /// Estimates ln Z from `chains` chains.
+    ///
+    /// `progress` is called after each step with the number of chains that took it; of chains x steps of the
+    /// schedule in all.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for fewer than 2 chains: the error bar is their spread.
+    /// **Randomness** Chain i from `stream.substream(i)`: visible + hidden uniform numbers a step.
+    /// **Accuracy and cost** The weight of a chain is rounded by some 1e-4 nats in f32; the spread of the weights is
+    /// what counts, and is in the result. chains x steps x visible x hidden x 2 multiply-adds and chains x steps x
+    /// (visible + 3 hidden) elementary functions. Bit-identical for every number of threads; steps allocate nothing.
+    /// **Source** Neal 2001; Salakhutdinov & Murray 2008.
+    pub fn forward(&self, chains: usize, stream: Stream, mut progress: impl FnMut(u64)) -> Result<Forward> {
+        if chains < 2 {
+            return Err(Error::invalid(
+                alloc::format!("{chains} annealed chains"),
+                "at least 2 are needed: the error bar is their spread",
+            ));
+        }
+        let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(TOGETHER));
+        let mut log_weights = Vec::with_capacity(chains);
+        while log_weights.len() < chains {
+            let first = log_weights.len();
+            let batch = first..chains.min(first + TOGETHER);
+            walkers.start(batch.map(|chain| stream.substream(chain as u64)));
+            self.anneal(&mut walkers, &mut progress);
+            log_weights.extend(walkers.log_weights());
+        }
+        Ok(Forward::from_weights(self.base_log_partition(), &log_weights))
+    }
+
+    /// From the base-rate model to the machine.
+    fn anneal(&self, walkers: &mut Walkers<'_, T>, progress: &mut impl FnMut(u64)) {
+        walkers.sample_base_rate();
+        for pair in self.inverse_temperatures.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            // No state is needed once there is no factor left to weigh it by.
+            let next = (to < T::ONE).then_some(to);
+            walkers.see_visible(Some(Rise { from, to, sign: 1.0 }), next);
+            if let Some(beta) = next {
+                walkers.see_hidden(beta);
+            }
+            progress(walkers.len() as u64);
+        }
+    }
+
+    /// Estimates ln p(v) of images, each from `chains` chains.
+    ///
+    /// `progress` as of [`Annealing::forward`], of images x chains x steps.
+    ///
+    /// **Shapes** `images` (rows, visible), each 0 or 1.
+    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images or
+    /// chains.
+    /// **Randomness** Chain c of image i from `stream.substream(i).substream(c)`, as many numbers as forward.
+    /// **Accuracy and cost** As [`Annealing::forward`], images x chains for chains.
+    /// **Source** Burda, Grosse & Salakhutdinov 2015.
+    pub fn reverse(
+        &self,
+        images: &[T],
+        chains: usize,
+        stream: Stream,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Reverse> {
+        let visible = self.model.visible();
+        let rows = images.len() / visible;
+        if rows * visible != images.len() {
+            return Err(Error::ShapeMismatch {
+                operation: "images to anneal from",
+                expected: [rows, visible].to_vec(),
+                found: [images.len()].to_vec(),
+            });
+        }
+        let total = rows.saturating_mul(chains);
+        if total == 0 {
+            return Err(Error::invalid(
+                alloc::format!("{rows} images with {chains} chains each"),
+                "the reverse estimate needs at least 1 image and 1 chain",
+            ));
+        }
+        let mut walkers = Walkers::new(self.model, &self.base_rate, total.min(TOGETHER));
+        let mut log_weights = Vec::with_capacity(total);
+        while log_weights.len() < total {
+            let first = log_weights.len();
+            let batch = first..total.min(first + TOGETHER);
+            let stream = |row| stream.substream((row / chains) as u64).substream((row % chains) as u64);
+            walkers.start(batch.clone().map(stream));
+            walkers.place(batch.map(|row| &images[row / chains * visible..][..visible]));
+            self.anneal_back(&mut walkers, &mut progress);
+            log_weights.extend(walkers.log_weights());
+        }
+        let minus_free_energies = minus_free_energies(self.model, images);
+        let base = self.base_log_partition() + libm::log(chains as f64);
+        let estimate =
+            |(energy, weights): (&f64, &[f64])| energy - base + LogSum::of(weights.iter().copied());
+        Ok(Reverse {
+            log_likelihoods: minus_free_energies
+                .iter()
+                .zip(log_weights.chunks(chains))
+                .map(estimate)
+                .collect(),
+            minus_free_energies,
+        })
+    }
+
+    /// From the machine to the base-rate model.
+    fn anneal_back(&self, walkers: &mut Walkers<'_, T>, progress: &mut impl FnMut(u64)) {
+        walkers.see_visible(None, Some(T::ONE));
+        for pair in self.inverse_temperatures.windows(2).rev() {
+            let (from, to) = (pair[0], pair[1]);
+            walkers.see_hidden(to);
+            let next = (from > T::ZERO).then_some(from);
+            walkers.see_visible(Some(Rise { from, to, sign: -1.0 }), next);
+            progress(walkers.len() as u64);
+        }
+    }
+}
+
+impl Forward {
+    fn from_weights(base_log_partition: f64, log_weights: &[f64]) -> Self {
+        let count = log_weights.len() as f64;
+        let log_mean = LogSum::of(log_weights.iter().copied()) - libm::log(count);
+        // w / mean w.
+        let relative = || log_weights.iter().map(|weight| libm::exp(weight - log_mean));
+        let variance = relative().map(|w| (w - 1.0) * (w - 1.0)).sum::<f64>() / (count - 1.0);
+        let standard_error = libm::sqrt(variance / count);
+        let log_partition = base_log_partition + log_mean;
+        let off = |by: f64| if by > -1.0 { log_partition + libm::log1p(by) } else { f64::NEG_INFINITY };
+        Self {
+            log_partition,
+            standard_error,
+            interval: [off(-3.0 * standard_error), off(3.0 * standard_error)],
+            effective_samples: count * count / relative().map(|w| w * w).sum::<f64>(),
+        }
+    }
+}
+
+impl Reverse {
+    /// The mean estimate and its standard error over images, which is infinite for a single one; nats per image.
+    pub fn mean(&self) -> (f64, f64) {
+        mean_and_error(self.log_likelihoods.iter().copied())
+    }
+
+    /// The ln Z that the estimates imply, the mean of - F(v) - ln p(v), and its standard error over images; nats.
+    ///
+    /// On average above ln Z for images such as the machine draws. Its error is smaller than that of the mean: what
+    /// makes one image more probable than another is in F, which is exact.
+    pub fn log_partition(&self) -> (f64, f64) {
+        let pairs = self.minus_free_energies.iter().zip(&self.log_likelihoods);
+        mean_and_error(pairs.map(|(energy, likelihood)| energy - likelihood))
+    }
+}
+
+/// Mean and standard error of the mean.
+fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    if count < 2.0 {
+        return (mean, f64::INFINITY);
+    }
+    let variance = values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / (count - 1.0);
+    (mean, libm::sqrt(variance / count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_become_estimate_error_interval_and_effective_samples() {
+        // Weights 1, 2, 3 of e^500: mean 2, variance 1.
+        let weights = [0.0, core::f64::consts::LN_2, libm::log(3.0)].map(|w| w + 500.0);
+        let found = Forward::from_weights(10.0, &weights);
+        let close = |x: f64, y: f64| assert!((x - y).abs() < 1e-12 * y.abs().max(1.0), "{x}, not {y}");
+        let error = libm::sqrt(1.0 / 3.0) / 2.0;
+        close(found.log_partition, 510.0 + core::f64::consts::LN_2);
+        close(found.standard_error, error);
+        close(found.interval[0], found.log_partition + libm::log(1.0 - 3.0 * error));
+        close(found.interval[1], found.log_partition + libm::log(1.0 + 3.0 * error));
+        close(found.effective_samples, 36.0 / 14.0);
+
+        let alone = Forward::from_weights(0.0, &[-1e4, -1e4, 0.0]);
+        close(alone.effective_samples, 1.0);
+        assert_eq!(alone.interval[0], f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn means_over_images_come_with_their_error() {
+        let reverse =
+            Reverse { log_likelihoods: [-3.0, -5.0].to_vec(), minus_free_energies: [7.0, 6.0].to_vec() };
+        assert_eq!(reverse.mean(), (-4.0, 1.0));
+        assert_eq!(reverse.log_partition(), (10.5, 0.5));
+        assert_eq!(mean_and_error([2.0].into_iter()), (2.0, f64::INFINITY));
+    }
+}

@@ -1,0 +1,172 @@
+//! The inverse temperatures of annealing.
+
+use crate::{Error, Result};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::str::FromStr;
+
+/// Inverse temperatures that rise strictly from 0, the base-rate model, to 1, the machine.
+///
+/// Written as pieces `END/STEP`, each from the end of the one before, the first from 0. The default is that of
+/// Salakhutdinov & Murray 2008, `0.5/0.001,0.9/0.0001,1/0.00001`: 14,500 steps, most of them close to the machine,
+/// where its modes part.
+///
+/// ```
+/// use equilibria::boltzmann::likelihood::annealed::Schedule;
+/// assert_eq!(Schedule::default().steps(), 14_500);
+/// let schedule: Schedule = "0.5/0.25,1/0.1".parse()?;
+/// assert_eq!(schedule.inverse_temperatures()[..4], [0.0, 0.25, 0.5, 0.6]);
+/// assert!("0.5/0.1".parse::<Schedule>().is_err()); // does not reach 1
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    inverse_temperatures: Vec<f64>,
+}
+
+/// The pieces of Salakhutdinov & Murray 2008: end and step.
+const DEFAULT: [(f64, f64); 3] = [(0.5, 1e-3), (0.9, 1e-4), (1.0, 1e-5)];
+
+/// Steps that a text may ask for.
+const MOST_STEPS: f64 = 1e7;
+
+impl Schedule {
+    /// The schedule with these inverse temperatures.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] unless they rise strictly from 0 to 1.
+    pub fn new(inverse_temperatures: Vec<f64>) -> Result<Self> {
+        let ends = (inverse_temperatures.first(), inverse_temperatures.last());
+        if ends != (Some(&0.0), Some(&1.0)) {
+            let end = |end: Option<&f64>| end.map_or("nothing".to_string(), ToString::to_string);
+            return Err(Error::invalid(
+                alloc::format!("a schedule from {} to {}", end(ends.0), end(ends.1)),
+                "inverse temperatures rise from 0 to 1",
+            ));
+        }
+        let rises = |pair: &[f64]| pair[0].partial_cmp(&pair[1]) == Some(Ordering::Less);
+        match inverse_temperatures.windows(2).find(|pair| !rises(pair)) {
+            None => Ok(Self { inverse_temperatures }),
+            Some(pair) => Err(Error::invalid(
+                alloc::format!("a schedule in which {} follows {}", pair[1], pair[0]),
+                "inverse temperatures rise from 0 to 1, each above the one before",
+            )),
+        }
+    }
+
+    /// `steps` equal steps.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for 0 steps.
+    pub fn even(steps: usize) -> Result<Self> {
+        if steps == 0 {
+            return Err(Error::invalid("a schedule of 0 steps", "annealing takes at least 1 step"));
+        }
+        Self::new((0..=steps).map(|i| i as f64 / steps as f64).collect())
+    }
+
+    /// Inverse temperatures, 0 and 1 included.
+    pub fn inverse_temperatures(&self) -> &[f64] {
+        &self.inverse_temperatures
+    }
+
+    /// Steps from one inverse temperature to the next.
+    pub fn steps(&self) -> usize {
+        self.inverse_temperatures.len() - 1
+    }
+
+    /// Pieces of equal steps, by end and (about) step.
+    fn of_pieces(pieces: &[(f64, f64)]) -> Result<Self> {
+        let mut all = [0.0].to_vec();
+        let mut start = 0.0;
+        for &(end, step) in pieces {
+            let count = libm::round((end - start) / step);
+            if !(count >= 1.0 && count + all.len() as f64 <= MOST_STEPS) {
+                return Err(Error::invalid(
+                    alloc::format!("{end}/{step} after {start}"),
+                    alloc::format!("a piece rises by 1 to {MOST_STEPS} steps"),
+                ));
+            }
+            let place = |i: usize| start + (end - start) * (i as f64 / count);
+            all.extend((1..=count as usize).map(place));
+            // The end itself, not its neighbour by rounding.
+            all.pop();
+            all.push(end);
+            start = end;
+        }
+        Self::new(all)
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::of_pieces(&DEFAULT).expect("the pieces rise from 0 to 1")
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let piece = |piece: &str| {
+            let (end, step) = piece.split_once('/')?;
+            Some((end.trim().parse().ok()?, step.trim().parse().ok()?))
+        };
+        let pieces: Option<Vec<(f64, f64)>> = text.split(',').map(piece).collect();
+        let problem = || {
+            let expected = "write END/STEP[,END/STEP...] that rises from 0 to 1, such as 0.9/0.001,1/0.0001";
+            Error::invalid(alloc::format!("schedule '{text}'"), expected)
+        };
+        Self::of_pieces(&pieces.ok_or_else(problem)?).map_err(|_| problem())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schedule;
+    use alloc::string::ToString;
+    use alloc::vec;
+    use core::iter;
+
+    #[test]
+    fn the_default_is_that_of_the_paper() {
+        let schedule = Schedule::default();
+        let all = schedule.inverse_temperatures();
+        assert_eq!((all.len(), all[500], all[4500], all[14_500]), (14_501, 0.5, 0.9, 1.0));
+        let close = |i: usize, step: f64| assert!((all[i + 1] - all[i] - step).abs() < 1e-12);
+        [(0, 1e-3), (499, 1e-3), (500, 1e-4), (4499, 1e-4), (4500, 1e-5), (14_499, 1e-5)]
+            .into_iter()
+            .for_each(|(i, step)| close(i, step));
+        assert_eq!("0.5/0.001,0.9/0.0001,1/0.00001".parse(), Ok(schedule));
+    }
+
+    #[test]
+    fn schedules_that_do_not_rise_from_0_to_1_are_errors() {
+        for bad in [
+            vec![],
+            vec![0.0],
+            vec![1.0],
+            vec![0.0, 0.5],
+            vec![0.1, 1.0],
+            vec![0.0, 0.5, 0.5, 1.0],
+            vec![0.0, 0.6, 0.5, 1.0],
+            vec![0.0, f64::NAN, 1.0],
+            vec![0.0, 2.0, 1.0],
+            vec![1.0, 0.0],
+        ] {
+            let error = Schedule::new(bad.clone()).unwrap_err().to_string();
+            assert!(error.contains("rise from 0 to 1"), "{bad:?}: {error}");
+        }
+        assert!(Schedule::even(0).is_err());
+        assert_eq!(Schedule::even(2), Schedule::new(vec![0.0, 0.5, 1.0]));
+    }
+
+    #[test]
+    fn texts_that_do_not_rise_from_0_to_1_are_errors() {
+        let short =
+            ["", "1", "1/", "x/0.1", "0.5/0.1", "1.5/0.1", "0.5/0.1,0.4/0.1,1/0.1", "1/-0.1", "1/0", "1/NaN"];
+        for text in short.into_iter().chain(iter::once("1/1e-12")).chain(["1/3", "nan/0.1", "inf/0.1"]) {
+            let error = text.parse::<Schedule>().unwrap_err().to_string();
+            assert!(error.contains("END/STEP"), "{text}: {error}");
+        }
+    }
+}

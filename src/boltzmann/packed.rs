@@ -1,0 +1,105 @@
+//! A machine laid out for the binary kernels.
+
+use super::Rbm;
+use super::layer::Weights;
+use crate::aligned::Aligned;
+use crate::tensor::Element;
+use equilibria_kernels::Level;
+use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_tile};
+
+/// The weights in tiles of 64 x 64, in both orientations, and the biases.
+///
+/// Tile (q, p) holds the weights between hidden panel q and visible panel p, units beyond the last one 0. All tiles of
+/// a hidden panel are contiguous, so that one thread can learn them.
+#[derive(Debug, Clone)]
+pub(crate) struct PackedRbm<T: Element> {
+    visible: usize,
+    hidden: usize,
+    /// Row i of tile (q, p) is visible unit 64 p + i.
+    pub forward: Aligned<T>,
+    /// Row j of tile (q, p) is hidden unit 64 q + j.
+    pub backward: Aligned<T>,
+    pub visible_bias: Aligned<T>,
+    pub hidden_bias: Aligned<T>,
+}
+
+impl<T: Element> PackedRbm<T> {
+    pub fn new(model: &Rbm<T>) -> Self {
+        let (visible, hidden) = (model.visible(), model.hidden());
+        let tiles = panels(visible) * panels(hidden) * TILE;
+        let mut packed = Self {
+            visible,
+            hidden,
+            forward: Aligned::zeros(tiles),
+            backward: Aligned::zeros(tiles),
+            visible_bias: Aligned::zeros(visible),
+            hidden_bias: Aligned::zeros(hidden),
+        };
+        packed.read(model);
+        packed
+    }
+
+    /// Takes over the parameters of `model`, which has the same sizes.
+    pub fn read(&mut self, model: &Rbm<T>) {
+        pack_tiles(model.weight().data(), self.hidden, &mut self.forward);
+        for (from, to) in self.forward.chunks_exact(TILE).zip(self.backward.chunks_exact_mut(TILE)) {
+            transpose_tile(Level::detect(), from, to);
+        }
+        self.visible_bias.copy_from_slice(model.visible_bias().data());
+        self.hidden_bias.copy_from_slice(model.hidden_bias().data());
+    }
+
+    /// Gives the parameters to `model`, which has the same sizes.
+    pub fn write(&self, model: &mut Rbm<T>) {
+        let [weight, visible_bias, hidden_bias] = model.parameters_mut();
+        unpack_tiles(&self.forward, self.hidden, weight.data_mut());
+        visible_bias.data_mut().copy_from_slice(&self.visible_bias);
+        hidden_bias.data_mut().copy_from_slice(&self.hidden_bias);
+    }
+
+    pub fn visible(&self) -> usize {
+        self.visible
+    }
+
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// What leads from the visible units to the hidden panels.
+    pub fn to_hidden(&self) -> Weights<'_, T> {
+        Weights { data: &self.forward, panel_stride: panels(self.visible) * TILE, tile_stride: TILE }
+    }
+
+    /// What leads from the hidden units to the visible panels.
+    pub fn to_visible(&self) -> Weights<'_, T> {
+        Weights { data: &self.backward, panel_stride: TILE, tile_stride: panels(self.visible) * TILE }
+    }
+}
+
+/// Where row `i` of a matrix with `columns` columns lies in tiles: pairs of ranges in the row and in the tiles.
+fn places(i: usize, columns: usize, tiles: usize) -> impl Iterator<Item = [core::ops::Range<usize>; 2]> {
+    let row_tiles = tiles / TILE / panels(columns);
+    (0..panels(columns)).map(move |q| {
+        let (first, units) = (q * PANEL, panel_units(columns, q));
+        let place = (q * row_tiles + i / PANEL) * TILE + i % PANEL * PANEL;
+        [first..first + units, place..place + units]
+    })
+}
+
+/// Tiles (hidden panels, visible panels) of a matrix (visible, hidden).
+pub(crate) fn pack_tiles<T: Element>(matrix: &[T], columns: usize, tiles: &mut [T]) {
+    for (i, row) in matrix.chunks_exact(columns).enumerate() {
+        for [in_row, in_tiles] in places(i, columns, tiles.len()) {
+            tiles[in_tiles].copy_from_slice(&row[in_row]);
+        }
+    }
+}
+
+/// The reverse of [`pack_tiles`].
+pub(crate) fn unpack_tiles<T: Element>(tiles: &[T], columns: usize, matrix: &mut [T]) {
+    for (i, row) in matrix.chunks_exact_mut(columns).enumerate() {
+        for [in_row, in_tiles] in places(i, columns, tiles.len()) {
+            row[in_row].copy_from_slice(&tiles[in_tiles]);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! How probable a trained machine finds the images it learned from, and others.
+
+use super::{MONITORED, Settings, binary_images, states};
+use crate::boltzmann::Rbm;
+use crate::boltzmann::likelihood::annealed::{Annealing, LARGEST_GAP, Schedule};
+use crate::boltzmann::likelihood::{exact, minus_free_energies, pseudo_log_likelihood};
+use crate::data::{Binarisation, Digits, Images};
+use crate::rng::Stream;
+use crate::run::Progress;
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// How ln Z is found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// By enumerating the smaller layer.
+    Exact,
+    /// By annealing, forward and in reverse.
+    Annealed(Anneal),
+}
+
+/// How much annealing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anneal {
+    /// Inverse temperatures, of both estimates.
+    pub schedule: Schedule,
+    /// Chains of the forward estimate, at least 2.
+    pub chains: usize,
+    /// Test images, from the first, of the reverse estimate.
+    pub images: usize,
+    /// Chains for each of them.
+    pub chains_per_image: usize,
+}
+
+impl Default for Anneal {
+    /// 100 chains forward (Salakhutdinov & Murray 2008), and as many in reverse.
+    fn default() -> Self {
+        Self { schedule: Schedule::default(), chains: 100, images: 100, chains_per_image: 1 }
+    }
+}
+
+/// What an evaluation came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// `rbm`.
+    pub model: &'static str,
+    /// Where the data came from.
+    pub data: String,
+    /// Visible units.
+    pub visible: usize,
+    /// Hidden units.
+    pub hidden: usize,
+    /// Training images, all of which are evaluated.
+    pub train_images: usize,
+    /// Test images, all of which are evaluated.
+    pub test_images: usize,
+    /// ln Z.
+    pub log_partition: LogPartition,
+    /// The mean of ln P(image).
+    pub log_likelihood: LogLikelihood,
+    /// The mean exact pseudo-log-likelihood of the first [`MONITORED`] test images; nats per image.
+    pub pseudo_log_likelihood: f64,
+    /// What is wrong with the estimates, if something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// ln Z; nats.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum LogPartition {
+    /// As enumeration has it.
+    Exact {
+        /// ln Z.
+        exact: f64,
+    },
+    /// As annealing estimates it.
+    Annealed {
+        /// From annealed importance sampling: on average too small.
+        forward: f64,
+        /// Implied by the reverse estimate of the test images' likelihood: on average too large, if the machine draws
+        /// such images.
+        reverse: f64,
+        /// Of `forward`.
+        standard_error: f64,
+        /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors), forward.
+        interval: [f64; 2],
+        /// Chains of equal weight that would tell as much, forward.
+        effective_samples: f64,
+        /// Chains, forward.
+        chains: usize,
+        /// Of `reverse`, by the spread over images.
+        reverse_standard_error: f64,
+        /// Mean of ln P(image) over the images that were annealed in reverse, by nothing but the reverse estimate.
+        reverse_log_likelihood: f64,
+        /// Its standard error over images.
+        reverse_log_likelihood_standard_error: f64,
+        /// Test images that were annealed in reverse.
+        reverse_images: usize,
+    },
+}
+
+/// The mean log-likelihood of two sets; nats per image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LogLikelihood {
+    /// Of the training images.
+    pub train: Estimates,
+    /// Of the test images.
+    pub test: Estimates,
+}
+
+/// The mean of - F(v), which is exact, less each ln Z that there is; nats per image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimates {
+    /// By the exact ln Z.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact: Option<f64>,
+    /// By the forward estimate: on average too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward: Option<f64>,
+    /// By the reverse estimate: on average too small, if the machine draws such images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse: Option<f64>,
+}
+
+/// Evaluates `model`, trained with `settings`, on `digits`.
+///
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
+/// the monitors of training see them.
+/// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
+/// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`].
+pub fn evaluate(
+    model: &Rbm<f32>,
+    settings: &Settings,
+    digits: &Digits,
+    method: &Method,
+    seed: u64,
+    progress: &mut Progress,
+) -> Result<Evaluation> {
+    if digits.train.is_empty() || digits.test.is_empty() {
+        return Err(Error::invalid("data without images", "training and test images are needed"));
+    }
+    for images in [digits.train.images(), digits.test.images()] {
+        if images.pixels_per_image() != model.visible() {
+            return Err(Error::ShapeMismatch {
+                operation: "pixels of an image and visible units of the model",
+                expected: vec![model.visible()],
+                found: vec![images.pixels_per_image()],
+            });
+        }
+    }
+    let log_partition = match method {
+        Method::Exact => {
+            progress.start(1 << model.visible().min(model.hidden()).min(63), "states");
+            LogPartition::Exact { exact: exact::log_partition(model, |states| progress.advance(states))? }
+        }
+        Method::Annealed(anneal) => annealed(model, settings, digits, anneal, seed, progress)?,
+    };
+    progress.finish("");
+    // The streams that training and its monitors binarise from.
+    let (binarise, streams) = (settings.binarise, [settings.seed, settings.seed + 1]);
+    let test = digits.test.images();
+    let estimates =
+        |images, seed| Ok(log_partition.estimates(mean_minus_free_energy(model, images, binarise, seed)?));
+    let log_likelihood = LogLikelihood {
+        train: estimates(digits.train.images(), streams[0])?,
+        test: estimates(test, streams[1])?,
+    };
+    Ok(Evaluation {
+        model: "rbm",
+        data: digits.name.clone(),
+        visible: model.visible(),
+        hidden: model.hidden(),
+        train_images: digits.train.len(),
+        test_images: digits.test.len(),
+        warning: log_partition.warning(),
+        log_partition,
+        log_likelihood,
+        pseudo_log_likelihood: pseudo_log_likelihood(
+            model,
+            &binary_images(test, MONITORED, binarise, streams[1])?,
+        ),
+    })
+}
+
+fn annealed(
+    model: &Rbm<f32>,
+    settings: &Settings,
+    digits: &Digits,
+    anneal: &Anneal,
+    seed: u64,
+    progress: &mut Progress,
+) -> Result<LogPartition> {
+    let mean = settings.binarise.mean(digits.train.images());
+    let annealing = Annealing::new(model, &mean, &anneal.schedule)?;
+    let images = binary_images(digits.test.images(), anneal.images, settings.binarise, settings.seed + 1)?;
+    let reverse_images = images.len() / model.visible();
+    let chains = anneal.chains.saturating_add(reverse_images.saturating_mul(anneal.chains_per_image));
+    progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
+    let mut advance = |steps| progress.advance(steps);
+    let stream = Stream::named(seed, "evaluate");
+    let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
+    let reverse = annealing.reverse(&images, anneal.chains_per_image, stream.substream(1), &mut advance)?;
+    let (log_partition, reverse_standard_error) = reverse.log_partition();
+    let (reverse_log_likelihood, reverse_log_likelihood_standard_error) = reverse.mean();
+    Ok(LogPartition::Annealed {
+        forward: forward.log_partition,
+        reverse: log_partition,
+        standard_error: forward.standard_error,
+        interval: forward.interval,
+        effective_samples: forward.effective_samples,
+        chains: anneal.chains,
+        reverse_standard_error,
+        reverse_log_likelihood,
+        reverse_log_likelihood_standard_error,
+        reverse_images,
+    })
+}
+
+impl LogPartition {
+    fn estimates(&self, minus_free_energy: f64) -> Estimates {
+        let less = |log_partition| Some(minus_free_energy - log_partition);
+        match *self {
+            Self::Exact { exact } => Estimates { exact: less(exact), forward: None, reverse: None },
+            Self::Annealed { forward, reverse, .. } => {
+                Estimates { exact: None, forward: less(forward), reverse: less(reverse) }
+            }
+        }
+    }
+
+    /// A sentence if forward and reverse estimate, of the same images, differ too much.
+    fn warning(&self) -> Option<String> {
+        let Self::Annealed { forward, reverse, .. } = self else { return None };
+        let gap = (reverse - forward).abs();
+        (gap > LARGEST_GAP).then(|| {
+            format!(
+                "the forward and the reverse estimate differ by {gap:.1} nats an image, more than {LARGEST_GAP}: \
+                 trust neither; more steps may bring them together, unless the machine does not mix"
+            )
+        })
+    }
+}
+
+/// Images that are binary at once.
+const BLOCK: usize = 1_000;
+
+/// The mean of - F(v) over all images.
+fn mean_minus_free_energy(
+    model: &Rbm<f32>,
+    images: &Images,
+    binarise: Binarisation,
+    seed: u64,
+) -> Result<f64> {
+    let order: Vec<usize> = (0..images.len()).collect();
+    let mut out = vec![0.0; images.len().min(BLOCK) * images.pixels_per_image()];
+    let mut sum = 0.0;
+    for block in order.chunks(BLOCK) {
+        let out = &mut out[..block.len() * images.pixels_per_image()];
+        states(binarise).fill(images, block, Stream::named(seed, "binarise"), out)?;
+        sum += minus_free_energies(model, out).iter().sum::<f64>();
+    }
+    Ok(sum / images.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boltzmann::likelihood::log_likelihood;
+    use crate::run::ProgressKind;
+
+    #[test]
+    fn all_images_count_and_are_seen_as_in_training() {
+        // More than a block of training images.
+        let digits = Digits::synthetic(BLOCK + 150, 70).unwrap();
+        for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
+            let settings = Settings { binarise, seed: 5, ..Settings::default() };
+            let mean = binarise.mean(digits.train.images());
+            let model = Rbm::new(&mean, 4, Stream::named(1, "init")).unwrap();
+            let mut progress = Progress::new(ProgressKind::Quiet);
+            let found = evaluate(&model, &settings, &digits, &Method::Exact, 1, &mut progress).unwrap();
+            let LogPartition::Exact { exact } = found.log_partition else { panic!("{found:?}") };
+            for (set, seed, found) in
+                [(&digits.train, 5, found.log_likelihood.train), (&digits.test, 6, found.log_likelihood.test)]
+            {
+                let images = binary_images(set.images(), usize::MAX, binarise, seed).unwrap();
+                let right = log_likelihood(&model, &images, exact);
+                assert!((found.exact.unwrap() - right).abs() < 1e-9, "{found:?}, not {right}");
+            }
+        }
+    }
+
+    fn annealed(forward: f64, reverse: f64) -> LogPartition {
+        LogPartition::Annealed {
+            forward,
+            reverse,
+            standard_error: 0.0,
+            interval: [forward; 2],
+            effective_samples: 1.0,
+            chains: 2,
+            reverse_standard_error: 0.0,
+            reverse_log_likelihood: 0.0,
+            reverse_log_likelihood_standard_error: 0.0,
+            reverse_images: 1,
+        }
+    }
+
+    #[test]
+    fn a_gap_of_more_than_2_nats_is_a_warning() {
+        for (forward, reverse, warned) in [(10.0, 11.9, false), (10.0, 12.1, true), (12.1, 10.0, true)] {
+            let warning = annealed(forward, reverse).warning();
+            assert_eq!(warning.is_some(), warned, "{forward}, {reverse}: {warning:?}");
+        }
+        assert!(annealed(0.0, 12.0).warning().is_some_and(|text| text.contains("12.0 nats")));
+        assert_eq!(LogPartition::Exact { exact: 3.0 }.warning(), None);
+    }
+}

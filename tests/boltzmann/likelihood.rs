@@ -1,0 +1,376 @@
+//! Partition functions and likelihoods against brute force, estimates by their own error bars.
+
+use super::{all_images, assert_near, attracting, machine, rows};
+use crate::enumeration::{Enumeration, log_sum_exp};
+use equilibria::boltzmann::Rbm;
+use equilibria::boltzmann::likelihood::annealed::{Annealing, Forward, Reverse, Schedule};
+use equilibria::boltzmann::likelihood::{exact, log_likelihood, minus_free_energies};
+use equilibria::rng::Stream;
+use equilibria::tensor::Element;
+use equilibria::{Error, Tensor};
+
+/// ln Z by brute force over both layers.
+fn log_partition(exact: &Enumeration) -> f64 {
+    log_sum_exp((0..exact.visible_states()).map(|v| -exact.free_energy(v)))
+}
+
+/// Visible and hidden units and the scale of the parameters: either layer the smaller, fewer units than the table
+/// has, one block and many.
+const SIZES: [(usize, usize, f64); 9] = [
+    (1, 1, 1.0),
+    (6, 4, 1.0),
+    (4, 6, 1.0),
+    (7, 7, 2.0),
+    (3, 12, 0.3),
+    (12, 3, 3.0),
+    (9, 8, 30.0),
+    (10, 8, 0.01),
+    (8, 10, 1.0),
+];
+
+fn check_exact<T: Element>(tolerance: f64) {
+    for (seed, (visible, hidden, scale)) in (100..).zip(SIZES) {
+        let model = machine::<T>(visible, hidden, scale, seed);
+        let right = log_partition(&Enumeration::of(&model));
+        let mut states = 0;
+        let found = exact::log_partition(&model, |done| states += done).unwrap();
+        let what = format!("ln Z of {visible} x {hidden}, scale {scale}");
+        assert_near(&[found], &[right], tolerance, &what);
+        assert_eq!(states, 1 << visible.min(hidden), "{what}");
+    }
+}
+
+#[test]
+fn the_exact_partition_function_is_that_of_brute_force() {
+    check_exact::<f64>(1e-13);
+    check_exact::<f32>(2e-6);
+}
+
+/// The same machine with the layers exchanged.
+fn exchanged(model: &Rbm<f64>) -> Rbm<f64> {
+    let (many, few) = (model.visible(), model.hidden());
+    let weight = model.weight().data();
+    let transposed = (0..few).flat_map(|j| (0..many).map(move |i| weight[i * few + j])).collect();
+    let weight = Tensor::from_vec(&[few, many], transposed).unwrap();
+    Rbm::from_parameters(weight, model.hidden_bias().clone(), model.visible_bias().clone()).unwrap()
+}
+
+#[test]
+fn many_rounds_add_up_whichever_layer_is_the_smaller() {
+    // 16 units have 1024 blocks. Summed the other way: each state's free energy, by the model's own product.
+    let model = machine::<f64>(40, 16, 0.4, 110);
+    let other = exchanged(&model);
+    let found = exact::log_partition(&model, |_| ()).unwrap();
+    assert_near(&[exact::log_partition(&other, |_| ()).unwrap()], &[found], 1e-13, "layers exchanged");
+    let energies = minus_free_energies(&other, &rows::<f64>(0..1 << 16, 16));
+    assert_near(&[found], &[log_sum_exp(energies.into_iter())], 1e-13, "by free energies");
+}
+
+#[test]
+fn single_precision_loses_no_more_than_documented() {
+    // As large as trained machines' parameters and ln Z.
+    let model = machine::<f32>(784, 12, 0.5, 111);
+    let wide = Rbm::from_parameters(
+        model.weight().cast::<f64>(),
+        model.visible_bias().cast(),
+        model.hidden_bias().cast(),
+    );
+    let right = exact::log_partition(&wide.unwrap(), |_| ()).unwrap();
+    let found = exact::log_partition(&model, |_| ()).unwrap();
+    assert!(right > 400.0 && (found - right).abs() < 1e-4, "{found}, {:e} from {right}", found - right);
+}
+
+#[test]
+fn a_layer_too_large_to_enumerate_is_refused() {
+    for (visible, hidden) in [(26, 26), (784, 500)] {
+        let error = exact::log_partition(&machine::<f32>(visible, hidden, 0.01, 1), |_| ()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::InvalidArgument { .. }) && text.contains("annealed"), "{text}");
+        assert!(text.contains(&format!("{visible} visible and {hidden} hidden")), "{text}");
+    }
+}
+
+fn check_log_likelihood<T: Element>(tolerance: f64) {
+    let model = machine::<T>(6, 4, 1.0, 120);
+    let brute = Enumeration::of(&model);
+    let images = rows::<T>((0..1500).map(|i| i * 31 % 64), 6);
+    let right = (0..1500).map(|i| brute.marginal()[i * 31 % 64].ln()).sum::<f64>() / 1500.0;
+    let log_partition = exact::log_partition(&model, |_| ()).unwrap();
+    assert_near(&[log_likelihood(&model, &images, log_partition)], &[right], tolerance, "mean ln P(v)");
+    let energies: Vec<f64> = (0..64).map(|v| -brute.free_energy(v)).collect();
+    assert_near(&minus_free_energies(&model, &all_images(&brute)), &energies, tolerance, "- F(v)");
+}
+
+#[test]
+fn log_likelihoods_are_those_of_enumeration() {
+    check_log_likelihood::<f64>(1e-13);
+    check_log_likelihood::<f32>(2e-6);
+}
+
+/// The mean of each visible unit under the machine, as a trained machine's data would have.
+fn visible_mean(exact: &Enumeration) -> Vec<f32> {
+    let marginal = exact.marginal();
+    let mean = |i| marginal.iter().enumerate().map(|(v, p)| p * (v >> i & 1) as f64).sum::<f64>();
+    (0..exact.visible).map(|i| mean(i) as f32).collect()
+}
+
+const SEEDS: u64 = 12;
+
+fn forward<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, seed: u64) -> Forward {
+    let schedule = Schedule::even(steps).unwrap();
+    let annealing = Annealing::new(model, mean, &schedule).unwrap();
+    annealing.forward(150, Stream::named(seed, "chain"), |_| ()).unwrap()
+}
+
+/// Deviations of the estimates of several seeds from `log_partition`, each in its own standard errors.
+fn deviations<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, log_partition: f64) -> Vec<f64> {
+    let deviation = |seed| {
+        let found = forward(model, mean, steps, seed);
+        assert!((1.0..=150.0 + 1e-9).contains(&found.effective_samples), "{found:?}");
+        assert!(found.interval[0] < found.log_partition && found.log_partition < found.interval[1]);
+        (found.log_partition - log_partition) / found.standard_error
+    };
+    (0..SEEDS).map(deviation).collect()
+}
+
+/// All within 4, and of about the spread that standard errors have.
+fn are_standard(deviations: &[f64]) -> bool {
+    let count = deviations.len() as f64;
+    let square = deviations.iter().map(|d| d * d).sum::<f64>() / count;
+    let mean = deviations.iter().sum::<f64>() / count;
+    deviations.iter().all(|d| d.abs() < 4.0)
+        && (0.2..3.0).contains(&square)
+        && mean.abs() < 4.0 / count.sqrt()
+}
+
+/// The same machine, one visible bias off by `by`.
+fn perturbed<T: Element>(model: &Rbm<T>, by: f64) -> Rbm<T> {
+    let mut bias = model.visible_bias().clone();
+    bias.data_mut()[1] += T::from_f64(by);
+    Rbm::from_parameters(model.weight().clone(), bias, model.hidden_bias().clone()).unwrap()
+}
+
+fn check_forward<T: Element>() {
+    for (seed, (visible, hidden, scale, steps)) in
+        (130..).zip([(6, 4, 1.0, 30), (5, 7, 0.7, 10), (8, 3, 0.5, 3), (4, 4, 0.3, 1)])
+    {
+        let model = machine::<T>(visible, hidden, scale, seed);
+        let brute = Enumeration::of(&model);
+        let (mean, right) = (visible_mean(&brute), log_partition(&brute));
+        let what = format!("{visible} x {hidden}, {steps} steps");
+        let found = deviations(&model, &mean, steps, right);
+        assert!(are_standard(&found), "{what}: {found:?}");
+        // Of another machine, by as little as three standard errors.
+        let error = forward(&model, &mean, steps, 0).standard_error;
+        let other = log_partition(&Enumeration::of(&perturbed(&model, 3.0 * error / f64::from(mean[1]))));
+        let found = deviations(&model, &mean, steps, other);
+        assert!(!are_standard(&found), "{what}, of another machine: {found:?}");
+    }
+}
+
+#[test]
+fn forward_estimates_are_as_far_from_enumeration_as_their_error_bars_say() {
+    check_forward::<f64>();
+    check_forward::<f32>();
+}
+
+#[test]
+fn many_steps_leave_no_error() {
+    let model = machine::<f32>(8, 5, 1.0, 140);
+    let brute = Enumeration::of(&model);
+    let found = forward(&model, &visible_mean(&brute), 4000, 1);
+    assert!(found.standard_error < 0.01 && found.effective_samples > 140.0, "{found:?}");
+    let right = log_partition(&brute);
+    assert!((found.log_partition - right).abs() < 4.0 * found.standard_error, "{found:?}, not {right}");
+    // Weights add up 4000 small terms, none of which is lost: the base rate itself has no spread.
+    let silent = Rbm::<f32>::new(&[0.1, 0.9, 0.5], 3, Stream::named(1, "init")).unwrap();
+    let silent = Rbm::from_parameters(
+        Tensor::zeros(&[3, 3]),
+        silent.visible_bias().clone(),
+        Tensor::filled(&[3], 0.7),
+    )
+    .unwrap();
+    let found = forward(&silent, &[0.1, 0.9, 0.5], 4000, 1);
+    assert_near(&[found.log_partition], &[log_partition(&Enumeration::of(&silent))], 1e-5, "without weights");
+    assert!(found.standard_error < 1e-5, "{found:?}");
+}
+
+fn reverse<T: Element>(model: &Rbm<T>, steps: usize, copies: usize, chains: usize, seed: u64) -> Reverse {
+    let brute = Enumeration::of(model);
+    let schedule = Schedule::even(steps).unwrap();
+    let images = all_images::<T>(&brute);
+    let images: Vec<T> = images.chunks(brute.visible).flat_map(|v| v.repeat(copies)).collect();
+    let mean = visible_mean(&brute);
+    let annealing = Annealing::new(model, &mean, &schedule).unwrap();
+    annealing.reverse(&images, chains, Stream::named(seed, "evaluate"), |_| ()).unwrap()
+}
+
+/// The mean over images drawn from the machine of estimate - ln p, and its standard error over `copies`.
+fn excess<T: Element>(model: &Rbm<T>, found: &Reverse, copies: usize) -> (f64, f64) {
+    let marginal = Enumeration::of(model).marginal();
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for (p, estimates) in marginal.iter().zip(found.log_likelihoods.chunks(copies)) {
+        let count = copies as f64;
+        let centre = estimates.iter().sum::<f64>() / count;
+        let spread = estimates.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (count - 1.0);
+        mean += p * (centre - p.ln());
+        variance += p * p * spread / count;
+    }
+    (mean, variance.sqrt())
+}
+
+#[test]
+fn reverse_estimates_are_below_and_near_with_many_steps() {
+    for model in [attracting(6, 4, 0.8), attracting(5, 3, 1.3), machine::<f64>(4, 6, 2.0, 151)] {
+        let mut last = f64::NEG_INFINITY;
+        for steps in [1, 4, 16] {
+            let (mean, error) = excess(&model, &reverse(&model, steps, 400, 1, 1), 400);
+            assert!(mean < -3.0 * error, "{mean} +- {error} in {steps} steps is not below");
+            assert!(mean > last, "{mean} in {steps} steps, {last} in fewer");
+            // More walks an image make the bound tighter.
+            let (more, error) = excess(&model, &reverse(&model, steps, 200, 8, 2), 200);
+            assert!(mean + 3.0 * error < more && more < 3.0 * error, "{mean}, then {more} +- {error}");
+            last = mean;
+        }
+        let (mean, error) = excess(&model, &reverse(&model, 3000, 10, 1, 3), 10);
+        assert!(mean.abs() < 0.01 + 4.0 * error && error < 0.01, "{mean} +- {error} in 3000 steps");
+    }
+}
+
+/// The annealed model by enumeration: its distribution of v, for even steps.
+fn annealed_model(model: &Rbm<f64>, mean: &[f32], steps: usize) -> Vec<f64> {
+    let base: Vec<f64> = mean.iter().map(|&p| (f64::from(p) / (1.0 - f64::from(p))).ln()).collect();
+    let brute = Enumeration::of(model);
+    let mut distribution = Vec::new();
+    for step in 0..=steps {
+        // The machine of inverse temperature beta is a machine.
+        let beta = step as f64 / steps as f64;
+        let scale = |tensor: &Tensor<f64>| {
+            let mut tensor = tensor.clone();
+            tensor.data_mut().iter_mut().for_each(|x| *x *= beta);
+            tensor
+        };
+        let mut bias = scale(model.visible_bias());
+        bias.data_mut().iter_mut().zip(&base).for_each(|(b, a)| *b += (1.0 - beta) * a);
+        let between = Rbm::from_parameters(scale(model.weight()), bias, scale(model.hidden_bias())).unwrap();
+        let between = Enumeration::of(&between);
+        distribution = if step == 0 { between.marginal() } else { between.step(&distribution) };
+    }
+    assert_eq!(distribution.len(), brute.visible_states());
+    distribution
+}
+
+#[test]
+fn many_walks_an_image_give_the_annealed_model() {
+    let model = machine::<f64>(4, 3, 1.0, 160);
+    let brute = Enumeration::of(&model);
+    for steps in [1, 2, 5] {
+        let expected = annealed_model(&model, &visible_mean(&brute), steps);
+        let found = reverse(&model, steps, 1, 40_000, 4);
+        // The weights' mean has an error of its own; that of p itself is far larger at so few steps.
+        let far = |exact: &[f64]| {
+            let off = |(x, p): (&f64, &f64)| (x - p.ln()).abs();
+            found.log_likelihoods.iter().zip(exact).map(off).fold(0.0, f64::max)
+        };
+        let (near, other) = (far(&expected), far(&brute.marginal()));
+        assert!(near < 0.03, "{near} nats from the annealed model of {steps} steps");
+        assert!(other > 2.0 * near, "the model is as near: {other} in {steps} steps");
+    }
+}
+
+#[test]
+fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
+    let model = machine::<f64>(7, 5, 1.0, 170);
+    let brute = Enumeration::of(&model);
+    let right = log_partition(&brute);
+    let found = reverse(&model, 100, 20, 1, 5);
+    // Images as the machine draws them.
+    let (mean, _) = excess(&model, &found, 20);
+    let forward = forward(&model, &visible_mean(&brute), 100, 5);
+    assert!(forward.interval[0] < right && right < forward.interval[1], "{forward:?}, not {right}");
+    assert!((-0.2..0.0).contains(&mean), "{mean}");
+    // What the estimates imply, image by image and on average.
+    let (implied, error) = found.log_partition();
+    assert!((implied - right).abs() < 0.5 && error < 0.05, "{implied} +- {error}, not {right}");
+    let (likelihood, _) = found.mean();
+    let energy = found.minus_free_energies.iter().sum::<f64>() / found.minus_free_energies.len() as f64;
+    assert_near(&[likelihood], &[energy - implied], 1e-12, "mean");
+}
+
+/// Runs `work` with 1, 2 and 3 threads and asserts equal results.
+#[cfg(feature = "parallel")]
+fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(work: impl Fn() -> R + Sync + Send) {
+    let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&work);
+    let one: R = with(1);
+    for threads in [2, 3] {
+        assert_eq!(with(threads), one, "{threads} threads");
+    }
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn the_number_of_threads_does_not_change_a_bit_of_an_estimate() {
+    let large = machine::<f32>(150, 70, 0.2, 180);
+    let schedule = Schedule::even(20).unwrap();
+    let mean = [0.3; 150];
+    let stream = Stream::named(1, "chain");
+    // Another order of the terms moves ln Z by less than its last bit; a term lost or counted twice shows.
+    for seed in 181..189 {
+        let small = machine::<f64>(60, 13, 0.3, seed);
+        assert_independent_of_threads(|| exact::log_partition(&small, |_| ()).unwrap().to_bits());
+    }
+    // More chains than walk together.
+    let annealing = || Annealing::new(&large, &mean, &schedule).unwrap();
+    assert_independent_of_threads(|| annealing().forward(131, stream, |_| ()).unwrap());
+    let images = vec![1.0; 150 * 45];
+    assert_independent_of_threads(|| annealing().reverse(&images, 3, stream, |_| ()).unwrap());
+}
+
+#[test]
+fn a_chain_depends_on_its_stream_alone() {
+    let model = machine::<f64>(20, 9, 0.3, 190);
+    let schedule = Schedule::even(15).unwrap();
+    let annealing = Annealing::new(&model, &[0.4; 20], &schedule).unwrap();
+    let stream = Stream::named(2, "evaluate");
+    let images = rows::<f64>((0..150).map(|i| i * 6151), 20);
+    let run = |images: &[f64], stream| annealing.reverse(images, 1, stream, |_| ()).unwrap().log_likelihoods;
+    // The first of 150 images, and alone; the same image on another stream.
+    let all = run(&images, stream);
+    assert_eq!(run(&images[..20 * 7], stream), all[..7]);
+    let again = run(&images[..20].repeat(140), stream);
+    assert_eq!(again[0], all[0]);
+    assert!(again.windows(2).all(|pair| pair[0] != pair[1]), "images that are annealed alike");
+    assert_ne!(run(&images, Stream::named(3, "evaluate")), all);
+}
+
+#[test]
+fn progress_counts_every_step() {
+    let model = machine::<f64>(5, 3, 1.0, 191);
+    let schedule = Schedule::even(11).unwrap();
+    let annealing = Annealing::new(&model, &[0.5; 5], &schedule).unwrap();
+    let (stream, mut forward, mut reverse) = (Stream::named(0, "chain"), 0, 0);
+    annealing.forward(300, stream, |done| forward += done).unwrap();
+    annealing.reverse(&[1.0; 5 * 70], 4, stream, |done| reverse += done).unwrap();
+    assert_eq!((forward, reverse), (300 * 11, 70 * 4 * 11));
+}
+
+#[test]
+fn impossible_annealings_are_errors() {
+    let model = machine::<f64>(5, 3, 1.0, 192);
+    let (schedule, stream) = (Schedule::even(3).unwrap(), Stream::named(0, "chain"));
+    let words = |mean: &[f32]| Annealing::new(&model, mean, &schedule).unwrap_err().to_string();
+    assert!(words(&[0.5; 4]).contains("expected shape (5), found (4)"), "{}", words(&[0.5; 4]));
+    for bad in [-0.1, 1.1, f32::NAN] {
+        assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("means are from 0 to 1"));
+    }
+    let annealing = Annealing::new(&model, &[0.0, 1.0, 0.5, 0.5, 0.5], &schedule).unwrap();
+    for chains in [0, 1] {
+        let error = annealing.forward(chains, stream, |_| ()).unwrap_err().to_string();
+        assert!(error.contains("at least 2"), "{error}");
+    }
+    assert!(annealing.forward(2, stream, |_| ()).unwrap().log_partition.is_finite());
+    let words =
+        |images: &[f64], chains| annealing.reverse(images, chains, stream, |_| ()).unwrap_err().to_string();
+    assert!(words(&[0.0; 7], 1).contains("images to anneal from"));
+    assert!(words(&[], 1).contains("at least 1 image") && words(&[0.0; 5], 0).contains("1 chain"));
+}
