@@ -326,12 +326,12 @@ fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
     let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();
     let mut chains = GibbsChains::new(&model, images.len(), Stream::named(1, "evaluate"));
-    chains.visible_states_mut().copy_from_slice(&start);
+    chains.set_visible_states(&start);
     let mut done = 0;
     let mut after = |target: usize| {
-        chains.walk(&model, target - done);
+        chains.walk(target - done);
         done = target;
-        let same = start.iter().zip(chains.visible_states()).filter(|(a, b)| a == b).count();
+        let same = start.iter().zip(&chains.visible_states()).filter(|(a, b)| a == b).count();
         same as f64 / start.len() as f64
     };
     steps.iter().map(|&target| after(target)).collect()
