@@ -210,6 +210,9 @@ mod files {
     #[test]
     fn published_mnist_is_read_whole() {
         let Some(data) = real_data::folder() else { return };
+        if cfg!(not(feature = "cli")) {
+            return real_data::skipped("gzip needs feature `cli`");
+        }
         let digits = Digits::load(data, None).unwrap();
         assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("mnist", 60_000, 10_000));
         assert_eq!(digits.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
