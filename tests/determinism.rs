@@ -227,3 +227,20 @@ fn every_level_learns_as_well() {
     let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     assert!(most - least < 1.0 && (-200.0..-50.0).contains(&most), "nats an image: {likelihoods:?}");
 }
+
+#[test]
+fn a_model_says_how_it_was_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let settings = settings(NegativePhase::Contrastive, Binarisation::Threshold);
+    begin(&path, &settings, &digits(), &|| false).unwrap();
+    let archive = equilibria::run::read_archive(&path.join("model.safetensors")).unwrap();
+    let configuration = archive.metadata("configuration").expect("the model has its configuration");
+    assert_eq!(toml_value(configuration, "hidden"), settings.hidden.to_string());
+    assert_eq!(toml_value(configuration, "seed"), settings.seed.to_string());
+}
+
+/// What follows `key = ` in `text`.
+fn toml_value<'a>(text: &'a str, key: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix("= ")).unwrap_or("missing")
+}

@@ -212,7 +212,13 @@ impl<'a> Run<'a> {
             progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epoch, self.settings.epochs));
         }
         progress.finish("");
-        directory.write_model(&self.learner.model().to_archive()?)?;
+        let mut archive = self.learner.model().to_archive()?;
+        let configuration = toml::to_string(self.settings);
+        archive.set_metadata(
+            "configuration",
+            &configuration.map_err(|reason| Error::invalid("settings", reason))?,
+        );
+        directory.write_model(&archive)?;
         let summary = self.summary(digits, &metrics);
         directory.write_summary(&summary)?;
         Ok((self.learner.into_model(), summary))

@@ -204,12 +204,16 @@ pub(super) const UNROLL: usize = 4;
 /// The same pointer, in a general register: the compiler would pack several into a vector register and take them out
 /// again at every step.
 #[inline(always)]
-fn in_register<T>(mut pointer: *const T) -> *const T {
+fn in_register<T>(pointer: *const T) -> *const T {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: no instruction, no effect.
-    unsafe {
-        core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags));
-    }
+    let pointer = {
+        let mut pointer = pointer;
+        // SAFETY: no instruction, no effect.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags));
+        }
+        pointer
+    };
     pointer
 }
 
