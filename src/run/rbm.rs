@@ -213,7 +213,9 @@ impl<'a> Run<'a> {
         }
         progress.finish("");
         let mut archive = self.learner.model().to_archive()?;
-        let configuration = toml::to_string(self.settings);
+        // Where the data lay says nothing about the model.
+        let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
+        let configuration = toml::to_string(&settings);
         archive.set_metadata(
             "configuration",
             &configuration.map_err(|reason| Error::invalid("settings", reason))?,
