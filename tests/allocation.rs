@@ -79,7 +79,12 @@ fn allocations(threads: usize, mut step: impl FnMut(usize) + Send) -> usize {
 }
 
 /// Allocations of training steps, the short mini-batch at the end of an epoch among them.
-fn allocations_of_training(threads: usize, phase: NegativePhase, binarise: Binarisation) -> usize {
+fn allocations_of_training(
+    threads: usize,
+    phase: NegativePhase,
+    centred: bool,
+    binarise: Binarisation,
+) -> usize {
     // Enough for the matrix products to be split over threads.
     const BATCH: usize = 40;
     let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
@@ -87,6 +92,9 @@ fn allocations_of_training(threads: usize, phase: NegativePhase, binarise: Binar
     let stream = Stream::named(1, "chain");
     let model = Rbm::<f32>::new(&binarise.mean(&images), 16, stream.substream(0)).unwrap();
     let mut learner = Learner::new(model, phase, 1, BATCH, stream.substream(1));
+    if centred {
+        learner = learner.centred();
+    }
     let rates = Rates { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
     allocations(threads, |step| {
         let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
@@ -101,8 +109,11 @@ fn training_steps_allocate_nothing() {
     for threads in [1, 2] {
         for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
             for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
-                let count = allocations_of_training(threads, phase, binarise);
-                assert_eq!(count, 0, "{count} allocations on {threads} threads, {phase}, {binarise}");
+                for centred in [false, true] {
+                    let count = allocations_of_training(threads, phase, centred, binarise);
+                    let what = (threads, phase, centred, binarise);
+                    assert_eq!(count, 0, "{count} allocations: {what:?} threads, method, centred, images");
+                }
             }
         }
     }

@@ -203,6 +203,7 @@ fn training_leaves_configuration_metrics_summary_and_model() {
         "weight_decay",
         "method",
         "steps",
+        "centred",
         "seed",
         "versions",
     ] {

@@ -5,8 +5,8 @@ mod guard;
 
 use equilibria_kernels::binary::{
     Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, add_rows, list_changes, list_occurrences,
-    list_states, pack_states, panel_units, panels, sample, transpose_states, transpose_tile, unpack_states,
-    update_tile,
+    list_states, pack_states, panel_units, panels, sample, subtract_outer_products, tile_products,
+    transpose_states, transpose_tile, unpack_states, update_tile,
 };
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
 use equilibria_kernels::{Level, Scalar};
@@ -401,6 +401,48 @@ fn a_weight_that_is_not_finite_is_reported() {
                 let finite = update_tile(level, nothing, &[], step, 64, 64, tile);
                 assert!(!finite, "{bad} at {place}");
             }
+        }
+    }
+}
+
+fn check_centring<T: Scalar>(level: Level, keep: f64) {
+    let value = |x: &[T], i: usize| x[i].to_f64();
+    let vector = |seed| GuardedBuffer::<T>::copy_of(&noise(64, seed), true);
+    let vectors: Vec<_> = (0..4).map(vector).collect();
+    let [x, y, z, w] = [0, 1, 2, 3].map(|i| &vectors[i][..]);
+    let old: Vec<T> = noise(TILE, 5);
+    // What is not kept is not read.
+    let unread = vec![T::from_f64(f64::NAN); TILE];
+    let mut tile = GuardedBuffer::copy_of(if keep == 0.0 { &unread } else { &old }, true);
+    subtract_outer_products(level, T::from_f64(keep), [[x, y], [z, w]], &mut tile);
+    let tolerance = 16.0 * T::EPSILON.to_f64();
+    for (place, found) in tile.iter().enumerate() {
+        let (i, j) = (place / 64, place % 64);
+        let outer = value(x, i) * value(y, j) + value(z, i) * value(w, j);
+        let right = if keep == 0.0 { 0.0 } else { keep * value(&old, place) } - outer;
+        assert!((found.to_f64() - right).abs() < tolerance, "{}, {i}, {j}", level.name());
+    }
+
+    let start: Vec<T> = noise(64, 6);
+    let (mut rows, mut columns) =
+        (GuardedBuffer::copy_of(&[T::ZERO; 64], true), GuardedBuffer::copy_of(&start, true));
+    tile_products(level, &tile, [x, y], &mut rows, &mut columns);
+    for i in 0..64 {
+        let row: f64 = (0..64).map(|j| value(&tile, 64 * i + j) * value(y, j)).sum();
+        let column: f64 = (0..64).map(|j| value(&tile, 64 * j + i) * value(x, j)).sum();
+        let found = [value(&rows, i), value(&columns, i) - value(&start, i)];
+        for (found, right) in found.into_iter().zip([row, column]) {
+            assert!((found - right).abs() < 64.0 * tolerance, "{}, {i}: {found}, not {right}", level.name());
+        }
+    }
+}
+
+#[test]
+fn a_tile_is_centred() {
+    for level in Level::available() {
+        for keep in [0.0, 1.0, 0.25] {
+            check_centring::<f32>(level, keep);
+            check_centring::<f64>(level, keep);
         }
     }
 }

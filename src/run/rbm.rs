@@ -153,7 +153,10 @@ impl<'a> Run<'a> {
         let images = digits.train.images();
         let model = Rbm::new(&settings.binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
         let chains = Stream::named(seed, "chain");
-        let learner = Learner::new(model, settings.method, settings.steps, settings.batch, chains);
+        let mut learner = Learner::new(model, settings.method, settings.steps, settings.batch, chains);
+        if settings.centred {
+            learner = learner.centred();
+        }
         Ok(Self {
             settings,
             learner,
@@ -288,6 +291,9 @@ impl<'a> Run<'a> {
             let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
             archive.insert_f32("persistent_chains", &shape, chains)?;
         }
+        for (name, offsets) in OFFSETS.into_iter().zip(state.offsets.iter().flatten()) {
+            archive.insert_f32(name, offsets.shape(), offsets.data())?;
+        }
         archive.set_metadata("epoch", &self.epoch.to_string());
         archive.set_metadata("batch", &self.batch.to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
@@ -304,6 +310,10 @@ impl<'a> Run<'a> {
         if let Some(chains) = &mut state.persistent_chains {
             let shape = [chains.len() / self.settings.hidden, self.settings.hidden];
             chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
+        }
+        for (name, offsets) in OFFSETS.into_iter().zip(state.offsets.iter_mut().flatten()) {
+            let values = archive.tensor_f32(name, offsets.shape())?;
+            offsets.data_mut().copy_from_slice(values);
         }
         let malformed = |key: &str| {
             let problem =
@@ -350,6 +360,8 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Tensors of a checkpoint that hold the offsets of centred learning.
+const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
 /// Tensors of a checkpoint that hold the last update.
 const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidden_bias_velocity"];
 

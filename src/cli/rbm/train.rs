@@ -47,6 +47,9 @@ pub(in crate::cli) struct Train {
     /// Gibbs steps an update.
     #[arg(long, default_value_t = 1)]
     steps: usize,
+    /// Learn in centred form: units enter the gradient less their means, so that inverted images are learned as well.
+    #[arg(long)]
+    centred: bool,
     /// How grey values become states: threshold, sampled (anew each epoch) or grey (probabilities).
     #[arg(long, default_value = "threshold", value_parser = parse::<Binarisation>)]
     binarise: Binarisation,
@@ -65,7 +68,7 @@ pub(in crate::cli) struct Train {
     /// Continue this run with its own settings; only --threads, --quiet and --json go with it.
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "data", "hidden", "epochs", "batch", "learning_rate", "momentum", "weight_decay", "method", "steps",
-        "binarise", "images", "seed", "out", "force",
+        "centred", "binarise", "images", "seed", "out", "force",
     ])]
     resume: Option<PathBuf>,
     /// Replace a run that is in the way.
@@ -124,6 +127,7 @@ impl Train {
             weight_decay: self.weight_decay,
             method: self.method,
             steps: self.steps,
+            centred: self.centred,
             seed: self.seed,
         };
         settings.check(usize::MAX)?;

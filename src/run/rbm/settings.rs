@@ -37,6 +37,9 @@ pub struct Settings {
     pub method: NegativePhase,
     /// Gibbs steps an update.
     pub steps: usize,
+    /// Whether units enter the gradient less their means.
+    #[serde(default)]
+    pub centred: bool,
     /// Seed of all random numbers.
     pub seed: u64,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
             weight_decay: 1e-4,
             method: NegativePhase::Persistent,
             steps: 1,
+            centred: false,
             seed: 1,
         }
     }

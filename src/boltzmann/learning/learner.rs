@@ -29,9 +29,12 @@
 //! v0' p0 - vk' pk  =  v0' (p0 - pk)  -  (vk - v0)' pk
 //! ```
 //!
-//! Grey images take dense products in the positive phase. `tests/boltzmann.rs` checks the phases, and that the
+//! Grey images take dense products in the positive phase. Centred learning is in `centring.rs`. `tests/boltzmann.rs` checks the phases, and that the
 //! expected update nears the exact gradient as `steps` grows.
 
+use super::NegativePhase;
+use super::centring::{Centring, TileOffsets};
+use super::gradient::{Gradient, PhaseStates};
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
@@ -39,50 +42,11 @@ use crate::boltzmann::packed::{PackedRbm, pack_tiles, unpack_tiles};
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
-use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
-use core::str::FromStr;
 use core::sync::atomic::{AtomicBool, Ordering};
-use equilibria_kernels::binary::{
-    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, list_occurrences, panel_units, panels,
-    transpose_states, update_tile,
-};
-use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, reduce, update};
-
-/// Where the negative phase's chains start. Written `cd` and `pcd`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NegativePhase {
-    /// At the images of the mini-batch.
-    Contrastive,
-    /// Where the last update left them.
-    Persistent,
-}
-
-impl fmt::Display for NegativePhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Contrastive => "cd",
-            Self::Persistent => "pcd",
-        })
-    }
-}
-
-impl FromStr for NegativePhase {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "cd" => Ok(Self::Contrastive),
-            "pcd" => Ok(Self::Persistent),
-            _ => Err(Error::invalid(
-                alloc::format!("method '{text}'"),
-                "the methods are cd (contrastive divergence) and pcd (persistent)",
-            )),
-        }
-    }
-}
+use equilibria_kernels::binary::{PANEL, Step, TILE, Tile, panel_units, panels, update_tile};
+use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, update};
 
 /// The numbers of one update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,7 +67,7 @@ pub struct Learner<T: Element> {
     model: Rbm<T>,
     /// The machine.
     packed: PackedRbm<T>,
-    /// Of W, in tiles as the weights, of b and of c.
+    /// Of W, in tiles as the weights, of b and of c; the centred ones, if centred.
     velocity: [Aligned<T>; 3],
     /// The mini-batch (images, visible).
     images: Vec<T>,
@@ -116,109 +80,10 @@ pub struct Learner<T: Element> {
     /// p0 (panels, images, 64).
     data_probabilities: Aligned<T>,
     gradient: Gradient<T>,
+    centring: Option<Centring<T>>,
     /// What the gradient adds up: for each hidden panel p0 and pk (images + chains, 64).
     values: Aligned<T>,
     workspace: Workspace<T>,
-}
-
-/// The gradient as a sparse matrix, for each visible panel: which rows of the phases' probabilities each unit adds up.
-#[derive(Debug, Clone)]
-struct Gradient<T: Element> {
-    /// Entries that a panel has room for.
-    room: usize,
-    /// Transposed states of the data, the chains, and what their changes are counted from.
-    words: Vec<u64>,
-    starts: Vec<u32>,
-    offsets: Vec<u32>,
-    factors: Aligned<T>,
-    order: Vec<u32>,
-    /// Of b (visible panels, 64).
-    visible: Vec<T>,
-}
-
-/// One of the two phases, or the difference between them.
-#[derive(Clone, Copy)]
-struct PhaseStates<'a, T> {
-    /// (panels, rows)
-    states: &'a [u64],
-    rows: usize,
-    /// Learning rate over rows, negative for the negative phase.
-    factor: T,
-}
-
-impl<T: Element> Gradient<T> {
-    fn new(visible: usize, rows: usize) -> Self {
-        let (panels_of, blocks) = (panels(visible), panels(rows));
-        let room = SparseMut::<T>::room(PANEL, 2 * blocks * PANEL);
-        Self {
-            room,
-            words: vec![0; panels_of * 3 * blocks * PANEL],
-            starts: vec![0; panels_of * (PANEL + 1)],
-            offsets: vec![0; panels_of * room],
-            factors: Aligned::zeros(panels_of * room),
-            order: vec![0; panels_of * PANEL],
-            visible: vec![T::ZERO; panels_of * PANEL],
-        }
-    }
-
-    /// Lists the rows of both phases, the negative one's after the positive one's; if `differ`, of the negative phase
-    /// the changes since the positive one. Grey data have no `positive` states.
-    fn list(
-        &mut self,
-        positive: PhaseStates<'_, T>,
-        negative: PhaseStates<'_, T>,
-        differ: bool,
-        in_parallel: bool,
-    ) {
-        let panels_of = self.visible.len() / PANEL;
-        let chunk = self.words.len() / panels_of;
-        let pieces = (
-            (
-                Chunks(&mut self.words, chunk),
-                (Chunks(&mut self.order, PANEL), Chunks(&mut self.visible, PANEL)),
-            ),
-            (
-                Chunks(&mut self.starts, PANEL + 1),
-                (Chunks(&mut self.offsets, self.room), Chunks(&mut self.factors, self.room)),
-            ),
-        );
-        for_each_split(panels_of, in_parallel, pieces, &|panel, ((words, (order, visible)), lists)| {
-            let (v0, rest) = words.0.split_at_mut(panels(positive.rows) * PANEL);
-            let vk = &mut rest[..panels(negative.rows) * PANEL];
-            let of_panel = |phase: &PhaseStates<'_, T>| panel * phase.rows..(panel + 1) * phase.rows;
-            transpose_states(&negative.states[of_panel(&negative)], vk);
-            let v0 = if positive.states.is_empty() {
-                &[]
-            } else {
-                transpose_states(&positive.states[of_panel(&positive)], v0);
-                &*v0
-            };
-            let (starts, (offsets, factors)) = lists;
-            let lists =
-                SparseMut { starts: starts.0, order: order.0, offsets: offsets.0, factors: factors.0 };
-            let since = if differ { v0 } else { &[] };
-            let factors = [positive.factor, negative.factor];
-            let rows = positive.rows;
-            let occurrences = Occurrences { positive: v0, negative: vk, since, rows, factors };
-            list_occurrences(Level::detect(), occurrences, lists);
-            for (unit, gradient) in visible.0.iter_mut().enumerate() {
-                let count = |words: &[u64]| {
-                    let ones = words.iter().skip(unit).step_by(PANEL).map(|word| word.count_ones());
-                    T::from_f64(f64::from(ones.sum::<u32>()))
-                };
-                *gradient = positive.factor * count(v0) + negative.factor * count(vk);
-            }
-        });
-    }
-
-    fn panel(&self, panel: usize) -> SparseRows<'_, T> {
-        SparseRows {
-            starts: &self.starts[panel * (PANEL + 1)..][..PANEL + 1],
-            order: &self.order[panel * PANEL..][..PANEL],
-            offsets: &self.offsets[panel * self.room..][..self.room],
-            factors: &self.factors[panel * self.room..][..self.room],
-        }
-    }
 }
 
 /// What changes from update to update, in the shapes of the model.
@@ -228,6 +93,8 @@ pub struct LearnerState<T: Element> {
     pub velocity: [Tensor<T>; 3],
     /// h of the persistent chains (chains, hidden); contrastive divergence has none.
     pub persistent_chains: Option<Vec<T>>,
+    /// Offsets (visible) and (hidden) of centred learning; plain learning has none.
+    pub offsets: Option<[Tensor<T>; 2]>,
 }
 
 impl<T: Element> Learner<T> {
@@ -260,12 +127,25 @@ impl<T: Element> Learner<T> {
             chains,
             data_states: vec![0; panels(visible) * batch],
             data_probabilities: Aligned::zeros(panels(hidden) * batch * PANEL),
-            gradient: Gradient::new(visible, batch),
+            gradient: Gradient::new(visible, hidden, batch),
+            centring: None,
             values: Aligned::zeros(panels(hidden) * 2 * batch * PANEL),
             workspace: Workspace::new(),
             model,
             packed,
         }
+    }
+
+    /// Learns in centred form from now on: each unit enters the gradient less an offset, which follows its mean over
+    /// the data. The visible offsets start at sigmoid(b), the hidden ones at a half.
+    ///
+    /// **Source** Melchior, Fischer & Wiskott 2016, "How to center deep Boltzmann machines".
+    #[must_use]
+    pub fn centred(mut self) -> Self {
+        let mut offsets = self.packed.visible_bias.to_vec();
+        math::sigmoid_in_place(Level::detect(), &mut offsets);
+        self.centring = Some(Centring::new(&offsets, self.packed.hidden()));
+        self
     }
 
     /// The machine.
@@ -353,8 +233,7 @@ impl<T: Element> Learner<T> {
 
     /// The update itself.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
-        let level = Level::detect();
-        let Self { packed, velocity, images, data, chains, gradient, values, workspace, .. } = self;
+        let Self { packed, velocity, images, data, chains, gradient, centring, workspace, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         let walkers = chains.as_ref().unwrap_or(data);
         let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows());
@@ -371,21 +250,20 @@ impl<T: Element> Learner<T> {
 
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
         let [weight_velocity, visible_velocity, hidden_velocity] = velocity;
-        for (q, velocity) in hidden_velocity.chunks_mut(PANEL).enumerate() {
-            let mut sums = [T::ZERO; PANEL];
-            for (factor, p, rows) in [(positive.factor, p0, rows), (negative.factor, pk, walker_rows)] {
-                let p = &p[q * rows * PANEL..][..rows * PANEL];
-                reduce::add_column_sums(level, factor, p, rows, PANEL, &mut sums);
-            }
-            velocity.iter_mut().zip(sums).for_each(|(velocity, sum)| *velocity = momentum * *velocity + sum);
+        let grey = (!are_binary).then_some(&images[..rows * visible]);
+        gradient.add_up(positive, negative, [p0, pk], grey);
+        if let Some(centring) = centring {
+            let [visible_means, hidden_means] = &gradient.means;
+            centring.slide(visible_means, hidden_means);
         }
-        for (velocity, &gradient) in visible_velocity.iter_mut().zip(&gradient.visible) {
-            *velocity = momentum * *velocity + gradient;
+        for (velocity, gradient) in
+            [(&mut *visible_velocity, &gradient.visible), (&mut *hidden_velocity, &gradient.hidden)]
+        {
+            let gradient = gradient.iter();
+            velocity.iter_mut().zip(gradient).for_each(|(velocity, &g)| *velocity = momentum * *velocity + g);
         }
         let mut keep = momentum;
-        if !are_binary {
-            let v0 = &images[..rows * visible];
-            reduce::add_column_sums(level, positive.factor, v0, rows, visible, visible_velocity);
+        if let Some(v0) = grey {
             let v0 = MatrixRef::new(v0, rows, visible).transposed();
             for q in 0..panels(hidden) {
                 let p0 = MatrixRef::new(&p0[q * rows * PANEL..][..rows * PANEL], rows, PANEL);
@@ -397,48 +275,94 @@ impl<T: Element> Learner<T> {
         }
 
         let step = Step { momentum: keep, shrink: T::from_f64(rates.learning_rate * rates.weight_decay) };
+        let are_finite = self.step_weights(step, differ, in_parallel);
+        self.step_biases() && are_finite
+    }
+
+    /// Velocity and weights of all tiles; `differ` says that the gradient counts from the data on. Returns whether
+    /// all weights are finite.
+    fn step_weights(&mut self, step: Step<T>, differ: bool, in_parallel: bool) -> bool {
+        let level = Level::detect();
+        let Self { packed, velocity, data, chains, centring, values, .. } = self;
+        let (visible, hidden) = (packed.visible(), packed.hidden());
+        let walkers = chains.as_ref().unwrap_or(data);
+        let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows());
+        let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
+        let gradient = &self.gradient;
         let finite = AtomicBool::new(true);
         let values_len = (rows + walker_rows) * PANEL;
-        let gradient = &*gradient;
         let chunk = panels(visible) * TILE;
+        let (offsets, products) = match centring {
+            Some(centring) => {
+                let chunk = centring.products_of_panel();
+                (Some((&centring.visible, &centring.hidden)), Chunks(&mut *centring.products, chunk))
+            }
+            None => (None, Chunks(&mut [][..], 0)),
+        };
         let pieces = (
-            (Chunks(weight_velocity, chunk), Chunks(&mut values[..panels(hidden) * values_len], values_len)),
+            (
+                Chunks(&mut velocity[0], chunk),
+                (products, Chunks(&mut values[..panels(hidden) * values_len], values_len)),
+            ),
             (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
         );
-        for_each_split(
-            panels(hidden),
-            in_parallel,
-            pieces,
-            &|q, ((velocity, values), (forward, backward))| {
-                let of_panel = |rows: usize| q * rows * PANEL..(q + 1) * rows * PANEL;
-                let (first, second) = values.0.split_at_mut(rows * PANEL);
-                first.copy_from_slice(&p0[of_panel(rows)]);
-                second.copy_from_slice(&pk[of_panel(walker_rows)]);
-                if differ {
-                    elementwise::sub_in_place(level, first, second);
-                }
-                let tiles = velocity
-                    .0
-                    .chunks_exact_mut(TILE)
-                    .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
-                for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                    let lists = gradient.panel(p);
-                    let (units, columns) = (panel_units(visible, p), panel_units(hidden, q));
-                    let tile = Tile { weight, velocity, transposed };
-                    if !update_tile(level, lists, values.0, step, units, columns, tile) {
-                        finite.store(false, Ordering::Relaxed);
-                    }
-                }
-            },
-        );
-        for (velocity, bias) in
-            [(visible_velocity, &mut packed.visible_bias), (hidden_velocity, &mut packed.hidden_bias)]
-        {
-            if !update::add_velocity(level, T::ZERO, velocity, bias) {
-                finite.store(false, Ordering::Relaxed);
+        let step_panel = |q: usize, ((velocity, (products, values)), (forward, backward)): Pieces<'_, T>| {
+            let of_panel = |rows: usize| q * rows * PANEL..(q + 1) * rows * PANEL;
+            let (first, second) = values.0.split_at_mut(rows * PANEL);
+            first.copy_from_slice(&p0[of_panel(rows)]);
+            second.copy_from_slice(&pk[of_panel(walker_rows)]);
+            if differ {
+                elementwise::sub_in_place(level, first, second);
             }
-        }
+            let (of_visible, of_hidden) = products.0.split_at_mut(products.0.len().saturating_sub(PANEL));
+            of_hidden.fill(T::ZERO);
+            let tiles = velocity
+                .0
+                .chunks_exact_mut(TILE)
+                .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
+            for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
+                let lists = gradient.panel(p);
+                let (units, columns) = (panel_units(visible, p), panel_units(hidden, q));
+                let offsets = offsets.map(|(visible, hidden)| TileOffsets {
+                    visible: &visible[p * PANEL..][..PANEL],
+                    hidden: &hidden[q * PANEL..][..PANEL],
+                    visible_gradient: &gradient.visible[p * PANEL..][..PANEL],
+                    hidden_gradient: &gradient.hidden[q * PANEL..][..PANEL],
+                });
+                let mut step = step;
+                if let Some(offsets) = &offsets {
+                    offsets.centre(level, step.momentum, velocity);
+                    step.momentum = T::ONE;
+                }
+                let tile = Tile { weight, velocity, transposed };
+                if !update_tile(level, lists, values.0, step, units, columns, tile) {
+                    finite.store(false, Ordering::Relaxed);
+                }
+                if let Some(offsets) = &offsets {
+                    offsets.products(level, velocity, &mut of_visible[p * PANEL..][..PANEL], of_hidden);
+                }
+            }
+        };
+        for_each_split(panels(hidden), in_parallel, pieces, &step_panel);
         finite.into_inner()
+    }
+
+    /// The biases, after the weights. Returns whether they are finite.
+    fn step_biases(&mut self) -> bool {
+        let Self { packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, .. } = self;
+        let (visible, hidden) = (packed.visible(), packed.hidden());
+        // The gradient is spent: its place takes the steps of the plain biases.
+        let visible_step = &mut gradient.visible[..visible];
+        let hidden_step = &mut gradient.hidden[..hidden];
+        visible_step.copy_from_slice(visible_velocity);
+        hidden_step.copy_from_slice(hidden_velocity);
+        if let Some(centring) = centring {
+            centring.uncentre(visible_step, hidden_step);
+        }
+        let steps = [(visible_step, &mut packed.visible_bias), (hidden_step, &mut packed.hidden_bias)];
+        steps.into_iter().fold(true, |are_finite, (step, bias)| {
+            update::add_velocity(Level::detect(), T::ZERO, step, bias) && are_finite
+        })
     }
 
     /// What the last update changed, to save.
@@ -455,7 +379,13 @@ impl<T: Element> Learner<T> {
             chains.hidden.unpack(&mut states);
             states
         });
-        LearnerState { velocity, persistent_chains }
+        let offsets = self.centring.as_ref().map(|centring| {
+            let mut offsets = [Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
+            offsets[0].data_mut().copy_from_slice(&centring.visible[..visible]);
+            offsets[1].data_mut().copy_from_slice(&centring.hidden[..hidden]);
+            offsets
+        });
+        LearnerState { velocity, persistent_chains, offsets }
     }
 
     /// Goes on from `model` and `state`, whose shapes are those of this learner.
@@ -471,8 +401,15 @@ impl<T: Element> Learner<T> {
         if let (Some(chains), Some(states)) = (&mut self.chains, &state.persistent_chains) {
             chains.hidden.set(states);
         }
+        if let (Some(centring), Some([of_visible, of_hidden])) = (&mut self.centring, &state.offsets) {
+            centring.visible[..of_visible.len()].copy_from_slice(of_visible.data());
+            centring.hidden[..of_hidden.len()].copy_from_slice(of_hidden.data());
+        }
     }
 }
+
+/// Of a hidden panel: velocity, products of centring, values that the gradient adds up, and W both ways.
+type Pieces<'a, T> = ((Chunks<'a, T>, (Chunks<'a, T>, Chunks<'a, T>)), (Chunks<'a, T>, Chunks<'a, T>));
 
 /// Tiles, times rows, from which a second thread pays.
 const PARALLEL_FROM: usize = 4000;
@@ -560,6 +497,95 @@ mod tests {
                     check(NegativePhase::Contrastive, steps, batch, images, are_binary);
                 }
                 check(NegativePhase::Persistent, 2, batch, images, are_binary);
+            }
+        }
+    }
+
+    /// The machine in which the units of `flipped` (visible, hidden) call 1 what they called 0.
+    fn flipped(model: &Rbm<f64>, flipped: [&[bool]; 2]) -> Rbm<f64> {
+        let sign = |flipped: bool| if flipped { -1.0 } else { 1.0 };
+        let mut model = model.clone();
+        let [weight, visible_bias, hidden_bias] = model.parameters_mut();
+        let (w, b, c) = (weight.data_mut(), visible_bias.data_mut(), hidden_bias.data_mut());
+        for (i, &visible) in flipped[0].iter().enumerate() {
+            for (j, &hidden) in flipped[1].iter().enumerate() {
+                // v W h with v = 1 - v' and h = 1 - h'.
+                let old = w[i * HIDDEN + j];
+                b[i] += if hidden { old } else { 0.0 };
+                c[j] += if visible { old } else { 0.0 };
+                w[i * HIDDEN + j] = sign(visible) * sign(hidden) * old;
+            }
+        }
+        b.iter_mut().zip(flipped[0]).for_each(|(b, &flipped)| *b *= sign(flipped));
+        c.iter_mut().zip(flipped[1]).for_each(|(c, &flipped)| *c *= sign(flipped));
+        model
+    }
+
+    /// Three updates from given states, of a machine and of its flipped twin: how far their parameters part.
+    fn parting(phase: NegativePhase, is_centred: bool, are_binary: bool) -> f64 {
+        const ROWS: usize = 70;
+        let is_on = |x: &f64| *x < 0.4;
+        let flips = [noise(VISIBLE, 20), noise(HIDDEN, 21)].map(|x| x.iter().map(is_on).collect::<Vec<_>>());
+        let flips = [&*flips[0], &*flips[1]];
+        let none = [&[false; VISIBLE][..], &[false; HIDDEN][..]];
+        let of = |values: &[f64], flips: &[bool]| -> Vec<f64> {
+            let flip = |(value, &flip): (&f64, &bool)| if flip { 1.0 - value } else { *value };
+            values.iter().zip(flips.iter().cycle()).map(flip).collect()
+        };
+        let model = Rbm::<f64>::new(&[0.3; VISIBLE], HIDDEN, Stream::named(1, "init")).unwrap();
+        let twins = [none, flips].map(|flips| {
+            let mut learner = Learner::new(flipped(&model, flips), phase, 1, ROWS, Stream::named(2, "chain"));
+            if is_centred {
+                learner = learner.centred();
+            }
+            if let Some(centring) = &mut learner.centring {
+                for (offsets, flips) in [&mut centring.visible, &mut centring.hidden].into_iter().zip(flips) {
+                    let start: Vec<f64> = (0..flips.len()).map(|unit| 0.2 + unit as f64 / 300.0).collect();
+                    offsets[..flips.len()].copy_from_slice(&of(&start, flips));
+                }
+            }
+            for update in 0..3 {
+                // States and probabilities as the phases would leave them.
+                let state = |x: &f64| f64::from(u8::from(is_on(x)));
+                let states = |seed| noise(ROWS * VISIBLE, seed).iter().map(state).collect::<Vec<_>>();
+                let v0 = if are_binary { states(update) } else { noise(ROWS * VISIBLE, update) };
+                let (v0, vk) = (of(&v0, flips[0]), of(&states(update + 10), flips[0]));
+                let p = [30, 40].map(|seed| of(&noise(ROWS * HIDDEN, update + seed), flips[1]));
+                learner.images_mut(ROWS).copy_from_slice(&v0);
+                learner.data.visible.set(&v0);
+                learner.data_states.copy_from_slice(&learner.data.visible.states);
+                let walkers = learner.chains.as_mut().unwrap_or(&mut learner.data);
+                walkers.visible.set(&vk);
+                for (p, places) in
+                    p.iter().zip([&mut learner.data_probabilities, &mut walkers.hidden.probabilities])
+                {
+                    for (place, &p) in p.iter().enumerate() {
+                        let (row, unit) = (place / HIDDEN, place % HIDDEN);
+                        places[(unit / 64 * ROWS + row) * 64 + unit % 64] = p;
+                    }
+                }
+                let rates = Rates { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 };
+                assert!(learner.ascend(rates, are_binary));
+            }
+            learner.into_model()
+        });
+        let [plain, twin] = twins;
+        let parts = |model: &Rbm<f64>| {
+            [model.weight().data(), model.visible_bias().data(), model.hidden_bias().data()].concat()
+        };
+        let difference = |(x, y): (&f64, &f64)| (x - y).abs();
+        let (plain, twin) = (parts(&flipped(&plain, flips)), parts(&twin));
+        plain.iter().zip(&twin).map(difference).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn centred_learning_does_not_depend_on_what_a_unit_calls_on() {
+        for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+            for are_binary in [true, false] {
+                let parting = |is_centred| parting(phase, is_centred, are_binary);
+                assert!(parting(true) < 1e-12, "{phase}, binary {are_binary}: {}", parting(true));
+                // Plain learning does.
+                assert!(parting(false) > 0.1, "{phase}, binary {are_binary}: {}", parting(false));
             }
         }
     }
