@@ -110,6 +110,11 @@ impl Images {
         &self.pixels
     }
 
+    /// Swaps background and ink: pixel p becomes 255 - p.
+    pub fn invert(&mut self) {
+        self.pixels.iter_mut().for_each(|pixel| *pixel = !*pixel);
+    }
+
     /// Keeps the first `count` images, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.pixels.truncate(count.saturating_mul(self.pixels_per_image()));
@@ -220,6 +225,12 @@ impl Digits {
             digits.train.truncate(count);
         }
         Ok(digits)
+    }
+
+    /// Swaps background and ink of both sets.
+    pub fn invert(&mut self) {
+        self.train.images.invert();
+        self.test.images.invert();
     }
 }
 

@@ -194,6 +194,7 @@ fn training_leaves_configuration_metrics_summary_and_model() {
     for key in [
         "data",
         "images",
+        "invert",
         "binarise",
         "hidden",
         "epochs",

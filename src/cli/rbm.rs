@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod filters;
+mod literature;
 pub(super) mod reconstruct;
 pub(super) mod sample;
 mod sweep;
@@ -24,6 +25,7 @@ pub(super) enum Command {
     Filters(filters::Filters),
     Evaluate(evaluate::Evaluate),
     Sweep(sweep::Sweep),
+    ReproduceLiterature(literature::ReproduceLiterature),
 }
 
 impl Command {
@@ -35,6 +37,7 @@ impl Command {
             Self::Filters(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Sweep(command) => command.run(),
+            Self::ReproduceLiterature(command) => command.run(),
         }
     }
 }
@@ -90,9 +93,9 @@ impl ImageArguments {
     /// The data, checked against the machine's size.
     fn load(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
         let digits = match &self.data {
-            Some(data) => Digits::load(data, None)?,
+            Some(data) => settings.load_from(data, None)?,
             // Their mean is that of the images which the machine has seen.
-            None => Digits::load(&settings.data, settings.images)?,
+            None => settings.load()?,
         };
         let pixels = digits.test.images().pixels_per_image();
         if pixels != model.visible() {

@@ -128,6 +128,25 @@ pub fn resume(
     run.finish(directory, digits, metrics, progress, stop)
 }
 
+/// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
+/// there is in the way, unless `force` replaces it.
+///
+/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
+pub fn train_or_resume(
+    path: &Path,
+    force: bool,
+    settings: &Settings,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Rbm<f32>, Summary)> {
+    let is_begun = RunDirectory::config_of(path).is_some_and(|config| config.as_ref() == Ok(settings));
+    if is_begun {
+        return resume(&RunDirectory::open(path)?, digits, progress, stop);
+    }
+    train(&RunDirectory::create(path, force)?, settings, digits, progress, stop)
+}
+
 /// Version of what a checkpoint holds.
 const FORMAT: &str = "2";
 

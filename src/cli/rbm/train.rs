@@ -4,7 +4,7 @@ use super::{absolute, parse};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::{counted, pasted, print, print_json, use_threads};
-use crate::data::{Binarisation, Digits};
+use crate::data::Binarisation;
 use crate::optim::Schedule;
 use crate::run::rbm::{Settings, Summary, resume, train};
 use crate::run::{Progress, RunDirectory, interrupt};
@@ -53,6 +53,9 @@ pub(in crate::cli) struct Train {
     /// How grey values become states: threshold, sampled (anew each epoch) or grey (probabilities).
     #[arg(long, default_value = "threshold", value_parser = parse::<Binarisation>)]
     binarise: Binarisation,
+    /// Swap background and ink.
+    #[arg(long)]
+    invert: bool,
     /// Training images to use, from the first [default: all].
     #[arg(long)]
     images: Option<usize>,
@@ -68,7 +71,7 @@ pub(in crate::cli) struct Train {
     /// Continue this run with its own settings; only --threads, --quiet and --json go with it.
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "data", "hidden", "epochs", "batch", "learning_rate", "momentum", "weight_decay", "method", "steps",
-        "centred", "binarise", "images", "seed", "out", "force",
+        "centred", "binarise", "invert", "images", "seed", "out", "force",
     ])]
     resume: Option<PathBuf>,
     /// Replace a run that is in the way.
@@ -91,7 +94,7 @@ impl Train {
             Some(path) => {
                 let directory = RunDirectory::open(path)?;
                 let settings: Settings = directory.read_config()?;
-                let digits = Digits::load(&settings.data, settings.images)?;
+                let digits = settings.load()?;
                 settings.check_memory(digits.train.images().pixels_per_image())?;
                 let outcome = resume(&directory, &digits, &mut progress, &interrupt::requested);
                 (directory, outcome)
@@ -99,7 +102,7 @@ impl Train {
             None => {
                 let settings = self.settings()?;
                 // Everything that can be wrong with the input is found before the folder is touched.
-                let digits = Digits::load(&settings.data, settings.images)?;
+                let digits = settings.load()?;
                 settings.check(digits.train.len())?;
                 settings.check_memory(digits.train.images().pixels_per_image())?;
                 let directory = RunDirectory::create(&self.out, self.force)?;
@@ -118,6 +121,7 @@ impl Train {
         let settings = Settings {
             data: absolute(&self.data)?,
             images: self.images,
+            invert: self.invert,
             binarise: self.binarise,
             hidden: self.hidden,
             epochs: self.epochs,

@@ -218,6 +218,14 @@ fn annealed(
 }
 
 impl LogPartition {
+    /// The exact value, or the forward and the reverse estimate.
+    pub fn value(&self) -> (f64, Option<f64>) {
+        match *self {
+            Self::Exact { exact } => (exact, None),
+            Self::Annealed { forward, reverse, .. } => (forward, Some(reverse)),
+        }
+    }
+
     fn estimates(&self, minus_free_energy: f64) -> Estimates {
         let less = |log_partition| Some(minus_free_energy - log_partition);
         match *self {

@@ -1,7 +1,7 @@
 //! The settings of a training run: `config.toml`.
 
 use crate::boltzmann::learning::NegativePhase;
-use crate::data::Binarisation;
+use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ pub struct Settings {
     /// Training images to use; all, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
+    /// Whether background and ink are swapped.
+    #[serde(default)]
+    pub invert: bool,
     /// How grey values become states of the visible units.
     #[serde(with = "text")]
     pub binarise: Binarisation,
@@ -49,6 +52,7 @@ impl Default for Settings {
         Self {
             data: "synthetic".into(),
             images: None,
+            invert: false,
             binarise: Binarisation::Threshold,
             hidden: 500,
             epochs: 10,
@@ -65,6 +69,24 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The images to learn from.
+    ///
+    /// **Errors** as [`Digits::load`].
+    pub fn load(&self) -> Result<Digits> {
+        self.load_from(&self.data, self.images)
+    }
+
+    /// Images from another place as these settings would have them.
+    ///
+    /// **Errors** as [`Digits::load`].
+    pub fn load_from(&self, data: &str, images: Option<usize>) -> Result<Digits> {
+        let mut digits = Digits::load(data, images)?;
+        if self.invert {
+            digits.invert();
+        }
+        Ok(digits)
+    }
+
     /// Checks the settings for a set of `images` training images.
     ///
     /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
