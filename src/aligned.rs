@@ -26,14 +26,16 @@ impl<T: Element> Aligned<T> {
     ///
     /// **Panics** if it never was as long.
     pub fn set_len(&mut self, len: usize) {
-        assert!(len <= self.buffer.len() - self.first, "{len} of {} elements", self.buffer.len());
+        assert!(len + 64 / size_of::<T>() <= self.buffer.len(), "{len} of {} elements", self.buffer.len());
         self.len = len;
     }
 }
 
 impl<T: Element> Clone for Aligned<T> {
     fn clone(&self) -> Self {
-        let mut copy = Self::zeros(self.len);
+        // The copy can become as long as this one can.
+        let mut copy = Self::zeros(self.buffer.len() - 64 / size_of::<T>());
+        copy.set_len(self.len);
         copy.copy_from_slice(self);
         copy
     }

@@ -16,9 +16,11 @@ pub mod binarise;
 pub mod idx;
 #[cfg(feature = "std")]
 pub mod mnist;
+mod states;
 pub mod synthetic;
 
 pub use binarise::Binarisation;
+pub use states::BinaryImages;
 
 /// How many training digits `synthetic` stands for where the caller does not say.
 pub const SYNTHETIC_TRAIN: usize = 10_000;

@@ -13,7 +13,7 @@ use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading};
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, Digits, Images};
+use crate::data::{Binarisation, BinaryImages, Digits, Images};
 use crate::parallel;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -156,6 +156,8 @@ struct Run<'a> {
     learner: Learner<f32>,
     training: Vec<f32>,
     validation: Vec<f32>,
+    /// The training images as bits, if they are binary.
+    states: Option<BinaryImages>,
     /// The images in the order of the current epoch.
     order: Vec<usize>,
     /// Epochs that are complete.
@@ -176,9 +178,15 @@ impl<'a> Run<'a> {
         if settings.centred {
             learner = learner.centred();
         }
+        let mut states = (settings.binarise != Binarisation::Grey).then(|| BinaryImages::new(images));
+        if let (Binarisation::Threshold, Some(states)) = (settings.binarise, &mut states) {
+            // The same in every epoch.
+            states.fill(settings.binarise, images, Stream::named(seed, "binarise"))?;
+        }
         Ok(Self {
             settings,
             learner,
+            states,
             training: binary_images(images, MONITORED, settings.binarise, seed)?,
             validation: binary_images(digits.test.images(), MONITORED, settings.binarise, seed + 1)?,
             order: (0..images.len()).collect(),
@@ -265,17 +273,21 @@ impl<'a> Run<'a> {
             weight_decay: settings.weight_decay,
         };
         let clock = Instant::now();
+        if let (Binarisation::Sampled, Some(states)) = (settings.binarise, &mut self.states) {
+            states.fill(settings.binarise, images, stream("binarise"))?;
+        }
         for batch in self.order.chunks(settings.batch).skip(self.batch) {
             if stop() {
                 self.seconds += clock.elapsed().as_secs_f64();
                 return Ok(false);
             }
-            settings.binarise.fill(
-                images,
-                batch,
-                stream("binarise"),
-                self.learner.images_mut(batch.len()),
-            )?;
+            match &self.states {
+                Some(states) => states.gather(batch, self.learner.states_mut(batch.len())),
+                None => {
+                    let place = self.learner.images_mut(batch.len());
+                    settings.binarise.fill(images, batch, stream("binarise"), place)?;
+                }
+            }
             let chain = stream("chain").substream(self.batch as u64 + 1);
             if !self.learner.update(rates, chain) {
                 return Err(self.diverged(rates));

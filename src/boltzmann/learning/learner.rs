@@ -69,8 +69,10 @@ pub struct Learner<T: Element> {
     packed: PackedRbm<T>,
     /// Of W, in tiles as the weights, of b and of c; the centred ones, if centred.
     velocity: [Aligned<T>; 3],
-    /// The mini-batch (images, visible).
+    /// The mini-batch (images, visible), if it was given so.
     images: Vec<T>,
+    /// Whether it is in `data` already, as bits.
+    are_states: bool,
     /// The data and their hidden units; contrastive divergence walks on from there.
     data: Chains<T>,
     /// Persistent chains; contrastive divergence has none.
@@ -123,6 +125,7 @@ impl<T: Element> Learner<T> {
             steps,
             velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
             images: vec![T::ZERO; batch * visible],
+            are_states: false,
             data: Chains::new(&packed, batch, stream),
             chains,
             data_states: vec![0; panels(visible) * batch],
@@ -167,10 +170,24 @@ impl<T: Element> Learner<T> {
     pub fn images_mut(&mut self, images: usize) -> &mut [T] {
         let visible = self.packed.visible();
         self.data.resize(images);
+        self.are_states = false;
         &mut self.images[..images * visible]
     }
 
-    /// Moves the machine by one update from the mini-batch in [`Learner::images_mut`]. Returns whether all parameters
+    /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond
+    /// the last unit have to be 0.
+    ///
+    /// **Panics** if `images` is more than the `batch` of [`Learner::new`].
+    ///
+    /// [`BinaryImages::gather`]: crate::data::BinaryImages::gather
+    #[track_caller]
+    pub fn states_mut(&mut self, images: usize) -> &mut [u64] {
+        self.data.resize(images);
+        self.are_states = true;
+        &mut self.data.visible.states
+    }
+
+    /// Moves the machine by one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`]. Returns whether all parameters
     /// are still finite.
     ///
     /// **Randomness** Substreams of `stream`, which is to be a new one for each update: the data's hidden units
@@ -189,7 +206,7 @@ impl<T: Element> Learner<T> {
         data.draw_from(stream);
         data.visible.forget();
         data.hidden.forget();
-        let are_binary = data.visible.set(images);
+        let are_binary = self.are_states || data.visible.set(images);
         if are_binary {
             data.sample_hidden(packed);
         } else {
@@ -206,7 +223,9 @@ impl<T: Element> Learner<T> {
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);
-        self.data_probabilities[..len].copy_from_slice(&data.hidden.probabilities);
+        // The chains overwrite all of them when they sample next.
+        core::mem::swap(&mut self.data_probabilities, &mut data.hidden.probabilities);
+        data.hidden.probabilities.set_len(len);
         are_binary
     }
 
