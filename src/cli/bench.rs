@@ -10,6 +10,7 @@
 //!
 //! To add a kernel: one call of [`slices::measure`] in a group, or a group with an [`Entry`] of its own.
 
+mod boltzmann;
 mod gemm;
 mod limits;
 mod math;
@@ -70,6 +71,8 @@ enum Group {
     Reduce,
     /// Words, uniforms, normals, Bernoulli states
     Random,
+    /// Products with bits, contrastive divergence
+    Boltzmann,
 }
 
 /// What all groups share.
@@ -114,6 +117,8 @@ struct Report {
     math: Vec<slices::Slice>,
     reduce: Vec<slices::Slice>,
     random: Vec<slices::Slice>,
+    binary_products: Vec<boltzmann::Product>,
+    contrastive_divergence: Vec<boltzmann::Training>,
 }
 
 /// Of f32.
@@ -159,6 +164,8 @@ impl Bench {
             math: Vec::new(),
             reduce: Vec::new(),
             random: Vec::new(),
+            binary_products: Vec::new(),
+            contrastive_divergence: Vec::new(),
         };
         if !self.json {
             print(&heading(&report))?;
@@ -187,6 +194,10 @@ impl Bench {
         }
         if self.has(Group::Random) {
             random::run(context, &mut self.add(&mut report.random))?;
+        }
+        if self.has(Group::Boltzmann) {
+            boltzmann::products(context, &mut self.add(&mut report.binary_products))?;
+            boltzmann::training(context, &mut self.add(&mut report.contrastive_divergence))?;
         }
         Ok(())
     }
@@ -218,7 +229,8 @@ SIMD level {level}, threads {threads}; f32 multiply-add peak {one:.1} GFLOP/s on
 speed  upper decile of interleaved slices
 share  of the multiply-add peak on as many threads, or of a copy where the slice is in memory
 peer   times as fast as the peer: gemm, {peer};
-       math and reduce, plain loops with the standard library; random, rand_xoshiro
+       math and reduce, plain loops with the standard library; random, rand_xoshiro;
+       bits, the dense product (their GFLOP/s and share are those of a dense product as fast)
 
 {head}
 {line}

@@ -157,3 +157,40 @@ fn a_layer_that_is_too_large_is_estimated_and_not_enumerated() {
     let found = equilibria(folder.path(), &format!("rbm evaluate run --json -q {brief}")).succeeded().json();
     assert!(found["log_partition"]["forward"].is_f64(), "{found}");
 }
+
+#[test]
+fn published_machines_are_trained_and_a_second_run_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let command = "rbm reproduce-literature normal-16-inverted centred-16-inverted centred-16 --data synthetic \
+                   --images 300 --epochs 2 --out all --quiet";
+    let outcome = equilibria(folder.path(), command).succeeded();
+    assert_eq!(outcome.stderr, "");
+    let path = folder.path().join("all/summary.json");
+    let first = summary(&path);
+    let machines = first["machines"].as_array().unwrap();
+    assert_eq!(machines.len(), 3);
+    for (machine, (name, test)) in machines.iter().zip([
+        ("centred-16", -142.56),
+        ("centred-16-inverted", -142.09),
+        ("normal-16-inverted", -183.36),
+    ]) {
+        assert_eq!(machine["name"], name);
+        assert_eq!(machine["published"]["test"], test);
+        let found = number(&machine["evaluation"]["log_likelihood"]["test"]["exact"]);
+        assert!(outcome.stdout.contains(&format!("{test:>10.2}{found:>10.2}")), "{name}: {}", outcome.stdout);
+        // The run says how it was trained, to whoever evaluates it.
+        let again = equilibria(folder.path(), &format!("rbm evaluate all/{name} --json -q")).succeeded();
+        assert_eq!(number(&again.json()["log_likelihood"]["test"]["exact"]), found, "{name}");
+    }
+    assert!(first["findings"].as_array().unwrap().len() == 5, "{first}");
+    let model =
+        |name: &str| fs::read(folder.path().join("all").join(name).join("model.safetensors")).unwrap();
+    let before = model("centred-16");
+    equilibria(folder.path(), command).succeeded();
+    assert_eq!((summary(&path), model("centred-16")), (first, before));
+    // Other settings are in the way of nothing but themselves.
+    let other = equilibria(folder.path(), &command.replace("--epochs 2", "--epochs 1"));
+    assert_eq!(other.status, Some(2));
+    assert!(other.stderr.contains("--force"), "{other:?}");
+    equilibria(folder.path(), &command.replace("--epochs 2", "--epochs 1 --force")).succeeded();
+}

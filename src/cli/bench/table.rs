@@ -21,6 +21,7 @@ pub(super) enum Speed {
     GflopPerSecond(f64),
     GbPerSecond(f64),
     NanosecondsPerElement(f64),
+    MillionsOfStatesPerSecond(f64),
 }
 
 /// What stands above the rows.
@@ -33,6 +34,7 @@ impl fmt::Display for Row {
             Speed::GflopPerSecond(value) => (format!("{value:.1}"), "GFLOP/s"),
             Speed::GbPerSecond(value) => (format!("{value:.1}"), "GB/s"),
             Speed::NanosecondsPerElement(value) => (format!("{value:.3}"), "ns/element"),
+            Speed::MillionsOfStatesPerSecond(value) => (format!("{value:.0}"), "Mstates/s"),
         };
         let share = self.share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share));
         let ratio = self.ratio.map_or("-".into(), |ratio| format!("{ratio:.2} x"));

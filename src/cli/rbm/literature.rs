@@ -52,12 +52,16 @@ pub(in crate::cli) struct ReproduceLiterature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Name {
     /// 16 hidden units, persistent contrastive divergence, centred.
+    #[value(name = "centred-16")]
     Centred16,
     /// The same, not centred.
+    #[value(name = "normal-16")]
     Normal16,
     /// 16 hidden units, centred, on inverted images.
+    #[value(name = "centred-16-inverted")]
     Centred16Inverted,
     /// The same, not centred.
+    #[value(name = "normal-16-inverted")]
     Normal16Inverted,
     /// 500 hidden units, pixels on above 127.
     Large,
