@@ -23,12 +23,14 @@
 //!
 //! Dense arithmetic wins from about half the units on; that is what [`gemm()`](crate::gemm()) is for.
 
+mod annealing;
 mod list;
 mod rows;
 mod sample;
 mod states;
 mod update;
 
+pub use annealing::{dot_states, softplus_rises};
 pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrences, list_states};
 pub use rows::add_rows;
 pub use sample::sample;

@@ -68,7 +68,8 @@ impl Evaluate {
         let path = self.summary_path();
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
-        let evaluation = evaluate(&model, &settings, &digits, &method, self.source.seed, &mut progress)?;
+        let seed = self.source.seed;
+        let evaluation = evaluate(&model, &settings, &digits, &method, seed, &mut progress, &|| false)?;
         write_output(&path, &to_json(&evaluation)?)?;
         if let Some(warning) = &evaluation.warning {
             // A closed standard error is no reason to fail.
