@@ -23,6 +23,7 @@
 //!
 //! Dense arithmetic wins from about half the units on; that is what [`gemm()`](crate::gemm()) is for.
 
+mod annealing;
 mod centre;
 mod list;
 mod rows;
@@ -30,6 +31,7 @@ mod sample;
 mod states;
 mod update;
 
+pub use annealing::{dot_states, softplus_rises};
 pub use centre::{subtract_outer_products, tile_products};
 pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrences, list_states};
 pub use rows::add_rows;

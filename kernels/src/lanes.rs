@@ -231,6 +231,19 @@ pub trait Lanes: Copy {
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
+    /// `a` in the lanes i whose bit i of `bits` is on, else 0; bits beyond the lanes do not matter.
+    #[inline(always)]
+    fn keep(self, bits: u64, a: Self::Vector) -> Self::Vector {
+        let mut lanes = self.to_array(a);
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            if bits >> i & 1 == 0 {
+                *lane = Self::Scalar::ZERO;
+            }
+        }
+        // SAFETY: no level has more than 16 lanes.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+
     /// The token of the level's words.
     fn words(self) -> Self::Words;
     /// The bits of eight words as lanes, low half before high half: the `part`-th vector of

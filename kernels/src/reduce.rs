@@ -14,7 +14,7 @@ mod sum;
 pub use columns::{add_column_sums, column_sums};
 pub use log_mixture::{PRODUCT, log_mixture};
 pub use max::{log_sum_exp, max};
-pub use softplus::{softplus_rise, softplus_sum};
+pub use softplus::softplus_sum;
 pub use sum::{dot, row_sums, squared_norm, sum, sum_f64};
 
 use crate::lanes::{Lanes, Scalar};

@@ -173,58 +173,6 @@ fn sums_of_softplus_keep_their_bound() {
     check_softplus_sum::<f64>();
 }
 
-/// softplus(to x) - softplus(from x) to the last digits: the integral of x sigmoid(b x) over b by Gauss's rule on
-/// pieces, where a difference would cancel.
-fn exact_rise(from: f64, to: f64, x: f64) -> f64 {
-    if (to - from) * x.abs() > 0.25 {
-        return softplus(to * x) - softplus(from * x);
-    }
-    // Gauss-Legendre, 5 points: exact to 1e-17 of the value over so short a piece.
-    let (near, far) = (0.538_469_310_105_683_1, 0.906_179_845_938_664);
-    let (centre, inner, outer) = (0.568_888_888_888_888_9, 0.478_628_670_499_366_47, 0.236_926_885_056_189_1);
-    let points = [(0.0, centre), (-near, inner), (near, inner), (-far, outer), (far, outer)];
-    let half = (to - from) / 2.0;
-    let sigmoid = |t: f64| 1.0 / (1.0 + (-(from + half + half * t) * x).exp());
-    half * x * points.iter().map(|&(t, weight)| weight * sigmoid(t)).sum::<f64>()
-}
-
-fn check_softplus_rise<T: Scalar>() {
-    let ranges = [(0.0, 1.0), (0.0, 0.001), (0.5, 0.5), (0.5, 0.5001), (0.99999, 1.0), (0.25, 0.75)];
-    for level in Level::available() {
-        for (from, to) in ranges.map(|(from, to)| (T::from_f64(from), T::from_f64(to))) {
-            for length in lengths().filter(|length| length % 3 != 1 || *length < 60) {
-                for (scale, at_end) in [(0.01, true), (6.0, false), (80.0, true)] {
-                    let mut x = GuardedBuffer::copy_of(&uneven::<T>(length, 8), at_end);
-                    x.iter_mut().for_each(|x| *x *= T::from_f64(scale));
-                    let exact = x.iter().map(|x| exact_rise(from.to_f64(), to.to_f64(), x.to_f64()));
-                    let (exact, size) = exact_sum(exact);
-                    let context = format!(
-                        "softplus_rise of {length} times {scale} from {from} to {to}, level {}",
-                        level.name()
-                    );
-                    let rise = reduce::softplus_rise(level, from, to, &x);
-                    assert_close(rise, exact, size, 10.0 + factor(length), &context);
-                }
-            }
-        }
-        let of = |x: f64| reduce::softplus_rise(level, T::ZERO, T::ONE, &[T::from_f64(x)]).to_f64();
-        assert!((of(1e6) - 1e6).abs() < 1.0 && (of(-1e6) + 2.0_f64.ln()).abs() < 1e-6, "{}", level.name());
-        assert!(of(f64::NAN).is_nan(), "level {}", level.name());
-    }
-}
-
-#[test]
-fn rises_of_softplus_do_not_cancel() {
-    check_softplus_rise::<f32>();
-    check_softplus_rise::<f64>();
-}
-
-#[test]
-#[should_panic(expected = "must rise")]
-fn a_softplus_that_falls_panics() {
-    let _ = reduce::softplus_rise(Level::PORTABLE, 0.5, 0.4, &[1.0_f32]);
-}
-
 fn check_matrix<T: Scalar>(level: Level, rows: usize, columns: usize, at_end: bool) {
     let context = format!("{rows} rows, {columns} columns at level {}", level.name());
     let x = GuardedBuffer::copy_of(&uneven::<T>(rows * columns, 5), at_end);

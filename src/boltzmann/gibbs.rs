@@ -1,7 +1,7 @@
 //! Block Gibbs sampling: all hidden units given the visible ones, then all visible units given the hidden ones.
 
 use super::Rbm;
-use super::layer::Layer;
+use super::layer::{Layer, Logits};
 use super::packed::PackedRbm;
 use crate::parallel::within;
 use crate::rng::Stream;
@@ -48,13 +48,15 @@ impl<T: Element> Chains<T> {
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.hidden, &mut self.visible);
-        to.sample_from(from, model.to_hidden(), T::ONE, &model.hidden_bias, stream);
+        let logits = Logits { scale: T::ONE, bias: &model.hidden_bias };
+        to.sample_from(from, model.to_hidden(), logits, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.visible, &mut self.hidden);
-        to.sample_from(from, model.to_visible(), T::ONE, &model.visible_bias, stream);
+        let logits = Logits { scale: T::ONE, bias: &model.visible_bias };
+        to.sample_from(from, model.to_visible(), logits, stream);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::rng::Stream;
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{
     PANEL, SparseMut, SparseRows, add_rows, list_changes, list_states, pack_states, panel_units, panels,
@@ -88,6 +89,27 @@ pub(crate) struct Weights<'a, T> {
     /// From one tile of 64 units to the next.
     pub tile_stride: usize,
 }
+
+/// What a layer is sampled from: P(unit = 1) = sigmoid(scale sum + bias).
+#[derive(Clone, Copy)]
+pub(crate) struct Logits<'a, T> {
+    pub scale: T,
+    /// Of each unit.
+    pub bias: &'a [T],
+}
+
+/// A panel whose states were sampled just now, still in cache.
+pub(crate) struct Sampled<'a, T> {
+    /// Its units in the layer.
+    pub units: Range<usize>,
+    /// (rows, 64)
+    pub sums: &'a [T],
+    /// (rows)
+    pub states: &'a [u64],
+}
+
+/// Sees nothing.
+fn nothing<T>(_: Sampled<'_, T>, _: &mut [T]) {}
 
 impl<T: Element> Layer<T> {
     /// A layer of `units` units in `rows` chains, all off.
@@ -189,63 +211,80 @@ impl<T: Element> Layer<T> {
         corrections.is_none()
     }
 
-    /// h ~ P(h | v) or the reverse: brings the sums up to date with the states of `other` and samples the states from
-    /// sigmoid(scale sums + bias).
+    /// h ~ P(h | v) or the reverse: brings the sums up to date with the states of `other` and samples the states.
     ///
     /// **Randomness** Panel p draws from `stream.substream(p)`, row after row.
     pub fn sample_from(
         &mut self,
         other: &mut Self,
         weights: Weights<'_, T>,
-        scale: T,
-        bias: &[T],
+        logits: Logits<'_, T>,
         stream: Stream,
+    ) {
+        self.sample_from_and_see(other, weights, logits, stream, &mut [], &nothing);
+    }
+
+    /// As [`Layer::sample_from`]; the thread that has sampled a panel then calls `see(panel, results)`, with an equal
+    /// part of `results` for each panel.
+    pub fn sample_from_and_see(
+        &mut self,
+        other: &mut Self,
+        weights: Weights<'_, T>,
+        logits: Logits<'_, T>,
+        stream: Stream,
+        results: &mut [T],
+        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
         let in_parallel = self.rows * panels(self.units) * (panels(other.units) + SAMPLING) >= PARALLEL_FROM;
         let from_zero = other.list(weights.tile_stride, in_parallel);
         let other = &*other;
-        self.pass(
-            in_parallel,
-            &|panel, columns, sums| {
-                for block in 0..blocks(other.units) {
-                    let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
-                    let lists = other.lists.block(block, sums.len() / PANEL);
-                    let from_zero = from_zero && block == 0;
-                    add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
-                }
-            },
-            scale,
-            bias,
-            stream,
-        );
+        let update = |panel: usize, columns: usize, sums: &mut [T]| {
+            for block in 0..blocks(other.units) {
+                let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
+                let lists = other.lists.block(block, sums.len() / PANEL);
+                let from_zero = from_zero && block == 0;
+                add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
+            }
+        };
+        self.pass(in_parallel, &update, logits, stream, results, see);
     }
 
     /// As [`Layer::sample_from`], from sums that are up to date.
-    pub fn sample(&mut self, scale: T, bias: &[T], stream: Stream) {
-        self.pass(true, &|_, _, _| {}, scale, bias, stream);
+    pub fn sample(&mut self, logits: Logits<'_, T>, stream: Stream) {
+        self.pass(true, &|_, _, _| {}, logits, stream, &mut [], &nothing);
     }
 
-    /// `update(panel, units, sums)`, then states, panel by panel.
+    /// `update(panel, units, sums)`, then states, then what is to be seen of them, panel by panel.
     fn pass(
         &mut self,
         in_parallel: bool,
         update: &(impl Fn(usize, usize, &mut [T]) + Sync),
-        scale: T,
-        bias: &[T],
+        logits: Logits<'_, T>,
         stream: Stream,
+        results: &mut [T],
+        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
         let (units, rows) = (self.units, self.rows);
+        let width = results.len() / panels(units);
         let pieces = (
-            Chunks(&mut self.sums, rows * PANEL),
+            (Chunks(&mut self.sums, rows * PANEL), Chunks(results, width)),
             (Chunks(&mut self.probabilities, rows * PANEL), Chunks(&mut self.states, rows)),
         );
-        for_each_split(panels(units), in_parallel, pieces, &|panel, (sums, (probabilities, states))| {
-            let units = panel_units(units, panel);
-            update(panel, units, sums.0);
-            let mut generator = stream.substream(panel as u64).bulk();
-            let bias = &bias[panel * PANEL..][..units];
-            sample(Level::detect(), &mut generator, sums.0, scale, bias, Some(probabilities.0), states.0);
-        });
+        for_each_split(
+            panels(units),
+            in_parallel,
+            pieces,
+            &|panel, ((sums, results), (probabilities, states))| {
+                let units = panel_units(units, panel);
+                update(panel, units, sums.0);
+                let mut generator = stream.substream(panel as u64).bulk();
+                let range = panel * PANEL..panel * PANEL + units;
+                let bias = &logits.bias[range.clone()];
+                let (level, probabilities) = (Level::detect(), Some(probabilities.0));
+                sample(level, &mut generator, sums.0, logits.scale, bias, probabilities, states.0);
+                see(Sampled { units: range, sums: sums.0, states: states.0 }, results.0);
+            },
+        );
     }
 }
 

@@ -94,7 +94,7 @@ const LARGE: usize = 500;
 impl Reproduce {
     pub(super) fn run(mut self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install()?;
+        interrupt::install(interrupt::Work::Training)?;
         self.figures.sort_unstable();
         self.figures.dedup();
         if self.figures.is_empty() {

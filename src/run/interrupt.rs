@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the loop to stop after its batch, the second ends the process.
+//! Ctrl-C: the first asks the loop to stop, the second ends the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +12,25 @@ pub const EXIT_STATUS: i32 = 130;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALLED: OnceLock<Result<()>> = OnceLock::new();
 
+/// What the process is at when the user asks it to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Mini-batches, of which checkpoints are kept.
+    Training,
+    /// Steps of a moment each, of which nothing is kept before the end.
+    Unsaved,
+}
+
 /// Handles Ctrl-C and the polite signals (SIGTERM, SIGHUP) from now on; further calls change nothing.
 ///
-/// The first signal makes [`requested`] true and says so on standard error. The second ends the process at
-/// once with status 130.
+/// The first signal makes [`requested`] true and, in training, says on standard error that the batch comes first. The
+/// second ends the process at once with status 130.
 ///
 /// **Errors** [`Error::Io`] if the system refuses, or someone else in the process handles Ctrl-C.
-pub fn install() -> Result<()> {
-    let install = || ctrlc::set_handler(on_signal).map_err(|reason| Error::io("handling", "Ctrl-C", reason));
+pub fn install(work: Work) -> Result<()> {
+    let install = || {
+        ctrlc::set_handler(move || on_signal(work)).map_err(|reason| Error::io("handling", "Ctrl-C", reason))
+    };
     INSTALLED.get_or_init(install).clone()
 }
 
@@ -29,12 +40,22 @@ pub fn requested() -> bool {
 }
 
 /// Runs in a thread of its own, not in signal context: printing is safe.
-fn on_signal() {
-    if REQUESTED.swap(true, Ordering::Relaxed) {
-        progress::print_instead_of_bar("stopped at once; nothing since the last checkpoint is kept");
-        std::process::exit(EXIT_STATUS);
+fn on_signal(work: Work) {
+    let first = !REQUESTED.swap(true, Ordering::Relaxed);
+    match (first, work) {
+        (true, Work::Training) => progress::print_above_bar(
+            "stopping after this batch; Ctrl-C again stops at once, without a checkpoint",
+        ),
+        // The loop stops before a sentence could be read.
+        (true, Work::Unsaved) => {}
+        (false, work) => {
+            progress::print_instead_of_bar(match work {
+                Work::Training => "stopped at once; nothing since the last checkpoint is kept",
+                Work::Unsaved => "stopped at once; nothing is kept",
+            });
+            std::process::exit(EXIT_STATUS);
+        }
     }
-    progress::print_above_bar("stopping after this batch; Ctrl-C again stops at once, without a checkpoint");
 }
 
 #[cfg(all(test, unix))]
@@ -45,13 +66,13 @@ mod tests {
 
     use super::*;
 
-    /// Set in the process that the test signals.
+    /// Set in the process that the test signals, to the work it is at.
     const CHILD: &str = "EQUILIBRIA_TEST_INTERRUPT_CHILD";
 
     /// What the signalled process does: say when it is ready, wait to be asked, wait to be ended.
-    fn child() {
-        install().unwrap();
-        install().unwrap();
+    fn child(work: Work) {
+        install(work).unwrap();
+        install(work).unwrap();
         assert!(!requested());
         eprintln!("ready");
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -59,40 +80,54 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         assert!(requested(), "the first signal was not noticed");
+        // After what the handler has to say.
+        std::thread::sleep(Duration::from_millis(50));
+        eprintln!("asked");
         std::thread::sleep(Duration::from_secs(10));
         panic!("the second signal did not end the process");
     }
 
     #[test]
     fn the_first_signal_asks_and_the_second_ends_the_process() {
-        if std::env::var_os(CHILD).is_some() {
-            return child();
+        if let Some(work) = std::env::var_os(CHILD) {
+            return child(if work == "Training" { Work::Training } else { Work::Unsaved });
         }
         let name = "run::interrupt::tests::the_first_signal_asks_and_the_second_ends_the_process";
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = BufReader::new(process.stderr.take().unwrap());
-        let mut wait_for = |text: &str| {
-            let mut line = String::new();
-            while !line.contains(text) {
-                line.clear();
-                assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the process ended before {text:?}");
-            }
-        };
-        let signal = |which: &str| {
-            let status = Command::new("kill").args([which, &process.id().to_string()]).status();
-            assert!(status.unwrap().success());
-        };
-        wait_for("ready");
-        signal("-INT");
-        wait_for("stopping after this batch");
-        signal("-TERM");
-        wait_for("nothing since the last checkpoint is kept");
-        assert_eq!(process.wait().unwrap().code(), Some(EXIT_STATUS));
+        for (work, first, second) in [
+            (
+                Work::Training,
+                "stopping after this batch; Ctrl-C again stops at once, without a checkpoint\n",
+                "stopped at once; nothing since the last checkpoint is kept\n",
+            ),
+            (Work::Unsaved, "", "stopped at once; nothing is kept\n"),
+        ] {
+            let mut process = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--nocapture"])
+                .env(CHILD, format!("{work:?}"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stderr = BufReader::new(process.stderr.take().unwrap());
+            // What the process says before `text`.
+            let mut until = |text: &str| {
+                let mut said = String::new();
+                while !said.ends_with(text) {
+                    assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said} and not {text:?}");
+                }
+                said.truncate(said.len() - text.len());
+                said
+            };
+            let signal = |which: &str| {
+                let status = Command::new("kill").args([which, &process.id().to_string()]).status();
+                assert!(status.unwrap().success());
+            };
+            until("ready\n");
+            signal("-INT");
+            assert_eq!(until("asked\n"), first, "{work:?}");
+            signal("-TERM");
+            assert_eq!(until(second), "", "{work:?}");
+            assert_eq!(process.wait().unwrap().code(), Some(EXIT_STATUS));
+        }
     }
 }

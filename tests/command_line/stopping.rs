@@ -192,6 +192,36 @@ fn ctrl_c_stops_figures_and_sweeps_wherever_they_are() {
     }
 }
 
+/// In the steps of annealing and in the states of an enumeration.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_an_evaluation_with_a_sentence() {
+    use std::io::Read;
+
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("digits"), 28, 60, 20);
+    let train = "rbm train --data digits --hidden 25 --batch 10 --epochs 1 --out run -q";
+    equilibria(folder.path(), train).succeeded();
+    for (method, out) in [("--schedule 1/0.000001", "annealed"), ("--exact", "exact")] {
+        let mut child = start(folder.path(), &format!("rbm evaluate run {method} --out {out}"));
+        // The folder is made when the work begins.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !folder.path().join(out).exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{method}: {said}");
+        let last = said.lines().last().unwrap_or_default();
+        assert_eq!(last, "error: interrupted; nothing is kept: the same command starts anew", "{method}");
+        assert_eq!(said.lines().filter(|line| !line.contains("/s ")).count(), 1, "{method}: {said}");
+        assert_eq!(fs::read_dir(folder.path().join(out)).unwrap().count(), 0, "{method}");
+    }
+}
+
 #[test]
 fn a_run_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

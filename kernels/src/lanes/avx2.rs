@@ -132,6 +132,16 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
+    fn keep(self, bits: u64, a: __m256) -> __m256 {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let on = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), places), places);
+            _mm256_and_ps(_mm256_castsi256_ps(on), a)
+        }
+    }
+
+    #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm256_blendv_ps(b, a, mask) }
@@ -295,6 +305,16 @@ impl Lanes for F64x4 {
     fn mask_bits(self, mask: __m256d) -> u64 {
         // SAFETY: the token proves the CPU.
         u64::from(unsafe { _mm256_movemask_pd(mask) } as u8)
+    }
+
+    #[inline(always)]
+    fn keep(self, bits: u64, a: __m256d) -> __m256d {
+        // SAFETY: the token proves the CPU.
+        unsafe {
+            let places = _mm256_setr_epi64x(1, 2, 4, 8);
+            let on = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits as i64), places), places);
+            _mm256_and_pd(_mm256_castsi256_pd(on), a)
+        }
     }
 
     #[inline(always)]

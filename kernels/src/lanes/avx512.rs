@@ -153,6 +153,12 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
+    fn keep(self, bits: u64, a: __m512) -> __m512 {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm512_maskz_mov_ps(bits as __mmask16, a) }
+    }
+
+    #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: the token proves the CPU.
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
@@ -352,6 +358,12 @@ impl Lanes for F64x8 {
     #[inline(always)]
     fn mask_bits(self, mask: __mmask8) -> u64 {
         u64::from(mask)
+    }
+
+    #[inline(always)]
+    fn keep(self, bits: u64, a: __m512d) -> __m512d {
+        // SAFETY: the token proves the CPU.
+        unsafe { _mm512_maskz_mov_pd(bits as __mmask8, a) }
     }
 
     #[inline(always)]

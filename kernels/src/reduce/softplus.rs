@@ -1,11 +1,11 @@
 //! Sums of softplus: the hidden (or visible) units' part of a Boltzmann machine's free energy.
 
-use super::{Terms, load_padded, total};
+use super::load_padded;
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
-use crate::math::{ln_lanes, softplus_rise_lanes, tail};
+use crate::math::{ln_lanes, tail};
 
 /// Independent partial results.
 const PARALLEL: usize = 4;
@@ -97,66 +97,5 @@ impl<L: Lanes> Partial<L> {
         let [q0, q1, q2, q3] = self.product;
         let logarithm = ln_lanes(lanes, lanes.mul(lanes.mul(q0, q1), lanes.mul(q2, q3)));
         lanes.add(lanes.add(lanes.add(p0, p1), lanes.add(p2, p3)), logarithm)
-    }
-}
-
-/// The sum of softplus(`to` x) - softplus(`from` x) over the elements: what annealing from one inverse temperature
-/// to another adds to a log weight.
-///
-/// Nothing cancels where `to` is close to `from`, as it does in the difference of two sums.
-///
-/// **Panics** unless 0 <= `from` <= `to`.
-/// **Accuracy and cost** 10 EPSILON times the size of a term, and as [`sum`](super::sum()), if `to` - `from` is exact,
-/// as it is from `from` = `to` / 2 up.
-#[must_use]
-#[track_caller]
-pub fn softplus_rise<T: Scalar>(level: Level, from: T, to: T, x: &[T]) -> T {
-    assert!(T::ZERO <= from && from <= to, "softplus_rise: from {from} to {to}: must rise from 0 or more");
-    dispatch(level, SoftplusRise { from, step: to - from, x })
-}
-
-struct SoftplusRise<'a, T> {
-    from: T,
-    step: T,
-    x: &'a [T],
-}
-
-impl<T: Scalar> Operation<T> for SoftplusRise<'_, T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> T {
-        let rises = Rises { from: self.from, step: self.step, x: self.x.as_ptr() };
-        // SAFETY: the slice has that length.
-        unsafe { total(lanes, rises, self.x.len()) }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Rises<T> {
-    from: T,
-    step: T,
-    x: *const T,
-}
-
-impl<T: Scalar> Terms<T> for Rises<T> {
-    #[inline(always)]
-    unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
-        // SAFETY: the caller owes COUNT elements from i on.
-        let x = unsafe { lanes.load(self.x.add(i)) };
-        lanes.add(sum, softplus_rise_lanes(lanes, lanes.splat(self.from), lanes.splat(self.step), x))
-    }
-
-    #[inline(always)]
-    unsafe fn add_first<L: Lanes<Scalar = T>>(
-        self,
-        lanes: L,
-        sum: L::Vector,
-        i: usize,
-        count: usize,
-    ) -> L::Vector {
-        // SAFETY: the caller owes `count` elements from i on; the others are 0, which does not rise.
-        let x = unsafe { lanes.load_first(self.x.add(i), count) };
-        lanes.add(sum, softplus_rise_lanes(lanes, lanes.splat(self.from), lanes.splat(self.step), x))
     }
 }

@@ -38,6 +38,7 @@ use super::gradient::{Gradient, PhaseStates};
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
+use crate::boltzmann::layer::Logits;
 use crate::boltzmann::packed::{PackedRbm, pack_tiles, unpack_tiles};
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
@@ -219,7 +220,7 @@ impl<T: Element> Learner<T> {
                 workspace.gemm(T::ONE, v, w, T::ZERO, sums, Epilogue::NONE);
             }
             let stream = data.next_stream();
-            data.hidden.sample(T::ONE, &packed.hidden_bias, stream);
+            data.hidden.sample(Logits { scale: T::ONE, bias: &packed.hidden_bias }, stream);
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);

@@ -91,11 +91,14 @@
 //! trusted: the gap is the truth about the estimate.
 //!
 //! ## Arithmetic
-//! v W is computed once a step: it gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
-//! next hidden states. Weights are added in f64. softplus(beta' x) - softplus(beta x) is computed as such
-//! ([`softplus_rise`](equilibria_kernels::reduce::softplus_rise)), because with beta' - beta = 1e-5 the difference
-//! of two sums has no digit left in f32. All chains take a step together; each draws from a stream of its own, so
-//! that neither threads nor the other chains change it.
+//! A step is a Gibbs step on bits ([`equilibria_kernels::binary`]): v W and h W' are kept, and only the weights of the
+//! units that flipped are added. v W gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
+//! next hidden states, at beta_(k+1) alone.
+//!
+//! With beta' - beta = 1e-5 the difference of two sums of softplus has no digit left in f32. So softplus(beta' x) -
+//! softplus(beta x) is computed as such ([`softplus_rises`](equilibria_kernels::binary::softplus_rises)), as exact as
+//! x is, summed over the 64 units of a panel, and from there on added in f64; so is v (b - a). Panels are added in
+//! their order, whichever threads computed them, and a chain's numbers do not depend on the other chains.
 //!
 //! `tests/boltzmann/likelihood.rs` checks both against enumeration, with error bars, and that a wrong machine
 //! fails.
@@ -109,16 +112,18 @@ use super::log_sum::LogSum;
 use super::minus_free_energies;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::rbm::bias_of_mean;
+use crate::parallel::within;
 use crate::rng::Stream;
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::vec::Vec;
+use core::ops::Range;
 use walkers::{Rise, Walkers};
 
 /// The difference between forward and reverse estimate from which on neither is to be trusted; nats.
 pub const LARGEST_GAP: f64 = 2.0;
 
-/// Chains that step together: enough for a matrix product, few enough for their states to stay in cache.
+/// Chains that step together: each weight that is fetched serves many, and their states stay in cache.
 const TOGETHER: usize = 128;
 
 /// The path from the base-rate model to a machine.
@@ -131,8 +136,8 @@ const TOGETHER: usize = 128;
 /// let schedule: Schedule = "0.9/0.1,1/0.01".parse()?;
 /// let annealing = Annealing::new(&model, &mean, &schedule)?;
 /// let stream = Stream::named(1, "evaluate");
-/// let forward = annealing.forward(100, stream.substream(0), |_| ())?;
-/// let reverse = annealing.reverse(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 5, stream.substream(1), |_| ())?;
+/// let forward = annealing.forward(100, stream.substream(0), |_| Ok(()))?;
+/// let reverse = annealing.reverse(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 5, stream.substream(1), |_| Ok(()))?;
 /// assert!((reverse.log_partition().0 - forward.log_partition).abs() < 0.1);
 /// # Ok::<(), equilibria::Error>(())
 /// ```
@@ -207,46 +212,69 @@ impl<'a, T: Element> Annealing<'a, T> {
     /// Estimates ln Z from `chains` chains.
     ///
     /// `progress` is called after each step with the number of chains that took it; of chains x steps of the
-    /// schedule in all.
+    /// schedule in all. Its error ends the estimate.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for fewer than 2 chains: the error bar is their spread.
-    /// **Randomness** Chain i from `stream.substream(i)`: visible + hidden uniform numbers a step.
+    /// **Errors** [`Error::InvalidArgument`] for fewer than 2 chains: the error bar is their spread; that of `progress`.
+    /// **Randomness** Chains walk in batches of 128. Layer n that batch b samples, counted from 0, visible layers being
+    /// even, draws from `stream.substream(b).substream(n)`, each 64 of its units from a substream of that, chain after
+    /// chain: so a chain's states depend on its place and not on the number of chains.
     /// **Accuracy and cost** The weight of a chain is rounded by some 1e-4 nats in f32; the spread of the weights is
-    /// what counts, and is in the result. chains x steps x visible x hidden x 2 multiply-adds and chains x steps x
-    /// (visible + 3 hidden) elementary functions. Bit-identical for every number of threads; steps allocate nothing.
+    /// what counts, and is in the result. A step adds up a row of weights for each unit that flipped, and takes
+    /// visible + 2 hidden sigmoids a chain. Bit-identical for every number of threads; steps allocate
+    /// nothing.
     /// **Source** Neal 2001; Salakhutdinov & Murray 2008.
-    pub fn forward(&self, chains: usize, stream: Stream, mut progress: impl FnMut(u64)) -> Result<Forward> {
+    pub fn forward(
+        &self,
+        chains: usize,
+        stream: Stream,
+        mut progress: impl FnMut(u64) -> Result<()> + Send,
+    ) -> Result<Forward> {
         if chains < 2 {
             return Err(Error::invalid(
                 alloc::format!("{chains} annealed chains"),
                 "at least 2 are needed: the error bar is their spread",
             ));
         }
-        let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(TOGETHER));
-        let mut log_weights = Vec::with_capacity(chains);
-        while log_weights.len() < chains {
-            let first = log_weights.len();
-            let batch = first..chains.min(first + TOGETHER);
-            walkers.start(batch.map(|chain| stream.substream(chain as u64)));
-            self.anneal(&mut walkers, &mut progress);
-            log_weights.extend(walkers.log_weights());
-        }
+        let walk = |walkers: &mut Walkers<'_, T>, _| self.anneal(walkers, &mut progress);
+        let log_weights = self.walk(chains, stream, walk)?;
         Ok(Forward::from_weights(self.base_log_partition(), &log_weights))
     }
 
-    /// From the base-rate model to the machine.
-    fn anneal(&self, walkers: &mut Walkers<'_, T>, progress: &mut impl FnMut(u64)) {
-        walkers.sample_base_rate();
+    /// ln w of `chains` chains, batch after batch: `walk(walkers, batch)` takes them all the way.
+    fn walk(
+        &self,
+        chains: usize,
+        stream: Stream,
+        mut walk: impl FnMut(&mut Walkers<'_, T>, Range<usize>) -> Result<()> + Send,
+    ) -> Result<Vec<f64>> {
+        within(|| {
+            let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(TOGETHER));
+            let mut log_weights = Vec::with_capacity(chains);
+            while log_weights.len() < chains {
+                let first = log_weights.len();
+                let batch = first..chains.min(first + TOGETHER);
+                walkers.start(batch.len(), stream.substream((first / TOGETHER) as u64));
+                walk(&mut walkers, batch)?;
+                log_weights.extend_from_slice(walkers.log_weights());
+            }
+            Ok(log_weights)
+        })
+    }
+
+    /// From the base-rate model to the machine. The last image is drawn for nothing.
+    fn anneal(
+        &self,
+        walkers: &mut Walkers<'_, T>,
+        progress: &mut impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        walkers.sample_visible(T::ZERO);
         for pair in self.inverse_temperatures.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            // No state is needed once there is no factor left to weigh it by.
-            let next = (to < T::ONE).then_some(to);
-            walkers.see_visible(Some(Rise { from, to, sign: 1.0 }), next);
-            if let Some(beta) = next {
-                walkers.see_hidden(beta);
-            }
-            progress(walkers.len() as u64);
+            walkers.sample_hidden(Some(Rise { from, to, sign: 1.0 }), to);
+            walkers.sample_visible(to);
+            progress(walkers.len() as u64)?;
         }
+        Ok(())
     }
 
     /// Estimates ln p(v) of images, each from `chains` chains.
@@ -255,8 +283,9 @@ impl<'a, T: Element> Annealing<'a, T> {
     ///
     /// **Shapes** `images` (rows, visible), each 0 or 1.
     /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images or
-    /// chains.
-    /// **Randomness** Chain c of image i from `stream.substream(i).substream(c)`, as many numbers as forward.
+    /// chains, or if a unit of an image is neither 0 nor 1; that of `progress`.
+    /// **Randomness** As [`Annealing::forward`], hidden layers being even; chain c of image i is at place
+    /// i chains + c.
     /// **Accuracy and cost** As [`Annealing::forward`], images x chains for chains.
     /// **Source** Burda, Grosse & Salakhutdinov 2015.
     pub fn reverse(
@@ -264,7 +293,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         images: &[T],
         chains: usize,
         stream: Stream,
-        mut progress: impl FnMut(u64),
+        mut progress: impl FnMut(u64) -> Result<()> + Send,
     ) -> Result<Reverse> {
         let visible = self.model.visible();
         let rows = images.len() / visible;
@@ -282,17 +311,17 @@ impl<'a, T: Element> Annealing<'a, T> {
                 "the reverse estimate needs at least 1 image and 1 chain",
             ));
         }
-        let mut walkers = Walkers::new(self.model, &self.base_rate, total.min(TOGETHER));
-        let mut log_weights = Vec::with_capacity(total);
-        while log_weights.len() < total {
-            let first = log_weights.len();
-            let batch = first..total.min(first + TOGETHER);
-            let stream = |row| stream.substream((row / chains) as u64).substream((row % chains) as u64);
-            walkers.start(batch.clone().map(stream));
-            walkers.place(batch.map(|row| &images[row / chains * visible..][..visible]));
-            self.anneal_back(&mut walkers, &mut progress);
-            log_weights.extend(walkers.log_weights());
-        }
+        let mut places = Vec::with_capacity(total.min(TOGETHER) * visible);
+        let log_weights = self.walk(total, stream, |walkers, batch| {
+            places.clear();
+            for row in batch {
+                places.extend_from_slice(&images[row / chains * visible..][..visible]);
+            }
+            if !walkers.place(&places) {
+                return Err(Error::invalid("an image to anneal from", "units are 0 or 1"));
+            }
+            self.anneal_back(walkers, &mut progress)
+        })?;
         let minus_free_energies = minus_free_energies(self.model, images);
         let base = self.base_log_partition() + libm::log(chains as f64);
         let estimate =
@@ -307,16 +336,20 @@ impl<'a, T: Element> Annealing<'a, T> {
         })
     }
 
-    /// From the machine to the base-rate model.
-    fn anneal_back(&self, walkers: &mut Walkers<'_, T>, progress: &mut impl FnMut(u64)) {
-        walkers.see_visible(None, Some(T::ONE));
+    /// From the machine to the base-rate model. The last hidden states are drawn for nothing.
+    fn anneal_back(
+        &self,
+        walkers: &mut Walkers<'_, T>,
+        progress: &mut impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        walkers.sample_hidden(None, T::ONE);
         for pair in self.inverse_temperatures.windows(2).rev() {
             let (from, to) = (pair[0], pair[1]);
-            walkers.see_hidden(to);
-            let next = (from > T::ZERO).then_some(from);
-            walkers.see_visible(Some(Rise { from, to, sign: -1.0 }), next);
-            progress(walkers.len() as u64);
+            walkers.sample_visible(to);
+            walkers.sample_hidden(Some(Rise { from, to, sign: -1.0 }), from);
+            progress(walkers.len() as u64)?;
         }
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ const SLOTS: usize = 64;
 /// ln Z, exact but for rounding.
 ///
 /// `progress` is called now and then with the number of states done since the last call; of
-/// 2^(units of the smaller layer) in all.
+/// 2^(units of the smaller layer) in all. Its error ends the sum.
 ///
 /// ```
 /// use equilibria::Tensor;
@@ -56,7 +56,7 @@ const SLOTS: usize = 64;
 /// // No weights: every unit is on or off by itself.
 /// let model = Rbm::<f64>::from_parameters(Tensor::zeros(&[9, 3]), Tensor::zeros(&[9]), Tensor::zeros(&[3]))?;
 /// let mut states = 0;
-/// let log_partition = exact::log_partition(&model, |done| states += done)?;
+/// let log_partition = exact::log_partition(&model, |done| { states += done; Ok(()) })?;
 /// assert!((log_partition - 12.0 * 2.0_f64.ln()).abs() < 1e-12);
 /// assert_eq!(states, 8);
 /// # Ok::<(), equilibria::Error>(())
@@ -64,11 +64,11 @@ const SLOTS: usize = 64;
 ///
 /// **Units** nats.
 /// **Errors** [`Error::InvalidArgument`] if both layers have more than [`LARGEST_LAYER`] units: [`super::annealed`]
-/// estimates then.
+/// estimates then. That of `progress`.
 /// **Accuracy and cost** An exponent is rounded in the type of the model, terms are added in f64: for `Rbm<f32>` and
 /// 784 visible units within about 1e-4 nats. 2^n m softplus for n units in the smaller layer and m in the other;
 /// memory for about 130 rows of m numbers. Bit-identical for every number of threads; allocates nothing per block.
-pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64)) -> Result<f64> {
+pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     let smaller = Layer::smaller_of(model)?;
     let (width, count) = (smaller.other_bias.len(), smaller.bias.len());
     let blocks = 1_usize << (count - smaller.low);
@@ -87,7 +87,7 @@ pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64)) 
                 sum.add(smaller.block(round * slots + slot, row, exponents));
             },
         );
-        progress((slots * states) as u64);
+        progress((slots * states) as u64)?;
     }
     let mut total = LogSum::EMPTY;
     sums.into_iter().for_each(|sum| total.merge(sum));

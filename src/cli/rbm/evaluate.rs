@@ -7,6 +7,7 @@ use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::cli::{print, print_json, thousands};
 use crate::data::Digits;
 use crate::run::Progress;
+use crate::run::interrupt::{self, Work};
 use crate::run::rbm::{Anneal, Evaluation, LogPartition, MONITORED, Method, evaluate};
 use crate::{Error, Result};
 use clap::Args;
@@ -61,6 +62,7 @@ impl Evaluate {
                 return Err(Error::invalid(format!("{name} {value}"), expected));
             }
         }
+        interrupt::install(Work::Unsaved)?;
         let (model, settings) = self.model.load()?;
         let digits = self.source.load(&model, &settings)?;
         let method = self.method(&model, &digits)?;
@@ -68,7 +70,9 @@ impl Evaluate {
         let path = self.summary_path();
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
-        let evaluation = evaluate(&model, &settings, &digits, &method, self.source.seed, &mut progress)?;
+        let seed = self.source.seed;
+        let evaluation =
+            evaluate(&model, &settings, &digits, &method, seed, &mut progress, &interrupt::requested)?;
         write_output(&path, &to_json(&evaluation)?)?;
         if let Some(warning) = &evaluation.warning {
             // A closed standard error is no reason to fail.

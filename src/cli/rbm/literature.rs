@@ -198,7 +198,7 @@ struct Finding {
 impl ReproduceLiterature {
     pub(in crate::cli) fn run(mut self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install()?;
+        interrupt::install(interrupt::Work::Training)?;
         self.machines.sort_unstable();
         self.machines.dedup();
         if self.machines.is_empty() {
@@ -259,10 +259,9 @@ impl ReproduceLiterature {
         let (model, summary) =
             train_or_resume(&path, self.force, &settings, digits, progress, &interrupt::requested)
                 .map_err(|error| if matches!(error, Error::Interrupted { .. }) { again() } else { error })?;
-        let evaluation = evaluate(&model, &settings, digits, &name.method(), self.seed, progress)?;
-        if interrupt::requested() {
-            return Err(again());
-        }
+        let (method, stop) = (name.method(), &interrupt::requested);
+        let evaluation = evaluate(&model, &settings, digits, &method, self.seed, progress, stop)
+            .map_err(|error| if matches!(error, Error::Interrupted { .. }) { again() } else { error })?;
         let seconds = summary.seconds_per_epoch.iter().sum();
         if !self.quiet {
             let test = evaluation.log_likelihood.test;

@@ -85,7 +85,7 @@ struct Cell {
 impl Sweep {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install()?;
+        interrupt::install(interrupt::Work::Training)?;
         for (name, values) in
             [("--hidden", &self.hidden), ("--epochs", &self.epochs), ("--steps", &self.steps)]
         {

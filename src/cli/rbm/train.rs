@@ -88,7 +88,7 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install()?;
+        interrupt::install(interrupt::Work::Training)?;
         let mut progress = Progress::choose(self.quiet);
         let (directory, outcome) = match &self.resume {
             Some(path) => {

@@ -128,7 +128,8 @@ pub struct Estimates {
 /// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
 /// the monitors of training see them.
 /// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
-/// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`].
+/// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`];
+/// [`Error::Interrupted`] soon after `stop` returns true.
 pub fn evaluate(
     model: &Rbm<f32>,
     settings: &Settings,
@@ -136,6 +137,7 @@ pub fn evaluate(
     method: &Method,
     seed: u64,
     progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evaluation> {
     if digits.train.is_empty() || digits.test.is_empty() {
         return Err(Error::invalid("data without images", "training and test images are needed"));
@@ -152,19 +154,23 @@ pub fn evaluate(
     let log_partition = match method {
         Method::Exact => {
             progress.start(1 << model.visible().min(model.hidden()).min(63), "states");
-            LogPartition::Exact { exact: exact::log_partition(model, |states| progress.advance(states))? }
+            exact::log_partition(model, |states| {
+                progress.advance(states);
+                go_on(stop)
+            })
+            .map(|exact| LogPartition::Exact { exact })
         }
-        Method::Annealed(anneal) => annealed(model, settings, digits, anneal, seed, progress)?,
+        Method::Annealed(anneal) => annealed(model, settings, digits, anneal, seed, progress, stop),
     };
     progress.finish("");
+    let log_partition = log_partition?;
     // The streams that training and its monitors binarise from.
     let (binarise, streams) = (settings.binarise, [settings.seed, settings.seed + 1]);
     let test = digits.test.images();
-    let estimates =
-        |images, seed| Ok(log_partition.estimates(mean_minus_free_energy(model, images, binarise, seed)?));
+    let energy = |images, seed| mean_minus_free_energy(model, images, binarise, seed, stop);
     let log_likelihood = LogLikelihood {
-        train: estimates(digits.train.images(), streams[0])?,
-        test: estimates(test, streams[1])?,
+        train: log_partition.estimates(energy(digits.train.images(), streams[0])?),
+        test: log_partition.estimates(energy(test, streams[1])?),
     };
     Ok(Evaluation {
         model: "rbm",
@@ -183,6 +189,14 @@ pub fn evaluate(
     })
 }
 
+/// `Err` once it is time to stop.
+fn go_on(stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    if stop() {
+        return Err(Error::Interrupted { resume: "nothing is kept: the same command starts anew".into() });
+    }
+    Ok(())
+}
+
 fn annealed(
     model: &Rbm<f32>,
     settings: &Settings,
@@ -190,6 +204,7 @@ fn annealed(
     anneal: &Anneal,
     seed: u64,
     progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<LogPartition> {
     let mean = settings.binarise.mean(digits.train.images());
     let annealing = Annealing::new(model, &mean, &anneal.schedule)?;
@@ -197,7 +212,10 @@ fn annealed(
     let reverse_images = images.len() / model.visible();
     let chains = anneal.chains.saturating_add(reverse_images.saturating_mul(anneal.chains_per_image));
     progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
-    let mut advance = |steps| progress.advance(steps);
+    let mut advance = |steps| {
+        progress.advance(steps);
+        go_on(stop)
+    };
     let stream = Stream::named(seed, "evaluate");
     let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
     let reverse = annealing.reverse(&images, anneal.chains_per_image, stream.substream(1), &mut advance)?;
@@ -258,11 +276,13 @@ fn mean_minus_free_energy(
     images: &Images,
     binarise: Binarisation,
     seed: u64,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<f64> {
     let order: Vec<usize> = (0..images.len()).collect();
     let mut out = vec![0.0; images.len().min(BLOCK) * images.pixels_per_image()];
     let mut sum = 0.0;
     for block in order.chunks(BLOCK) {
+        go_on(stop)?;
         let out = &mut out[..block.len() * images.pixels_per_image()];
         states(binarise).fill(images, block, Stream::named(seed, "binarise"), out)?;
         sum += minus_free_energies(model, out).iter().sum::<f64>();
@@ -285,7 +305,8 @@ mod tests {
             let mean = binarise.mean(digits.train.images());
             let model = Rbm::new(&mean, 4, Stream::named(1, "init")).unwrap();
             let mut progress = Progress::new(ProgressKind::Quiet);
-            let found = evaluate(&model, &settings, &digits, &Method::Exact, 1, &mut progress).unwrap();
+            let found =
+                evaluate(&model, &settings, &digits, &Method::Exact, 1, &mut progress, &|| false).unwrap();
             let LogPartition::Exact { exact } = found.log_partition else { panic!("{found:?}") };
             for (set, seed, found) in
                 [(&digits.train, 5, found.log_likelihood.train), (&digits.test, 6, found.log_likelihood.test)]

@@ -1,13 +1,15 @@
 //! Chains that walk along the path together, and all that a step needs: stepping allocates nothing.
 
 use crate::boltzmann::Rbm;
-use crate::boltzmann::likelihood::products::Products;
-use crate::parallel::for_each_row;
-use crate::rng::{Stream, Xoshiro256PlusPlusX8};
+use crate::boltzmann::gibbs::Chains;
+use crate::boltzmann::layer::Logits;
+use crate::boltzmann::packed::PackedRbm;
+use crate::rng::Stream;
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::{Level, elementwise, random, reduce};
+use equilibria_kernels::binary::{dot_states, panels, softplus_rises};
+use equilibria_kernels::{Level, elementwise};
 
 /// A change of the inverse temperature, and whether the weight gains by it or loses.
 #[derive(Clone, Copy)]
@@ -18,142 +20,131 @@ pub(super) struct Rise<T> {
     pub(super) sign: f64,
 }
 
-impl<T: Element> Rise<T> {
-    /// sign * (ln q_to(v) - ln q_from(v)), by the x of v; `bias_rise` is b - a.
-    fn of(self, v: &[T], x: &[T], bias_rise: &[T]) -> f64 {
-        let level = Level::detect();
-        let biases = (self.to.to_f64() - self.from.to_f64()) * reduce::dot(level, v, bias_rise).to_f64();
-        self.sign * (biases + reduce::softplus_rise(level, self.from, self.to, x).to_f64())
-    }
-}
-
 /// Chains at their images.
+///
+/// A step goes panel by panel, as any Gibbs step does; the thread that has sampled a panel also computes what the
+/// weights need of it. The panels' parts are added up by one thread, in their order.
 pub(super) struct Walkers<'a, T: Element> {
-    model: &'a Rbm<T>,
-    products: Products<'a, T>,
+    model: PackedRbm<T>,
+    chains: Chains<T>,
     /// a.
     base_rate: &'a [T],
     /// b - a.
     bias_rise: Vec<T>,
     /// (1 - beta) a + beta b = a + beta (b - a).
-    bias: Vec<T>,
-    chains: Vec<Chain>,
-    /// v (chains, visible).
-    visible_states: Vec<T>,
-    /// Room for h W' (chains, visible).
-    visible_inputs: Vec<T>,
-    /// h (chains, hidden).
-    hidden_states: Vec<T>,
-    /// x = c + v W (chains, hidden).
-    hidden_inputs: Vec<T>,
-}
-
-struct Chain {
-    generator: Xoshiro256PlusPlusX8,
-    log_weight: f64,
+    visible_bias: Vec<T>,
+    /// beta c.
+    hidden_bias: Vec<T>,
+    /// (b - a) v of the units of each panel (visible panels, chains).
+    bias_terms: Vec<T>,
+    /// softplus(beta' x) - softplus(beta x), summed over the units of each panel (hidden panels, chains).
+    rises: Vec<T>,
+    log_weights: Vec<f64>,
 }
 
 impl<'a, T: Element> Walkers<'a, T> {
     /// Room for up to `most` chains.
-    pub(super) fn new(model: &'a Rbm<T>, base_rate: &'a [T], most: usize) -> Self {
+    pub(super) fn new(model: &Rbm<T>, base_rate: &'a [T], most: usize) -> Self {
         let (visible, hidden) = (model.visible(), model.hidden());
         let mut bias_rise = model.visible_bias().data().to_vec();
         elementwise::sub_in_place(Level::detect(), &mut bias_rise, base_rate);
+        let model = PackedRbm::new(model);
+        // `start` brings the stream.
+        let chains = Chains::new(&model, most, Stream::named(0, "chain"));
         Self {
             model,
-            products: Products::new(model),
+            chains,
             base_rate,
             bias_rise,
-            bias: vec![T::ZERO; visible],
-            chains: Vec::with_capacity(most),
-            visible_states: vec![T::ZERO; most * visible],
-            visible_inputs: vec![T::ZERO; most * visible],
-            hidden_states: vec![T::ZERO; most * hidden],
-            hidden_inputs: vec![T::ZERO; most * hidden],
+            visible_bias: vec![T::ZERO; visible],
+            hidden_bias: vec![T::ZERO; hidden],
+            bias_terms: vec![T::ZERO; panels(visible) * most],
+            rises: vec![T::ZERO; panels(hidden) * most],
+            log_weights: vec![0.0; most],
         }
     }
 
-    /// Begins with a chain for each stream, of weight 1.
-    pub(super) fn start(&mut self, streams: impl Iterator<Item = Stream>) {
-        self.chains.clear();
-        self.chains.extend(streams.map(|stream| Chain { generator: stream.bulk(), log_weight: 0.0 }));
+    /// Begins with `chains` chains of weight 1, all units off.
+    ///
+    /// **Randomness** As of [`GibbsChains`](crate::boltzmann::GibbsChains): a chain's states depend on its place among
+    /// the others, not on how many follow.
+    pub(super) fn start(&mut self, chains: usize, stream: Stream) {
+        self.chains.resize(chains);
+        self.chains.draw_from(stream);
+        for layer in [&mut self.chains.visible, &mut self.chains.hidden] {
+            layer.states.fill(0);
+            // All batches compute their sums alike, whatever came before.
+            layer.forget();
+        }
+        self.bias_terms.resize(panels(self.model.visible()) * chains, T::ZERO);
+        self.rises.resize(panels(self.model.hidden()) * chains, T::ZERO);
+        self.log_weights.clear();
+        self.log_weights.resize(chains, 0.0);
     }
 
     /// Chains that walk.
     pub(super) fn len(&self) -> usize {
-        self.chains.len()
+        self.log_weights.len()
     }
 
     /// ln w of each chain.
-    pub(super) fn log_weights(&self) -> impl Iterator<Item = f64> {
-        self.chains.iter().map(|chain| chain.log_weight)
+    pub(super) fn log_weights(&self) -> &[f64] {
+        &self.log_weights
     }
 
-    /// Puts each chain at its image.
-    pub(super) fn place<'b>(&mut self, images: impl Iterator<Item = &'b [T]>) {
-        for (states, image) in self.visible_states.chunks_exact_mut(self.model.visible()).zip(images) {
-            states.copy_from_slice(image);
+    /// Puts the chains at images (chains, visible). Returns whether all units were 0 or 1.
+    pub(super) fn place(&mut self, images: &[T]) -> bool {
+        self.chains.visible.set(images)
+    }
+
+    /// v ~ p_beta(v | h): at beta = 0, where h does not matter, v ~ p_0(v).
+    pub(super) fn sample_visible(&mut self, beta: T) {
+        let level = Level::detect();
+        let Self { model, chains, bias_rise, visible_bias, bias_terms, .. } = self;
+        visible_bias.copy_from_slice(self.base_rate);
+        elementwise::axpy(level, beta, bias_rise, visible_bias);
+        let logits = Logits { scale: beta, bias: visible_bias };
+        let stream = chains.next_stream();
+        let Chains { visible, hidden, .. } = chains;
+        let bias_rise = &*bias_rise;
+        visible.sample_from_and_see(
+            hidden,
+            model.to_visible(),
+            logits,
+            stream,
+            bias_terms,
+            &|panel, terms| dot_states(level, panel.states, &bias_rise[panel.units], terms),
+        );
+    }
+
+    /// h ~ p_beta(h | v), and before that the weights' rise by v and its x, if there is one.
+    pub(super) fn sample_hidden(&mut self, rise: Option<Rise<T>>, beta: T) {
+        let level = Level::detect();
+        let Self { model, chains, hidden_bias, rises, .. } = self;
+        hidden_bias.copy_from_slice(&model.hidden_bias);
+        elementwise::scale_in_place(level, beta, hidden_bias);
+        let logits = Logits { scale: beta, bias: hidden_bias };
+        let stream = chains.next_stream();
+        let Chains { visible, hidden, .. } = chains;
+        let (weights, bias) = (model.to_hidden(), &*model.hidden_bias);
+        let Some(rise) = rise else {
+            return hidden.sample_from(visible, weights, logits, stream);
+        };
+        hidden.sample_from_and_see(visible, weights, logits, stream, rises, &|panel, rises| {
+            softplus_rises(level, [rise.from, rise.to], panel.sums, &bias[panel.units], rises)
+        });
+        self.weigh(rise);
+    }
+
+    /// ln w += sign (ln q_to(v) - ln q_from(v)), from the panels' parts.
+    fn weigh(&mut self, rise: Rise<T>) {
+        let step = rise.to.to_f64() - rise.from.to_f64();
+        for (parts, factor) in [(&self.bias_terms, rise.sign * step), (&self.rises, rise.sign)] {
+            for part in parts.chunks_exact(self.log_weights.len()) {
+                for (weight, part) in self.log_weights.iter_mut().zip(part) {
+                    *weight += factor * part.to_f64();
+                }
+            }
         }
-    }
-
-    /// v ~ p_0(v).
-    pub(super) fn sample_base_rate(&mut self) {
-        self.visible_inputs.fill(T::ZERO);
-        self.sample_visible(T::ZERO);
-    }
-
-    /// Computes x = c + v W. Then, where they are asked for, the weights' rise, by v and x, and h ~ p_beta(h | v).
-    pub(super) fn see_visible(&mut self, rise: Option<Rise<T>>, beta: Option<T>) {
-        let level = Level::detect();
-        let (visible, hidden) = self.spans();
-        self.products.hidden_inputs(&self.visible_states[..visible], &mut self.hidden_inputs[..hidden]);
-        let (bias, bias_rise) = (self.model.hidden_bias().data(), &*self.bias_rise);
-        let all_states = &*self.visible_states;
-        for_each_row(
-            (&mut self.hidden_inputs, bias.len()),
-            (&mut self.hidden_states, bias.len()),
-            &mut self.chains,
-            |i, x, h, chain| {
-                elementwise::add_in_place(level, x, bias);
-                if let Some(rise) = rise {
-                    let v = &all_states[i * bias_rise.len()..][..bias_rise.len()];
-                    chain.log_weight += rise.of(v, x, bias_rise);
-                }
-                if let Some(beta) = beta {
-                    elementwise::scale_in_place(level, beta, x);
-                    random::bernoulli_from_logits(level, &mut chain.generator, x, h);
-                }
-            },
-        );
-    }
-
-    /// v ~ p_beta(v | h).
-    pub(super) fn see_hidden(&mut self, beta: T) {
-        let (visible, hidden) = self.spans();
-        self.products.visible_inputs(&self.hidden_states[..hidden], &mut self.visible_inputs[..visible]);
-        self.sample_visible(beta);
-    }
-
-    /// v ~ p_beta(v | h), by the h W' in `visible_inputs`, which is spent.
-    fn sample_visible(&mut self, beta: T) {
-        let level = Level::detect();
-        self.bias.copy_from_slice(self.base_rate);
-        elementwise::axpy(level, beta, &self.bias_rise, &mut self.bias);
-        let (bias, width) = (&*self.bias, self.bias.len());
-        for_each_row(
-            (&mut self.visible_inputs, width),
-            (&mut self.visible_states, width),
-            &mut self.chains,
-            |_, inputs, v, chain| {
-                elementwise::scale_in_place(level, beta, inputs);
-                elementwise::add_in_place(level, inputs, bias);
-                random::bernoulli_from_logits(level, &mut chain.generator, inputs, v);
-            },
-        );
-    }
-
-    /// Lengths of the chains' visible and hidden units.
-    fn spans(&self) -> (usize, usize) {
-        (self.chains.len() * self.model.visible(), self.chains.len() * self.model.hidden())
     }
 }
