@@ -107,7 +107,11 @@ fn allocations_of_training(
 #[test]
 fn training_steps_allocate_nothing() {
     for threads in [1, 2] {
-        for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+        for phase in [
+            NegativePhase::Contrastive,
+            NegativePhase::Persistent,
+            NegativePhase::Tempered { temperatures: 3 },
+        ] {
             for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
                 for centred in [false, true] {
                     let count = allocations_of_training(threads, phase, centred, binarise);

@@ -35,13 +35,14 @@ fn settings(method: NegativePhase, binarise: Binarisation) -> Settings {
 /// What training may be like: all methods, all ways to binarise, plain and centred.
 fn kinds() -> Vec<Settings> {
     use Binarisation::{Grey, Sampled, Threshold};
-    use NegativePhase::{Contrastive, Persistent};
+    use NegativePhase::{Contrastive, Persistent, Tempered};
     let plain =
         [(Contrastive, Threshold), (Persistent, Sampled), (Persistent, Threshold), (Contrastive, Grey)]
             .map(|(method, binarise)| settings(method, binarise));
     let centred = [(Contrastive, Grey), (Persistent, Threshold)]
         .map(|(method, binarise)| Settings { centred: true, ..settings(method, binarise) });
-    plain.into_iter().chain(centred).collect()
+    let tempered = settings(Tempered { temperatures: 3 }, Threshold);
+    plain.into_iter().chain(centred).chain([tempered]).collect()
 }
 
 /// A stop that comes at the `checks`-th question.

@@ -48,14 +48,14 @@ impl<T: Element> Chains<T> {
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.hidden, &mut self.visible);
-        let logits = Logits { scale: T::ONE, bias: &model.hidden_bias };
+        let logits = Logits { scales: &[T::ONE], bias: &model.hidden_bias };
         to.sample_from(from, model.to_hidden(), logits, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let (to, from) = (&mut self.visible, &mut self.hidden);
-        let logits = Logits { scale: T::ONE, bias: &model.visible_bias };
+        let logits = Logits { scales: &[T::ONE], bias: &model.visible_bias };
         to.sample_from(from, model.to_visible(), logits, stream);
     }
 }

@@ -90,15 +90,16 @@ pub(crate) struct Weights<'a, T> {
     pub tile_stride: usize,
 }
 
-/// What a layer is sampled from: P(unit = 1) = sigmoid(scale sum + bias).
+/// What a layer is sampled from: P(unit = 1) = sigmoid(scale sum + bias), with a scale and biases of its own for each of
+/// equal blocks of rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Logits<'a, T> {
-    pub scale: T,
-    /// Of each unit.
+    pub scales: &'a [T],
+    /// (scales, units)
     pub bias: &'a [T],
 }
 
-/// A panel whose states were sampled just now, still in cache.
+/// A panel that was computed just now, still in cache.
 pub(crate) struct Sampled<'a, T> {
     /// Its units in the layer.
     pub units: Range<usize>,
@@ -235,6 +236,29 @@ impl<T: Element> Layer<T> {
         results: &mut [T],
         see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
+        self.update_from(other, weights, Some((logits, stream)), results, see);
+    }
+
+    /// As [`Layer::sample_from_and_see`], but for the states, which stay.
+    pub fn sum_from(
+        &mut self,
+        other: &mut Self,
+        weights: Weights<'_, T>,
+        results: &mut [T],
+        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+    ) {
+        self.update_from(other, weights, None, results, see);
+    }
+
+    /// Brings the sums up to date and samples the states, if there is something to sample them from.
+    fn update_from(
+        &mut self,
+        other: &mut Self,
+        weights: Weights<'_, T>,
+        sampling: Option<(Logits<'_, T>, Stream)>,
+        results: &mut [T],
+        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+    ) {
         let in_parallel = self.rows * panels(self.units) * (panels(other.units) + SAMPLING) >= PARALLEL_FROM;
         let from_zero = other.list(weights.tile_stride, in_parallel);
         let other = &*other;
@@ -246,12 +270,30 @@ impl<T: Element> Layer<T> {
                 add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
             }
         };
-        self.pass(in_parallel, &update, logits, stream, results, see);
+        self.pass(in_parallel, &update, sampling, results, see);
     }
 
     /// As [`Layer::sample_from`], from sums that are up to date.
     pub fn sample(&mut self, logits: Logits<'_, T>, stream: Stream) {
-        self.pass(true, &|_, _, _| {}, logits, stream, &mut [], &nothing);
+        self.pass(true, &|_, _, _| {}, Some((logits, stream)), &mut [], &nothing);
+    }
+
+    /// Exchanges the states of two rows, and with them what the other layer's sums count from.
+    pub fn swap_rows(&mut self, a: usize, b: usize) {
+        for panel in 0..panels(self.units) {
+            let places = [panel * self.rows + a, panel * self.rows + b];
+            self.states.swap(places[0], places[1]);
+            self.counted.swap(places[0], places[1]);
+        }
+    }
+
+    /// Exchanges the sums of two rows.
+    pub fn swap_sums(&mut self, a: usize, b: usize) {
+        for sums in self.sums.chunks_exact_mut(self.rows * PANEL) {
+            for unit in 0..PANEL {
+                sums.swap(a * PANEL + unit, b * PANEL + unit);
+            }
+        }
     }
 
     /// `update(panel, units, sums)`, then states, then what is to be seen of them, panel by panel.
@@ -259,8 +301,7 @@ impl<T: Element> Layer<T> {
         &mut self,
         in_parallel: bool,
         update: &(impl Fn(usize, usize, &mut [T]) + Sync),
-        logits: Logits<'_, T>,
-        stream: Stream,
+        sampling: Option<(Logits<'_, T>, Stream)>,
         results: &mut [T],
         see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
@@ -275,13 +316,22 @@ impl<T: Element> Layer<T> {
             in_parallel,
             pieces,
             &|panel, ((sums, results), (probabilities, states))| {
+                let all = units;
                 let units = panel_units(units, panel);
                 update(panel, units, sums.0);
-                let mut generator = stream.substream(panel as u64).bulk();
                 let range = panel * PANEL..panel * PANEL + units;
-                let bias = &logits.bias[range.clone()];
-                let (level, probabilities) = (Level::detect(), Some(probabilities.0));
-                sample(level, &mut generator, sums.0, logits.scale, bias, probabilities, states.0);
+                if let Some((logits, stream)) = sampling {
+                    let mut generator = stream.substream(panel as u64).bulk();
+                    let block = rows / logits.scales.len();
+                    let blocks = (sums.0.chunks_exact(block * PANEL))
+                        .zip(probabilities.0.chunks_exact_mut(block * PANEL))
+                        .zip(states.0.chunks_exact_mut(block));
+                    let logits = logits.scales.iter().zip(logits.bias.chunks_exact(all));
+                    for (((sums, probabilities), states), (&scale, bias)) in blocks.zip(logits) {
+                        let (level, bias) = (Level::detect(), &bias[range.clone()]);
+                        sample(level, &mut generator, sums, scale, bias, Some(probabilities), states);
+                    }
+                }
                 see(Sampled { units: range, sums: sums.0, states: states.0 }, results.0);
             },
         );

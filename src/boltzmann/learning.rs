@@ -5,7 +5,9 @@ mod gradient;
 mod learner;
 mod monitor;
 mod negative_phase;
+mod tempering;
 
 pub use learner::{Learner, LearnerState, Rates};
 pub use monitor::Reading;
 pub use negative_phase::NegativePhase;
+pub use tempering::Swaps;

@@ -35,7 +35,7 @@ impl Metrics {
     /// Starts the table with its header.
     ///
     /// **Errors** [`Error::InvalidArgument`] if a column's name would need quotes in CSV; [`Error::Io`].
-    pub fn create(directory: &RunDirectory, columns: &[&str]) -> Result<Self> {
+    pub fn create(directory: &RunDirectory, columns: &[impl AsRef<str>]) -> Result<Self> {
         let path = directory.metrics_path();
         write_atomically(&path, header(columns)?.as_bytes())?;
         Self::append_to(path, columns, Vec::new())
@@ -50,7 +50,7 @@ impl Metrics {
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
     /// epochs do not count from 1, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
     /// be kept and there is no file; [`Error::Io`].
-    pub fn resume(directory: &RunDirectory, columns: &[&str], keep_rows: usize) -> Result<Self> {
+    pub fn resume(directory: &RunDirectory, columns: &[impl AsRef<str>], keep_rows: usize) -> Result<Self> {
         let path = directory.metrics_path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -105,7 +105,7 @@ impl Metrics {
         &self.rows
     }
 
-    fn append_to(path: PathBuf, columns: &[&str], rows: Vec<Row>) -> Result<Self> {
+    fn append_to(path: PathBuf, columns: &[impl AsRef<str>], rows: Vec<Row>) -> Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
@@ -114,9 +114,9 @@ impl Metrics {
     }
 }
 
-fn header(columns: &[&str]) -> Result<String> {
+fn header(columns: &[impl AsRef<str>]) -> Result<String> {
     let mut line = "epoch".to_string();
-    for column in columns {
+    for column in columns.iter().map(AsRef::as_ref) {
         if column.is_empty() || column.contains([',', '"', '\n', '\r']) {
             let expected = "a column of metrics.csv needs a name without commas, quotes and line breaks";
             return Err(Error::invalid(format!("{column:?}"), expected));

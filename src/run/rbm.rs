@@ -11,7 +11,7 @@ pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
-use crate::boltzmann::learning::{Learner, Rates, Reading};
+use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, BinaryImages, Digits, Images};
 use crate::parallel;
@@ -32,6 +32,13 @@ const COLUMNS: [&str; 5] = [
     "free_energy_gap [nats]",
     "seconds [s]",
 ];
+
+/// Columns of a run: with tempering, the share of swaps between each inverse temperature and the next.
+fn columns(settings: &Settings) -> Vec<String> {
+    let pairs = settings.method.temperatures() - 1;
+    let swaps = (1..=pairs).map(|pair| format!("swap_rate_{pair} [share]"));
+    COLUMNS.iter().map(ToString::to_string).chain(swaps).collect()
+}
 
 /// What a run came to: `summary.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -63,6 +70,9 @@ pub struct EpochSummary {
     pub pseudo_log_likelihood: f64,
     pub stochastic_pseudo_log_likelihood: f64,
     pub free_energy_gap: f64,
+    /// Share of swaps between each inverse temperature and the next, from 1 down; there are none without tempering.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub swap_rates: Vec<f64>,
 }
 
 /// A machine as `images` are when monitors and reconstruction look at them: 0 or 1. Images that training samples
@@ -105,7 +115,7 @@ pub fn train(
 ) -> Result<(Rbm<f32>, Summary)> {
     settings.check(digits.train.len())?;
     directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, &COLUMNS)?;
+    let metrics = Metrics::create(directory, &columns(settings))?;
     let mut run = Run::new(settings, digits)?;
     run.write_checkpoint(directory)?;
     run.finish(directory, digits, metrics, progress, stop)
@@ -124,7 +134,7 @@ pub fn resume(
     settings.check(digits.train.len())?;
     let mut run = Run::new(&settings, digits)?;
     run.restore(&directory.read_checkpoint()?)?;
-    let metrics = Metrics::resume(directory, &COLUMNS, run.epoch)?;
+    let metrics = Metrics::resume(directory, &columns(&settings), run.epoch)?;
     run.finish(directory, digits, metrics, progress, stop)
 }
 
@@ -222,22 +232,25 @@ impl<'a> Run<'a> {
             let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epoch as u64);
             let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
             self.epoch += 1;
-            metrics.append(
-                self.epoch,
-                &[
-                    reading.reconstruction_error,
-                    reading.pseudo_log_likelihood,
-                    reading.stochastic_pseudo_log_likelihood,
-                    reading.free_energy_gap,
-                    self.seconds,
-                ],
-            )?;
+            let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
+            self.learner.forget_swaps();
+            let monitors = [
+                reading.reconstruction_error,
+                reading.pseudo_log_likelihood,
+                reading.stochastic_pseudo_log_likelihood,
+                reading.free_energy_gap,
+                self.seconds,
+            ];
+            metrics.append(self.epoch, &[&monitors[..], &swap_rates].concat())?;
             (self.batch, self.seconds) = (0, 0.0);
             self.write_checkpoint(directory)?;
-            let text = format!(
+            let mut text = format!(
                 "PLL {:.1} nats, reconstruction {:.4}, free-energy gap {:.2}",
                 reading.pseudo_log_likelihood, reading.reconstruction_error, reading.free_energy_gap
             );
+            if let Some(least) = swap_rates.iter().copied().reduce(f64::min) {
+                text += &format!(", swaps at least {:.0} %", 100.0 * least);
+            }
             progress.message(&text);
             progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epoch, self.settings.epochs));
         }
@@ -325,6 +338,10 @@ impl<'a> Run<'a> {
         for (name, offsets) in OFFSETS.into_iter().zip(state.offsets.iter().flatten()) {
             archive.insert_f32(name, offsets.shape(), offsets.data())?;
         }
+        if !state.swaps.is_empty() {
+            let counts = state.swaps.iter().map(|swaps| format!("{}/{}", swaps.accepted, swaps.proposed));
+            archive.set_metadata("swaps", &counts.collect::<Vec<_>>().join(" "));
+        }
         archive.set_metadata("epoch", &self.epoch.to_string());
         archive.set_metadata("batch", &self.batch.to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
@@ -351,6 +368,15 @@ impl<'a> Run<'a> {
                 format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
             Error::malformed(archive.place(), 8, problem)
         };
+        if !state.swaps.is_empty() {
+            let count = |text: &str| {
+                let (accepted, proposed) = text.split_once('/')?;
+                Some(Swaps { accepted: accepted.parse().ok()?, proposed: proposed.parse().ok()? })
+            };
+            let counts: Option<Vec<_>> = archive.required_metadata("swaps")?.split(' ').map(count).collect();
+            let counts = counts.filter(|counts| counts.len() == state.swaps.len());
+            state.swaps = counts.ok_or_else(|| malformed("swaps"))?;
+        }
         let number = |key: &str, most: usize| {
             let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
             value.ok_or_else(|| malformed(key))
@@ -385,6 +411,7 @@ impl<'a> Run<'a> {
                     pseudo_log_likelihood: row.values[1],
                     stochastic_pseudo_log_likelihood: row.values[2],
                     free_energy_gap: row.values[3],
+                    swap_rates: row.values[COLUMNS.len()..].to_vec(),
                 })
                 .collect(),
         }

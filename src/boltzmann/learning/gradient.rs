@@ -5,6 +5,7 @@ use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use equilibria_kernels::binary::{
     Occurrences, PANEL, SparseMut, SparseRows, list_occurrences, panels, transpose_states,
 };
@@ -32,11 +33,21 @@ pub(super) struct Gradient<T: Element> {
 /// One of the two phases, or the difference between them.
 #[derive(Clone, Copy)]
 pub(super) struct PhaseStates<'a, T> {
-    /// (panels, rows)
+    /// (panels, stride)
     pub states: &'a [u64],
+    /// Rows of a panel, of which the first `rows` count.
+    pub stride: usize,
     pub rows: usize,
     /// Learning rate over rows, negative for the negative phase.
     pub factor: T,
+}
+
+impl<T> PhaseStates<'_, T> {
+    /// The probabilities of a hidden panel, among those of all (panels, stride, 64).
+    pub fn of_panel(&self, panel: usize) -> Range<usize> {
+        let first = panel * self.stride * PANEL;
+        first..first + self.rows * PANEL
+    }
 }
 
 impl<T: Element> Gradient<T> {
@@ -89,7 +100,8 @@ impl<T: Element> Gradient<T> {
             &|panel, ((words, (order, (visible, means))), lists)| {
                 let (v0, rest) = words.0.split_at_mut(panels(positive.rows) * PANEL);
                 let vk = &mut rest[..panels(negative.rows) * PANEL];
-                let of_panel = |phase: &PhaseStates<'_, T>| panel * phase.rows..(panel + 1) * phase.rows;
+                let of_panel =
+                    |phase: &PhaseStates<'_, T>| panel * phase.stride..panel * phase.stride + phase.rows;
                 transpose_states(&negative.states[of_panel(&negative)], vk);
                 let v0 = if positive.states.is_empty() {
                     &[]
@@ -128,7 +140,7 @@ impl<T: Element> Gradient<T> {
         }
     }
 
-    /// The parts by b and c that are not counted: by c, from the probabilities p0 and pk (panels, rows, 64); by b,
+    /// The parts by b and c that are not counted: by c, from the probabilities p0 and pk (panels, stride, 64); by b,
     /// where the data are `grey` (rows, visible).
     pub fn add_up(
         &mut self,
@@ -143,12 +155,11 @@ impl<T: Element> Gradient<T> {
         let [visible_means, hidden_means] = &mut self.means;
         let panels_of = self.hidden.chunks_exact_mut(PANEL).zip(hidden_means.chunks_exact_mut(PANEL));
         for (q, (gradient, means)) in panels_of.enumerate() {
-            let of_panel = |p: &[T], rows: usize| q * rows * PANEL..p.len().min((q + 1) * rows * PANEL);
             means.fill(T::ZERO);
-            let p0 = &p0[of_panel(p0, positive.rows)];
+            let p0 = &p0[positive.of_panel(q)];
             reduce::add_column_sums(level, per_row, p0, positive.rows, PANEL, means);
             gradient.iter_mut().zip(&*means).for_each(|(gradient, &mean)| *gradient = rate * mean);
-            let pk = &pk[of_panel(pk, negative.rows)];
+            let pk = &pk[negative.of_panel(q)];
             reduce::add_column_sums(level, negative.factor, pk, negative.rows, PANEL, gradient);
         }
         if let Some(v0) = grey {

@@ -35,6 +35,7 @@
 use super::NegativePhase;
 use super::centring::{Centring, TileOffsets};
 use super::gradient::{Gradient, PhaseStates};
+use super::tempering::{Swaps, Tempering};
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
@@ -78,6 +79,7 @@ pub struct Learner<T: Element> {
     data: Chains<T>,
     /// Persistent chains; contrastive divergence has none.
     chains: Option<Chains<T>>,
+    tempering: Option<Tempering<T>>,
     /// v0 as bits (panels, images).
     data_states: Vec<u64>,
     /// p0 (panels, images, 64).
@@ -94,15 +96,17 @@ pub struct Learner<T: Element> {
 pub struct LearnerState<T: Element> {
     /// Of W, b and c.
     pub velocity: [Tensor<T>; 3],
-    /// h of the persistent chains (chains, hidden); contrastive divergence has none.
+    /// h of the persistent chains (temperatures, chains, hidden); contrastive divergence has none.
     pub persistent_chains: Option<Vec<T>>,
+    /// Swaps since [`Learner::forget_swaps`], between each temperature and the next; there are none without tempering.
+    pub swaps: Vec<Swaps>,
     /// Offsets (visible) and (hidden) of centred learning; plain learning has none.
     pub offsets: Option<[Tensor<T>; 2]>,
 }
 
 impl<T: Element> Learner<T> {
     /// A learner for `model`, for mini-batches of up to `batch` images and `steps` Gibbs steps an update.
-    /// Persistent chains, `batch` of them, start with every hidden unit at its toss of a coin.
+    /// Persistent chains, `batch` of them at each temperature, start with every hidden unit at its toss of a coin.
     ///
     /// **Randomness** One uniform number a hidden unit of each chain, from `stream.substream(chain)`.
     /// **Panics** if `batch` or `steps` is 0.
@@ -117,11 +121,14 @@ impl<T: Element> Learner<T> {
         assert!(batch > 0 && steps > 0, "a mini-batch of {batch} images and {steps} Gibbs steps");
         let packed = PackedRbm::new(&model);
         let (visible, hidden) = (model.visible(), model.hidden());
-        let chains = (negative_phase == NegativePhase::Persistent).then(|| {
-            let mut chains = Chains::new(&packed, batch, stream);
-            chains.hidden.set(&coins(batch, hidden, stream));
+        let temperatures = negative_phase.temperatures();
+        assert!(temperatures > 0, "tempering takes at least 2 temperatures");
+        let chains = (negative_phase != NegativePhase::Contrastive).then(|| {
+            let mut chains = Chains::new(&packed, temperatures * batch, stream);
+            chains.hidden.set(&coins(temperatures * batch, hidden, stream));
             chains
         });
+        let tempering = (temperatures > 1).then(|| Tempering::new(&packed, temperatures, batch));
         Self {
             steps,
             velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
@@ -129,6 +136,7 @@ impl<T: Element> Learner<T> {
             are_states: false,
             data: Chains::new(&packed, batch, stream),
             chains,
+            tempering,
             data_states: vec![0; panels(visible) * batch],
             data_probabilities: Aligned::zeros(panels(hidden) * batch * PANEL),
             gradient: Gradient::new(visible, hidden, batch),
@@ -220,7 +228,7 @@ impl<T: Element> Learner<T> {
                 workspace.gemm(T::ONE, v, w, T::ZERO, sums, Epilogue::NONE);
             }
             let stream = data.next_stream();
-            data.hidden.sample(Logits { scale: T::ONE, bias: &packed.hidden_bias }, stream);
+            data.hidden.sample(Logits { scales: &[T::ONE], bias: &packed.hidden_bias }, stream);
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);
@@ -232,7 +240,7 @@ impl<T: Element> Learner<T> {
 
     /// vk and pk after `steps` Gibbs steps from where the chains start.
     fn negative_phase(&mut self, stream: Stream, are_binary: bool) {
-        let Self { packed, data, chains, .. } = self;
+        let Self { packed, data, chains, tempering, .. } = self;
         let chains = if let Some(chains) = chains {
             chains.visible.forget();
             chains.hidden.forget();
@@ -245,6 +253,10 @@ impl<T: Element> Learner<T> {
             data
         };
         chains.draw_from(stream);
+        if let Some(tempering) = tempering {
+            tempering.follow(packed);
+            return (0..self.steps).for_each(|_| tempering.step(chains, packed));
+        }
         for _ in 0..self.steps {
             chains.sample_visible(packed);
             chains.sample_hidden(packed);
@@ -253,19 +265,24 @@ impl<T: Element> Learner<T> {
 
     /// The update itself.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
+        let temperatures = self.temperatures();
         let Self { packed, velocity, images, data, chains, gradient, centring, workspace, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         let walkers = chains.as_ref().unwrap_or(data);
-        let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows());
+        let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows() / temperatures);
         let factor = |rows: usize| T::from_f64(rates.learning_rate / rows as f64);
         let momentum = T::from_f64(rates.momentum);
         let in_parallel = (rows + walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
         // Chains that started at the data differ from them in few pixels.
         let differ = are_binary && chains.is_none();
         let states = if are_binary { &self.data_states[..panels(visible) * rows] } else { &[] };
-        let positive = PhaseStates { states, rows, factor: factor(rows) };
-        let negative =
-            PhaseStates { states: &walkers.visible.states, rows: walker_rows, factor: -factor(walker_rows) };
+        let positive = PhaseStates { states, stride: rows, rows, factor: factor(rows) };
+        let negative = PhaseStates {
+            states: &walkers.visible.states,
+            stride: walkers.visible.rows(),
+            rows: walker_rows,
+            factor: -factor(walker_rows),
+        };
         gradient.list(positive, negative, differ, in_parallel);
 
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
@@ -303,10 +320,13 @@ impl<T: Element> Learner<T> {
     /// all weights are finite.
     fn step_weights(&mut self, step: Step<T>, differ: bool, in_parallel: bool) -> bool {
         let level = Level::detect();
+        let temperatures = self.temperatures();
         let Self { packed, velocity, data, chains, centring, values, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         let walkers = chains.as_ref().unwrap_or(data);
-        let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows());
+        // The first of the replicas are those of the machine itself.
+        let stride = walkers.visible.rows();
+        let (rows, walker_rows) = (data.visible.rows(), stride / temperatures);
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
         let gradient = &self.gradient;
         let finite = AtomicBool::new(true);
@@ -327,10 +347,9 @@ impl<T: Element> Learner<T> {
             (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
         );
         let step_panel = |q: usize, ((velocity, (products, values)), (forward, backward)): Pieces<'_, T>| {
-            let of_panel = |rows: usize| q * rows * PANEL..(q + 1) * rows * PANEL;
             let (first, second) = values.0.split_at_mut(rows * PANEL);
-            first.copy_from_slice(&p0[of_panel(rows)]);
-            second.copy_from_slice(&pk[of_panel(walker_rows)]);
+            first.copy_from_slice(&p0[q * rows * PANEL..][..rows * PANEL]);
+            second.copy_from_slice(&pk[q * stride * PANEL..][..walker_rows * PANEL]);
             if differ {
                 elementwise::sub_in_place(level, first, second);
             }
@@ -385,6 +404,22 @@ impl<T: Element> Learner<T> {
         })
     }
 
+    fn temperatures(&self) -> usize {
+        self.tempering.as_ref().map_or(1, Tempering::temperatures)
+    }
+
+    /// Swaps since [`Learner::forget_swaps`], between each temperature and the next; there are none without tempering.
+    pub fn swaps(&self) -> &[Swaps] {
+        self.tempering.as_ref().map_or(&[], |tempering| &tempering.swaps)
+    }
+
+    /// Counts swaps from 0 again.
+    pub fn forget_swaps(&mut self) {
+        if let Some(tempering) = &mut self.tempering {
+            tempering.swaps.fill(Swaps::default());
+        }
+    }
+
     /// What the last update changed, to save.
     pub fn state(&self) -> LearnerState<T> {
         let (visible, hidden) = (self.packed.visible(), self.packed.hidden());
@@ -405,7 +440,7 @@ impl<T: Element> Learner<T> {
             offsets[1].data_mut().copy_from_slice(&centring.hidden[..hidden]);
             offsets
         });
-        LearnerState { velocity, persistent_chains, offsets }
+        LearnerState { velocity, persistent_chains, swaps: self.swaps().to_vec(), offsets }
     }
 
     /// Goes on from `model` and `state`, whose shapes are those of this learner.
@@ -420,6 +455,9 @@ impl<T: Element> Learner<T> {
         hidden_bias.copy_from_slice(state.velocity[2].data());
         if let (Some(chains), Some(states)) = (&mut self.chains, &state.persistent_chains) {
             chains.hidden.set(states);
+        }
+        if let Some(tempering) = &mut self.tempering {
+            tempering.swaps.copy_from_slice(&state.swaps);
         }
         if let (Some(centring), Some([of_visible, of_hidden])) = (&mut self.centring, &state.offsets) {
             centring.visible[..of_visible.len()].copy_from_slice(of_visible.data());

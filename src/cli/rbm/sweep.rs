@@ -32,7 +32,7 @@ pub(in crate::cli) struct Sweep {
     /// Numbers of Gibbs steps an update.
     #[arg(long, default_value = "1,5", value_delimiter = ',')]
     steps: Vec<usize>,
-    /// Where the negative phase comes from: cd or pcd.
+    /// Where the negative phase comes from: cd, pcd or tempering:N, at N temperatures.
     #[arg(long, default_value = "cd", value_parser = super::parse::<NegativePhase>)]
     method: NegativePhase,
     /// Images in a mini-batch.

@@ -29,7 +29,7 @@ pub(in crate::cli) struct Train {
     /// Passes over the training images.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Images in a mini-batch; for pcd, also the number of chains.
+    /// Images in a mini-batch; for pcd and tempering, also the number of chains.
     #[arg(long, default_value_t = 100)]
     batch: usize,
     /// Multiplies the mini-batch's mean gradient; a schedule.
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Train {
     /// Pull of the weights to 0, multiplied by the learning rate.
     #[arg(long, default_value_t = 1e-4)]
     weight_decay: f64,
-    /// Where the negative phase comes from: cd or pcd.
+    /// Where the negative phase comes from: cd, pcd or tempering:N, at N temperatures.
     #[arg(long, default_value = "pcd", value_parser = parse::<NegativePhase>)]
     method: NegativePhase,
     /// Gibbs steps an update.

@@ -157,7 +157,8 @@ impl Settings {
     pub fn check_memory(&self, visible: usize) -> Result<()> {
         let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
         let monitors = super::MONITORED as u128 * MONITOR_LAYERS * hidden;
-        let numbers = COPIES * visible * hidden + LAYERS * batch * (visible + hidden) + monitors;
+        let layers = LAYERS + self.method.temperatures() as u128;
+        let numbers = COPIES * visible * hidden + layers * batch * (visible + hidden) + monitors;
         let bytes = numbers * size_of::<f32>() as u128;
         let given =
             usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());

@@ -103,7 +103,7 @@ impl<'a, T: Element> Walkers<'a, T> {
         let Self { model, chains, bias_rise, visible_bias, bias_terms, .. } = self;
         visible_bias.copy_from_slice(self.base_rate);
         elementwise::axpy(level, beta, bias_rise, visible_bias);
-        let logits = Logits { scale: beta, bias: visible_bias };
+        let logits = Logits { scales: &[beta], bias: visible_bias };
         let stream = chains.next_stream();
         let Chains { visible, hidden, .. } = chains;
         let bias_rise = &*bias_rise;
@@ -123,7 +123,7 @@ impl<'a, T: Element> Walkers<'a, T> {
         let Self { model, chains, hidden_bias, rises, .. } = self;
         hidden_bias.copy_from_slice(&model.hidden_bias);
         elementwise::scale_in_place(level, beta, hidden_bias);
-        let logits = Logits { scale: beta, bias: hidden_bias };
+        let logits = Logits { scales: &[beta], bias: hidden_bias };
         let stream = chains.next_stream();
         let Chains { visible, hidden, .. } = chains;
         let (weights, bias) = (model.to_hidden(), &*model.hidden_bias);
