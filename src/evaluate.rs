@@ -1,3 +1,6 @@
 //! How good a model is: model, data and stream in, numbers out.
 
+pub mod autocorrelation;
+pub mod mixing;
+pub mod nearest;
 pub mod reconstruction;

@@ -6,6 +6,8 @@ mod enumeration;
 mod learning;
 #[path = "boltzmann/likelihood.rs"]
 mod likelihood;
+#[path = "boltzmann/mixing.rs"]
+mod mixing;
 #[path = "boltzmann/sampling.rs"]
 mod sampling;
 

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 mod bad_input;
 #[path = "command_line/evaluating.rs"]
 mod evaluating;
+#[path = "command_line/mixing.rs"]
+mod mixing;
 #[path = "support/real_data.rs"]
 mod real_data;
 #[path = "command_line/stopping.rs"]

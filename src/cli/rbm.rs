@@ -3,6 +3,7 @@
 mod evaluate;
 mod filters;
 mod literature;
+pub(super) mod mixing;
 pub(super) mod reconstruct;
 pub(super) mod sample;
 mod sweep;
@@ -24,6 +25,7 @@ pub(super) enum Command {
     Reconstruct(reconstruct::Reconstruct),
     Filters(filters::Filters),
     Evaluate(evaluate::Evaluate),
+    Mixing(mixing::Mixing),
     Sweep(sweep::Sweep),
     ReproduceLiterature(literature::ReproduceLiterature),
 }
@@ -36,6 +38,7 @@ impl Command {
             Self::Reconstruct(command) => command.run(),
             Self::Filters(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Mixing(command) => command.run(),
             Self::Sweep(command) => command.run(),
             Self::ReproduceLiterature(command) => command.run(),
         }
@@ -59,20 +62,25 @@ impl ModelArguments {
     /// The machine and the settings it was trained with, where they are known.
     fn load(&self) -> Result<(Rbm<f32>, Settings)> {
         super::use_threads(self.threads)?;
-        let model = load_model(&self.model)?;
-        let settings = match RunDirectory::config_of(&self.model) {
-            Some(read) => read?,
-            None => Settings::default(),
-        };
-        Ok((model, settings))
+        load(&self.model)
     }
 
     /// `name` beside the model.
     fn beside(&self, name: &str) -> PathBuf {
-        let folder =
-            if self.model.is_dir() { &*self.model } else { self.model.parent().unwrap_or(Path::new("")) };
-        folder.join(name)
+        beside(&self.model, name)
     }
+}
+
+/// The machine and the settings it was trained with, where they are known.
+fn load(model: &Path) -> Result<(Rbm<f32>, Settings)> {
+    let settings = || RunDirectory::config_of(model).unwrap_or_else(|| Ok(Settings::default()));
+    Ok((load_model(model)?, settings()?))
+}
+
+/// `name` beside the model: in its run directory, or in its file's folder.
+fn beside(model: &Path, name: &str) -> PathBuf {
+    let folder = if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) };
+    folder.join(name)
 }
 
 /// The images to look at a machine with, and the chance in it.

@@ -37,6 +37,12 @@ fn write_bad_files(folder: &Path) {
     equilibria(folder, "rbm train --data wide --hidden 2 --epochs 1 --batch 5 --out wide-run -q").succeeded();
     fs::rename(folder.join("wide-run/model.safetensors"), folder.join("wide.st")).unwrap();
     fs::remove_dir_all(folder.join("wide-run")).unwrap();
+    // A run whose data was called something else.
+    fs::create_dir(folder.join("elsewhere")).unwrap();
+    fs::copy(folder.join("run/model.safetensors"), folder.join("elsewhere/model.safetensors")).unwrap();
+    let config = fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    let config = config.replace("data = \"synthetic\"", "data = \"/digits\"");
+    fs::write(folder.join("elsewhere/config.toml"), config).unwrap();
     write_digits(&folder.join("part"), 4, 30, 5);
     fs::remove_file(folder.join("part/train-labels-idx1-ubyte")).unwrap();
 }
@@ -129,6 +135,18 @@ const BAD: &[(&str, &str)] = &[
     ("rbm evaluate run --schedule 0.5/0.1,0.4/0.1,1/0.1", "rises from 0 to 1"),
     ("rbm evaluate run --threads 0", "--threads 0: 1 to 1024"),
     ("rbm evaluate run --out run/model.safetensors", "run/model.safetensors"),
+    ("rbm mixing", "not provided: <MODEL>...; see `equilibria rbm mixing --help`"),
+    ("rbm mixing nowhere", "a model not found in nowhere"),
+    ("rbm mixing run cut.st", "cut.st: at byte "),
+    ("rbm mixing run wide.st --data synthetic", "wide.st: machines side by side see images of one size"),
+    ("rbm mixing wide.st --data wide", "images of 2x8 pixels: only models of square images"),
+    ("rbm mixing run --data small", "expected shape (784), found (16)"),
+    ("rbm mixing run elsewhere", "elsewhere: was trained on other data than run; say with --data"),
+    ("rbm mixing run --images 1", "--images 1: 2 to 1,000 test images can be used"),
+    ("rbm mixing run --images 1001", "--images 1001: 2 to 1,000 test images can be used"),
+    ("rbm mixing run --steps 0", "--steps 0: 1 to 1,073,741,824 Gibbs steps can be walked"),
+    ("rbm mixing run --threads 0", "--threads 0: 1 to 1024"),
+    ("rbm mixing run --out run/model.safetensors", "creating run/model.safetensors: "),
     ("rbm sweep --hidden 5,5", "--hidden 5,5: write numbers of at least 1, each once"),
     ("rbm sweep --steps 0", "--steps 0: write numbers of at least 1"),
     ("rbm sweep --images 200 --batch 201", "--batch 201: a mini-batch can have at most"),

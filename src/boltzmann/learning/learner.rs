@@ -335,7 +335,7 @@ impl<T: Element> Learner<T> {
         let (offsets, products) = match centring {
             Some(centring) => {
                 let chunk = centring.products_of_panel();
-                (Some((&centring.visible, &centring.hidden)), Chunks(&mut *centring.products, chunk))
+                (Some((&centring.visible, &centring.hidden)), Chunks(&mut centring.products, chunk))
             }
             None => (None, Chunks(&mut [][..], 0)),
         };

@@ -1,0 +1,395 @@
+//! What becomes of Gibbs chains that start at test images: whether they forget the start, and whether they still draw
+//! digits.
+//!
+//! A machine with good samples after 10,000 steps needs two things. Its chains must *mix*: the overlap with the start
+//! decays and the classes stay as mixed as they were. And where they mix to must be digits: free energies as those of
+//! test images, and neighbours among the training images.
+
+use super::autocorrelation::Time;
+use super::nearest::{NearestImages, pack};
+use crate::boltzmann::{GibbsChains, Rbm};
+use crate::rng::Stream;
+use crate::tensor::Workspace;
+use crate::{Error, Result};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Steps between two looks at Ctrl-C.
+const STRIDE: usize = 50;
+/// Looks that autocorrelation times are measured by, for chains long enough: one in ten of the report's 10,000 steps.
+const OBSERVATIONS: usize = 1000;
+/// The share of each chain that is left out of them: the way from the start.
+const BURN_IN: f64 = 0.1;
+/// Probabilities within are grey: neither ink nor paper.
+const GREY: Range<f32> = 0.1..0.9;
+
+/// Where chains start, how long they walk, and what knows digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// Images (chains, visible), each pixel 0 or 1; at least two.
+    pub start: &'a [f32],
+    /// Their classes.
+    pub classes: &'a [u8],
+    /// Gibbs steps after which to look, rising, from 1 on.
+    pub steps: &'a [usize],
+    /// Tells which digit an image is, and whether it is one.
+    pub nearest: &'a NearestImages,
+}
+
+/// The chains after some steps; means over all of them.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Look {
+    /// Gibbs steps; 0 is the start.
+    pub steps: usize,
+    /// Share of pixels that are as they were at the start of the same chain.
+    pub agreement: f64,
+    /// That share, where 0 is the agreement with the start of another chain and 1 is the start itself.
+    pub overlap: f64,
+    /// How alike two chains are: 0 as two starts, 1 the same image.
+    pub likeness: f64,
+    /// Mean free energy of the states, in nats.
+    pub free_energy: f64,
+    /// Its standard deviation over chains.
+    pub free_energy_deviation: f64,
+    /// Share of pixels whose probability is above 0.1 and below 0.9; none is known of the start.
+    pub grey_pixels: Option<f64>,
+    /// Chains that show a digit: see [`NearestImages::is_digit`].
+    pub digits: usize,
+    /// Chains whose nearest training image has each class, digits or not; without those that have no pixel in common
+    /// with any.
+    pub classes: Vec<usize>,
+    /// The entropy of that histogram, in nats.
+    pub class_entropy: f64,
+    /// Chains of the class that they started with.
+    pub same_class: usize,
+    /// Mean distance to the nearest training image.
+    pub nearest_distance: f64,
+}
+
+/// What became of the chains.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Mixing {
+    /// Number of chains.
+    pub chains: usize,
+    /// The start, then each of [`Task::steps`].
+    pub looks: Vec<Look>,
+    /// Autocorrelation time of the free energy, in steps, if it changes at all.
+    pub free_energy_time: Option<Time>,
+    /// Autocorrelation time of the image, all pixels taken as one vector, in steps.
+    pub image_time: Option<Time>,
+    /// States at the start, then the probabilities that those of each look were sampled from: (chains, visible) each.
+    #[cfg_attr(feature = "cli", serde(skip))]
+    pub pictures: Vec<Vec<f32>>,
+}
+
+impl Mixing {
+    /// The look after exactly so many steps.
+    pub fn after(&self, steps: usize) -> Option<&Look> {
+        self.looks.iter().find(|look| look.steps == steps)
+    }
+
+    /// The last look.
+    pub fn last(&self) -> &Look {
+        &self.looks[self.looks.len() - 1]
+    }
+}
+
+/// 1, 2, 5, 10, 20, 50, ... below `last`, and `last`.
+pub fn rising_steps(last: usize) -> Vec<usize> {
+    let mut steps = Vec::new();
+    let mut ten = 1_usize;
+    'decades: loop {
+        for factor in [1, 2, 5] {
+            match ten.checked_mul(factor).filter(|&step| step < last) {
+                Some(step) => steps.push(step),
+                None => break 'decades,
+            }
+        }
+        ten = ten.saturating_mul(10);
+    }
+    steps.push(last);
+    steps
+}
+
+/// Walks from the start and looks after each of `task.steps`. `after` is told of every few steps that were done; its
+/// error ends the walk.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes;
+/// [`Error::InvalidArgument`] for fewer than two chains or steps that do not rise; what `after` returns.
+/// **Randomness** The chains draw from `stream`; see [`GibbsChains`].
+/// **Accuracy and cost** Agreements and counts are exact. Beside the chains, a thousand products of all states with the
+/// weights, and up to a million comparisons of a chain's states at two times.
+pub fn mix(
+    model: &Rbm<f32>,
+    task: &Task<'_>,
+    stream: Stream,
+    mut after: impl FnMut(usize) -> Result<()>,
+) -> Result<Mixing> {
+    check(model, task)?;
+    let (visible, chains) = (model.visible(), task.classes.len());
+    let mut gibbs = GibbsChains::new(model, chains, stream);
+    gibbs.set_visible_states(task.start);
+    let mut watch = Watch::new(model, task);
+    let mut mixing = Mixing {
+        chains,
+        looks: vec![watch.look(0, task.start, None)],
+        free_energy_time: None,
+        image_time: None,
+        pictures: vec![task.start.to_vec()],
+    };
+    let last = task.steps[task.steps.len() - 1];
+    let every = (last / OBSERVATIONS).max(1);
+    let burn_in = (last as f64 * BURN_IN) as usize;
+    let mut trace = Trace { visible, chains, energies: Vec::new(), states: Vec::new() };
+    let mut done = 0;
+    for &target in task.steps {
+        while done < target {
+            let to_observation = every - done % every;
+            let stride = to_observation.min(target - done).min(STRIDE);
+            gibbs.walk(stride);
+            done += stride;
+            if done.is_multiple_of(every) && done > burn_in {
+                let states = gibbs.visible_states();
+                trace.energies.extend(model.free_energies(&states, &mut watch.workspace));
+                trace.states.extend(pack(&states, visible));
+            }
+            after(stride)?;
+        }
+        let probabilities = gibbs.visible_probabilities();
+        mixing.looks.push(watch.look(done, &gibbs.visible_states(), Some(&probabilities)));
+        mixing.pictures.push(probabilities);
+    }
+    (mixing.free_energy_time, mixing.image_time) = trace.times(every);
+    Ok(mixing)
+}
+
+fn check(model: &Rbm<f32>, task: &Task<'_>) -> Result<()> {
+    let chains = task.classes.len();
+    if task.start.len() != chains * model.visible() {
+        return Err(Error::ShapeMismatch {
+            operation: "images that chains start from",
+            expected: vec![chains, model.visible()],
+            found: vec![task.start.len()],
+        });
+    }
+    if chains < 2 {
+        return Err(Error::invalid(format!("{chains} chains"), "at least 2 are needed, to be compared"));
+    }
+    if task.steps.first().is_none_or(|&first| first == 0) || !task.steps.is_sorted_by(|a, b| a < b) {
+        return Err(Error::invalid(
+            format!("steps {:?}", task.steps),
+            "rising numbers of at least 1 are needed",
+        ));
+    }
+    Ok(())
+}
+
+/// What looks at the chains.
+struct Watch<'a> {
+    model: &'a Rbm<f32>,
+    task: &'a Task<'a>,
+    /// Starts that have each pixel on.
+    start_counts: Vec<u64>,
+    /// Agreement of two different starts.
+    strangers: f64,
+    workspace: Workspace<f32>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(model: &'a Rbm<f32>, task: &'a Task<'a>) -> Self {
+        let start_counts = counts(task.start, model.visible());
+        let strangers = agreement_of_pairs(&start_counts, task.classes.len());
+        Self { model, task, start_counts, strangers, workspace: Workspace::new() }
+    }
+
+    fn look(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Look {
+        let (start, chains, visible) = (self.task.start, self.task.classes.len(), self.model.visible());
+        let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
+        let agreement = same as f64 / states.len() as f64;
+        let counts = counts(states, visible);
+        // All pairs of a state and a start, without those of one chain.
+        let with_all = agreement_of_counts(&counts, &self.start_counts, chains);
+        let others = (with_all * chains as f64 - agreement) / (chains - 1) as f64;
+        let free_energies: Vec<f64> =
+            self.model.free_energies(states, &mut self.workspace).into_iter().map(f64::from).collect();
+        let (free_energy, free_energy_deviation) = mean_and_deviation(&free_energies);
+        let neighbours = self.task.nearest.find(states);
+        let mut classes = vec![0; self.task.nearest.classes()];
+        let mut same_class = 0;
+        for (neighbour, &class) in neighbours.iter().zip(self.task.classes) {
+            if neighbour.distance < 1.0 {
+                classes[usize::from(neighbour.class)] += 1;
+                same_class += usize::from(neighbour.class == class);
+            }
+        }
+        let digits = neighbours.iter().filter(|&&neighbour| self.task.nearest.is_digit(neighbour)).count();
+        let grey = |probabilities: &[f32]| {
+            let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
+            grey as f64 / probabilities.len() as f64
+        };
+        Look {
+            steps,
+            agreement,
+            overlap: share(agreement, others),
+            likeness: share(agreement_of_pairs(&counts, chains), self.strangers),
+            free_energy,
+            free_energy_deviation,
+            grey_pixels: probabilities.map(grey),
+            digits,
+            class_entropy: entropy(&classes),
+            classes,
+            same_class,
+            nearest_distance: neighbours.iter().map(|neighbour| neighbour.distance).sum::<f64>()
+                / chains as f64,
+        }
+    }
+}
+
+/// Where `agreement` lies between `chance` (0) and all pixels (1).
+fn share(agreement: f64, chance: f64) -> f64 {
+    // Where even strangers are equal there is nothing to remember.
+    if chance < 1.0 { (agreement - chance) / (1.0 - chance) } else { 0.0 }
+}
+
+/// How many rows have each pixel on.
+fn counts(states: &[f32], pixels: usize) -> Vec<u64> {
+    let mut counts = vec![0; pixels];
+    for row in states.chunks_exact(pixels) {
+        for (count, &pixel) in counts.iter_mut().zip(row) {
+            *count += u64::from(pixel > 0.0);
+        }
+    }
+    counts
+}
+
+/// Mean share of equal pixels over all pairs of a row of one set and a row of another, `rows` rows each.
+fn agreement_of_counts(a: &[u64], b: &[u64], rows: usize) -> f64 {
+    let rows = rows as u64;
+    let equal: u64 = a.iter().zip(b).map(|(&a, &b)| a * b + (rows - a) * (rows - b)).sum();
+    equal as f64 / (rows * rows) as f64 / a.len() as f64
+}
+
+/// Mean share of equal pixels over pairs of different rows.
+fn agreement_of_pairs(counts: &[u64], rows: usize) -> f64 {
+    let rows = rows as u64;
+    let equal: u64 = counts.iter().map(|&on| on * on + (rows - on) * (rows - on) - rows).sum();
+    equal as f64 / (rows * (rows - 1)) as f64 / counts.len() as f64
+}
+
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    (mean, libm::sqrt(squares / (values.len() - 1) as f64))
+}
+
+/// In nats; 0 of nothing.
+fn entropy(counts: &[usize]) -> f64 {
+    let total: usize = counts.iter().sum();
+    let term = |&count: &usize| {
+        let share = count as f64 / total as f64;
+        if count == 0 { 0.0 } else { -share * libm::log(share) }
+    };
+    counts.iter().map(term).sum()
+}
+
+/// The chains at equal intervals.
+struct Trace {
+    visible: usize,
+    chains: usize,
+    /// (observations, chains)
+    energies: Vec<f32>,
+    /// (observations, chains, words)
+    states: Vec<u64>,
+}
+
+impl Trace {
+    /// Autocorrelation times of the free energy and of the image; `every` steps lie between two observations.
+    fn times(&self, every: usize) -> (Option<Time>, Option<Time>) {
+        let looks = self.energies.len() / self.chains;
+        if looks < 2 {
+            return (None, None);
+        }
+        let chain =
+            |chain: usize| (0..looks).map(move |look| f64::from(self.energies[look * self.chains + chain]));
+        let energies: Vec<f64> = (0..self.chains).flat_map(chain).collect();
+        (Time::of(&energies, looks, every), self.image_time(looks, every))
+    }
+
+    /// rho(t) = sum over pixels of cov(v(s), v(s + t)) / sum over pixels of var(v), with the mean over chains and s.
+    fn image_time(&self, looks: usize, every: usize) -> Option<Time> {
+        let words = self.visible.div_ceil(64);
+        let rows = (looks * self.chains) as f64;
+        let mut counts = vec![0_u64; words * 64];
+        for row in self.states.chunks_exact(words) {
+            for (word, counts) in row.iter().zip(counts.chunks_exact_mut(64)) {
+                for (bit, count) in counts.iter_mut().enumerate() {
+                    *count += word >> bit & 1;
+                }
+            }
+        }
+        let means = counts.iter().map(|&count| count as f64 / rows);
+        let square: f64 = means.clone().map(|mean| mean * mean).sum();
+        let variance = means.sum::<f64>() - square;
+        if variance <= 0.0 {
+            return None;
+        }
+        let correlation = |lag: usize| {
+            let later = &self.states[lag * self.chains * words..];
+            let both: u64 = self.states.iter().zip(later).map(|(a, b)| u64::from((a & b).count_ones())).sum();
+            (both as f64 / ((looks - lag) * self.chains) as f64 - square) / variance
+        };
+        Some(Time::integrated(looks / 2, every, correlation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tensor;
+
+    /// Mean share of equal pixels over pairs of rows of four pixels, one by one.
+    fn by_pairs(a: &[f32], b: &[f32], take: impl Fn(usize, usize) -> bool) -> f64 {
+        let (mut equal, mut pairs) = (0, 0);
+        for (i, a) in a.chunks(4).enumerate() {
+            for (_, b) in b.chunks(4).enumerate().filter(|(j, _)| take(i, *j)) {
+                equal += a.iter().zip(b).filter(|(a, b)| a == b).count();
+                pairs += 4;
+            }
+        }
+        f64::from(equal as u32) / f64::from(pairs)
+    }
+
+    #[test]
+    fn agreements_are_those_of_all_pairs_one_by_one() {
+        let start = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0];
+        let states = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
+        let zeros = |shape: &[usize]| Tensor::<f32>::zeros(shape);
+        let bias = Tensor::from_vec(&[4], vec![1.0, 2.0, 3.0, -4.0]).unwrap();
+        let model = Rbm::from_parameters(zeros(&[4, 2]), bias, zeros(&[2])).unwrap();
+        let nearest = NearestImages::new((&start, &[0, 3, 2]), (&start, &[0, 3, 2]), 4).unwrap();
+        let task = Task { start: &start, classes: &[0, 3, 3], steps: &[1], nearest: &nearest };
+        let probabilities = [0.05, 0.1, 0.2, 0.5, 0.9, 0.95, 0.89, 1.0, 0.0, 0.0, 0.0, 0.0];
+        let look = Watch::new(&model, &task).look(7, &states, Some(&probabilities));
+
+        let own = by_pairs(&states, &start, |i, j| i == j);
+        let others = by_pairs(&states, &start, |i, j| i != j);
+        let alike = by_pairs(&states, &states, |i, j| i != j);
+        let strangers = by_pairs(&start, &start, |i, j| i != j);
+        let close = |found: f64, exact: f64| assert!((found - exact).abs() < 1e-12, "{found}, not {exact}");
+        close(look.agreement, own);
+        close(look.overlap, (own - others) / (1.0 - others));
+        close(look.likeness, (alike - strangers) / (1.0 - strangers));
+        close(look.grey_pixels.unwrap(), 3.0 / 12.0);
+        // Free energies -1, 1 and -1, less ln 2 for each hidden unit.
+        assert!((look.free_energy + 1.0 / 3.0 + 2.0 * libm::log(2.0)).abs() < 1e-6, "{look:?}");
+        assert!((look.free_energy_deviation - libm::sqrt(4.0 / 3.0)).abs() < 1e-6, "{look:?}");
+        // The first is half of the first start, the second two thirds of the second one; the third half of either.
+        assert_eq!((look.classes, look.same_class, look.digits), (vec![2, 0, 0, 1], 2, 0));
+        close(look.class_entropy, libm::log(3.0) - libm::log(2.0) * 2.0 / 3.0);
+        close(look.nearest_distance, (0.5 + 1.0 / 3.0 + 0.5) / 3.0);
+    }
+}
