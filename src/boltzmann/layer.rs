@@ -322,7 +322,8 @@ impl<T: Element> Layer<T> {
                 let range = panel * PANEL..panel * PANEL + units;
                 if let Some((logits, stream)) = sampling {
                     let mut generator = stream.substream(panel as u64).bulk();
-                    let block = rows / logits.scales.len();
+                    // At least 1, for no chains at all.
+                    let block = (rows / logits.scales.len()).max(1);
                     let blocks = (sums.0.chunks_exact(block * PANEL))
                         .zip(probabilities.0.chunks_exact_mut(block * PANEL))
                         .zip(states.0.chunks_exact_mut(block));

@@ -24,20 +24,21 @@ use std::time::Instant;
 /// Images that monitors look at: the first of the test images and the first of the training images.
 pub const MONITORED: usize = 2_000;
 
-/// Columns of `metrics.csv` after the epoch.
-const COLUMNS: [&str; 5] = [
+/// Columns of `metrics.csv` after the epoch, before the shares of swaps.
+const COLUMNS: [&str; 4] = [
     "reconstruction_error [mean squared error per pixel]",
     "pseudo_log_likelihood [nats per image]",
     "stochastic_pseudo_log_likelihood [nats per image]",
     "free_energy_gap [nats]",
-    "seconds [s]",
 ];
+/// The last column.
+const SECONDS: &str = "seconds [s]";
 
 /// Columns of a run: with tempering, the share of swaps between each inverse temperature and the next.
 fn columns(settings: &Settings) -> Vec<String> {
     let pairs = settings.method.temperatures() - 1;
     let swaps = (1..=pairs).map(|pair| format!("swap_rate_{pair} [share]"));
-    COLUMNS.iter().map(ToString::to_string).chain(swaps).collect()
+    COLUMNS.iter().map(ToString::to_string).chain(swaps).chain([SECONDS.into()]).collect()
 }
 
 /// What a run came to: `summary.json`.
@@ -239,9 +240,8 @@ impl<'a> Run<'a> {
                 reading.pseudo_log_likelihood,
                 reading.stochastic_pseudo_log_likelihood,
                 reading.free_energy_gap,
-                self.seconds,
             ];
-            metrics.append(self.epoch, &[&monitors[..], &swap_rates].concat())?;
+            metrics.append(self.epoch, &[&monitors[..], &swap_rates, &[self.seconds]].concat())?;
             (self.batch, self.seconds) = (0, 0.0);
             self.write_checkpoint(directory)?;
             let mut text = format!(
@@ -402,7 +402,7 @@ impl<'a> Run<'a> {
             hidden,
             train_images: digits.train.len(),
             monitored_images: self.validation.len() / visible,
-            seconds_per_epoch: rows.iter().map(|row| row.values[4]).collect(),
+            seconds_per_epoch: rows.iter().filter_map(|row| row.values.last().copied()).collect(),
             epochs: rows
                 .iter()
                 .map(|row| EpochSummary {
@@ -411,7 +411,7 @@ impl<'a> Run<'a> {
                     pseudo_log_likelihood: row.values[1],
                     stochastic_pseudo_log_likelihood: row.values[2],
                     free_energy_gap: row.values[3],
-                    swap_rates: row.values[COLUMNS.len()..].to_vec(),
+                    swap_rates: row.values[COLUMNS.len()..row.values.len() - 1].to_vec(),
                 })
                 .collect(),
         }
