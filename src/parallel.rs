@@ -1,5 +1,10 @@
 //! Loops over rows that do not depend on one another. What a row computes never depends on the thread.
 
+#[cfg(feature = "parallel")]
+mod awake;
+#[cfg(feature = "parallel")]
+pub(crate) use awake::within_awake;
+
 /// Rows a task takes at least: a row of a few hundred units is some hundred nanoseconds of work.
 #[cfg(feature = "parallel")]
 const ROWS_AT_LEAST: usize = 4;
@@ -101,5 +106,10 @@ pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]
     return rayon::scope(|_| work());
     #[cfg(not(feature = "parallel"))]
+    work()
+}
+
+#[cfg(not(feature = "parallel"))]
+pub(crate) fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }

@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
         while self.epoch < self.settings.epochs {
             // Inside the pool, so that no kernel has to enter it.
-            if !parallel::within(|| self.train_epoch(digits.train.images(), progress, stop))? {
+            if !parallel::within_awake(|| self.train_epoch(digits.train.images(), progress, stop))? {
                 self.write_checkpoint(directory)?;
                 progress.finish("");
                 let path = directory.path().display();

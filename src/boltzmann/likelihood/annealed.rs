@@ -112,7 +112,7 @@ use super::log_sum::LogSum;
 use super::minus_free_energies;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::rbm::bias_of_mean;
-use crate::parallel::within;
+use crate::parallel::within_awake;
 use crate::rng::Stream;
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -247,7 +247,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         stream: Stream,
         mut walk: impl FnMut(&mut Walkers<'_, T>, Range<usize>) -> Result<()> + Send,
     ) -> Result<Vec<f64>> {
-        within(|| {
+        within_awake(|| {
             let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(TOGETHER));
             let mut log_weights = Vec::with_capacity(chains);
             while log_weights.len() < chains {
