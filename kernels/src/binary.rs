@@ -36,7 +36,7 @@ pub use centre::{subtract_outer_products, tile_products};
 pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrences, list_states};
 pub use rows::add_rows;
 pub use sample::sample;
-pub use states::{pack_states, transpose_states, unpack_states};
+pub use states::{count_rows, pack_states, transpose_states, unpack_states};
 pub use update::{Step, Tile, transpose_tile, update_tile};
 
 /// Units in a panel.

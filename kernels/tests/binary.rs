@@ -4,7 +4,7 @@
 mod guard;
 
 use equilibria_kernels::binary::{
-    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, add_rows, dot_states, list_changes,
+    Occurrences, PANEL, SparseMut, SparseRows, Step, TILE, Tile, add_rows, count_rows, dot_states, list_changes,
     list_occurrences, list_states, pack_states, panel_units, panels, sample, softplus_rises,
     subtract_outer_products, tile_products, transpose_states, transpose_tile, unpack_states, update_tile,
 };
@@ -131,10 +131,14 @@ fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: boo
     let since = if differ { &positive[..] } else { &[] };
     let mut lists = Lists::<T>::new(64, positive.len() + negative.len());
     let factors = [T::from_f64(0.25), T::from_f64(-0.5)];
-    let occurrences = Occurrences { positive: &positive, negative: &negative, since, rows: rows[0], factors };
+    let occurrences = Occurrences { positive: &positive, negative: &negative, since, rows, factors };
     list_occurrences(level, occurrences, lists.write());
+    let mut counts = [1; 64];
+    count_rows(level, &positive, &mut counts);
     for unit in 0..64 {
         let on = |bits: &[u64], row: usize| f64::from(u8::from(is_on(bits[row / 64 * 64 + unit], row % 64)));
+        let count: f64 = (0..rows[0]).map(|row| on(&positive, row)).sum();
+        assert_eq!(f64::from(counts[unit]), count, "{} {rows:?}, unit {unit}", level.name());
         let mut expected: Vec<(u32, f64)> = Vec::new();
         expected.extend((0..rows[0]).map(|row| ((row * 64) as u32, 0.25 * on(&positive, row))));
         expected.extend((0..rows[1]).map(|row| {

@@ -29,6 +29,12 @@ impl<T: Element> Chains<T> {
         }
     }
 
+    /// Keeps the hidden units' probabilities alone, which is what is learned from.
+    pub fn without_visible_probabilities(mut self) -> Self {
+        self.visible = self.visible.without_probabilities();
+        self
+    }
+
     /// Becomes `chains` chains, no more than there were at first, whose states have to be set.
     pub fn resize(&mut self, chains: usize) {
         self.visible.resize(chains);

@@ -30,8 +30,9 @@ pub(crate) struct Layer<T: Element> {
     lists: Lists<T>,
     /// Sums of the weights from the active units of the other layer (panels, rows, 64).
     pub sums: Aligned<T>,
-    /// What the states were last sampled from (panels, rows, 64).
+    /// What the states were last sampled from (panels, rows, 64), if that is kept.
     pub probabilities: Aligned<T>,
+    keeps_probabilities: bool,
 }
 
 /// What to add to the other layer's sums: a sparse matrix for every [`TOGETHER`] panels.
@@ -125,7 +126,15 @@ impl<T: Element> Layer<T> {
             lists: Lists::new(units, rows),
             sums: Aligned::zeros(words * PANEL),
             probabilities: Aligned::zeros(words * PANEL),
+            keeps_probabilities: true,
         }
+    }
+
+    /// Keeps no probabilities from now on.
+    pub fn without_probabilities(mut self) -> Self {
+        self.keeps_probabilities = false;
+        self.probabilities = Aligned::zeros(0);
+        self
     }
 
     pub fn rows(&self) -> usize {
@@ -142,7 +151,9 @@ impl<T: Element> Layer<T> {
         self.states.resize(words, 0);
         self.counted.resize(words, 0);
         self.sums.set_len(words * PANEL);
-        self.probabilities.set_len(words * PANEL);
+        if self.keeps_probabilities {
+            self.probabilities.set_len(words * PANEL);
+        }
         self.forget();
     }
 
@@ -307,9 +318,10 @@ impl<T: Element> Layer<T> {
     ) {
         let (units, rows) = (self.units, self.rows);
         let width = results.len() / panels(units);
+        let kept = if self.keeps_probabilities { rows * PANEL } else { 0 };
         let pieces = (
             (Chunks(&mut self.sums, rows * PANEL), Chunks(results, width)),
-            (Chunks(&mut self.probabilities, rows * PANEL), Chunks(&mut self.states, rows)),
+            (Chunks(&mut self.probabilities, kept), Chunks(&mut self.states, rows)),
         );
         for_each_split(
             panels(units),
@@ -324,13 +336,12 @@ impl<T: Element> Layer<T> {
                     let mut generator = stream.substream(panel as u64).bulk();
                     // At least 1, for no chains at all.
                     let block = (rows / logits.scales.len()).max(1);
-                    let blocks = (sums.0.chunks_exact(block * PANEL))
-                        .zip(probabilities.0.chunks_exact_mut(block * PANEL))
-                        .zip(states.0.chunks_exact_mut(block));
+                    let mut kept = probabilities.0.chunks_exact_mut(block * PANEL);
+                    let blocks = sums.0.chunks_exact(block * PANEL).zip(states.0.chunks_exact_mut(block));
                     let logits = logits.scales.iter().zip(logits.bias.chunks_exact(all));
-                    for (((sums, probabilities), states), (&scale, bias)) in blocks.zip(logits) {
+                    for ((sums, states), (&scale, bias)) in blocks.zip(logits) {
                         let (level, bias) = (Level::detect(), &bias[range.clone()]);
-                        sample(level, &mut generator, sums, scale, bias, Some(probabilities), states);
+                        sample(level, &mut generator, sums, scale, bias, kept.next(), states);
                     }
                 }
                 see(Sampled { units: range, sums: sums.0, states: states.0 }, results.0);

@@ -143,21 +143,22 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
             }
         }
         self.lists.starts[self.rows] = out.len;
-        sort_by_length(self.lists.starts, self.lists.order);
+        sort_by_length(self.lists.starts, self.panels * PANEL, self.lists.order);
     }
 }
 
 /// Lengths that are told apart.
 const LENGTHS: usize = 256;
 
-/// `order` <- the rows by rising length, those of equal length in turn: a counting sort.
-fn sort_by_length(starts: &[u32], order: &mut [u32]) {
-    let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(LENGTHS - 1);
+/// `order` <- the rows by rising length, up to `most`, those of equal length in turn: a counting sort.
+fn sort_by_length(starts: &[u32], most: usize, order: &mut [u32]) {
+    let most = most.min(LENGTHS - 1);
+    let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(most);
     let mut places = [0_u32; LENGTHS + 1];
     for row in 0..order.len() {
         places[length(row) + 1] += 1;
     }
-    for i in 1..LENGTHS {
+    for i in 1..=most {
         places[i] += places[i - 1];
     }
     for row in 0..order.len() {
@@ -185,8 +186,25 @@ impl<T: Scalar> Writer<T> {
     /// There is room for the entries and [`SLACK`] more.
     #[inline(always)]
     unsafe fn push<L: Lanes<Scalar = T>>(&mut self, lanes: L, word: u64, first: u32, factor: T) {
+        // SAFETY: passed on.
+        unsafe { self.push_parts(lanes, word, 4, first, factor) };
+    }
+
+    /// As [`Self::push`], for the first `parts` times 16 bits; there are no others.
+    ///
+    /// # Safety
+    /// As for [`Self::push`].
+    #[inline(always)]
+    unsafe fn push_parts<L: Lanes<Scalar = T>>(
+        &mut self,
+        lanes: L,
+        word: u64,
+        parts: u32,
+        first: u32,
+        factor: T,
+    ) {
         let factor = lanes.splat(factor);
-        for part in 0..4 {
+        for part in 0..parts {
             let bits = (word >> (16 * part)) as u16;
             // SAFETY: the entries so far and 16 places are inside both, by the caller.
             unsafe {
@@ -211,8 +229,8 @@ pub struct Occurrences<'a, T> {
     pub negative: &'a [u64],
     /// What the negative phase's changes are counted from: empty, or as long as `negative`.
     pub since: &'a [u64],
-    /// Rows of the positive phase; those of the negative one follow them.
-    pub rows: usize,
+    /// Rows of the positive and of the negative phase, which follow them.
+    pub rows: [usize; 2],
     /// Factors of the positive and the negative phase.
     pub factors: [T; 2],
 }
@@ -225,14 +243,16 @@ pub struct Occurrences<'a, T> {
 #[track_caller]
 pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>, lists: SparseMut<'_, T>) {
     let Occurrences { positive, negative, since, .. } = occurrences;
+    let words = occurrences.rows.map(|rows| rows.div_ceil(PANEL) * PANEL);
     assert!(
-        positive.len().is_multiple_of(PANEL)
-            && negative.len().is_multiple_of(PANEL)
+        (positive.is_empty() || positive.len() == words[0])
+            && negative.len() == words[1]
             && (since.is_empty() || since.len() == negative.len()),
-        "{}, {} and {} words of transposed states",
+        "{}, {} and {} words of transposed states for {:?} rows",
         positive.len(),
         negative.len(),
-        since.len()
+        since.len(),
+        occurrences.rows
     );
     lists.check(PANEL, positive.len() + negative.len());
     dispatch(level, ListOccurrences { occurrences, lists });
@@ -250,26 +270,31 @@ impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let Self { occurrences, lists } = self;
         let [plus, minus] = occurrences.factors;
-        let second = (occurrences.rows * PANEL) as u32;
+        let second = (occurrences.rows[0] * PANEL) as u32;
+        // Bits of a block's words that are rows, in parts of 16.
+        let parts = |rows: usize, block: usize| (rows - block * PANEL).div_ceil(16).min(4) as u32;
         let mut out = Writer::new(lists.offsets, lists.factors);
         for unit in 0..PANEL {
             lists.starts[unit] = out.len;
             // SAFETY: a row is listed at most once a phase, and `check` saw room for all.
             unsafe {
                 for (block, words) in occurrences.positive.chunks_exact(PANEL).enumerate() {
-                    out.push(lanes, words[unit], (block * PANEL * PANEL) as u32, plus);
+                    let parts = parts(occurrences.rows[0], block);
+                    out.push_parts(lanes, words[unit], parts, (block * PANEL * PANEL) as u32, plus);
                 }
                 for (block, words) in occurrences.negative.chunks_exact(PANEL).enumerate() {
                     let (now, first) = (words[unit], second + (block * PANEL * PANEL) as u32);
+                    let parts = parts(occurrences.rows[1], block);
                     let then = occurrences.since.get(block * PANEL + unit).copied().unwrap_or(0);
-                    out.push(lanes, now & !then, first, minus);
+                    out.push_parts(lanes, now & !then, parts, first, minus);
                     if then & !now != 0 {
-                        out.push(lanes, then & !now, first, -minus);
+                        out.push_parts(lanes, then & !now, parts, first, -minus);
                     }
                 }
             }
         }
         lists.starts[PANEL] = out.len;
-        sort_by_length(lists.starts, lists.order);
+        let most = occurrences.rows[0] + occurrences.rows[1];
+        sort_by_length(lists.starts, most, lists.order);
     }
 }

@@ -94,6 +94,33 @@ pub fn transpose_states(states: &[u64], transposed: &mut [u64]) {
     }
 }
 
+/// In how many rows each of the 64 units of a panel is on, of `transposed` states as [`transpose_states`] has them.
+///
+/// **Panics** if `transposed` is not blocks of 64 words.
+#[track_caller]
+pub fn count_rows(level: Level, transposed: &[u64], counts: &mut [u32; PANEL]) {
+    assert!(transposed.len().is_multiple_of(PANEL), "{} words in blocks of 64", transposed.len());
+    // Which scalar type makes no difference to whole numbers.
+    dispatch::<f32, _>(level, Count { transposed, counts });
+}
+
+struct Count<'a> {
+    transposed: &'a [u64],
+    counts: &'a mut [u32; PANEL],
+}
+
+impl Operation<f32> for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f32>>(self, _: L) {
+        self.counts.fill(0);
+        for words in self.transposed.chunks_exact(PANEL) {
+            self.counts.iter_mut().zip(words).for_each(|(count, word)| *count += word.count_ones());
+        }
+    }
+}
+
 /// Transposes 64 x 64 bits by exchanging ever smaller off-diagonal squares (Warren, *Hacker's Delight*, section 7-3).
 fn transpose_square(words: &mut [u64]) {
     let mut size = PANEL / 2;

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 use equilibria_kernels::binary::{
-    Occurrences, PANEL, SparseMut, SparseRows, list_occurrences, panels, transpose_states,
+    Occurrences, PANEL, SparseMut, SparseRows, count_rows, list_occurrences, panels, transpose_states,
 };
 use equilibria_kernels::{Level, reduce};
 
@@ -114,17 +114,19 @@ impl<T: Element> Gradient<T> {
                     SparseMut { starts: starts.0, order: order.0, offsets: offsets.0, factors: factors.0 };
                 let since = if differ { v0 } else { &[] };
                 let factors = [positive.factor, negative.factor];
-                let rows = positive.rows;
+                let rows = [positive.rows, negative.rows];
                 let occurrences = Occurrences { positive: v0, negative: vk, since, rows, factors };
-                list_occurrences(Level::detect(), occurrences, lists);
-                for (unit, (gradient, mean)) in visible.0.iter_mut().zip(&mut *means.0).enumerate() {
-                    let count = |words: &[u64]| {
-                        let ones = words.iter().skip(unit).step_by(PANEL).map(|word| word.count_ones());
-                        T::from_f64(f64::from(ones.sum::<u32>()))
-                    };
-                    let ones = count(v0);
-                    *gradient = positive.factor * ones + negative.factor * count(vk);
-                    *mean = ones / T::from_f64(positive.rows as f64);
+                let level = Level::detect();
+                list_occurrences(level, occurrences, lists);
+                let mut counts = [[0; PANEL]; 2];
+                count_rows(level, v0, &mut counts[0]);
+                count_rows(level, vk, &mut counts[1]);
+                let per_row = T::ONE / T::from_f64(positive.rows as f64);
+                let counts = counts[0].iter().zip(&counts[1]);
+                for ((gradient, mean), counts) in visible.0.iter_mut().zip(&mut *means.0).zip(counts) {
+                    let [ones, now] = [counts.0, counts.1].map(|&count| T::from_f64(f64::from(count)));
+                    *gradient = positive.factor * ones + negative.factor * now;
+                    *mean = per_row * ones;
                 }
             },
         );

@@ -124,7 +124,8 @@ impl<T: Element> Learner<T> {
         let temperatures = negative_phase.temperatures();
         assert!(temperatures > 0, "tempering takes at least 2 temperatures");
         let chains = (negative_phase != NegativePhase::Contrastive).then(|| {
-            let mut chains = Chains::new(&packed, temperatures * batch, stream);
+            let chains = Chains::new(&packed, temperatures * batch, stream);
+            let mut chains = chains.without_visible_probabilities();
             chains.hidden.set(&coins(temperatures * batch, hidden, stream));
             chains
         });
@@ -134,7 +135,7 @@ impl<T: Element> Learner<T> {
             velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
             images: vec![T::ZERO; batch * visible],
             are_states: false,
-            data: Chains::new(&packed, batch, stream),
+            data: Chains::new(&packed, batch, stream).without_visible_probabilities(),
             chains,
             tempering,
             data_states: vec![0; panels(visible) * batch],

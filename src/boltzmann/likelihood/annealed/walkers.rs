@@ -50,7 +50,7 @@ impl<'a, T: Element> Walkers<'a, T> {
         elementwise::sub_in_place(Level::detect(), &mut bias_rise, base_rate);
         let model = PackedRbm::new(model);
         // `start` brings the stream.
-        let chains = Chains::new(&model, most, Stream::named(0, "chain"));
+        let chains = Chains::new(&model, most, Stream::named(0, "chain")).without_visible_probabilities();
         Self {
             model,
             chains,
