@@ -29,6 +29,7 @@ mod list;
 mod rows;
 mod sample;
 mod states;
+mod tables;
 mod update;
 
 pub use annealing::{dot_states, softplus_rises};
@@ -37,7 +38,8 @@ pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_occurrence
 pub use rows::add_rows;
 pub use sample::sample;
 pub use states::{count_rows, pack_states, transpose_states, unpack_states};
-pub use update::{Step, Tile, transpose_tile, update_tile};
+pub use tables::{GROUP, TabledRows, tables_len, tabulate};
+pub use update::{Step, Sums, Tile, transpose_tile, update_tile};
 
 /// Units in a panel.
 pub const PANEL: usize = 64;

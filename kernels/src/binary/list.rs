@@ -29,7 +29,7 @@ pub struct SparseMut<'a, T> {
     pub offsets: &'a mut [u32],
     /// What rows are multiplied by.
     pub factors: &'a mut [T],
-    /// The rows by rising length.
+    /// The rows by rising length, if there are many.
     pub order: &'a mut [u32],
 }
 
@@ -150,8 +150,16 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
 /// Lengths that are told apart.
 const LENGTHS: usize = 256;
 
-/// `order` <- the rows by rising length, up to `most`, those of equal length in turn: a counting sort.
+/// Rows from which sorting them pays.
+const SORTED_FROM: usize = 32;
+
+/// `order` <- the rows by rising length, up to `most`, those of equal length in turn: a counting sort. Few rows stay as
+/// they are.
 fn sort_by_length(starts: &[u32], most: usize, order: &mut [u32]) {
+    if order.len() < SORTED_FROM {
+        order.iter_mut().enumerate().for_each(|(row, place)| *place = row as u32);
+        return;
+    }
     let most = most.min(LENGTHS - 1);
     let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(most);
     let mut places = [0_u32; LENGTHS + 1];

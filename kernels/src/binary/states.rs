@@ -94,18 +94,20 @@ pub fn transpose_states(states: &[u64], transposed: &mut [u64]) {
     }
 }
 
-/// In how many rows each of the 64 units of a panel is on, of `transposed` states as [`transpose_states`] has them.
+/// In how many rows each of the 64 units of a panel is on, of `transposed` states as [`transpose_states`] has them; of
+/// each 64 rows, those that `counted` has.
 ///
 /// **Panics** if `transposed` is not blocks of 64 words.
 #[track_caller]
-pub fn count_rows(level: Level, transposed: &[u64], counts: &mut [u32; PANEL]) {
+pub fn count_rows(level: Level, transposed: &[u64], counted: u64, counts: &mut [u32; PANEL]) {
     assert!(transposed.len().is_multiple_of(PANEL), "{} words in blocks of 64", transposed.len());
     // Which scalar type makes no difference to whole numbers.
-    dispatch::<f32, _>(level, Count { transposed, counts });
+    dispatch::<f32, _>(level, Count { transposed, counted, counts });
 }
 
 struct Count<'a> {
     transposed: &'a [u64],
+    counted: u64,
     counts: &'a mut [u32; PANEL],
 }
 
@@ -116,7 +118,10 @@ impl Operation<f32> for Count<'_> {
     fn run<L: Lanes<Scalar = f32>>(self, _: L) {
         self.counts.fill(0);
         for words in self.transposed.chunks_exact(PANEL) {
-            self.counts.iter_mut().zip(words).for_each(|(count, word)| *count += word.count_ones());
+            self.counts
+                .iter_mut()
+                .zip(words)
+                .for_each(|(count, word)| *count += (word & self.counted).count_ones());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The learning step of a tile of weights: the gradient's sums over a mini-batch, straight into velocity and weight.
 
 use super::rows::Row;
-use super::{PANEL, SparseRows, TILE, by_quarters};
+use super::{PANEL, SparseRows, TILE, TabledRows, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
@@ -26,38 +26,54 @@ pub struct Tile<'a, T> {
     pub transposed: &'a mut [T],
 }
 
+/// The sums over a mini-batch that a tile learns from, a row for each of its 64 units.
+#[derive(Clone, Copy, Debug)]
+pub enum Sums<'a, T> {
+    /// Row i of the lists times the values.
+    Listed {
+        /// 64 rows.
+        lists: SparseRows<'a, T>,
+        /// What the lists' offsets lead to.
+        values: &'a [T],
+    },
+    /// The rows that unit i has.
+    Tabled(TabledRows<'a, T>),
+}
+
 /// For the first `units` rows i of a tile,
 ///
 /// ```text
-/// velocity_i <- momentum velocity_i + (row i of lists times values) - shrink weight_i
+/// velocity_i <- momentum velocity_i + sums_i - shrink weight_i
 /// weight_i   <- weight_i + velocity_i
 /// ```
 ///
 /// and `transposed` becomes the transpose. Returns whether all weights are finite afterwards.
 ///
-/// **Shapes** `lists` has 64 rows; `columns` of 64 are in use, rounded up to 16.
+/// **Shapes** `columns` of 64 are in use, rounded up to 16.
 /// **Panics** if the lengths do not fit.
 #[track_caller]
-#[allow(clippy::too_many_arguments)]
 pub fn update_tile<T: Scalar>(
     level: Level,
-    lists: SparseRows<'_, T>,
-    values: &[T],
+    sums: Sums<'_, T>,
     step: Step<T>,
     units: usize,
     columns: usize,
     tile: Tile<'_, T>,
 ) -> bool {
-    assert!(lists.starts.len() == PANEL + 1, "{} starts for 64 units", lists.starts.len());
-    lists.check(values.len());
+    match sums {
+        Sums::Listed { lists, values } => {
+            assert!(lists.starts.len() == PANEL + 1, "{} starts for 64 units", lists.starts.len());
+            lists.check(values.len());
+        }
+        Sums::Tabled(tabled) => tabled.check(),
+    }
     let lengths = [tile.weight.len(), tile.velocity.len(), tile.transposed.len()];
     assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements, {units} units");
-    dispatch(level, Update { lists, values, step, units, columns, tile })
+    dispatch(level, Update { sums, step, units, columns, tile })
 }
 
 struct Update<'a, T> {
-    lists: SparseRows<'a, T>,
-    values: &'a [T],
+    sums: Sums<'a, T>,
     step: Step<T>,
     units: usize,
     columns: usize,
@@ -88,7 +104,11 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
     let keeps = job.step.momentum != L::Scalar::ZERO;
     // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
     let mut alarm = lanes.zero();
-    for unit in job.lists.order.iter().map(|&unit| unit as usize) {
+    for place in 0..PANEL {
+        let unit = match &job.sums {
+            Sums::Listed { lists, .. } => lists.order[place] as usize,
+            Sums::Tabled(_) => place,
+        };
         if unit >= job.units {
             continue;
         }
@@ -110,7 +130,10 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
                     step.0[v] = lanes.mul(momentum, step.0[v]);
                 }
             }
-            step.add_list(lanes, &job.lists, unit, job.values);
+            match &job.sums {
+                Sums::Listed { lists, values } => step.add_list(lanes, lists, unit, values),
+                Sums::Tabled(tabled) => step.add_tabled(lanes, tabled, unit),
+            }
             let mut w = Row::<L, QUARTERS>::load(lanes, weight);
             for v in 0..Row::<L, QUARTERS>::VECTORS {
                 step.0[v] = lanes.mul_add(shrink, w.0[v], step.0[v]);

@@ -7,17 +7,26 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 use equilibria_kernels::binary::{
-    Occurrences, PANEL, SparseMut, SparseRows, count_rows, list_occurrences, panels, transpose_states,
+    Occurrences, PANEL, SparseMut, SparseRows, Sums, TabledRows, count_rows, list_occurrences, panels,
+    tables_len, tabulate, transpose_states,
 };
 use equilibria_kernels::{Level, reduce};
 
-/// The gradient as a sparse matrix, for each visible panel: which rows of the phases' probabilities each unit adds up.
+/// Rows of both phases up to which the gradient is looked up rather than listed. Lists of so few rows would be short,
+/// and their ends cost more than their additions.
+const TABLED: usize = 64;
+
+/// The gradient for each visible panel: which rows of the phases' probabilities each unit adds up, as a sparse matrix, or
+/// for small mini-batches as places in tables of partial sums.
 #[derive(Debug, Clone)]
 pub(super) struct Gradient<T: Element> {
     /// Entries that a panel has room for.
     room: usize,
-    /// Transposed states of the data, the chains, and what their changes are counted from.
+    /// Transposed states of the data and the chains (visible panels, 64 for each 64 rows of a phase); if they are looked
+    /// up, 64 for both phases.
     words: Vec<u64>,
+    /// Elements of the tables that a hidden panel needs; 0 for lists.
+    pub tables_len: usize,
     starts: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
@@ -42,7 +51,12 @@ pub(super) struct PhaseStates<'a, T> {
     pub factor: T,
 }
 
-impl<T> PhaseStates<'_, T> {
+impl<'a, T> PhaseStates<'a, T> {
+    /// The states of a visible panel; none of grey data.
+    fn panel(&self, panel: usize) -> &'a [u64] {
+        if self.states.is_empty() { &[] } else { &self.states[panel * self.stride..][..self.rows] }
+    }
+
     /// The probabilities of a hidden panel, among those of all (panels, stride, 64).
     pub fn of_panel(&self, panel: usize) -> Range<usize> {
         let first = panel * self.stride * PANEL;
@@ -55,10 +69,15 @@ impl<T: Element> Gradient<T> {
     pub fn new(visible: usize, hidden: usize, rows: usize) -> Self {
         let (panels_of, blocks) = (panels(visible), panels(rows));
         let [by_visible, by_hidden] = [visible, hidden].map(|units| vec![T::ZERO; panels(units) * PANEL]);
-        let room = SparseMut::<T>::room(PANEL, 2 * blocks * PANEL);
+        let is_tabled = 2 * rows <= TABLED;
+        let (room, blocks_of_both) = match is_tabled {
+            true => (0, 1),
+            false => (SparseMut::<T>::room(PANEL, 2 * blocks * PANEL), 2 * blocks),
+        };
         Self {
             room,
-            words: vec![0; panels_of * 3 * blocks * PANEL],
+            tables_len: if is_tabled { tables_len(2 * rows) } else { 0 },
+            words: vec![0; panels_of * blocks_of_both * PANEL],
             starts: vec![0; panels_of * (PANEL + 1)],
             offsets: vec![0; panels_of * room],
             factors: Aligned::zeros(panels_of * room),
@@ -69,7 +88,7 @@ impl<T: Element> Gradient<T> {
         }
     }
 
-    /// Lists the rows of both phases, the negative one's after the positive one's; if `differ`, of the negative phase
+    /// Lists or packs the rows of both phases, the negative one's after the positive one's; if `differ`, of the negative phase
     /// the changes since the positive one. Grey data have no `positive` states.
     pub fn list(
         &mut self,
@@ -80,6 +99,7 @@ impl<T: Element> Gradient<T> {
     ) {
         let panels_of = self.visible.len() / PANEL;
         let chunk = self.words.len() / panels_of;
+        let is_tabled = self.tables_len > 0;
         let pieces = (
             (
                 Chunks(&mut self.words, chunk),
@@ -93,53 +113,74 @@ impl<T: Element> Gradient<T> {
                 (Chunks(&mut self.offsets, self.room), Chunks(&mut self.factors, self.room)),
             ),
         );
-        for_each_split(
-            panels_of,
-            in_parallel,
-            pieces,
-            &|panel, ((words, (order, (visible, means))), lists)| {
-                let (v0, rest) = words.0.split_at_mut(panels(positive.rows) * PANEL);
-                let vk = &mut rest[..panels(negative.rows) * PANEL];
-                let of_panel =
-                    |phase: &PhaseStates<'_, T>| panel * phase.stride..panel * phase.stride + phase.rows;
-                transpose_states(&negative.states[of_panel(&negative)], vk);
-                let v0 = if positive.states.is_empty() {
-                    &[]
-                } else {
-                    transpose_states(&positive.states[of_panel(&positive)], v0);
-                    &*v0
+        for_each_split(panels_of, in_parallel, pieces, &|panel,
+                                                         (
+            (words, (order, (visible, means))),
+            (starts, (offsets, factors)),
+        )| {
+            let level = Level::detect();
+            let (v0, vk) = (positive.panel(panel), negative.panel(panel));
+            let mut counts = [[0; PANEL]; 2];
+            if is_tabled {
+                // Both phases' rows in a word.
+                let mut rows = [0; PANEL];
+                rows[..v0.len()].copy_from_slice(v0);
+                rows[positive.rows..][..vk.len()].copy_from_slice(vk);
+                transpose_states(&rows, words.0);
+                let is_positive = (1 << positive.rows) - 1;
+                count_rows(level, words.0, is_positive, &mut counts[0]);
+                count_rows(level, words.0, !is_positive, &mut counts[1]);
+            } else {
+                let (of_positive, rest) = words.0.split_at_mut(panels(v0.len()) * PANEL);
+                let of_negative = &mut rest[..panels(vk.len()) * PANEL];
+                transpose_states(v0, of_positive);
+                transpose_states(vk, of_negative);
+                let occurrences = Occurrences {
+                    positive: of_positive,
+                    negative: of_negative,
+                    since: if differ { of_positive } else { &[] },
+                    rows: [positive.rows, negative.rows],
+                    factors: [positive.factor, negative.factor],
                 };
-                let (starts, (offsets, factors)) = lists;
                 let lists =
                     SparseMut { starts: starts.0, order: order.0, offsets: offsets.0, factors: factors.0 };
-                let since = if differ { v0 } else { &[] };
-                let factors = [positive.factor, negative.factor];
-                let rows = [positive.rows, negative.rows];
-                let occurrences = Occurrences { positive: v0, negative: vk, since, rows, factors };
-                let level = Level::detect();
                 list_occurrences(level, occurrences, lists);
-                let mut counts = [[0; PANEL]; 2];
-                count_rows(level, v0, &mut counts[0]);
-                count_rows(level, vk, &mut counts[1]);
-                let per_row = T::ONE / T::from_f64(positive.rows as f64);
-                let counts = counts[0].iter().zip(&counts[1]);
-                for ((gradient, mean), counts) in visible.0.iter_mut().zip(&mut *means.0).zip(counts) {
-                    let [ones, now] = [counts.0, counts.1].map(|&count| T::from_f64(f64::from(count)));
-                    *gradient = positive.factor * ones + negative.factor * now;
-                    *mean = per_row * ones;
-                }
-            },
-        );
+                count_rows(level, of_positive, !0, &mut counts[0]);
+                count_rows(level, of_negative, !0, &mut counts[1]);
+            }
+            let per_row = T::ONE / T::from_f64(positive.rows as f64);
+            let counts = counts[0].iter().zip(&counts[1]);
+            for ((gradient, mean), counts) in visible.0.iter_mut().zip(means.0).zip(counts) {
+                let [before, after] = [counts.0, counts.1].map(|&count| T::from_f64(f64::from(count)));
+                *gradient = positive.factor * before + negative.factor * after;
+                *mean = per_row * before;
+            }
+        });
     }
 
-    /// The lists of a visible panel.
-    pub fn panel(&self, panel: usize) -> SparseRows<'_, T> {
-        SparseRows {
+    /// Makes the tables of a hidden panel, if there are any, of p0 and pk (rows of both phases, 64); `phases` are their
+    /// rows and factors.
+    pub fn tabulate(&self, phases: [(usize, T); 2], values: &[T], columns: usize, tables: &mut [T]) {
+        if self.tables_len > 0 {
+            let len = tables_len(phases[0].0 + phases[1].0);
+            tabulate(Level::detect(), values, phases, columns, &mut tables[..len]);
+        }
+    }
+
+    /// The sums that a tile of visible panel `panel` learns from.
+    pub fn sums<'a>(&'a self, panel: usize, values: &'a [T], tables: &'a [T]) -> Sums<'a, T> {
+        if self.tables_len > 0 {
+            let words = &self.words[panel * PANEL..][..PANEL];
+            let tables = &tables[..tables_len(values.len() / PANEL)];
+            return Sums::Tabled(TabledRows { words, tables });
+        }
+        let lists = SparseRows {
             starts: &self.starts[panel * (PANEL + 1)..][..PANEL + 1],
             order: &self.order[panel * PANEL..][..PANEL],
             offsets: &self.offsets[panel * self.room..][..self.room],
             factors: &self.factors[panel * self.room..][..self.room],
-        }
+        };
+        Sums::Listed { lists, values }
     }
 
     /// The parts by b and c that are not counted: by c, from the probabilities p0 and pk (panels, stride, 64); by b,

@@ -88,6 +88,8 @@ pub struct Learner<T: Element> {
     centring: Option<Centring<T>>,
     /// What the gradient adds up: for each hidden panel p0 and pk (images + chains, 64).
     values: Aligned<T>,
+    /// Partial sums of these, if they are few.
+    tables: Aligned<T>,
     workspace: Workspace<T>,
 }
 
@@ -129,6 +131,7 @@ impl<T: Element> Learner<T> {
             chains.hidden.set(&coins(temperatures * batch, hidden, stream));
             chains
         });
+        let gradient = Gradient::new(visible, hidden, batch);
         let tempering = (temperatures > 1).then(|| Tempering::new(&packed, temperatures, batch));
         Self {
             steps,
@@ -140,7 +143,8 @@ impl<T: Element> Learner<T> {
             tempering,
             data_states: vec![0; panels(visible) * batch],
             data_probabilities: Aligned::zeros(panels(hidden) * batch * PANEL),
-            gradient: Gradient::new(visible, hidden, batch),
+            tables: Aligned::zeros(panels(hidden) * gradient.tables_len),
+            gradient,
             centring: None,
             values: Aligned::zeros(panels(hidden) * 2 * batch * PANEL),
             workspace: Workspace::new(),
@@ -275,7 +279,7 @@ impl<T: Element> Learner<T> {
         let momentum = T::from_f64(rates.momentum);
         let in_parallel = (rows + walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
         // Chains that started at the data differ from them in few pixels.
-        let differ = are_binary && chains.is_none();
+        let differ = are_binary && chains.is_none() && gradient.tables_len == 0;
         let states = if are_binary { &self.data_states[..panels(visible) * rows] } else { &[] };
         let positive = PhaseStates { states, stride: rows, rows, factor: factor(rows) };
         let negative = PhaseStates {
@@ -313,16 +317,23 @@ impl<T: Element> Learner<T> {
         }
 
         let step = Step { momentum: keep, shrink: T::from_f64(rates.learning_rate * rates.weight_decay) };
-        let are_finite = self.step_weights(step, differ, in_parallel);
+        let phases = [(positive.rows, positive.factor), (negative.rows, negative.factor)];
+        let are_finite = self.step_weights(step, phases, differ, in_parallel);
         self.step_biases() && are_finite
     }
 
     /// Velocity and weights of all tiles; `differ` says that the gradient counts from the data on. Returns whether
     /// all weights are finite.
-    fn step_weights(&mut self, step: Step<T>, differ: bool, in_parallel: bool) -> bool {
+    fn step_weights(
+        &mut self,
+        step: Step<T>,
+        phases: [(usize, T); 2],
+        differ: bool,
+        in_parallel: bool,
+    ) -> bool {
         let level = Level::detect();
         let temperatures = self.temperatures();
-        let Self { packed, velocity, data, chains, centring, values, .. } = self;
+        let Self { packed, velocity, data, chains, centring, values, tables, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         let walkers = chains.as_ref().unwrap_or(data);
         // The first of the replicas are those of the machine itself.
@@ -340,20 +351,24 @@ impl<T: Element> Learner<T> {
             }
             None => (None, Chunks(&mut [][..], 0)),
         };
+        let values = &mut values[..panels(hidden) * values_len];
         let pieces = (
+            (Chunks(&mut velocity[0], chunk), products),
             (
-                Chunks(&mut velocity[0], chunk),
-                (products, Chunks(&mut values[..panels(hidden) * values_len], values_len)),
+                (Chunks(values, values_len), Chunks(tables, gradient.tables_len)),
+                (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
             ),
-            (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
         );
-        let step_panel = |q: usize, ((velocity, (products, values)), (forward, backward)): Pieces<'_, T>| {
+        let step_panel = |q: usize, pieces: Pieces<'_, T>| {
+            let ((velocity, products), ((values, tables), (forward, backward))) = pieces;
             let (first, second) = values.0.split_at_mut(rows * PANEL);
             first.copy_from_slice(&p0[q * rows * PANEL..][..rows * PANEL]);
             second.copy_from_slice(&pk[q * stride * PANEL..][..walker_rows * PANEL]);
             if differ {
                 elementwise::sub_in_place(level, first, second);
             }
+            let columns = panel_units(hidden, q);
+            gradient.tabulate(phases, values.0, columns, tables.0);
             let (of_visible, of_hidden) = products.0.split_at_mut(products.0.len().saturating_sub(PANEL));
             of_hidden.fill(T::ZERO);
             let tiles = velocity
@@ -361,8 +376,8 @@ impl<T: Element> Learner<T> {
                 .chunks_exact_mut(TILE)
                 .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
             for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                let lists = gradient.panel(p);
-                let (units, columns) = (panel_units(visible, p), panel_units(hidden, q));
+                let sums = gradient.sums(p, values.0, tables.0);
+                let units = panel_units(visible, p);
                 let offsets = offsets.map(|(visible, hidden)| TileOffsets {
                     visible: &visible[p * PANEL..][..PANEL],
                     hidden: &hidden[q * PANEL..][..PANEL],
@@ -375,7 +390,7 @@ impl<T: Element> Learner<T> {
                     step.momentum = T::ONE;
                 }
                 let tile = Tile { weight, velocity, transposed };
-                if !update_tile(level, lists, values.0, step, units, columns, tile) {
+                if !update_tile(level, sums, step, units, columns, tile) {
                     finite.store(false, Ordering::Relaxed);
                 }
                 if let Some(offsets) = &offsets {
@@ -467,8 +482,9 @@ impl<T: Element> Learner<T> {
     }
 }
 
-/// Of a hidden panel: velocity, products of centring, values that the gradient adds up, and W both ways.
-type Pieces<'a, T> = ((Chunks<'a, T>, (Chunks<'a, T>, Chunks<'a, T>)), (Chunks<'a, T>, Chunks<'a, T>));
+/// Of a hidden panel: velocity and products of centring, values that the gradient adds up and their tables, W both ways.
+type Pieces<'a, T> = (Pair<'a, T>, (Pair<'a, T>, Pair<'a, T>));
+type Pair<'a, T> = (Chunks<'a, T>, Chunks<'a, T>);
 
 /// Tiles, times rows, from which a second thread pays.
 const PARALLEL_FROM: usize = 4000;
