@@ -81,13 +81,14 @@ impl<T: Scalar> Lists<T> {
     /// Offset and factor of the entries of a row.
     fn row(&self, row: usize) -> Vec<(u32, f64)> {
         let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
-        entries.map(|e| (self.offsets[e], self.factors[e].to_f64())).collect()
+        let factor = |e: usize| self.factors.get(e).map_or(1.0, |factor| factor.to_f64());
+        entries.map(|e| (self.offsets[e], factor(e))).collect()
     }
 }
 
 fn check_state_lists<T: Scalar>(level: Level) {
     for (panels, stride, first, rows) in
-        [(1, 1, 0, 1), (3, 5, 0, 5), (2, 7, 3, 4), (4, 6, 5, 1), (0, 3, 0, 0)]
+        [(1, 1, 0, 1), (3, 5, 0, 5), (2, 7, 3, 4), (4, 6, 5, 1), (0, 3, 0, 0), (2, 40, 1, 39)]
     {
         let (from, to) = (words(panels * stride, 64, 0.3, 1), words(panels * stride, 64, 0.6, 2));
         let (from, to) = (from.get(first..).unwrap_or(&[]), to.get(first..).unwrap_or(&[]));
@@ -107,7 +108,10 @@ fn check_state_lists<T: Scalar>(level: Level) {
             assert!(lists.is_ordered(), "{:?}", lists.order);
         };
         list_states(level, to, stride, rows, 10_000, lists.write());
+        let factors = std::mem::take(&mut lists.factors);
+        assert!(factors.iter().all(|factor| factor.to_f64().is_nan()), "factors that are not read");
         check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
+        lists.factors = factors;
         list_changes(level, [from, to], stride, rows, 10_000, lists.write());
         check(&lists, &|then, now, j| {
             f64::from(u8::from(is_on(now, j))) - f64::from(u8::from(is_on(then, j)))
@@ -247,10 +251,13 @@ fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) 
     lists
 }
 
-fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize) {
+fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize, has_factors: bool) {
     let mut weights = GuardedBuffer::<T>::at_end(5000);
     weights.copy_from_slice(&noise(5000, 1));
-    let lists = random_lists::<T>(rows, most, 5000, 2);
+    let mut lists = random_lists::<T>(rows, most, 5000, 2);
+    if !has_factors {
+        lists.factors.clear();
+    }
     let start = noise::<T>(rows * PANEL, 4);
     for from_zero in [true, false] {
         let mut sums = GuardedBuffer::copy_of(&start, true);
@@ -288,8 +295,10 @@ fn lists_are_added_up() {
             (9, 70, 52),
             (10, 200, 64),
         ] {
-            check_rows::<f32>(level, rows, most, columns);
-            check_rows::<f64>(level, rows, most, columns);
+            for has_factors in [true, false] {
+                check_rows::<f32>(level, rows, most, columns, has_factors);
+                check_rows::<f64>(level, rows, most, columns, has_factors);
+            }
         }
     }
 }
@@ -676,7 +685,7 @@ fn lists_without_room_panic() {
         offsets: &mut [0; 79],
         factors: &mut [0.0_f32; 80],
     };
-    list_states(Level::PORTABLE, &[0], 1, 1, 64, lists);
+    list_changes(Level::PORTABLE, [&[0], &[0]], 1, 1, 64, lists);
 }
 
 #[test]

@@ -64,13 +64,14 @@ impl<T: Element> Lists<T> {
         }
     }
 
-    /// The lists of a block of panels for `rows` rows.
-    fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
+    /// The lists of a block of panels for `rows` rows; of all active units if `from_zero`, of changes if not.
+    fn block(&self, block: usize, rows: usize, from_zero: bool) -> SparseRows<'_, T> {
+        let factors = if from_zero { 0 } else { self.room };
         SparseRows {
             starts: &self.starts[block * (rows + 1)..][..rows + 1],
             order: &self.order[block * rows..][..rows],
             offsets: &self.offsets[block * self.room..][..self.room],
-            factors: &self.factors[block * self.room..][..self.room],
+            factors: &self.factors[block * self.room..][..factors],
         }
     }
 }
@@ -276,7 +277,7 @@ impl<T: Element> Layer<T> {
         let update = |panel: usize, columns: usize, sums: &mut [T]| {
             for block in 0..blocks(other.units) {
                 let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
-                let lists = other.lists.block(block, sums.len() / PANEL);
+                let lists = other.lists.block(block, sums.len() / PANEL, from_zero);
                 let from_zero = from_zero && block == 0;
                 add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
             }

@@ -13,21 +13,21 @@ pub struct SparseRows<'a, T> {
     pub starts: &'a [u32],
     /// Where rows start in the other operand.
     pub offsets: &'a [u32],
-    /// What rows are multiplied by.
+    /// What rows are multiplied by; empty if by 1.
     pub factors: &'a [T],
     /// The rows, each once, in the order in which to take them: best by rising length, so that the ends of lists can
     /// be foreseen.
     pub order: &'a [u32],
 }
 
-/// As [`SparseRows`], to write. Offsets and factors have room for [`SparseMut::room`] entries.
+/// As [`SparseRows`], to write. Offsets have room for [`SparseMut::room`] entries, and so have factors, unless all are 1.
 #[derive(Debug)]
 pub struct SparseMut<'a, T> {
     /// One more than there are rows.
     pub starts: &'a mut [u32],
     /// Where rows start in the other operand.
     pub offsets: &'a mut [u32],
-    /// What rows are multiplied by.
+    /// What rows are multiplied by; [`list_states`] leaves them as they are.
     pub factors: &'a mut [T],
     /// The rows by rising length, if there are many.
     pub order: &'a mut [u32],
@@ -40,13 +40,13 @@ impl<T> SparseMut<'_, T> {
     }
 
     #[track_caller]
-    fn check(&self, rows: usize, most: usize) {
+    fn check(&self, rows: usize, most: usize, has_factors: bool) {
         let room = Self::room(rows, most);
         assert!(
             self.starts.len() == rows + 1
                 && self.order.len() == rows
                 && self.offsets.len() >= room
-                && self.factors.len() >= room,
+                && (self.factors.len() >= room || !has_factors),
             "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
             self.starts.len(),
             self.order.len(),
@@ -59,8 +59,8 @@ impl<T> SparseMut<'_, T> {
 /// Places that are written 16 at a time, whether needed or not.
 const SLACK: usize = 16;
 
-/// Lists for row r, of `rows`, the active units of `states` (panels, `stride`) with factor 1: unit j of panel p is at
-/// offset `p * tile_stride + 64 j`.
+/// Lists for row r, of `rows`, the active units of `states` (panels, `stride`): unit j of panel p is at offset
+/// `p * tile_stride + 64 j`. Their factors are 1 and not written.
 ///
 /// `states` starts at the first of the rows; panel p is at `states[p * stride..]`.
 ///
@@ -75,7 +75,7 @@ pub fn list_states<T: Scalar>(
     lists: SparseMut<'_, T>,
 ) {
     let panels = panels_of(states.len(), stride, rows);
-    lists.check(rows, panels * PANEL);
+    lists.check(rows, panels * PANEL, false);
     dispatch(level, ListStates { from: None, to: states, stride, rows, panels, tile_stride, lists });
 }
 
@@ -94,7 +94,7 @@ pub fn list_changes<T: Scalar>(
 ) {
     let panels = panels_of(to.len(), stride, rows);
     assert!(from.len() == to.len(), "{} and {} words", from.len(), to.len());
-    lists.check(rows, panels * PANEL);
+    lists.check(rows, panels * PANEL, true);
     dispatch(level, ListStates { from: Some(from), to, stride, rows, panels, tile_stride, lists });
 }
 
@@ -132,7 +132,7 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
                 // SAFETY: a row lists a unit at most once, and `check` saw room for all units of all rows.
                 unsafe {
                     match self.from {
-                        None => out.push(lanes, to, first, T::ONE),
+                        None => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
                         Some(from) => {
                             let from = from[place];
                             out.push(lanes, to & !from, first, T::ONE);
@@ -195,15 +195,15 @@ impl<T: Scalar> Writer<T> {
     #[inline(always)]
     unsafe fn push<L: Lanes<Scalar = T>>(&mut self, lanes: L, word: u64, first: u32, factor: T) {
         // SAFETY: passed on.
-        unsafe { self.push_parts(lanes, word, 4, first, factor) };
+        unsafe { self.push_parts::<_, true>(lanes, word, 4, first, factor) };
     }
 
-    /// As [`Self::push`], for the first `parts` times 16 bits; there are no others.
+    /// As [`Self::push`], for the first `parts` times 16 bits; there are no others. Factors only if there are to be any.
     ///
     /// # Safety
     /// As for [`Self::push`].
     #[inline(always)]
-    unsafe fn push_parts<L: Lanes<Scalar = T>>(
+    unsafe fn push_parts<L: Lanes<Scalar = T>, const FACTORS: bool>(
         &mut self,
         lanes: L,
         word: u64,
@@ -218,8 +218,10 @@ impl<T: Scalar> Writer<T> {
             unsafe {
                 let at = self.len as usize;
                 lanes.store_places(bits, first + 1024 * part, self.offsets.add(at));
-                for lane in (0..16).step_by(L::COUNT) {
-                    lanes.store(self.factors.add(at + lane), factor);
+                if FACTORS {
+                    for lane in (0..16).step_by(L::COUNT) {
+                        lanes.store(self.factors.add(at + lane), factor);
+                    }
                 }
             }
             self.len += bits.count_ones();
@@ -262,7 +264,7 @@ pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>
         since.len(),
         occurrences.rows
     );
-    lists.check(PANEL, positive.len() + negative.len());
+    lists.check(PANEL, positive.len() + negative.len(), true);
     dispatch(level, ListOccurrences { occurrences, lists });
 }
 
@@ -288,15 +290,21 @@ impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
             unsafe {
                 for (block, words) in occurrences.positive.chunks_exact(PANEL).enumerate() {
                     let parts = parts(occurrences.rows[0], block);
-                    out.push_parts(lanes, words[unit], parts, (block * PANEL * PANEL) as u32, plus);
+                    out.push_parts::<_, true>(
+                        lanes,
+                        words[unit],
+                        parts,
+                        (block * PANEL * PANEL) as u32,
+                        plus,
+                    );
                 }
                 for (block, words) in occurrences.negative.chunks_exact(PANEL).enumerate() {
                     let (now, first) = (words[unit], second + (block * PANEL * PANEL) as u32);
                     let parts = parts(occurrences.rows[1], block);
                     let then = occurrences.since.get(block * PANEL + unit).copied().unwrap_or(0);
-                    out.push_parts(lanes, now & !then, parts, first, minus);
+                    out.push_parts::<_, true>(lanes, now & !then, parts, first, minus);
                     if then & !now != 0 {
-                        out.push_parts(lanes, then & !now, parts, first, -minus);
+                        out.push_parts::<_, true>(lanes, then & !now, parts, first, -minus);
                     }
                 }
             }

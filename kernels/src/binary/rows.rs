@@ -33,7 +33,9 @@ impl<T> SparseRows<'_, T> {
     pub(super) fn check(&self, weights: usize) {
         let end = self.starts.last().map_or(0, |&end| end as usize);
         assert!(
-            self.starts.is_sorted() && end <= self.offsets.len() && end <= self.factors.len(),
+            self.starts.is_sorted()
+                && end <= self.offsets.len()
+                && (end <= self.factors.len() || self.factors.is_empty()),
             "lists of {end} entries in {} offsets and {} factors",
             self.offsets.len(),
             self.factors.len()
@@ -118,6 +120,26 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         row: usize,
         weights: &[L::Scalar],
     ) {
+        // SAFETY: passed on.
+        unsafe {
+            if lists.factors.is_empty() {
+                self.add_entries::<false>(lanes, lists, row, weights);
+            } else {
+                self.add_entries::<true>(lanes, lists, row, weights);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::add_list`]; there are factors if `FACTORS`.
+    #[inline(always)]
+    unsafe fn add_entries<const FACTORS: bool>(
+        &mut self,
+        lanes: L,
+        lists: &SparseRows<'_, L::Scalar>,
+        row: usize,
+        weights: &[L::Scalar],
+    ) {
         let last = weights.len().saturating_sub(PANEL);
         // SAFETY: starts rise and end inside offsets and factors; no offset leads beyond `last`, from where on there
         // are 64 weights.
@@ -128,8 +150,8 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
                 // A row's additions wait for one another: two sums, of every other entry, wait half as long.
                 let mut odd = Self::zero(lanes);
                 while entry + 1 < end {
-                    self.add_entry(lanes, lists, entry, weights, last);
-                    odd.add_entry(lanes, lists, entry + 1, weights, last);
+                    self.add_entry::<FACTORS>(lanes, lists, entry, weights, last);
+                    odd.add_entry::<FACTORS>(lanes, lists, entry + 1, weights, last);
                     entry += 2;
                 }
                 for v in 0..Self::VECTORS {
@@ -137,16 +159,16 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
                 }
             }
             while entry < end {
-                self.add_entry(lanes, lists, entry, weights, last);
+                self.add_entry::<FACTORS>(lanes, lists, entry, weights, last);
                 entry += 1;
             }
         }
     }
 
     /// # Safety
-    /// As [`Self::add_list`]; `entry` is inside offsets and factors, and `last` 64 before the weights' end.
+    /// As [`Self::add_list`]; `entry` is inside offsets and, if `FACTORS`, factors, and `last` 64 before the weights' end.
     #[inline(always)]
-    unsafe fn add_entry(
+    unsafe fn add_entry<const FACTORS: bool>(
         &mut self,
         lanes: L,
         lists: &SparseRows<'_, L::Scalar>,
@@ -157,10 +179,16 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         // SAFETY: owed by the caller.
         unsafe {
             let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
-            let factor = lanes.splat(*lists.factors.get_unchecked(entry));
             let from = weights.as_ptr().add(offset);
-            for v in 0..Self::VECTORS {
-                self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
+            if FACTORS {
+                let factor = lanes.splat(*lists.factors.get_unchecked(entry));
+                for v in 0..Self::VECTORS {
+                    self.0[v] = lanes.mul_add(factor, lanes.load(from.add(v * L::COUNT)), self.0[v]);
+                }
+            } else {
+                for v in 0..Self::VECTORS {
+                    self.0[v] = lanes.add(self.0[v], lanes.load(from.add(v * L::COUNT)));
+                }
             }
         }
     }

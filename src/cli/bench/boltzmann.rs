@@ -111,17 +111,13 @@ fn product(context: &Context, density: f64) -> Result<Product> {
 
     let room = SparseMut::<f32>::room(ROWS, TOGETHER * PANEL);
     let (mut starts, mut order) = (vec![0; ROWS + 1], vec![0; ROWS]);
-    let (mut offsets, mut factors) = (vec![0; room], vec![0.0; room]);
+    let mut offsets = vec![0; room];
     let mut by_rows = || {
         for (block, words) in words.chunks(TOGETHER * ROWS).enumerate() {
-            let lists = SparseMut {
-                starts: &mut starts,
-                order: &mut order,
-                offsets: &mut offsets,
-                factors: &mut factors,
-            };
+            let (factors, offsets) = (&mut [0.0_f32; 0][..], &mut offsets[..]);
+            let lists = SparseMut { starts: &mut starts, order: &mut order, offsets, factors };
             list_states(level, words, ROWS, ROWS, TILE as u32, lists);
-            let lists = SparseRows { starts: &starts, order: &order, offsets: &offsets, factors: &factors };
+            let lists = SparseRows { starts: &starts, order: &order, offsets, factors: &[] };
             for (weights, sums) in
                 weights.chunks_exact(padded * PANEL).zip(sums.chunks_exact_mut(ROWS * PANEL))
             {
