@@ -1,4 +1,5 @@
-//! Updates of a restricted Boltzmann machine by contrastive divergence, on synthetic digits: `Kelem/s` are thousands of images. An epoch of 60,000 images takes 60 times the time of 1,000.
+//! Updates of a restricted Boltzmann machine by contrastive divergence, on synthetic digits: `Kelem/s` are thousands of
+//! images, of which an epoch of MNIST has 60.
 //!
 //! ```text
 //! cargo bench --bench cd_k

@@ -8,8 +8,11 @@ use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::rng::Stream;
 use equilibria::tensor::Element;
 
+/// Too little momentum to matter, but without any there is no velocity.
+const NEXT_TO_NONE: f64 = 1e-100;
+
 /// So slow that the model stands still; a velocity divided by it is a gradient.
-const STILL: Rates = Rates { learning_rate: 1e-12, momentum: 0.0, weight_decay: 0.0 };
+const STILL: Rates = Rates { learning_rate: 1e-12, momentum: NEXT_TO_NONE, weight_decay: 0.0 };
 
 /// The images of a mini-batch, in turn.
 const IMAGES: [usize; 2] = [0b1111, 0b0111];
@@ -193,18 +196,23 @@ fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
     }
 }
 
-/// Four updates against the documented formula; a learner without momentum and decay gives each gradient.
+/// Updates against the documented formula, one of them without momentum; a learner without momentum and decay gives each
+/// gradient.
 fn check_update(phase: NegativePhase, rates: Rates) {
     let stream = Stream::named(50, "chain");
     let mut learner = Learner::new(machine::<f64>(7, 5, 0.8, 6), phase, 2, 8, stream.substream(0));
     let mut velocity_by_hand = vec![0.0; 7 * 5 + 7 + 5];
-    for (update, images) in [(1, 8), (2, 8), (3, 3), (4, 8)] {
+    for (update, images) in [(1, 8), (2, 8), (3, 3), (4, 8), (5, 8), (6, 2)] {
+        let momentum = if update == 4 { 0.0 } else { rates.momentum };
+        let rates = Rates { momentum, ..rates };
         let states = (0..images).map(|row| (row * 37 + update * 11) % 128);
         learner.images_mut(images).copy_from_slice(&rows(states, 7));
         let stream = stream.substream(update as u64);
 
         let mut plain = learner.clone();
-        assert!(plain.update(Rates { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 }, stream));
+        assert!(
+            plain.update(Rates { learning_rate: 1.0, momentum: NEXT_TO_NONE, weight_decay: 0.0 }, stream)
+        );
         let flat = |model: &Rbm<f64>| {
             [model.weight(), model.visible_bias(), model.hidden_bias()].map(Tensor::data).concat()
         };
@@ -217,6 +225,9 @@ fn check_update(phase: NegativePhase, rates: Rates) {
         }
 
         assert!(learner.update(rates, stream));
+        if momentum == 0.0 {
+            velocity_by_hand.fill(0.0);
+        }
         let what = format!("{phase}, {rates:?}, update {update}");
         assert_near(&velocity(&learner), &velocity_by_hand, 1e-14, &format!("velocity, {what}"));
         assert_near(&flat(learner.model()), &parameters, 1e-14, &format!("parameter, {what}"));

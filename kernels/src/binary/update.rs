@@ -9,7 +9,7 @@ use crate::level::Level;
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<T> {
-    /// Share of the last velocity that is kept; the velocity is not read if 0.
+    /// Share of the last velocity that is kept; the velocity is neither read nor written if 0.
     pub momentum: T,
     /// Learning rate times weight decay.
     pub shrink: T,
@@ -118,7 +118,8 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
             let weight = job.tile.weight.as_mut_ptr().add(unit * PANEL);
             // The next tile's lines: they come from L3 or beyond.
             let transposed = job.tile.transposed.as_mut_ptr().wrapping_add(unit * PANEL);
-            for place in [velocity, weight, transposed] {
+            let places = if keeps { &[weight, transposed, velocity][..] } else { &[weight, transposed] };
+            for &place in places {
                 for v in 0..Row::<L, QUARTERS>::VECTORS {
                     lanes.prefetch::<true>(place.wrapping_add(TILE + v * L::COUNT));
                 }
@@ -140,7 +141,9 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
                 w.0[v] = lanes.add(w.0[v], step.0[v]);
                 alarm = lanes.mul_add(w.0[v], lanes.zero(), alarm);
             }
-            step.store(lanes, velocity);
+            if keeps {
+                step.store(lanes, velocity);
+            }
             w.store(lanes, weight);
         }
     }

@@ -21,6 +21,8 @@
 //! W        <- W + velocity
 //! ```
 //!
+//! An update without momentum leaves a velocity of 0, which need not be stored.
+//!
 //! States are bits, so every product is a sum of rows ([`equilibria_kernels::binary`]). Contrastive divergence saves
 //! more: its chains start at the data, so that from v0 to vk only the pixels that flipped count, in the sums of the
 //! hidden units and in the gradient,
@@ -29,8 +31,8 @@
 //! v0' p0 - vk' pk  =  v0' (p0 - pk)  -  (vk - v0)' pk
 //! ```
 //!
-//! Grey images take dense products in the positive phase. Centred learning is in `centring.rs`. `tests/boltzmann.rs` checks the phases, and that the
-//! expected update nears the exact gradient as `steps` grows.
+//! Grey images take dense products in the positive phase. Centred learning is in `centring.rs`. `tests/boltzmann.rs`
+//! checks the phases, and that the expected update nears the exact gradient as `steps` grows.
 
 use super::NegativePhase;
 use super::centring::{Centring, TileOffsets};
@@ -55,7 +57,7 @@ use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, mat
 pub struct Rates {
     /// Multiplies the mini-batch's mean gradient.
     pub learning_rate: f64,
-    /// Share of the last update that is kept.
+    /// Share of the last update that is kept, if that one had momentum, too.
     pub momentum: f64,
     /// Pulls weights (not biases) to 0; multiplied by the learning rate.
     pub weight_decay: f64,
@@ -71,6 +73,8 @@ pub struct Learner<T: Element> {
     packed: PackedRbm<T>,
     /// Of W, in tiles as the weights, of b and of c; the centred ones, if centred.
     velocity: [Aligned<T>; 3],
+    /// Whether the last update had momentum; if not, the velocity counts as 0, whatever was left there.
+    has_velocity: bool,
     /// The mini-batch (images, visible), if it was given so.
     images: Vec<T>,
     /// Whether it is in `data` already, as bits.
@@ -96,7 +100,7 @@ pub struct Learner<T: Element> {
 /// What changes from update to update, in the shapes of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnerState<T: Element> {
-    /// Of W, b and c.
+    /// Of W, b and c; 0 after an update without momentum.
     pub velocity: [Tensor<T>; 3],
     /// h of the persistent chains (temperatures, chains, hidden); contrastive divergence has none.
     pub persistent_chains: Option<Vec<T>>,
@@ -136,6 +140,7 @@ impl<T: Element> Learner<T> {
         Self {
             steps,
             velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
+            has_velocity: false,
             images: vec![T::ZERO; batch * visible],
             are_states: false,
             data: Chains::new(&packed, batch, stream).without_visible_probabilities(),
@@ -201,8 +206,8 @@ impl<T: Element> Learner<T> {
         &mut self.data.visible.states
     }
 
-    /// Moves the machine by one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`]. Returns whether all parameters
-    /// are still finite.
+    /// Moves the machine by one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`].
+    /// Returns whether all parameters are still finite.
     ///
     /// **Randomness** Substreams of `stream`, which is to be a new one for each update: the data's hidden units
     /// from substream 0, the chains from substream 1.
@@ -271,6 +276,11 @@ impl<T: Element> Learner<T> {
     /// The update itself.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
         let temperatures = self.temperatures();
+        let has_momentum = rates.momentum != 0.0;
+        if has_momentum && !self.has_velocity {
+            self.velocity.iter_mut().for_each(|velocity| velocity.fill(T::ZERO));
+        }
+        self.has_velocity = has_momentum;
         let Self { packed, velocity, images, data, chains, gradient, centring, workspace, .. } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         let walkers = chains.as_ref().unwrap_or(data);
@@ -442,9 +452,11 @@ impl<T: Element> Learner<T> {
         let [weight, visible_bias, hidden_bias] = &self.velocity;
         let mut velocity =
             [Tensor::zeros(&[visible, hidden]), Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
-        unpack_tiles(weight, hidden, velocity[0].data_mut());
-        velocity[1].data_mut().copy_from_slice(visible_bias);
-        velocity[2].data_mut().copy_from_slice(hidden_bias);
+        if self.has_velocity {
+            unpack_tiles(weight, hidden, velocity[0].data_mut());
+            velocity[1].data_mut().copy_from_slice(visible_bias);
+            velocity[2].data_mut().copy_from_slice(hidden_bias);
+        }
         let persistent_chains = self.chains.as_ref().map(|chains| {
             let mut states = vec![T::ZERO; chains.hidden.rows() * hidden];
             chains.hidden.unpack(&mut states);
@@ -465,6 +477,7 @@ impl<T: Element> Learner<T> {
     #[track_caller]
     pub fn restore(&mut self, model: &Rbm<T>, state: &LearnerState<T>) {
         self.packed.read(model);
+        self.has_velocity = true;
         let [weight, visible_bias, hidden_bias] = &mut self.velocity;
         pack_tiles(state.velocity[0].data(), self.packed.hidden(), weight);
         visible_bias.copy_from_slice(state.velocity[1].data());
@@ -555,8 +568,12 @@ mod tests {
             let mut vk = vec![0.0; chains.visible.rows() * VISIBLE];
             chains.visible.unpack(&mut vk);
             let right = expected(&before, [&v0, &vk], rates.learning_rate);
-            let found = learner.state().velocity.map(|velocity| velocity.data().to_vec()).concat();
-            for (at, (found, right)) in found.iter().zip(right).enumerate() {
+            let parameters = |model: &Rbm<f64>| {
+                [model.weight().data(), model.visible_bias().data(), model.hidden_bias().data()].concat()
+            };
+            let (old, new) = (parameters(&before), parameters(learner.model()));
+            for (at, ((old, new), right)) in old.iter().zip(new).zip(right).enumerate() {
+                let found = new - old;
                 let what = (phase, steps, batch, images, are_binary, update);
                 assert!((found - right).abs() < 1e-13, "{what:?}, parameter {at}: {found}, not {right}");
             }
