@@ -5,9 +5,9 @@ mod guard;
 
 use equilibria_kernels::binary::{
     GROUP, Occurrences, PANEL, SparseMut, SparseRows, Step, Sums, TILE, TabledRows, Tile, add_rows,
-    count_rows, dot_states, list_changes, list_occurrences, list_states, pack_states, panel_units, panels,
-    sample, softplus_rises, subtract_outer_products, tables_len, tabulate, tile_products, transpose_states,
-    transpose_tile, unpack_states, update_tile,
+    count_ones, count_rows, dot_states, list_absent, list_changes, list_occurrences, list_states,
+    pack_states, panel_units, panels, sample, softplus_rises, subtract_outer_products, subtract_rows,
+    tables_len, tabulate, tile_products, transpose_states, transpose_tile, unpack_states, update_tile,
 };
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
 use equilibria_kernels::{Level, Scalar};
@@ -111,6 +111,20 @@ fn check_state_lists<T: Scalar>(level: Level) {
         let factors = std::mem::take(&mut lists.factors);
         assert!(factors.iter().all(|factor| factor.to_f64().is_nan()), "factors that are not read");
         check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
+        if panels > 0 {
+            // The last panel has only some units.
+            let units = panels * 64 - 27;
+            list_absent(level, to, units, stride, rows, 10_000, lists.write());
+            for row in 0..rows {
+                let is_off = |&(panel, j): &(usize, usize)| {
+                    panel * 64 + j < units && !is_on(to[panel * stride + row], j)
+                };
+                let all = (0..panels).flat_map(|panel| (0..64).map(move |j| (panel, j)));
+                let expected: Vec<_> =
+                    all.filter(is_off).map(|(panel, j)| ((panel * 10_000 + 64 * j) as u32, 1.0)).collect();
+                assert_eq!(lists.row(row), expected, "{}, row {row} of {rows}", level.name());
+            }
+        }
         lists.factors = factors;
         list_changes(level, [from, to], stride, rows, 10_000, lists.write());
         check(&lists, &|then, now, j| {
@@ -157,6 +171,8 @@ fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: boo
         assert_eq!(found, expected, "{} {rows:?} {differ}, unit {unit}", level.name());
     }
     assert!(lists.is_ordered(), "{:?}", lists.order);
+    let ones: u32 = negative.iter().map(|word| word.count_ones()).sum();
+    assert_eq!(count_ones(level, &negative), u64::from(ones));
 }
 
 #[test]
@@ -259,9 +275,14 @@ fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize,
         lists.factors.clear();
     }
     let start = noise::<T>(rows * PANEL, 4);
-    for from_zero in [true, false] {
+    let all = GuardedBuffer::copy_of(&noise::<T>(PANEL, 5), true);
+    for (from_zero, subtracts) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut sums = GuardedBuffer::copy_of(&start, true);
-        add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
+        if subtracts {
+            subtract_rows(level, &all, &weights, lists.read(), from_zero, columns, &mut sums);
+        } else {
+            add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
+        }
         for (at, (&found, &start)) in sums.iter().zip(&start).enumerate() {
             let (row, column) = (at / PANEL, at % PANEL);
             if column >= columns.div_ceil(16) * 16 {
@@ -269,8 +290,11 @@ fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize,
                 continue;
             }
             let start = if from_zero { 0.0 } else { start.to_f64() };
+            let start = start + if subtracts { all[column].to_f64() } else { 0.0 };
+            let sign = if subtracts { -1.0 } else { 1.0 };
             let terms = lists.row(row).into_iter();
-            let terms = terms.map(|(offset, factor)| factor * weights[offset as usize + column].to_f64());
+            let terms =
+                terms.map(|(offset, factor)| sign * factor * weights[offset as usize + column].to_f64());
             let (sum, size) = terms.fold((start, start.abs()), |(sum, size), x| (sum + x, size + x.abs()));
             let (error, bound) = ((found.to_f64() - sum).abs(), size * T::EPSILON.to_f64() * 8.0);
             assert!(

@@ -7,11 +7,11 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use equilibria_kernels::Level;
 use equilibria_kernels::binary::{
-    PANEL, SparseMut, SparseRows, add_rows, list_changes, list_states, pack_states, panel_units, panels,
-    sample, unpack_states,
+    PANEL, SparseMut, SparseRows, add_rows, count_ones, list_absent, list_changes, list_states, pack_states,
+    panel_units, panels, sample, subtract_rows, unpack_states,
 };
+use equilibria_kernels::{Level, reduce};
 
 /// One layer of a block of chains.
 ///
@@ -44,6 +44,19 @@ struct Lists<T: Element> {
     order: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
+    /// What the lists of each block of panels hold.
+    kinds: Vec<Kind>,
+}
+
+/// What a block's lists hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// The units that changed.
+    Changed,
+    /// The units that are on.
+    On,
+    /// The units that are off, where they are fewer.
+    Off,
 }
 
 /// Panels whose tiles are added up together: 32 KiB of weights stay in L1 while all rows pass.
@@ -61,12 +74,13 @@ impl<T: Element> Lists<T> {
             order: vec![0; blocks * rows],
             offsets: vec![0; blocks * room],
             factors: Aligned::zeros(blocks * room),
+            kinds: vec![Kind::On; blocks],
         }
     }
 
-    /// The lists of a block of panels for `rows` rows; of all active units if `from_zero`, of changes if not.
-    fn block(&self, block: usize, rows: usize, from_zero: bool) -> SparseRows<'_, T> {
-        let factors = if from_zero { 0 } else { self.room };
+    /// The lists of a block of panels for `rows` rows.
+    fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
+        let factors = if self.kinds[block] == Kind::Changed { self.room } else { 0 };
         SparseRows {
             starts: &self.starts[block * (rows + 1)..][..rows + 1],
             order: &self.order[block * rows..][..rows],
@@ -193,32 +207,39 @@ impl<T: Element> Layer<T> {
             u32::try_from(tile_stride).expect("the tiles of a layer have less than 2^32 weights");
         let pieces = (
             (Chunks(&mut self.lists.starts, rows + 1), Chunks(&mut self.lists.order, rows)),
-            (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
+            (
+                Chunks(&mut self.lists.kinds, 1),
+                (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
+            ),
         );
-        let level = Level::detect();
-        for_each_split(
-            blocks(self.units),
-            in_parallel,
-            pieces,
-            &|block, ((starts, order), (offsets, factors))| {
-                let of_block =
-                    |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
-                let lists = SparseMut {
-                    starts: &mut starts.0[..rows + 1],
-                    order: &mut order.0[..rows],
-                    offsets: offsets.0,
-                    factors: factors.0,
-                };
-                let to = &states[of_block(states)];
-                match corrections {
-                    None => list_states(level, to, rows, rows, tile_stride, lists),
-                    Some(_) => {
-                        let from = &counted[of_block(counted)];
-                        list_changes(level, [from, to], rows, rows, tile_stride, lists);
-                    }
-                }
-            },
-        );
+        let (level, all_units) = (Level::detect(), self.units);
+        for_each_split(blocks(self.units), in_parallel, pieces, &|block,
+                                                                  (
+            (starts, order),
+            (kind, (offsets, factors)),
+        )| {
+            let of_block =
+                |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
+            let lists = SparseMut {
+                starts: &mut starts.0[..rows + 1],
+                order: &mut order.0[..rows],
+                offsets: offsets.0,
+                factors: factors.0,
+            };
+            let to = &states[of_block(states)];
+            let units = (all_units - block * TOGETHER * PANEL).min(TOGETHER * PANEL);
+            kind.0[0] = if corrections.is_some() {
+                let from = &counted[of_block(counted)];
+                list_changes(level, [from, to], rows, rows, tile_stride, lists);
+                Kind::Changed
+            } else if 2 * count_ones(level, to) > (units * rows) as u64 {
+                list_absent(level, to, units, rows, rows, tile_stride, lists);
+                Kind::Off
+            } else {
+                list_states(level, to, rows, rows, tile_stride, lists);
+                Kind::On
+            };
+        });
         self.corrections = Some(corrections.map_or(0, |corrections| corrections + 1));
         self.counted.copy_from_slice(&self.states);
         corrections.is_none()
@@ -277,9 +298,15 @@ impl<T: Element> Layer<T> {
         let update = |panel: usize, columns: usize, sums: &mut [T]| {
             for block in 0..blocks(other.units) {
                 let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
-                let lists = other.lists.block(block, sums.len() / PANEL, from_zero);
-                let from_zero = from_zero && block == 0;
-                add_rows(Level::detect(), &weights.data[first..], lists, from_zero, columns, sums);
+                let lists = other.lists.block(block, sums.len() / PANEL);
+                let (level, from_zero) = (Level::detect(), from_zero && block == 0);
+                let tiles = &weights.data[first..];
+                if other.lists.kinds[block] == Kind::Off {
+                    let all = sum_of_rows(tiles, weights.tile_stride, other.units - block * TOGETHER * PANEL);
+                    subtract_rows(level, &all, tiles, lists, from_zero, columns, sums);
+                } else {
+                    add_rows(level, tiles, lists, from_zero, columns, sums);
+                }
             }
         };
         self.pass(in_parallel, &update, sampling, results, see);
@@ -349,6 +376,17 @@ impl<T: Element> Layer<T> {
             },
         );
     }
+}
+
+/// The sum of the rows of the `units` units of a block of tiles.
+fn sum_of_rows<T: Element>(tiles: &[T], tile_stride: usize, units: usize) -> [T; PANEL] {
+    let mut all = [T::ZERO; PANEL];
+    for panel in 0..TOGETHER.min(panels(units)) {
+        let rows = panel_units(units, panel);
+        let tile = &tiles[panel * tile_stride..][..rows * PANEL];
+        reduce::add_column_sums(Level::detect(), T::ONE, tile, rows, PANEL, &mut all);
+    }
+    all
 }
 
 /// Tiles that take as long as sampling a panel's states.

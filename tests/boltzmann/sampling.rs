@@ -6,7 +6,9 @@ use equilibria::boltzmann::reconstruct::{Effort, reconstruct};
 use equilibria::boltzmann::{GibbsChains, Rbm};
 use equilibria::evaluate::reconstruction::{Task, remove_rows};
 use equilibria::rng::Stream;
-use equilibria::tensor::Element;
+use equilibria::tensor::{Element, Workspace};
+use equilibria_kernels::Level;
+use equilibria_kernels::random::fill_uniform;
 
 const CHAINS: usize = 1000;
 /// Samples of a chain.
@@ -108,6 +110,29 @@ fn probabilities_are_those_that_states_were_sampled_from() {
     chains.walk(3);
     for (h, p) in chains.hidden_states().chunks(3).zip(chains.visible_probabilities().chunks(4)) {
         assert_near(p, &exact.visible_probabilities(state_of(h)), 1e-13, "P(v = 1 | h)");
+    }
+}
+
+/// Units that are on for the most part are taken from the sum of all, which is as if each were added.
+#[test]
+fn probabilities_are_those_of_dense_products_however_many_units_are_on() {
+    const ROWS: usize = 40;
+    const VISIBLE: usize = 300;
+    const HIDDEN: usize = 70;
+    let model = machine::<f64>(VISIBLE, HIDDEN, 0.2, 14);
+    for shares in [[0.0, 1.0, 0.0], [0.1, 0.9, 0.6], [0.9, 0.1, 0.95], [1.0; 3]] {
+        let mut generator = Stream::named(67, "data").bulk();
+        let mut states = vec![0.0; ROWS * VISIBLE];
+        fill_uniform(Level::detect(), &mut generator, &mut states);
+        for (unit, state) in states.iter_mut().enumerate() {
+            *state = f64::from(u8::from(*state < shares[unit % VISIBLE / 128]));
+        }
+        let mut right = vec![0.0; ROWS * HIDDEN];
+        model.hidden_probabilities(&states, &mut right, &mut Workspace::new());
+        let mut chains = GibbsChains::new(&model, ROWS, Stream::named(68, "chain"));
+        chains.set_visible_states(&states);
+        chains.sample_hidden();
+        assert_near(&chains.hidden_probabilities(), &right, 1e-13, &format!("P(h = 1 | v), {shares:?}"));
     }
 }
 

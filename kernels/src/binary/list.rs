@@ -1,6 +1,6 @@
 //! Lists of the rows of weights that a product with bits adds.
 
-use super::PANEL;
+use super::{PANEL, panel_units};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
@@ -76,7 +76,27 @@ pub fn list_states<T: Scalar>(
 ) {
     let panels = panels_of(states.len(), stride, rows);
     lists.check(rows, panels * PANEL, false);
-    dispatch(level, ListStates { from: None, to: states, stride, rows, panels, tile_stride, lists });
+    let which = Which::On;
+    dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
+}
+
+/// As [`list_states`], of the `units` units of the panels those that are off.
+///
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+pub fn list_absent<T: Scalar>(
+    level: Level,
+    states: &[u64],
+    units: usize,
+    stride: usize,
+    rows: usize,
+    tile_stride: u32,
+    lists: SparseMut<'_, T>,
+) {
+    let panels = panels_of(states.len(), stride, rows);
+    lists.check(rows, panels * PANEL, false);
+    let which = Which::Off { units };
+    dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
 }
 
 /// As [`list_states`], the units that are on in `to` alone with factor 1 and those that are on in `from` alone with
@@ -95,7 +115,8 @@ pub fn list_changes<T: Scalar>(
     let panels = panels_of(to.len(), stride, rows);
     assert!(from.len() == to.len(), "{} and {} words", from.len(), to.len());
     lists.check(rows, panels * PANEL, true);
-    dispatch(level, ListStates { from: Some(from), to, stride, rows, panels, tile_stride, lists });
+    let which = Which::Changed { from };
+    dispatch(level, ListStates { which, states: to, stride, rows, panels, tile_stride, lists });
 }
 
 #[track_caller]
@@ -108,9 +129,16 @@ fn panels_of(words: usize, stride: usize, rows: usize) -> usize {
     panels
 }
 
+/// The units that are listed.
+enum Which<'a> {
+    On,
+    Off { units: usize },
+    Changed { from: &'a [u64] },
+}
+
 struct ListStates<'a, T> {
-    from: Option<&'a [u64]>,
-    to: &'a [u64],
+    which: Which<'a>,
+    states: &'a [u64],
     stride: usize,
     rows: usize,
     panels: usize,
@@ -128,12 +156,16 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
             self.lists.starts[row] = out.len;
             for panel in 0..self.panels {
                 let place = panel * self.stride + row;
-                let (to, first) = (self.to[place], panel as u32 * self.tile_stride);
+                let (to, first) = (self.states[place], panel as u32 * self.tile_stride);
                 // SAFETY: a row lists a unit at most once, and `check` saw room for all units of all rows.
                 unsafe {
-                    match self.from {
-                        None => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
-                        Some(from) => {
+                    match self.which {
+                        Which::On => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
+                        Which::Off { units } => {
+                            let off = !to & in_use(panel_units(units, panel));
+                            out.push_parts::<_, false>(lanes, off, 4, first, T::ONE);
+                        }
+                        Which::Changed { from } => {
                             let from = from[place];
                             out.push(lanes, to & !from, first, T::ONE);
                             out.push(lanes, from & !to, first, -T::ONE);
@@ -145,6 +177,11 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
         self.lists.starts[self.rows] = out.len;
         sort_by_length(self.lists.starts, self.panels * PANEL, self.lists.order);
     }
+}
+
+/// A bit for each of the first `units` units of a panel.
+const fn in_use(units: usize) -> u64 {
+    if units == PANEL { u64::MAX } else { (1 << units) - 1 }
 }
 
 /// Lengths that are told apart.

@@ -24,7 +24,27 @@ pub fn add_rows<T: Scalar>(
     let rows = lists.starts.len().saturating_sub(1);
     assert!(sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
     lists.check(weights.len());
-    dispatch(level, AddRows { weights, lists, from_zero, columns, sums });
+    dispatch(level, AddRows { all: None, weights, lists, from_zero, columns, sums });
+}
+
+/// As [`add_rows`], what is added being `all` less the rows that `lists` has: for lists of the units that are off.
+///
+/// **Shapes** `all` (64).
+/// **Panics** as [`add_rows`].
+#[track_caller]
+pub fn subtract_rows<T: Scalar>(
+    level: Level,
+    all: &[T],
+    weights: &[T],
+    lists: SparseRows<'_, T>,
+    from_zero: bool,
+    columns: usize,
+    sums: &mut [T],
+) {
+    let rows = lists.starts.len().saturating_sub(1);
+    assert!(all.len() == PANEL && sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
+    lists.check(weights.len());
+    dispatch(level, AddRows { all: Some(all), weights, lists, from_zero, columns, sums });
 }
 
 impl<T> SparseRows<'_, T> {
@@ -51,6 +71,7 @@ impl<T> SparseRows<'_, T> {
 }
 
 struct AddRows<'a, T> {
+    all: Option<&'a [T]>,
     weights: &'a [T],
     lists: SparseRows<'a, T>,
     from_zero: bool,
@@ -79,7 +100,16 @@ unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L
             let sums = job.sums.get_unchecked_mut(row * PANEL..(row + 1) * PANEL);
             let mut sum =
                 if job.from_zero { Row::<L, QUARTERS>::zero(lanes) } else { Row::load(lanes, sums.as_ptr()) };
-            sum.add_list(lanes, &job.lists, row, job.weights);
+            if let Some(all) = job.all {
+                let all = Row::<L, QUARTERS>::load(lanes, all.as_ptr());
+                let mut off = Row::<L, QUARTERS>::zero(lanes);
+                off.add_list(lanes, &job.lists, row, job.weights);
+                for v in 0..Row::<L, QUARTERS>::VECTORS {
+                    sum.0[v] = lanes.add(sum.0[v], lanes.sub(all.0[v], off.0[v]));
+                }
+            } else {
+                sum.add_list(lanes, &job.lists, row, job.weights);
+            }
             sum.store(lanes, sums.as_mut_ptr());
         }
     }
