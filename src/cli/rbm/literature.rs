@@ -148,7 +148,7 @@ impl Name {
             },
             Self::LargeSampled => Settings {
                 hidden: 500,
-                epochs: 300,
+                epochs: 450,
                 learning_rate: Schedule::line(0.1, 0.0002),
                 weight_decay: 1e-4,
                 binarise: Binarisation::Sampled,
