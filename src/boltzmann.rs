@@ -5,6 +5,7 @@
 //!
 //! Letters of the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
 
+mod dbm;
 mod gibbs;
 mod layer;
 pub mod learning;
@@ -13,5 +14,6 @@ mod packed;
 mod rbm;
 pub mod reconstruct;
 
+pub use dbm::Dbm;
 pub use gibbs::GibbsChains;
 pub use rbm::Rbm;
