@@ -10,6 +10,7 @@ mod gibbs;
 mod layer;
 pub mod learning;
 pub mod likelihood;
+mod link;
 mod packed;
 mod rbm;
 pub mod reconstruct;

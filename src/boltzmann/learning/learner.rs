@@ -139,7 +139,11 @@ impl<T: Element> Learner<T> {
         let tempering = (temperatures > 1).then(|| Tempering::new(&packed, temperatures, batch));
         Self {
             steps,
-            velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
+            velocity: [
+                Aligned::zeros(packed.weight.forward.len()),
+                Aligned::zeros(visible),
+                Aligned::zeros(hidden),
+            ],
             has_velocity: false,
             images: vec![T::ZERO; batch * visible],
             are_states: false,
@@ -223,15 +227,14 @@ impl<T: Element> Learner<T> {
         let (visible, rows) = (packed.visible(), data.visible.rows());
         let images = &images[..rows * visible];
         data.draw_from(stream);
-        data.visible.forget();
-        data.hidden.forget();
+        data.forget();
         let are_binary = self.are_states || data.visible.set(images);
         if are_binary {
             data.sample_hidden(packed);
         } else {
             let v = MatrixRef::new(images, rows, visible);
             for q in 0..panels(packed.hidden()) {
-                let tiles = &packed.forward[q * panels(visible) * TILE..];
+                let tiles = &packed.weight.forward[q * panels(visible) * TILE..];
                 let w = MatrixRef::with_strides(tiles, visible, PANEL, PANEL, 1);
                 let sums = &mut data.hidden.sums[q * rows * PANEL..][..rows * PANEL];
                 let sums = MatrixMut::new(sums, rows, PANEL);
@@ -252,13 +255,12 @@ impl<T: Element> Learner<T> {
     fn negative_phase(&mut self, stream: Stream, are_binary: bool) {
         let Self { packed, data, chains, tempering, .. } = self;
         let chains = if let Some(chains) = chains {
-            chains.visible.forget();
-            chains.hidden.forget();
+            chains.forget();
             chains
         } else {
             if !are_binary {
                 // The hidden units' sums are of grey images.
-                data.visible.forget();
+                data.up.forget();
             }
             data
         };
@@ -366,7 +368,7 @@ impl<T: Element> Learner<T> {
             (Chunks(&mut velocity[0], chunk), products),
             (
                 (Chunks(values, values_len), Chunks(tables, gradient.tables_len)),
-                (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
+                (Chunks(&mut packed.weight.forward, chunk), Chunks(&mut packed.weight.backward, chunk)),
             ),
         );
         let step_panel = |q: usize, pieces: Pieces<'_, T>| {
