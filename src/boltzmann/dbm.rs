@@ -17,6 +17,10 @@
 //!
 //! with the neighbours that there are.
 
+mod mean_field;
+
+pub use mean_field::{Convergence, MeanField, Stop};
+
 use crate::boltzmann::rbm::bias_of_mean;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor};
