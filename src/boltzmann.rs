@@ -15,6 +15,6 @@ mod packed;
 mod rbm;
 pub mod reconstruct;
 
-pub use dbm::{Convergence, Dbm, MeanField, Stop};
+pub use dbm::{Convergence, Dbm, DbmChains, MeanField, Stop};
 pub use gibbs::GibbsChains;
 pub use rbm::Rbm;

@@ -1,5 +1,9 @@
 //! Does a restricted Boltzmann machine compute, sample and learn what enumeration of all its states says?
 
+#[path = "boltzmann/deep_sampling.rs"]
+mod deep_sampling;
+#[path = "boltzmann/deep_states.rs"]
+mod deep_states;
 #[path = "boltzmann/enumeration.rs"]
 mod enumeration;
 #[path = "boltzmann/learning.rs"]

@@ -17,8 +17,11 @@
 //!
 //! with the neighbours that there are.
 
+pub(crate) mod chains;
 mod mean_field;
+pub(crate) mod packed;
 
+pub use chains::DbmChains;
 pub use mean_field::{Convergence, MeanField, Stop};
 
 use crate::boltzmann::rbm::bias_of_mean;

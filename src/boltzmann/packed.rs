@@ -3,6 +3,7 @@
 use super::Rbm;
 use super::link::Weights;
 use crate::aligned::Aligned;
+use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_tile};
@@ -34,6 +35,32 @@ impl<T: Element> Tiles<T> {
         for (from, to) in self.forward.chunks_exact(TILE).zip(self.backward.chunks_exact_mut(TILE)) {
             transpose_tile(Level::detect(), from, to);
         }
+    }
+
+    /// As [`Tiles::read`], of the transpose (columns, rows).
+    pub fn read_transposed(&mut self, matrix: &[T]) {
+        let row_panels = panels(self.rows);
+        for (j, row) in matrix.chunks_exact(self.rows).enumerate() {
+            for (p, row) in row.chunks(PANEL).enumerate() {
+                let place = (j / PANEL * row_panels + p) * TILE + j % PANEL * PANEL;
+                self.backward[place..place + row.len()].copy_from_slice(row);
+            }
+        }
+        for (from, to) in self.backward.chunks_exact(TILE).zip(self.forward.chunks_exact_mut(TILE)) {
+            transpose_tile(Level::detect(), from, to);
+        }
+    }
+
+    /// The weights (rows, columns).
+    pub fn write(&self, matrix: &mut [T]) {
+        let row_panels = panels(self.rows);
+        write_tiles(&self.forward, [1, row_panels], self.columns, matrix);
+    }
+
+    /// The transpose (columns, rows).
+    pub fn write_transposed(&self, matrix: &mut [T]) {
+        let row_panels = panels(self.rows);
+        write_tiles(&self.backward, [row_panels, 1], self.rows, matrix);
     }
 
     /// What leads from the row units to the column panels.
@@ -128,3 +155,22 @@ pub(crate) fn unpack_tiles<T: Element>(tiles: &[T], columns: usize, matrix: &mut
         }
     }
 }
+
+/// A matrix with `columns` columns from tiles, of which the one of row panel p and column panel q is number
+/// `strides[0] p + strides[1] q`.
+fn write_tiles<T: Element>(tiles: &[T], strides: [usize; 2], columns: usize, matrix: &mut [T]) {
+    let row_panels = (matrix.len() / columns).div_ceil(PANEL);
+    let in_parallel = tiles.len() >= PARALLEL_FROM;
+    let panel = PANEL * columns;
+    for_each_split(row_panels, in_parallel, Chunks(matrix, panel), &|p, rows: Chunks<'_, T>| {
+        for (i, row) in rows.0.chunks_exact_mut(columns).enumerate() {
+            for (q, row) in row.chunks_mut(PANEL).enumerate() {
+                let place = (strides[0] * p + strides[1] * q) * TILE + i * PANEL;
+                row.copy_from_slice(&tiles[place..place + row.len()]);
+            }
+        }
+    });
+}
+
+/// Weights whose copying pays a second thread.
+const PARALLEL_FROM: usize = 100_000;
