@@ -1,5 +1,7 @@
 //! Does a restricted Boltzmann machine compute, sample and learn what enumeration of all its states says?
 
+#[path = "boltzmann/deep_learning.rs"]
+mod deep_learning;
 #[path = "boltzmann/deep_sampling.rs"]
 mod deep_sampling;
 #[path = "boltzmann/deep_states.rs"]

@@ -239,3 +239,15 @@ pub(crate) fn unpack_rows<T: Element>(panelled: &[T], units: usize, out: &mut [T
         }
     }
 }
+
+/// The reverse of [`unpack_rows`]: units beyond the last one become 0.
+pub(crate) fn pack_rows<T: Element>(rows_of_units: &[T], units: usize, panelled: &mut [T]) {
+    let rows = rows_of_units.len() / units;
+    for (r, row) in rows_of_units.chunks_exact(units).enumerate() {
+        for (panel, numbers) in row.chunks(PANEL).enumerate() {
+            let (used, rest) = panelled[(panel * rows + r) * PANEL..][..PANEL].split_at_mut(numbers.len());
+            used.copy_from_slice(numbers);
+            rest.fill(T::ZERO);
+        }
+    }
+}

@@ -59,6 +59,17 @@ impl DeepStates {
         let units = layers.iter().flat_map(|layer| layer.iter());
         units.enumerate().map(|(place, &x)| usize::from(x.to_f64() == 1.0) << place).sum()
     }
+
+    /// Means of the statistics that the parameters multiply, over all states.
+    pub fn phase(&self) -> Vec<f64> {
+        let mut sum = Vec::new();
+        for (state, &mass) in self.joint.iter().enumerate() {
+            let terms = statistics(&self.layers(state));
+            sum.resize(terms.len(), 0.0);
+            sum.iter_mut().zip(terms).for_each(|(sum, term)| *sum += mass * term);
+        }
+        sum
+    }
 }
 
 fn layers_of(sizes: &[usize], state: usize) -> Vec<Vec<f64>> {
@@ -69,4 +80,12 @@ fn layers_of(sizes: &[usize], state: usize) -> Vec<Vec<f64>> {
         units
     };
     sizes.iter().map(layer).collect()
+}
+
+/// h_(l-1)' h_l for l = 1 to L, row by row, then h_0 to h_L.
+pub fn statistics(layers: &[Vec<f64>]) -> Vec<f64> {
+    let products = layers.windows(2).flat_map(|pair| {
+        pair[0].iter().flat_map(|below| pair[1].iter().map(move |above| below * above)).collect::<Vec<_>>()
+    });
+    products.chain(layers.iter().flatten().copied()).collect()
 }

@@ -38,18 +38,17 @@ use super::NegativePhase;
 use super::centring::{Centring, TileOffsets};
 use super::gradient::{Gradient, PhaseStates};
 use super::tempering::{Swaps, Tempering};
+use super::weights::{WeightPlaces, WeightStep};
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::Logits;
 use crate::boltzmann::packed::{PackedRbm, pack_tiles, unpack_tiles};
-use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
-use equilibria_kernels::binary::{PANEL, Step, TILE, Tile, panel_units, panels, update_tile};
+use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, update};
 
 /// The numbers of one update.
@@ -344,74 +343,31 @@ impl<T: Element> Learner<T> {
         in_parallel: bool,
     ) -> bool {
         let level = Level::detect();
-        let temperatures = self.temperatures();
-        let Self { packed, velocity, data, chains, centring, values, tables, .. } = self;
-        let (visible, hidden) = (packed.visible(), packed.hidden());
+        let Self { packed, velocity, data, chains, centring, values, tables, gradient, .. } = self;
         let walkers = chains.as_ref().unwrap_or(data);
         // The first of the replicas are those of the machine itself.
         let stride = walkers.visible.rows();
-        let (rows, walker_rows) = (data.visible.rows(), stride / temperatures);
+        let [rows, walker_rows] = phases.map(|(rows, _)| rows);
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
-        let gradient = &self.gradient;
-        let finite = AtomicBool::new(true);
-        let values_len = (rows + walker_rows) * PANEL;
-        let chunk = panels(visible) * TILE;
         let (offsets, products) = match centring {
-            Some(centring) => {
-                let chunk = centring.products_of_panel();
-                (Some((&centring.visible, &centring.hidden)), Chunks(&mut centring.products, chunk))
+            Some(Centring { visible, hidden, products, .. }) => {
+                let (visible_gradient, hidden_gradient) = (&*gradient.visible, &*gradient.hidden);
+                let offsets = TileOffsets { visible, hidden, visible_gradient, hidden_gradient };
+                (Some(offsets), &mut **products)
             }
-            None => (None, Chunks(&mut [][..], 0)),
+            None => (None, &mut [][..]),
         };
-        let values = &mut values[..panels(hidden) * values_len];
-        let pieces = (
-            (Chunks(&mut velocity[0], chunk), products),
-            (
-                (Chunks(values, values_len), Chunks(tables, gradient.tables_len)),
-                (Chunks(&mut packed.weight.forward, chunk), Chunks(&mut packed.weight.backward, chunk)),
-            ),
-        );
-        let step_panel = |q: usize, pieces: Pieces<'_, T>| {
-            let ((velocity, products), ((values, tables), (forward, backward))) = pieces;
-            let (first, second) = values.0.split_at_mut(rows * PANEL);
+        let velocity = &mut velocity[0];
+        let places = WeightPlaces { tiles: &mut packed.weight, velocity, values, tables, products };
+        let step = WeightStep { gradient, phases, step, offsets, in_parallel };
+        step.run(places, &|q, values| {
+            let (first, second) = values.split_at_mut(rows * PANEL);
             first.copy_from_slice(&p0[q * rows * PANEL..][..rows * PANEL]);
             second.copy_from_slice(&pk[q * stride * PANEL..][..walker_rows * PANEL]);
             if differ {
                 elementwise::sub_in_place(level, first, second);
             }
-            let columns = panel_units(hidden, q);
-            gradient.tabulate(phases, values.0, columns, tables.0);
-            let (of_visible, of_hidden) = products.0.split_at_mut(products.0.len().saturating_sub(PANEL));
-            of_hidden.fill(T::ZERO);
-            let tiles = velocity
-                .0
-                .chunks_exact_mut(TILE)
-                .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
-            for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                let sums = gradient.sums(p, values.0, tables.0);
-                let units = panel_units(visible, p);
-                let offsets = offsets.map(|(visible, hidden)| TileOffsets {
-                    visible: &visible[p * PANEL..][..PANEL],
-                    hidden: &hidden[q * PANEL..][..PANEL],
-                    visible_gradient: &gradient.visible[p * PANEL..][..PANEL],
-                    hidden_gradient: &gradient.hidden[q * PANEL..][..PANEL],
-                });
-                let mut step = step;
-                if let Some(offsets) = &offsets {
-                    offsets.centre(level, step.momentum, velocity);
-                    step.momentum = T::ONE;
-                }
-                let tile = Tile { weight, velocity, transposed };
-                if !update_tile(level, sums, step, units, columns, tile) {
-                    finite.store(false, Ordering::Relaxed);
-                }
-                if let Some(offsets) = &offsets {
-                    offsets.products(level, velocity, &mut of_visible[p * PANEL..][..PANEL], of_hidden);
-                }
-            }
-        };
-        for_each_split(panels(hidden), in_parallel, pieces, &step_panel);
-        finite.into_inner()
+        })
     }
 
     /// The biases, after the weights. Returns whether they are finite.
@@ -497,15 +453,11 @@ impl<T: Element> Learner<T> {
     }
 }
 
-/// Of a hidden panel: velocity and products of centring, values that the gradient adds up and their tables, W both ways.
-type Pieces<'a, T> = (Pair<'a, T>, (Pair<'a, T>, Pair<'a, T>));
-type Pair<'a, T> = (Chunks<'a, T>, Chunks<'a, T>);
-
 /// Tiles, times rows, from which a second thread pays.
-const PARALLEL_FROM: usize = 4000;
+pub(super) const PARALLEL_FROM: usize = 4000;
 
 /// Hidden states (chains, hidden), each 1 with probability a half.
-fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
+pub(super) fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
     let mut states = vec![T::ZERO; chains * hidden];
     for (chain, states) in states.chunks_exact_mut(hidden).enumerate() {
         let mut generator = stream.substream(chain as u64).bulk();
