@@ -1,5 +1,7 @@
-//! Does a restricted Boltzmann machine compute, sample and learn what enumeration of all its states says?
+//! Do Boltzmann machines, restricted and deep, compute, sample and learn what enumeration of all states says?
 
+#[path = "boltzmann/deep_likelihood.rs"]
+mod deep_likelihood;
 #[path = "boltzmann/enumeration.rs"]
 mod enumeration;
 #[path = "boltzmann/learning.rs"]
