@@ -325,7 +325,9 @@ fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
 
 /// Runs `work` with 1, 2 and 3 threads and asserts equal results.
 #[cfg(feature = "parallel")]
-fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(work: impl Fn() -> R + Sync + Send) {
+pub fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(
+    work: impl Fn() -> R + Sync + Send,
+) {
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&work);
     let one: R = with(1);
     for threads in [2, 3] {

@@ -154,7 +154,8 @@ impl<T: Element> MeanField<T> {
     #[track_caller]
     fn resize(&mut self, model: &Dbm<T>, rows: usize) {
         assert!(rows <= self.room, "{rows} images where there is room for {}", self.room);
-        assert!(model.hidden_layers() == self.means.len(), "a machine with other layers");
+        let (layers, held) = (model.hidden_layers(), self.means.len());
+        assert!(layers == held, "{layers} hidden layers where there is room for {held}");
         self.rows = rows;
         for (layer, means) in (1..).zip(&mut self.means) {
             means.resize(rows * width(model, layer), T::ZERO);
