@@ -19,6 +19,8 @@ pub(crate) struct Chains<T: Element> {
     pub up: Link<T>,
     /// The reverse.
     pub down: Link<T>,
+    /// What the inputs from the visible to the hidden units are multiplied by, and those of the reverse.
+    pub factors: [T; 2],
     stream: Stream,
     /// Layers sampled since the stream was set.
     draws: u64,
@@ -31,6 +33,7 @@ impl<T: Element> Chains<T> {
             hidden: Layer::new(model.hidden(), chains),
             up: Link::new(model.visible(), chains),
             down: Link::new(model.hidden(), chains),
+            factors: [T::ONE; 2],
             stream,
             draws: 0,
         }
@@ -68,14 +71,14 @@ impl<T: Element> Chains<T> {
 
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
-        let logits = Logits { scales: &[T::ONE], bias: &model.hidden_bias };
+        let logits = Logits { scales: &[self.factors[0]], bias: &model.hidden_bias };
         let source = Source { layer: &self.visible, link: &mut self.up, weights: model.to_hidden() };
         self.hidden.sample_from([source], logits, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
-        let logits = Logits { scales: &[T::ONE], bias: &model.visible_bias };
+        let logits = Logits { scales: &[self.factors[1]], bias: &model.visible_bias };
         let source = Source { layer: &self.hidden, link: &mut self.down, weights: model.to_visible() };
         self.visible.sample_from([source], logits, stream);
     }

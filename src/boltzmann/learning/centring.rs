@@ -75,14 +75,15 @@ impl<T: Element> Centring<T> {
         }
     }
 
-    /// The steps of the biases of the plain machine, by the steps of those of the centred one.
-    pub fn uncentre(&self, visible: &mut [T], hidden: &mut [T]) {
+    /// The steps of the biases of the plain machine, by the steps of those of the centred one. `up` and `down` multiply the
+    /// hidden and the visible units' inputs, and so what a step of W does to their biases.
+    pub fn uncentre(&self, [up, down]: [T; 2], visible: &mut [T], hidden: &mut [T]) {
         for (products, hidden) in
             self.products.chunks_exact(self.products_of_panel()).zip(hidden.chunks_mut(PANEL))
         {
             let (of_visible, of_hidden) = products.split_at(self.visible.len());
-            visible.iter_mut().zip(of_visible).for_each(|(step, &product)| *step -= product);
-            hidden.iter_mut().zip(of_hidden).for_each(|(step, &product)| *step -= product);
+            visible.iter_mut().zip(of_visible).for_each(|(step, &product)| *step -= down * product);
+            hidden.iter_mut().zip(of_hidden).for_each(|(step, &product)| *step -= up * product);
         }
     }
 }

@@ -173,6 +173,23 @@ impl<T: Element> Learner<T> {
         self
     }
 
+    /// Multiplies the hidden units' inputs from the visible ones by `up`, and the visible units' inputs from the hidden ones
+    /// by `down`, from now on: for machines that are to become layers of a deep one
+    /// ([`pretraining`](super::deep::pretraining)).
+    ///
+    /// **Panics** if the chains are tempered.
+    #[must_use]
+    #[track_caller]
+    pub fn with_input_factors(mut self, [up, down]: [f64; 2]) -> Self {
+        assert!(self.tempering.is_none(), "tempered chains have input factors of their own");
+        let factors = [up, down].map(T::from_f64);
+        self.data.factors = factors;
+        if let Some(chains) = &mut self.chains {
+            chains.factors = factors;
+        }
+        self
+    }
+
     /// The machine.
     pub fn model(&mut self) -> &Rbm<T> {
         self.packed.write(&mut self.model);
@@ -240,7 +257,8 @@ impl<T: Element> Learner<T> {
                 workspace.gemm(T::ONE, v, w, T::ZERO, sums, Epilogue::NONE);
             }
             let stream = data.next_stream();
-            data.hidden.sample(Logits { scales: &[T::ONE], bias: &packed.hidden_bias }, stream);
+            let logits = Logits { scales: &[data.factors[0]], bias: &packed.hidden_bias };
+            data.hidden.sample(logits, stream);
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);
@@ -372,7 +390,9 @@ impl<T: Element> Learner<T> {
 
     /// The biases, after the weights. Returns whether they are finite.
     fn step_biases(&mut self) -> bool {
-        let Self { packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, .. } = self;
+        let Self {
+            packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, data, ..
+        } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         // The gradient is spent: its place takes the steps of the plain biases.
         let visible_step = &mut gradient.visible[..visible];
@@ -380,7 +400,7 @@ impl<T: Element> Learner<T> {
         visible_step.copy_from_slice(visible_velocity);
         hidden_step.copy_from_slice(hidden_velocity);
         if let Some(centring) = centring {
-            centring.uncentre(visible_step, hidden_step);
+            centring.uncentre(data.factors, visible_step, hidden_step);
         }
         let steps = [(visible_step, &mut packed.visible_bias), (hidden_step, &mut packed.hidden_bias)];
         steps.into_iter().fold(true, |are_finite, (step, bias)| {
@@ -530,6 +550,43 @@ mod tests {
                 let found = new - old;
                 let what = (phase, steps, batch, images, are_binary, update);
                 assert!((found - right).abs() < 1e-13, "{what:?}, parameter {at}: {found}, not {right}");
+            }
+        }
+    }
+
+    /// The change of W by two updates of a machine with weights W times `scale`.
+    fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2]) -> Vec<f64> {
+        let mut model = Rbm::<f64>::new(&[0.3; VISIBLE], HIDDEN, Stream::named(1, "init")).unwrap();
+        model.parameters_mut()[0].data_mut().iter_mut().for_each(|w| *w *= 20.0 * scale);
+        let before = model.weight().clone();
+        let learner = Learner::new(model, phase, 2, 40, Stream::named(2, "chain"));
+        let mut learner = learner.with_input_factors(factors);
+        let mut v0 = noise(40 * VISIBLE, 3);
+        if are_binary {
+            v0.iter_mut().for_each(|v| *v = f64::from(u8::from(*v < 0.3)));
+        }
+        learner.images_mut(40).copy_from_slice(&v0);
+        let rates = Rates { learning_rate: 0.5, momentum: 0.0, weight_decay: 0.0 };
+        assert!(learner.update(rates, Stream::named(4, "chain")));
+        let after = learner.model().weight().data();
+        after.iter().zip(before.data()).map(|(after, before)| after - before).collect()
+    }
+
+    /// Twice the weights are the same as twice the inputs both ways, and half of each makes up for them.
+    #[test]
+    fn inputs_are_multiplied_by_their_factors() {
+        let far = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+        for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+            for are_binary in [true, false] {
+                let change = |scale, factors| change(phase, are_binary, scale, factors);
+                let [up, down] = [change(1.0, [2.0, 1.0]), change(1.0, [1.0, 2.0])];
+                assert!(far(&up, &change(2.0, [1.0, 0.5])) < 1e-14, "{phase}, up");
+                assert!(far(&down, &change(2.0, [0.5, 1.0])) < 1e-14, "{phase}, down");
+                for (one, other) in
+                    [(&up, &down), (&up, &change(1.0, [1.0; 2])), (&down, &change(1.0, [1.0; 2]))]
+                {
+                    assert!(far(one, other) > 1e-3, "{phase}: {}", far(one, other));
+                }
             }
         }
     }
