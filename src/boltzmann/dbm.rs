@@ -27,7 +27,6 @@ use crate::tensor::{Element, Tensor};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, random, reduce};
 
@@ -221,7 +220,7 @@ impl Dbm<f32> {
             )));
         }
         let layers = (1..).take_while(|&l| archive.names().any(|name| name == weight_name(l))).count();
-        let mut sizes = vec![archive.shape(&bias_name(0))?.iter().product()];
+        let mut sizes = [archive.shape(&bias_name(0))?.iter().product()].to_vec();
         let mut weights = Vec::new();
         for l in 1..=layers {
             let name = weight_name(l);
