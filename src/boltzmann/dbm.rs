@@ -219,7 +219,10 @@ impl Dbm<f32> {
                 "this is a model of kind '{kind}'; a deep Boltzmann machine is needed"
             )));
         }
-        let layers = (1..).take_while(|&l| archive.names().any(|name| name == weight_name(l))).count();
+        // All of them: a gap is a tensor that is missing, not the top of the machine.
+        let is_weight =
+            |name: &&str| name.strip_prefix("weight_").is_some_and(|l| l.parse::<usize>().is_ok());
+        let layers = archive.names().filter(is_weight).count();
         let mut sizes = [archive.shape(&bias_name(0))?.iter().product()].to_vec();
         let mut weights = Vec::new();
         for l in 1..=layers {
