@@ -6,7 +6,7 @@ use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
 use equilibria::boltzmann::likelihood::exact;
-use equilibria::boltzmann::{Dbm, DbmChains, Rbm, Stop};
+use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
 use equilibria::rng::Stream;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -160,6 +160,28 @@ fn deep_steps_allocate_nothing() {
                     "allocations of steps and sweeps: {what:?} threads, centred, images"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn mean_field_inference_allocates_nothing() {
+    // Enough for the matrix products to be split over threads.
+    const ROWS: usize = 100;
+    let images: Vec<f32> = (0..ROWS * 300).map(|i| (i * 31 % 5 / 4) as f32).collect();
+    for sizes in [&[140, 200][..], &[140, 90, 60]] {
+        let model = Dbm::<f32>::new(&[0.2; 300], sizes, Stream::named(1, "init")).unwrap();
+        let logits = vec![0.1; ROWS * 140];
+        for threads in [1, 2] {
+            let mut posterior = MeanField::new(&model, ROWS);
+            let count = allocations(threads, |step| {
+                // The short mini-batch at the end of an epoch among them.
+                let rows = if step % 3 == 2 { 13 } else { ROWS };
+                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 5 };
+                posterior.infer(&model, &images[..rows * 300], stop);
+                posterior.infer_from_logits(&model, &logits[..rows * 140], stop);
+            });
+            assert_eq!(count, 0, "{count} allocations on {threads} threads, layers {sizes:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Do Boltzmann machines, restricted and deep, compute, sample and learn what enumeration of all states says?
 
+#[path = "boltzmann/deep_annealing.rs"]
+mod deep_annealing;
 #[path = "boltzmann/deep_learning.rs"]
 mod deep_learning;
 #[path = "boltzmann/deep_likelihood.rs"]

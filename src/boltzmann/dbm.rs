@@ -30,7 +30,6 @@ use crate::tensor::{Element, Tensor};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, random, reduce};
 
@@ -223,8 +222,11 @@ impl Dbm<f32> {
                 "this is a model of kind '{kind}'; a deep Boltzmann machine is needed"
             )));
         }
-        let layers = (1..).take_while(|&l| archive.names().any(|name| name == weight_name(l))).count();
-        let mut sizes = vec![archive.shape(&bias_name(0))?.iter().product()];
+        // All of them: a gap is a tensor that is missing, not the top of the machine.
+        let is_weight =
+            |name: &&str| name.strip_prefix("weight_").is_some_and(|l| l.parse::<usize>().is_ok());
+        let layers = archive.names().filter(is_weight).count();
+        let mut sizes = [archive.shape(&bias_name(0))?.iter().product()].to_vec();
         let mut weights = Vec::new();
         for l in 1..=layers {
             let name = weight_name(l);

@@ -9,7 +9,7 @@ use equilibria::tensor::Element;
 use equilibria::{Error, Tensor};
 
 /// A machine whose weights and biases are normal numbers times `scale`.
-fn machine<T: Element>(sizes: &[usize], scale: f64, seed: u64) -> Dbm<T> {
+pub fn machine<T: Element>(sizes: &[usize], scale: f64, seed: u64) -> Dbm<T> {
     let tensor = |shape: &[usize], index: usize| {
         let mut tensor = Tensor::<T>::zeros(shape);
         tensor.fill_normal(Stream::named(seed, "init").substream(index as u64), T::from_f64(scale));
@@ -21,13 +21,13 @@ fn machine<T: Element>(sizes: &[usize], scale: f64, seed: u64) -> Dbm<T> {
 }
 
 /// All energies of a machine, summed literally; bit i of a joint state is unit i, the visible ones first.
-struct Enumeration {
-    sizes: Vec<usize>,
+pub struct Enumeration {
+    pub sizes: Vec<usize>,
     minus_energy: Vec<f64>,
 }
 
 impl Enumeration {
-    fn of<T: Element>(model: &Dbm<T>) -> Self {
+    pub fn of<T: Element>(model: &Dbm<T>) -> Self {
         let sizes: Vec<usize> = model.sizes().collect();
         let wide = |tensor: &Tensor<T>| tensor.data().iter().map(|x| x.to_f64()).collect::<Vec<f64>>();
         let weights: Vec<_> = model.weights().iter().map(wide).collect();
@@ -51,16 +51,16 @@ impl Enumeration {
         Self { minus_energy: (0..states).map(minus_energy).collect(), sizes }
     }
 
-    fn log_partition(&self) -> f64 {
+    pub fn log_partition(&self) -> f64 {
         log_sum_exp(self.minus_energy.iter().copied())
     }
 
-    fn images(&self) -> usize {
+    pub fn images(&self) -> usize {
         1 << self.sizes[0]
     }
 
     /// ln P(v) + ln Z.
-    fn minus_free_energy(&self, v: usize) -> f64 {
+    pub fn minus_free_energy(&self, v: usize) -> f64 {
         log_sum_exp(self.minus_energy[v..].iter().step_by(self.images()).copied())
     }
 }
@@ -88,11 +88,11 @@ fn machines<T: Element>() -> impl Iterator<Item = (Dbm<T>, String)> {
         .map(|(seed, (sizes, scale))| (machine(sizes, scale, seed), format!("{sizes:?} at scale {scale}")))
 }
 
-fn all_images<T: Element>(visible: usize) -> Vec<T> {
+pub fn all_images<T: Element>(visible: usize) -> Vec<T> {
     rows(0..1 << visible, visible)
 }
 
-const LONG: Stop = Stop { tolerance: 1e-12, most: 10_000 };
+pub const LONG: Stop = Stop { tolerance: 1e-12, most: 10_000 };
 
 #[test]
 fn energies_are_those_of_the_definition() {
@@ -136,7 +136,7 @@ fn sides_too_large_to_enumerate_are_refused() {
         let text = error.to_string();
         assert!(matches!(error, Error::InvalidArgument { .. }) && text.contains("annealed"), "{text}");
         let odd: usize = sizes.iter().skip(1).step_by(2).sum();
-        assert!(text.contains(&format!("{odd} units in the odd layers")), "{text}");
+        assert!(text.contains(&format!("and {odd} in the odd ones")), "{text}");
     }
 }
 

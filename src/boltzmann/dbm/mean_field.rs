@@ -146,6 +146,11 @@ impl<T: Element> MeanField<T> {
         &self.means[layer - 1]
     }
 
+    /// Number of hidden layers, L.
+    pub fn layers(&self) -> usize {
+        self.means.len()
+    }
+
     /// Images that the means are of.
     pub fn rows(&self) -> usize {
         self.rows
@@ -166,7 +171,7 @@ impl<T: Element> MeanField<T> {
         self.start(model, logits);
         let layers = self.means.len();
         let mut found = Convergence { iterations: 0, change: f64::INFINITY };
-        while found.iterations < stop.most && !(found.change < stop.tolerance) {
+        while found.iterations < stop.most && found.change >= stop.tolerance {
             // Nobody asks for the change of an iteration that another one follows in any case.
             let is_compared = stop.tolerance > 0.0 || found.iterations + 1 == stop.most;
             let mut change = 0.0_f64;

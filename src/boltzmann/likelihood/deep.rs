@@ -1,32 +1,31 @@
-//! How probable a deep machine finds images: ln Z, and a lower bound on what is added to it.
+//! How probable a deep machine finds images: ln Z, and lower bounds on what is added to it.
 //!
-//! Of a restricted machine - F(v) = ln P(v) + ln Z is a sum over hidden units; of a deep one it is a sum over the states of
+//! Of a restricted machine ln P(v) + ln Z = - F(v) is a sum over hidden units; of a deep one it is a sum over the states of
 //! all hidden layers. [`lower_bounds`] bounds it from below, by independent units. ln Z is another matter:
 //!
 //! ## A deep machine is a restricted one
-//! Only neighbouring layers are connected. Put all odd layers o = (h1, h3, ...) side by side, and all even ones e = (v, h2,
-//! h4, ...), and no two units of a side are connected: **the two sides are the layers of a restricted machine**
+//! Only neighbouring layers are connected. Put all even layers e = (v, h2, h4, ...) side by side, and all odd ones o = (h1,
+//! h3, ...), and no two units of a side are connected: **the two sides are the layers of a restricted machine** ([`sides`])
 //!
 //! ```text
-//! E(v, h1, ..., hL) = - c_o o - c_e e - o U e,
+//! E(v, h1, ..., hL) = - c_e e - c_o o - e U o,    c_e = (b_0, b_2, ...),  c_o = (b_1, b_3, ...),
 //!
-//!          v      h2     h4
-//!   h1  [  W_1'   W_2    0     ]
-//!   h3  [  0      W_3'   W_4   ]   = U,   c_o = (b_1, b_3, ...),  c_e = (b_0, b_2, ...)
+//!           h1     h3
+//!   v   [  W_1     0    ]
+//!   h2  [  W_2'    W_3  ]  = U.
+//!   h4  [  0       W_4' ]
 //! ```
 //!
-//! ([`sides`]). Either side can be summed out, and all that this room has for restricted machines holds as it is:
-//! enumeration of the side with fewer units, and annealing. For two hidden layers there is no block of zeros, and with o =
-//! h1 as the state annealing is that of Salakhutdinov & Hinton 2009, section 3.3:
+//! For two hidden layers there is no block of zeros. Either side can be summed out, and all that is here for restricted
+//! machines holds as it is: [`log_partition`] enumerates the side with fewer units, and [`Annealing`] estimates from both
+//! sides of the truth.
 //!
-//! ```text
-//! ln q_beta(h1) = beta b_1 h1 + sum softplus(beta (b_0 + W_1 h1)) + sum softplus(beta (b_2 + h1 W_2)).
-//! ```
-//!
-//! `tests/boltzmann/deep_likelihood.rs` checks ln Z and bounds against enumeration of all layers.
+//! `tests/boltzmann/deep_likelihood.rs` checks all of it against enumeration of every layer.
 
+mod annealed;
 mod bound;
 
+pub use annealed::{Annealing, Reverse};
 pub use bound::{lower_bounds, lower_bounds_at};
 
 use super::exact;
@@ -36,8 +35,8 @@ use crate::{Error, Result};
 use alloc::format;
 use alloc::vec::Vec;
 
-/// The restricted machine whose visible units are the odd layers of a deep one, the lowest first, and whose hidden
-/// units are the even ones, the deep machine's visible units among them.
+/// The restricted machine whose visible units are the even layers of a deep one, its own visible units first, and whose
+/// hidden units are the odd ones.
 ///
 /// **Errors** [`Error::InvalidArgument`] if a parameter is not finite.
 /// **Accuracy and cost** The same energies; with more than two hidden layers, weights of 0 between layers that are not
@@ -45,22 +44,22 @@ use alloc::vec::Vec;
 pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
     let of = |parity: usize| model.biases().iter().skip(parity).step_by(2);
     let side = |parity| of(parity).flat_map(|bias| bias.data()).copied().collect::<Vec<T>>();
-    // Where each layer begins on its side.
-    let begins = |layer: usize| of(layer % 2).take(layer / 2).map(Tensor::len).sum::<usize>();
-    let (odd, even) = (side(1), side(0));
-    let mut weight = Tensor::zeros(&[odd.len(), even.len()]);
-    let columns = even.len();
+    // Where a layer begins on its side.
+    let begin = |layer: usize| of(layer % 2).take(layer / 2).map(Tensor::len).sum::<usize>();
+    let (even, odd) = (side(0), side(1));
+    let columns = odd.len();
+    let mut weight = Tensor::zeros(&[even.len(), columns]);
     for (layer, block) in (1..).zip(model.weights()) {
-        let (below, above) = (begins(layer - 1), begins(layer));
+        let (below, above) = (begin(layer - 1), begin(layer));
         for (i, row) in block.data().chunks_exact(block.columns()).enumerate() {
             for (j, &w) in row.iter().enumerate() {
-                let (o, e) = if layer % 2 == 1 { (above + j, below + i) } else { (below + i, above + j) };
-                weight.data_mut()[o * columns + e] = w;
+                let (e, o) = if layer % 2 == 1 { (below + i, above + j) } else { (above + j, below + i) };
+                weight.data_mut()[e * columns + o] = w;
             }
         }
     }
     let bias = |side: Vec<T>| Tensor::from_vec(&[side.len()], side);
-    Rbm::from_parameters(weight, bias(odd)?, bias(even)?)
+    Rbm::from_parameters(weight, bias(even)?, bias(odd)?)
 }
 
 /// ln Z, exact but for rounding.
@@ -68,7 +67,7 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 /// All odd or all even layers are enumerated, whichever have fewer units. `progress` as of [`exact::log_partition`].
 ///
 /// ```
-/// use equilibria::boltzmann::{Dbm, MeanField, Stop, likelihood::deep};
+/// use equilibria::boltzmann::{Dbm, Stop, likelihood::deep};
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f64>::new(&[0.5; 9], &[4, 3], Stream::named(1, "init"))?;
 /// let log_partition = deep::log_partition(&model, |_| Ok(()))?;
@@ -79,15 +78,15 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 /// ```
 ///
 /// **Units** nats.
-/// **Errors** [`Error::InvalidArgument`] if both have more than [`exact::LARGEST_LAYER`] units: annealing estimates
+/// **Errors** [`Error::InvalidArgument`] if both have more than [`exact::LARGEST_LAYER`] units: [`Annealing`] estimates
 /// then; that of `progress`.
 /// **Accuracy and cost** As [`exact::log_partition`] of the restricted machine with these layers.
 pub fn log_partition<T: Element>(model: &Dbm<T>, progress: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     let units = |parity: usize| model.sizes().skip(parity).step_by(2).sum::<usize>();
-    let (odd, even) = (units(1), units(0));
+    let (even, odd) = (units(0), units(1));
     if odd.min(even) > exact::LARGEST_LAYER {
         return Err(Error::invalid(
-            format!("exact ln Z of {odd} units in the odd layers and {even} in the even ones"),
+            format!("exact ln Z of {even} units in the even layers and {odd} in the odd ones"),
             format!(
                 "one of the two with at most {} units can be enumerated; use the annealed estimate",
                 exact::LARGEST_LAYER
