@@ -19,12 +19,12 @@
 //! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added (1)
 //!   or subtracted (-1): in a Gibbs chain on digits about 5 % of the pixels and 18 % of the hidden units.
 //! - **On.** If not, the rows of the units that are on, without a factor.
-//! - **Off.** Of two panels that are on for the most part, those of the units that are off, subtracted from the sum of
-//!   all: so no more than half of the units ever count. Dense arithmetic breaks even at some 40 % of them, and is not
+//! - **Off.** Where more than half of two panels are on in a row, those of the units that are off, subtracted from the
+//!   sum of all: so no more than half of the units ever count. Dense arithmetic breaks even at some 40 % of them, and is not
 //!   faster by more than a quarter at 50 %.
 //! - **Transposition.** The gradient's sums over a mini-batch are the same thing for the transposed states: for each
 //!   unit a list of the rows in which it is on, positive and negative phase together.
-//! - **Tables.** A list of few entries is all ends. If both phases have no more than 64 rows, a table holds the sums of
+//! - **Tables.** A list of few entries is all ends. If both phases have no more than 64 rows together, a table holds the sums of
 //!   every choice among five rows, and a unit adds one entry a table, without a branch.
 //!
 //! Tables do not pay for the sums over the other layer: a table of four units is as wide as sixteen rows of weights, so
@@ -44,12 +44,10 @@ mod update;
 
 pub use annealing::{dot_states, softplus_rises};
 pub use centre::{subtract_outer_products, tile_products};
-pub use list::{
-    Occurrences, SparseMut, SparseRows, list_absent, list_changes, list_occurrences, list_states,
-};
-pub use rows::{add_rows, subtract_rows};
+pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_fewer, list_occurrences, list_states};
+pub use rows::{add_fewer_rows, add_rows};
 pub use sample::sample;
-pub use states::{count_ones, count_rows, pack_states, transpose_states, unpack_states};
+pub use states::{count_rows, pack_states, transpose_states, unpack_states};
 pub use tables::{GROUP, TabledRows, tables_len, tabulate};
 pub use update::{Step, Sums, Tile, transpose_tile, update_tile};
 

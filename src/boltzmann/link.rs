@@ -7,8 +7,7 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::binary::{
-    PANEL, SparseMut, SparseRows, add_rows, count_ones, list_absent, list_changes, list_states, panel_units,
-    panels, subtract_rows,
+    PANEL, SparseMut, SparseRows, add_fewer_rows, add_rows, list_changes, list_fewer, panel_units, panels,
 };
 use equilibria_kernels::{Level, reduce};
 
@@ -37,19 +36,10 @@ struct Lists<T: Element> {
     order: Vec<u32>,
     offsets: Vec<u32>,
     factors: Aligned<T>,
-    /// What the lists of each block of panels hold.
-    kinds: Vec<Kind>,
-}
-
-/// What a block's lists hold.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    /// The units that changed.
-    Changed,
-    /// The units that are on.
-    On,
-    /// The units that are off, where they are fewer.
-    Off,
+    /// Which rows of a block list the units that are off (blocks, rows).
+    are_off: Vec<bool>,
+    /// Whether the lists are of changes.
+    of_changes: bool,
 }
 
 /// Panels whose tiles are added up together: 32 KiB of weights stay in L1 while all rows pass.
@@ -85,13 +75,14 @@ impl<T: Element> Lists<T> {
             order: vec![0; blocks * rows],
             offsets: vec![0; blocks * room],
             factors: Aligned::zeros(blocks * room),
-            kinds: vec![Kind::On; blocks],
+            are_off: vec![false; blocks * rows],
+            of_changes: false,
         }
     }
 
     /// The lists of a block of panels for `rows` rows.
     fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
-        let factors = if self.kinds[block] == Kind::Changed { self.room } else { 0 };
+        let factors = if self.of_changes { self.room } else { 0 };
         SparseRows {
             starts: &self.starts[block * (rows + 1)..][..rows + 1],
             order: &self.order[block * rows..][..rows],
@@ -100,6 +91,10 @@ impl<T: Element> Lists<T> {
         }
     }
 }
+
+/// What the lists of a block are written to.
+type ListPieces<'a, T> =
+    ((Chunks<'a, u32>, Chunks<'a, u32>), (Chunks<'a, bool>, (Chunks<'a, u32>, Chunks<'a, T>)));
 
 /// Blocks of panels in a layer.
 fn blocks(units: usize) -> usize {
@@ -158,16 +153,13 @@ impl<T: Element> Link<T> {
         let pieces = (
             (Chunks(&mut self.lists.starts, rows + 1), Chunks(&mut self.lists.order, rows)),
             (
-                Chunks(&mut self.lists.kinds, 1),
+                Chunks(&mut self.lists.are_off, rows),
                 (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
             ),
         );
         let (level, all_units) = (Level::detect(), self.units);
-        for_each_split(blocks(self.units), in_parallel, pieces, &|block,
-                                                                  (
-            (starts, order),
-            (kind, (offsets, factors)),
-        )| {
+        let list_block = |block: usize, pieces: ListPieces<'_, T>| {
+            let ((starts, order), (are_off, (offsets, factors))) = pieces;
             let of_block =
                 |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
             let lists = SparseMut {
@@ -178,18 +170,17 @@ impl<T: Element> Link<T> {
             };
             let to = &states[of_block(states)];
             let units = (all_units - block * TOGETHER * PANEL).min(TOGETHER * PANEL);
-            kind.0[0] = if corrections.is_some() {
+            if corrections.is_some() {
                 let from = &counted[of_block(counted)];
                 list_changes(level, [from, to], rows, rows, tile_stride, lists);
-                Kind::Changed
-            } else if 2 * count_ones(level, to) > (units * rows) as u64 {
-                list_absent(level, to, units, rows, rows, tile_stride, lists);
-                Kind::Off
             } else {
-                list_states(level, to, rows, rows, tile_stride, lists);
-                Kind::On
-            };
-        });
+                // Row by row, so that a chain does not depend on the others.
+                let are_off = &mut are_off.0[..rows];
+                list_fewer(level, to, units, rows, tile_stride, lists, are_off);
+            }
+        };
+        for_each_split(blocks(self.units), in_parallel, pieces, &list_block);
+        self.lists.of_changes = corrections.is_some();
         self.corrections = Some(corrections.map_or(0, |corrections| corrections + 1));
         self.counted.copy_from_slice(states);
     }
@@ -199,11 +190,13 @@ impl<T: Element> Link<T> {
         let level = Level::detect();
         for block in 0..blocks(self.units) {
             let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
-            let lists = self.lists.block(block, sums.len() / PANEL);
+            let rows = sums.len() / PANEL;
+            let lists = self.lists.block(block, rows);
+            let are_off = &self.lists.are_off[block * rows..][..rows];
             let (tiles, from_zero) = (&weights.data[first..], from_zero && block == 0);
-            if self.lists.kinds[block] == Kind::Off {
+            if !self.lists.of_changes && are_off.contains(&true) {
                 let all = sum_of_rows(tiles, weights.tile_stride, self.units - block * TOGETHER * PANEL);
-                subtract_rows(level, &all, tiles, lists, from_zero, columns, sums);
+                add_fewer_rows(level, (&all, are_off), tiles, lists, from_zero, columns, sums);
             } else {
                 add_rows(level, tiles, lists, from_zero, columns, sums);
             }

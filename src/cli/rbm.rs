@@ -11,10 +11,11 @@ mod train;
 
 use crate::boltzmann::Rbm;
 use crate::data::{Binarisation, Digits};
-use crate::run::rbm::{Settings, load_model};
-use crate::run::{RunDirectory, write_atomically};
+use crate::run::rbm::{Settings, load_model_and_settings};
+use crate::run::write_atomically;
 use crate::{Error, Result};
 use clap::{Args, Subcommand};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Train and look into restricted Boltzmann machines.
@@ -73,8 +74,17 @@ impl ModelArguments {
 
 /// The machine and the settings it was trained with, where they are known.
 fn load(model: &Path) -> Result<(Rbm<f32>, Settings)> {
-    let settings = || RunDirectory::config_of(model).unwrap_or_else(|| Ok(Settings::default()));
-    Ok((load_model(model)?, settings()?))
+    let (machine, settings) = load_model_and_settings(model)?;
+    let settings = settings.unwrap_or_else(|| {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(
+            std::io::stderr(),
+            "note: {} does not say how it was trained; images are taken as they are, on above 127",
+            model.display()
+        );
+        Settings::default()
+    });
+    Ok((machine, settings))
 }
 
 /// `name` beside the model: in its run directory, or in its file's folder.
@@ -101,6 +111,10 @@ impl ImageArguments {
     /// The data, checked against the machine's size.
     fn load(&self, model: &Rbm<f32>, settings: &Settings) -> Result<Digits> {
         let digits = match &self.data {
+            // As many as the machine has seen, if these are the images that it learned from.
+            Some(data) if (data == "synthetic") == (settings.data == "synthetic") => {
+                settings.load_from(data, settings.images)?
+            }
             Some(data) => settings.load_from(data, None)?,
             // Their mean is that of the images which the machine has seen.
             None => settings.load()?,

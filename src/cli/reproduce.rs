@@ -171,7 +171,7 @@ impl Reproduce {
         }
         let data = match digits.name.as_str() {
             "synthetic" => "synthetic digits, drawn as pen strokes by this program".to_string(),
-            name => format!("`{name}`"),
+            name => name.to_string(),
         };
         page.setting("data", data)
             .setting("training images", super::thousands(digits.train.len()))

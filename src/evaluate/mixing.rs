@@ -16,7 +16,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Steps between two looks at Ctrl-C.
+/// Steps between two reports of progress.
 const STRIDE: usize = 50;
 /// Looks that autocorrelation times are measured by, for chains long enough: one in ten of the report's 10,000 steps.
 const OBSERVATIONS: usize = 1000;

@@ -151,9 +151,15 @@ pub fn train_or_resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
-    let is_begun = RunDirectory::config_of(path).is_some_and(|config| config.as_ref() == Ok(settings));
-    if is_begun {
-        return resume(&RunDirectory::open(path)?, digits, progress, stop);
+    match RunDirectory::config_of::<Settings>(path) {
+        Some(Ok(config)) if config == *settings => {
+            return resume(&RunDirectory::open(path)?, digits, progress, stop);
+        }
+        Some(Ok(_)) if !force => {
+            let expected = "holds a run with other settings; --force replaces it, --out takes another folder";
+            return Err(Error::invalid(path.display(), expected));
+        }
+        _ => {}
     }
     train(&RunDirectory::create(path, force)?, settings, digits, progress, stop)
 }
@@ -260,7 +266,7 @@ impl<'a> Run<'a> {
         let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
         let configuration = toml::to_string(&settings);
         archive.set_metadata(
-            "configuration",
+            CONFIGURATION,
             &configuration.map_err(|reason| Error::invalid("settings", reason))?,
         );
         directory.write_model(&archive)?;
@@ -418,6 +424,8 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Metadata of a model that hold its settings.
+const CONFIGURATION: &str = "configuration";
 /// Tensors of a checkpoint that hold the offsets of centred learning.
 const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
 /// Tensors of a checkpoint that hold the last update.
@@ -427,5 +435,24 @@ const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidd
 ///
 /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
 pub fn load_model(path: &Path) -> Result<Rbm<f32>> {
-    Rbm::from_archive(&super::read_archive(&super::locate_model(path)?)?)
+    Ok(load_model_and_settings(path)?.0)
+}
+
+/// As [`load_model`], and the settings that the machine was trained with: those of its run directory, or else those in
+/// the file's metadata, which name the data but not its place; `None` if there are neither.
+///
+/// **Errors** as [`load_model`].
+pub fn load_model_and_settings(path: &Path) -> Result<(Rbm<f32>, Option<Settings>)> {
+    let archive = super::read_archive(&super::locate_model(path)?)?;
+    let model = Rbm::from_archive(&archive)?;
+    if let Some(settings) = RunDirectory::config_of(path) {
+        return Ok((model, Some(settings?)));
+    }
+    let settings = archive.metadata(CONFIGURATION).map(|text| {
+        let malformed = |reason: &dyn std::fmt::Display| {
+            Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {reason}"))
+        };
+        toml::from_str(text).map_err(|reason| malformed(&reason.message()))
+    });
+    Ok((model, settings.transpose()?))
 }

@@ -136,6 +136,27 @@ fn probabilities_are_those_of_dense_products_however_many_units_are_on() {
     }
 }
 
+/// Whether units that are on or those that are off are counted is each chain's own affair.
+#[test]
+fn probabilities_do_not_depend_on_the_other_chains() {
+    const VISIBLE: usize = 200;
+    let model = machine::<f32>(VISIBLE, 100, 0.2, 15);
+    let mut generator = Stream::named(69, "data").bulk();
+    let mut states = vec![0.0_f32; 50 * VISIBLE];
+    fill_uniform(Level::detect(), &mut generator, &mut states);
+    for (unit, state) in states.iter_mut().enumerate() {
+        let share = if unit < VISIBLE { 0.6 } else { 0.2 };
+        *state = if *state < share { 1.0 } else { 0.0 };
+    }
+    let [alone, among] = [1, 50].map(|rows| {
+        let mut chains = GibbsChains::new(&model, rows, Stream::named(70, "chain"));
+        chains.set_visible_states(&states[..rows * VISIBLE]);
+        chains.sample_hidden();
+        chains.hidden_probabilities()[..100].to_vec()
+    });
+    assert_eq!(alone, among);
+}
+
 /// Fails if two rows are equal.
 #[track_caller]
 pub fn assert_differ<T: Element>(states: &[T], width: usize) {

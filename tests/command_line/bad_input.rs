@@ -231,7 +231,7 @@ fn more_memory_than_there_is_ends_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(&folder.path().join("points"), 1, 12_000_000, 5);
     let before = fs::read_dir(folder.path()).unwrap().count();
-    let words = "--hidden 1048576 --batch 12000000: training needs about 201";
+    let words = "--hidden 1048576 --batch 12000000: training needs about 704";
     for command in ["train", "sweep"] {
         let arguments = format!("rbm {command} --data points --hidden 1048576 --batch 12000000 --out run");
         check(folder.path(), &arguments, words, &[]);

@@ -35,8 +35,10 @@ pub struct SparseMut<'a, T> {
 
 impl<T> SparseMut<'_, T> {
     /// Entries that lists of `rows` rows with up to `most` entries each need room for; some are scratch.
+    ///
+    /// **Panics** if there are more than memory has.
     pub const fn room(rows: usize, most: usize) -> usize {
-        rows * most + SLACK
+        rows.checked_mul(most).expect("fewer entries than memory has") + SLACK
     }
 
     #[track_caller]
@@ -80,22 +82,25 @@ pub fn list_states<T: Scalar>(
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
 }
 
-/// As [`list_states`], of the `units` units of the panels those that are off.
+/// As [`list_states`], but of a row in which more than half of the panels' `units` units are on, those that are off;
+/// `are_off[r]` says so of row r.
 ///
+/// **Shapes** `are_off` (rows); there are as many as that.
 /// **Panics** if the lengths do not fit.
 #[track_caller]
-pub fn list_absent<T: Scalar>(
+pub fn list_fewer<T: Scalar>(
     level: Level,
     states: &[u64],
     units: usize,
     stride: usize,
-    rows: usize,
     tile_stride: u32,
     lists: SparseMut<'_, T>,
+    are_off: &mut [bool],
 ) {
+    let rows = are_off.len();
     let panels = panels_of(states.len(), stride, rows);
     lists.check(rows, panels * PANEL, false);
-    let which = Which::Off { units };
+    let which = Which::Fewer { units, are_off };
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
 }
 
@@ -132,7 +137,7 @@ fn panels_of(words: usize, stride: usize, rows: usize) -> usize {
 /// The units that are listed.
 enum Which<'a> {
     On,
-    Off { units: usize },
+    Fewer { units: usize, are_off: &'a mut [bool] },
     Changed { from: &'a [u64] },
 }
 
@@ -150,20 +155,26 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+    fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) {
         let mut out = Writer::new(self.lists.offsets, self.lists.factors);
         for row in 0..self.rows {
             self.lists.starts[row] = out.len;
+            if let Which::Fewer { units, are_off } = &mut self.which {
+                let words = (0..self.panels).map(|panel| self.states[panel * self.stride + row]);
+                let ones: u32 = words.map(u64::count_ones).sum();
+                are_off[row] = 2 * ones as usize > *units;
+            }
             for panel in 0..self.panels {
                 let place = panel * self.stride + row;
                 let (to, first) = (self.states[place], panel as u32 * self.tile_stride);
                 // SAFETY: a row lists a unit at most once, and `check` saw room for all units of all rows.
                 unsafe {
-                    match self.which {
+                    match &self.which {
                         Which::On => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
-                        Which::Off { units } => {
-                            let off = !to & in_use(panel_units(units, panel));
-                            out.push_parts::<_, false>(lanes, off, 4, first, T::ONE);
+                        Which::Fewer { units, are_off } => {
+                            let off = !to & in_use(panel_units(*units, panel));
+                            let fewer = if are_off[row] { off } else { to };
+                            out.push_parts::<_, false>(lanes, fewer, 4, first, T::ONE);
                         }
                         Which::Changed { from } => {
                             let from = from[place];

@@ -10,8 +10,8 @@ use crate::level::Level;
 /// **Shapes** `sums` (rows, 64), of which the first `columns` are touched, rounded up to 16.
 /// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset
 /// that leads further than the last 64 is taken for their start.
-/// **Accuracy and cost** One or two chains of fused multiply-adds a sum, in the order of the list; one multiply-add for
-/// each vector of columns of an entry.
+/// **Accuracy and cost** One or two chains of fused multiply-adds a sum, or of additions without factors, in the order of
+/// the list; one of them for each vector of columns of an entry.
 #[track_caller]
 pub fn add_rows<T: Scalar>(
     level: Level,
@@ -23,18 +23,20 @@ pub fn add_rows<T: Scalar>(
 ) {
     let rows = lists.starts.len().saturating_sub(1);
     assert!(sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
+    check_columns(columns);
     lists.check(weights.len());
-    dispatch(level, AddRows { all: None, weights, lists, from_zero, columns, sums });
+    dispatch(level, AddRows { off: None, weights, lists, from_zero, columns, sums });
 }
 
-/// As [`add_rows`], what is added being `all` less the rows that `lists` has: for lists of the units that are off.
+/// As [`add_rows`], by lists of [`list_fewer`](super::list_fewer): where `are_off[r]`, what is added to row r is `all`, the
+/// sum of all units' rows, less the rows that the list has.
 ///
-/// **Shapes** `all` (64).
+/// **Shapes** `all` (64), `are_off` (rows).
 /// **Panics** as [`add_rows`].
 #[track_caller]
-pub fn subtract_rows<T: Scalar>(
+pub fn add_fewer_rows<T: Scalar>(
     level: Level,
-    all: &[T],
+    (all, are_off): (&[T], &[bool]),
     weights: &[T],
     lists: SparseRows<'_, T>,
     from_zero: bool,
@@ -42,9 +44,22 @@ pub fn subtract_rows<T: Scalar>(
     sums: &mut [T],
 ) {
     let rows = lists.starts.len().saturating_sub(1);
-    assert!(all.len() == PANEL && sums.len() == rows * PANEL, "{} sums for {rows} lists", sums.len());
+    assert!(
+        all.len() == PANEL && are_off.len() == rows && sums.len() == rows * PANEL,
+        "{} sums and {} marks for {rows} lists, {} sums of all",
+        sums.len(),
+        are_off.len(),
+        all.len()
+    );
+    check_columns(columns);
     lists.check(weights.len());
-    dispatch(level, AddRows { all: Some(all), weights, lists, from_zero, columns, sums });
+    dispatch(level, AddRows { off: Some((all, are_off)), weights, lists, from_zero, columns, sums });
+}
+
+/// 1 to 64 of a panel's columns can be in use.
+#[track_caller]
+pub(super) fn check_columns(columns: usize) {
+    assert!((1..=PANEL).contains(&columns), "{columns} columns of a panel of 64");
 }
 
 impl<T> SparseRows<'_, T> {
@@ -71,7 +86,8 @@ impl<T> SparseRows<'_, T> {
 }
 
 struct AddRows<'a, T> {
-    all: Option<&'a [T]>,
+    /// The sum of all units' rows, and which rows are to be subtracted from it.
+    off: Option<(&'a [T], &'a [bool])>,
     weights: &'a [T],
     lists: SparseRows<'a, T>,
     from_zero: bool,
@@ -100,7 +116,7 @@ unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L
             let sums = job.sums.get_unchecked_mut(row * PANEL..(row + 1) * PANEL);
             let mut sum =
                 if job.from_zero { Row::<L, QUARTERS>::zero(lanes) } else { Row::load(lanes, sums.as_ptr()) };
-            if let Some(all) = job.all {
+            if let Some((all, _)) = job.off.filter(|(_, are_off)| are_off[row]) {
                 let all = Row::<L, QUARTERS>::load(lanes, all.as_ptr());
                 let mut off = Row::<L, QUARTERS>::zero(lanes);
                 off.add_list(lanes, &job.lists, row, job.weights);

@@ -9,10 +9,11 @@ use crate::math::sigmoid_lanes;
 use crate::random::{Running, Xoshiro256PlusPlusX8};
 
 /// Draws bit j of `states[r]` = 1 with probability p = sigmoid(`scale * sums[r][j] + bias[j]`), for the `bias.len()`
-/// units of the panel; the other bits become 0. Writes p too where `probabilities` is given.
+/// units of the panel; the other bits become 0. Writes p too where `probabilities` is given, and 0 for what a last vector
+/// has beyond the units.
 ///
-/// A state is 1 if the uniform number drawn for it is less than p, rounded as it would be written and 0 below 2^-64, so the states are
-/// the same whether probabilities are asked for or not; a NaN gives 0.
+/// A state is 1 if the uniform number drawn for it is less than p, rounded as it would be written and 0 below 2^-64, so
+/// the states are the same whether probabilities are asked for or not; a NaN gives 0.
 ///
 /// **Shapes** `sums` (rows, 64), `bias` (up to 64), `probabilities` (rows, 64), `states` (rows).
 /// **Panics** if the lengths do not fit.
@@ -46,6 +47,9 @@ pub fn sample<T: Scalar>(
 /// take a hundred times as long to add up.
 const TINY: f64 = 1.0 / (1_u128 << 64) as f64;
 
+/// A bias with which no unit is ever on.
+const NEVER: f64 = -1e4;
+
 struct Sample<'a, T> {
     generator: &'a mut Xoshiro256PlusPlusX8,
     sums: *const T,
@@ -62,7 +66,8 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let units = self.bias.len();
-        let mut biases = [T::ZERO; PANEL];
+        // Units beyond the last get a probability of 0, so that nothing is learned of them.
+        let mut biases = [T::from_f64(NEVER); PANEL];
         biases[..units].copy_from_slice(self.bias);
         let in_use = if units == PANEL { u64::MAX } else { (1 << units) - 1 };
         let scale = lanes.splat(self.scale);

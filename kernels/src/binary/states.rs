@@ -126,24 +126,6 @@ impl Operation<f32> for Count<'_> {
     }
 }
 
-/// Bits of `words` that are on.
-pub fn count_ones(level: Level, words: &[u64]) -> u64 {
-    dispatch::<f32, _>(level, CountOnes { words })
-}
-
-struct CountOnes<'a> {
-    words: &'a [u64],
-}
-
-impl Operation<f32> for CountOnes<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = f32>>(self, _: L) -> u64 {
-        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-}
-
 /// Transposes 64 x 64 bits by exchanging ever smaller off-diagonal squares (Warren, *Hacker's Delight*, section 7-3).
 fn transpose_square(words: &mut [u64]) {
     let mut size = PANEL / 2;

@@ -1,6 +1,6 @@
 //! Partial sums of few rows: one for each way in which a group of them can be on.
 
-use super::rows::Row;
+use super::rows::{Row, check_columns};
 use super::{PANEL, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
@@ -41,6 +41,7 @@ pub fn tabulate<T: Scalar>(
     tables: &mut [T],
 ) {
     let rows = parts[0].0 + parts[1].0;
+    check_columns(columns);
     assert!(
         values.len() == rows * PANEL && tables.len() == tables_len(rows),
         "{} values and {} elements of tables for {rows} rows",

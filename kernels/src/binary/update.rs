@@ -1,6 +1,6 @@
 //! The learning step of a tile of weights: the gradient's sums over a mini-batch, straight into velocity and weight.
 
-use super::rows::Row;
+use super::rows::{Row, check_columns};
 use super::{PANEL, SparseRows, TILE, TabledRows, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
@@ -47,7 +47,7 @@ pub enum Sums<'a, T> {
 /// weight_i   <- weight_i + velocity_i
 /// ```
 ///
-/// and `transposed` becomes the transpose. Returns whether all weights are finite afterwards.
+/// and `transposed` becomes the transpose of what is in use, rounded up to whole vectors. Returns whether all weights are finite afterwards.
 ///
 /// **Shapes** `columns` of 64 are in use, rounded up to 16.
 /// **Panics** if the lengths do not fit.
@@ -60,6 +60,7 @@ pub fn update_tile<T: Scalar>(
     columns: usize,
     tile: Tile<'_, T>,
 ) -> bool {
+    check_columns(columns);
     match sums {
         Sums::Listed { lists, values } => {
             assert!(lists.starts.len() == PANEL + 1, "{} starts for 64 units", lists.starts.len());

@@ -95,9 +95,9 @@ pub(super) struct TileOffsets<'a, T> {
     pub visible: &'a [T],
     /// lambda
     pub hidden: &'a [T],
-    /// g_b
+    /// g_b, times the learning rate
     pub visible_gradient: &'a [T],
-    /// g_c
+    /// g_c, times the learning rate
     pub hidden_gradient: &'a [T],
 }
 

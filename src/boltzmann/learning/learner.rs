@@ -114,7 +114,7 @@ impl<T: Element> Learner<T> {
     /// Persistent chains, `batch` of them at each temperature, start with every hidden unit at its toss of a coin.
     ///
     /// **Randomness** One uniform number a hidden unit of each chain, from `stream.substream(chain)`.
-    /// **Panics** if `batch` or `steps` is 0.
+    /// **Panics** if `batch` or `steps` is 0, or with fewer than 2 temperatures of tempering.
     #[track_caller]
     pub fn new(
         model: Rbm<T>,
@@ -127,7 +127,8 @@ impl<T: Element> Learner<T> {
         let packed = PackedRbm::new(&model);
         let (visible, hidden) = (model.visible(), model.hidden());
         let temperatures = negative_phase.temperatures();
-        assert!(temperatures > 0, "tempering takes at least 2 temperatures");
+        let least = if matches!(negative_phase, NegativePhase::Tempered { .. }) { 2 } else { 1 };
+        assert!(temperatures >= least, "tempering takes at least 2 temperatures, not {temperatures}");
         let chains = (negative_phase != NegativePhase::Contrastive).then(|| {
             let chains = Chains::new(&packed, temperatures * batch, stream);
             let mut chains = chains.without_visible_probabilities();
@@ -295,7 +296,8 @@ impl<T: Element> Learner<T> {
     /// The update itself.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
         let temperatures = self.temperatures();
-        let has_momentum = rates.momentum != 0.0;
+        let momentum = T::from_f64(rates.momentum);
+        let has_momentum = momentum != T::ZERO;
         if has_momentum && !self.has_velocity {
             self.velocity.iter_mut().for_each(|velocity| velocity.fill(T::ZERO));
         }
@@ -305,7 +307,6 @@ impl<T: Element> Learner<T> {
         let walkers = chains.as_ref().unwrap_or(data);
         let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows() / temperatures);
         let factor = |rows: usize| T::from_f64(rates.learning_rate / rows as f64);
-        let momentum = T::from_f64(rates.momentum);
         let in_parallel = (rows + walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
         // Chains that started at the data differ from them in few pixels.
         let differ = are_binary && chains.is_none() && gradient.tables_len == 0;
@@ -449,7 +450,8 @@ impl<T: Element> Learner<T> {
         LearnerState { velocity, persistent_chains, swaps: self.swaps().to_vec(), offsets }
     }
 
-    /// Goes on from `model` and `state`, whose shapes are those of this learner.
+    /// Goes on from `model` and `state`, whose shapes are those of this learner. With tempering, whose warmest model has
+    /// the visible biases that the learner was made with, these have to be those of the learner that `state` is of.
     ///
     /// **Panics** if they are not.
     #[track_caller]

@@ -100,9 +100,11 @@ impl Mixing {
         let mut progress = Progress::choose(self.source.quiet);
         progress.start((self.steps as u64).saturating_mul(loaded.len() as u64), "steps");
         let mut machines = Vec::new();
-        for (name, (model, settings)) in names(&self.models).into_iter().zip(&loaded) {
+        // All start from the same states: those that the first machine saw.
+        let binarise = (loaded[0].1.binarise, loaded[0].1.seed);
+        for (name, (model, _)) in names(&self.models).into_iter().zip(&loaded) {
             let walk = Walk { digits: &digits, indices: &indices, steps: self.steps, seed: self.source.seed };
-            machines.push(walk.machine(name, model, (settings.binarise, settings.seed), |steps| {
+            machines.push(walk.machine(name, model, binarise, |steps| {
                 progress.advance(steps as u64);
                 Ok(())
             })?);
@@ -139,7 +141,15 @@ impl Mixing {
                 );
                 return Err(Error::invalid(path.display(), expected));
             }
-            if self.source.data.is_none() && settings.data != first_settings.data {
+            if settings.invert != first_settings.invert {
+                let expected = format!(
+                    "of this one and {} one was trained on inverted images; they cannot be judged by the same",
+                    self.models[0].display()
+                );
+                return Err(Error::invalid(path.display(), expected));
+            }
+            let data = |settings: &Settings| (settings.data.clone(), settings.images);
+            if self.source.data.is_none() && data(settings) != data(first_settings) {
                 let expected = format!(
                     "was trained on other data than {}; say with --data what both are to be judged by",
                     self.models[0].display()
@@ -326,9 +336,9 @@ pub(in crate::cli) fn above_start(walked: &Walked, look: &Look) -> f64 {
     look.free_energy - walked.looks[0].free_energy
 }
 
-/// `520`, `> 900`, `< 10`, or `none` of what never changes.
+/// `520`, `> 900`, `< 10`, or `unknown` of what never changed in too few steps to tell.
 pub(in crate::cli) fn time(time: Option<Time>) -> String {
-    let Some(Time { steps, bound }) = time else { return "none".into() };
+    let Some(Time { steps, bound }) = time else { return "unknown".into() };
     let sign = match bound {
         Bound::Equal => "",
         Bound::Above => "> ",
@@ -408,6 +418,6 @@ mod tests {
         let told = |steps, bound| time(Some(Time { steps, bound }));
         assert_eq!(told(1234.4, Bound::Equal), "1,234");
         assert_eq!((told(900.0, Bound::Above), told(10.0, Bound::Below)), ("> 900".into(), "< 10".into()));
-        assert_eq!((told(2.04, Bound::Equal), time(None)), ("2.0".into(), "none".into()));
+        assert_eq!((told(2.04, Bound::Equal), time(None)), ("2.0".into(), "unknown".into()));
     }
 }

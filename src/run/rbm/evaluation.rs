@@ -258,6 +258,11 @@ impl LogPartition {
     fn warning(&self) -> Option<String> {
         let Self::Annealed { forward, reverse, .. } = self else { return None };
         let gap = (reverse - forward).abs();
+        if gap.is_nan() {
+            return Some(
+                "the estimates are no numbers: weights or free energies are too large to add up".into(),
+            );
+        }
         (gap > LARGEST_GAP).then(|| {
             format!(
                 "the forward and the reverse estimate differ by {gap:.1} nats an image, more than {LARGEST_GAP}: \
@@ -339,6 +344,7 @@ mod tests {
             let warning = annealed(forward, reverse).warning();
             assert_eq!(warning.is_some(), warned, "{forward}, {reverse}: {warning:?}");
         }
+        assert!(annealed(f64::NAN, 1.0).warning().is_some_and(|text| text.contains("no numbers")));
         assert!(annealed(0.0, 12.0).warning().is_some_and(|text| text.contains("12.0 nats")));
         assert_eq!(LogPartition::Exact { exact: 3.0 }.warning(), None);
     }

@@ -30,7 +30,7 @@ pub struct Settings {
     /// Multiplies the mean gradient of a mini-batch.
     #[serde(with = "text")]
     pub learning_rate: Schedule,
-    /// Share of the last update that is kept.
+    /// Share of the last update that is kept, if that one had momentum, too.
     #[serde(with = "text")]
     pub momentum: Schedule,
     /// Pull of the weights to 0, multiplied by the learning rate.
@@ -142,8 +142,11 @@ impl Settings {
 
 /// Numbers of f32 for each weight: the weight, its velocity, and both again in a checkpoint and in its bytes.
 const COPIES: u128 = 6;
-/// Layers of each kind that the mini-batch and the chains hold.
-const LAYERS: u128 = 3;
+/// Numbers for each unit of each chain: its sum and its probability, and the offset and the factor of its change.
+const CHAIN: u128 = 4;
+/// Numbers for each unit and image beside a chain's: the image or its probabilities, and what the gradient lists of both
+/// phases.
+const BATCH: u128 = 6;
 /// Hidden layers that the monitors hold at once.
 const MONITOR_LAYERS: u128 = 2;
 
@@ -157,18 +160,24 @@ impl Settings {
     pub fn check_memory(&self, visible: usize) -> Result<()> {
         let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
         let monitors = super::MONITORED as u128 * MONITOR_LAYERS * hidden;
-        let layers = LAYERS + self.method.temperatures() as u128;
-        let numbers = COPIES * visible * hidden + layers * batch * (visible + hidden) + monitors;
+        // The images are chains, too.
+        let chains = 1 + self.method.temperatures() as u128;
+        let numbers =
+            COPIES * visible * hidden + (CHAIN * chains + BATCH) * batch * (visible + hidden) + monitors;
         let bytes = numbers * size_of::<f32>() as u128;
         let given =
             usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
         if given {
             return Ok(());
         }
+        let method = match self.method.temperatures() {
+            1 => String::new(),
+            _ => format!(" --method {}", self.method),
+        };
         Err(Error::invalid(
-            format!("--hidden {hidden} --batch {batch}"),
+            format!("--hidden {hidden} --batch {batch}{method}"),
             format!(
-                "training needs about {} GB of memory, more than there is; take fewer of either",
+                "training needs about {} GB of memory, more than there is; take fewer of any",
                 bytes.div_ceil(1_000_000_000)
             ),
         ))
