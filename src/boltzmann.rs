@@ -5,13 +5,16 @@
 //!
 //! Letters of the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
 
+mod dbm;
 mod gibbs;
 mod layer;
 pub mod learning;
 pub mod likelihood;
+mod link;
 mod packed;
 mod rbm;
 pub mod reconstruct;
 
+pub use dbm::{Convergence, Dbm, DbmChains, MeanField, Stop};
 pub use gibbs::GibbsChains;
 pub use rbm::Rbm;

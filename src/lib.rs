@@ -14,7 +14,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod optim;
-mod parallel;
+pub mod parallel;
 #[cfg(feature = "png")]
 pub mod report;
 pub mod rng;

@@ -3,7 +3,7 @@
 #[cfg(feature = "parallel")]
 mod awake;
 #[cfg(feature = "parallel")]
-pub(crate) use awake::within_awake;
+pub use awake::within_awake;
 
 /// Rows a task takes at least: a row of a few hundred units is some hundred nanoseconds of work.
 #[cfg(feature = "parallel")]
@@ -109,7 +109,8 @@ pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }
 
+/// Runs `work`.
 #[cfg(not(feature = "parallel"))]
-pub(crate) fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }

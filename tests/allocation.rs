@@ -2,10 +2,11 @@
 
 #![cfg(feature = "parallel")]
 
-use equilibria::boltzmann::Rbm;
+use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
 use equilibria::boltzmann::likelihood::exact;
+use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
 use equilibria::rng::Stream;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -119,6 +120,68 @@ fn training_steps_allocate_nothing() {
                     assert_eq!(count, 0, "{count} allocations: {what:?} threads, method, centred, images");
                 }
             }
+        }
+    }
+}
+
+/// Allocations of joint steps of a deep machine, and of sweeps of its chains.
+fn allocations_of_deep_steps(threads: usize, centred: bool, binarise: Binarisation) -> [usize; 2] {
+    const BATCH: usize = 40;
+    let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
+    let order: Vec<usize> = (0..200).rev().collect();
+    let stream = Stream::named(1, "chain");
+    let model = Dbm::<f32>::new(&binarise.mean(&images), &[70, 90, 20], stream.substream(0)).unwrap();
+    let mut chains = DbmChains::new(&model, BATCH, stream);
+    let mut learner = DeepLearner::new(model, BATCH, 30, 2, stream.substream(1))
+        .with_stop(Stop { tolerance: 0.0, most: 3 })
+        .with_max_norm(0.1);
+    if centred {
+        learner = learner.centred();
+    }
+    let rates = Rates { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4 };
+    let of_steps = allocations(threads, |step| {
+        let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
+        let stream = stream.substream(step as u64 + 2);
+        binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
+        assert!(learner.update(rates, stream.substream(0)));
+    });
+    [of_steps, allocations(threads, |_| chains.walk(1))]
+}
+
+#[test]
+fn deep_steps_allocate_nothing() {
+    for threads in [1, 2] {
+        for binarise in [Binarisation::Threshold, Binarisation::Grey] {
+            for centred in [false, true] {
+                let counts = allocations_of_deep_steps(threads, centred, binarise);
+                let what = (threads, centred, binarise);
+                assert_eq!(
+                    counts, [0; 2],
+                    "allocations of steps and sweeps: {what:?} threads, centred, images"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn mean_field_inference_allocates_nothing() {
+    // Enough for the matrix products to be split over threads.
+    const ROWS: usize = 100;
+    let images: Vec<f32> = (0..ROWS * 300).map(|i| (i * 31 % 5 / 4) as f32).collect();
+    for sizes in [&[140, 200][..], &[140, 90, 60]] {
+        let model = Dbm::<f32>::new(&[0.2; 300], sizes, Stream::named(1, "init")).unwrap();
+        let logits = vec![0.1; ROWS * 140];
+        for threads in [1, 2] {
+            let mut posterior = MeanField::new(&model, ROWS);
+            let count = allocations(threads, |step| {
+                // The short mini-batch at the end of an epoch among them.
+                let rows = if step % 3 == 2 { 13 } else { ROWS };
+                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 5 };
+                posterior.infer(&model, &images[..rows * 300], stop);
+                posterior.infer_from_logits(&model, &logits[..rows * 140], stop);
+            });
+            assert_eq!(count, 0, "{count} allocations on {threads} threads, layers {sizes:?}");
         }
     }
 }

@@ -1,5 +1,15 @@
-//! Does a restricted Boltzmann machine compute, sample and learn what enumeration of all its states says?
+//! Do Boltzmann machines, restricted and deep, compute, sample and learn what enumeration of all states says?
 
+#[path = "boltzmann/deep_annealing.rs"]
+mod deep_annealing;
+#[path = "boltzmann/deep_learning.rs"]
+mod deep_learning;
+#[path = "boltzmann/deep_likelihood.rs"]
+mod deep_likelihood;
+#[path = "boltzmann/deep_sampling.rs"]
+mod deep_sampling;
+#[path = "boltzmann/deep_states.rs"]
+mod deep_states;
 #[path = "boltzmann/enumeration.rs"]
 mod enumeration;
 #[path = "boltzmann/learning.rs"]

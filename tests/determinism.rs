@@ -2,8 +2,11 @@
 
 #![cfg(feature = "cli")]
 
-use equilibria::boltzmann::learning::NegativePhase;
+use equilibria::boltzmann::Dbm;
+use equilibria::boltzmann::learning::deep::{DeepLearner, DeepLearnerState, Sparsity};
+use equilibria::boltzmann::learning::{NegativePhase, Rates};
 use equilibria::data::{Binarisation, Digits};
+use equilibria::rng::Stream;
 use equilibria::run::rbm::{Settings, Summary, resume, train};
 use equilibria::run::{Progress, ProgressKind, RunDirectory};
 use equilibria::{Error, Result};
@@ -110,6 +113,45 @@ fn whole(settings: &Settings) -> Trace {
     let path = folder.path().join("run");
     begin(&path, settings, &digits(), &|| false).unwrap();
     trace(&path)
+}
+
+/// A deep machine and its learner's state after some joint steps, the last of a short mini-batch.
+fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>) {
+    let (digits, stream) = (digits(), Stream::named(3, "chain"));
+    let images = digits.train.images();
+    let model = Dbm::new(&Binarisation::Threshold.mean(images), hidden, stream.substream(0)).unwrap();
+    let mut learner = DeepLearner::new(model, 60, 40, 2, stream.substream(1))
+        .with_sparsity(Sparsity { targets: vec![0.2; hidden.len()], cost: 0.1 })
+        .with_max_norm(0.3);
+    if is_centred {
+        learner = learner.centred();
+    }
+    for (step, (binarise, rows)) in
+        (2..).zip([(Binarisation::Threshold, 60), (Binarisation::Grey, 60), (Binarisation::Sampled, 23)])
+    {
+        let order: Vec<usize> = (0..rows).collect();
+        let stream = stream.substream(step);
+        binarise.fill(images, &order, stream.substream(0), learner.images_mut(rows)).unwrap();
+        let rates = Rates { learning_rate: 0.05, momentum: 0.5, weight_decay: 1e-3 };
+        assert!(learner.update(rates, stream.substream(1)));
+    }
+    (learner.model().clone(), learner.state())
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit_of_a_deep_machine() {
+    for hidden in [&[300, 130][..], &[130, 70, 90]] {
+        for is_centred in [false, true] {
+            let with = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| deep(hidden, is_centred))
+            };
+            let one = with(1);
+            for threads in [2, 3, 8] {
+                assert!(with(threads) == one, "{threads} threads, {hidden:?}, centred {is_centred}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -224,6 +224,101 @@ mod files {
     }
 }
 
+#[cfg(feature = "checkpoint")]
+mod deep_machines {
+    use equilibria::Tensor;
+    use equilibria::boltzmann::Dbm;
+    use equilibria::checkpoint::Archive;
+    use equilibria::rng::Stream;
+
+    use super::*;
+
+    fn machine() -> Dbm<f32> {
+        Dbm::new(&[0.5; 5], &[4, 3, 2], Stream::named(1, "init")).unwrap()
+    }
+
+    /// The machine's archive with the tensors and metadata that `change` leaves of each.
+    fn changed(
+        kind: &str,
+        change: impl Fn(&str, &[usize], &[f32]) -> Option<(Vec<usize>, Vec<f32>)>,
+    ) -> Archive {
+        let right = machine().to_archive().unwrap();
+        let mut archive = Archive::new();
+        archive.set_metadata("model", kind);
+        for name in right.names() {
+            let shape = right.shape(name).unwrap();
+            if let Some((shape, values)) = change(name, shape, right.tensor_f32(name, shape).unwrap()) {
+                archive.insert_f32(name, &shape, &values).unwrap();
+            }
+        }
+        Archive::from_bytes(&archive.to_bytes().unwrap(), "model.safetensors").unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let same = |_: &str, shape: &[usize], values: &[f32]| Some((shape.to_vec(), values.to_vec()));
+        assert_eq!(Dbm::from_archive(&changed("dbm", same)).unwrap(), machine());
+        let archive = machine().to_archive().unwrap();
+        assert_eq!(archive.metadata("sizes"), Some("5-4-3-2"));
+        assert_eq!(Dbm::from_archive(&archive).unwrap(), machine());
+    }
+
+    #[test]
+    fn archives_of_no_deep_machine_are_refused_with_what_is_wrong() {
+        let refuse = |archive: Archive, words: &str| {
+            assert_malformed(Dbm::from_archive(&archive), "model.safetensors", 8, words);
+        };
+        let same = |shape: &[usize], values: &[f32]| Some((shape.to_vec(), values.to_vec()));
+        refuse(changed("rbm", |_, shape, values| same(shape, values)), "a model of kind 'rbm'");
+        for name in ["weight_1", "weight_2", "bias_0", "bias_2", "bias_3"] {
+            let without = |here: &str, shape: &[usize], values: &[f32]| {
+                if here == name { None } else { same(shape, values) }
+            };
+            refuse(changed("dbm", without), name);
+        }
+        let first_only = |name: &str, shape: &[usize], values: &[f32]| {
+            if ["weight_1", "bias_0", "bias_1"].contains(&name) { same(shape, values) } else { None }
+        };
+        refuse(changed("dbm", first_only), "at least 2");
+        let with = |name: &'static str, shape: &'static [usize], value: f32| {
+            changed("dbm", move |here, its_shape, values| {
+                let len = shape.iter().product();
+                if here == name { Some((shape.to_vec(), vec![value; len])) } else { same(its_shape, values) }
+            })
+        };
+        refuse(with("weight_2", &[5, 3], 0.0), "'weight_2' has 5 units below, but layer 1 has 4");
+        refuse(with("weight_2", &[12], 0.0), "two axes");
+        refuse(with("bias_1", &[5], 0.0), "bias_1");
+        refuse(with("bias_3", &[2], f32::NAN), "bias_3");
+        refuse(with("weight_3", &[3, 2], f32::INFINITY), "weight_3");
+        refuse(with("weight_1", &[5, 0], 0.0), "layer 1");
+    }
+
+    #[test]
+    fn parameters_that_are_no_deep_machine_are_refused() {
+        let tensors = |shapes: &[&[usize]]| shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
+        let words = |weights: &[&[usize]], biases: &[&[usize]]| {
+            Dbm::<f64>::from_parameters(tensors(weights), tensors(biases)).unwrap_err().to_string()
+        };
+        let right: &[&[usize]] = &[&[5], &[4], &[3]];
+        assert!(Dbm::<f64>::from_parameters(tensors(&[&[5, 4], &[4, 3]]), tensors(right)).is_ok());
+        for (weights, biases, expected) in [
+            (&[&[5_usize, 4][..], &[3, 4]][..], right, "expected shape (4, 3), found (3, 4)"),
+            (&[&[5, 4], &[5, 3]], right, "expected shape (4, 3), found (5, 3)"),
+            (&[&[5, 4]], right, "1 matrices of weights and 3 biases"),
+            (&[&[5, 4]], &[&[5], &[4]], "1 hidden layers"),
+            (&[], &[], "0 hidden layers"),
+            (&[&[5, 0], &[0, 3]], &[&[5], &[0], &[3]], "an empty layer 1"),
+            (&[&[5, 4], &[4, 3]], &[&[5], &[4, 1], &[3]], "expected shape (4), found (4, 1)"),
+        ] {
+            let found = words(weights, biases);
+            assert!(found.contains(expected), "{found}");
+        }
+        assert!(Dbm::<f32>::new(&[0.5; 3], &[2], Stream::named(1, "init")).is_err());
+        assert!(Dbm::<f32>::new(&[], &[2, 2], Stream::named(1, "init")).is_err());
+    }
+}
+
 #[cfg(feature = "cli")]
 mod gzip {
     use std::fs;

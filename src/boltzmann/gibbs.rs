@@ -2,6 +2,7 @@
 
 use super::Rbm;
 use super::layer::{Layer, Logits};
+use super::link::{Link, Source};
 use super::packed::PackedRbm;
 use crate::parallel::within;
 use crate::rng::Stream;
@@ -14,6 +15,12 @@ use alloc::vec::Vec;
 pub(crate) struct Chains<T: Element> {
     pub visible: Layer<T>,
     pub hidden: Layer<T>,
+    /// From the visible units to the hidden ones' sums.
+    pub up: Link<T>,
+    /// The reverse.
+    pub down: Link<T>,
+    /// What the inputs from the visible to the hidden units are multiplied by, and those of the reverse.
+    pub factors: [T; 2],
     stream: Stream,
     /// Layers sampled since the stream was set.
     draws: u64,
@@ -24,6 +31,9 @@ impl<T: Element> Chains<T> {
         Self {
             visible: Layer::new(model.visible(), chains),
             hidden: Layer::new(model.hidden(), chains),
+            up: Link::new(model.visible(), chains),
+            down: Link::new(model.hidden(), chains),
+            factors: [T::ONE; 2],
             stream,
             draws: 0,
         }
@@ -39,6 +49,14 @@ impl<T: Element> Chains<T> {
     pub fn resize(&mut self, chains: usize) {
         self.visible.resize(chains);
         self.hidden.resize(chains);
+        self.up.resize(chains);
+        self.down.resize(chains);
+    }
+
+    /// Computes the sums anew when they are next needed: the weights have changed.
+    pub fn forget(&mut self) {
+        self.up.forget();
+        self.down.forget();
     }
 
     pub fn draw_from(&mut self, stream: Stream) {
@@ -53,16 +71,16 @@ impl<T: Element> Chains<T> {
 
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
-        let (to, from) = (&mut self.hidden, &mut self.visible);
-        let logits = Logits { scales: &[T::ONE], bias: &model.hidden_bias };
-        to.sample_from(from, model.to_hidden(), logits, stream);
+        let logits = Logits { scales: &[self.factors[0]], bias: &model.hidden_bias };
+        let source = Source { layer: &self.visible, link: &mut self.up, weights: model.to_hidden() };
+        self.hidden.sample_from([source], logits, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
-        let (to, from) = (&mut self.visible, &mut self.hidden);
-        let logits = Logits { scales: &[T::ONE], bias: &model.visible_bias };
-        to.sample_from(from, model.to_visible(), logits, stream);
+        let logits = Logits { scales: &[self.factors[1]], bias: &model.visible_bias };
+        let source = Source { layer: &self.hidden, link: &mut self.down, weights: model.to_visible() };
+        self.visible.sample_from([source], logits, stream);
     }
 }
 

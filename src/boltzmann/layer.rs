@@ -1,5 +1,6 @@
-//! The states of one layer in many chains, panel after panel, and how one layer is sampled from the other.
+//! The states of one layer in many chains, panel after panel, and how a layer is sampled from its neighbours.
 
+use super::link::{self, Source};
 use crate::aligned::Aligned;
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
@@ -7,95 +8,21 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use equilibria_kernels::binary::{
-    PANEL, SparseMut, SparseRows, add_fewer_rows, add_rows, list_changes, list_fewer, pack_states,
-    panel_units, panels, sample, unpack_states,
-};
-use equilibria_kernels::{Level, reduce};
+use equilibria_kernels::Level;
+use equilibria_kernels::binary::{PANEL, pack_states, panel_units, panels, sample, unpack_states};
 
 /// One layer of a block of chains.
-///
-/// The other layer's sums are corrected by the rows of the units that changed since they were last computed, and
-/// computed anew after [`CORRECTIONS`], so that rounding errors do not add up.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer<T: Element> {
     units: usize,
     rows: usize,
     /// (panels, rows)
     pub states: Vec<u64>,
-    /// The states that the other layer's sums are of.
-    counted: Vec<u64>,
-    /// Corrections since those sums were computed anew; `None` if they are not of this layer at all.
-    corrections: Option<u32>,
-    lists: Lists<T>,
-    /// Sums of the weights from the active units of the other layer (panels, rows, 64).
+    /// Sums of the weights from the active units of the neighbours (panels, rows, 64).
     pub sums: Aligned<T>,
     /// What the states were last sampled from (panels, rows, 64), if that is kept.
     pub probabilities: Aligned<T>,
     keeps_probabilities: bool,
-}
-
-/// What to add to the other layer's sums: a sparse matrix for every [`TOGETHER`] panels.
-#[derive(Debug, Clone)]
-struct Lists<T: Element> {
-    /// Entries that a block of panels has room for.
-    room: usize,
-    starts: Vec<u32>,
-    order: Vec<u32>,
-    offsets: Vec<u32>,
-    factors: Aligned<T>,
-    /// Which rows of a block list the units that are off (blocks, rows).
-    are_off: Vec<bool>,
-    /// Whether the lists are of changes.
-    of_changes: bool,
-}
-
-/// Panels whose tiles are added up together: 32 KiB of weights stay in L1 while all rows pass.
-const TOGETHER: usize = 2;
-
-/// Corrections of sums before they are computed anew: each adds half a unit in the last place or so.
-const CORRECTIONS: u32 = 16;
-
-impl<T: Element> Lists<T> {
-    fn new(units: usize, rows: usize) -> Self {
-        let (blocks, room) = (blocks(units), SparseMut::<T>::room(rows, TOGETHER * PANEL));
-        Self {
-            room,
-            starts: vec![0; blocks * (rows + 1)],
-            order: vec![0; blocks * rows],
-            offsets: vec![0; blocks * room],
-            factors: Aligned::zeros(blocks * room),
-            are_off: vec![false; blocks * rows],
-            of_changes: false,
-        }
-    }
-
-    /// The lists of a block of panels for `rows` rows.
-    fn block(&self, block: usize, rows: usize) -> SparseRows<'_, T> {
-        let factors = if self.of_changes { self.room } else { 0 };
-        SparseRows {
-            starts: &self.starts[block * (rows + 1)..][..rows + 1],
-            order: &self.order[block * rows..][..rows],
-            offsets: &self.offsets[block * self.room..][..self.room],
-            factors: &self.factors[block * self.room..][..factors],
-        }
-    }
-}
-
-/// Blocks of panels in a layer.
-fn blocks(units: usize) -> usize {
-    panels(units).div_ceil(TOGETHER)
-}
-
-/// The weights between the units of a layer and the panels of the other one.
-#[derive(Clone, Copy)]
-pub(crate) struct Weights<'a, T> {
-    /// Of all panels.
-    pub data: &'a [T],
-    /// From what leads to one panel to what leads to the next.
-    pub panel_stride: usize,
-    /// From one tile of 64 units to the next.
-    pub tile_stride: usize,
 }
 
 /// What a layer is sampled from: P(unit = 1) = sigmoid(scale sum + bias), with a scale and biases of its own for each of
@@ -128,9 +55,6 @@ impl<T: Element> Layer<T> {
             units,
             rows,
             states: vec![0; words],
-            counted: vec![0; words],
-            corrections: None,
-            lists: Lists::new(units, rows),
             sums: Aligned::zeros(words * PANEL),
             probabilities: Aligned::zeros(words * PANEL),
             keeps_probabilities: true,
@@ -156,12 +80,10 @@ impl<T: Element> Layer<T> {
         let words = panels(self.units) * rows;
         self.rows = rows;
         self.states.resize(words, 0);
-        self.counted.resize(words, 0);
         self.sums.set_len(words * PANEL);
         if self.keeps_probabilities {
             self.probabilities.set_len(words * PANEL);
         }
-        self.forget();
     }
 
     /// Sets the states (rows, units): units above 0 are on. Returns whether all were 0 or 1.
@@ -186,120 +108,54 @@ impl<T: Element> Layer<T> {
         unpack_rows(&self.probabilities, self.units, out);
     }
 
-    /// The other layer's sums are no longer of this layer: the weights or those sums have changed.
-    pub fn forget(&mut self) {
-        self.corrections = None;
-    }
-
-    /// Lists what the other layer's sums need, and takes it for done. Returns whether they are to start from 0.
-    fn list(&mut self, tile_stride: usize, in_parallel: bool) -> bool {
-        let corrections = self.corrections.filter(|&corrections| corrections < CORRECTIONS);
-        let (rows, room, states, counted) = (self.rows, self.lists.room, &self.states, &self.counted);
-        let tile_stride =
-            u32::try_from(tile_stride).expect("the tiles of a layer have less than 2^32 weights");
-        let pieces = (
-            (Chunks(&mut self.lists.starts, rows + 1), Chunks(&mut self.lists.order, rows)),
-            (
-                Chunks(&mut self.lists.are_off, rows),
-                (Chunks(&mut self.lists.offsets, room), Chunks(&mut self.lists.factors, room)),
-            ),
-        );
-        let (level, all_units) = (Level::detect(), self.units);
-        for_each_split(blocks(self.units), in_parallel, pieces, &|block,
-                                                                  (
-            (starts, order),
-            (are_off, (offsets, factors)),
-        )| {
-            let of_block =
-                |states: &[u64]| block * TOGETHER * rows..states.len().min((block + 1) * TOGETHER * rows);
-            let lists = SparseMut {
-                starts: &mut starts.0[..rows + 1],
-                order: &mut order.0[..rows],
-                offsets: offsets.0,
-                factors: factors.0,
-            };
-            let to = &states[of_block(states)];
-            let units = (all_units - block * TOGETHER * PANEL).min(TOGETHER * PANEL);
-            if corrections.is_some() {
-                let from = &counted[of_block(counted)];
-                list_changes(level, [from, to], rows, rows, tile_stride, lists);
-            } else {
-                // Row by row, so that a chain does not depend on the others.
-                let are_off = &mut are_off.0[..rows];
-                list_fewer(level, to, units, rows, tile_stride, lists, are_off);
-            }
-        });
-        self.lists.of_changes = corrections.is_some();
-        self.corrections = Some(corrections.map_or(0, |corrections| corrections + 1));
-        self.counted.copy_from_slice(&self.states);
-        corrections.is_none()
-    }
-
-    /// h ~ P(h | v) or the reverse: brings the sums up to date with the states of `other` and samples the states.
+    /// Brings the sums up to date with the states of `sources` and samples the states from them.
     ///
     /// **Randomness** Panel p draws from `stream.substream(p)`, row after row.
-    pub fn sample_from(
+    pub fn sample_from<const N: usize>(
         &mut self,
-        other: &mut Self,
-        weights: Weights<'_, T>,
+        sources: [Source<'_, T>; N],
         logits: Logits<'_, T>,
         stream: Stream,
     ) {
-        self.sample_from_and_see(other, weights, logits, stream, &mut [], &nothing);
+        self.sample_from_and_see(sources, logits, stream, &mut [], &nothing);
     }
 
     /// As [`Layer::sample_from`]; the thread that has sampled a panel then calls `see(panel, results)`, with an equal
     /// part of `results` for each panel.
-    pub fn sample_from_and_see(
+    pub fn sample_from_and_see<const N: usize>(
         &mut self,
-        other: &mut Self,
-        weights: Weights<'_, T>,
+        sources: [Source<'_, T>; N],
         logits: Logits<'_, T>,
         stream: Stream,
         results: &mut [T],
         see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
-        self.update_from(other, weights, Some((logits, stream)), results, see);
+        self.update_from(sources, Some((logits, stream)), results, see);
     }
 
     /// As [`Layer::sample_from_and_see`], but for the states, which stay.
-    pub fn sum_from(
+    pub fn sum_from<const N: usize>(
         &mut self,
-        other: &mut Self,
-        weights: Weights<'_, T>,
+        sources: [Source<'_, T>; N],
         results: &mut [T],
         see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
-        self.update_from(other, weights, None, results, see);
+        self.update_from(sources, None, results, see);
     }
 
     /// Brings the sums up to date and samples the states, if there is something to sample them from.
-    fn update_from(
+    fn update_from<const N: usize>(
         &mut self,
-        other: &mut Self,
-        weights: Weights<'_, T>,
+        mut sources: [Source<'_, T>; N],
         sampling: Option<(Logits<'_, T>, Stream)>,
         results: &mut [T],
         see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
     ) {
-        let in_parallel = self.rows * panels(self.units) * (panels(other.units) + SAMPLING) >= PARALLEL_FROM;
-        let from_zero = other.list(weights.tile_stride, in_parallel);
-        let other = &*other;
+        let tiles: usize = sources.iter().map(|source| source.link.panels()).sum();
+        let in_parallel = self.rows * panels(self.units) * (tiles + SAMPLING) >= PARALLEL_FROM;
+        let from_zero = link::list(&mut sources, in_parallel);
         let update = |panel: usize, columns: usize, sums: &mut [T]| {
-            for block in 0..blocks(other.units) {
-                let first = panel * weights.panel_stride + block * TOGETHER * weights.tile_stride;
-                let rows = sums.len() / PANEL;
-                let lists = other.lists.block(block, rows);
-                let are_off = &other.lists.are_off[block * rows..][..rows];
-                let (level, is_first) = (Level::detect(), from_zero && block == 0);
-                let tiles = &weights.data[first..];
-                if from_zero && are_off.contains(&true) {
-                    let all = sum_of_rows(tiles, weights.tile_stride, other.units - block * TOGETHER * PANEL);
-                    add_fewer_rows(level, (&all, are_off), tiles, lists, is_first, columns, sums);
-                } else {
-                    add_rows(level, tiles, lists, is_first, columns, sums);
-                }
-            }
+            link::add(&sources, panel, from_zero, columns, sums);
         };
         self.pass(in_parallel, &update, sampling, results, see);
     }
@@ -309,12 +165,10 @@ impl<T: Element> Layer<T> {
         self.pass(true, &|_, _, _| {}, Some((logits, stream)), &mut [], &nothing);
     }
 
-    /// Exchanges the states of two rows, and with them what the other layer's sums count from.
+    /// Exchanges the states of two rows; its links have to do so, too.
     pub fn swap_rows(&mut self, a: usize, b: usize) {
-        for panel in 0..panels(self.units) {
-            let places = [panel * self.rows + a, panel * self.rows + b];
-            self.states.swap(places[0], places[1]);
-            self.counted.swap(places[0], places[1]);
+        for states in self.states.chunks_exact_mut(self.rows) {
+            states.swap(a, b);
         }
     }
 
@@ -370,17 +224,6 @@ impl<T: Element> Layer<T> {
     }
 }
 
-/// The sum of the rows of the `units` units of a block of tiles.
-fn sum_of_rows<T: Element>(tiles: &[T], tile_stride: usize, units: usize) -> [T; PANEL] {
-    let mut all = [T::ZERO; PANEL];
-    for panel in 0..TOGETHER.min(panels(units)) {
-        let rows = panel_units(units, panel);
-        let tile = &tiles[panel * tile_stride..][..rows * PANEL];
-        reduce::add_column_sums(Level::detect(), T::ONE, tile, rows, PANEL, &mut all);
-    }
-    all
-}
-
 /// Tiles that take as long as sampling a panel's states.
 const SAMPLING: usize = 2;
 
@@ -393,6 +236,18 @@ pub(crate) fn unpack_rows<T: Element>(panelled: &[T], units: usize, out: &mut [T
     for (r, out) in out.chunks_exact_mut(units).enumerate() {
         for (panel, out) in out.chunks_mut(PANEL).enumerate() {
             out.copy_from_slice(&panelled[(panel * rows + r) * PANEL..][..out.len()]);
+        }
+    }
+}
+
+/// The reverse of [`unpack_rows`]: units beyond the last one become 0.
+pub(crate) fn pack_rows<T: Element>(rows_of_units: &[T], units: usize, panelled: &mut [T]) {
+    let rows = rows_of_units.len() / units;
+    for (r, row) in rows_of_units.chunks_exact(units).enumerate() {
+        for (panel, numbers) in row.chunks(PANEL).enumerate() {
+            let (used, rest) = panelled[(panel * rows + r) * PANEL..][..PANEL].split_at_mut(numbers.len());
+            used.copy_from_slice(numbers);
+            rest.fill(T::ZERO);
         }
     }
 }

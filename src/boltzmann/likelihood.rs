@@ -5,6 +5,7 @@
 //! pseudo-log-likelihood needs no ln Z, and is another quantity.
 
 pub mod annealed;
+pub mod deep;
 pub mod exact;
 mod log_sum;
 mod pseudo;

@@ -1,24 +1,83 @@
 //! A machine laid out for the binary kernels.
 
 use super::Rbm;
-use super::layer::Weights;
+use super::link::Weights;
 use crate::aligned::Aligned;
+use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_tile};
 
-/// The weights in tiles of 64 x 64, in both orientations, and the biases.
+/// A matrix of weights in tiles of 64 x 64, in both orientations.
 ///
-/// Tile (q, p) holds the weights between hidden panel q and visible panel p, units beyond the last one 0. All tiles of
-/// a hidden panel are contiguous, so that one thread can learn them.
+/// Tile (q, p) holds the weights between column panel q and row panel p, units beyond the last one 0. All tiles of a
+/// column panel are contiguous, so that one thread can learn them.
+#[derive(Debug, Clone)]
+pub(crate) struct Tiles<T: Element> {
+    pub rows: usize,
+    pub columns: usize,
+    /// Row i of tile (q, p) is that of row unit 64 p + i.
+    pub forward: Aligned<T>,
+    /// Row j of tile (q, p) is that of column unit 64 q + j.
+    pub backward: Aligned<T>,
+}
+
+impl<T: Element> Tiles<T> {
+    /// Zeros.
+    pub fn new(rows: usize, columns: usize) -> Self {
+        let len = panels(rows) * panels(columns) * TILE;
+        Self { rows, columns, forward: Aligned::zeros(len), backward: Aligned::zeros(len) }
+    }
+
+    /// Takes over `matrix` (rows, columns).
+    pub fn read(&mut self, matrix: &[T]) {
+        pack_tiles(matrix, self.columns, &mut self.forward);
+        for (from, to) in self.forward.chunks_exact(TILE).zip(self.backward.chunks_exact_mut(TILE)) {
+            transpose_tile(Level::detect(), from, to);
+        }
+    }
+
+    /// As [`Tiles::read`], of the transpose (columns, rows).
+    pub fn read_transposed(&mut self, matrix: &[T]) {
+        let row_panels = panels(self.rows);
+        for (j, row) in matrix.chunks_exact(self.rows).enumerate() {
+            for (p, row) in row.chunks(PANEL).enumerate() {
+                let place = (j / PANEL * row_panels + p) * TILE + j % PANEL * PANEL;
+                self.backward[place..place + row.len()].copy_from_slice(row);
+            }
+        }
+        for (from, to) in self.backward.chunks_exact(TILE).zip(self.forward.chunks_exact_mut(TILE)) {
+            transpose_tile(Level::detect(), from, to);
+        }
+    }
+
+    /// The weights (rows, columns).
+    pub fn write(&self, matrix: &mut [T]) {
+        let row_panels = panels(self.rows);
+        write_tiles(&self.forward, [1, row_panels], self.columns, matrix);
+    }
+
+    /// The transpose (columns, rows).
+    pub fn write_transposed(&self, matrix: &mut [T]) {
+        let row_panels = panels(self.rows);
+        write_tiles(&self.backward, [row_panels, 1], self.rows, matrix);
+    }
+
+    /// What leads from the row units to the column panels.
+    pub fn to_columns(&self) -> Weights<'_, T> {
+        Weights { data: &self.forward, panel_stride: panels(self.rows) * TILE, tile_stride: TILE }
+    }
+
+    /// What leads from the column units to the row panels.
+    pub fn to_rows(&self) -> Weights<'_, T> {
+        Weights { data: &self.backward, panel_stride: TILE, tile_stride: panels(self.rows) * TILE }
+    }
+}
+
+/// A machine: its rows are the visible units, its columns the hidden ones.
 #[derive(Debug, Clone)]
 pub(crate) struct PackedRbm<T: Element> {
-    visible: usize,
-    hidden: usize,
-    /// Row i of tile (q, p) is visible unit 64 p + i.
-    pub forward: Aligned<T>,
-    /// Row j of tile (q, p) is hidden unit 64 q + j.
-    pub backward: Aligned<T>,
+    pub weight: Tiles<T>,
     pub visible_bias: Aligned<T>,
     pub hidden_bias: Aligned<T>,
 }
@@ -26,12 +85,8 @@ pub(crate) struct PackedRbm<T: Element> {
 impl<T: Element> PackedRbm<T> {
     pub fn new(model: &Rbm<T>) -> Self {
         let (visible, hidden) = (model.visible(), model.hidden());
-        let tiles = panels(visible) * panels(hidden) * TILE;
         let mut packed = Self {
-            visible,
-            hidden,
-            forward: Aligned::zeros(tiles),
-            backward: Aligned::zeros(tiles),
+            weight: Tiles::new(visible, hidden),
             visible_bias: Aligned::zeros(visible),
             hidden_bias: Aligned::zeros(hidden),
         };
@@ -41,10 +96,7 @@ impl<T: Element> PackedRbm<T> {
 
     /// Takes over the parameters of `model`, which has the same sizes.
     pub fn read(&mut self, model: &Rbm<T>) {
-        pack_tiles(model.weight().data(), self.hidden, &mut self.forward);
-        for (from, to) in self.forward.chunks_exact(TILE).zip(self.backward.chunks_exact_mut(TILE)) {
-            transpose_tile(Level::detect(), from, to);
-        }
+        self.weight.read(model.weight().data());
         self.visible_bias.copy_from_slice(model.visible_bias().data());
         self.hidden_bias.copy_from_slice(model.hidden_bias().data());
     }
@@ -52,27 +104,27 @@ impl<T: Element> PackedRbm<T> {
     /// Gives the parameters to `model`, which has the same sizes.
     pub fn write(&self, model: &mut Rbm<T>) {
         let [weight, visible_bias, hidden_bias] = model.parameters_mut();
-        unpack_tiles(&self.forward, self.hidden, weight.data_mut());
+        unpack_tiles(&self.weight.forward, self.hidden(), weight.data_mut());
         visible_bias.data_mut().copy_from_slice(&self.visible_bias);
         hidden_bias.data_mut().copy_from_slice(&self.hidden_bias);
     }
 
     pub fn visible(&self) -> usize {
-        self.visible
+        self.weight.rows
     }
 
     pub fn hidden(&self) -> usize {
-        self.hidden
+        self.weight.columns
     }
 
     /// What leads from the visible units to the hidden panels.
     pub fn to_hidden(&self) -> Weights<'_, T> {
-        Weights { data: &self.forward, panel_stride: panels(self.visible) * TILE, tile_stride: TILE }
+        self.weight.to_columns()
     }
 
     /// What leads from the hidden units to the visible panels.
     pub fn to_visible(&self) -> Weights<'_, T> {
-        Weights { data: &self.backward, panel_stride: TILE, tile_stride: panels(self.visible) * TILE }
+        self.weight.to_rows()
     }
 }
 
@@ -86,7 +138,7 @@ fn places(i: usize, columns: usize, tiles: usize) -> impl Iterator<Item = [core:
     })
 }
 
-/// Tiles (hidden panels, visible panels) of a matrix (visible, hidden).
+/// Tiles (column panels, row panels) of a matrix.
 pub(crate) fn pack_tiles<T: Element>(matrix: &[T], columns: usize, tiles: &mut [T]) {
     for (i, row) in matrix.chunks_exact(columns).enumerate() {
         for [in_row, in_tiles] in places(i, columns, tiles.len()) {
@@ -103,3 +155,22 @@ pub(crate) fn unpack_tiles<T: Element>(tiles: &[T], columns: usize, matrix: &mut
         }
     }
 }
+
+/// A matrix with `columns` columns from tiles, of which the one of row panel p and column panel q is number
+/// `strides[0] p + strides[1] q`.
+fn write_tiles<T: Element>(tiles: &[T], strides: [usize; 2], columns: usize, matrix: &mut [T]) {
+    let row_panels = (matrix.len() / columns).div_ceil(PANEL);
+    let in_parallel = tiles.len() >= PARALLEL_FROM;
+    let panel = PANEL * columns;
+    for_each_split(row_panels, in_parallel, Chunks(matrix, panel), &|p, rows: Chunks<'_, T>| {
+        for (i, row) in rows.0.chunks_exact_mut(columns).enumerate() {
+            for (q, row) in row.chunks_mut(PANEL).enumerate() {
+                let place = (strides[0] * p + strides[1] * q) * TILE + i * PANEL;
+                row.copy_from_slice(&tiles[place..place + row.len()]);
+            }
+        }
+    });
+}
+
+/// Weights whose copying pays a second thread.
+const PARALLEL_FROM: usize = 100_000;

@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_micros(200);
 /// Looks for work without success before the operating system may give the core to another thread.
 const SPINS: u32 = 64;
 
-/// As [`within`](super::within), for many small parallel kernels.
-pub(crate) fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+/// Runs `work`, which is many small parallel kernels, on a thread of the current pool, whose other threads stay awake
+/// meanwhile: for loops over updates or steps. Its own cost is some ten microseconds and a few allocations.
+pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let watch = Arc::new(Watch::default());
         let here = rayon::current_thread_index();

@@ -138,7 +138,7 @@ fn deviations<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, log_partit
 }
 
 /// All within 4, and of about the spread that standard errors have.
-fn are_standard(deviations: &[f64]) -> bool {
+pub fn are_standard(deviations: &[f64]) -> bool {
     let count = deviations.len() as f64;
     let square = deviations.iter().map(|d| d * d).sum::<f64>() / count;
     let mean = deviations.iter().sum::<f64>() / count;
@@ -264,7 +264,7 @@ fn reverse_estimates_are_below_and_near_with_many_steps() {
 }
 
 /// The annealed model by enumeration: its distribution of v, for even steps.
-fn annealed_model(model: &Rbm<f64>, mean: &[f32], steps: usize) -> Vec<f64> {
+pub fn annealed_model(model: &Rbm<f64>, mean: &[f32], steps: usize) -> Vec<f64> {
     let base: Vec<f64> = mean.iter().map(|&p| (f64::from(p) / (1.0 - f64::from(p))).ln()).collect();
     let brute = Enumeration::of(model);
     let mut distribution = Vec::new();
@@ -325,7 +325,9 @@ fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
 
 /// Runs `work` with 1, 2 and 3 threads and asserts equal results.
 #[cfg(feature = "parallel")]
-fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(work: impl Fn() -> R + Sync + Send) {
+pub fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(
+    work: impl Fn() -> R + Sync + Send,
+) {
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&work);
     let one: R = with(1);
     for threads in [2, 3] {
@@ -389,7 +391,7 @@ fn progress_counts_every_step() {
     assert_eq!((forward, reverse), (300 * 11, 70 * 4 * 11));
 }
 
-type Progress<'a> = &'a mut (dyn FnMut(u64) -> Result<()> + Send);
+pub type Progress<'a> = &'a mut (dyn FnMut(u64) -> Result<()> + Send);
 
 #[test]
 fn an_error_of_progress_ends_an_estimate() {

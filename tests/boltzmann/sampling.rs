@@ -39,7 +39,7 @@ fn visits<T: Element>(model: &Rbm<T>, seed: u64) -> Vec<f64> {
 }
 
 /// Pearson's statistic in standard deviations from its mean, if `visits` come from `joint`.
-fn excess(visits: &[f64], joint: &[f64]) -> f64 {
+pub fn excess(visits: &[f64], joint: &[f64]) -> f64 {
     let total: f64 = visits.iter().sum();
     // Rare states count as one.
     let (mut statistic, mut cells, mut rare) = (0.0, 0.0, (0.0, 0.0));
@@ -159,7 +159,7 @@ fn probabilities_do_not_depend_on_the_other_chains() {
 
 /// Fails if two rows are equal.
 #[track_caller]
-fn assert_differ<T: Element>(states: &[T], width: usize) {
+pub fn assert_differ<T: Element>(states: &[T], width: usize) {
     let all = states.chunks(width);
     let count = all.len();
     let mut distinct: Vec<Vec<bool>> = all.map(|v| v.iter().map(|&v| v == T::ONE).collect()).collect();

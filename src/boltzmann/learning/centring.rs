@@ -27,7 +27,7 @@ use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, panels, subtract_outer_products, tile_products};
 
 /// How far the offsets move to the means of a mini-batch.
-const SLIDE: f64 = 0.01;
+pub(super) const SLIDE: f64 = 0.01;
 
 /// The offsets, and room for what a step of W does to the biases.
 #[derive(Debug, Clone)]
@@ -75,19 +75,20 @@ impl<T: Element> Centring<T> {
         }
     }
 
-    /// The steps of the biases of the plain machine, by the steps of those of the centred one.
-    pub fn uncentre(&self, visible: &mut [T], hidden: &mut [T]) {
+    /// The steps of the biases of the plain machine, by the steps of those of the centred one. `up` and `down` multiply the
+    /// hidden and the visible units' inputs, and so what a step of W does to their biases.
+    pub fn uncentre(&self, [up, down]: [T; 2], visible: &mut [T], hidden: &mut [T]) {
         for (products, hidden) in
             self.products.chunks_exact(self.products_of_panel()).zip(hidden.chunks_mut(PANEL))
         {
             let (of_visible, of_hidden) = products.split_at(self.visible.len());
-            visible.iter_mut().zip(of_visible).for_each(|(step, &product)| *step -= product);
-            hidden.iter_mut().zip(of_hidden).for_each(|(step, &product)| *step -= product);
+            visible.iter_mut().zip(of_visible).for_each(|(step, &product)| *step -= down * product);
+            hidden.iter_mut().zip(of_hidden).for_each(|(step, &product)| *step -= up * product);
         }
     }
 }
 
-/// Centring as the tile between visible panel p and a hidden panel sees it; (64) each.
+/// Centring as the weights between two layers see it, (panels, 64) each; or as one of their tiles does, (64) each.
 #[derive(Clone, Copy)]
 pub(super) struct TileOffsets<'a, T> {
     /// mu
@@ -100,7 +101,18 @@ pub(super) struct TileOffsets<'a, T> {
     pub hidden_gradient: &'a [T],
 }
 
-impl<T: Element> TileOffsets<'_, T> {
+impl<'a, T: Element> TileOffsets<'a, T> {
+    /// What the tile between visible panel p and hidden panel q sees of it.
+    pub fn of_tile(&self, p: usize, q: usize) -> Self {
+        let panel = |of_layer: &'a [T], panel: usize| &of_layer[panel * PANEL..][..PANEL];
+        Self {
+            visible: panel(self.visible, p),
+            hidden: panel(self.hidden, q),
+            visible_gradient: panel(self.visible_gradient, p),
+            hidden_gradient: panel(self.hidden_gradient, q),
+        }
+    }
+
     /// `velocity` <- `keep velocity - mu g_c' - g_b lambda'`.
     pub fn centre(&self, level: Level, keep: T, velocity: &mut [T]) {
         let products = [[self.visible, self.hidden_gradient], [self.visible_gradient, self.hidden]];

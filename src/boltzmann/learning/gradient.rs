@@ -148,7 +148,8 @@ impl<T: Element> Gradient<T> {
                 count_rows(level, of_positive, !0, &mut counts[0]);
                 count_rows(level, of_negative, !0, &mut counts[1]);
             }
-            let per_row = T::ONE / T::from_f64(positive.rows as f64);
+            // At least 1, where the positive phase is not of bits.
+            let per_row = T::ONE / T::from_f64(positive.rows.max(1) as f64);
             let counts = counts[0].iter().zip(&counts[1]);
             for ((gradient, mean), counts) in visible.0.iter_mut().zip(means.0).zip(counts) {
                 let [before, after] = [counts.0, counts.1].map(|&count| T::from_f64(f64::from(count)));

@@ -38,18 +38,17 @@ use super::NegativePhase;
 use super::centring::{Centring, TileOffsets};
 use super::gradient::{Gradient, PhaseStates};
 use super::tempering::{Swaps, Tempering};
+use super::weights::{WeightPlaces, WeightStep};
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::Logits;
 use crate::boltzmann::packed::{PackedRbm, pack_tiles, unpack_tiles};
-use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
-use equilibria_kernels::binary::{PANEL, Step, TILE, Tile, panel_units, panels, update_tile};
+use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, update};
 
 /// The numbers of one update.
@@ -140,7 +139,11 @@ impl<T: Element> Learner<T> {
         let tempering = (temperatures > 1).then(|| Tempering::new(&packed, temperatures, batch));
         Self {
             steps,
-            velocity: [Aligned::zeros(packed.forward.len()), Aligned::zeros(visible), Aligned::zeros(hidden)],
+            velocity: [
+                Aligned::zeros(packed.weight.forward.len()),
+                Aligned::zeros(visible),
+                Aligned::zeros(hidden),
+            ],
             has_velocity: false,
             images: vec![T::ZERO; batch * visible],
             are_states: false,
@@ -168,6 +171,23 @@ impl<T: Element> Learner<T> {
         let mut offsets = self.packed.visible_bias.to_vec();
         math::sigmoid_in_place(Level::detect(), &mut offsets);
         self.centring = Some(Centring::new(&offsets, self.packed.hidden()));
+        self
+    }
+
+    /// Multiplies the hidden units' inputs from the visible ones by `up`, and the visible units' inputs from the hidden ones
+    /// by `down`, from now on: for machines that are to become layers of a deep one
+    /// ([`pretraining`](super::deep::pretraining)).
+    ///
+    /// **Panics** if the chains are tempered.
+    #[must_use]
+    #[track_caller]
+    pub fn with_input_factors(mut self, [up, down]: [f64; 2]) -> Self {
+        assert!(self.tempering.is_none(), "tempered chains have input factors of their own");
+        let factors = [up, down].map(T::from_f64);
+        self.data.factors = factors;
+        if let Some(chains) = &mut self.chains {
+            chains.factors = factors;
+        }
         self
     }
 
@@ -224,22 +244,22 @@ impl<T: Element> Learner<T> {
         let (visible, rows) = (packed.visible(), data.visible.rows());
         let images = &images[..rows * visible];
         data.draw_from(stream);
-        data.visible.forget();
-        data.hidden.forget();
+        data.forget();
         let are_binary = self.are_states || data.visible.set(images);
         if are_binary {
             data.sample_hidden(packed);
         } else {
             let v = MatrixRef::new(images, rows, visible);
             for q in 0..panels(packed.hidden()) {
-                let tiles = &packed.forward[q * panels(visible) * TILE..];
+                let tiles = &packed.weight.forward[q * panels(visible) * TILE..];
                 let w = MatrixRef::with_strides(tiles, visible, PANEL, PANEL, 1);
                 let sums = &mut data.hidden.sums[q * rows * PANEL..][..rows * PANEL];
                 let sums = MatrixMut::new(sums, rows, PANEL);
                 workspace.gemm(T::ONE, v, w, T::ZERO, sums, Epilogue::NONE);
             }
             let stream = data.next_stream();
-            data.hidden.sample(Logits { scales: &[T::ONE], bias: &packed.hidden_bias }, stream);
+            let logits = Logits { scales: &[data.factors[0]], bias: &packed.hidden_bias };
+            data.hidden.sample(logits, stream);
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);
@@ -253,13 +273,12 @@ impl<T: Element> Learner<T> {
     fn negative_phase(&mut self, stream: Stream, are_binary: bool) {
         let Self { packed, data, chains, tempering, .. } = self;
         let chains = if let Some(chains) = chains {
-            chains.visible.forget();
-            chains.hidden.forget();
+            chains.forget();
             chains
         } else {
             if !are_binary {
                 // The hidden units' sums are of grey images.
-                data.visible.forget();
+                data.up.forget();
             }
             data
         };
@@ -343,79 +362,38 @@ impl<T: Element> Learner<T> {
         in_parallel: bool,
     ) -> bool {
         let level = Level::detect();
-        let temperatures = self.temperatures();
-        let Self { packed, velocity, data, chains, centring, values, tables, .. } = self;
-        let (visible, hidden) = (packed.visible(), packed.hidden());
+        let Self { packed, velocity, data, chains, centring, values, tables, gradient, .. } = self;
         let walkers = chains.as_ref().unwrap_or(data);
         // The first of the replicas are those of the machine itself.
         let stride = walkers.visible.rows();
-        let (rows, walker_rows) = (data.visible.rows(), stride / temperatures);
+        let [rows, walker_rows] = phases.map(|(rows, _)| rows);
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
-        let gradient = &self.gradient;
-        let finite = AtomicBool::new(true);
-        let values_len = (rows + walker_rows) * PANEL;
-        let chunk = panels(visible) * TILE;
         let (offsets, products) = match centring {
-            Some(centring) => {
-                let chunk = centring.products_of_panel();
-                (Some((&centring.visible, &centring.hidden)), Chunks(&mut centring.products, chunk))
+            Some(Centring { visible, hidden, products, .. }) => {
+                let (visible_gradient, hidden_gradient) = (&*gradient.visible, &*gradient.hidden);
+                let offsets = TileOffsets { visible, hidden, visible_gradient, hidden_gradient };
+                (Some(offsets), &mut **products)
             }
-            None => (None, Chunks(&mut [][..], 0)),
+            None => (None, &mut [][..]),
         };
-        let values = &mut values[..panels(hidden) * values_len];
-        let pieces = (
-            (Chunks(&mut velocity[0], chunk), products),
-            (
-                (Chunks(values, values_len), Chunks(tables, gradient.tables_len)),
-                (Chunks(&mut packed.forward, chunk), Chunks(&mut packed.backward, chunk)),
-            ),
-        );
-        let step_panel = |q: usize, pieces: Pieces<'_, T>| {
-            let ((velocity, products), ((values, tables), (forward, backward))) = pieces;
-            let (first, second) = values.0.split_at_mut(rows * PANEL);
+        let velocity = &mut velocity[0];
+        let places = WeightPlaces { tiles: &mut packed.weight, velocity, values, tables, products };
+        let step = WeightStep { gradient, phases, step, offsets, in_parallel };
+        step.run(places, &|q, values| {
+            let (first, second) = values.split_at_mut(rows * PANEL);
             first.copy_from_slice(&p0[q * rows * PANEL..][..rows * PANEL]);
             second.copy_from_slice(&pk[q * stride * PANEL..][..walker_rows * PANEL]);
             if differ {
                 elementwise::sub_in_place(level, first, second);
             }
-            let columns = panel_units(hidden, q);
-            gradient.tabulate(phases, values.0, columns, tables.0);
-            let (of_visible, of_hidden) = products.0.split_at_mut(products.0.len().saturating_sub(PANEL));
-            of_hidden.fill(T::ZERO);
-            let tiles = velocity
-                .0
-                .chunks_exact_mut(TILE)
-                .zip(forward.0.chunks_exact_mut(TILE).zip(backward.0.chunks_exact_mut(TILE)));
-            for (p, (velocity, (weight, transposed))) in tiles.enumerate() {
-                let sums = gradient.sums(p, values.0, tables.0);
-                let units = panel_units(visible, p);
-                let offsets = offsets.map(|(visible, hidden)| TileOffsets {
-                    visible: &visible[p * PANEL..][..PANEL],
-                    hidden: &hidden[q * PANEL..][..PANEL],
-                    visible_gradient: &gradient.visible[p * PANEL..][..PANEL],
-                    hidden_gradient: &gradient.hidden[q * PANEL..][..PANEL],
-                });
-                let mut step = step;
-                if let Some(offsets) = &offsets {
-                    offsets.centre(level, step.momentum, velocity);
-                    step.momentum = T::ONE;
-                }
-                let tile = Tile { weight, velocity, transposed };
-                if !update_tile(level, sums, step, units, columns, tile) {
-                    finite.store(false, Ordering::Relaxed);
-                }
-                if let Some(offsets) = &offsets {
-                    offsets.products(level, velocity, &mut of_visible[p * PANEL..][..PANEL], of_hidden);
-                }
-            }
-        };
-        for_each_split(panels(hidden), in_parallel, pieces, &step_panel);
-        finite.into_inner()
+        })
     }
 
     /// The biases, after the weights. Returns whether they are finite.
     fn step_biases(&mut self) -> bool {
-        let Self { packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, .. } = self;
+        let Self {
+            packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, data, ..
+        } = self;
         let (visible, hidden) = (packed.visible(), packed.hidden());
         // The gradient is spent: its place takes the steps of the plain biases.
         let visible_step = &mut gradient.visible[..visible];
@@ -423,7 +401,7 @@ impl<T: Element> Learner<T> {
         visible_step.copy_from_slice(visible_velocity);
         hidden_step.copy_from_slice(hidden_velocity);
         if let Some(centring) = centring {
-            centring.uncentre(visible_step, hidden_step);
+            centring.uncentre(data.factors, visible_step, hidden_step);
         }
         let steps = [(visible_step, &mut packed.visible_bias), (hidden_step, &mut packed.hidden_bias)];
         steps.into_iter().fold(true, |are_finite, (step, bias)| {
@@ -497,15 +475,11 @@ impl<T: Element> Learner<T> {
     }
 }
 
-/// Of a hidden panel: velocity and products of centring, values that the gradient adds up and their tables, W both ways.
-type Pieces<'a, T> = (Pair<'a, T>, (Pair<'a, T>, Pair<'a, T>));
-type Pair<'a, T> = (Chunks<'a, T>, Chunks<'a, T>);
-
 /// Tiles, times rows, from which a second thread pays.
-const PARALLEL_FROM: usize = 4000;
+pub(super) const PARALLEL_FROM: usize = 4000;
 
 /// Hidden states (chains, hidden), each 1 with probability a half.
-fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
+pub(super) fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
     let mut states = vec![T::ZERO; chains * hidden];
     for (chain, states) in states.chunks_exact_mut(hidden).enumerate() {
         let mut generator = stream.substream(chain as u64).bulk();
@@ -578,6 +552,43 @@ mod tests {
                 let found = new - old;
                 let what = (phase, steps, batch, images, are_binary, update);
                 assert!((found - right).abs() < 1e-13, "{what:?}, parameter {at}: {found}, not {right}");
+            }
+        }
+    }
+
+    /// The change of W by two updates of a machine with weights W times `scale`.
+    fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2]) -> Vec<f64> {
+        let mut model = Rbm::<f64>::new(&[0.3; VISIBLE], HIDDEN, Stream::named(1, "init")).unwrap();
+        model.parameters_mut()[0].data_mut().iter_mut().for_each(|w| *w *= 20.0 * scale);
+        let before = model.weight().clone();
+        let learner = Learner::new(model, phase, 2, 40, Stream::named(2, "chain"));
+        let mut learner = learner.with_input_factors(factors);
+        let mut v0 = noise(40 * VISIBLE, 3);
+        if are_binary {
+            v0.iter_mut().for_each(|v| *v = f64::from(u8::from(*v < 0.3)));
+        }
+        learner.images_mut(40).copy_from_slice(&v0);
+        let rates = Rates { learning_rate: 0.5, momentum: 0.0, weight_decay: 0.0 };
+        assert!(learner.update(rates, Stream::named(4, "chain")));
+        let after = learner.model().weight().data();
+        after.iter().zip(before.data()).map(|(after, before)| after - before).collect()
+    }
+
+    /// Twice the weights are the same as twice the inputs both ways, and half of each makes up for them.
+    #[test]
+    fn inputs_are_multiplied_by_their_factors() {
+        let far = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+        for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
+            for are_binary in [true, false] {
+                let change = |scale, factors| change(phase, are_binary, scale, factors);
+                let [up, down] = [change(1.0, [2.0, 1.0]), change(1.0, [1.0, 2.0])];
+                assert!(far(&up, &change(2.0, [1.0, 0.5])) < 1e-14, "{phase}, up");
+                assert!(far(&down, &change(2.0, [0.5, 1.0])) < 1e-14, "{phase}, down");
+                for (one, other) in
+                    [(&up, &down), (&up, &change(1.0, [1.0; 2])), (&down, &change(1.0, [1.0; 2]))]
+                {
+                    assert!(far(one, other) > 1e-3, "{phase}: {}", far(one, other));
+                }
             }
         }
     }

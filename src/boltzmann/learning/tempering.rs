@@ -22,6 +22,7 @@
 
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::{Logits, Sampled};
+use crate::boltzmann::link::Source;
 use crate::boltzmann::packed::PackedRbm;
 use crate::tensor::Element;
 use alloc::vec;
@@ -110,13 +111,14 @@ impl<T: Element> Tempering<T> {
         let level = Level::detect();
         let betas = &*self.inverse_temperatures;
         let stream = chains.next_stream();
-        let Chains { visible, hidden, .. } = chains;
+        let Chains { visible, hidden, down, .. } = chains;
         let bias_rise = &*self.bias_rise;
         let logits = Logits { scales: betas, bias: &self.visible_bias };
         let dot = |panel: Sampled<'_, T>, terms: &mut [T]| {
             dot_states(level, panel.states, &bias_rise[panel.units], terms);
         };
-        visible.sample_from_and_see(hidden, model.to_visible(), logits, stream, &mut self.bias_terms, &dot);
+        let source = Source { layer: hidden, link: down, weights: model.to_visible() };
+        visible.sample_from_and_see([source], logits, stream, &mut self.bias_terms, &dot);
 
         let mut random = chains.next_stream().generator();
         // The first pairs are (0, 1), (2, 3), ... or (1, 2), (3, 4), ...
@@ -132,8 +134,9 @@ impl<T: Element> Tempering<T> {
                 softplus_rises(level, range, sums, &bias[panel.units.clone()], &mut rises[rows]);
             }
         };
-        let Chains { visible, hidden, .. } = chains;
-        hidden.sum_from(visible, model.to_hidden(), &mut self.rises, &rise);
+        let Chains { visible, hidden, up, .. } = chains;
+        let source = Source { layer: visible, link: up, weights: model.to_hidden() };
+        hidden.sum_from([source], &mut self.rises, &rise);
         for colder in (first..first + 2 * pairs).step_by(2) {
             for row in colder * replicas..(colder + 1) * replicas {
                 let other = row + replicas;
@@ -154,6 +157,7 @@ impl<T: Element> Tempering<T> {
                 if random.random::<f64>() < libm::exp(rise(other) - rise(row)) {
                     swaps.accepted += 1;
                     visible.swap_rows(row, other);
+                    up.swap_rows(row, other);
                     hidden.swap_sums(row, other);
                 }
             }

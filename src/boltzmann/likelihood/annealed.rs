@@ -389,7 +389,7 @@ impl Reverse {
 }
 
 /// Mean and standard error of the mean.
-fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+pub(super) fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.clone().sum::<f64>() / count;
     if count < 2.0 {

@@ -3,6 +3,7 @@
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::Logits;
+use crate::boltzmann::link::Source;
 use crate::boltzmann::packed::PackedRbm;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -73,9 +74,9 @@ impl<'a, T: Element> Walkers<'a, T> {
         self.chains.draw_from(stream);
         for layer in [&mut self.chains.visible, &mut self.chains.hidden] {
             layer.states.fill(0);
-            // All batches compute their sums alike, whatever came before.
-            layer.forget();
         }
+        // All batches compute their sums alike, whatever came before.
+        self.chains.forget();
         self.bias_terms.resize(panels(self.model.visible()) * chains, T::ZERO);
         self.rises.resize(panels(self.model.hidden()) * chains, T::ZERO);
         self.log_weights.clear();
@@ -105,16 +106,12 @@ impl<'a, T: Element> Walkers<'a, T> {
         elementwise::axpy(level, beta, bias_rise, visible_bias);
         let logits = Logits { scales: &[beta], bias: visible_bias };
         let stream = chains.next_stream();
-        let Chains { visible, hidden, .. } = chains;
+        let Chains { visible, hidden, down, .. } = chains;
         let bias_rise = &*bias_rise;
-        visible.sample_from_and_see(
-            hidden,
-            model.to_visible(),
-            logits,
-            stream,
-            bias_terms,
-            &|panel, terms| dot_states(level, panel.states, &bias_rise[panel.units], terms),
-        );
+        let source = Source { layer: hidden, link: down, weights: model.to_visible() };
+        visible.sample_from_and_see([source], logits, stream, bias_terms, &|panel, terms| {
+            dot_states(level, panel.states, &bias_rise[panel.units], terms)
+        });
     }
 
     /// h ~ p_beta(h | v), and before that the weights' rise by v and its x, if there is one.
@@ -125,12 +122,13 @@ impl<'a, T: Element> Walkers<'a, T> {
         elementwise::scale_in_place(level, beta, hidden_bias);
         let logits = Logits { scales: &[beta], bias: hidden_bias };
         let stream = chains.next_stream();
-        let Chains { visible, hidden, .. } = chains;
-        let (weights, bias) = (model.to_hidden(), &*model.hidden_bias);
+        let Chains { visible, hidden, up, .. } = chains;
+        let bias = &*model.hidden_bias;
+        let source = Source { layer: visible, link: up, weights: model.to_hidden() };
         let Some(rise) = rise else {
-            return hidden.sample_from(visible, weights, logits, stream);
+            return hidden.sample_from([source], logits, stream);
         };
-        hidden.sample_from_and_see(visible, weights, logits, stream, rises, &|panel, rises| {
+        hidden.sample_from_and_see([source], logits, stream, rises, &|panel, rises| {
             softplus_rises(level, [rise.from, rise.to], panel.sums, &bias[panel.units], rises)
         });
         self.weigh(rise);

@@ -1,0 +1,347 @@
+//! Joint learning of all layers of a deep machine (Salakhutdinov & Hinton 2009).
+//!
+//! What rises is the variational lower bound of an image's log-likelihood. With mu_0 = v and the mean-field means mu_1 to
+//! mu_L of the hidden units, which are held fixed, its gradient is
+//!
+//! ```text
+//! by W_l:  mu_(l-1)' mu_l  -  E over the model [ h_(l-1)' h_l ]          by b_l:  mu_l - E[h_l]
+//!          positive phase     negative phase
+//! ```
+//!
+//! The expectation over the model is estimated from persistent chains, `sweeps` Gibbs sweeps further at each update. A
+//! sweep samples the even layers given the odd ones and then the odd ones given the even ones. So the last thing that is
+//! known of an odd layer is P(h_odd | its neighbours), which stands in for its state; every matrix has one even and one
+//! odd layer, and
+//!
+//! ```text
+//! E[h_even' h_odd]  =  E[h_even' P(h_odd | h_even)]
+//! ```
+//!
+//! has no error but less noise. Two layers of probabilities would be wrong: P(v | h1)' P(h1 | v) is not the mean of v' h1.
+//!
+//! One update, for a mini-batch of B images and C chains:
+//!
+//! ```text
+//! velocity <- momentum velocity + rate (mu_(l-1)' mu_l / B  -  h_(l-1)' h_l / C  -  decay W_l)
+//! W_l      <- W_l + velocity
+//! ```
+//!
+//! In the positive phase v W_1 is a sum of rows, as v is bits, and the same in all mean-field iterations; what is left of
+//! them are dense products, and so is mu_(l-1)' mu_l above the first layer. Everything else is a sum of rows
+//! ([`equilibria_kernels::binary`]).
+//!
+//! **Centred** (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016) the units enter the gradient less their offsets,
+//! as `centring.rs` derives it for two layers: each matrix has the offsets of its two layers, and the biases of a layer
+//! move by what the matrices below and above it do to them. A centred machine learns without pre-training.
+//!
+//! `tests/boltzmann/deep_learning.rs` compares the expected update with the gradient of the bound by enumeration.
+
+mod ascent;
+mod images;
+mod norm;
+pub mod pretraining;
+
+use super::gradient::Gradient;
+use super::learner::{Rates, coins};
+use crate::aligned::Aligned;
+use crate::boltzmann::dbm::chains::DeepChains;
+use crate::boltzmann::dbm::packed::PackedDbm;
+use crate::boltzmann::packed::{pack_tiles, unpack_tiles};
+use crate::boltzmann::{Convergence, Dbm, MeanField, Stop};
+use crate::rng::Stream;
+use crate::tensor::{Element, Tensor, Workspace};
+use alloc::vec;
+use alloc::vec::Vec;
+use ascent::{DeepCentring, LayerGradient, Velocity};
+use equilibria_kernels::binary::{PANEL, panels};
+use images::Images;
+
+/// Pulls the mean activation of each hidden unit over a mini-batch, a probability, to a target: the gradient by its bias
+/// loses `cost * (mean - target)`.
+///
+/// **Source** Lee, Ekanadham & Ng 2008, "Sparse deep belief net model for visual area V2", which also moves biases alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sparsity {
+    /// For each hidden layer, the lowest first.
+    pub targets: Vec<f64>,
+    /// Multiplied by the learning rate.
+    pub cost: f64,
+}
+
+/// Mean-field iterations of an update unless [`DeepLearner::with_stop`] says otherwise.
+const STOP: Stop = Stop { tolerance: 1e-3, most: 30 };
+
+/// A deep machine that learns: with its velocity, its chains, and the buffers of an update.
+#[derive(Debug, Clone)]
+pub struct DeepLearner<T: Element> {
+    sweeps: usize,
+    stop: Stop,
+    sparsity: Option<Sparsity>,
+    max_norm: Option<f64>,
+    /// The machine, for dense products.
+    model: Dbm<T>,
+    /// The machine, for sums of rows.
+    packed: PackedDbm<T>,
+    velocity: Velocity<T>,
+    /// Whether the last update had momentum; if not, the velocity counts as 0, whatever was left there.
+    has_velocity: bool,
+    images: Images<T>,
+    posterior: MeanField<T>,
+    convergence: Convergence,
+    chains: DeepChains<T>,
+    /// For every even layer which rows of the phases its units add up.
+    lists: Vec<Gradient<T>>,
+    /// By b_0 to b_L.
+    gradients: Vec<LayerGradient<T>>,
+    centring: Option<DeepCentring<T>>,
+    /// mu of each odd layer (panels, images, 64).
+    means: Vec<Aligned<T>>,
+    /// What the gradient by a matrix adds up, for each of its column panels.
+    values: Aligned<T>,
+    /// Partial sums of these, if they are few.
+    tables: Aligned<T>,
+    /// Squared norms of a layer's incoming weights (panels, 64).
+    norms: Vec<T>,
+    workspace: Workspace<T>,
+}
+
+/// What changes from update to update, in the shapes of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeepLearnerState<T: Element> {
+    /// Of W_1 to W_L; 0 after an update without momentum.
+    pub weight_velocity: Vec<Tensor<T>>,
+    /// Of b_0 to b_L.
+    pub bias_velocity: Vec<Tensor<T>>,
+    /// States (chains, units) of the odd layers h_1, h_3, ...: the even ones are sampled from them.
+    pub chains: Vec<Tensor<T>>,
+    /// Offsets of all layers in centred learning; plain learning has none.
+    pub offsets: Option<Vec<Tensor<T>>>,
+}
+
+impl<T: Element> DeepLearner<T> {
+    /// A learner for `model`, for mini-batches of up to `batch` images, with `chains` persistent chains that walk `sweeps`
+    /// Gibbs sweeps an update. They start with every unit of the odd layers at its toss of a coin.
+    ///
+    /// **Randomness** One uniform number a unit of each chain, those of h_1 from `stream.substream(0)`, of h_3 from
+    /// `stream.substream(1)` and so on, a substream of that for each chain.
+    /// **Panics** if `batch`, `chains` or `sweeps` is 0.
+    #[track_caller]
+    pub fn new(model: Dbm<T>, batch: usize, chains: usize, sweeps: usize, stream: Stream) -> Self {
+        assert!(
+            batch > 0 && chains > 0 && sweeps > 0,
+            "a mini-batch of {batch} images, {chains} chains and {sweeps} Gibbs sweeps"
+        );
+        let sizes: Vec<usize> = model.sizes().collect();
+        let packed = PackedDbm::new(&model);
+        let mut walkers = DeepChains::new(&sizes, chains, stream).without_even_probabilities();
+        for (place, (layer, &units)) in walkers.layers.iter_mut().zip(&sizes).skip(1).step_by(2).enumerate() {
+            layer.set(&coins(chains, units, stream.substream(place as u64)));
+        }
+        let rows = batch.max(chains);
+        let lists: Vec<Gradient<T>> =
+            sizes.iter().step_by(2).map(|&units| Gradient::new(units, 0, rows)).collect();
+        let odd = || sizes.iter().skip(1).step_by(2);
+        let odd_panels = odd().map(|&units| panels(units)).max().unwrap_or(0);
+        let largest = sizes.iter().map(|&units| panels(units)).max().unwrap_or(0);
+        Self {
+            sweeps,
+            stop: STOP,
+            sparsity: None,
+            max_norm: None,
+            velocity: Velocity::new(&packed),
+            has_velocity: false,
+            images: Images::new(&sizes, batch),
+            posterior: MeanField::new(&model, batch),
+            convergence: Convergence { iterations: 0, change: f64::INFINITY },
+            chains: walkers,
+            tables: Aligned::zeros(odd_panels * lists[0].tables_len),
+            lists,
+            gradients: sizes.iter().map(|&units| LayerGradient::new(units)).collect(),
+            centring: None,
+            means: odd().map(|&units| Aligned::zeros(panels(units) * batch * PANEL)).collect(),
+            values: Aligned::zeros(odd_panels * (batch + chains) * PANEL),
+            norms: vec![T::ZERO; largest * PANEL],
+            workspace: Workspace::new(),
+            model,
+            packed,
+        }
+    }
+
+    /// Ends mean-field iterations as `stop` says from now on.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Learns sparse codes from now on.
+    ///
+    /// **Panics** unless there is a target for each hidden layer.
+    #[must_use]
+    #[track_caller]
+    pub fn with_sparsity(mut self, sparsity: Sparsity) -> Self {
+        let layers = self.model.hidden_layers();
+        assert!(
+            sparsity.targets.len() == layers,
+            "{} targets for {layers} hidden layers",
+            sparsity.targets.len()
+        );
+        self.sparsity = Some(sparsity);
+        self
+    }
+
+    /// Scales the weights from below to a hidden unit down to a Euclidean norm of `most` where theirs is larger, from now
+    /// on. Biases stay, also in centred learning.
+    #[must_use]
+    pub fn with_max_norm(mut self, most: f64) -> Self {
+        self.max_norm = Some(most);
+        self
+    }
+
+    /// Learns in centred form from now on: each unit enters the gradient less an offset, which follows its mean over the
+    /// data. The visible offsets start at sigmoid(b_0), the hidden ones at a half.
+    ///
+    /// **Source** Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016, "How to center deep Boltzmann machines".
+    #[must_use]
+    pub fn centred(mut self) -> Self {
+        self.centring = Some(DeepCentring::new(&self.packed));
+        self
+    }
+
+    /// The machine.
+    pub fn model(&self) -> &Dbm<T> {
+        &self.model
+    }
+
+    /// The machine, at the end of learning.
+    pub fn into_model(self) -> Dbm<T> {
+        self.model
+    }
+
+    /// How the mean-field iterations of the last update ended.
+    pub fn convergence(&self) -> Convergence {
+        self.convergence
+    }
+
+    /// The place of the next mini-batch (images, visible), from 0 to 1, to fill before [`DeepLearner::update`].
+    ///
+    /// **Panics** if `images` is more than the `batch` of [`DeepLearner::new`].
+    #[track_caller]
+    pub fn images_mut(&mut self, images: usize) -> &mut [T] {
+        self.images.numbers_mut(images)
+    }
+
+    /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond the
+    /// last unit have to be 0.
+    ///
+    /// **Panics** if `images` is more than the `batch` of [`DeepLearner::new`].
+    ///
+    /// [`BinaryImages::gather`]: crate::data::BinaryImages::gather
+    #[track_caller]
+    pub fn states_mut(&mut self, images: usize) -> &mut [u64] {
+        self.images.states_mut(images)
+    }
+
+    /// Moves the machine by one update from the mini-batch in [`DeepLearner::images_mut`] or
+    /// [`DeepLearner::states_mut`]. Returns whether all parameters are still finite.
+    ///
+    /// **Randomness** The chains draw from `stream`, which is to be a new one for each update.
+    /// **Accuracy and cost** Two dense products a matrix above the first in each mean-field iteration, one for their
+    /// gradient; bit-identical for every number of threads. Allocates nothing in steady state.
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
+        let Self { images, packed, model, posterior, chains, workspace, .. } = self;
+        let are_binary = images.find_logits(packed, model, workspace);
+        self.convergence = posterior.infer_from_logits(model, images.logits(), self.stop);
+        chains.forget();
+        chains.draw_from(stream);
+        for _ in 0..self.sweeps {
+            chains.sample_even(packed);
+            chains.sample_odd(packed);
+        }
+        self.ascend(rates, are_binary)
+    }
+
+    /// What the last update changed, to save beside [`DeepLearner::model`].
+    pub fn state(&self) -> DeepLearnerState<T> {
+        let tensor = |units: usize, numbers: &[T]| {
+            let mut tensor = Tensor::zeros(&[units]);
+            tensor.data_mut().copy_from_slice(&numbers[..units]);
+            tensor
+        };
+        let mut weight_velocity: Vec<Tensor<T>> =
+            self.model.weights().iter().map(|weight| Tensor::zeros(weight.shape())).collect();
+        let mut bias_velocity: Vec<Tensor<T>> =
+            self.model.biases().iter().map(|bias| Tensor::zeros(bias.shape())).collect();
+        if self.has_velocity {
+            for (place, (tensor, velocity)) in
+                weight_velocity.iter_mut().zip(&self.velocity.weights).enumerate()
+            {
+                let tiles = &self.packed.weights[place];
+                let mut matrix = vec![T::ZERO; tensor.len()];
+                unpack_tiles(velocity, tiles.columns, &mut matrix);
+                oriented(place, [tiles.rows, tiles.columns], &matrix, tensor.data_mut());
+            }
+            for (tensor, velocity) in bias_velocity.iter_mut().zip(&self.velocity.biases) {
+                tensor.data_mut().copy_from_slice(velocity);
+            }
+        }
+        let odd = self.chains.layers.iter().zip(&self.packed.biases).skip(1).step_by(2);
+        let chains = odd.map(|(layer, bias)| {
+            let mut states = Tensor::zeros(&[layer.rows(), bias.len()]);
+            layer.unpack(states.data_mut());
+            states
+        });
+        let offsets = self.centring.as_ref().map(|centring| {
+            let layers = centring.offsets.iter().zip(&self.packed.biases);
+            layers.map(|(offsets, bias)| tensor(bias.len(), offsets)).collect()
+        });
+        DeepLearnerState { weight_velocity, bias_velocity, chains: chains.collect(), offsets }
+    }
+
+    /// Goes on from `model` and `state`, whose shapes are those of this learner.
+    ///
+    /// **Panics** if they are not.
+    #[track_caller]
+    pub fn restore(&mut self, model: &Dbm<T>, state: &DeepLearnerState<T>) {
+        assert!(model.sizes().eq(self.model.sizes()), "a machine of other sizes");
+        self.model = model.clone();
+        self.packed.read(model);
+        self.has_velocity = true;
+        for (place, (velocity, tensor)) in
+            self.velocity.weights.iter_mut().zip(&state.weight_velocity).enumerate()
+        {
+            let tiles = &self.packed.weights[place];
+            let mut matrix = vec![T::ZERO; tensor.len()];
+            // Transposing back starts from the other shape.
+            oriented(place, [tiles.columns, tiles.rows], tensor.data(), &mut matrix);
+            pack_tiles(&matrix, tiles.columns, velocity);
+        }
+        for (velocity, tensor) in self.velocity.biases.iter_mut().zip(&state.bias_velocity) {
+            velocity.copy_from_slice(tensor.data());
+        }
+        for (layer, states) in self.chains.layers.iter_mut().skip(1).step_by(2).zip(&state.chains) {
+            layer.set(states.data());
+        }
+        if let (Some(centring), Some(offsets)) = (&mut self.centring, &state.offsets) {
+            for (place, offsets) in centring.offsets.iter_mut().zip(offsets) {
+                place[..offsets.len()].copy_from_slice(offsets.data());
+            }
+        }
+    }
+}
+
+/// `to` <- `from` (rows, columns), transposed where the columns of the tiles of W number `place` are of the layer below.
+fn oriented<T: Element>(place: usize, [rows, columns]: [usize; 2], from: &[T], to: &mut [T]) {
+    if place.is_multiple_of(2) {
+        to.copy_from_slice(from);
+        return;
+    }
+    for (i, row) in from.chunks_exact(columns).enumerate() {
+        for (j, &x) in row.iter().enumerate() {
+            to[j * rows + i] = x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Greedy pre-training: restricted machines, one after the other, that together make a deep one (Salakhutdinov & Hinton
+//! 2009, section 3.3).
+//!
+//! Every hidden layer of a deep machine but the last has input from below and from above. A restricted machine that learns
+//! a layer alone knows one of them, so that its input is taken twice; it comes from both sides, as it were:
+//!
+//! ```text
+//! first machine    P(h_1 | v) = sigmoid(c + 2 v W_1)          P(v | h_1) = sigmoid(a + W_1 h_1)
+//! in between       P(h_l | h_(l-1)) = sigmoid(c + 2 h_(l-1) W_l),  and the reverse alike
+//! last machine     P(h_L | h_(L-1)) = sigmoid(c + h_(L-1) W_L)     P(h_(L-1) | h_L) = sigmoid(a + 2 W_L h_L)
+//! ```
+//!
+//! A machine in between can as well learn 2 W_l as a plain one, and its weights are halved afterwards. In the deep machine
+//! the input of a layer then is the mean of what the two machines that it belongs to would have: of c + 2 h_(l-1) W_l of the
+//! one and of a + 2 W_(l+1) h_(l+1) of the other. So its bias is the mean of c and a.
+
+use crate::boltzmann::{Dbm, Rbm};
+use crate::rng::Stream;
+use crate::tensor::{Element, Tensor, Workspace};
+use crate::{Error, Result};
+use alloc::format;
+use alloc::vec::Vec;
+use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, random};
+
+/// What machine `place` of `machines`, 0 being the lowest, multiplies its inputs by, bottom-up and top-down: for
+/// [`Learner::with_input_factors`](crate::boltzmann::learning::Learner::with_input_factors).
+///
+/// **Panics** unless `place` is below `machines`.
+#[track_caller]
+pub fn input_factors(place: usize, machines: usize) -> [f64; 2] {
+    assert!(place < machines, "machine {place} of {machines}");
+    match place {
+        _ if machines == 1 => [1.0; 2],
+        0 => [2.0, 1.0],
+        _ if place + 1 == machines => [1.0, 2.0],
+        _ => [1.0; 2],
+    }
+}
+
+/// Means of the hidden units of a machine with the bottom-up factor `up`: the data of the machine above it.
+///
+/// **Shapes** `visible` (rows, visible), `out` (rows, hidden).
+/// **Panics** if the lengths do not fit.
+#[track_caller]
+pub fn hidden_means<T: Element>(
+    model: &Rbm<T>,
+    up: f64,
+    visible: &[T],
+    out: &mut [T],
+    workspace: &mut Workspace<T>,
+) {
+    let rows = visible.len() / model.visible();
+    assert!(
+        visible.len() == rows * model.visible() && out.len() == rows * model.hidden(),
+        "{} units in rows of {} and {} in rows of {}",
+        visible.len(),
+        model.visible(),
+        out.len(),
+        model.hidden()
+    );
+    workspace.gemm(
+        T::from_f64(up),
+        MatrixRef::new(visible, rows, model.visible()),
+        model.weight().view(),
+        T::ZERO,
+        MatrixMut::new(out, rows, model.hidden()),
+        Epilogue { bias: Some(model.hidden_bias().data()), activation: Activation::Sigmoid },
+    );
+}
+
+/// States sampled from the means that [`hidden_means`] gives.
+///
+/// **Shapes** `means` and `out` (rows, hidden).
+/// **Randomness** One number a unit, row r from `stream.substream(r)`.
+/// **Panics** if the lengths differ or are not whole rows.
+#[track_caller]
+pub fn hidden_states<T: Element>(means: &[T], hidden: usize, stream: Stream, out: &mut [T]) {
+    assert!(
+        means.len() == out.len() && means.len().is_multiple_of(hidden),
+        "{} means and {} states in rows of {hidden}",
+        means.len(),
+        out.len()
+    );
+    for (row, (means, out)) in means.chunks_exact(hidden).zip(out.chunks_exact_mut(hidden)).enumerate() {
+        let mut generator = stream.substream(row as u64).bulk();
+        random::bernoulli_from_probabilities(Level::detect(), &mut generator, means, out);
+    }
+}
+
+/// The deep machine that restricted ones make, which have learned with their [`input_factors`], the lowest first: weights
+/// are theirs, halved of machines in between; the bias of a layer is the mean of those of its two machines.
+///
+/// **Errors** [`Error::InvalidArgument`] with fewer than 2 machines; [`Error::ShapeMismatch`] if a machine's hidden units
+/// are not as many as the visible units of the next.
+pub fn compose<T: Element>(machines: &[Rbm<T>]) -> Result<Dbm<T>> {
+    let [first, .., last] = machines else {
+        let problem = format!("{} restricted machines", machines.len());
+        return Err(Error::invalid(problem, "at least 2 are needed for a deep one"));
+    };
+    let (level, half) = (Level::detect(), T::from_f64(0.5));
+    let mut biases = Vec::from([first.visible_bias().clone()]);
+    for pair in machines.windows(2) {
+        let (mut bias, other) = (pair[0].hidden_bias().clone(), pair[1].visible_bias());
+        if bias.len() != other.len() {
+            return Err(Error::ShapeMismatch {
+                operation: "restricted machines of a deep one",
+                expected: bias.shape().to_vec(),
+                found: other.shape().to_vec(),
+            });
+        }
+        elementwise::add_in_place(level, bias.data_mut(), other.data());
+        elementwise::scale_in_place(level, half, bias.data_mut());
+        biases.push(bias);
+    }
+    biases.push(last.hidden_bias().clone());
+    let weight = |(place, machine): (usize, &Rbm<T>)| -> Tensor<T> {
+        let mut weight = machine.weight().clone();
+        if place > 0 && place + 1 < machines.len() {
+            elementwise::scale_in_place(level, half, weight.data_mut());
+        }
+        weight
+    };
+    Dbm::from_parameters(machines.iter().enumerate().map(weight).collect(), biases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn machine(visible: usize, hidden: usize, seed: u64) -> Rbm<f64> {
+        let tensor = |shape: &[usize], index| {
+            let mut tensor = Tensor::zeros(shape);
+            tensor.fill_normal(Stream::named(seed, "init").substream(index), 0.5);
+            tensor
+        };
+        Rbm::from_parameters(tensor(&[visible, hidden], 0), tensor(&[visible], 1), tensor(&[hidden], 2))
+            .unwrap()
+    }
+
+    /// x W or, with `down`, W x, times a factor, plus a bias.
+    fn logits(machine: &Rbm<f64>, down: bool, factor: f64, x: &[f64]) -> Vec<f64> {
+        let (weight, hidden) = (machine.weight().data(), machine.hidden());
+        let w = |from: usize, to: usize| {
+            if down { weight[to * hidden + from] } else { weight[from * hidden + to] }
+        };
+        let bias = if down { machine.visible_bias() } else { machine.hidden_bias() };
+        let sum = |to: usize| x.iter().enumerate().map(|(from, x)| x * w(from, to)).sum::<f64>();
+        bias.data().iter().enumerate().map(|(to, bias)| bias + factor * sum(to)).collect()
+    }
+
+    #[test]
+    fn layers_of_the_deep_machine_have_the_mean_of_both_machines_inputs() {
+        let sizes = [5, 4, 3, 6, 2];
+        for layers in 2..=4 {
+            let machines: Vec<_> = (0..layers).map(|l| machine(sizes[l], sizes[l + 1], l as u64)).collect();
+            let deep = compose(&machines).unwrap();
+            assert!(deep.sizes().eq(sizes[..=layers].iter().copied()));
+            let states: Vec<Vec<f64>> =
+                sizes.iter().map(|&size| (0..size).map(|i| (i % 2) as f64).collect()).collect();
+            for layer in 0..=layers {
+                let below = layer.checked_sub(1).map(|place| {
+                    logits(&machines[place], false, input_factors(place, layers)[0], &states[place])
+                });
+                let above = machines.get(layer).map(|machine| {
+                    logits(machine, true, input_factors(layer, layers)[1], &states[layer + 1])
+                });
+                let sides: Vec<_> = below.into_iter().chain(above).collect();
+                for unit in 0..sizes[layer] {
+                    // What the energy gains by the unit.
+                    let with = |on: f64| {
+                        let mut states = states.clone();
+                        states[layer][unit] = on;
+                        let layers: Vec<&[f64]> = states[..=layers].iter().map(Vec::as_slice).collect();
+                        deep.energy(&layers)
+                    };
+                    let found = with(0.0) - with(1.0);
+                    let right = sides.iter().map(|side| side[unit]).sum::<f64>() / sides.len() as f64;
+                    assert!((found - right).abs() < 1e-12, "layer {layer} of {layers}: {found}, not {right}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn machines_that_do_not_chain_are_refused() {
+        let words = |machines: &[Rbm<f64>]| compose(machines).unwrap_err().to_string();
+        assert!(words(&[machine(3, 2, 1)]).contains("at least 2"));
+        assert!(words(&[machine(3, 2, 1), machine(3, 2, 1)]).contains("restricted machines of a deep one"));
+    }
+
+    #[test]
+    fn the_next_machine_learns_from_means_or_states() {
+        const ROWS: usize = 2000;
+        let (model, mut workspace) = (machine(5, 3, 7), Workspace::new());
+        let image = [1.0, 0.0, 0.25, 1.0, 0.0];
+        let images: Vec<f64> = (0..ROWS * 5).map(|i| image[i % 5]).collect();
+        let mut means = vec![0.0; ROWS * 3];
+        hidden_means(&model, 2.0, &images, &mut means, &mut workspace);
+        let mut states = vec![0.0; ROWS * 3];
+        hidden_states(&means, 3, Stream::named(8, "data"), &mut states);
+        for (unit, logit) in logits(&model, false, 2.0, &image).into_iter().enumerate() {
+            let right = 1.0 / (1.0 + libm::exp(-logit));
+            assert!(means.iter().skip(unit).step_by(3).all(|mean| (mean - right).abs() < 1e-14));
+            let of_unit = || states.iter().skip(unit).step_by(3);
+            assert!(of_unit().all(|&x| x == 0.0 || x == 1.0));
+            let mean = of_unit().sum::<f64>() / ROWS as f64;
+            let error = libm::sqrt(right * (1.0 - right) / ROWS as f64);
+            assert!((mean - right).abs() < 5.0 * error, "unit {unit}: {mean}, not {right}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Do chains of a deep machine visit states as often as the model says?
+
+use crate::assert_near;
+use crate::deep_states::{DeepStates, deep_machine};
+use crate::sampling::{assert_differ, excess};
+use equilibria::Tensor;
+use equilibria::boltzmann::{Dbm, DbmChains};
+use equilibria::rng::Stream;
+use equilibria::tensor::Element;
+use equilibria_kernels::binary::pack_states;
+use equilibria_kernels::{Level, random};
+
+const CHAINS: usize = 1000;
+/// Samples of a chain.
+const SAMPLES: usize = 20;
+/// Sweeps before the first and between two samples.
+const SPACING: usize = 12;
+
+/// How often each joint state was visited.
+fn visits<T: Element>(model: &Dbm<T>, exact: &DeepStates, seed: u64) -> Vec<f64> {
+    let mut chains = DbmChains::new(model, CHAINS, Stream::named(seed, "chain"));
+    let mut visits = vec![0.0; exact.joint.len()];
+    chains.walk(40);
+    for _ in 0..SAMPLES {
+        chains.walk(SPACING);
+        let states: Vec<Vec<T>> = (0..exact.sizes.len()).map(|layer| chains.states(layer)).collect();
+        for chain in 0..CHAINS {
+            let of_chain = |(states, &size): (_, &usize)| {
+                let states: &Vec<T> = states;
+                states[chain * size..(chain + 1) * size].to_vec()
+            };
+            let layers: Vec<Vec<T>> = states.iter().zip(&exact.sizes).map(of_chain).collect();
+            let layers: Vec<&[T]> = layers.iter().map(Vec::as_slice).collect();
+            visits[exact.state_of(&layers)] += 1.0;
+        }
+    }
+    visits
+}
+
+#[test]
+fn frequencies_of_all_layers_agree_with_enumeration() {
+    for (seed, sizes) in (70..).zip([&[3, 3, 2][..], &[3, 2, 2, 2]]) {
+        let model = deep_machine::<f64>(sizes, 0.8, seed);
+        let exact = DeepStates::of(&model);
+        let cast = |tensors: &[Tensor<f64>]| tensors.iter().map(Tensor::cast::<f32>).collect();
+        let single = Dbm::from_parameters(cast(model.weights()), cast(model.biases())).unwrap();
+        for found in [visits(&model, &exact, seed), visits(&single, &exact, seed + 10)] {
+            let off = excess(&found, &exact.joint);
+            assert!(off < 5.0, "{sizes:?}: {off} standard deviations");
+            // A machine that is nearly the same would show.
+            let other = DeepStates::of(&deep_machine::<f64>(sizes, 0.7, seed));
+            let off = excess(&found, &other.joint);
+            assert!(off > 10.0, "{sizes:?}: {off} standard deviations from another machine");
+        }
+    }
+}
+
+/// sigmoid(b + below W + above W') of one row, by its definition.
+fn expected(model: &Dbm<f64>, layers: &[Vec<f64>], layer: usize, row: usize) -> Vec<f64> {
+    let sizes: Vec<usize> = model.sizes().collect();
+    let units = |layer: usize| &layers[layer][row * sizes[layer]..(row + 1) * sizes[layer]];
+    let logit = |j: usize| {
+        let mut sum = model.biases()[layer].data()[j];
+        if layer > 0 {
+            let weight = model.weights()[layer - 1].data();
+            let below = units(layer - 1).iter().enumerate();
+            sum += below.map(|(i, x)| x * weight[i * sizes[layer] + j]).sum::<f64>();
+        }
+        if layer + 1 < sizes.len() {
+            let weight = &model.weights()[layer].data()[j * sizes[layer + 1]..];
+            sum += units(layer + 1).iter().zip(weight).map(|(x, w)| x * w).sum::<f64>();
+        }
+        sum
+    };
+    (0..sizes[layer]).map(|j| 1.0 / (1.0 + (-logit(j)).exp())).collect()
+}
+
+/// Layers of several panels, through more sweeps than sums are corrected, with states set and clamped on the way.
+#[test]
+fn probabilities_given_both_neighbours_are_those_of_dense_products() {
+    const ROWS: usize = 40;
+    let sizes = [300, 70, 150, 65];
+    let model = deep_machine::<f64>(&sizes, 0.15, 80);
+    let mut chains = DbmChains::new(&model, ROWS, Stream::named(81, "chain"));
+    let mut noise = vec![0.0; ROWS * sizes[0]];
+    random::fill_uniform(Level::detect(), &mut Stream::named(82, "data").bulk(), &mut noise);
+    let set: Vec<f64> = noise.iter().map(|&x| f64::from(u8::from(x < 0.3))).collect();
+    let [mut known, mut values] = [(); 2].map(|()| vec![0; ROWS * sizes[0].div_ceil(64)]);
+    let is_known: Vec<f64> = noise.iter().map(|&x| f64::from(u8::from(x > 0.5))).collect();
+    pack_states(Level::detect(), &is_known, sizes[0], &mut known);
+    pack_states(Level::detect(), &set, sizes[0], &mut values);
+    let all = |chains: &DbmChains<f64>| (0..4).map(|layer| chains.states(layer)).collect::<Vec<_>>();
+    for sweep in 0..20 {
+        match sweep {
+            3 => chains.set_states(0, &set),
+            // So few units change that sums are corrected.
+            4..9 => chains.clamp_visible(&known, &values),
+            _ => {}
+        }
+        for parity in [1, 0] {
+            let before = all(&chains);
+            if parity == 1 {
+                chains.sample_odd()
+            } else {
+                chains.sample_even()
+            }
+            for layer in (parity..4).step_by(2) {
+                let found = chains.probabilities(layer);
+                for (row, found) in found.chunks(sizes[layer]).enumerate() {
+                    let right = expected(&model, &before, layer, row);
+                    assert_near(found, &right, 1e-12, &format!("sweep {sweep}, layer {layer}, row {row}"));
+                }
+            }
+        }
+    }
+    let states = chains.states(0);
+    chains.clamp_visible(&known, &values);
+    for (place, clamped) in chains.states(0).into_iter().enumerate() {
+        assert_eq!(clamped, if is_known[place] == 1.0 { set[place] } else { states[place] });
+    }
+}
+
+#[test]
+fn a_deep_chain_does_not_depend_on_the_number_of_chains_or_threads() {
+    let sizes = [200, 130, 70];
+    let model = deep_machine::<f32>(&sizes, 0.2, 83);
+    let walk = |chains: usize, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut walkers = DbmChains::new(&model, chains, Stream::named(84, "chain"));
+            assert_eq!((walkers.len(), walkers.is_empty()), (chains, false));
+            walkers.walk(20);
+            (0..3).map(|layer| [walkers.states(layer), walkers.probabilities(layer)]).collect::<Vec<_>>()
+        })
+    };
+    let all = walk(70, 1);
+    assert!(walk(70, 2) == all && walk(70, 3) == all, "on several threads");
+    for chains in [1, 2, 64] {
+        for (layer, (few, all)) in walk(chains, 2).iter().zip(&all).enumerate() {
+            assert!(few[0] == all[0][..chains * sizes[layer]], "layer {layer} of {chains} chains");
+        }
+    }
+    assert_differ(&all[0][0], sizes[0]);
+    let mut walkers = DbmChains::new(&model, 70, Stream::named(85, "chain"));
+    walkers.draw_from(Stream::named(84, "chain"));
+    walkers.walk(20);
+    assert!(walkers.states(2) == all[2][0], "after draw_from");
+}
