@@ -2,7 +2,8 @@
 //!
 //! ln P(v) = - F(v) - ln Z. The free energy F is cheap; ln Z, a sum over all states, is not. [`exact`] enumerates
 //! the smaller layer where that is possible; [`annealed`] estimates elsewhere, from both sides; the
-//! pseudo-log-likelihood needs no ln Z, and is another quantity.
+//! pseudo-log-likelihood needs no ln Z, and is another quantity. Of a deep machine F, too, is a sum over many states:
+//! [`deep`] bounds it, and has their ln Z.
 
 pub mod annealed;
 pub mod deep;

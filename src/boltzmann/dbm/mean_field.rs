@@ -16,8 +16,9 @@
 //!
 //! and as a function of that mean alone the bound is concave. Units of one layer do not meet in E, nor do those of layers
 //! that are not neighbours: so setting all odd layers to this at once is the exact maximum given the even ones, and the
-//! reverse. **Each half of an iteration raises the bound**, which setting all layers at once would not. (Salakhutdinov &
-//! Hinton 2009, section 3.1.) `tests/boltzmann/deep_likelihood.rs` checks both.
+//! reverse. **Each half of an iteration raises the bound**, which setting all layers at once need not. (Salakhutdinov &
+//! Hinton 2009, section 3.1.) `each_half_of_an_iteration_raises_the_bound` below and `tests/boltzmann/deep_likelihood.rs`
+//! check both.
 //!
 //! The start is a pass from the bottom to the top that doubles what comes from below, as what will come from above is
 //! not there yet (their section 3.2); the last layer has nothing above it.
@@ -281,7 +282,49 @@ fn largest_difference<T: Element>(x: &[T], y: &[T]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::largest_difference;
+    use super::{MeanField, largest_difference};
+    use crate::boltzmann::Dbm;
+    use crate::boltzmann::likelihood::deep::lower_bounds_at;
+    use crate::rng::Stream;
+    use crate::tensor::Tensor;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn each_half_of_an_iteration_raises_the_bound() {
+        let sizes = [5, 4, 6, 3, 4];
+        let tensor = |shape: &[usize], index| {
+            let mut tensor = Tensor::<f64>::zeros(shape);
+            tensor.fill_normal(Stream::named(1, "init").substream(index), 2.0);
+            tensor
+        };
+        let weights = (0..).zip(sizes.windows(2)).map(|(l, sizes)| tensor(sizes, l)).collect();
+        let biases: Vec<_> = (10..).zip(sizes).map(|(l, size)| tensor(&[size], l)).collect();
+        let images: Vec<f64> = (0..32 * 5).map(|i| f64::from(((i / 5) >> (i % 5)) & 1)).collect();
+        let mut logits = Vec::new();
+        let model = Dbm::from_parameters(weights, biases).unwrap();
+        for image in images.chunks(5) {
+            for (j, bias) in model.biases()[1].data().iter().enumerate() {
+                let weights = model.weights()[0].data().iter().skip(j).step_by(4);
+                logits.push(bias + image.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>());
+            }
+        }
+        let mut posterior = MeanField::new(&model, 32);
+        posterior.resize(&model, 32);
+        posterior.start(&model, &logits);
+        let mut last = lower_bounds_at(&model, &images, &posterior);
+        let first = last.clone();
+        for half in 0..20 {
+            for layer in [[1, 3], [2, 4]][half % 2] {
+                posterior.update(&model, &logits, layer, false);
+            }
+            let bounds = lower_bounds_at(&model, &images, &posterior);
+            for (bound, last) in bounds.iter().zip(&last) {
+                assert!(*bound > last - 1e-12, "{bound} after {last}, half {half}");
+            }
+            last = bounds;
+        }
+        assert!(last.iter().zip(&first).all(|(last, first)| *last > first + 1e-3));
+    }
 
     #[test]
     fn the_largest_difference_is_found_wherever_it_is() {
