@@ -1,7 +1,9 @@
 //! The command line: arguments, exit status, printing. One file per command.
 
 mod bench;
+mod dbm;
 mod info;
+mod machine;
 mod rbm;
 mod reproduce;
 mod usage;
@@ -27,6 +29,8 @@ enum Command {
     Bench(bench::Bench),
     #[command(subcommand)]
     Rbm(rbm::Command),
+    #[command(subcommand)]
+    Dbm(dbm::Command),
     Reproduce(reproduce::Reproduce),
     Info(info::Info),
 }
@@ -57,6 +61,7 @@ pub fn run() -> ExitCode {
     let result = start().and_then(|()| match arguments.command {
         Command::Bench(command) => command.run(),
         Command::Rbm(command) => command.run(),
+        Command::Dbm(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),
     });

@@ -63,7 +63,7 @@ pub enum Error {
         /// Mini-batch within the epoch, counted from 1.
         batch: usize,
         /// The parameter in which it showed.
-        parameter: &'static str,
+        parameter: String,
         /// The likely cause and what to do.
         cause: String,
     },

@@ -18,13 +18,19 @@
 //! handles Ctrl-C, `&|| false` or a flag of its own elsewhere.
 
 mod atomic;
+mod checks;
+pub mod dbm;
 mod directory;
 pub mod interrupt;
 mod metrics;
 mod progress;
 pub mod rbm;
+mod source;
+mod text;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Metrics, Row};
 pub use progress::{Progress, ProgressKind};
+pub(crate) use source::Source;
+use source::{CONFIGURATION, settings_of};

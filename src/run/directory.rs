@@ -189,6 +189,22 @@ impl RunDirectory {
     pub fn read_checkpoint(&self) -> Result<Archive> {
         read_archive(&self.path.join(CHECKPOINT))
     }
+
+    /// Refuses to go on with a run of another kind of model than `kind`, whose configuration would make no sense. A
+    /// checkpoint that does not say what it is of passes.
+    ///
+    /// **Errors** [`Error::InvalidArgument`]; as [`read_archive`].
+    pub fn check_kind(&self, kind: &str) -> Result<()> {
+        match self.read_checkpoint()?.metadata("model").filter(|&found| found != kind) {
+            Some(found) => {
+                let place = self.path.display();
+                let expected =
+                    format!("is a run of '{found}'; `equilibria {found} train --resume` continues it");
+                Err(Error::invalid(place, expected))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// The configuration in `path`, without its table of versions.

@@ -266,7 +266,7 @@ impl<'a> Run<'a> {
         let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
         let configuration = toml::to_string(&settings);
         archive.set_metadata(
-            CONFIGURATION,
+            super::CONFIGURATION,
             &configuration.map_err(|reason| Error::invalid("settings", reason))?,
         );
         directory.write_model(&archive)?;
@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
         Error::Diverged {
             epoch: self.epoch + 1,
             batch: self.batch + 1,
-            parameter: self.learner.model().first_not_finite().unwrap_or("weight"),
+            parameter: self.learner.model().first_not_finite().unwrap_or("weight").into(),
             cause: format!(
                 "the likely cause is the learning rate of {:?} (with momentum {:?}); try a tenth of it; the \
                  checkpoint after {} epochs is kept",
@@ -424,8 +424,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Metadata of a model that hold its settings.
-const CONFIGURATION: &str = "configuration";
 /// Tensors of a checkpoint that hold the offsets of centred learning.
 const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
 /// Tensors of a checkpoint that hold the last update.
@@ -445,14 +443,5 @@ pub fn load_model(path: &Path) -> Result<Rbm<f32>> {
 pub fn load_model_and_settings(path: &Path) -> Result<(Rbm<f32>, Option<Settings>)> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Rbm::from_archive(&archive)?;
-    if let Some(settings) = RunDirectory::config_of(path) {
-        return Ok((model, Some(settings?)));
-    }
-    let settings = archive.metadata(CONFIGURATION).map(|text| {
-        let malformed = |reason: &dyn std::fmt::Display| {
-            Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {reason}"))
-        };
-        toml::from_str(text).map_err(|reason| malformed(&reason.message()))
-    });
-    Ok((model, settings.transpose()?))
+    Ok((model, super::settings_of(path, &archive)?))
 }

@@ -63,8 +63,8 @@ impl Evaluate {
             }
         }
         interrupt::install(Work::Unsaved)?;
-        let (model, settings) = self.model.load()?;
-        let digits = self.source.load(&model, &settings)?;
+        let (model, settings) = super::load(self.model.start()?)?;
+        let digits = self.source.load(model.visible(), settings.source())?;
         let method = self.method(&model, &digits)?;
         // A folder that cannot be made shows before the work, not after.
         let path = self.summary_path();

@@ -39,7 +39,7 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let (model, _) = self.model.load()?;
+        let (model, _) = super::load(self.model.start()?)?;
         let size = side(&model)?;
         let (units, norms) = by_norm(&model, self.count);
         let picture = self.out.clone().unwrap_or_else(|| self.model.beside("filters.png"));

@@ -157,7 +157,7 @@ impl Mixing {
                 return Err(Error::invalid(path.display(), expected));
             }
         }
-        self.source.digits(first, first_settings)
+        self.source.digits(first.visible(), first_settings.source())
     }
 }
 

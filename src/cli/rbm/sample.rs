@@ -79,12 +79,12 @@ impl Sample {
         if !(1..=1000).contains(&self.chains) {
             return Err(Error::invalid(format!("--chains {}", self.chains), "1 to 1000 chains can be drawn"));
         }
-        let (model, settings) = self.model.load()?;
+        let (model, settings) = super::load(self.model.start()?)?;
         let (height, width) = side(&model)?;
         let seed = self.images.seed;
         let (images, labels) = match &start {
             Start::Test(indices) => {
-                let digits = self.images.digits(&model, &settings)?;
+                let digits = self.images.digits(model.visible(), settings.source())?;
                 let images = test_images(&digits, indices, settings.binarise, settings.seed)?;
                 let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
                 (images, indices.iter().map(label).collect::<Vec<_>>())

@@ -94,6 +94,7 @@ impl Train {
         let (directory, outcome) = match &self.resume {
             Some(path) => {
                 let directory = RunDirectory::open(path)?;
+                directory.check_kind("rbm")?;
                 let settings: Settings = directory.read_config()?;
                 let digits = settings.load()?;
                 settings.check_memory(digits.train.images().pixels_per_image())?;

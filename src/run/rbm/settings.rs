@@ -1,9 +1,10 @@
 //! The settings of a training run: `config.toml`.
 
+use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::{Error, Result};
+use crate::run::{Source, checks};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides the outcome of a run, but for the bytes of the data.
@@ -19,7 +20,7 @@ pub struct Settings {
     #[serde(default)]
     pub invert: bool,
     /// How grey values become states of the visible units.
-    #[serde(with = "text")]
+    #[serde(with = "crate::run::text")]
     pub binarise: Binarisation,
     /// Hidden units.
     pub hidden: usize,
@@ -28,15 +29,15 @@ pub struct Settings {
     /// Images in a mini-batch; with persistent chains, also their number.
     pub batch: usize,
     /// Multiplies the mean gradient of a mini-batch.
-    #[serde(with = "text")]
+    #[serde(with = "crate::run::text")]
     pub learning_rate: Schedule,
     /// Share of the last update that is kept, if that one had momentum, too.
-    #[serde(with = "text")]
+    #[serde(with = "crate::run::text")]
     pub momentum: Schedule,
     /// Pull of the weights to 0, multiplied by the learning rate.
     pub weight_decay: f64,
     /// Where the negative phase comes from.
-    #[serde(with = "text")]
+    #[serde(with = "crate::run::text")]
     pub method: NegativePhase,
     /// Gibbs steps an update.
     pub steps: usize,
@@ -73,18 +74,12 @@ impl Settings {
     ///
     /// **Errors** as [`Digits::load`].
     pub fn load(&self) -> Result<Digits> {
-        self.load_from(&self.data, self.images)
+        self.source().load()
     }
 
-    /// Images from another place as these settings would have them.
-    ///
-    /// **Errors** as [`Digits::load`].
-    pub fn load_from(&self, data: &str, images: Option<usize>) -> Result<Digits> {
-        let mut digits = Digits::load(data, images)?;
-        if self.invert {
-            digits.invert();
-        }
-        Ok(digits)
+    /// Where the images come from.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source { data: &self.data, images: self.images, invert: self.invert }
     }
 
     /// Checks the settings for a set of `images` training images.
@@ -97,45 +92,17 @@ impl Settings {
             ("--batch", self.batch, "a mini-batch needs at least 1 image"),
             ("--steps", self.steps, "the negative phase needs at least 1 Gibbs step"),
         ];
-        for (name, value, expected) in at_least_1 {
-            if value == 0 {
-                return Err(Error::invalid(format!("{name} 0"), expected));
-            }
-        }
-        let at_most = [
+        checks::at_least_1(&at_least_1)?;
+        checks::at_most(&[
             ("--hidden", self.hidden, 1 << 20, "hidden units fit"),
             ("--epochs", self.epochs, 1 << 30, "epochs can be counted"),
             ("--steps", self.steps, 1 << 30, "Gibbs steps can be counted"),
-        ];
-        for (name, value, most, expected) in at_most {
-            if value > most {
-                return Err(Error::invalid(format!("{name} {value}"), format!("at most {most} {expected}")));
-            }
-        }
-        if self.batch > images {
-            let expected = format!("a mini-batch can have at most all {images} training images");
-            return Err(Error::invalid(format!("--batch {}", self.batch), expected));
-        }
-        if self.seed > i64::MAX as u64 - 1 {
-            return Err(Error::invalid(
-                format!("--seed {}", self.seed),
-                "a seed is at most 9223372036854775806",
-            ));
-        }
-        if !self.learning_rate.all(|rate| rate >= 0.0) {
-            let argument = format!("--learning-rate {}", self.learning_rate);
-            return Err(Error::invalid(argument, "a learning rate is a number of at least 0"));
-        }
-        if !self.momentum.all(|momentum| (0.0..1.0).contains(&momentum)) {
-            return Err(Error::invalid(
-                format!("--momentum {}", self.momentum),
-                "momentum is at least 0 and below 1",
-            ));
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            let argument = format!("--weight-decay {}", self.weight_decay);
-            return Err(Error::invalid(argument, "weight decay is a number of at least 0"));
-        }
+        ])?;
+        checks::batch(self.batch, images)?;
+        checks::seed(self.seed)?;
+        checks::learning_rate(&self.learning_rate)?;
+        checks::momentum(&self.momentum)?;
+        checks::weight_decay(self.weight_decay)?;
         Ok(())
     }
 }
@@ -165,40 +132,10 @@ impl Settings {
         let numbers =
             COPIES * visible * hidden + (CHAIN * chains + BATCH) * batch * (visible + hidden) + monitors;
         let bytes = numbers * size_of::<f32>() as u128;
-        let given =
-            usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
-        if given {
-            return Ok(());
-        }
         let method = match self.method.temperatures() {
             1 => String::new(),
             _ => format!(" --method {}", self.method),
         };
-        Err(Error::invalid(
-            format!("--hidden {hidden} --batch {batch}{method}"),
-            format!(
-                "training needs about {} GB of memory, more than there is; take fewer of any",
-                bytes.div_ceil(1_000_000_000)
-            ),
-        ))
-    }
-}
-
-/// Values that are written as their text.
-mod text {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err = crate::Error>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        checks::memory(bytes, || format!("--hidden {hidden} --batch {batch}{method}"))
     }
 }

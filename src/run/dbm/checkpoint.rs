@@ -1,0 +1,126 @@
+//! What a run can go on from: between any two updates, in either stage.
+
+use super::Run;
+use super::stage::Stage;
+use crate::boltzmann::{Dbm, Rbm};
+use crate::checkpoint::Archive;
+use crate::run::RunDirectory;
+use crate::tensor::Tensor;
+use crate::{Error, Result};
+
+/// Parameters of a restricted machine, as tensors of a checkpoint name them.
+const PARAMETERS: [&str; 3] = ["weight", "visible_bias", "hidden_bias"];
+
+impl Run<'_> {
+    pub(super) fn write_checkpoint(&mut self, directory: &RunDirectory) -> Result<()> {
+        let mut archive = match &mut self.stage {
+            Stage::Joint(learner) => {
+                let mut archive = learner.model().to_archive()?;
+                let state = learner.state();
+                insert(&mut archive, "weight_velocity", &state.weight_velocity)?;
+                insert(&mut archive, "bias_velocity", &state.bias_velocity)?;
+                insert(&mut archive, "chains", &state.chains)?;
+                insert(&mut archive, "offsets", state.offsets.as_deref().unwrap_or_default())?;
+                archive
+            }
+            Stage::Alone(learner) => {
+                let mut archive = Archive::new();
+                archive.set_metadata("model", "dbm");
+                for (place, machine) in self.below.machines.iter().enumerate() {
+                    insert_machine(&mut archive, place, machine)?;
+                }
+                insert_machine(&mut archive, self.below.machines.len(), learner.model())?;
+                let state = learner.state();
+                insert(&mut archive, "velocity", &state.velocity)?;
+                insert(&mut archive, "offsets", state.offsets.as_ref().map_or(&[], |offsets| &offsets[..]))?;
+                archive
+            }
+        };
+        archive.set_metadata("epoch", &self.epoch.to_string());
+        archive.set_metadata("batch", &self.batch.to_string());
+        archive.set_metadata("seconds", &self.seconds.to_string());
+        directory.write_checkpoint(&archive)
+    }
+
+    pub(super) fn restore(&mut self, archive: &Archive) -> Result<()> {
+        let malformed = |key: &str| {
+            let problem =
+                format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
+            Error::malformed(archive.place(), 8, problem)
+        };
+        let number = |key: &str, most: usize| {
+            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
+            value.ok_or_else(|| malformed(key))
+        };
+        self.epoch = number("epoch", self.settings.all_epochs())?;
+        self.batch = number("batch", self.order.len().div_ceil(self.settings.batch))?;
+        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| malformed("seconds"))?;
+        let Some(place) = self.settings.machine(self.epoch) else {
+            let model = Dbm::from_archive(archive)?;
+            if !model.sizes().eq(self.sizes.iter().copied()) {
+                return Err(malformed("weight"));
+            }
+            self.stage = Stage::joint(self.settings, model.clone());
+            let Stage::Joint(learner) = &mut self.stage else { unreachable!("it is joint") };
+            let mut state = learner.state();
+            restore(archive, "weight_velocity", &mut state.weight_velocity)?;
+            restore(archive, "bias_velocity", &mut state.bias_velocity)?;
+            restore(archive, "chains", &mut state.chains)?;
+            restore(archive, "offsets", state.offsets.as_deref_mut().unwrap_or_default())?;
+            learner.restore(&model, &state);
+            return Ok(());
+        };
+        let machine = |place: usize| machine_of(archive, place, [self.sizes[place], self.sizes[place + 1]]);
+        self.below.machines = (0..place).map(machine).collect::<Result<_>>()?;
+        let model = machine(place)?;
+        self.stage = Stage::alone(self.settings, place, model.clone());
+        let Stage::Alone(learner) = &mut self.stage else { unreachable!("it is alone") };
+        let mut state = learner.state();
+        restore(archive, "velocity", &mut state.velocity)?;
+        restore(archive, "offsets", state.offsets.as_mut().map_or(&mut [], |offsets| &mut offsets[..]))?;
+        learner.restore(&model, &state);
+        Ok(())
+    }
+}
+
+/// `machine_1_weight` and so on.
+fn parameter(place: usize, name: &str) -> String {
+    format!("machine_{}_{name}", place + 1)
+}
+
+fn insert_machine(archive: &mut Archive, place: usize, machine: &Rbm<f32>) -> Result<()> {
+    let tensors = [machine.weight(), machine.visible_bias(), machine.hidden_bias()];
+    for (name, tensor) in PARAMETERS.into_iter().zip(tensors) {
+        archive.insert_f32(&parameter(place, name), tensor.shape(), tensor.data())?;
+    }
+    Ok(())
+}
+
+fn machine_of(archive: &Archive, place: usize, [visible, hidden]: [usize; 2]) -> Result<Rbm<f32>> {
+    let tensor = |name: &str, shape: &[usize]| {
+        Tensor::from_vec(shape, archive.tensor_f32(&parameter(place, name), shape)?.to_vec())
+    };
+    let [weight, visible_bias, hidden_bias] = PARAMETERS;
+    Rbm::from_parameters(
+        tensor(weight, &[visible, hidden])?,
+        tensor(visible_bias, &[visible])?,
+        tensor(hidden_bias, &[hidden])?,
+    )
+    .map_err(|error| Error::malformed(archive.place(), 8, error))
+}
+
+/// Tensors `name_0`, `name_1` and so on.
+fn insert(archive: &mut Archive, name: &str, tensors: &[Tensor<f32>]) -> Result<()> {
+    for (place, tensor) in tensors.iter().enumerate() {
+        archive.insert_f32(&format!("{name}_{place}"), tensor.shape(), tensor.data())?;
+    }
+    Ok(())
+}
+
+fn restore(archive: &Archive, name: &str, tensors: &mut [Tensor<f32>]) -> Result<()> {
+    for (place, tensor) in tensors.iter_mut().enumerate() {
+        let values = archive.tensor_f32(&format!("{name}_{place}"), tensor.shape())?;
+        tensor.data_mut().copy_from_slice(values);
+    }
+    Ok(())
+}

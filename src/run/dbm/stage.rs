@@ -1,0 +1,245 @@
+//! What learns in an epoch: a restricted machine of the pre-training, or all layers.
+
+use super::{MONITORED, Settings};
+use crate::Result;
+use crate::boltzmann::learning::deep::{DeepLearner, pretraining};
+use crate::boltzmann::learning::{Learner, NegativePhase, Rates};
+use crate::boltzmann::likelihood::deep::lower_bounds_at;
+use crate::boltzmann::{Dbm, MeanField, Rbm};
+use crate::rng::Stream;
+use crate::tensor::{Tensor, Workspace};
+use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef};
+
+/// One is there at a time, and it lives as long as the run.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Stage {
+    /// A restricted machine.
+    Alone(Learner<f32>),
+    /// The deep machine.
+    Joint(DeepLearner<f32>),
+}
+
+/// Restricted machines that have learned, the lowest first, and what they make of images.
+pub(super) struct Below {
+    pub machines: Vec<Rbm<f32>>,
+    /// Machines there will be.
+    layers: usize,
+    workspace: Workspace<f32>,
+    /// Numbers of one layer, and of the next.
+    rows: [Vec<f32>; 2],
+    means: Vec<f32>,
+}
+
+/// Monitors after an epoch.
+pub(super) struct Monitors {
+    pub reconstruction_error: f64,
+    /// NaN in pre-training.
+    pub bound_gap: f64,
+    /// 0 in pre-training.
+    pub iterations: usize,
+    /// 0 in pre-training.
+    pub change: f64,
+}
+
+impl Stage {
+    /// The machine that learns after `below`, from the start. `mean` is that of the images, `images` (rows, visible) some
+    /// of them.
+    pub fn begin(settings: &Settings, below: &mut Below, mean: &[f32], images: &[f32]) -> Result<Self> {
+        let (place, layers) = (below.machines.len(), settings.hidden.0.len());
+        let seed = settings.seed;
+        if settings.pretraining_epochs == 0 || place == layers {
+            let model = match place {
+                0 => Dbm::new(mean, &settings.hidden.0, Stream::named(seed, "init"))?,
+                _ => pretraining::compose(&below.machines)?,
+            };
+            return Ok(Self::joint(settings, model));
+        }
+        let stream = Stream::named(seed, "init").substream(place as u64);
+        let model = match place {
+            0 => Rbm::new(mean, settings.hidden.0[0], stream)?,
+            _ => {
+                let visible = settings.hidden.0[place - 1];
+                Rbm::new(&column_means(below.means_of(images), visible), settings.hidden.0[place], stream)?
+            }
+        };
+        Ok(Self::alone(settings, place, model))
+    }
+
+    /// A restricted machine that learns by contrastive divergence: with its inputs multiplied, it has no chains of its own
+    /// to keep.
+    pub fn alone(settings: &Settings, place: usize, model: Rbm<f32>) -> Self {
+        let stream = Stream::named(settings.seed, "chain");
+        let learner = Learner::new(model, NegativePhase::Contrastive, 1, settings.batch, stream);
+        let factors = pretraining::input_factors(place, settings.hidden.0.len());
+        let learner = learner.with_input_factors(factors);
+        Self::Alone(if settings.centred { learner.centred() } else { learner })
+    }
+
+    pub fn joint(settings: &Settings, model: Dbm<f32>) -> Self {
+        let stream = Stream::named(settings.seed, "chain");
+        let mut learner = DeepLearner::new(model, settings.batch, settings.chains, settings.sweeps, stream)
+            .with_stop(settings.stop());
+        if let Some(sparsity) = settings.sparse() {
+            learner = learner.with_sparsity(sparsity);
+        }
+        if let Some(most) = settings.max_norm {
+            learner = learner.with_max_norm(most);
+        }
+        Self::Joint(if settings.centred { learner.centred() } else { learner })
+    }
+
+    pub fn images_mut(&mut self, rows: usize) -> &mut [f32] {
+        match self {
+            Self::Alone(learner) => learner.images_mut(rows),
+            Self::Joint(learner) => learner.images_mut(rows),
+        }
+    }
+
+    pub fn states_mut(&mut self, rows: usize) -> &mut [u64] {
+        match self {
+            Self::Alone(learner) => learner.states_mut(rows),
+            Self::Joint(learner) => learner.states_mut(rows),
+        }
+    }
+
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
+        match self {
+            Self::Alone(learner) => learner.update(rates, stream),
+            Self::Joint(learner) => learner.update(rates, stream),
+        }
+    }
+
+    pub fn first_not_finite(&mut self) -> String {
+        let name = match self {
+            Self::Alone(learner) => learner.model().first_not_finite().map(Into::into),
+            Self::Joint(learner) => learner.model().first_not_finite(),
+        };
+        name.unwrap_or_else(|| "weight".into())
+    }
+
+    /// What the machine makes of training and test images.
+    pub fn monitors(&mut self, settings: &Settings, below: &mut Below, images: [&[f32]; 2]) -> Monitors {
+        match self {
+            Self::Alone(learner) => {
+                let [up, down] = below.factors(below.machines.len());
+                let model = learner.model();
+                let data = below.means_of(images[0]).to_vec();
+                let mut hidden = vec![0.0; data.len() / model.visible() * model.hidden()];
+                pretraining::hidden_means(model, up, &data, &mut hidden, &mut below.workspace);
+                let (weight, bias) = (model.weight(), model.visible_bias());
+                Monitors {
+                    reconstruction_error: reconstruction_error(weight, bias, down, &hidden, &data),
+                    bound_gap: f64::NAN,
+                    iterations: 0,
+                    change: 0.0,
+                }
+            }
+            Self::Joint(learner) => {
+                let model = learner.model();
+                let rows = images.map(|images| images.len() / model.visible());
+                let mut posterior = MeanField::new(model, rows[0].max(rows[1]));
+                let mut mean = |images: &[f32]| {
+                    let convergence = posterior.infer(model, images, settings.stop());
+                    let bounds = lower_bounds_at(model, images, &posterior);
+                    let error = reconstruction_error(
+                        &model.weights()[0],
+                        &model.biases()[0],
+                        1.0,
+                        posterior.means(1),
+                        images,
+                    );
+                    (bounds.iter().sum::<f64>() / bounds.len() as f64, error, convergence)
+                };
+                let (train, reconstruction_error, _) = mean(images[0]);
+                let (test, _, convergence) = mean(images[1]);
+                let bound_gap = train - test;
+                let (iterations, change) = (convergence.iterations, f64::from(convergence.change as f32));
+                Monitors { reconstruction_error, bound_gap, iterations, change }
+            }
+        }
+    }
+}
+
+impl Below {
+    pub fn new(settings: &Settings) -> Self {
+        let layers = settings.hidden.0.len();
+        let rows = [Vec::new(), Vec::new()];
+        Self { machines: Vec::new(), layers, workspace: Workspace::new(), rows, means: Vec::new() }
+    }
+
+    fn factors(&self, place: usize) -> [f64; 2] {
+        pretraining::input_factors(place, self.layers)
+    }
+
+    /// States of the highest layer so far, each layer sampled from its means given the states below.
+    ///
+    /// **Randomness** Layer l from `stream.substream(l)`.
+    pub fn states_of(&mut self, images: &[f32], stream: Stream) -> &[f32] {
+        self.climb(images, Some(stream))
+    }
+
+    /// Means of the highest layer so far, each layer's given the means below.
+    fn means_of(&mut self, images: &[f32]) -> &[f32] {
+        self.climb(images, None)
+    }
+
+    fn climb(&mut self, images: &[f32], stream: Option<Stream>) -> &[f32] {
+        self.rows[0].clear();
+        self.rows[0].extend_from_slice(images);
+        for place in 0..self.machines.len() {
+            let up = self.factors(place)[0];
+            let model = &self.machines[place];
+            let [from, to] = &mut self.rows;
+            let len = from.len() / model.visible() * model.hidden();
+            to.resize(len, 0.0);
+            match stream {
+                None => pretraining::hidden_means(model, up, from, to, &mut self.workspace),
+                Some(stream) => {
+                    self.means.resize(len, 0.0);
+                    pretraining::hidden_means(model, up, from, &mut self.means, &mut self.workspace);
+                    let stream = stream.substream(place as u64);
+                    pretraining::hidden_states(&self.means, model.hidden(), stream, to);
+                }
+            }
+            self.rows.swap(0, 1);
+        }
+        &self.rows[0]
+    }
+}
+
+/// The first images, as many as the monitors look at.
+pub(super) fn monitored(images: &crate::data::Images, settings: &Settings, seed: u64) -> Result<Vec<f32>> {
+    crate::run::rbm::binary_images(images, MONITORED, settings.binarise, seed)
+}
+
+fn column_means(rows: &[f32], columns: usize) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; columns];
+    for row in rows.chunks_exact(columns) {
+        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    let count = (rows.len() / columns).max(1) as f64;
+    sums.into_iter().map(|sum| (sum / count) as f32).collect()
+}
+
+/// The mean of (sigmoid(b + down W hidden) - data)^2.
+fn reconstruction_error(
+    weight: &Tensor<f32>,
+    bias: &Tensor<f32>,
+    down: f64,
+    hidden: &[f32],
+    data: &[f32],
+) -> f64 {
+    let &[visible, units] = weight.shape() else { unreachable!("a matrix") };
+    let rows = data.len() / visible;
+    let mut found = vec![0.0; data.len()];
+    Workspace::new().gemm(
+        down as f32,
+        MatrixRef::new(hidden, rows, units),
+        weight.view().transposed(),
+        0.0,
+        MatrixMut::new(&mut found, rows, visible),
+        Epilogue { bias: Some(bias.data()), activation: Activation::Sigmoid },
+    );
+    let squares = found.iter().zip(data).map(|(x, y)| f64::from(x - y) * f64::from(x - y));
+    squares.sum::<f64>() / data.len().max(1) as f64
+}
