@@ -1,20 +1,37 @@
 //! `equilibria dbm ...`: one file per command.
 
+mod evaluate;
 mod train;
 
+use super::machine::note_defaults;
 use crate::Result;
+use crate::boltzmann::Dbm;
+use crate::run::dbm::{Settings, load_model_and_settings};
 use clap::Subcommand;
+use std::path::Path;
 
 /// Train and look into deep Boltzmann machines.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Train(train::Train),
+    Evaluate(evaluate::Evaluate),
 }
 
 impl Command {
     pub(super) fn run(self) -> Result<()> {
         match self {
             Self::Train(command) => command.run(),
+            Self::Evaluate(command) => command.run(),
         }
     }
+}
+
+/// The machine and the settings it was trained with, where they are known.
+fn load(model: &Path) -> Result<(Dbm<f32>, Settings)> {
+    let (machine, settings) = load_model_and_settings(model)?;
+    let settings = settings.unwrap_or_else(|| {
+        note_defaults(model);
+        Settings::default()
+    });
+    Ok((machine, settings))
 }

@@ -5,9 +5,12 @@
 //! resumed run ends with the same bits. Epochs count through all stages.
 
 mod checkpoint;
+mod evaluation;
 mod settings;
 mod stage;
 
+pub(crate) use evaluation::smaller_side;
+pub use evaluation::{Bounds, Evaluation, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, Settings};
 
 use super::{Metrics, Progress, RunDirectory};

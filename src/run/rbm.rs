@@ -7,6 +7,7 @@ mod evaluation;
 mod settings;
 
 pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition, Method, evaluate};
+pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
 use super::{Metrics, Progress, RunDirectory};

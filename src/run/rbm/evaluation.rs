@@ -139,18 +139,7 @@ pub fn evaluate(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evaluation> {
-    if digits.train.is_empty() || digits.test.is_empty() {
-        return Err(Error::invalid("data without images", "training and test images are needed"));
-    }
-    for images in [digits.train.images(), digits.test.images()] {
-        if images.pixels_per_image() != model.visible() {
-            return Err(Error::ShapeMismatch {
-                operation: "pixels of an image and visible units of the model",
-                expected: vec![model.visible()],
-                found: vec![images.pixels_per_image()],
-            });
-        }
-    }
+    check_images(digits, model.visible())?;
     let log_partition = match method {
         Method::Exact => {
             progress.start(1 << model.visible().min(model.hidden()).min(63), "states");
@@ -167,7 +156,8 @@ pub fn evaluate(
     // The streams that training and its monitors binarise from.
     let (binarise, streams) = (settings.binarise, [settings.seed, settings.seed + 1]);
     let test = digits.test.images();
-    let energy = |images, seed| mean_minus_free_energy(model, images, binarise, seed, stop);
+    let energy =
+        |images, seed| mean_over(images, binarise, seed, stop, |images| minus_free_energies(model, images));
     let log_likelihood = LogLikelihood {
         train: log_partition.estimates(energy(digits.train.images(), streams[0])?),
         test: log_partition.estimates(energy(test, streams[1])?),
@@ -189,8 +179,25 @@ pub fn evaluate(
     })
 }
 
+/// `Err` unless there are images of both sets, of `visible` pixels.
+pub(in crate::run) fn check_images(digits: &Digits, visible: usize) -> Result<()> {
+    if digits.train.is_empty() || digits.test.is_empty() {
+        return Err(Error::invalid("data without images", "training and test images are needed"));
+    }
+    for images in [digits.train.images(), digits.test.images()] {
+        if images.pixels_per_image() != visible {
+            return Err(Error::ShapeMismatch {
+                operation: "pixels of an image and visible units of the model",
+                expected: vec![visible],
+                found: vec![images.pixels_per_image()],
+            });
+        }
+    }
+    Ok(())
+}
+
 /// `Err` once it is time to stop.
-fn go_on(stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+pub(in crate::run) fn go_on(stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
     if stop() {
         return Err(Error::Interrupted { resume: "nothing is kept: the same command starts anew".into() });
     }
@@ -257,31 +264,34 @@ impl LogPartition {
     /// A sentence if forward and reverse estimate, of the same images, differ too much.
     fn warning(&self) -> Option<String> {
         let Self::Annealed { forward, reverse, .. } = self else { return None };
-        let gap = (reverse - forward).abs();
-        if gap.is_nan() {
-            return Some(
-                "the estimates are no numbers: weights or free energies are too large to add up".into(),
-            );
-        }
-        (gap > LARGEST_GAP).then(|| {
-            format!(
-                "the forward and the reverse estimate differ by {gap:.1} nats an image, more than {LARGEST_GAP}: \
-                 trust neither; more steps may bring them together, unless the machine does not mix"
-            )
-        })
+        disagreement(*forward, *reverse)
     }
+}
+
+/// A sentence if a forward and a reverse estimate of the same ln Z differ too much.
+pub(in crate::run) fn disagreement(forward: f64, reverse: f64) -> Option<String> {
+    let gap = (reverse - forward).abs();
+    if gap.is_nan() {
+        return Some("the estimates are no numbers: weights or free energies are too large to add up".into());
+    }
+    (gap > LARGEST_GAP).then(|| {
+        format!(
+            "the forward and the reverse estimate differ by {gap:.1} nats an image, more than {LARGEST_GAP}: \
+             trust neither; more steps may bring them together, unless the machine does not mix"
+        )
+    })
 }
 
 /// Images that are binary at once.
 const BLOCK: usize = 1_000;
 
-/// The mean of - F(v) over all images.
-fn mean_minus_free_energy(
-    model: &Rbm<f32>,
+/// The mean over all images of what `values` gives for a block of them (rows, pixels), each pixel 0 or 1.
+pub(in crate::run) fn mean_over(
     images: &Images,
     binarise: Binarisation,
     seed: u64,
     stop: &(dyn Fn() -> bool + Sync),
+    mut values: impl FnMut(&[f32]) -> Vec<f64>,
 ) -> Result<f64> {
     let order: Vec<usize> = (0..images.len()).collect();
     let mut out = vec![0.0; images.len().min(BLOCK) * images.pixels_per_image()];
@@ -290,7 +300,7 @@ fn mean_minus_free_energy(
         go_on(stop)?;
         let out = &mut out[..block.len() * images.pixels_per_image()];
         states(binarise).fill(images, block, Stream::named(seed, "binarise"), out)?;
-        sum += minus_free_energies(model, out).iter().sum::<f64>();
+        sum += values(out).iter().sum::<f64>();
     }
     Ok(sum / images.len() as f64)
 }

@@ -1,0 +1,238 @@
+//! How probable a deep machine finds the images it learned from, and others: at least so.
+
+use super::Settings;
+use crate::Result;
+use crate::boltzmann::likelihood::deep::{self, Annealing};
+use crate::boltzmann::{Convergence, Dbm, Stop};
+use crate::data::{Digits, Images};
+use crate::rng::Stream;
+use crate::run::Progress;
+use crate::run::rbm::{Anneal, binary_images, check_images, disagreement, go_on, mean_over};
+use serde::Serialize;
+
+/// How ln Z is found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// By enumerating the odd or the even layers.
+    Exact,
+    /// By annealing, forward and in reverse from states of the machine itself: `chains_per_image` is not used.
+    Annealed {
+        /// How much annealing.
+        anneal: Anneal,
+        /// Gibbs steps from the images before annealing in reverse.
+        gibbs_steps: usize,
+    },
+}
+
+/// What an evaluation came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// `dbm`.
+    pub model: &'static str,
+    /// Where the data came from.
+    pub data: String,
+    /// Units of each layer, the visible one first.
+    pub sizes: Vec<usize>,
+    /// Training images, all of which are evaluated.
+    pub train_images: usize,
+    /// Test images, all of which are evaluated.
+    pub test_images: usize,
+    /// `exact` or `annealed`.
+    pub method: &'static str,
+    /// ln Z: exact, or annealed importance sampling's estimate, on average too small; nats.
+    pub log_partition: f64,
+    /// Of `log_partition`, 0 if it is exact; nats.
+    pub standard_error: f64,
+    /// The mean variational lower bound on ln P(image), by `log_partition`; nats per image.
+    pub lower_bound: Bounds,
+    /// The check of an annealed ln Z from the other side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse: Option<ReverseCheck>,
+    /// How mean-field inference ended.
+    pub mean_field: Inference,
+    /// What is wrong with the estimates, if something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// Means of a lower bound; nats per image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bounds {
+    /// Of the training images.
+    pub train: f64,
+    /// Of the test images.
+    pub test: f64,
+}
+
+/// More about an annealed estimate, and the estimate in reverse; nats.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ReverseCheck {
+    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors), forward.
+    pub forward_interval: [f64; 2],
+    /// Chains, forward.
+    pub chains: usize,
+    /// Chains of equal weight that would tell as much, forward.
+    pub effective_samples: f64,
+    /// ln Z by annealing states of the machine back: on average too large.
+    pub log_partition: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+    /// The lower bounds by it: on average too small.
+    pub lower_bound: Bounds,
+    /// Test images that the states walked from.
+    pub images: usize,
+    /// Gibbs steps that they walked.
+    pub gibbs_steps: usize,
+}
+
+/// How mean-field inference of all images ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Inference {
+    /// Of the images that took longest.
+    pub iterations: usize,
+    /// The largest change of a mean in the last iteration.
+    pub change: f64,
+    /// What it was to fall below.
+    pub tolerance: f64,
+    /// Whether it did.
+    pub converged: bool,
+}
+
+/// An estimate of ln Z.
+struct LogPartition {
+    value: f64,
+    standard_error: f64,
+    /// Its bounds are still to be found.
+    reverse: Option<ReverseCheck>,
+}
+
+/// Evaluates `model`, trained with `settings`, on `digits`; `end` says where mean-field inference ends.
+///
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
+/// the monitors of training see them.
+/// **Errors** [`crate::Error::ShapeMismatch`] if the images are not of the machine's size; [`crate::Error::InvalidArgument`] without
+/// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`crate::Error::Interrupted`] soon after `stop`
+/// returns true.
+#[allow(clippy::too_many_arguments)] // what to look at, how, by which chance, and who watches
+pub fn evaluate(
+    model: &Dbm<f32>,
+    settings: &Settings,
+    digits: &Digits,
+    method: &Method,
+    end: Stop,
+    seed: u64,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Evaluation> {
+    check_images(digits, model.visible())?;
+    let log_partition = match method {
+        Method::Exact => exact(model, progress, stop),
+        Method::Annealed { anneal, gibbs_steps } => {
+            annealed(model, settings, digits, anneal, *gibbs_steps, end, seed, progress, stop)
+        }
+    };
+    progress.finish("");
+    let LogPartition { value, standard_error, reverse } = log_partition?;
+    progress.start((digits.train.len() + digits.test.len()) as u64, "images");
+    let mut slowest = Convergence { iterations: 0, change: 0.0 };
+    let mut mean = |images: &Images, seed| {
+        mean_over(images, settings.binarise, seed, stop, |images| {
+            let (bounds, convergence) = deep::lower_bounds(model, images, end);
+            slowest.iterations = slowest.iterations.max(convergence.iterations);
+            slowest.change = slowest.change.max(convergence.change);
+            progress.advance(bounds.len() as u64);
+            bounds
+        })
+    };
+    // The streams that training and its monitors binarise from.
+    let train = mean(digits.train.images(), settings.seed);
+    let test = mean(digits.test.images(), settings.seed + 1);
+    progress.finish("");
+    let (train, test) = (train?, test?);
+    let bounds = |log_partition: f64| Bounds { train: train - log_partition, test: test - log_partition };
+    let reverse =
+        reverse.map(|reverse| ReverseCheck { lower_bound: bounds(reverse.log_partition), ..reverse });
+    Ok(Evaluation {
+        model: "dbm",
+        data: digits.name.clone(),
+        sizes: model.sizes().collect(),
+        train_images: digits.train.len(),
+        test_images: digits.test.len(),
+        method: if reverse.is_some() { "annealed" } else { "exact" },
+        log_partition: value,
+        standard_error,
+        lower_bound: bounds(value),
+        warning: reverse.and_then(|reverse| disagreement(value, reverse.log_partition)),
+        reverse,
+        mean_field: Inference {
+            iterations: slowest.iterations,
+            change: slowest.change,
+            tolerance: end.tolerance,
+            converged: slowest.change < end.tolerance,
+        },
+    })
+}
+
+fn exact(
+    model: &Dbm<f32>,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<LogPartition> {
+    progress.start(1 << smaller_side(model).min(63), "states");
+    let value = deep::log_partition(model, |states| {
+        progress.advance(states);
+        go_on(stop)
+    })?;
+    Ok(LogPartition { value, standard_error: 0.0, reverse: None })
+}
+
+/// Units of the odd layers or of the even ones, whichever are fewer.
+pub(crate) fn smaller_side(model: &Dbm<f32>) -> usize {
+    let units = |parity| model.sizes().skip(parity).step_by(2).sum::<usize>();
+    units(0).min(units(1))
+}
+
+/// Training images whose means the annealing starts from.
+const BASE_IMAGES: usize = 1_000;
+
+#[allow(clippy::too_many_arguments)] // those of `evaluate`
+fn annealed(
+    model: &Dbm<f32>,
+    settings: &Settings,
+    digits: &Digits,
+    anneal: &Anneal,
+    gibbs_steps: usize,
+    end: Stop,
+    seed: u64,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<LogPartition> {
+    let base = binary_images(digits.train.images(), BASE_IMAGES, settings.binarise, settings.seed)?;
+    let annealing = Annealing::new(model, &base, end, &anneal.schedule)?;
+    let images = binary_images(digits.test.images(), anneal.images, settings.binarise, settings.seed + 1)?;
+    let count = images.len() / model.visible();
+    let chains = anneal.chains.saturating_add(count);
+    progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
+    let mut advance = |steps| {
+        progress.advance(steps);
+        go_on(stop)
+    };
+    let stream = Stream::named(seed, "evaluate");
+    let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
+    let (log_partition, standard_error) =
+        annealing.reverse_log_partition(&images, gibbs_steps, stream.substream(1), &mut advance)?;
+    Ok(LogPartition {
+        value: forward.log_partition,
+        standard_error: forward.standard_error,
+        reverse: Some(ReverseCheck {
+            forward_interval: forward.interval,
+            chains: anneal.chains,
+            effective_samples: forward.effective_samples,
+            log_partition,
+            standard_error,
+            lower_bound: Bounds { train: f64::NAN, test: f64::NAN },
+            images: count,
+            gibbs_steps,
+        }),
+    })
+}
