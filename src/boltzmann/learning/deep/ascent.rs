@@ -91,7 +91,7 @@ impl<T: Element> DeepCentring<T> {
 impl<T: Element> DeepLearner<T> {
     /// The step of all parameters. Returns whether they are finite.
     pub(super) fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
-        let has_momentum = rates.momentum != 0.0;
+        let has_momentum = T::from_f64(rates.momentum) != T::ZERO;
         if has_momentum && !self.has_velocity {
             let Velocity { weights, biases } = &mut self.velocity;
             weights.iter_mut().chain(biases).for_each(|velocity| velocity.fill(T::ZERO));
