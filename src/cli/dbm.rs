@@ -1,6 +1,8 @@
 //! `equilibria dbm ...`: one file per command.
 
 mod evaluate;
+mod filters;
+mod sample;
 mod train;
 
 use super::machine::note_defaults;
@@ -15,6 +17,8 @@ use std::path::Path;
 pub(super) enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
+    Sample(sample::Sample),
+    Filters(filters::Filters),
 }
 
 impl Command {
@@ -22,6 +26,8 @@ impl Command {
         match self {
             Self::Train(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Sample(command) => command.run(),
+            Self::Filters(command) => command.run(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::sample::side;
 use super::{ModelArguments, write_output};
-use crate::boltzmann::Rbm;
 use crate::cli::{counted, print, print_json};
 use crate::report::ContactSheet;
+use crate::tensor::Tensor;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -40,10 +40,11 @@ impl Filters {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
         let (model, _) = super::load(self.model.start()?)?;
-        let size = side(&model)?;
-        let (units, norms) = by_norm(&model, self.count);
+        let size = side(model.visible())?;
+        let (units, norms) = by_norm(model.weight(), self.count);
+        let title = format!("Filters of {} of {} hidden units", units.len(), model.hidden());
         let picture = self.out.clone().unwrap_or_else(|| self.model.beside("filters.png"));
-        write_output(&picture, &sheet(&model, size, &units)?.to_png()?)?;
+        write_output(&picture, &sheet(&title, model.weight(), size, &units)?.to_png()?)?;
         let summary = Summary { picture, units, norms };
         if self.model.json {
             return print_json(&summary);
@@ -58,29 +59,29 @@ impl Filters {
     }
 }
 
-/// The `count` hidden units with the largest weights, and their norms.
-fn by_norm(model: &Rbm<f32>, count: usize) -> (Vec<usize>, Vec<f64>) {
-    let norm = |unit: usize| {
-        let weights = model.weight().data().iter().skip(unit).step_by(model.hidden());
-        weights.map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt()
-    };
-    let mut units: Vec<(usize, f64)> = (0..model.hidden()).map(|unit| (unit, norm(unit))).collect();
+/// The `count` columns of `weight` with the largest norms, and these.
+pub(in crate::cli) fn by_norm(weight: &Tensor<f32>, count: usize) -> (Vec<usize>, Vec<f64>) {
+    let norm = |unit| column(weight, unit).map(|w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
+    let mut units: Vec<(usize, f64)> = (0..weight.columns()).map(|unit| (unit, norm(unit))).collect();
     units.sort_by(|a, b| b.1.total_cmp(&a.1));
     units.truncate(count);
     units.into_iter().unzip()
 }
 
-/// The weights of `units`, on one scale.
-fn sheet(model: &Rbm<f32>, (height, width): (usize, usize), units: &[usize]) -> Result<ContactSheet> {
+fn column(weight: &Tensor<f32>, unit: usize) -> impl Iterator<Item = f32> {
+    weight.data().iter().skip(unit).step_by(weight.columns()).copied()
+}
+
+/// The columns `units` of `weight`, on one scale, each of as many weights as its picture has pixels.
+pub(in crate::cli) fn sheet(
+    title: &str,
+    weight: &Tensor<f32>,
+    (height, width): (usize, usize),
+    units: &[usize],
+) -> Result<ContactSheet> {
     let columns = units.len().isqrt().clamp(1, 20).max(units.len().min(10));
-    let mut sheet = ContactSheet::new(height, width)
-        .title(format!("Filters of {} of {} hidden units", units.len(), model.hidden()))
-        .columns(columns)
-        .magnify(2);
-    let filter = |&unit: &usize| -> Vec<f32> {
-        model.weight().data().iter().skip(unit).step_by(model.hidden()).copied().collect()
-    };
-    let filters: Vec<Vec<f32>> = units.iter().map(filter).collect();
+    let mut sheet = ContactSheet::new(height, width).title(title).columns(columns).magnify(2);
+    let filters: Vec<Vec<f32>> = units.iter().map(|&unit| column(weight, unit).collect()).collect();
     // A few extreme weights must not turn the rest grey: the scale ends at the 99.5th percentile.
     let mut sizes: Vec<f32> = filters.iter().flatten().map(|w| w.abs()).collect();
     sizes.sort_by(f32::total_cmp);

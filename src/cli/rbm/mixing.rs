@@ -86,7 +86,7 @@ impl Mixing {
         }
         let loaded = self.models.iter().map(|path| load(path)).collect::<Result<Vec<_>>>()?;
         let digits = self.digits(&loaded)?;
-        let sides = side(&loaded[0].0)?;
+        let sides = side(loaded[0].0.visible())?;
         let most = digits.test.len().min(MOST_CHAINS);
         if !(2..=most).contains(&self.images) {
             let expected = format!("2 to {} test images can be used", thousands(most));

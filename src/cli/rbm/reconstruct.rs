@@ -58,7 +58,7 @@ impl Reconstruct {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let removed = parse_rows(&self.rows)?;
         let (model, settings) = super::load(self.model.start()?)?;
-        let (height, width) = side(&model)?;
+        let (height, width) = side(model.visible())?;
         let digits = self.source.digits(model.visible(), settings.source())?;
         if self.images == 0 || self.images > digits.test.len() {
             let expected = format!("1 to {} test images can be used", digits.test.len());

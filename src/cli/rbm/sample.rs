@@ -1,11 +1,12 @@
 //! `equilibria rbm sample`.
 
 use super::{ImageArguments, ModelArguments, test_images, write_output};
-use crate::boltzmann::{GibbsChains, Rbm};
+use crate::boltzmann::GibbsChains;
 use crate::cli::{print, print_json};
+use crate::data::Binarisation;
 use crate::report::ContactSheet;
 use crate::rng::Stream;
-use crate::run::Progress;
+use crate::run::{Progress, Source};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -17,9 +18,35 @@ use std::path::PathBuf;
     equilibria rbm sample runs/rbm --from noise --chains 5")]
 pub(in crate::cli) struct Sample {
     #[command(flatten)]
-    model: ModelArguments,
+    sampling: Sampling,
+}
+
+impl Sample {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        let start = self.sampling.start()?;
+        let (model, settings) = super::load(self.sampling.model.start()?)?;
+        let subject = Subject {
+            visible: model.visible(),
+            hidden: model.hidden().to_string(),
+            source: settings.source(),
+            binarise: settings.binarise,
+            seed: settings.seed,
+        };
+        self.sampling.run(&start, &subject, |images, stream| {
+            let mut chains = GibbsChains::new(&model, images.len() / model.visible(), stream);
+            chains.set_visible_states(images);
+            chains
+        })
+    }
+}
+
+/// What to draw, from any kind of machine.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Sampling {
     #[command(flatten)]
-    images: ImageArguments,
+    pub model: ModelArguments,
+    #[command(flatten)]
+    pub images: ImageArguments,
     /// Where chains start: test:INDEX[,INDEX...] or noise.
     #[arg(long, default_value = "test:0,1,2,3,4,5,6,7,8,9")]
     from: String,
@@ -32,6 +59,40 @@ pub(in crate::cli) struct Sample {
     /// Where to write the picture [default: beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+/// What has to be known of a machine to draw from it.
+pub(in crate::cli) struct Subject<'a> {
+    pub visible: usize,
+    /// Hidden units, in words of the title.
+    pub hidden: String,
+    pub source: Source<'a>,
+    pub binarise: Binarisation,
+    /// Of the images' states.
+    pub seed: u64,
+}
+
+/// Chains that walk from image to image.
+pub(in crate::cli) trait Walker {
+    fn walk(&mut self, steps: usize);
+    /// (chains, visible)
+    fn visible_states(&self) -> Vec<f32>;
+    /// P(v = 1 | h) that they were sampled from.
+    fn visible_probabilities(&self) -> Vec<f32>;
+}
+
+impl Walker for GibbsChains<f32> {
+    fn walk(&mut self, steps: usize) {
+        self.walk(steps);
+    }
+
+    fn visible_states(&self) -> Vec<f32> {
+        self.visible_states()
+    }
+
+    fn visible_probabilities(&self) -> Vec<f32> {
+        self.visible_probabilities()
+    }
 }
 
 #[derive(Serialize)]
@@ -70,8 +131,9 @@ impl std::str::FromStr for Start {
     }
 }
 
-impl Sample {
-    pub(in crate::cli) fn run(self) -> Result<()> {
+impl Sampling {
+    /// Where chains start; the other options are checked as well.
+    pub(in crate::cli) fn start(&self) -> Result<Start> {
         let start: Start = self.from.parse()?;
         if self.steps.is_empty() || !self.steps.is_sorted_by(|a, b| a < b) || self.steps[0] == 0 {
             return Err(Error::invalid("--steps", "write rising numbers of at least 1, such as 1,10,100"));
@@ -79,29 +141,28 @@ impl Sample {
         if !(1..=1000).contains(&self.chains) {
             return Err(Error::invalid(format!("--chains {}", self.chains), "1 to 1000 chains can be drawn"));
         }
-        let (model, settings) = super::load(self.model.start()?)?;
-        let (height, width) = side(&model)?;
+        Ok(start)
+    }
+
+    /// Draws and reports; `walker` begins chains at images (chains, visible).
+    pub(in crate::cli) fn run<W: Walker>(
+        self,
+        start: &Start,
+        subject: &Subject<'_>,
+        walker: impl FnOnce(&[f32], Stream) -> W,
+    ) -> Result<()> {
+        let size = side(subject.visible)?;
         let seed = self.images.seed;
-        let (images, labels) = match &start {
+        let (images, labels) = match start {
             Start::Test(indices) => {
-                let digits = self.images.digits(model.visible(), settings.source())?;
-                let images = test_images(&digits, indices, settings.binarise, settings.seed)?;
+                let digits = self.images.digits(subject.visible, subject.source)?;
+                let images = test_images(&digits, indices, subject.binarise, subject.seed)?;
                 let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
                 (images, indices.iter().map(label).collect::<Vec<_>>())
             }
             Start::Noise => {
-                let stream = Stream::named(seed, "init");
-                let coins = |chain| {
-                    let mut row = vec![0.0_f32; model.visible()];
-                    let level = equilibria_kernels::Level::detect();
-                    let mut generator = stream.substream(chain as u64).bulk();
-                    equilibria_kernels::random::fill_uniform(level, &mut generator, &mut row);
-                    row.into_iter().map(|u| f32::from(u < 0.5))
-                };
-                (
-                    (0..self.chains).flat_map(coins).collect(),
-                    (0..self.chains).map(|i| format!("noise {i}")).collect(),
-                )
+                let labels = (0..self.chains).map(|i| format!("noise {i}")).collect();
+                (coins(self.chains, subject.visible, Stream::named(seed, "init")), labels)
             }
         };
         let mut progress = Progress::choose(self.images.quiet);
@@ -110,10 +171,11 @@ impl Sample {
             progress.advance(steps as u64);
             Ok(())
         };
-        let walk = Walk::new(&model, &images, &self.steps, Stream::named(seed, "evaluate"), tick)?;
+        let chains = walker(&images, Stream::named(seed, "evaluate"));
+        let walk = Walk::new(chains, labels.len(), &images, &self.steps, tick)?;
         progress.finish("");
-        let title = format!("After so many Gibbs steps, {} hidden units", model.hidden());
-        let sheet = walk.sheet(&title, (height, width), &self.steps, &labels)?;
+        let title = format!("After so many Gibbs steps, {} hidden units", subject.hidden);
+        let sheet = walk.sheet(&title, size, &self.steps, &labels)?;
         let picture = self.out.clone().unwrap_or_else(|| self.model.beside("samples.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary {
@@ -134,14 +196,25 @@ impl Sample {
     }
 }
 
-/// Height and width of the images of a machine: they are square.
-pub(in crate::cli) fn side(model: &Rbm<f32>) -> Result<(usize, usize)> {
-    let side = model.visible().isqrt();
-    if side * side == model.visible() {
+/// A toss of a coin for each unit of each chain, chain c from `stream.substream(c)`.
+pub(in crate::cli) fn coins(chains: usize, units: usize, stream: Stream) -> Vec<f32> {
+    let mut coins = vec![0.0_f32; chains * units];
+    for (chain, row) in coins.chunks_exact_mut(units).enumerate() {
+        let mut generator = stream.substream(chain as u64).bulk();
+        equilibria_kernels::random::fill_uniform(equilibria_kernels::Level::detect(), &mut generator, row);
+        row.iter_mut().for_each(|u| *u = f32::from(*u < 0.5));
+    }
+    coins
+}
+
+/// Height and width of the images of a machine with so many visible units: they are square.
+pub(in crate::cli) fn side(visible: usize) -> Result<(usize, usize)> {
+    let side = visible.isqrt();
+    if side * side == visible {
         return Ok((side, side));
     }
     Err(Error::invalid(
-        format!("a model of {} visible units", model.visible()),
+        format!("a model of {visible} visible units"),
         "only models of square images can be shown as pictures",
     ))
 }
@@ -156,18 +229,15 @@ pub(in crate::cli) struct Walk {
 }
 
 impl Walk {
-    /// Walks from `images` (chains, visible), looking after each of `steps` (rising). `after` is told of every
-    /// [`STRIDE`] steps; its error ends the walk.
+    /// Walks with chains that are at `images` (chains, visible), looking after each of `steps` (rising). `after` is told of
+    /// every [`STRIDE`] steps; its error ends the walk.
     pub(in crate::cli) fn new(
-        model: &Rbm<f32>,
+        mut gibbs: impl Walker,
+        chains: usize,
         images: &[f32],
         steps: &[usize],
-        stream: Stream,
         mut after: impl FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
-        let chains = images.len() / model.visible();
-        let mut gibbs = GibbsChains::new(model, chains, stream);
-        gibbs.set_visible_states(images);
         let mut walk = Self { chains, states: vec![images.to_vec()], probabilities: vec![images.to_vec()] };
         let mut done = 0;
         for &target in steps {

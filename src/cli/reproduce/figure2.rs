@@ -28,7 +28,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let labels = bench.digits.test.labels();
     let labels: Vec<String> =
         balanced(labels, bench.budget.chains).iter().map(|&i| format!("a {}", labels[i])).collect();
-    let sides = side(&models[0].1)?;
+    let sides = side(models[0].1.visible())?;
     let title = "After so many Gibbs steps";
     let large_png = sheet(title, &machines[1..], sides, &labels)?.to_png()?;
     let small_png = flat_sheet(small, sides, &labels)?.to_png()?;
