@@ -4,7 +4,7 @@
 //! the known pixels held at their values; after a burn-in, P(v = 1 | h) of the missing pixels is averaged over
 //! the steps and the chains of an image.
 
-use crate::boltzmann::{GibbsChains, Rbm};
+use crate::boltzmann::{Dbm, DbmChains, GibbsChains, Rbm};
 use crate::rng::Stream;
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -28,6 +28,83 @@ impl Default for Effort {
     }
 }
 
+/// A machine whose chains can be held at known pixels.
+pub trait Machine<T: Element> {
+    /// Chains of all its layers.
+    type Chains;
+
+    /// Number of visible units.
+    fn visible(&self) -> usize;
+
+    /// Chains whose visible units are sampled from their biases alone.
+    fn begin(&self, chains: usize, stream: Stream) -> Self::Chains;
+
+    /// Samples the hidden units, then the visible ones.
+    fn step(chains: &mut Self::Chains);
+
+    /// Sets the visible units at which `known` is on to those of `values`, both as
+    /// [`pack_states`] makes them of (chains, visible).
+    fn clamp(chains: &mut Self::Chains, known: &[u64], values: &[u64]);
+
+    /// P(v = 1 | the rest) from which the visible units were last sampled (chains, visible).
+    fn probabilities_into(chains: &Self::Chains, out: &mut [T]);
+}
+
+impl<T: Element> Machine<T> for Rbm<T> {
+    type Chains = GibbsChains<T>;
+
+    fn visible(&self) -> usize {
+        self.visible()
+    }
+
+    fn begin(&self, chains: usize, stream: Stream) -> GibbsChains<T> {
+        let mut chains = GibbsChains::new(self, chains, stream);
+        // With h = 0, v ~ sigmoid(b).
+        chains.sample_visible();
+        chains
+    }
+
+    fn step(chains: &mut GibbsChains<T>) {
+        chains.sample_hidden();
+        chains.sample_visible();
+    }
+
+    fn clamp(chains: &mut GibbsChains<T>, known: &[u64], values: &[u64]) {
+        chains.clamp_visible(known, values);
+    }
+
+    fn probabilities_into(chains: &GibbsChains<T>, out: &mut [T]) {
+        chains.visible_probabilities_into(out);
+    }
+}
+
+impl<T: Element> Machine<T> for Dbm<T> {
+    type Chains = DbmChains<T>;
+
+    fn visible(&self) -> usize {
+        self.visible()
+    }
+
+    fn begin(&self, chains: usize, stream: Stream) -> DbmChains<T> {
+        let mut chains = DbmChains::new(self, chains, stream);
+        chains.sample_even();
+        chains
+    }
+
+    fn step(chains: &mut DbmChains<T>) {
+        chains.sample_odd();
+        chains.sample_even();
+    }
+
+    fn clamp(chains: &mut DbmChains<T>, known: &[u64], values: &[u64]) {
+        chains.clamp_visible(known, values);
+    }
+
+    fn probabilities_into(chains: &DbmChains<T>, out: &mut [T]) {
+        chains.probabilities_into(0, out);
+    }
+}
+
 /// The images with their missing pixels replaced by their estimated means.
 ///
 /// Missing pixels start from the visible biases: nothing of what was there is used.
@@ -36,9 +113,9 @@ impl Default for Effort {
 /// **Units** probabilities.
 /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if `effort.average` is 0 or a known pixel is
 /// neither 0 nor 1.
-/// **Randomness** A chain a row, from `stream` as [`GibbsChains`] draws.
-pub fn reconstruct<T: Element>(
-    model: &Rbm<T>,
+/// **Randomness** A chain a row, from `stream` as [`GibbsChains`] and [`DbmChains`] draw.
+pub fn reconstruct<T: Element, M: Machine<T>>(
+    model: &M,
     images: &[T],
     missing: &[bool],
     effort: Effort,
@@ -67,19 +144,16 @@ pub fn reconstruct<T: Element>(
     if !pack_states(level, &known_values, visible, &mut values) {
         return Err(Error::invalid("known pixels that are neither 0 nor 1", "images must be binary"));
     }
-    let mut chains = GibbsChains::new(model, rows, stream);
-    // With h = 0, v ~ sigmoid(b).
-    chains.sample_visible();
-    chains.clamp_visible(&known, &values);
+    let mut chains = model.begin(rows, stream);
+    M::clamp(&mut chains, &known, &values);
     let (mut sum, mut probabilities) = (vec![T::ZERO; images.len()], vec![T::ZERO; images.len()]);
     for step in 0..effort.burn_in + effort.average {
-        chains.sample_hidden();
-        chains.sample_visible();
+        M::step(&mut chains);
         if step >= effort.burn_in {
-            chains.visible_probabilities_into(&mut probabilities);
+            M::probabilities_into(&chains, &mut probabilities);
             elementwise::add_in_place(level, &mut sum, &probabilities);
         }
-        chains.clamp_visible(&known, &values);
+        M::clamp(&mut chains, &known, &values);
     }
     let share = T::ONE / T::from_f64(effort.average as f64);
     for (row, image) in sum.chunks_exact_mut(visible).zip(images.chunks_exact(visible)) {

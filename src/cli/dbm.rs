@@ -2,10 +2,12 @@
 
 mod evaluate;
 mod filters;
+mod reconstruct;
 mod sample;
 mod train;
 
 use super::machine::note_defaults;
+use super::rbm::sample::Subject;
 use crate::Result;
 use crate::boltzmann::Dbm;
 use crate::run::dbm::{Settings, load_model_and_settings};
@@ -19,6 +21,7 @@ pub(super) enum Command {
     Evaluate(evaluate::Evaluate),
     Sample(sample::Sample),
     Filters(filters::Filters),
+    Reconstruct(reconstruct::Reconstruct),
 }
 
 impl Command {
@@ -28,7 +31,20 @@ impl Command {
             Self::Evaluate(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Filters(command) => command.run(),
+            Self::Reconstruct(command) => command.run(),
         }
+    }
+}
+
+/// What drawing and filling in have to know of a machine.
+fn subject<'a>(model: &Dbm<f32>, settings: &'a Settings) -> Subject<'a> {
+    let hidden: Vec<String> = model.sizes().skip(1).map(|units| units.to_string()).collect();
+    Subject {
+        visible: model.visible(),
+        hidden: hidden.join("-"),
+        source: settings.source(),
+        binarise: settings.binarise,
+        seed: settings.seed,
     }
 }
 

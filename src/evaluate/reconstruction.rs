@@ -1,7 +1,6 @@
 //! How well a machine fills in rows of pixels that were removed.
 
-use crate::boltzmann::Rbm;
-use crate::boltzmann::reconstruct::{Effort, reconstruct};
+use crate::boltzmann::reconstruct::{Effort, Machine, reconstruct};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use alloc::format;
@@ -44,7 +43,7 @@ pub struct Cell {
 /// [`Error::ShapeMismatch`] if the images do not fit the model.
 /// **Randomness** A chain an image, from `stream.substream(image)`.
 pub fn remove_rows(
-    model: &Rbm<f32>,
+    model: &impl Machine<f32>,
     task: &Task<'_>,
     removed: Range<usize>,
     stream: Stream,
@@ -89,7 +88,7 @@ pub fn remove_rows(
 /// **Errors** as [`remove_rows`], and what `after_each` returns.
 /// **Randomness** Cell i from `stream.substream(i)`.
 pub fn sweep(
-    model: &Rbm<f32>,
+    model: &impl Machine<f32>,
     task: &Task<'_>,
     rows: &[usize],
     stride: usize,

@@ -223,6 +223,19 @@ fn samples_and_filters_of_all_layers_are_drawn() {
     }
 }
 
+#[test]
+fn removed_rows_are_filled_in_better_than_by_the_mean_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let train =
+        "dbm train --images 2000 --hidden 40-20 --batch 20 --epochs 6 --learning-rate 0.05 --out run -q";
+    equilibria(folder.path(), train).succeeded();
+    let command = "dbm reconstruct run --rows 11..15 --images 50 --json -q";
+    let found = equilibria(folder.path(), command).succeeded().json();
+    let error = |key: &str| found["cells"][0][key].as_f64().unwrap();
+    assert!(error("mean_squared_error") < 0.8 * error("baseline_mean_squared_error"), "{found}");
+    assert_png(&folder.path().join("run/reconstruction.png"));
+}
+
 /// Arguments, and words of the sentence that they should get.
 const BAD: &[(&str, &str)] = &[
     ("dbm train --hidden 20", "--hidden 20: a deep machine has at least 2 hidden layers"),
@@ -266,6 +279,8 @@ const BAD: &[(&str, &str)] = &[
     ("dbm sample shallow", "a deep Boltzmann machine is needed"),
     ("dbm sample run --from foo", "--from foo: write test:INDEX"),
     ("dbm sample run --steps 10,1", "write rising numbers of at least 1"),
+    ("dbm reconstruct run --rows 9..2", "--rows 9..2: write FIRST..LAST"),
+    ("dbm reconstruct run --images 0", "--images 0: 1 to 2000 test images"),
     ("dbm filters run --layer 3", "--layer 3: the hidden layers are 1 to 2"),
     ("dbm filters run --count 0", "--count 0: at least 1 filter"),
 ];

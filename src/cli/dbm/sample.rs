@@ -1,10 +1,10 @@
 //! `equilibria dbm sample`.
 
-use super::load;
+use super::{load, subject};
 use crate::Result;
 use crate::boltzmann::learning::deep::pretraining::hidden_states;
 use crate::boltzmann::{Dbm, DbmChains, MeanField};
-use crate::cli::rbm::sample::{Sampling, Start, Subject, Walker, coins};
+use crate::cli::rbm::sample::{Sampling, Start, Walker, coins};
 use crate::rng::Stream;
 use crate::run::dbm::Settings;
 use clap::Args;
@@ -24,15 +24,8 @@ impl Sample {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let start = self.sampling.start()?;
         let (model, settings) = load(self.sampling.model.start()?)?;
-        let hidden: Vec<String> = model.sizes().skip(1).map(|units| units.to_string()).collect();
-        let subject = Subject {
-            visible: model.visible(),
-            hidden: hidden.join("-"),
-            source: settings.source(),
-            binarise: settings.binarise,
-            seed: settings.seed,
-        };
         let is_noise = matches!(start, Start::Noise);
+        let subject = subject(&model, &settings);
         self.sampling
             .run(&start, &subject, |images, stream| begin(&model, &settings, images, is_noise, stream))
     }

@@ -1,9 +1,8 @@
 //! `equilibria rbm reconstruct`.
 
-use super::sample::side;
+use super::sample::{Subject, side};
 use super::{ImageArguments, ModelArguments, test_images, write_output};
-use crate::boltzmann::Rbm;
-use crate::boltzmann::reconstruct::Effort;
+use crate::boltzmann::reconstruct::{Effort, Machine};
 use crate::cli::{print, print_json};
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
@@ -21,7 +20,29 @@ use std::path::PathBuf;
     equilibria rbm reconstruct runs/rbm --sweep --images 200")]
 pub(in crate::cli) struct Reconstruct {
     #[command(flatten)]
-    model: ModelArguments,
+    reconstruction: Reconstruction,
+}
+
+impl Reconstruct {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        let removed = self.reconstruction.removed()?;
+        let (model, settings) = super::load(self.reconstruction.model.start()?)?;
+        let subject = Subject {
+            visible: model.visible(),
+            hidden: model.hidden().to_string(),
+            source: settings.source(),
+            binarise: settings.binarise,
+            seed: settings.seed,
+        };
+        self.reconstruction.run(removed, &subject, &model)
+    }
+}
+
+/// What to fill in, by any kind of machine.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reconstruction {
+    #[command(flatten)]
+    pub model: ModelArguments,
     #[command(flatten)]
     source: ImageArguments,
     /// Pixel rows to remove, counted from 0 at the top; both ends are removed.
@@ -54,19 +75,28 @@ pub(in crate::cli) const STRIDE: usize = 2;
 /// Images on the sheet.
 const SHOWN: usize = 10;
 
-impl Reconstruct {
-    pub(in crate::cli) fn run(self) -> Result<()> {
-        let removed = parse_rows(&self.rows)?;
-        let (model, settings) = super::load(self.model.start()?)?;
-        let (height, width) = side(model.visible())?;
-        let digits = self.source.digits(model.visible(), settings.source())?;
+impl Reconstruction {
+    /// The rows to remove.
+    pub(in crate::cli) fn removed(&self) -> Result<Range<usize>> {
+        parse_rows(&self.rows)
+    }
+
+    /// Fills in and reports.
+    pub(in crate::cli) fn run(
+        self,
+        removed: Range<usize>,
+        subject: &Subject<'_>,
+        model: &impl Machine<f32>,
+    ) -> Result<()> {
+        let (height, width) = side(subject.visible)?;
+        let digits = self.source.digits(subject.visible, subject.source)?;
         if self.images == 0 || self.images > digits.test.len() {
             let expected = format!("1 to {} test images can be used", digits.test.len());
             return Err(Error::invalid(format!("--images {}", self.images), expected));
         }
         let indices: Vec<usize> = (0..self.images).collect();
-        let images = test_images(&digits, &indices, settings.binarise, settings.seed)?;
-        let mean_image = settings.binarise.mean(digits.train.images());
+        let images = test_images(&digits, &indices, subject.binarise, subject.seed)?;
+        let mean_image = subject.binarise.mean(digits.train.images());
         let task =
             Task { images: &images, mean_image: &mean_image, height, width, effort: Effort::default() };
         let stream = Stream::named(self.source.seed, "evaluate");
@@ -77,16 +107,16 @@ impl Reconstruct {
                 progress.advance(1);
                 Ok(())
             };
-            let cells = sweep(&model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
+            let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
             progress.finish("");
-            let title = format!("Error of reconstructed rows, {} hidden units", model.hidden());
+            let title = format!("Error of reconstructed rows, {} hidden units", subject.hidden);
             let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.svg"));
             write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
             (picture, cells)
         } else {
-            let (filled, cell) = remove_rows(&model, &task, removed.clone(), stream)?;
+            let (filled, cell) = remove_rows(model, &task, removed.clone(), stream)?;
             let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.png"));
-            write_output(&picture, &sheet(&model, &task, &filled, &removed)?.to_png()?)?;
+            write_output(&picture, &sheet(&subject.hidden, &task, &filled, &removed)?.to_png()?)?;
             (picture, vec![cell])
         };
         let summary = Summary { picture, images: self.images, cells };
@@ -122,14 +152,13 @@ fn describe(summary: &Summary) -> String {
 
 /// Original, damaged and reconstructed side by side, an image a row: narrow enough for a phone.
 pub(in crate::cli) fn sheet(
-    model: &Rbm<f32>,
+    hidden: &str,
     task: &Task<'_>,
     filled: &[f32],
     removed: &Range<usize>,
 ) -> Result<ContactSheet> {
     let size = task.height * task.width;
-    let title =
-        format!("Rows {} to {} removed, {} hidden units", removed.start, removed.end - 1, model.hidden());
+    let title = format!("Rows {} to {} removed, {hidden} hidden units", removed.start, removed.end - 1);
     let mut sheet = ContactSheet::new(task.height, task.width)
         .title(title)
         .column_labels(&["original", "damaged", "restored"])

@@ -31,7 +31,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     for model in &machines {
         let stream = Stream::named(bench.seed, "evaluate");
         let (filled, _) = remove_rows(model, &task, SHOWN, stream)?;
-        let png = sheet(model, &task, &filled, &SHOWN)?.to_png()?;
+        let png = sheet(&model.hidden().to_string(), &task, &filled, &SHOWN)?.to_png()?;
         bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png)?;
         sheets.push(png);
         bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
