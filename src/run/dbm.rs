@@ -10,7 +10,7 @@ mod settings;
 mod stage;
 
 pub(crate) use evaluation::smaller_side;
-pub use evaluation::{Bounds, Evaluation, Inference, Method, ReverseCheck, evaluate};
+pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, Settings};
 
 use super::{Metrics, Progress, RunDirectory};

@@ -10,14 +10,25 @@ use crate::run::Progress;
 use crate::run::rbm::{Anneal, binary_images, check_images, disagreement, go_on, mean_over};
 use serde::Serialize;
 
+/// How to evaluate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct How {
+    /// How ln Z is found.
+    pub method: Method,
+    /// Where mean-field inference ends.
+    pub end: Stop,
+    /// Of the stream `evaluate`.
+    pub seed: u64,
+}
+
 /// How ln Z is found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
     /// By enumerating the odd or the even layers.
     Exact,
-    /// By annealing, forward and in reverse from states of the machine itself: `chains_per_image` is not used.
+    /// By annealing, forward and in reverse.
     Annealed {
-        /// How much annealing.
+        /// How much annealing; one chain an image goes back, from where it has walked to.
         anneal: Anneal,
         /// Gibbs steps from the images before annealing in reverse.
         gibbs_steps: usize,
@@ -106,29 +117,28 @@ struct LogPartition {
     reverse: Option<ReverseCheck>,
 }
 
-/// Evaluates `model`, trained with `settings`, on `digits`; `end` says where mean-field inference ends.
+/// Evaluates `model`, trained with `settings`, on `digits`.
 ///
-/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
-/// the monitors of training see them.
-/// **Errors** [`crate::Error::ShapeMismatch`] if the images are not of the machine's size; [`crate::Error::InvalidArgument`] without
-/// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`crate::Error::Interrupted`] soon after `stop`
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate`; images as the
+/// monitors of training see them.
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the images are not of the machine's size; [`Error::InvalidArgument`](crate::Error::InvalidArgument) without
+/// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`Error::Interrupted`](crate::Error::Interrupted) soon after `stop`
 /// returns true.
-#[allow(clippy::too_many_arguments)] // what to look at, how, by which chance, and who watches
 pub fn evaluate(
     model: &Dbm<f32>,
     settings: &Settings,
     digits: &Digits,
-    method: &Method,
-    end: Stop,
-    seed: u64,
+    how: &How,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evaluation> {
     check_images(digits, model.visible())?;
-    let log_partition = match method {
+    let end = how.end;
+    let log_partition = match &how.method {
         Method::Exact => exact(model, progress, stop),
         Method::Annealed { anneal, gibbs_steps } => {
-            annealed(model, settings, digits, anneal, *gibbs_steps, end, seed, progress, stop)
+            let data = Annealed { model, settings, digits, anneal, gibbs_steps: *gibbs_steps };
+            data.log_partition(end, how.seed, progress, stop)
         }
     };
     progress.finish("");
@@ -195,44 +205,52 @@ pub(crate) fn smaller_side(model: &Dbm<f32>) -> usize {
 /// Training images whose means the annealing starts from.
 const BASE_IMAGES: usize = 1_000;
 
-#[allow(clippy::too_many_arguments)] // those of `evaluate`
-fn annealed(
-    model: &Dbm<f32>,
-    settings: &Settings,
-    digits: &Digits,
-    anneal: &Anneal,
+/// What an annealed estimate is of.
+struct Annealed<'a> {
+    model: &'a Dbm<f32>,
+    settings: &'a Settings,
+    digits: &'a Digits,
+    anneal: &'a Anneal,
     gibbs_steps: usize,
-    end: Stop,
-    seed: u64,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<LogPartition> {
-    let base = binary_images(digits.train.images(), BASE_IMAGES, settings.binarise, settings.seed)?;
-    let annealing = Annealing::new(model, &base, end, &anneal.schedule)?;
-    let images = binary_images(digits.test.images(), anneal.images, settings.binarise, settings.seed + 1)?;
-    let count = images.len() / model.visible();
-    let chains = anneal.chains.saturating_add(count);
-    progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
-    let mut advance = |steps| {
-        progress.advance(steps);
-        go_on(stop)
-    };
-    let stream = Stream::named(seed, "evaluate");
-    let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
-    let (log_partition, standard_error) =
-        annealing.reverse_log_partition(&images, gibbs_steps, stream.substream(1), &mut advance)?;
-    Ok(LogPartition {
-        value: forward.log_partition,
-        standard_error: forward.standard_error,
-        reverse: Some(ReverseCheck {
-            forward_interval: forward.interval,
-            chains: anneal.chains,
-            effective_samples: forward.effective_samples,
-            log_partition,
-            standard_error,
-            lower_bound: Bounds { train: f64::NAN, test: f64::NAN },
-            images: count,
-            gibbs_steps,
-        }),
-    })
+}
+
+impl Annealed<'_> {
+    fn log_partition(
+        &self,
+        end: Stop,
+        seed: u64,
+        progress: &mut Progress,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<LogPartition> {
+        let &Self { model, settings, digits, anneal, gibbs_steps } = self;
+        let base = binary_images(digits.train.images(), BASE_IMAGES, settings.binarise, settings.seed)?;
+        let annealing = Annealing::new(model, &base, end, &anneal.schedule)?;
+        let images =
+            binary_images(digits.test.images(), anneal.images, settings.binarise, settings.seed + 1)?;
+        let count = images.len() / model.visible();
+        let chains = anneal.chains.saturating_add(count);
+        progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
+        let mut advance = |steps| {
+            progress.advance(steps);
+            go_on(stop)
+        };
+        let stream = Stream::named(seed, "evaluate");
+        let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
+        let (log_partition, standard_error) =
+            annealing.reverse_log_partition(&images, gibbs_steps, stream.substream(1), &mut advance)?;
+        Ok(LogPartition {
+            value: forward.log_partition,
+            standard_error: forward.standard_error,
+            reverse: Some(ReverseCheck {
+                forward_interval: forward.interval,
+                chains: anneal.chains,
+                effective_samples: forward.effective_samples,
+                log_partition,
+                standard_error,
+                lower_bound: Bounds { train: f64::NAN, test: f64::NAN },
+                images: count,
+                gibbs_steps,
+            }),
+        })
+    }
 }

@@ -84,7 +84,7 @@ impl Settings {
 
     /// Checks the settings for a set of `images` training images.
     ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument), in the words of the command line.
     pub fn check(&self, images: usize) -> Result<()> {
         let at_least_1 = [
             ("--hidden", self.hidden, "a machine needs at least 1 hidden unit"),
@@ -123,7 +123,7 @@ impl Settings {
     ///
     /// The answer is as good as the system's: some promise more than they have.
     ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument), in the words of the command line.
     pub fn check_memory(&self, visible: usize) -> Result<()> {
         let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
         let monitors = super::MONITORED as u128 * MONITOR_LAYERS * hidden;
