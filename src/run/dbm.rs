@@ -112,6 +112,25 @@ pub fn resume(
     run.finish(directory, digits, metrics, progress, stop)
 }
 
+/// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
+/// there is in the way, unless `force` replaces it.
+///
+/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
+pub fn train_or_resume(
+    path: &Path,
+    force: bool,
+    settings: &Settings,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Dbm<f32>, Summary)> {
+    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
+    if is_begun {
+        return resume(&directory, digits, progress, stop);
+    }
+    train(&directory, settings, digits, progress, stop)
+}
+
 /// Version of what a checkpoint holds.
 const FORMAT: &str = "1";
 

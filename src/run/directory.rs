@@ -89,6 +89,26 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// The run in `path`, to go on with, and true, if it has these settings; else the folder of a new run
+    /// and false. Any other run there is in the way, unless `force` replaces it.
+    ///
+    /// **Errors** as [`RunDirectory::open`] and [`RunDirectory::create`].
+    pub fn open_or_create<S: DeserializeOwned + PartialEq>(
+        path: &Path,
+        force: bool,
+        settings: &S,
+    ) -> Result<(Self, bool)> {
+        match Self::config_of::<S>(path) {
+            Some(Ok(config)) if config == *settings => Ok((Self::open(path)?, true)),
+            Some(Ok(_)) if !force => {
+                let expected =
+                    "holds a run with other settings; --force replaces it, --out takes another folder";
+                Err(Error::invalid(path.display(), expected))
+            }
+            _ => Ok((Self::create(path, force)?, false)),
+        }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

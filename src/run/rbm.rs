@@ -152,17 +152,11 @@ pub fn train_or_resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
-    match RunDirectory::config_of::<Settings>(path) {
-        Some(Ok(config)) if config == *settings => {
-            return resume(&RunDirectory::open(path)?, digits, progress, stop);
-        }
-        Some(Ok(_)) if !force => {
-            let expected = "holds a run with other settings; --force replaces it, --out takes another folder";
-            return Err(Error::invalid(path.display(), expected));
-        }
-        _ => {}
+    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
+    if is_begun {
+        return resume(&directory, digits, progress, stop);
     }
-    train(&RunDirectory::create(path, force)?, settings, digits, progress, stop)
+    train(&directory, settings, digits, progress, stop)
 }
 
 /// Version of what a checkpoint holds.

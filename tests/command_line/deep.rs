@@ -244,6 +244,10 @@ const BAD: &[(&str, &str)] = &[
     ("dbm train --hidden 20,10", "--hidden 20,10: write the units of each hidden layer"),
     ("dbm train --hidden -3", "--hidden -3: write the units of each hidden layer"),
     ("dbm train --hidden 20-99999999999", "--hidden 20-99999999999: at most"),
+    (
+        "dbm train --images 200 --hidden 1048576-1048576-1048576-1048576-1048576-1048576",
+        " --batch 100 --chains 100: training needs about ",
+    ),
     ("dbm train --epochs 0", "--epochs 0: joint training needs at least 1 epoch"),
     ("dbm train --chains 0", "--chains 0: the negative phase needs at least 1 chain"),
     ("dbm train --sweeps 0", "--sweeps 0: the negative phase needs at least 1 Gibbs sweep"),
@@ -284,6 +288,37 @@ const BAD: &[(&str, &str)] = &[
     ("dbm filters run --layer 3", "--layer 3: the hidden layers are 1 to 2"),
     ("dbm filters run --count 0", "--count 0: at least 1 filter"),
 ];
+
+#[test]
+fn damaged_runs_are_not_continued() {
+    let folder = trained();
+    let damage = |file: &str, content: &[u8], words: &str| {
+        let path = folder.path().join("run").join(file);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, content).unwrap();
+        let outcome = equilibria(folder.path(), "dbm train --resume run");
+        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{words}: {outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        fs::write(&path, good).unwrap();
+    };
+    let checkpoint = fs::read(folder.path().join("run/checkpoint.safetensors")).unwrap();
+    let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    let changed = |from: &str, to: &str| config.replace(from, to).into_bytes();
+    damage("checkpoint.safetensors", &checkpoint[..checkpoint.len() - 4], "checkpoint.safetensors: at byte ");
+    let model = fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    damage("checkpoint.safetensors", &model, "checkpoint.safetensors: at byte 8: ");
+    damage("config.toml", b"hidden = [", "config.toml: at byte ");
+    damage("config.toml", &changed("20-10", "20-11"), "'weight' is not what this run can have reached");
+    damage("config.toml", &changed("20-10", "20"), "--hidden 20: a deep machine has at least 2");
+    damage("config.toml", &changed("20-10", "20-"), "write the units of each hidden layer");
+    damage("config.toml", &changed("chains = 15", "chains = 16"), "has shape (15, 20), expected (16, 20)");
+    damage(
+        "config.toml",
+        &changed("\nepochs = 3", "\nepochs = 2"),
+        "'epoch' is not what this run can have reached",
+    );
+    equilibria(folder.path(), "dbm train --resume run -q").succeeded();
+}
 
 #[test]
 fn bad_input_gets_one_sentence_and_changes_nothing() {

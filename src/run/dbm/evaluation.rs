@@ -121,9 +121,13 @@ struct LogPartition {
 ///
 /// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate`; images as the
 /// monitors of training see them.
-/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the images are not of the machine's size; [`Error::InvalidArgument`](crate::Error::InvalidArgument) without
-/// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`Error::Interrupted`](crate::Error::Interrupted) soon after `stop`
+/// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
+/// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`Error::Interrupted`] soon after `stop`
 /// returns true.
+///
+/// [`Error::ShapeMismatch`]: crate::Error::ShapeMismatch
+/// [`Error::InvalidArgument`]: crate::Error::InvalidArgument
+/// [`Error::Interrupted`]: crate::Error::Interrupted
 pub fn evaluate(
     model: &Dbm<f32>,
     settings: &Settings,

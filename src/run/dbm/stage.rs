@@ -153,7 +153,7 @@ impl Stage {
                 let (train, reconstruction_error, _) = mean(images[0]);
                 let (test, _, convergence) = mean(images[1]);
                 let bound_gap = train - test;
-                let (iterations, change) = (convergence.iterations, f64::from(convergence.change as f32));
+                let (iterations, change) = (convergence.iterations, convergence.change);
                 Monitors { reconstruction_error, bound_gap, iterations, change }
             }
         }
