@@ -4,6 +4,7 @@ use crate::assert_near;
 use crate::deep_states::{DeepStates, deep_machine};
 use crate::sampling::{assert_differ, excess};
 use equilibria::Tensor;
+use equilibria::boltzmann::reconstruct::{Effort, reconstruct};
 use equilibria::boltzmann::{Dbm, DbmChains};
 use equilibria::rng::Stream;
 use equilibria::tensor::Element;
@@ -145,4 +146,48 @@ fn a_deep_chain_does_not_depend_on_the_number_of_chains_or_threads() {
     walkers.draw_from(Stream::named(84, "chain"));
     walkers.walk(20);
     assert!(walkers.states(2) == all[2][0], "after draw_from");
+}
+
+#[test]
+fn missing_pixels_take_their_mean_given_the_known_ones_in_deep_machines_too() {
+    const EACH: usize = 100;
+    for sizes in [&[4, 3, 2][..], &[4, 2, 3, 2]] {
+        let model = deep_machine::<f64>(sizes, 1.5, 74);
+        let exact = DeepStates::of(&model);
+        let missing = [true, false, true, false];
+        let kinds = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+        // Nonsense where pixels are missing: it must not be read.
+        let image = |row: usize| [f64::NAN, kinds[row % 4][0], f64::NAN, kinds[row % 4][1]];
+        let images: Vec<f64> = (0..4 * EACH).flat_map(image).collect();
+        let effort = Effort { burn_in: 30, average: 60 };
+        let filled = reconstruct(&model, &images, &missing, effort, Stream::named(75, "evaluate")).unwrap();
+        let mut expected_of_kinds = Vec::new();
+        for (kind, known) in kinds.into_iter().enumerate() {
+            let of_kind = || filled.chunks(4).skip(kind).step_by(4);
+            assert!(of_kind().all(|image| [image[1], image[3]] == known), "known pixels changed");
+            for pixel in [0, 2] {
+                let (mut mass, mut on) = (0.0, 0.0);
+                for (state, probability) in exact.joint.iter().enumerate() {
+                    let visible = &exact.layers(state)[0];
+                    if [visible[1], visible[3]] == known {
+                        mass += probability;
+                        on += probability * visible[pixel];
+                    }
+                }
+                let expected = on / mass;
+                let mean = of_kind().map(|image| image[pixel]).sum::<f64>() / EACH as f64;
+                let squares = of_kind().map(|image| (image[pixel] - mean).powi(2)).sum::<f64>();
+                let error = (squares / (EACH * (EACH - 1)) as f64).sqrt();
+                assert!(
+                    (mean - expected).abs() < 5.0 * error && error < 0.02,
+                    "{sizes:?}, pixel {pixel} given {known:?}: {mean}, not {expected} +- {error}"
+                );
+                expected_of_kinds.push(expected);
+            }
+        }
+        let first: Vec<f64> = expected_of_kinds.iter().step_by(2).copied().collect();
+        let spread =
+            first.iter().copied().fold(f64::MIN, f64::max) - first.iter().copied().fold(f64::MAX, f64::min);
+        assert!(spread > 0.05, "{sizes:?}: known pixels say nothing about missing ones: {spread}");
+    }
 }
