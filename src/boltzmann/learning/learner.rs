@@ -593,6 +593,27 @@ mod tests {
         }
     }
 
+    /// Which factor is which: the hidden units of the data see the first.
+    #[test]
+    fn the_first_input_factor_is_that_of_the_hidden_units() {
+        const ROWS: usize = 40;
+        let model = Rbm::<f64>::new(&[0.3; VISIBLE], HIDDEN, Stream::named(1, "init")).unwrap();
+        let mut doubled = model.clone();
+        doubled.parameters_mut()[0].data_mut().iter_mut().for_each(|w| *w *= 2.0);
+        let v0 = noise(ROWS * VISIBLE, 3);
+        let mut right = vec![0.0; ROWS * HIDDEN];
+        doubled.hidden_probabilities(&v0, &mut right, &mut Workspace::new());
+        let learner = Learner::new(model, NegativePhase::Contrastive, 1, ROWS, Stream::named(2, "chain"));
+        let mut learner = learner.with_input_factors([2.0, 0.5]);
+        learner.images_mut(ROWS).copy_from_slice(&v0);
+        learner.positive_phase(Stream::named(4, "chain"));
+        for (place, right) in right.iter().enumerate() {
+            let (row, unit) = (place / HIDDEN, place % HIDDEN);
+            let found = learner.data_probabilities[(unit / 64 * ROWS + row) * 64 + unit % 64];
+            assert!((found - right).abs() < 1e-13, "row {row}, unit {unit}: {found}, not {right}");
+        }
+    }
+
     #[test]
     fn sums_of_rows_and_changes_give_the_gradient_of_dense_products() {
         for are_binary in [true, false] {
