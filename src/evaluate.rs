@@ -4,3 +4,4 @@ pub mod autocorrelation;
 pub mod mixing;
 pub mod nearest;
 pub mod reconstruction;
+pub mod stability;
