@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod adversarial;
 mod aligned;
 pub mod boltzmann;
 #[cfg(feature = "checkpoint")]

@@ -1,0 +1,3 @@
+//! Games of a generator against a discriminator.
+
+pub mod dirac;
