@@ -9,9 +9,9 @@ use core::str::FromStr;
 
 /// A rate or momentum over the epochs of a run.
 ///
-/// Written as a number (`0.01`), as values with the epochs from which they hold (`0.5:0.9@5`: 0.5, and 0.9 from
-/// epoch 5 on; more changes follow after further colons), or as a straight line from the first epoch to the last
-/// (`0.05..0.001`).
+/// Written as a number (`0.01`) or a straight line (`0.05..0.001`), and as more of them with the epochs from which they
+/// hold, after colons: `0.5:0.9@5` is 0.5, and 0.9 from epoch 5 on; `0.05..0.001:0.01..0.0001@41` falls to 0.001 in
+/// epoch 40 and from 0.01 again after it. A line ends in the epoch before the next piece, the last one in the last epoch.
 ///
 /// ```
 /// use equilibria::optim::Schedule;
@@ -23,61 +23,54 @@ use core::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    shape: Shape,
+    /// By the epoch from which they hold, rising from 1.
+    pieces: Vec<Piece>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    /// Values with the epochs from which they hold, rising; the first from epoch 1.
-    Steps(Vec<(usize, f64)>),
-    /// First and last value.
-    Line(f64, f64),
+/// What holds from an epoch on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Piece {
+    start: usize,
+    first: f64,
+    /// Of a line, whose ends may be equal.
+    last: Option<f64>,
 }
 
 impl Schedule {
     /// The same value in every epoch.
     pub fn constant(value: f64) -> Self {
-        Self { shape: Shape::Steps(Vec::from([(1, value)])) }
+        Self { pieces: Vec::from([Piece { start: 1, first: value, last: None }]) }
     }
 
     /// A straight line from the first epoch to the last.
     pub fn line(first: f64, last: f64) -> Self {
-        Self { shape: Shape::Line(first, last) }
+        Self { pieces: Vec::from([Piece { start: 1, first, last: Some(last) }]) }
     }
 
     /// The value in `epoch` of `epochs`, counted from 1.
     pub fn at(&self, epoch: usize, epochs: usize) -> f64 {
-        match &self.shape {
-            Shape::Steps(steps) => {
-                steps.iter().take_while(|step| step.0 <= epoch).last().map_or(0.0, |step| step.1)
-            }
-            Shape::Line(first, last) => {
-                let way = epoch.saturating_sub(1) as f64 / epochs.saturating_sub(1).max(1) as f64;
-                first + (last - first) * way.min(1.0)
-            }
-        }
+        let next = self.pieces.partition_point(|piece| piece.start <= epoch.max(1));
+        let Piece { start, first, last } = self.pieces[next - 1];
+        let end = self.pieces.get(next).map_or(epochs, |piece| piece.start - 1);
+        let way = epoch.saturating_sub(start) as f64 / end.saturating_sub(start).max(1) as f64;
+        last.map_or(first, |last| first + (last - first) * way.min(1.0))
     }
 
     /// Whether each value that the schedule is written with satisfies `test`.
     pub fn all(&self, test: impl Fn(f64) -> bool) -> bool {
-        match &self.shape {
-            Shape::Steps(steps) => steps.iter().all(|step| test(step.1)),
-            Shape::Line(first, last) => test(*first) && test(*last),
-        }
+        self.pieces.iter().all(|piece| test(piece.first) && piece.last.is_none_or(&test))
     }
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.shape {
-            Shape::Steps(steps) => {
-                for (i, (epoch, value)) in steps.iter().enumerate() {
-                    if i == 0 { write!(f, "{value}")? } else { write!(f, ":{value}@{epoch}")? }
-                }
-                Ok(())
-            }
-            Shape::Line(first, last) => write!(f, "{first}..{last}"),
+        for (i, Piece { start, first, last }) in self.pieces.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { ":" })?;
+            write!(f, "{first}")?;
+            last.map_or(Ok(()), |last| write!(f, "..{last}"))?;
+            if i == 0 { Ok(()) } else { write!(f, "@{start}") }?;
         }
+        Ok(())
     }
 }
 
@@ -86,26 +79,30 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self> {
         let number = |part: &str| part.trim().parse::<f64>().ok().filter(|x| x.is_finite());
+        let piece = |start, text: &str| {
+            let (first, last) = match text.split_once("..") {
+                Some((first, last)) => (first, Some(number(last)?)),
+                None => (text, None),
+            };
+            Some(Piece { start, first: number(first)?, last })
+        };
         let parse = || {
-            if let Some((first, last)) = text.split_once("..") {
-                return Some(Shape::Line(number(first)?, number(last)?));
-            }
             let mut parts = text.split(':');
-            let mut steps = Vec::from([(1, number(parts.next()?)?)]);
+            let mut pieces = Vec::from([piece(1, parts.next()?)?]);
             for part in parts {
-                let (value, epoch) = part.split_once('@')?;
-                let epoch: usize = epoch.trim().parse().ok()?;
-                if epoch <= steps.last()?.0 {
+                let (values, start) = part.split_once('@')?;
+                let start: usize = start.trim().parse().ok()?;
+                if start <= pieces.last()?.start {
                     return None;
                 }
-                steps.push((epoch, number(value)?));
+                pieces.push(piece(start, values)?);
             }
-            Some(Shape::Steps(steps))
+            Some(Self { pieces })
         };
-        parse().map(|shape| Self { shape }).ok_or_else(|| {
+        parse().ok_or_else(|| {
             Error::invalid(
                 format!("schedule '{text}'"),
-                "write a number (0.01), changes at rising epochs (0.5:0.9@5) or a line (0.05..0.001)",
+                "write a number (0.01) or a line (0.05..0.001), and what follows at rising epochs (0.5:0.9@5)",
             )
         })
     }
@@ -124,16 +121,29 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        for text in ["0.01", "0.5:0.9@5", "0.1:0.01@10:0.001@20", "0.05..0.001", "-1..1"] {
+        for text in
+            ["0.01", "0.5:0.9@5", "0.1:0.01@10:0.001@20", "0.05..0.001", "-1..1", "1..1", "2..1:3@4:5..4@6"]
+        {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn what_is_not_a_schedule_is_refused() {
-        for text in
-            ["", "x", "0.5:0.9", "0.5:0.9@", "0.5:0.9@1", "0.5:0.9@7:0.1@7", "nan", "inf", "1..", "1@2"]
-        {
+        for text in [
+            "",
+            "x",
+            "0.5:0.9",
+            "0.5:0.9@",
+            "0.5:0.9@1",
+            "0.5:0.9@7:0.1@7",
+            "nan",
+            "inf",
+            "1..",
+            "1@2",
+            "1..2..3",
+            "2..1:3..@4",
+        ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }
@@ -143,5 +153,15 @@ mod tests {
         let line: Schedule = "2..1".parse().unwrap();
         assert_eq!((line.at(1, 5), line.at(3, 5), line.at(5, 5)), (2.0, 1.5, 1.0));
         assert_eq!(line.at(1, 1), 2.0);
+    }
+
+    #[test]
+    fn a_line_ends_before_the_next_piece() {
+        let pieces: Schedule = "2..1:7@4:5..3@6".parse().unwrap();
+        let values: [f64; 9] = core::array::from_fn(|i| pieces.at(i + 1, 8));
+        assert_eq!(values, [2.0, 1.5, 1.0, 7.0, 7.0, 5.0, 4.0, 3.0, 3.0]);
+        // The first epochs of a longer run are those of the shorter one.
+        let [short, long] = ["2..1", "2..1:7@4"].map(|text| text.parse::<Schedule>().unwrap());
+        assert!((1..=3).all(|epoch| short.at(epoch, 3) == long.at(epoch, 8)));
     }
 }
