@@ -192,8 +192,8 @@ fn explosion(readings: &[Reading]) -> Option<Judgement> {
         let reason = format!("a loss, score or gradient was no longer finite after {} steps", reading.step);
         return Some(Judgement::new(Verdict::Diverged, reason));
     }
-    let sides: [(_, fn(&Reading) -> f64); 2] = [
-        ("generator", |reading| reading.generator_gradient),
+    let sides = [
+        ("generator", (|reading| reading.generator_gradient) as fn(&Reading) -> f64),
         ("discriminator", |reading| reading.discriminator_gradient),
     ];
     sides.into_iter().find_map(|(name, gradient)| {
