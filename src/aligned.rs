@@ -22,6 +22,16 @@ impl<T: Element> Aligned<T> {
         Self { buffer, first, len }
     }
 
+    /// Becomes `len` elements long, of any content; allocates only if it never was as long.
+    pub fn resize(&mut self, len: usize) {
+        if len + 64 / size_of::<T>() > self.buffer.len() {
+            // Old contents are of no use: free them first rather than copy.
+            self.buffer = Vec::new();
+            *self = Self::zeros(len);
+        }
+        self.len = len;
+    }
+
     /// Becomes `len` elements long, of which those beyond the old length are old ones or 0.
     ///
     /// **Panics** if it never was as long.

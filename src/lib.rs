@@ -14,6 +14,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod evaluate;
+pub mod nn;
 pub mod optim;
 pub mod parallel;
 #[cfg(feature = "png")]

@@ -29,7 +29,7 @@ mod packing;
 mod serial;
 
 pub use blocking::CacheSizes;
-pub use epilogue::{Activation, Epilogue};
+pub use epilogue::Epilogue;
 
 use crate::lanes::Scalar;
 use crate::level::Level;

@@ -9,6 +9,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod activation;
 pub mod binary;
 pub(crate) mod dispatch;
 pub mod elementwise;
@@ -26,7 +27,8 @@ pub mod reduce;
 pub mod threads;
 pub mod update;
 
-pub use gemm::{Activation, Epilogue, gemm};
+pub use activation::Activation;
+pub use gemm::{Epilogue, gemm};
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};
 pub use matrix::{MatrixMut, MatrixRef};

@@ -15,7 +15,7 @@ mod tanh;
 
 #[allow(unused_imports)] // fused kernels call them
 pub(crate) use self::{
-    exp::exp_lanes,
+    exp::{exp_lanes, exp_m1_nonpositive as exp_m1_lanes},
     ln::ln_lanes,
     sigmoid::{log_sigmoid_lanes, sigmoid_lanes, softplus_lanes, softplus_rise_lanes, tail},
     tanh::tanh_lanes,

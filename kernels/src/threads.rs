@@ -2,6 +2,8 @@
 //!
 //! Kernels cut their work into independent tasks; which thread runs a task never changes its result.
 
+use core::ops::Range;
+
 /// Threads that a kernel called from here may use: rayon's current pool, or 1 without feature `parallel`.
 #[inline]
 pub fn count() -> usize {
@@ -35,5 +37,38 @@ fn split(first: usize, end: usize, run: &(impl Fn(usize, usize) + Sync)) {
             let middle = first + length / 2;
             rayon::join(|| split(first, middle, run), || split(middle, end, run));
         }
+    }
+}
+
+/// Calls `run(range, &mut x[range])` for the consecutive ranges of `length` elements that make up `x` (the last one may
+/// be shorter), in parallel where there are threads for it. Allocates nothing.
+///
+/// **Panics** if `length` is 0.
+pub fn for_each_chunk<T: Send>(length: usize, x: &mut [T], run: &(impl Fn(Range<usize>, &mut [T]) + Sync)) {
+    let total = x.len();
+    let whole = SharedMut(x.as_mut_ptr());
+    for_each(total.div_ceil(length), &|task, _| {
+        let range = task * length..total.min((task + 1) * length);
+        // SAFETY: the ranges of different tasks do not overlap, and lie within `x`, which is borrowed for this call.
+        run(range.clone(), unsafe { whole.slice(range) });
+    });
+}
+
+/// A slice whose parts go to different tasks.
+pub(crate) struct SharedMut<T>(pub *mut T);
+
+// SAFETY: it is only a place; who makes a slice of it owes what is needed.
+unsafe impl<T: Send> Sync for SharedMut<T> {}
+
+impl<T> SharedMut<T> {
+    /// The elements in `range`.
+    ///
+    /// # Safety
+    /// They are there, and nobody else has them for as long as the result lives.
+    #[allow(clippy::mut_from_ref)] // the caller shares them out
+    #[inline(always)]
+    pub unsafe fn slice(&self, range: Range<usize>) -> &mut [T] {
+        // SAFETY: the caller owes it.
+        unsafe { core::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
     }
 }

@@ -59,7 +59,8 @@ impl<T: Scalar> Operation<T> for Finish<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Activation, Product};
+    use super::super::Product;
+    use crate::activation::Activation;
     use crate::level::Level;
     use crate::matrix::MatrixRef;
 

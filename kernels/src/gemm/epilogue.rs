@@ -1,8 +1,8 @@
 //! What happens to a tile of C while it is in cache.
 
+use crate::activation::{Activation, with_activation};
 use crate::lanes::{Lanes, Scalar};
 use crate::map::Function;
-use crate::math::{Sigmoid, Tanh};
 
 /// Added to and applied to C = alpha A B + beta C.
 #[derive(Clone, Copy, Debug)]
@@ -16,25 +16,6 @@ pub struct Epilogue<'a, T> {
 impl<T> Epilogue<'_, T> {
     /// Nothing.
     pub const NONE: Self = Self { bias: None, activation: Activation::Identity };
-}
-
-/// A function of one scalar.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Activation<T> {
-    /// x
-    Identity,
-    /// max(x, 0)
-    Relu,
-    /// x where positive, `slope * x` elsewhere
-    LeakyRelu {
-        /// Usually 0.2.
-        slope: T,
-    },
-    /// 1 / (1 + exp(-x))
-    Sigmoid,
-    /// Hyperbolic tangent
-    Tanh,
 }
 
 /// The bias, and the activation.
@@ -64,26 +45,9 @@ pub(super) unsafe fn apply<L: Lanes>(
             }
         }
         let tile = Tile { c, row_stride, rows, columns };
-        match activation {
-            Activation::Identity => {}
-            Activation::Relu => tile.map(lanes, Relu { slope: L::Scalar::ZERO }),
-            Activation::LeakyRelu { slope } => tile.map(lanes, Relu { slope }),
-            Activation::Sigmoid => tile.map(lanes, Sigmoid),
-            Activation::Tanh => tile.map(lanes, Tanh),
+        if activation != Activation::Identity {
+            with_activation!(activation, function => tile.map(lanes, function));
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Relu<T> {
-    slope: T,
-}
-
-impl<T: Scalar> Function<T> for Relu<T> {
-    #[inline(always)]
-    fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector) -> L::Vector {
-        let negative = lanes.less(x, lanes.zero());
-        lanes.select(negative, lanes.mul(x, lanes.splat(self.slope)), x)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The product of one thread: the five loops, and the paths that skip packing.
 
 use super::blocking::Blocks;
-use super::epilogue::{self, Activation};
+use super::epilogue;
 use super::microkernel::{self, Prefetch, Tile};
 use super::packing::Block;
+use crate::activation::Activation;
 use crate::dispatch::Operation;
 use crate::lanes::{Lanes, Scalar};
 use crate::matrix::Layout;

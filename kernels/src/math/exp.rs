@@ -43,7 +43,7 @@ pub(super) fn exp_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
 
 /// e^x - 1 where x <= 0 or NaN, every digit near 0 included.
 #[inline(always)]
-pub(super) fn exp_m1_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
+pub(crate) fn exp_m1_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     // 2^n e^r - 1 = 2^n (e^r - 1) + (2^n - 1), and n = 0 near 0. Below the range the result is -1.
     let (rounded, p) = reduced(lanes, lanes.max(lanes.splat(-L::Scalar::TANH_RANGE), x));
     let power = lanes.shift_to_exponent(rounded);
