@@ -1,9 +1,13 @@
 //! Fused steps of gradient methods: one pass over memory.
 
+mod descent;
+
+pub use descent::{Adam, Momentum, RmsProp, Rule, descend};
+
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
-use crate::map::check_equal;
+use crate::map::{Function2, Map2, check_equal};
 
 /// The last half of a step of gradient ascent with momentum and weight decay:
 ///
@@ -60,5 +64,24 @@ impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
             }
         }
         lanes.sum(alarm) == T::ZERO
+    }
+}
+
+/// `average = from + kept (average - from)`: an exponential moving average that keeps the share `kept` of what it was.
+///
+/// **Panics** if the lengths differ.
+#[track_caller]
+pub fn average<T: Scalar>(level: Level, kept: T, from: &[T], average: &mut [T]) {
+    check_equal("from", from.len(), "average", average.len());
+    dispatch(level, Map2::in_place(Towards(kept), average, from));
+}
+
+#[derive(Clone, Copy)]
+struct Towards<T>(T);
+
+impl<T: Scalar> Function2<T> for Towards<T> {
+    #[inline(always)]
+    fn apply<L: Lanes<Scalar = T>>(self, lanes: L, average: L::Vector, from: L::Vector) -> L::Vector {
+        lanes.mul_add(lanes.splat(self.0), lanes.sub(average, from), from)
     }
 }

@@ -74,6 +74,157 @@ fn one_parameter_that_is_not_finite_is_reported() {
     check_alarm::<f64>(f64::MAX);
 }
 
+/// A step of one parameter in f64: its gradient, two numbers of state and itself, after which state and parameter are returned.
+type Step = fn(g: f64, state: [f64; 2], p: f64) -> ([f64; 2], f64);
+
+/// Runs a kernel on (gradient, first state, second state, parameter).
+type Kernel<T> = fn(Level, T, &[T], &mut [T], &mut [T], &mut [T]) -> bool;
+
+const RATE: f64 = 0.25;
+const DECAYS: [f64; 2] = [0.5, 0.875];
+const EPSILON: f64 = 1.0 / 1024.0;
+
+/// Momentum, RMSProp and Adam, and what they are to compute. The constants are numbers of f32.
+fn rules<T: Scalar>() -> [(&'static str, Kernel<T>, Step); 3] {
+    let adam: Kernel<T> = |level, bound, g, mean, square, p| {
+        let [mean_decay, square_decay] = DECAYS.map(T::from_f64);
+        let rule =
+            update::Adam { rate: T::from_f64(RATE), mean_decay, square_decay, epsilon: T::from_f64(EPSILON) };
+        update::descend(level, rule, bound, g, [mean, square], p)
+    };
+    let rms_prop: Kernel<T> = |level, bound, g, square, _, p| {
+        let [rate, decay, epsilon] = [RATE, DECAYS[1], EPSILON].map(T::from_f64);
+        update::descend(level, update::RmsProp { rate, decay, epsilon }, bound, g, [square], p)
+    };
+    let momentum: Kernel<T> = |level, bound, g, velocity, _, p| {
+        let [rate, momentum] = [RATE, DECAYS[0]].map(T::from_f64);
+        update::descend(level, update::Momentum { rate, momentum }, bound, g, [velocity], p)
+    };
+    [
+        ("Adam", adam, |g, [mean, square], p| {
+            let mean = DECAYS[0] * mean + (1.0 - DECAYS[0]) * g;
+            let square = DECAYS[1] * square + (1.0 - DECAYS[1]) * g * g;
+            ([mean, square], p - RATE * mean / (square.sqrt() + EPSILON))
+        }),
+        ("RMSProp", rms_prop, |g, [square, other], p| {
+            let square = DECAYS[1] * square + (1.0 - DECAYS[1]) * g * g;
+            ([square, other], p - RATE * g / (square.sqrt() + EPSILON))
+        }),
+        ("momentum", momentum, |g, [velocity, other], p| {
+            let velocity = DECAYS[0] * velocity + g;
+            ([velocity, other], p - RATE * velocity)
+        }),
+    ]
+}
+
+fn check_descent<T: Scalar>() {
+    let epsilon = T::EPSILON.to_f64();
+    for level in Level::available() {
+        for (length, at_end) in lengths().flat_map(|length| [(length, false), (length, true)]) {
+            for (name, kernel, step) in rules::<T>() {
+                for bound in [f64::INFINITY, 0.5] {
+                    let context = format!("{name}, length {length}, bound {bound} at level {}", level.name());
+                    let copy = |seed| GuardedBuffer::copy_of(&uneven::<T>(length, seed), at_end);
+                    let (gradient, mut first, mut second, mut parameter) =
+                        (copy(1), copy(2), copy(3), copy(4));
+                    // A square is not negative, and a parameter may begin beyond the bound.
+                    let squares = if name == "RMSProp" { &mut first } else { &mut second };
+                    squares.iter_mut().for_each(|x| *x = *x * *x);
+                    let before: Vec<_> = (0..length)
+                        .map(|i| [gradient[i], first[i], second[i], parameter[i]].map(T::to_f64))
+                        .collect();
+                    let bound_t = T::from_f64(bound);
+                    assert!(
+                        kernel(level, bound_t, &gradient, &mut first, &mut second, &mut parameter),
+                        "{context}"
+                    );
+                    for (i, [g, first_before, second_before, p]) in before.into_iter().enumerate() {
+                        let (state, exact) = step(g, [first_before, second_before], p);
+                        let exact = exact.clamp(-bound, bound);
+                        let found = [first[i], second[i], parameter[i]].map(T::to_f64);
+                        // Half a dozen roundings, of a step that may be hundreds of times as large as its gradient.
+                        let size = 2.0 + (exact - p).abs();
+                        for (found, exact, size) in
+                            [(found[0], state[0], 1.0), (found[1], state[1], 1.0), (found[2], exact, size)]
+                        {
+                            let error = (found - exact).abs();
+                            assert!(error <= 4.0 * size * epsilon, "{i} of {context}: {error:e} off {exact}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn descent_follows_its_rule() {
+    check_descent::<f32>();
+    check_descent::<f64>();
+}
+
+#[test]
+fn descent_to_what_is_not_finite_is_reported_also_where_it_is_clipped() {
+    for level in Level::available() {
+        for length in lengths().filter(|length| (1..200).contains(length)) {
+            for (name, kernel, _) in rules::<f32>() {
+                for bound in [f32::INFINITY, 1.0] {
+                    let context = format!("{name}, length {length}, bound {bound} at level {}", level.name());
+                    let run = |gradient: f32, place: usize| {
+                        let (mut first, mut second) = (vec![0.5; length], vec![0.5; length]);
+                        let (mut gradients, mut parameters) = (vec![0.5; length], vec![0.25; length]);
+                        gradients[place] = gradient;
+                        kernel(level, bound, &gradients, &mut first, &mut second, &mut parameters)
+                    };
+                    for place in (0..length).step_by(length.div_ceil(20)) {
+                        assert!(run(1.0, place), "{context}");
+                        assert!(!run(f32::NAN, place), "NaN at {place} of {context}");
+                        if name == "momentum" {
+                            assert!(!run(f32::INFINITY, place), "infinity at {place} of {context}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "state has length 4, parameter has length 5")]
+fn states_of_another_length_panic() {
+    let rule = update::Momentum { rate: 0.1_f32, momentum: 0.0 };
+    let _ = update::descend(Level::PORTABLE, rule, 1.0, &[0.0; 5], [&mut [0.0; 4]], &mut [0.0; 5]);
+}
+
+fn check_average<T: Scalar>() {
+    for level in Level::available() {
+        for (length, at_end) in lengths().flat_map(|length| [(length, false), (length, true)]) {
+            let from = GuardedBuffer::copy_of(&uneven::<T>(length, 1), at_end);
+            let mut average = GuardedBuffer::copy_of(&uneven::<T>(length, 2), at_end);
+            let before = average.to_vec();
+            update::average(level, T::from_f64(0.875), &from, &mut average);
+            for (i, before) in before.into_iter().enumerate() {
+                let exact = 0.875 * before.to_f64() + 0.125 * from[i].to_f64();
+                let error = (average[i].to_f64() - exact).abs();
+                let context = format!("{i} of {length} at level {}", level.name());
+                assert!(error <= 4.0 * T::EPSILON.to_f64(), "{context}: {error:e} off");
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_move_by_the_share_that_is_not_kept() {
+    check_average::<f32>();
+    check_average::<f64>();
+}
+
+#[test]
+#[should_panic(expected = "from has length 3, average has length 2")]
+fn averages_of_different_lengths_panic() {
+    update::average(Level::PORTABLE, 0.5, &[0.0_f64; 3], &mut [0.0; 2]);
+}
+
 /// Mixtures p + q = 1 with factors of up to e^`spread` either way.
 fn mixtures<T: Scalar>(length: usize, spread: f64) -> [Vec<T>; 3] {
     let p: Vec<T> = uneven::<T>(length, 3).iter().map(|x| T::from_f64(x.to_f64().abs())).collect();

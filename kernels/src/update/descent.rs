@@ -1,0 +1,209 @@
+//! Steps of gradient descent with a state for each parameter, which is read and written once.
+
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::check_equal;
+
+/// A step with momentum:
+///
+/// ```text
+/// velocity  <- momentum velocity + gradient
+/// parameter <- parameter - rate velocity
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Momentum<T> {
+    /// Not negative.
+    pub rate: T,
+    /// Below 1; with 0 the velocity is the gradient.
+    pub momentum: T,
+}
+
+/// A step of RMSProp (Tieleman & Hinton 2012), as PyTorch has it:
+///
+/// ```text
+/// square    <- decay square + (1 - decay) gradient²
+/// parameter <- parameter - rate gradient / (√square + epsilon)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RmsProp<T> {
+    /// Not negative.
+    pub rate: T,
+    /// Below 1.
+    pub decay: T,
+    /// Above 0.
+    pub epsilon: T,
+}
+
+/// A step of Adam (Kingma & Ba 2015, end of section 2, where the corrections of the averages have moved into rate and
+/// epsilon):
+///
+/// ```text
+/// mean      <- mean_decay mean + (1 - mean_decay) gradient
+/// square    <- square_decay square + (1 - square_decay) gradient²
+/// parameter <- parameter - rate mean / (√square + epsilon)
+/// ```
+///
+/// At step t, counted from 1, the paper's rate α and epsilon ε are to be given as
+/// α √(1 - square_decay^t) / (1 - mean_decay^t) and ε √(1 - square_decay^t).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam<T> {
+    /// Not negative, corrected.
+    pub rate: T,
+    /// Below 1; the paper's β₁.
+    pub mean_decay: T,
+    /// Below 1; the paper's β₂.
+    pub square_decay: T,
+    /// Above 0, corrected.
+    pub epsilon: T,
+}
+
+/// A rule with `N` numbers of state for each parameter. Sealed.
+pub trait Rule<T: Scalar, const N: usize>: sealed::Rule<T, N> {}
+
+mod sealed {
+    use crate::lanes::{Lanes, Scalar};
+
+    pub trait Rule<T: Scalar, const N: usize>: Copy {
+        /// What is taken off the parameter.
+        fn step<L: Lanes<Scalar = T>>(
+            self,
+            lanes: L,
+            gradient: L::Vector,
+            state: &mut [L::Vector; N],
+        ) -> L::Vector;
+    }
+}
+
+impl<T: Scalar> Rule<T, 1> for Momentum<T> {}
+impl<T: Scalar> Rule<T, 1> for RmsProp<T> {}
+impl<T: Scalar> Rule<T, 2> for Adam<T> {}
+
+impl<T: Scalar> sealed::Rule<T, 1> for Momentum<T> {
+    #[inline(always)]
+    fn step<L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        gradient: L::Vector,
+        [velocity]: &mut [L::Vector; 1],
+    ) -> L::Vector {
+        *velocity = lanes.mul_add(lanes.splat(self.momentum), *velocity, gradient);
+        lanes.mul(lanes.splat(self.rate), *velocity)
+    }
+}
+
+impl<T: Scalar> sealed::Rule<T, 1> for RmsProp<T> {
+    #[inline(always)]
+    fn step<L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        gradient: L::Vector,
+        [square]: &mut [L::Vector; 1],
+    ) -> L::Vector {
+        *square = average(lanes, self.decay, *square, lanes.mul(gradient, gradient));
+        let size = lanes.add(lanes.sqrt(*square), lanes.splat(self.epsilon));
+        lanes.div(lanes.mul(lanes.splat(self.rate), gradient), size)
+    }
+}
+
+impl<T: Scalar> sealed::Rule<T, 2> for Adam<T> {
+    #[inline(always)]
+    fn step<L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        gradient: L::Vector,
+        [mean, square]: &mut [L::Vector; 2],
+    ) -> L::Vector {
+        *mean = average(lanes, self.mean_decay, *mean, gradient);
+        *square = average(lanes, self.square_decay, *square, lanes.mul(gradient, gradient));
+        let size = lanes.add(lanes.sqrt(*square), lanes.splat(self.epsilon));
+        lanes.div(lanes.mul(lanes.splat(self.rate), *mean), size)
+    }
+}
+
+/// decay old + (1 - decay) new
+#[inline(always)]
+fn average<L: Lanes>(lanes: L, decay: L::Scalar, old: L::Vector, new: L::Vector) -> L::Vector {
+    let fresh = lanes.mul(lanes.splat(L::Scalar::ONE - decay), new);
+    lanes.mul_add(lanes.splat(decay), old, fresh)
+}
+
+/// Moves every parameter by `rule`, in one pass over memory, and then to within ± `bound`, which may be infinite.
+///
+/// Returns whether every parameter was finite before it was clipped.
+///
+/// **Panics** if the lengths differ.
+#[track_caller]
+pub fn descend<T: Scalar, R: Rule<T, N>, const N: usize>(
+    level: Level,
+    rule: R,
+    bound: T,
+    gradient: &[T],
+    state: [&mut [T]; N],
+    parameter: &mut [T],
+) -> bool {
+    check_equal("gradient", gradient.len(), "parameter", parameter.len());
+    for state in &state {
+        check_equal("state", state.len(), "parameter", parameter.len());
+    }
+    dispatch(level, Descent { rule, bound, gradient, state, parameter })
+}
+
+struct Descent<'a, T, R, const N: usize> {
+    rule: R,
+    bound: T,
+    gradient: &'a [T],
+    state: [&'a mut [T]; N],
+    parameter: &'a mut [T],
+}
+
+impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R, N> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(mut self, lanes: L) -> bool {
+        let shortest = self.state.iter().map(|state| state.len()).min().unwrap_or(0);
+        let length = self.parameter.len().min(self.gradient.len()).min(shortest);
+        let (low, high) = (lanes.splat(-self.bound), lanes.splat(self.bound));
+        // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
+        let mut alarm = lanes.zero();
+        for first in (0..length).step_by(L::COUNT) {
+            let count = (length - first).min(L::COUNT);
+            // SAFETY: first + count <= length, which every slice has.
+            unsafe {
+                let parameters = self.parameter.as_mut_ptr().add(first);
+                let mut state = [lanes.zero(); N];
+                for (state, from) in state.iter_mut().zip(&self.state) {
+                    *state = load(lanes, from.as_ptr().add(first), count);
+                }
+                let gradient = load(lanes, self.gradient.as_ptr().add(first), count);
+                let step = self.rule.step(lanes, gradient, &mut state);
+                let parameter = lanes.sub(load(lanes, parameters, count), step);
+                alarm = lanes.mul_add(parameter, lanes.zero(), alarm);
+                for (state, to) in state.iter().zip(&mut self.state) {
+                    store(lanes, to.as_mut_ptr().add(first), *state, count);
+                }
+                store(lanes, parameters, lanes.max(low, lanes.min(high, parameter)), count);
+            }
+        }
+        lanes.sum(alarm) == T::ZERO
+    }
+}
+
+/// The first `count` scalars.
+///
+/// # Safety
+/// They are readable.
+#[inline(always)]
+unsafe fn load<L: Lanes>(lanes: L, from: *const L::Scalar, count: usize) -> L::Vector {
+    // SAFETY: the caller owes them.
+    unsafe { if count == L::COUNT { lanes.load(from) } else { lanes.load_first(from, count) } }
+}
+
+/// # Safety
+/// The first `count` scalars are writable.
+#[inline(always)]
+unsafe fn store<L: Lanes>(lanes: L, to: *mut L::Scalar, x: L::Vector, count: usize) {
+    // SAFETY: the caller owes them.
+    unsafe { if count == L::COUNT { lanes.store(to, x) } else { lanes.store_first(to, x, count) } }
+}

@@ -1,0 +1,114 @@
+use super::{CHUNK, Optimiser, Rule};
+use crate::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training, Wanted};
+use crate::rng::Stream;
+use alloc::vec::Vec;
+
+/// More parameters than one task takes.
+const INPUTS: usize = CHUNK + 100;
+
+/// A network of one unit and the gradient of its output: the input, and 1 by the bias.
+fn network(input: &[f64]) -> (Sequential<f64>, Gradients<f64>) {
+    let mut network = Sequential::new(INPUTS, [Linear::new(INPUTS, 1).into()].to_vec()).unwrap();
+    network.parameters_mut().for_each(|parameter| parameter.fill_uniform(Stream::named(1, "init")));
+    let (mut cache, mut deltas) = (Cache::new(&network), Deltas::new(&network));
+    let (mut gradients, mut scratch) = (Gradients::new(&network), Scratch::new());
+    cache.input_mut(1).copy_from_slice(input);
+    network.forward(&mut cache, Training::new(Stream::named(0, "dropout")), &mut scratch).unwrap();
+    let wanted = Wanted::parameters(&mut gradients, 0..1);
+    network.backward(&cache, &[1.0], wanted, &mut deltas, &mut scratch).unwrap();
+    (network, gradients)
+}
+
+fn input() -> Vec<f64> {
+    (0..INPUTS).map(|i| (i % 17) as f64 / 8.0 - 1.0).collect()
+}
+
+/// Three steps of one parameter with the same gradient, as the papers have them.
+fn by_the_paper(rule: Rule, g: f64, mut p: f64) -> f64 {
+    let [mut mean, mut square] = [0.0; 2];
+    for step in 1..=3 {
+        p -= match rule {
+            Rule::Sgd { rate, momentum } => {
+                mean = momentum * mean + g;
+                rate * mean
+            }
+            Rule::RmsProp { rate, decay, epsilon } => {
+                square = decay * square + (1.0 - decay) * g * g;
+                rate * g / (square.sqrt() + epsilon)
+            }
+            Rule::Adam { rate, betas: [a, b], epsilon } => {
+                mean = a * mean + (1.0 - a) * g;
+                square = b * square + (1.0 - b) * g * g;
+                let corrected = [mean / (1.0 - a.powi(step)), square / (1.0 - b.powi(step))];
+                rate * corrected[0] / (corrected[1].sqrt() + epsilon)
+            }
+        };
+    }
+    p
+}
+
+#[test]
+fn every_parameter_takes_the_steps_of_the_paper() {
+    for rule in [
+        Rule::Sgd { rate: 0.1, momentum: 0.9 },
+        Rule::RmsProp { rate: 0.01, decay: 0.9, epsilon: 1e-3 },
+        Rule::Adam { rate: 0.01, betas: [0.5, 0.9], epsilon: 1e-3 },
+    ] {
+        let input = input();
+        let (mut model, mut gradients) = network(&input);
+        let before = model.clone();
+        let mut optimiser = Optimiser::new(rule, &model);
+        (0..3).for_each(|_| assert!(optimiser.step(&mut model, &mut gradients)));
+        assert_eq!(optimiser.steps(), 3);
+        let tensors = before.parameters().zip(model.parameters()).zip([&input[..], &[1.0]]);
+        for ((before, after), gradient) in tensors {
+            for ((&before, &after), &g) in before.data().iter().zip(after.data()).zip(gradient) {
+                let right = by_the_paper(rule, g, before);
+                assert!((after - right).abs() < 1e-12, "{rule:?}: {after}, not {right}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_goes_on_from_a_copy_of_the_state() {
+    let rule = Rule::adam(0.01, [0.5, 0.9]);
+    let (mut model, mut gradients) = network(&input());
+    let mut optimiser = Optimiser::new(rule, &model).with_clip(0.5);
+    optimiser.step(&mut model, &mut gradients);
+    let (mut resumed, mut other) = (model.clone(), Optimiser::new(rule, &model).with_clip(0.5));
+    let (steps, state) = other.state_mut();
+    *steps = optimiser.steps();
+    state.iter_mut().zip(optimiser.state()).for_each(|(to, from)| to.copy_from(from).unwrap());
+    assert!(optimiser.step(&mut model, &mut gradients) && other.step(&mut resumed, &mut gradients));
+    assert!(model.parameters().eq(resumed.parameters()));
+    assert!(model.parameters().all(|parameter| parameter.data().iter().all(|x| x.abs() <= 0.5)));
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_is_noticed_in_any_task() {
+    for place in [0, CHUNK - 1, CHUNK, INPUTS - 1] {
+        let mut input = input();
+        input[place] = f64::NAN;
+        let (mut model, mut gradients) = network(&input);
+        let rule = Rule::Sgd { rate: 0.1, momentum: 0.0 };
+        assert!(!Optimiser::new(rule, &model).step(&mut model, &mut gradients), "{place}");
+    }
+}
+
+#[test]
+fn rules_that_lead_nowhere_are_refused() {
+    for (rule, begin) in [
+        (Rule::Sgd { rate: -1.0, momentum: 0.0 }, "learning rate -1: "),
+        (Rule::rms_prop(f64::NAN), "learning rate NaN: "),
+        (Rule::Sgd { rate: 0.1, momentum: 1.0 }, "momentum 1: "),
+        (Rule::RmsProp { rate: 0.1, decay: -0.1, epsilon: 1e-8 }, "decay -0.1: "),
+        (Rule::adam(0.1, [0.5, 1.0]), "beta 1: "),
+        (Rule::Adam { rate: 0.1, betas: [0.5, 0.9], epsilon: 0.0 }, "epsilon 0: "),
+    ] {
+        let error = alloc::format!("{}", rule.validate().unwrap_err());
+        assert!(error.starts_with(begin), "{error}");
+    }
+    assert!(Rule::adam(0.0, [0.0, 0.999]).validate().is_ok());
+    assert_eq!(Rule::adam(0.1, [0.5, 0.9]).with_rate(0.2), Rule::adam(0.2, [0.5, 0.9]));
+}
