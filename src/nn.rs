@@ -56,17 +56,22 @@
 //! # Ok::<(), equilibria::Error>(())
 //! ```
 
+mod batch_norm;
 mod dropout;
 mod initialisation;
 mod layer;
+mod layer_norm;
 mod linear;
+pub mod losses;
 mod passes;
 mod sequential;
 
 pub use crate::tensor::Activation;
+pub use batch_norm::BatchNorm;
 pub use dropout::Dropout;
 pub use initialisation::Initialisation;
 pub use layer::Layer;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use passes::{Cache, Deltas, Gradients, Scratch, Tangents, Training, Wanted};
 pub use sequential::Sequential;

@@ -19,6 +19,7 @@ pub mod level;
 mod map;
 pub mod math;
 pub mod matrix;
+pub mod normalise;
 pub mod peak;
 #[cfg(feature = "matrixmultiply")]
 pub mod peer;

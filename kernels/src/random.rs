@@ -19,7 +19,7 @@
 
 mod bernoulli;
 mod normal;
-mod step;
+pub(crate) mod step;
 mod uniform;
 mod xoshiro;
 

@@ -11,10 +11,11 @@ mod max;
 mod softplus;
 mod sum;
 
-pub use columns::{add_column_sums, column_sums};
+pub use columns::{add_column_dots, add_column_sums, column_sums};
 pub use log_mixture::{PRODUCT, log_mixture};
 pub use max::{log_sum_exp, max};
 pub use softplus::softplus_sum;
+pub(crate) use sum::{Dot, Sum};
 pub use sum::{dot, row_sums, squared_norm, sum, sum_f64};
 
 use crate::lanes::{Lanes, Scalar};

@@ -19,7 +19,6 @@ use super::Initialisation;
 use super::passes::Slot;
 use crate::rng::Stream;
 use crate::tensor::{Activation, Element, Epilogue, MatrixMut, MatrixRef, Tensor, Workspace};
-use equilibria_kernels::{Level, reduce};
 
 /// y = x Wᵀ + b.
 #[derive(Debug, Clone)]
@@ -63,9 +62,14 @@ impl<T: Element> Linear<T> {
         self.bias.as_mut()
     }
 
-    /// Weight and bias, writable.
-    pub(super) fn parameters_mut(&mut self) -> [Option<&mut Tensor<T>>; 2] {
-        [Some(&mut self.weight), self.bias.as_mut()]
+    /// Weight and bias, by PyTorch's names.
+    pub(super) fn state(&self) -> [Option<(&'static str, &Tensor<T>)>; 2] {
+        [Some(("weight", &self.weight)), self.bias.as_ref().map(|bias| ("bias", bias))]
+    }
+
+    /// As [`Linear::state`], writable.
+    pub(super) fn state_mut(&mut self) -> [Option<(&'static str, &mut Tensor<T>)>; 2] {
+        [Some(("weight", &mut self.weight)), self.bias.as_mut().map(|bias| ("bias", bias))]
     }
 
     pub(super) fn inputs(&self) -> usize {
@@ -95,12 +99,25 @@ impl<T: Element> Linear<T> {
         workspace.gemm(T::ONE, x, self.weight.view().transposed(), T::ZERO, y, epilogue);
     }
 
-    /// Adds δᵀ x to the weight's gradient and, of a first-order pass, Σ δ to the bias's.
+    /// Adds δᵀ x to the weight's gradient and Σ δ to the bias's.
     pub(super) fn add_gradients(
         &self,
         x: &[T],
         delta: &[T],
-        first_order: bool,
+        mut gradients: Slot<'_, T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        if self.bias.is_some() {
+            gradients.add_column_sums(1, delta);
+        }
+        self.add_weight_gradient(x, delta, gradients, workspace);
+    }
+
+    /// Adds δᵀ x to the weight's gradient.
+    pub(super) fn add_weight_gradient(
+        &self,
+        x: &[T],
+        delta: &[T],
         mut gradients: Slot<'_, T>,
         workspace: &mut Workspace<T>,
     ) {
@@ -110,16 +127,6 @@ impl<T: Element> Linear<T> {
         gradients.add(0, |beta, gradient| {
             workspace.gemm(T::ONE, delta_t, x, beta, gradient.view_mut(), Epilogue::NONE);
         });
-        if self.bias.is_some() && first_order {
-            gradients.add(1, |beta, gradient| {
-                let level = Level::detect();
-                if beta == T::ZERO {
-                    reduce::column_sums(level, delta, rows, self.outputs(), gradient.data_mut());
-                } else {
-                    reduce::add_column_sums(level, T::ONE, delta, rows, self.outputs(), gradient.data_mut());
-                }
-            });
-        }
     }
 
     /// ∂L/∂x = δ W.

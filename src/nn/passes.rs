@@ -40,12 +40,18 @@ impl Training {
 pub struct Scratch<T: Element> {
     pub(super) workspace: Workspace<T>,
     pub(super) between: [Aligned<T>; 2],
+    /// Of columns over mini-batches.
+    pub(super) sums: Aligned<T>,
 }
 
 impl<T: Element> Scratch<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { workspace: Workspace::new(), between: [Aligned::zeros(0), Aligned::zeros(0)] }
+        Self {
+            workspace: Workspace::new(),
+            between: [Aligned::zeros(0), Aligned::zeros(0)],
+            sums: Aligned::zeros(0),
+        }
     }
 }
 
@@ -137,6 +143,13 @@ impl<T: Element> Cache<T> {
     pub(super) fn mask(&self, step: usize, rows: Range<usize>) -> &[T] {
         let width = self.widths[step + 1];
         &self.steps[step].extra[rows.start * width..rows.end * width]
+    }
+
+    /// Of rows of a layer normalisation, x̂ and r.
+    pub(super) fn normal(&self, step: usize, rows: Range<usize>) -> (&[T], &[T]) {
+        let width = self.widths[step + 1];
+        let (normal, scales) = self.steps[step].extra.split_at(self.rows * width);
+        (&normal[rows.start * width..rows.end * width], &scales[rows])
     }
 
     /// Rows of what comes out of a step.
@@ -286,15 +299,10 @@ impl<T: Element> Tangents<T> {
         &mut self.direction
     }
 
-    /// ẏ of what goes into a step.
-    pub(super) fn before(&self, step: usize) -> &[T] {
-        if step == 0 { &self.direction } else { &self.steps[step - 1] }
-    }
-
-    /// What is bent in the step before `step`, if there is one, writable, and in `step`.
-    pub(super) fn bent_beside(&mut self, step: usize) -> (Option<&mut Aligned<T>>, &[T]) {
-        let (before, here) = self.bent.split_at_mut(step);
-        (before.last_mut(), &here[0])
+    /// ẏ of what goes into a step, and ẏ of what comes out of it, writable.
+    pub(super) fn either_side(&mut self, step: usize) -> (&[T], &mut Aligned<T>) {
+        let (before, here) = self.steps.split_at_mut(step);
+        (before.last().map_or(&self.direction, |before| before), &mut here[0])
     }
 
     /// ẏ, what the direction has become at the output (rows, outputs).
@@ -368,5 +376,17 @@ impl<T: Element> Slot<'_, T> {
         let index = self.first + index;
         let is_clear = core::mem::take(&mut self.gradients.is_clear[index]);
         add(if is_clear { T::ZERO } else { T::ONE }, &mut self.gradients.tensors[index]);
+    }
+
+    /// Adds the sums of the columns of `delta` to the gradient of parameter `index`.
+    pub fn add_column_sums(&mut self, index: usize, delta: &[T]) {
+        self.add(index, |beta, gradient| {
+            if beta == T::ZERO {
+                gradient.fill(T::ZERO);
+            }
+            let (width, level) = (gradient.len(), Level::detect());
+            let rows = delta.len() / width;
+            reduce::add_column_sums(level, T::ONE, delta, rows, width, gradient.data_mut());
+        });
     }
 }

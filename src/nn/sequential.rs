@@ -21,6 +21,7 @@ use crate::rng::Stream;
 use crate::tensor::{Activation, Element, Tensor};
 use crate::{Error, Result};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -106,6 +107,31 @@ impl<T: Element> Sequential<T> {
         self.layers.iter_mut().flat_map(Layer::parameters_mut)
     }
 
+    /// What is kept beside what is learned: running statistics.
+    pub fn statistics(&self) -> impl Iterator<Item = &Tensor<T>> {
+        self.layers.iter().flat_map(Layer::statistics)
+    }
+
+    /// As [`Sequential::statistics`], writable.
+    pub fn statistics_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
+        self.layers.iter_mut().flat_map(Layer::statistics_mut)
+    }
+
+    /// Everything that a checkpoint holds: parameters, running statistics after those of their layer, each by the name that
+    /// PyTorch's `nn.Sequential` of the same layers gives it, for instance `2.running_mean`.
+    pub fn state(&self) -> impl Iterator<Item = (String, &Tensor<T>)> {
+        let layers = self.layers.iter().enumerate();
+        layers.flat_map(|(l, layer)| layer.state().map(move |(name, tensor)| (format!("{l}.{name}"), tensor)))
+    }
+
+    /// As [`Sequential::state`], writable.
+    pub fn state_mut(&mut self) -> impl Iterator<Item = (String, &mut Tensor<T>)> {
+        let layers = self.layers.iter_mut().enumerate();
+        layers.flat_map(|(l, layer)| {
+            layer.state_mut().map(move |(name, tensor)| (format!("{l}.{name}"), tensor))
+        })
+    }
+
     /// Draws every parameter anew.
     ///
     /// **Randomness** `stream` is usually the run's `init`; layer l takes `stream.substream(l)`.
@@ -149,6 +175,7 @@ impl<T: Element> Sequential<T> {
 impl<T: Element> Layer<T> {
     /// Whether the activation that follows this layer can be a part of its step.
     fn takes_activation(&self, step: &Step<T>) -> bool {
-        matches!(self, Self::Linear(_)) && step.activation == Activation::Identity
+        let has_parameters = matches!(self, Self::Linear(_) | Self::BatchNorm(_) | Self::LayerNorm(_));
+        has_parameters && step.activation == Activation::Identity
     }
 }

@@ -85,7 +85,7 @@ impl<T: Scalar, S: Sink<T>> Operation<T> for Draw<'_, S> {
 /// # Safety
 /// `count` scalars are readable, and `count <= L::COUNT`, equal if `WHOLE`.
 #[inline(always)]
-pub(super) unsafe fn load<const WHOLE: bool, L: Lanes>(
+pub(crate) unsafe fn load<const WHOLE: bool, L: Lanes>(
     lanes: L,
     from: *const L::Scalar,
     count: usize,
@@ -99,7 +99,7 @@ pub(super) unsafe fn load<const WHOLE: bool, L: Lanes>(
 /// # Safety
 /// `count` scalars are writable, and `count <= L::COUNT`, equal if `WHOLE`.
 #[inline(always)]
-pub(super) unsafe fn store<const WHOLE: bool, L: Lanes>(
+pub(crate) unsafe fn store<const WHOLE: bool, L: Lanes>(
     lanes: L,
     to: *mut L::Scalar,
     x: L::Vector,

@@ -1,4 +1,4 @@
-//! The sums of a matrix's columns.
+//! The sums of a matrix's columns, and of products of two matrices' columns.
 
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
@@ -11,23 +11,27 @@ const ROWS: usize = 64;
 /// Vectors of columns that run down together.
 const STRIP: usize = 8;
 
-struct ColumnSums<'a, T> {
+struct ColumnSums<'a, T, const PRODUCTS: bool> {
     scale: T,
     x: &'a [T],
+    /// What x is multiplied by, element by element, of the same length; not read without `PRODUCTS`.
+    y: &'a [T],
     columns: usize,
     /// Add to `out`; else `out` is not read.
     accumulate: bool,
     out: &'a mut [T],
 }
 
-impl<T: Scalar> Operation<T> for ColumnSums<'_, T> {
+impl<T: Scalar, const PRODUCTS: bool> Operation<T> for ColumnSums<'_, T, PRODUCTS> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let mut accumulate = self.accumulate;
-        for rows in self.x.chunks(ROWS * self.columns) {
-            let block = Block { lanes, scale: self.scale, rows, columns: self.columns, accumulate };
+        let chunks = self.x.chunks(ROWS * self.columns).zip(self.y.chunks(ROWS * self.columns));
+        for (rows, factors) in chunks {
+            let (scale, columns) = (self.scale, self.columns);
+            let block = Block::<L, PRODUCTS> { lanes, scale, rows, factors, columns, accumulate };
             let mut column = 0;
             while self.columns - column >= STRIP * L::COUNT {
                 block.strip(column, self.out);
@@ -43,25 +47,35 @@ impl<T: Scalar> Operation<T> for ColumnSums<'_, T> {
 }
 
 /// Up to `ROWS` whole rows.
-struct Block<'a, L: Lanes> {
+struct Block<'a, L: Lanes, const PRODUCTS: bool> {
     lanes: L,
     scale: L::Scalar,
     rows: &'a [L::Scalar],
+    factors: &'a [L::Scalar],
     columns: usize,
     accumulate: bool,
 }
 
-impl<L: Lanes> Block<'_, L> {
+impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
     /// `STRIP` vectors of columns from `column` on.
     #[inline(always)]
     fn strip(&self, column: usize, out: &mut [L::Scalar]) {
         let lanes = self.lanes;
         let mut sums = [lanes.zero(); STRIP];
-        for row in self.rows.chunks_exact(self.columns) {
+        let rows = self.rows.chunks_exact(self.columns).zip(self.factors.chunks_exact(self.columns));
+        for (row, factors) in rows {
             let row = row[column..column + STRIP * L::COUNT].as_ptr();
+            let factors = factors[column..column + STRIP * L::COUNT].as_ptr();
             for (j, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the slice `row` above has STRIP * COUNT elements.
-                *sum = lanes.add(*sum, unsafe { lanes.load(row.add(j * L::COUNT)) });
+                // SAFETY: the slices above have STRIP * COUNT elements.
+                unsafe {
+                    let x = lanes.load(row.add(j * L::COUNT));
+                    *sum = if PRODUCTS {
+                        lanes.mul_add(x, lanes.load(factors.add(j * L::COUNT)), *sum)
+                    } else {
+                        lanes.add(*sum, x)
+                    };
+                }
             }
         }
         let out = out[column..column + STRIP * L::COUNT].as_mut_ptr();
@@ -82,11 +96,19 @@ impl<L: Lanes> Block<'_, L> {
         let count = L::COUNT.min(self.columns - column);
         // Four rows at a time, as one chain of additions would wait for each.
         let mut sums = [lanes.zero(); 4];
-        for rows in self.rows.chunks(4 * self.columns) {
-            for (row, sum) in rows.chunks_exact(self.columns).zip(&mut sums) {
-                let row = row[column..column + count].as_ptr();
-                // SAFETY: the slice `row` above has `count` elements.
-                *sum = lanes.add(*sum, unsafe { lanes.load_first(row, count) });
+        let rows = self.rows.chunks_exact(self.columns).zip(self.factors.chunks_exact(self.columns));
+        for (i, (row, factors)) in rows.enumerate() {
+            let row = row[column..column + count].as_ptr();
+            let factors = factors[column..column + count].as_ptr();
+            let sum = &mut sums[i % 4];
+            // SAFETY: the slices above have `count` elements.
+            unsafe {
+                let x = lanes.load_first(row, count);
+                *sum = if PRODUCTS {
+                    lanes.mul_add(x, lanes.load_first(factors, count), *sum)
+                } else {
+                    lanes.add(*sum, x)
+                };
             }
         }
         let sum = lanes.add(lanes.add(sums[0], sums[1]), lanes.add(sums[2], sums[3]));
@@ -113,7 +135,8 @@ pub fn column_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize
     if x.is_empty() {
         out.fill(T::ZERO);
     } else {
-        dispatch(level, ColumnSums { scale: T::ONE, x, columns, accumulate: false, out });
+        let sums = ColumnSums::<T, false> { scale: T::ONE, x, y: x, columns, accumulate: false, out };
+        dispatch(level, sums);
     }
 }
 
@@ -136,6 +159,30 @@ pub fn add_column_sums<T: Scalar>(
     check_matrix(x.len(), rows, columns);
     check_equal("out", out.len(), "a row of x", columns);
     if !x.is_empty() {
-        dispatch(level, ColumnSums { scale, x, columns, accumulate: true, out });
+        dispatch(level, ColumnSums::<T, false> { scale, x, y: x, columns, accumulate: true, out });
+    }
+}
+
+/// Adds the sums of products of columns: `out[j] += sum_i x[i, j] y[i, j]`.
+///
+/// **Shapes** `x`, `y` (rows, columns), contiguous; `out` (columns).
+///
+/// **Panics** if the lengths do not fit.
+///
+/// **Accuracy and cost** As [`column_sums`], of the products and `out`.
+#[track_caller]
+pub fn add_column_dots<T: Scalar>(
+    level: Level,
+    x: &[T],
+    y: &[T],
+    rows: usize,
+    columns: usize,
+    out: &mut [T],
+) {
+    check_matrix(x.len(), rows, columns);
+    check_equal("x", x.len(), "y", y.len());
+    check_equal("out", out.len(), "a row of x", columns);
+    if !x.is_empty() {
+        dispatch(level, ColumnSums::<T, true> { scale: T::ONE, x, y, columns, accumulate: true, out });
     }
 }

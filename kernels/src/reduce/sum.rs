@@ -83,7 +83,7 @@ impl<T: Scalar> Terms<T> for Squares<T> {
     }
 }
 
-struct Sum<'a, T>(&'a [T]);
+pub(crate) struct Sum<'a, T>(pub &'a [T]);
 
 impl<T: Scalar> Operation<T> for Sum<'_, T> {
     type Output = T;
@@ -103,7 +103,7 @@ pub fn sum<T: Scalar>(level: Level, x: &[T]) -> T {
     dispatch(level, Sum(x))
 }
 
-struct Dot<'a, T>(&'a [T], &'a [T]);
+pub(crate) struct Dot<'a, T>(pub &'a [T], pub &'a [T]);
 
 impl<T: Scalar> Operation<T> for Dot<'_, T> {
     type Output = T;

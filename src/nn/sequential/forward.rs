@@ -31,6 +31,11 @@ impl<T: Element> Sequential<T> {
             let y = if index == last { &mut *output } else { &mut to[..rows * width] };
             match &self.layers[step.layer] {
                 Layer::Linear(layer) => layer.forward(x, step.activation, y, &mut scratch.workspace),
+                Layer::BatchNorm(layer) => layer.infer(x, step.activation, y),
+                Layer::LayerNorm(layer) => {
+                    scratch.sums.resize(layer.memory_len(rows));
+                    layer.forward(x, step.activation, &mut scratch.sums, y);
+                }
                 Layer::Dropout(_) | Layer::Activation(_) => {
                     y.copy_from_slice(x);
                     activation::apply_in_place(Level::detect(), step.activation, y);
@@ -68,6 +73,14 @@ impl<T: Element> Sequential<T> {
             match &mut self.layers[step.layer] {
                 Layer::Linear(layer) => {
                     layer.forward(x, step.activation, &mut here.output, &mut scratch.workspace);
+                }
+                Layer::BatchNorm(layer) => {
+                    here.extra.resize(3 * batches * step.outputs);
+                    layer.forward(x, batches, step.activation, &mut here.extra, &mut here.output)?;
+                }
+                Layer::LayerNorm(layer) => {
+                    here.extra.resize(layer.memory_len(rows));
+                    layer.forward(x, step.activation, &mut here.extra, &mut here.output);
                 }
                 Layer::Dropout(layer) => {
                     here.extra.resize(x.len());

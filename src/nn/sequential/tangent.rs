@@ -17,7 +17,7 @@
 //!                       s_l = ∂L/∂y_l ⊙ ż_l ⊙ φ_l″(z_l) = δ_l ⊙ ż_l ⊙ φ_l″/φ_l′
 //! ```
 //!
-//! A linear f adds δᵀ ẏ_{l−1} to its weight's gradient by ż_l, and eᵀ y_{l−1} and Σ e to those of weight and bias by z_l.
+//! Layer normalisation is an f that bends itself: [`LayerNorm`](crate::nn::LayerNorm) has what it adds. A linear f adds δᵀ ẏ_{l−1} to its weight's gradient by ż_l, and eᵀ y_{l−1} and Σ e to those of weight and bias by z_l.
 //! Where every φ is piecewise linear, s and with it e is 0, and the pass forwards is all: one product for the tangents and
 //! one for the weights each layer.
 
@@ -44,124 +44,130 @@ impl<T: Element> Sequential<T> {
         cache: &Cache<T>,
         deltas: &Deltas<T>,
         tangents: &mut Tangents<T>,
-        gradients: Option<&mut Gradients<T>>,
+        mut gradients: Option<&mut Gradients<T>>,
         scratch: &mut Scratch<T>,
     ) -> Result<()> {
-        let rows = tangents.rows.clone();
-        self.expect_filled(cache, &rows)?;
+        self.expect_filled(cache, &tangents.rows)?;
         self.expect_own("the tangents", &tangents.widths)?;
-        let Some(gradients) = gradients else {
-            for step in 0..self.steps.len() {
-                self.tangent_step(step, cache, tangents, scratch);
-                let y = cache.step_output(step, rows.clone());
-                let activation = self.steps[step].activation;
-                activation::times_slope_in_place(Level::detect(), activation, y, &mut tangents.steps[step]);
-            }
-            return Ok(());
-        };
-        self.expect_own("the deltas", &deltas.widths)?;
-        gradients.check(self.parameters().count())?;
-        if rows.start < deltas.rows.start || rows.end > deltas.rows.end {
-            let (what, had) = (format!("rows {} to {}", rows.start, rows.end), &deltas.rows);
+        if self.layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_))) {
             return Err(Error::invalid(
-                what,
-                format!("the backward pass had rows {} to {}", had.start, had.end),
+                "batch normalisation in a penalised critic",
+                "its score of a row depends on the other rows, so that no slope belongs to one row; take layer \
+                 normalisation or none",
             ));
         }
-        for step in 0..self.steps.len() {
-            self.tangent_step(step, cache, tangents, scratch);
-            self.add_tangent_gradients(step, deltas, tangents, gradients, scratch);
-            self.bend(step, cache, deltas, tangents);
+        if let Some(gradients) = &gradients {
+            gradients.check(self.parameters().count())?;
+            self.expect_own("the deltas", &deltas.widths)?;
+            let (rows, had) = (&tangents.rows, &deltas.rows);
+            if rows.start < had.start || rows.end > had.end {
+                let what = format!("rows {} to {}", rows.start, rows.end);
+                return Err(Error::invalid(
+                    what,
+                    format!("the backward pass had rows {} to {}", had.start, had.end),
+                ));
+            }
         }
-        self.tangent_backward(cache, tangents, gradients, scratch);
+        for step in 0..self.steps.len() {
+            let second_order = gradients.as_deref_mut().map(|gradients| (deltas, gradients));
+            self.tangent_step(step, cache, tangents, second_order, scratch);
+            self.tangent_activation(step, cache, gradients.is_some().then_some(deltas), tangents);
+        }
+        if let Some(gradients) = gradients {
+            self.tangent_back(cache, deltas, tangents, gradients, scratch);
+        }
         Ok(())
     }
 
-    /// ż of a step from ẏ of the one before it.
+    /// ż of a step from ẏ of the one before it, and what it adds to the gradients of the step's parameters.
     fn tangent_step(
         &self,
         step: usize,
         cache: &Cache<T>,
         tangents: &mut Tangents<T>,
+        second_order: Option<(&Deltas<T>, &mut Gradients<T>)>,
         scratch: &mut Scratch<T>,
     ) {
-        let width = self.steps[step].outputs;
-        let (before, here) = tangents.steps.split_at_mut(step);
-        let x_dot: &[T] = before.last().map_or(&tangents.direction, |step| step);
-        let z_dot = &mut here[0];
-        z_dot.resize(tangents.rows.len() * width);
-        match &self.layers[self.steps[step].layer] {
-            Layer::Linear(layer) => layer.tangent(x_dot, z_dot, &mut scratch.workspace),
-            Layer::Dropout(layer) => layer.carry(cache.mask(step, tangents.rows.clone()), x_dot, z_dot),
-            Layer::Activation(_) => z_dot.copy_from_slice(x_dot),
-        }
-    }
-
-    /// What a step's ż adds to the gradients of its parameters.
-    fn add_tangent_gradients(
-        &self,
-        step: usize,
-        deltas: &Deltas<T>,
-        tangents: &Tangents<T>,
-        gradients: &mut Gradients<T>,
-        scratch: &mut Scratch<T>,
-    ) {
-        let delta = deltas.step(step, tangents.rows.clone());
-        let slot = gradients.slot(self.steps[step].first_parameter);
+        let rows = tangents.rows.clone();
+        let (x_dot, z_dot) = tangents.either_side(step);
+        z_dot.resize(rows.len() * self.steps[step].outputs);
+        let second_order = second_order.map(|(deltas, gradients)| {
+            (deltas.step(step, rows.clone()), gradients.slot(self.steps[step].first_parameter))
+        });
         match &self.layers[self.steps[step].layer] {
             Layer::Linear(layer) => {
-                layer.add_gradients(tangents.before(step), delta, false, slot, &mut scratch.workspace);
+                layer.tangent(x_dot, z_dot, &mut scratch.workspace);
+                if let Some((delta, slot)) = second_order {
+                    layer.add_weight_gradient(x_dot, delta, slot, &mut scratch.workspace);
+                }
             }
-            Layer::Dropout(_) | Layer::Activation(_) => {}
+            Layer::LayerNorm(layer) => layer.tangent(cache.normal(step, rows), x_dot, second_order, z_dot),
+            Layer::Dropout(layer) => layer.carry(cache.mask(step, rows), x_dot, z_dot),
+            Layer::BatchNorm(_) | Layer::Activation(_) => z_dot.copy_from_slice(x_dot),
         }
     }
 
-    /// ẏ of a step from its ż, and s where φ is not piecewise linear.
-    fn bend(&self, step: usize, cache: &Cache<T>, deltas: &Deltas<T>, tangents: &mut Tangents<T>) {
+    /// ẏ of a step from its ż; with `deltas`, s as well, where φ is not piecewise linear.
+    fn tangent_activation(
+        &self,
+        step: usize,
+        cache: &Cache<T>,
+        deltas: Option<&Deltas<T>>,
+        tangents: &mut Tangents<T>,
+    ) {
         let (level, activation) = (Level::detect(), self.steps[step].activation);
         let y = cache.step_output(step, tangents.rows.clone());
         let z_dot = &mut tangents.steps[step];
-        if activation.is_piecewise_linear() {
-            activation::times_slope_in_place(level, activation, y, z_dot);
-        } else {
-            let bent = &mut tangents.bent[step];
-            bent.resize(z_dot.len());
-            activation::bend(level, activation, y, deltas.step(step, tangents.rows.clone()), z_dot, bent);
+        match deltas {
+            Some(deltas) if !activation.is_piecewise_linear() => {
+                let (delta, bent) = (deltas.step(step, tangents.rows.clone()), &mut tangents.bent[step]);
+                bent.resize(z_dot.len());
+                activation::bend(level, activation, y, delta, z_dot, bent);
+            }
+            _ => activation::times_slope_in_place(level, activation, y, z_dot),
         }
     }
 
-    /// Carries e back from the last step that has an s.
-    fn tangent_backward(
+    /// Carries e back from the last step that bends.
+    fn tangent_back(
         &self,
         cache: &Cache<T>,
+        deltas: &Deltas<T>,
         tangents: &mut Tangents<T>,
         gradients: &mut Gradients<T>,
         scratch: &mut Scratch<T>,
     ) {
         let rows = tangents.rows.clone();
-        let is_bent = |step: usize| !self.steps[step].activation.is_piecewise_linear();
-        let Some(last) = (0..self.steps.len()).rev().find(|&step| is_bent(step)) else { return };
+        let has_s = |step: usize| !self.steps[step].activation.is_piecewise_linear();
+        let bends = |step: &usize| {
+            has_s(*step) || matches!(self.layers[self.steps[*step].layer], Layer::LayerNorm(_))
+        };
+        let Some(last) = (0..self.steps.len()).rev().find(bends) else { return };
         for step in (0..=last).rev() {
-            let x = cache.step_input(step, rows.clone());
-            let slot = gradients.slot(self.steps[step].first_parameter);
-            let (before, here) = tangents.bent_beside(step);
-            match &self.layers[self.steps[step].layer] {
-                Layer::Linear(layer) => layer.add_gradients(x, here, true, slot, &mut scratch.workspace),
-                Layer::Dropout(_) | Layer::Activation(_) => {}
+            // Only the layer normalisation that is the last to bend has no e.
+            let has_e = step < last || has_s(step);
+            let x_dot = if step == 0 { &tangents.direction } else { &tangents.steps[step - 1] };
+            let (before, here) = tangents.bent.split_at_mut(step);
+            let e: Option<&[T]> = has_e.then_some(&here[0]);
+            if let Some(e) = e {
+                self.add_gradients(step, cache, e, rows.clone(), gradients, scratch);
             }
-            let Some(before) = before else { return };
-            let [between, _] = &mut scratch.between;
-            let grad_input = if is_bent(step - 1) { between } else { &mut *before };
-            grad_input.resize(x.len());
-            match &self.layers[self.steps[step].layer] {
-                Layer::Linear(layer) => layer.input_gradient(here, grad_input, &mut scratch.workspace),
-                Layer::Dropout(layer) => layer.carry(cache.mask(step, rows.clone()), here, grad_input),
-                Layer::Activation(_) => grad_input.copy_from_slice(here),
+            let Some(before) = before.last_mut() else { return };
+            let to = if has_s(step - 1) { &mut scratch.between[0] } else { &mut *before };
+            to.resize(rows.len() * tangents.widths[step]);
+            match (&self.layers[self.steps[step].layer], e) {
+                (Layer::LayerNorm(layer), e) => {
+                    let delta = deltas.step(step, rows.clone());
+                    layer.curvature(cache.normal(step, rows.clone()), (delta, x_dot), e, to);
+                }
+                (_, None) => return,
+                (Layer::Linear(layer), Some(e)) => layer.input_gradient(e, to, &mut scratch.workspace),
+                (Layer::Dropout(layer), Some(e)) => layer.carry(cache.mask(step, rows.clone()), e, to),
+                (Layer::BatchNorm(_) | Layer::Activation(_), Some(e)) => to.copy_from_slice(e),
             }
-            let (level, activation) = (Level::detect(), self.steps[step - 1].activation);
-            activation::times_slope_in_place(level, activation, x, grad_input);
-            if is_bent(step - 1) {
-                elementwise::add_in_place(level, before, &scratch.between[0]);
+            self.times_slope_before(step, cache, rows.clone(), to);
+            if has_s(step - 1) {
+                elementwise::add_in_place(Level::detect(), before, &scratch.between[0]);
             }
         }
     }

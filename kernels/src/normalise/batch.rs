@@ -1,0 +1,434 @@
+//! Batch normalisation: a strip of columns goes through all rows of a mini-batch, again and again while it is in cache.
+
+use crate::activation::{Activation, with_activation};
+use crate::dispatch::{Operation, dispatch};
+use crate::lanes::{Lanes, Scalar};
+use crate::level::Level;
+use crate::map::{Function, check_equal};
+use crate::random::step::{load, store};
+use crate::threads;
+use core::ops::Range;
+
+/// Vectors of columns that run down together.
+const STRIP: usize = 8;
+
+/// Elements of a task: some microseconds of work.
+const TASK: usize = 1 << 14;
+
+/// Mini-batches of equal size, one after another: (batches * rows, columns).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Mini-batches.
+    pub batches: usize,
+    /// Rows of each.
+    pub rows: usize,
+    /// Numbers in a row.
+    pub columns: usize,
+}
+
+impl Batches {
+    fn len(self) -> usize {
+        self.batches * self.rows * self.columns
+    }
+}
+
+/// What happens to some vectors of columns of one mini-batch, from its first row to its last.
+///
+/// A trait rather than a closure: closures do not take on the target features of the level.
+trait Columns<T: Scalar>: Copy + Sync {
+    /// Columns `column..column + N * COUNT`, or `count` of them where `N` is 1 and `WHOLE` is not said, of `batch`.
+    /// Implementations are `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// Batch and columns exist, and nobody else has them in what is written.
+    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        batch: usize,
+        column: usize,
+        count: usize,
+    );
+}
+
+/// The columns of a task.
+struct Part<C> {
+    work: C,
+    batch: usize,
+    columns: Range<usize>,
+}
+
+impl<T: Scalar, C: Columns<T>> Operation<T> for Part<C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
+        let Range { start: mut column, end } = self.columns;
+        // SAFETY: `over_columns` gives each task a batch and columns of its own that exist.
+        unsafe {
+            while end - column >= STRIP * L::COUNT {
+                self.work.strip::<STRIP, true, L>(lanes, self.batch, column, L::COUNT);
+                column += STRIP * L::COUNT;
+            }
+            while end - column >= L::COUNT {
+                self.work.strip::<1, true, L>(lanes, self.batch, column, L::COUNT);
+                column += L::COUNT;
+            }
+            if column < end {
+                self.work.strip::<1, false, L>(lanes, self.batch, column, end - column);
+            }
+        }
+    }
+}
+
+/// Does `work` to every column of every mini-batch, in parallel.
+fn over_columns<T: Scalar>(level: Level, shape: Batches, work: impl Columns<T>) {
+    // Whole strips of every level, of both types.
+    let strip = STRIP * 16;
+    let width = (TASK / shape.rows.max(1)).max(1).next_multiple_of(strip);
+    let parts = shape.columns.div_ceil(width);
+    threads::for_each(shape.batches * parts, &|task, _| {
+        let (batch, part) = (task / parts, task % parts);
+        let columns = part * width..shape.columns.min((part + 1) * width);
+        dispatch(level, Part { work, batch, columns });
+    });
+}
+
+/// A place that tasks share out. The safety of what is done with it is argued where it is read or written.
+#[derive(Clone, Copy)]
+struct Place<T>(*mut T);
+
+// SAFETY: it is only a place.
+unsafe impl<T: Send> Send for Place<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Place<T> {}
+
+impl<T: Scalar> Place<T> {
+    fn of(x: &[T]) -> Self {
+        Self(x.as_ptr().cast_mut())
+    }
+
+    /// N vectors from `at` on, or the first `count` scalars.
+    ///
+    /// # Safety
+    /// They are readable.
+    #[inline(always)]
+    unsafe fn load<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        at: usize,
+        count: usize,
+    ) -> [L::Vector; N] {
+        let mut vectors = [lanes.zero(); N];
+        for (j, vector) in vectors.iter_mut().enumerate() {
+            // SAFETY: the caller owes vector j.
+            *vector = unsafe { load::<WHOLE, L>(lanes, self.0.add(at + j * L::COUNT), count) };
+        }
+        vectors
+    }
+}
+
+/// Normalises each column of each mini-batch, scales, shifts and activates: y = φ(gamma x^ + beta).
+///
+/// **Shapes** `x` and `y` as `shape`; `gamma`, `beta` (columns); `statistics` (batches, 3, columns), which become mean,
+/// variance (over rows, not rows - 1) and r.
+///
+/// **Panics** if the lengths do not fit.
+///
+/// **Accuracy and cost** Sums run down the rows in turn: mean and variance are within rows EPSILON, relative to the mean of
+/// the sizes and to the variance. One pass over memory.
+#[allow(clippy::too_many_arguments)]
+#[track_caller]
+pub fn batch_forward<T: Scalar>(
+    level: Level,
+    x: &[T],
+    shape: Batches,
+    (gamma, beta): (&[T], &[T]),
+    epsilon: T,
+    activation: Activation<T>,
+    statistics: &mut [T],
+    y: &mut [T],
+) {
+    check_equal("x", x.len(), "its shape", shape.len());
+    check_equal("x", x.len(), "y", y.len());
+    check_equal("gamma", gamma.len(), "a row of x", shape.columns);
+    check_equal("beta", beta.len(), "a row of x", shape.columns);
+    check_equal("statistics", statistics.len(), "three rows a mini-batch", 3 * shape.batches * shape.columns);
+    if x.is_empty() {
+        return;
+    }
+    with_activation!(activation, function => over_columns(level, shape, Forward {
+        x: Place::of(x),
+        shape,
+        gamma: Place::of(gamma),
+        beta: Place::of(beta),
+        epsilon,
+        function,
+        statistics: Place(statistics.as_mut_ptr()),
+        y: Place(y.as_mut_ptr()),
+    }));
+}
+
+#[derive(Clone, Copy)]
+struct Forward<T, F> {
+    x: Place<T>,
+    shape: Batches,
+    gamma: Place<T>,
+    beta: Place<T>,
+    epsilon: T,
+    function: F,
+    statistics: Place<T>,
+    y: Place<T>,
+}
+
+impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
+    #[inline(always)]
+    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        batch: usize,
+        column: usize,
+        count: usize,
+    ) {
+        let Batches { rows, columns, .. } = self.shape;
+        let first = batch * rows * columns + column;
+        let share = lanes.constant(1.0 / rows as f64);
+        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row.
+        unsafe {
+            let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
+            let mut mean = [lanes.zero(); N];
+            for row in 0..rows {
+                for (j, mean) in mean.iter_mut().enumerate() {
+                    *mean = lanes.add(*mean, load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count));
+                }
+            }
+            for mean in &mut mean {
+                *mean = lanes.mul(*mean, share);
+            }
+            let mut squares = [lanes.zero(); N];
+            for row in 0..rows {
+                for j in 0..N {
+                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let d = lanes.sub(x, mean[j]);
+                    squares[j] = lanes.mul_add(d, d, squares[j]);
+                }
+            }
+            let mut scale = self.gamma.load::<N, WHOLE, L>(lanes, column, count);
+            let shift = self.beta.load::<N, WHOLE, L>(lanes, column, count);
+            for j in 0..N {
+                let variance = lanes.mul(squares[j], share);
+                let deviation = lanes.sqrt(lanes.add(variance, lanes.splat(self.epsilon)));
+                let r = lanes.div(lanes.splat(T::ONE), deviation);
+                scale[j] = lanes.mul(scale[j], r);
+                let statistics = self.statistics.0.add(3 * batch * columns + column + j * L::COUNT);
+                store::<WHOLE, L>(lanes, statistics, mean[j], count);
+                store::<WHOLE, L>(lanes, statistics.add(columns), variance, count);
+                store::<WHOLE, L>(lanes, statistics.add(2 * columns), r, count);
+            }
+            for row in 0..rows {
+                for j in 0..N {
+                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let z = lanes.mul_add(lanes.sub(x, mean[j]), scale[j], shift[j]);
+                    let y = self.function.apply(lanes, z);
+                    store::<WHOLE, L>(lanes, self.y.0.add(at(row, j)), y, count);
+                }
+            }
+        }
+    }
+}
+
+/// Normalises each column by given statistics: y = φ(gamma (x - mean) / sqrt(variance + epsilon) + beta).
+///
+/// **Shapes** `x` and `y` (rows, columns); `gamma`, `beta`, `mean`, `variance` (columns).
+///
+/// **Panics** if the lengths do not fit.
+#[allow(clippy::too_many_arguments)]
+#[track_caller]
+pub fn batch_infer<T: Scalar>(
+    level: Level,
+    x: &[T],
+    (gamma, beta): (&[T], &[T]),
+    (mean, variance): (&[T], &[T]),
+    epsilon: T,
+    activation: Activation<T>,
+    y: &mut [T],
+) {
+    let columns = gamma.len();
+    check_equal("x", x.len(), "y", y.len());
+    for (name, row) in [("beta", beta), ("mean", mean), ("variance", variance)] {
+        check_equal(name, row.len(), "gamma", columns);
+    }
+    if x.is_empty() {
+        return;
+    }
+    let rows = x.len() / columns;
+    check_equal("x", x.len(), "whole rows", rows * columns);
+    let shape = Batches { batches: 1, rows, columns };
+    with_activation!(activation, function => over_columns(level, shape, Infer {
+        x: Place::of(x),
+        shape,
+        of_columns: [gamma, beta, mean, variance].map(Place::of),
+        epsilon,
+        function,
+        y: Place(y.as_mut_ptr()),
+    }));
+}
+
+#[derive(Clone, Copy)]
+struct Infer<T, F> {
+    x: Place<T>,
+    shape: Batches,
+    /// gamma, beta, mean, variance
+    of_columns: [Place<T>; 4],
+    epsilon: T,
+    function: F,
+    y: Place<T>,
+}
+
+impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
+    #[inline(always)]
+    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        _: usize,
+        column: usize,
+        count: usize,
+    ) {
+        let Batches { rows, columns, .. } = self.shape;
+        // SAFETY: the caller owes columns: row < rows, and N vectors from `column` on are in a row.
+        unsafe {
+            let [gamma, beta, mean, variance] = self.of_columns;
+            let mut scale = gamma.load::<N, WHOLE, L>(lanes, column, count);
+            let shift = beta.load::<N, WHOLE, L>(lanes, column, count);
+            let mean = mean.load::<N, WHOLE, L>(lanes, column, count);
+            let variance = variance.load::<N, WHOLE, L>(lanes, column, count);
+            for j in 0..N {
+                let deviation = lanes.sqrt(lanes.add(variance[j], lanes.splat(self.epsilon)));
+                scale[j] = lanes.div(scale[j], deviation);
+            }
+            for row in 0..rows {
+                for j in 0..N {
+                    let at = row * columns + column + j * L::COUNT;
+                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at), count);
+                    let z = lanes.mul_add(lanes.sub(x, mean[j]), scale[j], shift[j]);
+                    store::<WHOLE, L>(lanes, self.y.0.add(at), self.function.apply(lanes, z), count);
+                }
+            }
+        }
+    }
+}
+
+/// The way back through [`batch_forward`], from delta = dL/dz, z = gamma x^ + beta:
+///
+/// ```text
+/// sums <- sum delta,  sum delta x^              (what dL/dbeta and dL/dgamma are)
+/// dx   <- gamma r (delta - mean delta - x^ mean(delta x^))
+/// ```
+///
+/// **Shapes** `x` and `delta` as `shape`, and `dx`, if it is wanted; `gamma` (columns); `statistics` (batches, 3, columns)
+/// of the way forwards; `sums` (batches, 2, columns).
+///
+/// **Panics** if the lengths do not fit.
+///
+/// **Accuracy and cost** As [`batch_forward`].
+#[allow(clippy::too_many_arguments)]
+#[track_caller]
+pub fn batch_backward<T: Scalar>(
+    level: Level,
+    x: &[T],
+    delta: &[T],
+    shape: Batches,
+    gamma: &[T],
+    statistics: &[T],
+    sums: &mut [T],
+    dx: Option<&mut [T]>,
+) {
+    check_equal("x", x.len(), "its shape", shape.len());
+    check_equal("x", x.len(), "delta", delta.len());
+    check_equal("gamma", gamma.len(), "a row of x", shape.columns);
+    check_equal("statistics", statistics.len(), "three rows a mini-batch", 3 * shape.batches * shape.columns);
+    check_equal("sums", sums.len(), "two rows a mini-batch", 2 * shape.batches * shape.columns);
+    if let Some(dx) = &dx {
+        check_equal("x", x.len(), "dx", dx.len());
+    }
+    if x.is_empty() {
+        return;
+    }
+    over_columns(
+        level,
+        shape,
+        Backward {
+            x: Place::of(x),
+            delta: Place::of(delta),
+            shape,
+            gamma: Place::of(gamma),
+            statistics: Place::of(statistics),
+            sums: Place(sums.as_mut_ptr()),
+            dx: dx.map(|dx| Place(dx.as_mut_ptr())),
+        },
+    );
+}
+
+#[derive(Clone, Copy)]
+struct Backward<T> {
+    x: Place<T>,
+    delta: Place<T>,
+    shape: Batches,
+    gamma: Place<T>,
+    statistics: Place<T>,
+    sums: Place<T>,
+    dx: Option<Place<T>>,
+}
+
+impl<T: Scalar> Columns<T> for Backward<T> {
+    #[inline(always)]
+    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+        self,
+        lanes: L,
+        batch: usize,
+        column: usize,
+        count: usize,
+    ) {
+        let Batches { rows, columns, .. } = self.shape;
+        let first = batch * rows * columns + column;
+        let share = lanes.constant(1.0 / rows as f64);
+        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row.
+        unsafe {
+            let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
+            let statistics = 3 * batch * columns + column;
+            let mean = self.statistics.load::<N, WHOLE, L>(lanes, statistics, count);
+            let r = self.statistics.load::<N, WHOLE, L>(lanes, statistics + 2 * columns, count);
+            let gamma = self.gamma.load::<N, WHOLE, L>(lanes, column, count);
+            let (mut sum, mut along) = ([lanes.zero(); N], [lanes.zero(); N]);
+            for row in 0..rows {
+                for j in 0..N {
+                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let delta = load::<WHOLE, L>(lanes, self.delta.0.add(at(row, j)), count);
+                    sum[j] = lanes.add(sum[j], delta);
+                    along[j] = lanes.mul_add(delta, lanes.sub(x, mean[j]), along[j]);
+                }
+            }
+            // dx = k delta - c (x - mu) - d
+            let (mut k, mut c, mut d) = ([lanes.zero(); N], [lanes.zero(); N], [lanes.zero(); N]);
+            for j in 0..N {
+                let along = lanes.mul(along[j], r[j]);
+                let sums = self.sums.0.add(2 * batch * columns + column + j * L::COUNT);
+                store::<WHOLE, L>(lanes, sums, sum[j], count);
+                store::<WHOLE, L>(lanes, sums.add(columns), along, count);
+                k[j] = lanes.mul(gamma[j], r[j]);
+                let shared = lanes.mul(k[j], share);
+                c[j] = lanes.mul(lanes.mul(shared, r[j]), along);
+                d[j] = lanes.mul(shared, sum[j]);
+            }
+            let Some(dx) = self.dx else { return };
+            for row in 0..rows {
+                for j in 0..N {
+                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let delta = load::<WHOLE, L>(lanes, self.delta.0.add(at(row, j)), count);
+                    let rest = lanes.mul_add(c[j], lanes.sub(x, mean[j]), d[j]);
+                    let gradient = lanes.sub(lanes.mul(k[j], delta), rest);
+                    store::<WHOLE, L>(lanes, dx.0.add(at(row, j)), gradient, count);
+                }
+            }
+        }
+    }
+}

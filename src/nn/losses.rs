@@ -1,0 +1,146 @@
+//! Losses from logits: the mean over a mini-batch, and its derivatives.
+//!
+//! A discriminator's output d is the logit of the probability σ(d) = 1/(1 + e^−d) that a row is real. The logarithms of
+//! probabilities are softplus functions of logits, ln σ(d) = −s(−d) and ln(1 − σ(d)) = −s(d) with s(d) = ln(1 + e^d) =
+//! max(d, 0) + ln(1 + e^−|d|), which neither overflow nor lose what is small, and s′ = σ.
+//!
+//! | loss of a row | | derivative by d |
+//! |---|---|---|
+//! | binary cross-entropy with target t | −t ln σ(d) − (1 − t) ln(1 − σ(d)) = s(d) − t d | σ(d) − t |
+//! | minimax, of the generator | ln(1 − σ(d)) = −s(d) | −σ(d) |
+//! | non-saturating, of the generator | −ln σ(d) = s(−d) | −σ(−d) = σ(d) − 1 |
+//! | Wasserstein, w = ± 1 | w d | w |
+//! | softmax cross-entropy with class c | ln Σ e^d_k − d_c | softmax(d)_k − \[k = c\] |
+//!
+//! The non-saturating loss is binary cross-entropy with target 1. Where the discriminator is sure of a sample, d ≪ 0,
+//! its derivative is −1 and minimax's next to 0: hence the name. `tests/gradients.rs` differentiates all of them.
+//!
+//! Each function takes logits and a slice of their shape for the derivatives of the *mean*, and returns the mean, which is
+//! summed in f64. Of no rows the mean is NaN.
+
+use crate::error::Shape;
+use crate::tensor::Element;
+use crate::{Error, Result};
+use alloc::format;
+
+/// Binary cross-entropy with one target, 0 for false, 1 for true, or a value between for smoothed labels.
+///
+/// **Shapes** `logits` and `gradient` (rows).
+/// **Panics** if the lengths differ.
+/// **Units** nats.
+///
+/// ```
+/// use equilibria::nn::losses::binary_cross_entropy;
+/// let mut gradient = [0.0_f32; 2];
+/// let loss = binary_cross_entropy(&[0.0, 1000.0], 1.0, &mut gradient);
+/// assert!((loss - 2_f64.ln() / 2.0).abs() < 1e-12);
+/// assert_eq!(gradient, [-0.25, 0.0]);
+/// ```
+#[track_caller]
+pub fn binary_cross_entropy<T: Element>(logits: &[T], target: f64, gradient: &mut [T]) -> f64 {
+    mean(logits, gradient, |d| (softplus(d) - target * d, sigmoid(d) - target))
+}
+
+/// The generator's minimax loss, the mean of ln(1 − σ(d)).
+///
+/// **Shapes**, **Panics** and **Units** as [`binary_cross_entropy`].
+#[track_caller]
+pub fn minimax<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
+    mean(logits, gradient, |d| (-softplus(d), -sigmoid(d)))
+}
+
+/// The generator's non-saturating loss, the mean of −ln σ(d).
+///
+/// **Shapes**, **Panics** and **Units** as [`binary_cross_entropy`].
+#[track_caller]
+pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
+    // -sigmoid(-d) rather than sigmoid(d) - 1, which is 0 long before.
+    mean(logits, gradient, |d| (softplus(-d), -sigmoid(-d)))
+}
+
+/// The mean of `weight` times the critic's scores: −1 for what is to score high, 1 for what is to score low.
+///
+/// **Shapes** and **Panics** as [`binary_cross_entropy`].
+/// **Units** of the critic's scores.
+#[track_caller]
+pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) -> f64 {
+    mean(scores, gradient, |d| (weight * d, weight))
+}
+
+/// The mean of a loss over rows of one logit: `loss(d)` is its value and its derivative.
+fn mean<T: Element>(logits: &[T], gradient: &mut [T], loss: impl Fn(f64) -> (f64, f64)) -> f64 {
+    assert!(
+        logits.len() == gradient.len(),
+        "{} logits and a gradient of {}: they must be as many",
+        logits.len(),
+        gradient.len()
+    );
+    let rows = logits.len() as f64;
+    let mut sum = 0.0;
+    for (logit, gradient) in logits.iter().zip(gradient) {
+        let (value, derivative) = loss(logit.to_f64());
+        sum += value;
+        *gradient = T::from_f64(derivative / rows);
+    }
+    sum / rows
+}
+
+/// Softmax cross-entropy of rows of logits, one a class, with the class of each row.
+///
+/// **Shapes** `logits` and `gradient` (rows, classes), `labels` (rows).
+/// **Errors** [`Error::ShapeMismatch`] if the lengths do not fit; [`Error::InvalidArgument`] if a label is not a class.
+/// **Units** nats a row.
+///
+/// ```
+/// use equilibria::nn::losses::softmax_cross_entropy;
+/// let mut gradient = [0.0_f64; 3];
+/// let loss = softmax_cross_entropy(&[1000.0, 1000.0, -1000.0], &[1], &mut gradient)?;
+/// assert_eq!((loss, gradient), (2_f64.ln(), [0.5, -0.5, 0.0]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+pub fn softmax_cross_entropy<T: Element>(logits: &[T], labels: &[u8], gradient: &mut [T]) -> Result<f64> {
+    let rows = labels.len();
+    let classes = logits.len() / rows.max(1);
+    for found in [logits.len(), gradient.len()] {
+        if found != rows * classes {
+            let (expected, found) = ([rows, classes].to_vec(), [found].to_vec());
+            return Err(Error::ShapeMismatch { operation: "softmax cross-entropy", expected, found });
+        }
+    }
+    if let Some((row, label)) = labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes) {
+        let what = format!("label {label} of row {row} of logits {}", Shape(&[rows, classes]));
+        return Err(Error::invalid(what, format!("labels are less than {classes}")));
+    }
+    let mut sum = 0.0;
+    let of_rows = logits.chunks_exact(classes.max(1)).zip(gradient.chunks_exact_mut(classes.max(1)));
+    for ((logits, gradient), &label) in of_rows.zip(labels) {
+        let label = usize::from(label);
+        // A NaN stays one, by the sum.
+        let largest = logits.iter().map(|d| d.to_f64()).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logits.iter().map(|d| libm::exp(d.to_f64() - largest)).sum();
+        sum += libm::log(total) + largest - logits[label].to_f64();
+        for (k, (gradient, logit)) in gradient.iter_mut().zip(logits).enumerate() {
+            let probability = libm::exp(logit.to_f64() - largest) / total;
+            let target = if k == label { 1.0 } else { 0.0 };
+            *gradient = T::from_f64((probability - target) / rows as f64);
+        }
+    }
+    Ok(sum / rows as f64)
+}
+
+/// ln(1 + e^d).
+fn softplus(d: f64) -> f64 {
+    let positive = if d > 0.0 { d } else { 0.0 };
+    // |NaN| goes through the second term.
+    positive + libm::log1p(libm::exp(-d.abs()))
+}
+
+/// 1 / (1 + e^−d).
+fn sigmoid(d: f64) -> f64 {
+    if d >= 0.0 {
+        1.0 / (1.0 + libm::exp(-d))
+    } else {
+        let e = libm::exp(d);
+        e / (1.0 + e)
+    }
+}
