@@ -1,3 +1,21 @@
 //! Games of a generator against a discriminator.
+//!
+//! - [`Objective`]: what they play for, a value.
+//! - [`Mlp`]: the networks, by description.
+//! - [`Game`]: both players with all that a step needs, and the step, which is the same for every objective.
+//! - [`penalty`]: the gradient penalty and its second-order gradient.
+//! - [`dirac`]: the smallest game, whose trajectories are known.
+//!
+//! Nothing here knows where samples come from: a step asks for mini-batches of real ones as it needs them.
 
 pub mod dirac;
+mod game;
+mod latent;
+mod networks;
+mod objective;
+pub mod penalty;
+
+pub use game::{DualityGap, Game, Outcome, Recipe, Report, Search};
+pub use latent::{Streams, fill_latents};
+pub use networks::{Mlp, Normalisation, Range, SLOPE};
+pub use objective::{GeneratorLoss, Objective};

@@ -2,12 +2,14 @@
 
 #![cfg(feature = "parallel")]
 
+use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
 use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
 use equilibria::boltzmann::likelihood::exact;
 use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
+use equilibria::nn::Initialisation;
 use equilibria::rng::Stream;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -159,6 +161,50 @@ fn deep_steps_allocate_nothing() {
                     counts, [0; 2],
                     "allocations of steps and sweeps: {what:?} threads, centred, images"
                 );
+            }
+        }
+    }
+}
+
+/// Allocations of steps of a game, some of them measured.
+fn allocations_of_games(threads: usize, objective: Objective, average: Option<f64>) -> usize {
+    // Enough for the matrix products to be split over threads.
+    let networks = Mlp {
+        latent: 30,
+        generator: vec![64, 100],
+        samples: 300,
+        discriminator: vec![200, 50],
+        ..Mlp::digits()
+    };
+    let mut generator = networks.build_generator::<f32>().unwrap();
+    let mut discriminator = networks.build_discriminator().unwrap();
+    let stream = Stream::named(1, "init");
+    generator.initialise(Initialisation::Uniform, stream.substream(0));
+    discriminator.initialise(Initialisation::Uniform, stream.substream(1));
+    let recipe = Recipe { batch: 40, average, ..Recipe::of(objective) };
+    let mut game = Game::new(generator, discriminator, recipe).unwrap();
+    let streams = Streams::of(2);
+    allocations(threads, |step| {
+        let real = |index: u64, samples: &mut [f32]| {
+            samples.iter_mut().zip(index..).for_each(|(x, i)| *x = (i * 31 % 255) as f32 / 127.0 - 1.0);
+            Ok(())
+        };
+        assert!(game.step(real, &streams, step % 2 == 0).unwrap().is_finite);
+    })
+}
+
+#[test]
+fn steps_of_games_allocate_nothing() {
+    for threads in [1, 2] {
+        for objective in [
+            Objective::standard(),
+            // More mini-batches than go through the generator at once.
+            Objective::Clipping { bound: 0.01, critic_steps: 8, head_start: false },
+            Objective::penalty(),
+        ] {
+            for average in [None, Some(0.99)] {
+                let count = allocations_of_games(threads, objective, average);
+                assert_eq!(count, 0, "{count} allocations on {threads} threads, {objective:?}, {average:?}");
             }
         }
     }

@@ -11,6 +11,7 @@
 //! To add a kernel: one call of [`slices::measure`] in a group, or a group with an [`Entry`] of its own.
 
 mod boltzmann;
+mod game;
 mod gemm;
 mod limits;
 mod math;
@@ -73,6 +74,8 @@ enum Group {
     Random,
     /// Products with bits, contrastive divergence
     Boltzmann,
+    /// Steps of adversarial games
+    Game,
 }
 
 /// What all groups share.
@@ -119,6 +122,7 @@ struct Report {
     random: Vec<slices::Slice>,
     binary_products: Vec<boltzmann::Product>,
     contrastive_divergence: Vec<boltzmann::Training>,
+    game: Vec<game::Step>,
 }
 
 /// Of f32.
@@ -166,6 +170,7 @@ impl Bench {
             random: Vec::new(),
             binary_products: Vec::new(),
             contrastive_divergence: Vec::new(),
+            game: Vec::new(),
         };
         if !self.json {
             print(&heading(&report))?;
@@ -198,6 +203,9 @@ impl Bench {
         if self.has(Group::Boltzmann) {
             boltzmann::products(context, &mut self.add(&mut report.binary_products))?;
             boltzmann::training(context, &mut self.add(&mut report.contrastive_divergence))?;
+        }
+        if self.has(Group::Game) {
+            game::run(context, &mut self.add(&mut report.game))?;
         }
         Ok(())
     }

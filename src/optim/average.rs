@@ -34,7 +34,9 @@ impl<T: Element> Average<T> {
         &mut self.network
     }
 
-    /// Takes a step towards `network`, which is to be like the one of [`Average::new`].
+    /// Takes a step towards `network`.
+    ///
+    /// **Panics** if it is not like the one of [`Average::new`].
     pub fn update(&mut self, network: &Sequential<T>) {
         let (level, kept) = (Level::detect(), T::from_f64(self.kept));
         for (average, parameter) in self.network.parameters_mut().zip(network.parameters()) {
@@ -44,5 +46,34 @@ impl<T: Element> Average<T> {
                 update::average(level, kept, &from[task * CHUNK..][..average.len()], average);
             });
         }
+        for (own, other) in self.network.statistics_mut().zip(network.statistics()) {
+            own.data_mut().copy_from_slice(other.data());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Average, CHUNK};
+    use crate::nn::{BatchNorm, Linear, Sequential};
+    use alloc::vec;
+
+    #[test]
+    fn parameters_follow_and_statistics_are_taken_over() {
+        // More parameters than one task takes.
+        let layers = vec![Linear::new(CHUNK, 3).into(), BatchNorm::new(3).into()];
+        let mut network = Sequential::<f64>::new(CHUNK, layers).unwrap();
+        let mut average = Average::new(0.75, &network);
+        network.parameters_mut().for_each(|parameter| parameter.fill(8.0));
+        network.statistics_mut().for_each(|statistic| statistic.fill(5.0));
+        average.update(&network);
+        average.update(&network);
+        // 8 (1 - 0.75²) from 0; scales begin at 1.
+        for (index, parameter) in average.network().parameters().enumerate() {
+            let right = if index == 2 { 8.0 - 7.0 * 0.75 * 0.75 } else { 3.5 };
+            assert!(parameter.data().iter().all(|x| *x == right), "parameter {index}: {parameter:?}");
+        }
+        assert_eq!(average.network().statistics().count(), 2);
+        assert!(average.network().statistics().all(|statistic| statistic.data() == [5.0; 3]));
     }
 }

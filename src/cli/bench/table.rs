@@ -22,6 +22,7 @@ pub(super) enum Speed {
     GbPerSecond(f64),
     NanosecondsPerElement(f64),
     MillionsOfStatesPerSecond(f64),
+    Milliseconds(f64),
 }
 
 /// What stands above the rows.
@@ -35,6 +36,7 @@ impl fmt::Display for Row {
             Speed::GbPerSecond(value) => (format!("{value:.1}"), "GB/s"),
             Speed::NanosecondsPerElement(value) => (format!("{value:.3}"), "ns/element"),
             Speed::MillionsOfStatesPerSecond(value) => (format!("{value:.0}"), "Mstates/s"),
+            Speed::Milliseconds(value) => (format!("{value:.2}"), "ms"),
         };
         let share = self.share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share));
         let ratio = self.ratio.map_or("-".into(), |ratio| format!("{ratio:.2} x"));

@@ -1,0 +1,469 @@
+//! The game: one loop for every objective.
+//!
+//! A step of the generator, with B samples a mini-batch:
+//!
+//! ```text
+//! for c in 0..discriminator steps
+//!     x real, x̃ = G(z)                                 z of mini-batch c
+//!     [x | x̃ | x̂] through D at once                    x̂ between them, if there is a penalty
+//!     D moves by the gradient of its loss               by the parameters alone: nobody asks for that by x or x̃
+//! x̃ = G(z)                                             z of a mini-batch of its own; the standard game keeps the last one
+//! x̃ through D, and back to x̃                          no gradient by D's parameters
+//! back through G, and G moves
+//! ```
+//!
+//! G does not change while D moves, so the samples of several of D's steps, and of G's own, come from one pass through G,
+//! with the statistics of batch normalisation taken over each mini-batch by itself: the numbers are those of separate passes,
+//! from larger products.
+
+mod duality;
+mod report;
+
+pub use duality::{DualityGap, Search};
+pub use report::{Outcome, Report};
+
+use super::latent::{Streams, fill_alphas, fill_latents};
+use super::networks::penalised_batch_norm;
+use super::objective::Objective;
+use super::penalty::{self, Slopes};
+use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted};
+use crate::optim::{Average, Optimiser, Rule};
+use crate::tensor::{Element, Tensor};
+use crate::{Error, Result};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+use equilibria_kernels::{Level, elementwise};
+
+/// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
+const TOGETHER: usize = 6;
+
+/// How a game is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    /// What for.
+    pub objective: Objective,
+    /// Samples in a mini-batch.
+    pub batch: usize,
+    /// How the generator moves.
+    pub generator: Rule,
+    /// How the discriminator moves.
+    pub discriminator: Rule,
+    /// What a step keeps of a running average of the generator's parameters, for instance 0.999, if there is one.
+    pub average: Option<f64>,
+}
+
+impl Recipe {
+    /// The usual one for this objective, with mini-batches of 64.
+    ///
+    /// **Source** Standard: Adam, 2e-4 (0.5, 0.999), Radford et al. 2016. Clipping: RMSProp, 5e-5, Arjovsky et al. 2017.
+    /// Penalty: Adam, 1e-4 (0.5, 0.9), the published code of Gulrajani et al. 2017 for images.
+    pub fn of(objective: Objective) -> Self {
+        let rule = match objective {
+            Objective::Standard { .. } => Rule::adam(2e-4, [0.5, 0.999]),
+            Objective::Clipping { .. } => Rule::rms_prop(5e-5),
+            Objective::Penalty { .. } => Rule::adam(1e-4, [0.5, 0.9]),
+        };
+        Self { objective, batch: 64, generator: rule, discriminator: rule, average: None }
+    }
+
+    /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
+    pub fn validate(&self) -> Result<()> {
+        self.objective.validate()?;
+        self.generator.validate()?;
+        self.discriminator.validate()?;
+        if self.batch == 0 {
+            return Err(Error::invalid("batch 0", "a mini-batch has at least 1 sample"));
+        }
+        if let Some(kept) = self.average
+            && !(0.0..1.0).contains(&kept)
+        {
+            return Err(Error::invalid(format!("average {kept}"), "what is kept is at least 0 and below 1"));
+        }
+        Ok(())
+    }
+}
+
+/// A generator and a discriminator at play, with all that a step needs.
+///
+/// ```
+/// use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
+/// use equilibria::nn::Initialisation;
+/// use equilibria::rng::Stream;
+///
+/// // Points on a line of the plane.
+/// let mut fill = |_: u64, points: &mut [f32]| {
+///     points.chunks_mut(2).zip(0..).for_each(|(point, i)| point.fill(i as f32 / 32.0 - 1.0));
+///     Ok(())
+/// };
+/// let networks = Mlp::plane(2, 16);
+/// let (mut generator, mut critic) = (networks.build_generator()?, networks.build_discriminator()?);
+/// let init = Stream::named(1, "init");
+/// generator.initialise(Initialisation::Uniform, init.substream(0));
+/// critic.initialise(Initialisation::Uniform, init.substream(1));
+///
+/// let mut game = Game::new(generator, critic, Recipe::of(Objective::penalty()))?;
+/// for step in 0..10 {
+///     let outcome = game.step(&mut fill, &Streams::of(1), step == 9)?;
+///     assert!(outcome.is_finite);
+///     if let Some(report) = outcome.report {
+///         assert_eq!(report.step, 10);
+///         assert!(report.wasserstein.is_some() && report.slope.is_some());
+///     }
+/// }
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Game<T: Element> {
+    recipe: Recipe,
+    /// Steps of the generator and of the discriminator so far.
+    steps: u64,
+    discriminator_steps: u64,
+    generator: Player<T>,
+    discriminator: Player<T>,
+    average: Option<Average<T>>,
+    tangents: Tangents<T>,
+    /// Derivatives of a loss by the discriminator's outputs (rows).
+    seeds: Vec<T>,
+    /// One α for each pair of samples.
+    alphas: Vec<T>,
+    scratch: Scratch<T>,
+}
+
+/// One of the two: a network, how it moves, and its passes.
+#[derive(Debug)]
+struct Player<T: Element> {
+    network: Sequential<T>,
+    optimiser: Optimiser<T>,
+    cache: Cache<T>,
+    deltas: Deltas<T>,
+    gradients: Gradients<T>,
+}
+
+/// With empty buffers.
+impl<T: Element> Clone for Player<T> {
+    fn clone(&self) -> Self {
+        let optimiser = self.optimiser.clone();
+        Self {
+            optimiser,
+            cache: Cache::new(&self.network),
+            deltas: Deltas::new(&self.network),
+            gradients: Gradients::new(&self.network),
+            network: self.network.clone(),
+        }
+    }
+}
+
+/// The copy plays on as the original would; its buffers are empty.
+impl<T: Element> Clone for Game<T> {
+    fn clone(&self) -> Self {
+        Self {
+            generator: self.generator.clone(),
+            discriminator: self.discriminator.clone(),
+            average: self.average.clone(),
+            tangents: Tangents::new(&self.discriminator.network),
+            seeds: self.seeds.clone(),
+            alphas: self.alphas.clone(),
+            scratch: Scratch::new(),
+            ..*self
+        }
+    }
+}
+
+impl<T: Element> Player<T> {
+    fn new(network: Sequential<T>, rule: Rule, clip: Option<f64>) -> Self {
+        let optimiser = Optimiser::new(rule, &network);
+        Self {
+            optimiser: match clip {
+                Some(bound) => optimiser.with_clip(bound),
+                None => optimiser,
+            },
+            cache: Cache::new(&network),
+            deltas: Deltas::new(&network),
+            gradients: Gradients::new(&network),
+            network,
+        }
+    }
+
+    /// Moves along the gradients, which are 0 after it. Whether all parameters are finite.
+    fn update(&mut self) -> bool {
+        let is_finite = self.optimiser.step(&mut self.network, &mut self.gradients);
+        self.gradients.clear();
+        is_finite
+    }
+}
+
+/// Names with the name of what they belong to.
+fn named<X>(of: &'static str, state: impl Iterator<Item = (String, X)>) -> impl Iterator<Item = (String, X)> {
+    state.map(move |(name, x)| (format!("{of}.{name}"), x))
+}
+
+fn numbered<X>(of: &'static str, state: impl Iterator<Item = X>) -> impl Iterator<Item = (String, X)> {
+    state.enumerate().map(move |(index, x)| (format!("{of}.{index}"), x))
+}
+
+impl<T: Element> Game<T> {
+    /// A game that has not begun.
+    ///
+    /// **Shapes** the generator from any width to that of a sample, the discriminator from there to 1.
+    /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid, a mini-batch of one sample meets batch
+    /// normalisation, or batch normalisation a gradient penalty; [`Error::ShapeMismatch`] if the networks do not fit.
+    pub fn new(generator: Sequential<T>, discriminator: Sequential<T>, recipe: Recipe) -> Result<Self> {
+        recipe.validate()?;
+        if [discriminator.inputs(), discriminator.outputs()] != [generator.outputs(), 1] {
+            return Err(Error::ShapeMismatch {
+                operation: "discriminator of a generator's samples",
+                expected: vec![generator.outputs(), 1],
+                found: vec![discriminator.inputs(), discriminator.outputs()],
+            });
+        }
+        let normalises =
+            |network: &Sequential<T>| network.layers().iter().any(|layer| layer.kind() == "BatchNorm");
+        if matches!(recipe.objective, Objective::Penalty { .. }) && normalises(&discriminator) {
+            return Err(penalised_batch_norm());
+        }
+        if recipe.batch == 1 && (normalises(&generator) || normalises(&discriminator)) {
+            return Err(Error::invalid(
+                "batch 1",
+                "batch normalisation compares the samples of a mini-batch, which takes at least 2",
+            ));
+        }
+        let clip = match recipe.objective {
+            Objective::Clipping { bound, .. } => Some(bound),
+            _ => None,
+        };
+        let average = recipe.average.map(|kept| Average::new(kept, &generator));
+        let tangents = Tangents::new(&discriminator);
+        Ok(Self {
+            recipe,
+            steps: 0,
+            discriminator_steps: 0,
+            average,
+            tangents,
+            generator: Player::new(generator, recipe.generator, None),
+            discriminator: Player::new(discriminator, recipe.discriminator, clip),
+            seeds: vec![T::ZERO; 3 * recipe.batch],
+            alphas: vec![T::ZERO; recipe.batch],
+            scratch: Scratch::new(),
+        })
+    }
+
+    /// How it is played.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Steps of the generator so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Steps of the discriminator so far, each of which has seen a mini-batch of real samples.
+    pub fn discriminator_steps(&self) -> u64 {
+        self.discriminator_steps
+    }
+
+    /// The generator.
+    pub fn generator(&self) -> &Sequential<T> {
+        &self.generator.network
+    }
+
+    /// The discriminator or critic.
+    pub fn discriminator(&self) -> &Sequential<T> {
+        &self.discriminator.network
+    }
+
+    /// The generator with averaged parameters, if the recipe has it.
+    pub fn averaged_generator(&self) -> Option<&Sequential<T>> {
+        self.average.as_ref().map(Average::network)
+    }
+
+    /// Every tensor that changes from step to step, by name, in a fixed order: `generator.` and `discriminator.` with the
+    /// names of [`Sequential::state`], `average.` with those of the generator if there is an average, and
+    /// `generator_optimiser.` and `discriminator_optimiser.` with places in [`Optimiser::state`].
+    ///
+    /// With [`Game::steps`] and [`Game::discriminator_steps`] it is all that a checkpoint needs: a game made anew, with
+    /// these numbers written by [`Game::state_mut`], goes on as this one would.
+    pub fn state(&self) -> impl Iterator<Item = (String, &Tensor<T>)> {
+        let of_network = |name, network| named(name, Sequential::state(network));
+        of_network("generator", &self.generator.network)
+            .chain(of_network("discriminator", &self.discriminator.network))
+            .chain(self.average.iter().flat_map(move |average| of_network("average", average.network())))
+            .chain(numbered("generator_optimiser", self.generator.optimiser.state().iter()))
+            .chain(numbered("discriminator_optimiser", self.discriminator.optimiser.state().iter()))
+    }
+
+    /// As [`Game::state`], writable, to go on after so many steps of the generator and of the discriminator.
+    pub fn state_mut(
+        &mut self,
+        steps: u64,
+        discriminator_steps: u64,
+    ) -> impl Iterator<Item = (String, &mut Tensor<T>)> {
+        (self.steps, self.discriminator_steps) = (steps, discriminator_steps);
+        let (of_generator, generator_state) = self.generator.optimiser.state_mut();
+        let (of_discriminator, discriminator_state) = self.discriminator.optimiser.state_mut();
+        (*of_generator, *of_discriminator) = (steps, discriminator_steps);
+        let of_network = |name, network| named(name, Sequential::state_mut(network));
+        of_network("generator", &mut self.generator.network)
+            .chain(of_network("discriminator", &mut self.discriminator.network))
+            .chain(
+                self.average.iter_mut().flat_map(move |average| of_network("average", average.network_mut())),
+            )
+            .chain(numbered("generator_optimiser", generator_state.iter_mut()))
+            .chain(numbered("discriminator_optimiser", discriminator_state.iter_mut()))
+    }
+
+    /// The name of the first tensor of [`Game::state`] that is not finite throughout, to say what diverged.
+    pub fn first_not_finite(&self) -> Option<String> {
+        let level = Level::detect();
+        self.state().find(|(_, tensor)| !elementwise::is_finite(level, tensor.data())).map(|(name, _)| name)
+    }
+
+    /// One step of the generator, after those of the discriminator that belong to it.
+    ///
+    /// `real(index, samples)` is called for each step of the discriminator, to fill `samples` (batch, numbers in a sample)
+    /// with the mini-batch `index`, counted from the first step of the game on: for images, from -1 to 1.
+    ///
+    /// **Errors** those of `real`. Parameters that are no longer finite are not an error: see [`Outcome::is_finite`].
+    /// **Randomness** see [`Streams`].
+    /// **Accuracy and cost** Allocates nothing in steady state; what only a report needs is computed where it is `measured`.
+    pub fn step(
+        &mut self,
+        mut real: impl FnMut(u64, &mut [T]) -> Result<()>,
+        streams: &Streams,
+        measured: bool,
+    ) -> Result<Outcome> {
+        let objective = self.recipe.objective;
+        let rounds = objective.discriminator_steps(self.steps);
+        let batches = rounds + usize::from(objective.has_critic());
+        let mut outcome = Outcome { is_finite: true, report: measured.then(Report::default) };
+        for first in (0..batches).step_by(TOGETHER) {
+            let together = first..batches.min(first + TOGETHER);
+            self.generate(together.clone(), streams)?;
+            for round in together.start..together.end.min(rounds) {
+                let report = outcome.report.as_mut().filter(|_| round + 1 == rounds);
+                outcome.is_finite &=
+                    self.move_discriminator(round, round - first, &mut real, streams, report)?;
+            }
+        }
+        if let Some(report) = &mut outcome.report {
+            report.clipped = self.clipped();
+        }
+        let last = (batches - 1) % TOGETHER;
+        outcome.is_finite &= self.move_generator(last, streams, outcome.report.as_mut())?;
+        Ok(outcome)
+    }
+
+    /// Takes mini-batches of latents through the generator.
+    fn generate(&mut self, batches: Range<usize>, streams: &Streams) -> Result<()> {
+        let Player { network, cache, .. } = &mut self.generator;
+        let (batch, width) = (self.recipe.batch, network.inputs());
+        let latents = cache.input_mut(batches.len() * batch);
+        let stream = streams.latent.substream(self.steps);
+        for (latents, index) in latents.chunks_mut(batch * width).zip(batches.start as u64..) {
+            fill_latents(stream.substream(index), width, latents);
+        }
+        let dropout = streams.dropout.substream(self.steps).substream(0).substream(batches.start as u64);
+        network.forward(cache, Training::new(dropout).of_batches(batches.len()), &mut self.scratch)
+    }
+
+    /// Step `round` of the discriminator within the generator's, against mini-batch `place` of those generated together.
+    fn move_discriminator(
+        &mut self,
+        round: usize,
+        place: usize,
+        real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
+        streams: &Streams,
+        report: Option<&mut Report>,
+    ) -> Result<bool> {
+        let objective = self.recipe.objective;
+        let (batch, round) = (self.recipe.batch, round as u64);
+        let parts = if matches!(objective, Objective::Penalty { .. }) { 3 } else { 2 };
+        let of_real = 0..batch;
+        let of_fake = batch..2 * batch;
+        let between = 2 * batch..parts * batch;
+
+        let Player { network, cache, deltas, gradients, .. } = &mut self.discriminator;
+        let width = network.inputs();
+        let (x, others) = cache.input_mut(parts * batch).split_at_mut(batch * width);
+        let (fake, x_hat) = others.split_at_mut(batch * width);
+        real(self.discriminator_steps, x)?;
+        fake.copy_from_slice(self.generator.cache.output_rows(place * batch..(place + 1) * batch));
+        if !x_hat.is_empty() {
+            let stream = streams.interpolation.substream(self.steps).substream(round);
+            fill_alphas(stream, &mut self.alphas);
+            penalty::interpolate(&self.alphas, width, x, fake, x_hat);
+        }
+        let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
+        network.forward(cache, Training::new(dropout).of_batches(parts), &mut self.scratch)?;
+
+        let seeds = &mut self.seeds[..parts * batch];
+        let (by_real, others) = seeds.split_at_mut(batch);
+        let (by_fake, by_x_hat) = others.split_at_mut(batch);
+        let (d_real, d_fake) = (cache.output_rows(of_real.clone()), cache.output_rows(of_fake.clone()));
+        let mut loss = objective.discriminator_loss((d_real, by_real), (d_fake, by_fake));
+        by_x_hat.fill(T::ONE);
+        let wanted = Wanted::both(&mut *gradients, 0..2 * batch, between.clone());
+        network.backward(cache, seeds, wanted, deltas, &mut self.scratch)?;
+        let mut slopes = None;
+        if let Objective::Penalty { weight, .. } = objective {
+            let u = self.tangents.direction_mut(between.clone());
+            let found: Slopes = penalty::direction(weight, width, deltas.input(between), u);
+            loss += found.penalty;
+            slopes = Some(found);
+            network.tangent(cache, deltas, &mut self.tangents, Some(&mut *gradients), &mut self.scratch)?;
+        }
+        if let Some(report) = report {
+            report.see_outputs(d_real, d_fake, objective.has_critic());
+            report.discriminator_loss = loss;
+            report.discriminator_gradient = gradients.norm();
+            report.slope = slopes.map(|slopes| slopes.mean);
+        }
+        self.discriminator_steps += 1;
+        Ok(self.discriminator.update())
+    }
+
+    /// Share of the discriminator's parameters that lie at the bound which clips them.
+    fn clipped(&self) -> Option<f64> {
+        let Objective::Clipping { bound, .. } = self.recipe.objective else { return None };
+        let bound = T::from_f64(bound);
+        let parameters = || self.discriminator.network.parameters().flat_map(|tensor| tensor.data());
+        let at_bound = parameters().filter(|x| **x >= bound || **x <= -bound).count();
+        Some(at_bound as f64 / parameters().count() as f64)
+    }
+
+    /// The generator's own step, with mini-batch `place` of those generated together.
+    fn move_generator(
+        &mut self,
+        place: usize,
+        streams: &Streams,
+        report: Option<&mut Report>,
+    ) -> Result<bool> {
+        let batch = self.recipe.batch;
+        let rows = place * batch..(place + 1) * batch;
+        let Player { network, cache, deltas, .. } = &mut self.discriminator;
+        cache.input_mut(batch).copy_from_slice(self.generator.cache.output_rows(rows.clone()));
+        let dropout = streams.dropout.substream(self.steps).substream(2);
+        network.forward(cache, Training::new(dropout), &mut self.scratch)?;
+        let seeds = &mut self.seeds[..batch];
+        let loss = self.recipe.objective.generator_loss(cache.output(), seeds);
+        network.backward(cache, seeds, Wanted::input(0..batch), deltas, &mut self.scratch)?;
+
+        let Player { network, cache, deltas: own, gradients, .. } = &mut self.generator;
+        let wanted = Wanted::parameters(&mut *gradients, rows);
+        network.backward(cache, deltas.input(0..batch), wanted, own, &mut self.scratch)?;
+        self.steps += 1;
+        if let Some(report) = report {
+            report.step = self.steps;
+            report.generator_loss = loss;
+            report.generator_gradient = gradients.norm();
+        }
+        let is_finite = self.generator.update();
+        if let Some(average) = &mut self.average {
+            average.update(&self.generator.network);
+        }
+        Ok(is_finite)
+    }
+}

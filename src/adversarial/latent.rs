@@ -1,0 +1,114 @@
+//! What a generator starts from, and the streams of random numbers of a game.
+
+use crate::rng::Stream;
+use crate::tensor::Element;
+use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_normal, fill_uniform};
+use equilibria_kernels::{Level, threads};
+
+/// The streams that a game draws from.
+///
+/// **Randomness** Step s of the generator takes `latent.substream(s)`, and of it a substream for each mini-batch in the order
+/// of use; [`fill_latents`] takes it from there. Step c of the critic within it takes
+/// `interpolation.substream(s).substream(c)`, one uniform number a pair of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// What generated samples start from.
+    pub latent: Stream,
+    /// Where between a real and a generated sample a penalised critic is looked at.
+    pub interpolation: Stream,
+    /// Which units drop out, in networks that have dropout.
+    pub dropout: Stream,
+}
+
+impl Streams {
+    /// The streams `latent`, `interpolation` and `dropout` of the run with this seed.
+    pub fn of(seed: u64) -> Self {
+        let named = |name| Stream::named(seed, name);
+        Self { latent: named("latent"), interpolation: named("interpolation"), dropout: named("dropout") }
+    }
+}
+
+/// Fills `latents` with independent standard normals.
+///
+/// They are numbers of f32 in either type, so that a game in f64 can be the check of the same one in f32.
+///
+/// **Shapes** (rows, `width`).
+/// **Randomness** Row r takes the first numbers of `stream.substream(r)`, so that it is the same in a batch of any size.
+/// **Panics** if `width` is 0.
+///
+/// ```
+/// use equilibria::adversarial::fill_latents;
+/// use equilibria::rng::Stream;
+/// let (mut some, mut more) = ([0.0_f32; 2 * 100], [0.0_f64; 5 * 100]);
+/// fill_latents(Stream::named(7, "latent"), 100, &mut some);
+/// fill_latents(Stream::named(7, "latent"), 100, &mut more);
+/// assert!(some.iter().zip(&more).all(|(&x, &y)| f64::from(x) == y));
+/// ```
+pub fn fill_latents<T: Element>(stream: Stream, width: usize, latents: &mut [T]) {
+    let level = Level::detect();
+    threads::for_each_chunk(ROWS * width, latents, &|range, rows| {
+        for (row, index) in rows.chunks_mut(width).zip((range.start / width) as u64..) {
+            let normals = |generator: &mut _, part: &mut [f32]| fill_normal(level, generator, part);
+            fill(&mut stream.substream(index).bulk(), normals, row);
+        }
+    });
+}
+
+/// Fills `alphas` with uniform numbers in [0, 1), of f32 as [`fill_latents`]'s.
+pub(super) fn fill_alphas<T: Element>(stream: Stream, alphas: &mut [T]) {
+    let level = Level::detect();
+    fill(&mut stream.bulk(), |generator, part| fill_uniform(level, generator, part), alphas);
+}
+
+/// Rows of a task: some microseconds of work.
+const ROWS: usize = 16;
+
+/// Whole blocks of random numbers: in parts of so many they are the same as at once.
+const PART: usize = 128;
+
+fn fill<T: Element>(
+    generator: &mut Xoshiro256PlusPlusX8,
+    draw: impl Fn(&mut Xoshiro256PlusPlusX8, &mut [f32]),
+    out: &mut [T],
+) {
+    let mut buffer = [0.0; PART];
+    for out in out.chunks_mut(PART) {
+        let part = &mut buffer[..out.len()];
+        draw(generator, part);
+        out.iter_mut().zip(part).for_each(|(out, x)| *out = T::from_f64(f64::from(*x)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stream, Streams, fill_alphas, fill_latents};
+    use alloc::vec;
+
+    #[test]
+    fn each_row_has_numbers_of_its_own_that_its_stream_alone_decides() {
+        // More rows than a task takes, and more numbers in one than are drawn at once.
+        let (rows, width, stream) = (40, 300, Stream::named(3, "latent"));
+        let mut latents = vec![0.0_f64; rows * width];
+        fill_latents(stream, width, &mut latents);
+        for (row, index) in latents.chunks(width).zip(0..) {
+            let mut alone = vec![0.0_f32; width];
+            let mut generator = stream.substream(index).bulk();
+            equilibria_kernels::random::fill_normal(super::Level::detect(), &mut generator, &mut alone);
+            assert!(row.iter().zip(&alone).all(|(x, alone)| *x == f64::from(*alone)), "row {index}");
+        }
+        let variance = latents.iter().map(|x| x * x).sum::<f64>() / latents.len() as f64;
+        assert!((variance - 1.0).abs() < 0.05, "{variance}");
+    }
+
+    #[test]
+    fn alphas_are_uniform_and_the_same_in_either_type() {
+        let stream = Streams::of(1).interpolation;
+        let (mut single, mut double) = (vec![9.0_f32; 1000], vec![9.0_f64; 1000]);
+        fill_alphas(stream, &mut single);
+        fill_alphas(stream, &mut double);
+        assert!(single.iter().zip(&double).all(|(x, y)| f64::from(*x) == *y));
+        assert!(double.iter().all(|x| (0.0..1.0).contains(x)));
+        let mean = double.iter().sum::<f64>() / 1000.0;
+        assert!((mean - 0.5).abs() < 0.03, "{mean}");
+    }
+}

@@ -1,0 +1,184 @@
+//! What generator and discriminator play for.
+//!
+//! D(x) is what the discriminator's last layer gives: a logit, or a critic's score. Both descend a loss, over B real samples
+//! x and B generated ones G(z):
+//!
+//! | objective | the discriminator's loss | the generator's |
+//! |---|---|---|
+//! | standard, not saturating | mean softplus(-D(x)) + mean softplus(D(G(z))) | mean softplus(-D(G(z))) |
+//! | standard, minimax | the same | - mean softplus(D(G(z))) |
+//! | clipping | mean D(G(z)) - mean D(x), every parameter kept within `[-bound, bound]` | - mean D(G(z)) |
+//! | penalty | the same + weight · mean (‖∂D/∂x̂‖ - 1)² | the same |
+//!
+//! softplus(-D) is the cross-entropy of "real" and softplus(D) that of "generated" (Goodfellow et al. 2014). With labels
+//! smoothed by s on one side (Salimans et al. 2016) a real sample costs (1 - s) softplus(-D) + s softplus(D).
+//!
+//! Over all functions of slope 1, the critic's least loss is minus the Wasserstein distance (Arjovsky, Chintala & Bottou
+//! 2017); clipping and penalty are two ways to hold the slope ([`penalty`](super::penalty)).
+
+mod loss;
+
+use crate::{Error, Result};
+use alloc::format;
+
+/// What generator and discriminator play for.
+///
+/// ```
+/// use equilibria::adversarial::Objective;
+/// let objective = Objective::Clipping { bound: 0.0, critic_steps: 5, head_start: false };
+/// assert_eq!(objective.validate().unwrap_err().to_string(), "clip 0: a bound is a number above 0; the original has 0.01");
+/// assert!(Objective::penalty().validate().is_ok());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// A discriminator that tells real from generated (Goodfellow et al. 2014).
+    Standard {
+        /// What the generator descends.
+        generator: GeneratorLoss,
+        /// Taken off the label of real samples: 0, or often 0.1; below a half.
+        label_smoothing: f64,
+    },
+    /// A critic whose parameters are clipped (Arjovsky, Chintala & Bottou 2017).
+    Clipping {
+        /// Of every parameter's absolute value, 0.01 in the original.
+        bound: f64,
+        /// Critic's steps to a step of the generator.
+        critic_steps: usize,
+        /// As the original's code: 100 critic steps at each of the first 25 steps of the generator and at every 500th.
+        head_start: bool,
+    },
+    /// A critic whose slope is pulled to 1 (Gulrajani et al. 2017).
+    Penalty {
+        /// λ, 10 in the original.
+        weight: f64,
+        /// Critic's steps to a step of the generator.
+        critic_steps: usize,
+    },
+}
+
+/// What the generator of the standard game descends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GeneratorLoss {
+    /// mean softplus(-D(G(z))), whose gradient is largest where the generator loses.
+    #[default]
+    NonSaturating,
+    /// - mean softplus(D(G(z))), what the discriminator ascends; its gradient vanishes where the generator loses.
+    Minimax,
+}
+
+/// Critic's steps of the original's head start, and when it takes them.
+const HEAD_START_STEPS: usize = 100;
+const HEAD_START: u64 = 25;
+const HEAD_START_EVERY: u64 = 500;
+
+impl Objective {
+    /// The non-saturating game, labels as they are.
+    pub const fn standard() -> Self {
+        Self::Standard { generator: GeneratorLoss::NonSaturating, label_smoothing: 0.0 }
+    }
+
+    /// Clipping at 0.01, 5 critic steps, no head start.
+    pub const fn clipping() -> Self {
+        Self::Clipping { bound: 0.01, critic_steps: 5, head_start: false }
+    }
+
+    /// A penalty of weight 10, 5 critic steps.
+    pub const fn penalty() -> Self {
+        Self::Penalty { weight: 10.0, critic_steps: 5 }
+    }
+
+    /// `standard`, `clipping` or `penalty`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Standard { .. } => "standard",
+            Self::Clipping { .. } => "clipping",
+            Self::Penalty { .. } => "penalty",
+        }
+    }
+
+    /// Whether the discriminator is a critic: its output is a score without a threshold, not a logit.
+    pub const fn has_critic(&self) -> bool {
+        !matches!(self, Self::Standard { .. })
+    }
+
+    /// Steps of the discriminator before the generator's step that follows `steps` others.
+    pub const fn discriminator_steps(&self, steps: u64) -> usize {
+        match *self {
+            Self::Standard { .. } => 1,
+            Self::Clipping { head_start: true, .. }
+                if steps < HEAD_START || steps.is_multiple_of(HEAD_START_EVERY) =>
+            {
+                HEAD_START_STEPS
+            }
+            Self::Clipping { critic_steps, .. } | Self::Penalty { critic_steps, .. } => critic_steps,
+        }
+    }
+
+    /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
+    pub fn validate(&self) -> Result<()> {
+        match *self {
+            Self::Standard { label_smoothing: s, .. } if !(0.0..0.5).contains(&s) => Err(Error::invalid(
+                format!("label smoothing {s}"),
+                "smoothing is at least 0 and below 0.5, where labels would say nothing",
+            )),
+            Self::Clipping { bound, .. } if !(bound > 0.0 && bound.is_finite()) => Err(Error::invalid(
+                format!("clip {bound}"),
+                "a bound is a number above 0; the original has 0.01",
+            )),
+            Self::Penalty { weight, .. } if !(weight >= 0.0 && weight.is_finite()) => Err(Error::invalid(
+                format!("penalty {weight}"),
+                "a weight is a number of at least 0; the original has 10",
+            )),
+            Self::Clipping { critic_steps: 0, .. } | Self::Penalty { critic_steps: 0, .. } => {
+                Err(Error::invalid(
+                    "critic steps 0",
+                    "a critic needs at least 1 step to a step of the generator; the originals have 5",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GeneratorLoss, Objective};
+
+    #[test]
+    fn what_no_game_can_be_played_for_is_refused_in_one_sentence() {
+        let standard =
+            |label_smoothing| Objective::Standard { generator: GeneratorLoss::Minimax, label_smoothing };
+        let clipping = |bound, critic_steps| Objective::Clipping { bound, critic_steps, head_start: true };
+        let penalty = |weight, critic_steps| Objective::Penalty { weight, critic_steps };
+        for (objective, begin) in [
+            (standard(0.5), "label smoothing 0.5: "),
+            (standard(-0.1), "label smoothing -0.1: "),
+            (standard(f64::NAN), "label smoothing NaN: "),
+            (clipping(0.0, 5), "clip 0: "),
+            (clipping(-1.0, 5), "clip -1: "),
+            (clipping(f64::INFINITY, 5), "clip inf: "),
+            (clipping(0.01, 0), "critic steps 0: "),
+            (penalty(-1.0, 5), "penalty -1: "),
+            (penalty(f64::NAN, 5), "penalty NaN: "),
+            (penalty(10.0, 0), "critic steps 0: "),
+        ] {
+            let error = objective.validate().unwrap_err().to_string();
+            assert!(error.starts_with(begin) && !error.contains(". "), "{error}");
+        }
+        for objective in
+            [standard(0.0), standard(0.1), Objective::clipping(), penalty(0.0, 1), Objective::penalty()]
+        {
+            assert!(objective.validate().is_ok(), "{objective:?}");
+        }
+    }
+
+    #[test]
+    fn the_head_start_is_the_originals() {
+        let objective = Objective::Clipping { bound: 0.01, critic_steps: 5, head_start: true };
+        let long: Vec<u64> = (0..1200).filter(|&step| objective.discriminator_steps(step) == 100).collect();
+        assert_eq!(long, (0..25).chain([500, 1000]).collect::<Vec<u64>>());
+        assert_eq!(objective.discriminator_steps(25), 5);
+        assert_eq!(Objective::clipping().discriminator_steps(0), 5);
+        assert_eq!(Objective::standard().discriminator_steps(0), 1);
+    }
+}

@@ -1,0 +1,314 @@
+//! Does a step do what it says, and the same whoever runs it?
+
+use crate::{descent, normals, objectives, parameters, players};
+use equilibria::adversarial::{Game, Mlp, Normalisation, Objective, Outcome, Recipe, Streams, fill_latents};
+use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Training, Wanted};
+use equilibria::tensor::Element;
+use equilibria::{Error, Result, Tensor};
+
+/// Large enough for products that are split over threads.
+fn networks() -> Mlp {
+    Mlp {
+        latent: 20,
+        generator: vec![64, 96, 128],
+        samples: 200,
+        discriminator: vec![128, 64],
+        ..Mlp::digits()
+    }
+}
+
+const BATCH: usize = 32;
+
+/// Real samples: the same numbers in either type.
+fn fill_real<T: Element>(index: u64, samples: &mut [T]) -> Result<()> {
+    let numbers = normals::<f32>(samples.len(), 50 + index);
+    samples.iter_mut().zip(numbers).for_each(|(x, number)| *x = T::from_f64(f64::from(number).tanh()));
+    Ok(())
+}
+
+fn begin<T: Element>(objective: Objective) -> Game<T> {
+    let [generator, discriminator] = players::<f32>(&networks(), 1).map(|player| cast(&player));
+    Game::new(generator, discriminator, Recipe { batch: BATCH, ..Recipe::of(objective) }).unwrap()
+}
+
+/// The same numbers in another type.
+fn cast<T: Element>(from: &Sequential<f32>) -> Sequential<T> {
+    let networks = networks();
+    let built = if from.outputs() == 1 { networks.build_discriminator() } else { networks.build_generator() };
+    let mut to: Sequential<T> = built.unwrap();
+    for (to, from) in to.parameters_mut().zip(from.parameters()) {
+        *to = from.cast();
+    }
+    to
+}
+
+fn play<T: Element>(game: &mut Game<T>, steps: usize) -> Vec<Outcome> {
+    (0..steps).map(|_| game.step(fill_real, &Streams::of(2), true).unwrap()).collect()
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn are_games_the_same_on_any_number_of_threads() {
+    for objective in objectives() {
+        let [one, two, three] = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut game = begin::<f32>(objective);
+                let outcomes = play(&mut game, 3);
+                (parameters(&game), format!("{outcomes:?}"))
+            })
+        });
+        assert_eq!(one, two, "{objective:?}");
+        assert_eq!(one, three, "{objective:?}");
+    }
+}
+
+#[test]
+fn does_looking_change_nothing() {
+    for objective in objectives() {
+        let [mut watched, mut alone] = [(); 2].map(|()| begin::<f32>(objective));
+        play(&mut watched, 2);
+        for _ in 0..2 {
+            let outcome = alone.step(fill_real, &Streams::of(2), false).unwrap();
+            assert!(outcome.is_finite && outcome.report.is_none());
+        }
+        assert_eq!(parameters(&watched), parameters(&alone), "{objective:?}");
+    }
+}
+
+#[test]
+fn does_a_game_from_a_copy_of_the_state_go_on_as_the_first_would() {
+    for objective in objectives() {
+        let begin = || {
+            let [generator, discriminator] = players::<f32>(&networks(), 1);
+            let recipe = Recipe { batch: BATCH, average: Some(0.9), ..Recipe::of(objective) };
+            Game::new(generator, discriminator, recipe).unwrap()
+        };
+        let mut game = begin();
+        play(&mut game, 2);
+        let mut resumed = begin();
+        let state = resumed.state_mut(game.steps(), game.discriminator_steps());
+        for ((name, to), (from_name, from)) in state.zip(game.state()) {
+            assert_eq!(name, from_name);
+            to.copy_from(from).unwrap();
+        }
+        let [first, second] = [&mut game, &mut resumed].map(|game| format!("{:?}", play(game, 2)));
+        assert_eq!(first, second, "{objective:?}");
+        assert!(game.state().eq(resumed.state()), "{objective:?}");
+        assert_eq!(
+            [game.steps(), game.discriminator_steps()],
+            [resumed.steps(), resumed.discriminator_steps()]
+        );
+    }
+}
+
+#[test]
+fn is_everything_that_changes_part_of_the_state() {
+    let [generator, discriminator] = players::<f32>(&networks(), 1);
+    let recipe = Recipe { batch: BATCH, average: Some(0.9), ..Recipe::of(Objective::standard()) };
+    let mut game = Game::new(generator, discriminator, recipe).unwrap();
+    let before: Vec<_> = game.state().map(|(name, tensor)| (name, tensor.clone())).collect();
+    play(&mut game, 1);
+    for ((name, before), (_, after)) in before.iter().zip(game.state()) {
+        assert_ne!(before, after, "{name}");
+    }
+    let names: Vec<&str> = before.iter().map(|(name, _)| name.as_str()).collect();
+    for name in [
+        "generator.0.weight",
+        "generator.3.running_variance",
+        "discriminator.4.bias",
+        "average.3.running_mean",
+        "generator_optimiser.0",
+        "discriminator_optimiser.11",
+    ] {
+        let found = names.iter().any(|found| *found == name || *found == name.replace("variance", "var"));
+        assert!(found, "no {name} in {names:?}");
+    }
+}
+
+#[test]
+fn is_a_game_in_f32_the_game_in_f64() {
+    for objective in objectives() {
+        let single = play(&mut begin::<f32>(objective), 2);
+        let double = play(&mut begin::<f64>(objective), 2);
+        for (single, double) in single.into_iter().zip(double) {
+            let [single, double] = [single, double].map(|outcome| {
+                assert!(outcome.is_finite);
+                let report = outcome.report.unwrap();
+                [
+                    report.generator_loss,
+                    report.discriminator_loss,
+                    report.real_score,
+                    report.fake_score,
+                    report.generator_gradient,
+                    report.discriminator_gradient,
+                    report.wasserstein.unwrap_or(1.0),
+                    report.slope.unwrap_or(1.0),
+                ]
+            });
+            for (single, double) in single.iter().zip(double) {
+                assert!(
+                    (single - double).abs() < 1e-3 * double.abs().max(0.1),
+                    "{objective:?}: {single}, {double}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn does_a_report_have_what_its_objective_has() {
+    for objective in objectives() {
+        let report = play(&mut begin::<f32>(objective), 1)[0].report.unwrap();
+        let accuracies = [report.real_accuracy, report.fake_accuracy];
+        assert_eq!(accuracies.map(|accuracy| accuracy.is_some()), [!objective.has_critic(); 2]);
+        assert!(accuracies.iter().flatten().all(|accuracy| (0.0..=1.0).contains(accuracy)));
+        assert_eq!(report.wasserstein.is_some(), objective.has_critic());
+        assert_eq!(report.slope.is_some(), matches!(objective, Objective::Penalty { .. }));
+        assert_eq!(report.clipped.is_some(), matches!(objective, Objective::Clipping { .. }));
+        assert!(report.generator_gradient > 0.0 && report.discriminator_gradient > 0.0);
+        assert_eq!(report.step, 1);
+    }
+}
+
+#[test]
+fn are_all_parameters_of_a_clipped_critic_within_the_bound() {
+    let bound = 0.02;
+    let mut game = begin::<f32>(Objective::Clipping { bound, critic_steps: 2, head_start: false });
+    let reports = play(&mut game, 5);
+    let parameters: Vec<f32> =
+        game.discriminator().parameters().flat_map(|parameter| parameter.data().to_vec()).collect();
+    assert!(parameters.iter().all(|x| x.abs() <= bound as f32));
+    let at_bound = parameters.iter().filter(|x| x.abs() == bound as f32).count() as f64;
+    let clipped = reports[4].report.unwrap().clipped.unwrap();
+    assert_eq!(clipped, at_bound / parameters.len() as f64);
+    assert!(clipped > 0.01, "{clipped}");
+    let generator = game.generator().parameters().flat_map(|parameter| parameter.data().to_vec());
+    assert!(generator.map(f32::abs).fold(0.0, f32::max) > bound as f32, "the generator is not clipped");
+}
+
+/// One step of the generator as the papers have it: a pass for each mini-batch, a backward pass for each term of the loss.
+fn plain_step(game: &Game<f64>, critic_steps: usize, rates: [f64; 2]) -> [Sequential<f64>; 2] {
+    let (mut generator, mut critic) = (game.generator().clone(), game.discriminator().clone());
+    let (streams, mut scratch) = (Streams::of(2), Scratch::new());
+    let training = Training::new(streams.dropout);
+    let latents = streams.latent.substream(0);
+    for round in 0..=critic_steps {
+        let mut made = Cache::new(&generator);
+        fill_latents(latents.substream(round as u64), generator.inputs(), made.input_mut(BATCH));
+        generator.forward(&mut made, training, &mut scratch).unwrap();
+        let mut gradients = Gradients::new(&critic);
+        let mut pass =
+            |samples: &[f64], seed: f64, critic: &mut Sequential<f64>, gradients: &mut Gradients<f64>| {
+                let (mut cache, mut deltas) = (Cache::new(critic), Deltas::new(critic));
+                cache.input_mut(BATCH).copy_from_slice(samples);
+                critic.forward(&mut cache, training, &mut scratch).unwrap();
+                let wanted = Wanted::both(gradients, 0..BATCH, 0..BATCH);
+                critic
+                    .backward(&cache, &[seed / BATCH as f64; BATCH], wanted, &mut deltas, &mut scratch)
+                    .unwrap();
+                deltas.input(0..BATCH).to_vec()
+            };
+        if round == critic_steps {
+            let by_samples = pass(made.output(), -1.0, &mut critic, &mut gradients);
+            let (mut gradients, mut deltas) = (Gradients::new(&generator), Deltas::new(&generator));
+            let wanted = Wanted::parameters(&mut gradients, 0..BATCH);
+            generator.backward(&made, &by_samples, wanted, &mut deltas, &mut scratch).unwrap();
+            descend(&mut generator, rates[0], gradients.tensors());
+        } else {
+            let mut real = vec![0.0; BATCH * critic.inputs()];
+            fill_real(round as u64, &mut real).unwrap();
+            pass(&real, -1.0, &mut critic, &mut gradients);
+            pass(made.output(), 1.0, &mut critic, &mut gradients);
+            descend(&mut critic, rates[1], gradients.tensors());
+        }
+    }
+    [generator, critic]
+}
+
+fn descend(network: &mut Sequential<f64>, rate: f64, gradients: &[Tensor<f64>]) {
+    for (parameter, gradient) in network.parameters_mut().zip(gradients) {
+        parameter.data_mut().iter_mut().zip(gradient.data()).for_each(|(x, g)| *x -= rate * g);
+    }
+}
+
+#[test]
+fn are_samples_made_together_those_of_separate_passes() {
+    let [generator, critic] = players::<f32>(&networks(), 1).map(|player| cast(&player));
+    // More mini-batches than go through the generator at once.
+    for critic_steps in [1, 5, 8] {
+        let objective = Objective::Clipping { bound: 1e6, critic_steps, head_start: false };
+        let rates = [0.3, 0.1];
+        let recipe = descent(objective, BATCH, rates[0], rates[1]);
+        let mut game = Game::new(generator.clone(), critic.clone(), recipe).unwrap();
+        let expected = plain_step(&game, critic_steps, rates);
+        game.step(fill_real, &Streams::of(2), false).unwrap();
+        for (found, right) in [game.generator(), game.discriminator()].into_iter().zip(&expected) {
+            for (found, right) in found.parameters().zip(right.parameters()) {
+                let apart = found.data().iter().zip(right.data()).map(|(a, b)| (a - b).abs());
+                assert!(apart.fold(0.0, f64::max) < 1e-12, "{critic_steps} critic steps");
+            }
+        }
+    }
+}
+
+#[test]
+fn is_each_mini_batch_of_real_samples_asked_for_once() {
+    let mut game = begin::<f32>(Objective::Clipping { bound: 0.01, critic_steps: 8, head_start: false });
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let real = |index, samples: &mut [f32]| {
+            assert_eq!(samples.len(), BATCH * 200);
+            seen.push(index);
+            fill_real(index, samples)
+        };
+        game.step(real, &Streams::of(2), false).unwrap();
+    }
+    assert_eq!(seen, (0..16).collect::<Vec<u64>>());
+    assert_eq!([game.steps(), game.discriminator_steps()], [2, 16]);
+    let error = game.step(|_, _| Err(Error::invalid("data", "gone")), &Streams::of(2), false).unwrap_err();
+    assert_eq!(error.to_string(), "data: gone");
+}
+
+#[test]
+fn is_what_cannot_be_played_refused_in_one_sentence() {
+    let refuse = |networks: &Mlp, recipe: Recipe, expected: &str| {
+        let [generator, discriminator] = players::<f32>(networks, 1);
+        let error = Game::new(generator, discriminator, recipe).unwrap_err().to_string();
+        assert!(error.starts_with(expected) && !error.contains(". "), "{error}");
+    };
+    let standard = Recipe::of(Objective::standard());
+    refuse(&networks(), Recipe { batch: 1, ..standard }, "batch 1: batch normalisation ");
+    refuse(&networks(), Recipe { batch: 0, ..standard }, "batch 0: ");
+    refuse(&networks(), Recipe { average: Some(1.0), ..standard }, "average 1: ");
+    let clipping = Objective::Clipping { bound: 0.0, critic_steps: 5, head_start: false };
+    refuse(&networks(), Recipe::of(clipping), "clip 0: ");
+    let normalised = Mlp { normalisation: Normalisation::Batch, ..networks() };
+    let penalised = "batch normalisation in a penalised critic: ";
+    refuse(&normalised, Recipe::of(Objective::penalty()), penalised);
+    let error = normalised.validate(&Objective::penalty()).unwrap_err().to_string();
+    assert!(error.starts_with(penalised) && error.contains("each sample by itself"), "{error}");
+    assert!(normalised.validate(&Objective::clipping()).is_ok());
+    // Without batch normalisation a mini-batch of one sample is a mini-batch.
+    let [generator, discriminator] = players::<f32>(&Mlp { batch_norm: false, ..networks() }, 1);
+    let mut game = Game::new(generator, discriminator, Recipe { batch: 1, ..standard }).unwrap();
+    assert!(play(&mut game, 1)[0].is_finite);
+    let other = Mlp { samples: 201, ..networks() };
+    let [[generator, _], [_, discriminator]] =
+        [&networks(), &other].map(|networks| players::<f32>(networks, 1));
+    let error = Game::new(generator, discriminator, standard).unwrap_err().to_string();
+    assert_eq!(error, "discriminator of a generator's samples: expected shape (200, 1), found (201, 1)");
+}
+
+#[test]
+fn is_a_game_that_leaves_the_finite_numbers_noticed() {
+    let [generator, discriminator] = players::<f32>(&networks(), 1);
+    let recipe = descent(Objective::standard(), BATCH, 1e30, 1e30);
+    let mut game = Game::new(generator, discriminator, recipe).unwrap();
+    let outcomes: Vec<bool> =
+        (0..4).map(|_| game.step(fill_real, &Streams::of(2), false).unwrap().is_finite).collect();
+    assert!(outcomes.contains(&false), "{outcomes:?}");
+    let name = game.first_not_finite().unwrap();
+    assert!(name.ends_with("weight") || name.ends_with("bias"), "{name}");
+    assert_eq!(begin::<f32>(Objective::standard()).first_not_finite(), None);
+}

@@ -1,0 +1,48 @@
+//! Does a critic measure a distance that is known?
+
+use crate::{normals, players};
+use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
+use equilibria::nn::{Linear, Sequential};
+use equilibria::optim::Rule;
+
+/// A generator that adds `shift` to its latents: their normal distribution, moved.
+pub fn shifted(shift: [f64; 2]) -> Sequential<f64> {
+    let mut linear = Linear::new(2, 2);
+    linear.weight_mut().data_mut().copy_from_slice(&[1.0, 0.0, 0.0, 1.0]);
+    linear.bias_mut().unwrap().data_mut().copy_from_slice(&shift);
+    Sequential::new(2, vec![linear.into()]).unwrap()
+}
+
+#[test]
+fn does_a_penalised_critic_find_the_distance_of_two_gaussians() {
+    // W1 of N(0, 1) and N(m, 1) is |m|, and the best critic is a plane. With the penalty its slope s balances
+    // s |m| - weight (s - 1)²: s = 1 + |m| / (2 weight).
+    let (shift, distance, weight) = ([1.2, -1.6], 2.0_f64, 10.0_f64);
+    let slope = 1.0 + distance / (2.0 * weight);
+    let [_, critic] = players(&Mlp::plane(2, 32), 1);
+    let recipe = Recipe {
+        batch: 256,
+        generator: Rule::Sgd { rate: 0.0, momentum: 0.0 },
+        discriminator: Rule::Adam { rate: 1e-3, betas: [0.5, 0.9], epsilon: 1e-8 },
+        ..Recipe::of(Objective::Penalty { weight, critic_steps: 5 })
+    };
+    let mut game = Game::new(shifted(shift), critic, recipe).unwrap();
+    let (mut measured, mut slopes, last) = (0.0, 0.0, 50);
+    for step in 0..250 {
+        let real = |index, samples: &mut [f64]| {
+            samples.copy_from_slice(&normals(samples.len(), 1000 + index));
+            Ok(())
+        };
+        let report = game.step(real, &Streams::of(3), true).unwrap().report.unwrap();
+        if step >= 250 - last {
+            measured += report.wasserstein.unwrap() / last as f64;
+            slopes += report.slope.unwrap() / last as f64;
+        }
+    }
+    assert!((slopes / slope - 1.0).abs() < 0.03, "slope {slopes}, not {slope}");
+    assert!(
+        (measured / (slope * distance) - 1.0).abs() < 0.03,
+        "distance {measured}, not {}",
+        slope * distance
+    );
+}
