@@ -9,14 +9,18 @@
 //! Python reads the same bytes by `safetensors.numpy.load_file`. Nothing here needs an operating system: a
 //! model in flash is [`Archive::from_bytes`] away.
 
-use alloc::borrow::{Cow, ToOwned};
+mod half;
+mod values;
+
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::Metadata;
+use values::{Element, Stored, Values};
 
 use crate::error::Shape;
 use crate::{Error, Result};
@@ -26,7 +30,7 @@ const LENGTH_BYTES: usize = 8;
 /// The one name that no tensor can have.
 const METADATA_KEY: &str = "__metadata__";
 
-/// Named tensors of f32, f64, u64 or u8 and a map from string to string.
+/// Named tensors of f32, f64, u64, u8 or 16-bit floats and a map from string to string.
 ///
 /// Names are kept in order, so the same content always gives the same bytes, however it was put together.
 ///
@@ -66,6 +70,15 @@ impl Archive {
         self.insert(name, shape, values)
     }
 
+    /// Adds a tensor of 16-bit floats, half as large in a file; otherwise as [`Archive::insert_f32`].
+    ///
+    /// **Errors** also [`Error::InvalidArgument`] for a finite number beyond the range of 16 bits.
+    /// **Accuracy and cost** to nearest, ties to even: a relative error of at most 2⁻¹¹ from 2⁻¹⁴ = 6.1e-5 up to 65504,
+    /// an absolute one of at most 2⁻²⁵ below. What is read, from here already, are the rounded values.
+    pub fn insert_f16(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+        self.insert_values(name, shape, values.len(), || halved(name, values))
+    }
+
     /// Adds a tensor of f64; otherwise as [`Archive::insert_f32`].
     pub fn insert_f64(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<()> {
         self.insert(name, shape, values)
@@ -81,29 +94,42 @@ impl Archive {
         self.insert(name, shape, values)
     }
 
+    /// A copy whose tensors of f32 are of 16-bit floats.
+    ///
+    /// **Errors** as [`Archive::insert_f16`].
+    pub fn halved(&self) -> Result<Archive> {
+        let mut archive = self.clone();
+        for (name, tensor) in &mut archive.tensors {
+            if let Values::F32(values) = &tensor.values {
+                tensor.values = halved(name, values)?;
+            }
+        }
+        Ok(archive)
+    }
+
     /// Sets the text under a key, replacing what was there.
     pub fn set_metadata(&mut self, key: &str, value: &str) {
         self.metadata.insert(key.to_owned(), value.to_owned());
     }
 
-    /// The f32 values of a tensor, row-major.
+    /// The values of a tensor of f32 or of 16-bit floats, row-major.
     ///
     /// **Errors** [`Error::Malformed`] if there is no such tensor, or it is of another element type or shape.
     pub fn tensor_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
         self.tensor(name, shape)
     }
 
-    /// The f64 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of f64; otherwise as [`Archive::tensor_f32`].
     pub fn tensor_f64(&self, name: &str, shape: &[usize]) -> Result<&[f64]> {
         self.tensor(name, shape)
     }
 
-    /// The u64 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of u64; otherwise as [`Archive::tensor_f32`].
     pub fn tensor_u64(&self, name: &str, shape: &[usize]) -> Result<&[u64]> {
         self.tensor(name, shape)
     }
 
-    /// The u8 values of a tensor; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of u8; otherwise as [`Archive::tensor_f32`].
     pub fn tensor_u8(&self, name: &str, shape: &[usize]) -> Result<&[u8]> {
         self.tensor(name, shape)
     }
@@ -170,7 +196,7 @@ impl Archive {
     ///
     /// **Errors** [`Error::Malformed`] if the bytes are not a safetensors file (too short, a header that is
     /// longer than the file or not JSON, data that overlap, leave gaps or do not end with the file, a name that
-    /// occurs twice) or hold an element type other than f32, f64, u64 and u8.
+    /// occurs twice) or hold an element type other than f32, f64, u64, u8 and 16-bit floats.
     /// **Accuracy and cost** bit-exact; one copy of the values.
     pub fn from_bytes(bytes: &[u8], place: &str) -> Result<Archive> {
         let (length, rest) = split_length(bytes, place)?;
@@ -188,7 +214,7 @@ impl Archive {
         for (name, info) in index.tensors() {
             let values = Values::read(info, data).ok_or_else(|| {
                 let problem =
-                    format!("tensor `{name}` is of {}; f32, f64, u64 and u8 can be read", info.dtype);
+                    format!("tensor `{name}` is of {}; F16, F32, F64, U64 and U8 can be read", info.dtype);
                 Error::malformed(place, LENGTH_BYTES as u64, problem)
             })?;
             archive.tensors.insert(name, Stored { shape: info.shape.clone(), values });
@@ -200,11 +226,21 @@ impl Archive {
     }
 
     fn insert<T: Element>(&mut self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {
-        if shape.iter().try_fold(1, |product: usize, &size| product.checked_mul(size)) != Some(values.len()) {
+        self.insert_values(name, shape, values.len(), || Ok(T::store(values.to_vec())))
+    }
+
+    fn insert_values(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        count: usize,
+        values: impl FnOnce() -> Result<Values>,
+    ) -> Result<()> {
+        if shape.iter().try_fold(1, |product: usize, &size| product.checked_mul(size)) != Some(count) {
             return Err(Error::ShapeMismatch {
                 operation: "insert into an archive",
                 expected: shape.to_vec(),
-                found: [values.len()].to_vec(),
+                found: [count].to_vec(),
             });
         }
         if name == METADATA_KEY {
@@ -213,7 +249,7 @@ impl Archive {
         match self.tensors.entry(name.to_owned()) {
             Entry::Occupied(_) => Err(Error::invalid(name, "the archive has a tensor of that name already")),
             Entry::Vacant(place) => {
-                place.insert(Stored { shape: shape.to_vec(), values: T::store(values.to_vec()) });
+                place.insert(Stored { shape: shape.to_vec(), values: values()? });
                 Ok(())
             }
         }
@@ -222,7 +258,7 @@ impl Archive {
     fn tensor<T: Element>(&self, name: &str, shape: &[usize]) -> Result<&[T]> {
         let tensor = self.stored(name)?;
         let values = T::view(&tensor.values).ok_or_else(|| {
-            self.complain(format!("tensor `{name}` is of {}, expected {}", tensor.values.dtype(), T::DTYPE))
+            self.complain(format!("tensor `{name}` is of {}, expected {}", tensor.values.dtype(), T::NAME))
         })?;
         if tensor.shape != shape {
             let (found, expected) = (Shape(&tensor.shape), Shape(shape));
@@ -244,6 +280,17 @@ impl Archive {
     /// Content that is not what the reader needs; it shows in the header.
     fn complain(&self, problem: String) -> Error {
         Error::malformed(&self.place, LENGTH_BYTES as u64, problem)
+    }
+}
+
+/// Values of 16 bits, if each of them is in their range.
+fn halved(name: &str, values: &[f32]) -> Result<Values> {
+    match values.iter().find(|&&value| half::overflows(value)) {
+        Some(value) => {
+            let expected = format!("{value} is beyond 65504, the largest 16-bit float; store it as f32");
+            Err(Error::invalid(format!("tensor `{name}`"), expected))
+        }
+        None => Ok(Values::halved(values)),
     }
 }
 
@@ -319,113 +366,6 @@ fn count_keys(json: &[u8]) -> [usize; 2] {
     }
     keys
 }
-
-/// A tensor: its values are as many as its shape says.
-#[derive(Debug, Clone)]
-struct Stored {
-    shape: Vec<usize>,
-    values: Values,
-}
-
-#[derive(Debug, Clone)]
-enum Values {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-    U64(Vec<u64>),
-    U8(Vec<u8>),
-}
-
-impl Values {
-    fn dtype(&self) -> Dtype {
-        match self {
-            Self::F32(_) => Dtype::F32,
-            Self::F64(_) => Dtype::F64,
-            Self::U64(_) => Dtype::U64,
-            Self::U8(_) => Dtype::U8,
-        }
-    }
-
-    /// The values of a tensor out of the data of the whole file; nothing if the element type is not ours.
-    fn read(info: &TensorInfo, data: &[u8]) -> Option<Self> {
-        let bytes = data.get(info.data_offsets.0..info.data_offsets.1)?;
-        match info.dtype {
-            Dtype::F32 => Some(f32::store(little_endian(bytes, f32::from_le_bytes))),
-            Dtype::F64 => Some(f64::store(little_endian(bytes, f64::from_le_bytes))),
-            Dtype::U64 => Some(u64::store(little_endian(bytes, u64::from_le_bytes))),
-            Dtype::U8 => Some(u8::store(bytes.to_vec())),
-            _ => None,
-        }
-    }
-}
-
-fn little_endian<T, const SIZE: usize>(bytes: &[u8], decode: fn([u8; SIZE]) -> T) -> Vec<T> {
-    bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| decode(chunk)).collect()
-}
-
-impl safetensors::View for &Stored {
-    fn dtype(&self) -> Dtype {
-        self.values.dtype()
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        #[cfg(target_endian = "little")]
-        let bytes = match &self.values {
-            Values::F32(values) => bytemuck::cast_slice(values).into(),
-            Values::F64(values) => bytemuck::cast_slice(values).into(),
-            Values::U64(values) => bytemuck::cast_slice(values).into(),
-            Values::U8(values) => values.into(),
-        };
-        #[cfg(target_endian = "big")]
-        let bytes = match &self.values {
-            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::U8(values) => values.into(),
-        };
-        bytes
-    }
-
-    fn data_len(&self) -> usize {
-        match &self.values {
-            Values::F32(values) => size_of_val(values.as_slice()),
-            Values::F64(values) => size_of_val(values.as_slice()),
-            Values::U64(values) => size_of_val(values.as_slice()),
-            Values::U8(values) => values.len(),
-        }
-    }
-}
-
-/// A number that an archive can hold.
-trait Element: Copy {
-    const DTYPE: Dtype;
-    fn store(values: Vec<Self>) -> Values;
-    fn view(values: &Values) -> Option<&[Self]>;
-}
-
-macro_rules! element {
-    ($($number:ty: $variant:ident),+) => {$(
-        impl Element for $number {
-            const DTYPE: Dtype = Dtype::$variant;
-
-            fn store(values: Vec<Self>) -> Values {
-                Values::$variant(values)
-            }
-
-            fn view(values: &Values) -> Option<&[Self]> {
-                match values {
-                    Values::$variant(values) => Some(values),
-                    _ => None,
-                }
-            }
-        }
-    )+};
-}
-
-element!(f32: F32, f64: F64, u64: U64, u8: U8);
 
 #[cfg(test)]
 mod tests;

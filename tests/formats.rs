@@ -264,6 +264,19 @@ mod deep_machines {
     }
 
     #[test]
+    fn machines_of_16_bits_are_read_rounded() {
+        let bytes = machine().to_archive().unwrap().halved().unwrap().to_bytes().unwrap();
+        let archive = Archive::from_bytes(&bytes, "model.safetensors").unwrap();
+        let read = Dbm::from_archive(&archive).unwrap();
+        assert_eq!(read.to_archive().unwrap().halved().unwrap().to_bytes().unwrap(), bytes);
+        let (right, found) = (machine().weights()[0].clone(), read.weights()[0].clone());
+        assert!(right != found, "nothing was rounded");
+        for (before, after) in right.data().iter().zip(found.data()) {
+            assert!((before - after).abs() <= before.abs() / 2048.0 + 3e-8, "{before}: {after}");
+        }
+    }
+
+    #[test]
     fn archives_of_no_deep_machine_are_refused_with_what_is_wrong() {
         let refuse = |archive: Archive, words: &str| {
             assert_malformed(Dbm::from_archive(&archive), "model.safetensors", 8, words);

@@ -211,7 +211,7 @@ impl Dbm<f32> {
         Ok(archive)
     }
 
-    /// The machine in `archive`. Metadata is optional, so that files from elsewhere load too.
+    /// The machine in `archive`, of f32 or 16-bit floats. Metadata is optional, so that files from elsewhere load too.
     ///
     /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape or type, is not finite, if layers do not
     /// chain, or if the file says that it holds another kind of model.

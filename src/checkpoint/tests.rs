@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::Archive;
 use crate::Error;
 
+/// Numbers of 16 bits: ordinary, the largest, the smallest, and none.
+const HALVES: [f32; 5] = [-0.099_975_586, 65504.0, 5.960_464_5e-8, f32::NEG_INFINITY, -0.0];
+
 /// One tensor of each element type, awkward values, and metadata that JSON must escape.
 fn example() -> Archive {
     let mut archive = Archive::new();
@@ -15,6 +18,7 @@ fn example() -> Archive {
     archive.insert_f64("mean", &[2], &[core::f64::consts::PI, -1e-310]).unwrap();
     archive.insert_u64("stream", &[4], &[u64::MAX, 0, 1, 1 << 63]).unwrap();
     archive.insert_u8("states", &[3, 1, 1], &[0, 1, 255]).unwrap();
+    archive.insert_f16("half", &[1, 5], &HALVES).unwrap();
     archive.insert_f32("empty", &[0, 7], &[]).unwrap();
     archive.insert_f32("scalar", &[], &[2.5]).unwrap();
     archive.set_metadata("kind", "rbm");
@@ -39,6 +43,8 @@ fn rejected(bytes: &[u8], expected: &str) {
     assert!(text.contains(expected), "{text:?} should say {expected:?}");
 }
 
+const NAMES: [&str; 7] = ["empty", "half", "mean", "scalar", "states", "stream", "weight"];
+
 #[test]
 fn every_element_type_comes_back_bit_for_bit() {
     let before = example();
@@ -52,13 +58,14 @@ fn every_element_type_comes_back_bit_for_bit() {
     assert_eq!(after.tensor_f64("mean", &[2]).unwrap(), [core::f64::consts::PI, -1e-310]);
     assert_eq!(after.tensor_u64("stream", &[4]).unwrap(), [u64::MAX, 0, 1, 1 << 63]);
     assert_eq!(after.tensor_u8("states", &[3, 1, 1]).unwrap(), [0, 1, 255]);
+    assert_eq!(after.tensor_f32("half", &[1, 5]).unwrap(), HALVES);
     assert!(after.tensor_f32("empty", &[0, 7]).unwrap().is_empty());
     assert_eq!(after.tensor_f32("scalar", &[]).unwrap(), [2.5]);
     assert_eq!(after.shape("weight").unwrap(), [2, 3]);
     assert_eq!(after.metadata("note"), Some("a \"quoted\\ line\"\nμ: {[,"));
     assert_eq!(after.required_metadata("epoch").unwrap(), "7");
     assert_eq!(after.metadata("seed"), None);
-    assert_eq!(after.names().collect::<Vec<_>>(), ["empty", "mean", "scalar", "states", "stream", "weight"]);
+    assert_eq!(after.names().collect::<Vec<_>>(), NAMES);
 }
 
 #[test]
@@ -106,12 +113,12 @@ fn what_is_missing_or_of_another_kind_is_named() {
     let say = |error: Error| error.to_string();
     assert_eq!(
         say(archive.tensor_f32("bias", &[2]).unwrap_err()),
-        "a.safetensors: at byte 8: there is no tensor `bias`; the file holds [empty, mean, scalar, states, \
-         stream, weight]"
+        "a.safetensors: at byte 8: there is no tensor `bias`; the file holds [empty, half, mean, scalar, \
+         states, stream, weight]"
     );
     assert_eq!(
         say(archive.tensor_f32("mean", &[2]).unwrap_err()),
-        "a.safetensors: at byte 8: tensor `mean` is of F64, expected F32"
+        "a.safetensors: at byte 8: tensor `mean` is of F64, expected F32 or F16"
     );
     assert_eq!(
         say(archive.tensor_f32("weight", &[3, 2]).unwrap_err()),
@@ -121,6 +128,34 @@ fn what_is_missing_or_of_another_kind_is_named() {
         say(archive.required_metadata("seed").unwrap_err()),
         "a.safetensors: at byte 8: the metadata has no `seed`"
     );
+}
+
+#[test]
+fn sixteen_bits_round_once_and_take_half_the_room() {
+    let mut archive = Archive::new();
+    let values = [1.0 / 3.0, 2048.0 + 1.0, -1e-9, 65519.0];
+    archive.insert_f32("weight", &[2, 2], &values).unwrap();
+    archive.insert_u64("steps", &[1], &[7]).unwrap();
+    let halved = archive.halved().unwrap();
+    let rounded = [0.333_251_95, 2048.0, -0.0, 65504.0];
+    assert_eq!(halved.tensor_f32("weight", &[2, 2]).unwrap(), rounded);
+    let [whole, half] = [&archive, &halved].map(|archive| archive.to_bytes().unwrap());
+    // Both headers are as long.
+    assert_eq!(whole.len() - half.len(), 8);
+    let text = String::from_utf8_lossy(&half).into_owned();
+    assert!(text.contains(r#""weight":{"dtype":"F16","shape":[2,2],"#), "{text}");
+    let read = Archive::from_bytes(&half, "here").unwrap();
+    assert_eq!(read.tensor_f32("weight", &[2, 2]).unwrap(), rounded);
+    assert_eq!((read.to_bytes().unwrap(), read.halved().unwrap().to_bytes().unwrap()), (half.clone(), half));
+
+    archive.insert_f32("bias", &[3], &[0.0, -65520.0, f32::INFINITY]).unwrap();
+    let sentence = "tensor `bias`: -65520 is beyond 65504, the largest 16-bit float; store it as f32";
+    assert_eq!(archive.halved().unwrap_err().to_string(), sentence);
+    let before = halved.to_bytes().unwrap();
+    let mut halved = halved;
+    assert_eq!(halved.insert_f16("bias", &[1], &[-65520.0]).unwrap_err().to_string(), sentence);
+    assert!(halved.insert_f16("bias", &[3], &[0.0; 2]).is_err());
+    assert_eq!(halved.to_bytes().unwrap(), before, "what was refused left something behind");
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! The numbers of a tensor, and their bytes in a file.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use safetensors::tensor::{Dtype, TensorInfo};
+
+use super::half::{narrow, widen};
+
+/// A tensor: its values are as many as its shape says.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub shape: Vec<usize>,
+    pub values: Values,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Values {
+    /// 16 bits each in a file, and of such precision here.
+    F16(Vec<f32>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    U64(Vec<u64>),
+    U8(Vec<u8>),
+}
+
+impl Values {
+    /// Rounded to 16 bits: to nearest, ties to even.
+    pub fn halved(values: &[f32]) -> Self {
+        Self::F16(values.iter().map(|&value| widen(narrow(value))).collect())
+    }
+
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Self::F16(_) => Dtype::F16,
+            Self::F32(_) => Dtype::F32,
+            Self::F64(_) => Dtype::F64,
+            Self::U64(_) => Dtype::U64,
+            Self::U8(_) => Dtype::U8,
+        }
+    }
+
+    /// The values of a tensor out of the data of the whole file; nothing if the element type is not ours.
+    pub fn read(info: &TensorInfo, data: &[u8]) -> Option<Self> {
+        let bytes = data.get(info.data_offsets.0..info.data_offsets.1)?;
+        match info.dtype {
+            Dtype::F16 => Some(Self::F16(little_endian(bytes, |half| widen(u16::from_le_bytes(half))))),
+            Dtype::F32 => Some(Self::F32(little_endian(bytes, f32::from_le_bytes))),
+            Dtype::F64 => Some(Self::F64(little_endian(bytes, f64::from_le_bytes))),
+            Dtype::U64 => Some(Self::U64(little_endian(bytes, u64::from_le_bytes))),
+            Dtype::U8 => Some(Self::U8(bytes.to_vec())),
+            _ => None,
+        }
+    }
+}
+
+fn little_endian<T, const SIZE: usize>(bytes: &[u8], decode: fn([u8; SIZE]) -> T) -> Vec<T> {
+    bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| decode(chunk)).collect()
+}
+
+impl safetensors::View for &Stored {
+    fn dtype(&self) -> Dtype {
+        self.values.dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match &self.values {
+            Values::F16(values) => values.iter().flat_map(|&value| narrow(value).to_le_bytes()).collect(),
+            #[cfg(target_endian = "little")]
+            Values::F32(values) => bytemuck::cast_slice(values).into(),
+            #[cfg(target_endian = "little")]
+            Values::F64(values) => bytemuck::cast_slice(values).into(),
+            #[cfg(target_endian = "little")]
+            Values::U64(values) => bytemuck::cast_slice(values).into(),
+            #[cfg(target_endian = "big")]
+            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            #[cfg(target_endian = "big")]
+            Values::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            #[cfg(target_endian = "big")]
+            Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::U8(values) => values.into(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match &self.values {
+            Values::F16(values) => values.len() * size_of::<u16>(),
+            Values::F32(values) => size_of_val(values.as_slice()),
+            Values::F64(values) => size_of_val(values.as_slice()),
+            Values::U64(values) => size_of_val(values.as_slice()),
+            Values::U8(values) => values.len(),
+        }
+    }
+}
+
+/// A number that an archive can hold.
+pub(super) trait Element: Copy {
+    /// What tensors of it are called.
+    const NAME: &str;
+    fn store(values: Vec<Self>) -> Values;
+    fn view(values: &Values) -> Option<&[Self]>;
+}
+
+macro_rules! element {
+    ($($number:ty: $variant:ident, read from $($from:ident)|+, called $name:literal;)+) => {$(
+        impl Element for $number {
+            const NAME: &str = $name;
+
+            fn store(values: Vec<Self>) -> Values {
+                Values::$variant(values)
+            }
+
+            fn view(values: &Values) -> Option<&[Self]> {
+                match values {
+                    $(Values::$from(values))|+ => Some(values),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+
+element! {
+    f32: F32, read from F32 | F16, called "F32 or F16";
+    f64: F64, read from F64, called "F64";
+    u64: U64, read from U64, called "U64";
+    u8: U8, read from U8, called "U8";
+}
