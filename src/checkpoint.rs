@@ -8,6 +8,27 @@
 //!
 //! Python reads the same bytes by `safetensors.numpy.load_file`. Nothing here needs an operating system: a
 //! model in flash is [`Archive::from_bytes`] away.
+//!
+//! # Check sum
+//! Whatever is written has in its metadata, under the key `crc32`, a CRC-32 (that of zlib) of all the rest of its
+//! content, as 8 hexadecimal digits in lower case. It does not depend on the order in which the file has things. In
+//! Python, where `header` is the JSON and `data` the bytes after it:
+//!
+//! ```text
+//! def crc32(header, data):
+//!     metadata = {k: v for k, v in header.get("__metadata__", {}).items() if k != "crc32"}
+//!     parts = [str(len(metadata)).encode()]
+//!     for key in sorted(metadata):
+//!         parts += [key.encode(), metadata[key].encode()]
+//!     for name in sorted(header.keys() - {"__metadata__"}):
+//!         tensor = header[name]
+//!         begin, end = tensor["data_offsets"]
+//!         shape = ",".join(str(size) for size in tensor["shape"])
+//!         parts += [name.encode(), tensor["dtype"].encode(), shape.encode(), data[begin:end]]
+//!     return "%08x" % zlib.crc32(b"".join(struct.pack("<Q", len(part)) + part for part in parts))
+//! ```
+//!
+//! A file without the key is read as it is. Whoever changes one removes the key, or replaces its value.
 
 mod half;
 mod values;
@@ -19,6 +40,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use safetensors::View as _;
 use safetensors::tensor::Metadata;
 use values::{Element, Stored, Values};
 
@@ -29,6 +51,8 @@ use crate::{Error, Result};
 const LENGTH_BYTES: usize = 8;
 /// The one name that no tensor can have.
 const METADATA_KEY: &str = "__metadata__";
+/// The key of the check sum.
+const CRC32_KEY: &str = "crc32";
 
 /// Named tensors of f32, f64, u64, u8 or 16-bit floats and a map from string to string.
 ///
@@ -107,7 +131,8 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Sets the text under a key, replacing what was there.
+    /// Sets the text under a key, replacing what was there. A text under `crc32` does not last: that key is the
+    /// check sum's.
     pub fn set_metadata(&mut self, key: &str, value: &str) {
         self.metadata.insert(key.to_owned(), value.to_owned());
     }
@@ -163,7 +188,7 @@ impl Archive {
         &self.place
     }
 
-    /// The archive as the bytes of a safetensors file; the same content gives the same bytes.
+    /// The archive as the bytes of a safetensors file, with its check sum; the same content gives the same bytes.
     ///
     /// **Errors** [`Error::InvalidArgument`] if the header would be longer than the format allows (100 MB).
     /// **Accuracy and cost** bit-exact; one copy of the values.
@@ -171,14 +196,14 @@ impl Archive {
         let too_large = |reason: &dyn core::fmt::Display| Error::invalid(&self.place, reason);
         let mut bytes =
             safetensors::serialize(self.tensors.iter(), None).map_err(|reason| too_large(&reason))?;
-        if self.metadata.is_empty() {
-            return Ok(bytes);
-        }
+        let mut metadata: BTreeMap<&str, &str> = self.metadata_without_sum().collect();
+        let sum = self.crc32();
+        metadata.insert(CRC32_KEY, &sum);
         // The library would write the metadata in a hash map's order, another one each time, so it goes into
         // the header here: in order, after the opening brace.
         let (length, rest) = split_length(&bytes, &self.place)?;
         let without = rest[..length].trim_ascii_end().to_vec();
-        let text = serde_json::to_string(&self.metadata).map_err(|reason| too_large(&reason))?;
+        let text = serde_json::to_string(&metadata).map_err(|reason| too_large(&reason))?;
         let mut header = format!("{{\"{METADATA_KEY}\":{text}").into_bytes();
         if !self.tensors.is_empty() {
             header.push(b',');
@@ -196,7 +221,8 @@ impl Archive {
     ///
     /// **Errors** [`Error::Malformed`] if the bytes are not a safetensors file (too short, a header that is
     /// longer than the file or not JSON, data that overlap, leave gaps or do not end with the file, a name that
-    /// occurs twice) or hold an element type other than f32, f64, u64, u8 and 16-bit floats.
+    /// occurs twice), hold an element type other than f32, f64, u64, u8 and 16-bit floats, or have a check sum that is
+    /// not theirs.
     /// **Accuracy and cost** bit-exact; one copy of the values.
     pub fn from_bytes(bytes: &[u8], place: &str) -> Result<Archive> {
         let (length, rest) = split_length(bytes, place)?;
@@ -222,7 +248,48 @@ impl Archive {
         for (key, value) in index.metadata().iter().flatten() {
             archive.set_metadata(key, value);
         }
+        archive.check_sum()?;
         Ok(archive)
+    }
+
+    /// Compares the check sum with the content, and drops it: it is of the bytes, not of what they say.
+    fn check_sum(&mut self) -> Result<()> {
+        let Some(promised) = self.metadata.remove(CRC32_KEY) else { return Ok(()) };
+        let found = self.crc32();
+        if promised == found {
+            return Ok(());
+        }
+        Err(self.complain(format!(
+            "the check sum `{CRC32_KEY}` is {promised:?}, the content's is {found:?}: the file is damaged; get it \
+             again, or remove the key from its metadata if it was changed on purpose"
+        )))
+    }
+
+    /// The check sum that the head of this file defines.
+    fn crc32(&self) -> String {
+        let mut hasher = crc32fast::Hasher::new();
+        let mut add = |part: &[u8]| {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        };
+        add(self.metadata_without_sum().count().to_string().as_bytes());
+        for (key, value) in self.metadata_without_sum() {
+            add(key.as_bytes());
+            add(value.as_bytes());
+        }
+        for (name, tensor) in &self.tensors {
+            let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+            add(name.as_bytes());
+            add(tensor.values.dtype().to_string().as_bytes());
+            add(shape.join(",").as_bytes());
+            add(&tensor.data());
+        }
+        format!("{:08x}", hasher.finalize())
+    }
+
+    fn metadata_without_sum(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        all.filter(|&(key, _)| key != CRC32_KEY)
     }
 
     fn insert<T: Element>(&mut self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {

@@ -274,6 +274,13 @@ mod deep_machines {
         for (before, after) in right.data().iter().zip(found.data()) {
             assert!((before - after).abs() <= before.abs() / 2048.0 + 3e-8, "{before}: {after}");
         }
+        // One byte of a weight, and of a bias.
+        for place in [bytes.len() - 1, bytes.len() - 60] {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x40;
+            let result = Archive::from_bytes(&changed, "model.safetensors");
+            assert_malformed(result, "model.safetensors", 8, "the check sum `crc32` is");
+        }
     }
 
     #[test]

@@ -158,6 +158,105 @@ fn sixteen_bits_round_once_and_take_half_the_room() {
     assert_eq!(halved.to_bytes().unwrap(), before, "what was refused left something behind");
 }
 
+/// The CRC-32 of zlib, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(
+            crc ^ u32::from(byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 },
+        )
+    })
+}
+
+/// The JSON of a file, and the bytes after it.
+fn split(file: &[u8]) -> (serde_json::Value, &[u8]) {
+    let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    (serde_json::from_slice(&file[8..][..length]).unwrap(), &file[8 + length..])
+}
+
+/// As the head of the module has it, from the bytes.
+fn sum_by_definition(file: &[u8]) -> String {
+    let (header, data) = split(file);
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let metadata = header["__metadata__"].as_object().unwrap();
+    let mut others: Vec<_> = metadata.iter().filter(|(key, _)| *key != "crc32").collect();
+    others.sort_by_key(|(key, _)| *key);
+    parts.push(others.len().to_string().into());
+    for (key, value) in others {
+        parts.extend([key.as_bytes().to_vec(), value.as_str().unwrap().into()]);
+    }
+    let mut tensors: Vec<_> = header.as_object().unwrap().iter().collect();
+    tensors.sort_by_key(|(name, _)| *name);
+    for (name, tensor) in tensors.into_iter().filter(|(name, _)| *name != "__metadata__") {
+        let number = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+        let sizes: Vec<String> =
+            tensor["shape"].as_array().unwrap().iter().map(|size| size.to_string()).collect();
+        let place = number(&tensor["data_offsets"][0])..number(&tensor["data_offsets"][1]);
+        let dtype = tensor["dtype"].as_str().unwrap();
+        parts.extend(
+            [name.as_bytes(), dtype.as_bytes(), sizes.join(",").as_bytes(), &data[place]].map(Vec::from),
+        );
+    }
+    let framed = parts.iter().map(|part| [&(part.len() as u64).to_le_bytes()[..], part].concat());
+    format!("{:08x}", crc32(&framed.collect::<Vec<_>>().concat()))
+}
+
+#[test]
+fn the_check_sum_is_the_one_that_the_documentation_defines() {
+    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    let mut taken = example();
+    taken.set_metadata("crc32", "mine");
+    for archive in [example(), Archive::new(), taken] {
+        let bytes = archive.to_bytes().unwrap();
+        let sum = sum_by_definition(&bytes);
+        assert_eq!(split(&bytes).0["__metadata__"]["crc32"], sum);
+        assert_eq!(Archive::from_bytes(&bytes, "here").unwrap().metadata("crc32"), None);
+    }
+}
+
+#[test]
+fn what_others_wrote_needs_no_check_sum() {
+    let tensor = entry("a", 4, 0, 4);
+    let read = |metadata: &str| {
+        let bytes = file(&format!("{{\"__metadata__\":{{{metadata}}},{tensor}}}"), 4);
+        Archive::from_bytes(&bytes, "here").map(|archive| archive.tensor_u8("a", &[4]).unwrap().to_vec())
+    };
+    assert_eq!(read("\"kind\":\"x\"").unwrap(), [0; 4]);
+    let right = {
+        let mut archive = Archive::new();
+        archive.insert_u8("a", &[4], &[0; 4]).unwrap();
+        archive.set_metadata("kind", "x");
+        split(&archive.to_bytes().unwrap()).0["__metadata__"]["crc32"].as_str().unwrap().to_owned()
+    };
+    // In whatever order and spacing it was written.
+    assert_eq!(read(&format!(" \"kind\": \"x\",\n\"crc32\":\"{right}\" ")).unwrap(), [0; 4]);
+    let refused = read("\"crc32\":\"0000000g\"").unwrap_err().to_string();
+    for words in ["here: at byte 8: the check sum `crc32` is \"0000000g\"", "is damaged", "remove the key"] {
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+/// Nothing but a change of the key's own name, which only leaves the content unguarded.
+#[test]
+fn one_changed_byte_is_refused_wherever_it_is() {
+    let whole = example().to_bytes().unwrap();
+    let text = String::from_utf8_lossy(&whole);
+    let key = text.find("crc32").unwrap();
+    let sum = text[key..].split('"').nth(2).unwrap();
+    let begins = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii()).count();
+    assert!(begins(&whole) > key, "offsets in the text are those in the bytes up to the key");
+    for place in 0..whole.len() {
+        for change in [0x01, 0x04, 0x20, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= change;
+            let Ok(read) = Archive::from_bytes(&bytes, "changed") else { continue };
+            assert!((key..key + 5).contains(&place), "byte {place} ^ {change:#x} was accepted");
+            let key = String::from_utf8_lossy(&bytes[key..key + 5]);
+            assert_eq!(read.metadata(&key), Some(sum), "byte {place} ^ {change:#x}");
+        }
+    }
+}
+
 #[test]
 fn malformed_lengths_are_rejected() {
     rejected(&[], "0 bytes are too short");
