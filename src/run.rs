@@ -33,4 +33,4 @@ pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Metrics, Row};
 pub use progress::{Progress, ProgressKind};
 pub(crate) use source::Source;
-use source::{CONFIGURATION, settings_of};
+use source::{Trained, copy_settings, describe, settings_of};

@@ -22,6 +22,8 @@ mod mixing;
 mod real_data;
 #[path = "command_line/stopping.rs"]
 mod stopping;
+#[path = "command_line/storing.rs"]
+mod storing;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_equilibria");
 

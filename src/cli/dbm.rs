@@ -4,6 +4,7 @@ mod evaluate;
 mod filters;
 mod reconstruct;
 mod sample;
+mod store;
 mod train;
 
 use super::machine::note_defaults;
@@ -22,6 +23,7 @@ pub(super) enum Command {
     Sample(sample::Sample),
     Filters(filters::Filters),
     Reconstruct(reconstruct::Reconstruct),
+    Store(store::Store),
 }
 
 impl Command {
@@ -32,6 +34,7 @@ impl Command {
             Self::Sample(command) => command.run(),
             Self::Filters(command) => command.run(),
             Self::Reconstruct(command) => command.run(),
+            Self::Store(command) => command.run(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod literature;
 pub(super) mod mixing;
 pub(super) mod reconstruct;
 pub(super) mod sample;
+pub(super) mod store;
 mod sweep;
 mod train;
 
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Filters(filters::Filters),
     Evaluate(evaluate::Evaluate),
     Mixing(mixing::Mixing),
+    Store(store::Store),
     Sweep(sweep::Sweep),
     ReproduceLiterature(literature::ReproduceLiterature),
 }
@@ -40,6 +42,7 @@ impl Command {
             Self::Filters(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Mixing(command) => command.run(),
+            Self::Store(command) => command.run(),
             Self::Sweep(command) => command.run(),
             Self::ReproduceLiterature(command) => command.run(),
         }

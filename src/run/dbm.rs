@@ -16,6 +16,7 @@ pub use settings::{Layers, Settings};
 use super::{Metrics, Progress, RunDirectory};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
+use crate::checkpoint::Archive;
 use crate::data::{Binarisation, BinaryImages, Digits, Images};
 use crate::parallel;
 use crate::rng::Stream;
@@ -220,13 +221,8 @@ impl<'a> Run<'a> {
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
-        // Where the data lay says nothing about the model.
         let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
-        let configuration = toml::to_string(&settings);
-        archive.set_metadata(
-            super::CONFIGURATION,
-            &configuration.map_err(|reason| Error::invalid("settings", reason))?,
-        );
+        super::describe(&mut archive, settings)?;
         directory.write_model(&archive)?;
         let summary = Summary {
             model: "dbm",
@@ -363,4 +359,15 @@ pub fn load_model_and_settings(path: &Path) -> Result<(Dbm<f32>, Option<Settings
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Dbm::from_archive(&archive)?;
     Ok((model, super::settings_of(path, &archive)?))
+}
+
+/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings, where they
+/// are known.
+///
+/// **Errors** as [`load_model_and_settings`].
+pub fn load_alone(path: &Path) -> Result<Archive> {
+    let archive = super::read_archive(&super::locate_model(path)?)?;
+    let mut alone = Dbm::from_archive(&archive)?.to_archive()?;
+    super::copy_settings::<Settings>(path, &archive, &mut alone)?;
+    Ok(alone)
 }

@@ -257,13 +257,8 @@ impl<'a> Run<'a> {
         }
         progress.finish("");
         let mut archive = self.learner.model().to_archive()?;
-        // Where the data lay says nothing about the model.
         let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
-        let configuration = toml::to_string(&settings);
-        archive.set_metadata(
-            super::CONFIGURATION,
-            &configuration.map_err(|reason| Error::invalid("settings", reason))?,
-        );
+        super::describe(&mut archive, settings)?;
         directory.write_model(&archive)?;
         let summary = self.summary(digits, &metrics);
         directory.write_summary(&summary)?;
@@ -439,4 +434,15 @@ pub fn load_model_and_settings(path: &Path) -> Result<(Rbm<f32>, Option<Settings
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Rbm::from_archive(&archive)?;
     Ok((model, super::settings_of(path, &archive)?))
+}
+
+/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings, where they
+/// are known.
+///
+/// **Errors** as [`load_model_and_settings`].
+pub fn load_alone(path: &Path) -> Result<Archive> {
+    let archive = super::read_archive(&super::locate_model(path)?)?;
+    let mut alone = Rbm::from_archive(&archive)?.to_archive()?;
+    super::copy_settings::<Settings>(path, &archive, &mut alone)?;
+    Ok(alone)
 }

@@ -4,6 +4,7 @@ use super::RunDirectory;
 use crate::checkpoint::Archive;
 use crate::data::Digits;
 use crate::{Error, Result};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -29,15 +30,53 @@ impl Source<'_> {
     }
 }
 
+/// The last part of the data's path.
+fn name_of(data: &str) -> String {
+    let name = Path::new(data).file_name();
+    name.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
+}
+
 /// Metadata of a model that hold its settings.
-pub(super) const CONFIGURATION: &str = "configuration";
+const CONFIGURATION: &str = "configuration";
+
+/// Settings of a training run, of any kind of machine.
+pub(super) trait Trained: Serialize + DeserializeOwned {
+    /// `synthetic`, or the folder that holds the data.
+    fn data(&mut self) -> &mut String;
+}
+
+/// Puts the settings that a model was trained with into its metadata. Of the data they keep the name: where these lay
+/// says nothing about the model.
+pub(super) fn describe(archive: &mut Archive, mut settings: impl Trained) -> Result<()> {
+    let data = settings.data();
+    *data = name_of(data);
+    let text = toml::to_string(&settings).map_err(|reason| Error::invalid("settings", reason))?;
+    archive.set_metadata(CONFIGURATION, &text);
+    Ok(())
+}
 
 /// The settings that a model was trained with: those of its run directory, or else those in the file's metadata, which
 /// name the data but not its place; `None` if there are neither.
 pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -> Result<Option<T>> {
-    if let Some(settings) = RunDirectory::config_of(path) {
-        return settings.map(Some);
+    match RunDirectory::config_of(path) {
+        Some(settings) => settings.map(Some),
+        None => settings_in(archive),
     }
+}
+
+/// Puts the settings that the model at `path` was trained with into the metadata of `copy`: those in its own metadata,
+/// or else those of its run directory; none if there are neither.
+pub(super) fn copy_settings<T: Trained>(path: &Path, archive: &Archive, copy: &mut Archive) -> Result<()> {
+    // The file's own first: they have the name that the data gave itself.
+    let settings = match settings_in::<T>(archive)? {
+        Some(settings) => Some(settings),
+        None => RunDirectory::config_of(path).transpose()?,
+    };
+    settings.map_or(Ok(()), |settings| describe(copy, settings))
+}
+
+/// The settings in a model's metadata, if it has any.
+fn settings_in<T: DeserializeOwned>(archive: &Archive) -> Result<Option<T>> {
     let settings = archive.metadata(CONFIGURATION).map(|text| {
         let malformed = |reason: &dyn std::fmt::Display| {
             Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {reason}"))

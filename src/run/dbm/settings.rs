@@ -4,7 +4,7 @@ use crate::boltzmann::Stop;
 use crate::boltzmann::learning::deep::Sparsity;
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::run::{Source, checks};
+use crate::run::{Source, Trained, checks};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -114,6 +114,12 @@ impl Default for Settings {
             centred: true,
             seed: 1,
         }
+    }
+}
+
+impl Trained for Settings {
+    fn data(&mut self) -> &mut String {
+        &mut self.data
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::run::{Source, checks};
+use crate::run::{Source, Trained, checks};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides the outcome of a run, but for the bytes of the data.
@@ -66,6 +66,12 @@ impl Default for Settings {
             centred: false,
             seed: 1,
         }
+    }
+}
+
+impl Trained for Settings {
+    fn data(&mut self) -> &mut String {
+        &mut self.data
     }
 }
 
