@@ -7,11 +7,12 @@ mod sample;
 mod store;
 mod train;
 
-use super::machine::note_defaults;
+use super::machine::Loaded;
 use super::rbm::sample::Subject;
 use crate::Result;
 use crate::boltzmann::Dbm;
 use crate::run::dbm::{Settings, load_model_and_settings};
+use crate::run::pretrained;
 use clap::Subcommand;
 use std::path::Path;
 
@@ -40,23 +41,23 @@ impl Command {
 }
 
 /// What drawing and filling in have to know of a machine.
-fn subject<'a>(model: &Dbm<f32>, settings: &'a Settings) -> Subject<'a> {
+fn subject(loaded: &Loaded<Dbm<f32>, Settings>) -> Subject<'_> {
+    let Loaded { model, settings, folder, .. } = loaded;
     let hidden: Vec<String> = model.sizes().skip(1).map(|units| units.to_string()).collect();
     Subject {
         visible: model.visible(),
         hidden: hidden.join("-"),
-        source: settings.source(),
+        source: loaded.source(settings.source()),
         binarise: settings.binarise,
         seed: settings.seed,
+        folder,
     }
 }
 
-/// The machine and the settings it was trained with, where they are known.
-fn load(model: &Path) -> Result<(Dbm<f32>, Settings)> {
-    let (machine, settings) = load_model_and_settings(model)?;
-    let settings = settings.unwrap_or_else(|| {
-        note_defaults(model);
-        Settings::default()
-    });
-    Ok((machine, settings))
+/// The machine that MODEL stands for, or the shipped one without it.
+fn load(model: Option<&Path>) -> Result<Loaded<Dbm<f32>, Settings>> {
+    match model {
+        Some(path) => Ok(Loaded::new(path, load_model_and_settings(path)?)),
+        None => Ok(Loaded::shipped(pretrained::DEEP, pretrained::deep()?)),
+    }
 }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 /// A trained machine to look at.
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
-    /// A run directory or a safetensors file.
-    pub model: PathBuf,
+    /// A run directory or a safetensors file [default: the machine that comes with the program and learned MNIST; its
+    /// pictures go to `out`].
+    pub model: Option<PathBuf>,
     /// Threads to use [default: all].
     #[arg(long)]
     pub threads: Option<usize>,
@@ -21,28 +22,65 @@ pub(super) struct ModelArguments {
 }
 
 impl ModelArguments {
-    /// Sets the number of threads, and names the model to load.
-    pub fn start(&self) -> Result<&Path> {
+    /// Sets the number of threads, and names the model to load, if it is not the shipped one.
+    pub fn start(&self) -> Result<Option<&Path>> {
         super::use_threads(self.threads)?;
-        Ok(&self.model)
-    }
-
-    /// `name` beside the model.
-    pub fn beside(&self, name: &str) -> PathBuf {
-        beside(&self.model, name)
+        Ok(self.model.as_deref())
     }
 }
 
-/// `name` beside the model: in its run directory, or in its file's folder.
-pub(super) fn beside(model: &Path, name: &str) -> PathBuf {
-    let folder = if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) };
-    folder.join(name)
+/// A machine to look at, and the settings it was trained with.
+pub(super) struct Loaded<M, S> {
+    pub model: M,
+    pub settings: S,
+    /// Where pictures of it go unless the user says otherwise: its run directory, or its file's folder.
+    pub folder: PathBuf,
+    is_shipped: bool,
+}
+
+impl<M, S: Default> Loaded<M, S> {
+    /// The machine at `path` with the settings that are known, or their defaults and a word about it.
+    pub fn new(path: &Path, (model, settings): (M, Option<S>)) -> Self {
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let settings = settings.unwrap_or_else(|| {
+            note(&format!(
+                "{} does not say how it was trained; images are taken as they are, on above 127",
+                path.display()
+            ));
+            S::default()
+        });
+        Self { model, settings, folder: folder.to_owned(), is_shipped: false }
+    }
+
+    /// The machine that comes with the program under this name, and a word about it.
+    pub fn shipped(name: &str, (model, settings): (M, S)) -> Self {
+        note(&format!("without MODEL, this is {name}, which comes with the program and learned MNIST"));
+        Self { model, settings, folder: Path::new("out").join(name), is_shipped: true }
+    }
+
+    /// The images to look at it with, unless the user says otherwise: those that it learned from, as `settings` have
+    /// them, or built-in digits where these do not come with it.
+    pub fn source<'a>(&self, learned: Source<'a>) -> Source<'a> {
+        if self.is_shipped { built_in(learned) } else { learned }
+    }
+}
+
+/// Built-in digits, as many as there are by default.
+fn built_in(source: Source<'_>) -> Source<'_> {
+    Source { data: "synthetic", images: None, ..source }
+}
+
+/// Whether settings outside a run directory, which name the data but not its place, name a folder that is not here.
+fn is_missing_name(data: &str) -> bool {
+    let path = Path::new(data);
+    data != "synthetic" && path.file_name() == Some(path.as_os_str()) && !path.exists()
 }
 
 /// The images to look at a machine with, and the chance in it.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
-    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on, else synthetic].
+    /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on; synthetic, if it does not
+    /// say where that is].
     #[arg(long)]
     pub data: Option<String>,
     /// Seed of all random numbers.
@@ -62,6 +100,14 @@ impl ImageArguments {
                 Source { data, ..source }.load()?
             }
             Some(data) => Source { data, images: None, ..source }.load()?,
+            None if is_missing_name(source.data) => {
+                note(&format!(
+                    "the machine learned from `{}`, which is not here; built-in digits stand in for it unless --data \
+                     says where it is",
+                    source.data
+                ));
+                built_in(source).load()?
+            }
             // Their mean is that of the images which the machine has seen.
             None => source.load()?,
         };
@@ -87,6 +133,13 @@ impl ImageArguments {
         }
         Ok(digits)
     }
+}
+
+/// A line on data that the machine did not learn from, if it did not.
+pub(super) fn learned_elsewhere(trained_on: Option<&str>) -> String {
+    trained_on.map_or_else(String::new, |data| {
+        format!("the machine learned from other images ({data}), which --data can name\n")
+    })
 }
 
 /// A value of an option; the error says what would be right, and the option's name is put before it.
@@ -139,12 +192,8 @@ pub(super) fn create_folder_of(path: &Path) -> Result<()> {
     }
 }
 
-/// Says that a model's settings are guessed.
-pub(super) fn note_defaults(model: &Path) {
+/// A word beside the results.
+fn note(text: &str) {
     // A closed standard error is no reason to fail.
-    let _ = writeln!(
-        std::io::stderr(),
-        "note: {} does not say how it was trained; images are taken as they are, on above 127",
-        model.display()
-    );
+    let _ = writeln!(std::io::stderr(), "note: {text}");
 }

@@ -12,11 +12,13 @@ mod train;
 
 pub(super) use super::machine::{absolute, test_images, write_output};
 
-use super::machine::{ImageArguments, ModelArguments, beside, create_folder_of, note_defaults, parse};
+use super::machine::{ImageArguments, Loaded, ModelArguments, create_folder_of, learned_elsewhere, parse};
 use crate::Result;
 use crate::boltzmann::Rbm;
+use crate::run::pretrained;
 use crate::run::rbm::{Settings, load_model_and_settings};
 use clap::Subcommand;
+use sample::Subject;
 use std::path::Path;
 
 /// Train and look into restricted Boltzmann machines.
@@ -49,12 +51,23 @@ impl Command {
     }
 }
 
-/// The machine and the settings it was trained with, where they are known.
-fn load(model: &Path) -> Result<(Rbm<f32>, Settings)> {
-    let (machine, settings) = load_model_and_settings(model)?;
-    let settings = settings.unwrap_or_else(|| {
-        note_defaults(model);
-        Settings::default()
-    });
-    Ok((machine, settings))
+/// The machine that MODEL stands for, or the shipped one without it.
+fn load(model: Option<&Path>) -> Result<Loaded<Rbm<f32>, Settings>> {
+    match model {
+        Some(path) => Ok(Loaded::new(path, load_model_and_settings(path)?)),
+        None => Ok(Loaded::shipped(pretrained::RESTRICTED, pretrained::restricted()?)),
+    }
+}
+
+/// What drawing and filling in have to know of a machine.
+fn subject(loaded: &Loaded<Rbm<f32>, Settings>) -> Subject<'_> {
+    let Loaded { model, settings, folder, .. } = loaded;
+    Subject {
+        visible: model.visible(),
+        hidden: model.hidden().to_string(),
+        source: loaded.source(settings.source()),
+        binarise: settings.binarise,
+        seed: settings.seed,
+        folder,
+    }
 }

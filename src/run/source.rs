@@ -8,6 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
+/// What data are called that come with the program.
+const BUILT_IN: &str = "synthetic";
+
 /// The images of a run, as its settings name them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -28,6 +31,12 @@ impl Source<'_> {
         }
         Ok(digits)
     }
+}
+
+/// The name of the data that a machine learned from, which its settings call `learned`, if `digits` are others: one of
+/// the two is built in and the other is not.
+pub(super) fn trained_on(learned: &str, digits: &Digits) -> Option<String> {
+    ((learned == BUILT_IN) != (digits.name == BUILT_IN)).then(|| name_of(learned))
 }
 
 /// The last part of the data's path.
@@ -76,7 +85,7 @@ pub(super) fn copy_settings<T: Trained>(path: &Path, archive: &Archive, copy: &m
 }
 
 /// The settings in a model's metadata, if it has any.
-fn settings_in<T: DeserializeOwned>(archive: &Archive) -> Result<Option<T>> {
+pub(super) fn settings_in<T: DeserializeOwned>(archive: &Archive) -> Result<Option<T>> {
     let settings = archive.metadata(CONFIGURATION).map(|text| {
         let malformed = |reason: &dyn std::fmt::Display| {
             Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {reason}"))

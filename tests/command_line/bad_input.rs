@@ -93,7 +93,6 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("rbm train extra", "unexpected argument 'extra'"),
     ("rbm train --hidden", "a value is required for '--hidden <HIDDEN>'"),
-    ("rbm sample", "not provided: <MODEL>; see `equilibria rbm sample --help`"),
     ("rbm sample nowhere", "a model not found in nowhere"),
     ("rbm sample empty", "model.safetensors not found in empty"),
     ("rbm sample cut.st", "cut.st: at byte "),

@@ -1,4 +1,4 @@
-//! Are machines stored in 16 bits, and looked at as before?
+//! Are machines stored in 16 bits without a trace of where they were trained, and looked at as before?
 
 use super::{Outcome, equilibria, snapshot, trained};
 use equilibria::checkpoint::Archive;
@@ -87,6 +87,41 @@ fn every_command_takes_a_stored_machine() {
         run(&format!("reconstruct {kind}.st --images 5 --json -q"));
     }
     equilibria(folder.path(), "rbm mixing rbm.st run --images 10 --steps 20 --out mixing -q").succeeded();
+}
+
+/// Neither the folder of the images nor any above it.
+#[test]
+fn a_stored_machine_does_not_say_where_its_images_lay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    super::write_digits(&path.join("private/digits"), 4, 30, 5);
+    let train = "--data private/digits --batch 5 --epochs 1 -q";
+    equilibria(path, &format!("rbm train {train} --hidden 3 --out run")).succeeded();
+    equilibria(path, &format!("dbm train {train} --hidden 3-2 --out deep")).succeeded();
+    for (kind, model) in [("rbm", "run"), ("dbm", "deep")] {
+        let command = |words: &str| equilibria(path, &format!("{kind} {words}")).succeeded();
+        assert!(fs::read_to_string(path.join(model).join("config.toml")).unwrap().contains("private"));
+        // Of a model, and of a checkpoint, which leaves that to the run.
+        for file in ["model", "checkpoint"] {
+            let out = format!("{kind}-{file}.st");
+            command(&format!("store {model}/{file}.safetensors --out {out}"));
+            let bytes = fs::read(path.join(&out)).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("private") && text.contains(r#"data = \"digits\""#), "{out}: {text}");
+        }
+        let stored = format!("{kind}-model.st");
+        // Their name is looked for here, and the machine is of their size.
+        let outcome = equilibria(path, &format!("{kind} evaluate {stored} -q"));
+        assert!(outcome.status == Some(2) && outcome.stderr.contains("expected shape (16)"), "{outcome:?}");
+        let note = "note: the machine learned from `digits`, which is not here; built-in digits stand in for it \
+                    unless --data says where it is\n";
+        assert!(outcome.stderr.starts_with(note), "{outcome:?}");
+        let outcome =
+            equilibria(&path.join("private"), &format!("{kind} evaluate ../{stored} --json -q")).succeeded();
+        assert_eq!(outcome.stderr, "");
+        assert_eq!(outcome.json()["data"], "digits");
+        assert!(outcome.json().get("trained_on").is_none(), "{}", outcome.stdout);
+    }
 }
 
 /// Arguments, and words of the sentence that they should get.

@@ -4,7 +4,9 @@ use super::load;
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::boltzmann::{Dbm, Stop};
-use crate::cli::machine::{ImageArguments, ModelArguments, create_folder_of, parse, write_output};
+use crate::cli::machine::{
+    ImageArguments, ModelArguments, create_folder_of, learned_elsewhere, parse, write_output,
+};
 use crate::cli::{print, print_json, thousands};
 use crate::data::Digits;
 use crate::run::Progress;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// Tell how probable a deep machine finds training and test images, at least: the variational lower bound.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria dbm evaluate runs/small --exact\n  \
-    equilibria dbm evaluate runs/dbm --chains 500 --json\n\n\
+    equilibria dbm evaluate --data mnist --chains 500 --json\n\n\
     The bound is by mean-field inference, less ln Z. Without --exact or an option of --annealed, ln Z is exact if the \
     odd layers (the first hidden one, the third, ...) or the even ones have at most 25 units. The forward estimate \
     (annealed importance sampling) flatters the machine; the reverse one, from states that the machine itself has \
@@ -64,16 +66,17 @@ impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.check()?;
         interrupt::install(Work::Unsaved)?;
-        let (model, settings) = load(self.model.start()?)?;
-        let digits = self.source.load(model.visible(), settings.source())?;
-        let method = self.method(&model, &digits)?;
+        let loaded = load(self.model.start()?)?;
+        let (model, settings) = (&loaded.model, &loaded.settings);
+        let digits = self.source.load(model.visible(), loaded.source(settings.source()))?;
+        let method = self.method(model, &digits)?;
         // A folder that cannot be made shows before the work, not after.
-        let path = self.summary_path();
+        let path = self.summary_path(&loaded.folder);
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
         let end = Stop { tolerance: self.tolerance, most: self.iterations };
         let how = How { method, end, seed: self.source.seed };
-        let evaluation = evaluate(&model, &settings, &digits, &how, &mut progress, &interrupt::requested)?;
+        let evaluation = evaluate(model, settings, &digits, &how, &mut progress, &interrupt::requested)?;
         let text =
             serde_json::to_string_pretty(&evaluation).map_err(|error| Error::invalid("summary", error))?;
         write_output(&path, (text + "\n").as_bytes())?;
@@ -134,11 +137,11 @@ impl Evaluate {
         Ok(Method::Annealed { anneal, gibbs_steps: self.gibbs_steps.unwrap_or(1000) })
     }
 
-    fn summary_path(&self) -> PathBuf {
+    fn summary_path(&self, folder: &Path) -> PathBuf {
         match &self.out {
             Some(file) if file.extension().is_some_and(|extension| extension == "json") => file.clone(),
             Some(folder) => folder.join("summary.json"),
-            None => self.model.beside("evaluation").join("summary.json"),
+            None => folder.join("evaluation").join("summary.json"),
         }
     }
 }
@@ -146,11 +149,12 @@ impl Evaluate {
 fn describe(evaluation: &Evaluation, path: &Path) -> String {
     let sizes: Vec<String> = evaluation.sizes.iter().map(ToString::to_string).collect();
     let mut text = format!(
-        "{} units; {}, {} training and {} test images; all in nats\n\n",
+        "{} units; {}, {} training and {} test images; all in nats\n{}\n",
         sizes.join("-"),
         evaluation.data,
         thousands(evaluation.train_images),
         thousands(evaluation.test_images),
+        learned_elsewhere(evaluation.trained_on.as_deref()),
     );
     let reverse = evaluation.reverse.as_ref();
     let _ = match reverse {

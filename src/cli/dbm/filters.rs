@@ -2,7 +2,7 @@
 
 use super::load;
 use crate::boltzmann::Dbm;
-use crate::cli::machine::{ModelArguments, beside, write_output};
+use crate::cli::machine::{Loaded, ModelArguments, write_output};
 use crate::cli::rbm::filters::{by_norm, sheet};
 use crate::cli::rbm::sample::side;
 use crate::cli::{counted, print, print_json};
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use clap::Args;
 use equilibria_kernels::Epilogue;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Show what the units of each hidden layer look for: their weights as pictures, largest norm first.
 #[derive(Debug, Args)]
@@ -57,7 +57,8 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let (model, _) = load(self.model.start()?)?;
+        let Loaded { model, folder, .. } = load(self.model.start()?)?;
+        let folder = self.out.clone().unwrap_or(folder);
         let pixels = side(model.visible())?;
         let layers = model.hidden_layers();
         if let Some(layer) = self.layer.filter(|layer| !(1..=layers).contains(layer)) {
@@ -67,10 +68,11 @@ impl Filters {
         let mut sheets = Vec::new();
         for layer in (1..=layers).filter(|&layer| self.layer.is_none_or(|only| only == layer)) {
             let name = if layer == 1 { "1".into() } else { format!("{layer}-projected") };
-            sheets.push(self.draw(&name, layer, true, &projection(&model, layer), pixels)?);
+            sheets.push(self.draw(&folder, &name, layer, true, &projection(&model, layer), pixels)?);
             if layer > 1 {
                 let weight = &model.weights()[layer - 1];
-                let raw = self.draw(&format!("{layer}-raw"), layer, false, weight, grid(weight.rows()))?;
+                let raw =
+                    self.draw(&folder, &format!("{layer}-raw"), layer, false, weight, grid(weight.rows()))?;
                 sheets.push(raw);
             }
         }
@@ -82,6 +84,7 @@ impl Filters {
 
     fn draw(
         &self,
+        folder: &Path,
         name: &str,
         layer: usize,
         projected: bool,
@@ -96,9 +99,7 @@ impl Filters {
         };
         let title =
             format!("Filters of {} of {} units of layer {layer}{what}", units.len(), weight.columns());
-        let file = format!("filters-{name}.png");
-        let picture =
-            self.out.as_ref().map_or_else(|| beside(&self.model.model, &file), |out| out.join(&file));
+        let picture = folder.join(format!("filters-{name}.png"));
         write_output(&picture, &sheet(&title, weight, size, &units)?.to_png()?)?;
         Ok(Sheet { picture, layer, projected, units, norms })
     }

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Reconstruct {
 impl Reconstruct {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let removed = self.reconstruction.removed()?;
-        let (model, settings) = load(self.reconstruction.model.start()?)?;
-        self.reconstruction.run(removed, &subject(&model, &settings), &model)
+        let loaded = load(self.reconstruction.model.start()?)?;
+        self.reconstruction.run(removed, &subject(&loaded), &loaded.model)
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 /// Draw Gibbs samples from a deep machine, as one contact sheet.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria dbm sample runs/dbm --from test:0,1,2 --steps 1,10,100\n  \
-    equilibria dbm sample runs/dbm --from noise --chains 5\n\n\
+    equilibria dbm sample --from noise --chains 5\n\n\
     A step samples all odd layers, then all even ones. Chains that start from an image take its hidden units from \
     mean-field inference.")]
 pub(in crate::cli) struct Sample {
@@ -23,11 +23,11 @@ pub(in crate::cli) struct Sample {
 impl Sample {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let start = self.sampling.start()?;
-        let (model, settings) = load(self.sampling.model.start()?)?;
+        let loaded = load(self.sampling.model.start()?)?;
         let is_noise = matches!(start, Start::Noise);
-        let subject = subject(&model, &settings);
-        self.sampling
-            .run(&start, &subject, |images, stream| begin(&model, &settings, images, is_noise, stream))
+        self.sampling.run(&start, &subject(&loaded), |images, stream| {
+            begin(&loaded.model, &loaded.settings, images, is_noise, stream)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `equilibria rbm evaluate`.
 
-use super::{ImageArguments, ModelArguments, create_folder_of, parse, write_output};
+use super::{ImageArguments, ModelArguments, create_folder_of, learned_elsewhere, parse, write_output};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Tell how probable a machine finds training and test images: the log-likelihood, exact or estimated.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria rbm evaluate runs/small --exact\n  \
-    equilibria rbm evaluate runs/rbm --data mnist --annealed --chains 100\n  \
+    equilibria rbm evaluate --data mnist --annealed --chains 100\n  \
     equilibria rbm evaluate runs/rbm --schedule 0.9/0.01,1/0.001 --json\n\n\
     Without --exact or an option of --annealed, ln Z is exact if the smaller layer has at most 25 units. The \
     forward estimate (annealed importance sampling) flatters the machine, the reverse one (RAISE, from test images) \
@@ -63,16 +63,17 @@ impl Evaluate {
             }
         }
         interrupt::install(Work::Unsaved)?;
-        let (model, settings) = super::load(self.model.start()?)?;
-        let digits = self.source.load(model.visible(), settings.source())?;
-        let method = self.method(&model, &digits)?;
+        let loaded = super::load(self.model.start()?)?;
+        let (model, settings) = (&loaded.model, &loaded.settings);
+        let digits = self.source.load(model.visible(), loaded.source(settings.source()))?;
+        let method = self.method(model, &digits)?;
         // A folder that cannot be made shows before the work, not after.
-        let path = self.summary_path();
+        let path = self.summary_path(&loaded.folder);
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
         let seed = self.source.seed;
         let evaluation =
-            evaluate(&model, &settings, &digits, &method, seed, &mut progress, &interrupt::requested)?;
+            evaluate(model, settings, &digits, &method, seed, &mut progress, &interrupt::requested)?;
         write_output(&path, &to_json(&evaluation)?)?;
         if let Some(warning) = &evaluation.warning {
             // A closed standard error is no reason to fail.
@@ -110,11 +111,11 @@ impl Evaluate {
         }))
     }
 
-    fn summary_path(&self) -> PathBuf {
+    fn summary_path(&self, folder: &Path) -> PathBuf {
         match &self.out {
             Some(file) if file.extension().is_some_and(|extension| extension == "json") => file.clone(),
             Some(folder) => folder.join("summary.json"),
-            None => self.model.beside("evaluation").join("summary.json"),
+            None => folder.join("evaluation").join("summary.json"),
         }
     }
 }
@@ -126,12 +127,13 @@ fn to_json(evaluation: &Evaluation) -> Result<Vec<u8>> {
 
 fn describe(evaluation: &Evaluation, path: &Path) -> String {
     let mut text = format!(
-        "{} visible and {} hidden units; {}, {} training and {} test images; all in nats\n\n",
+        "{} visible and {} hidden units; {}, {} training and {} test images; all in nats\n{}\n",
         evaluation.visible,
         evaluation.hidden,
         evaluation.data,
         thousands(evaluation.train_images),
         thousands(evaluation.test_images),
+        learned_elsewhere(evaluation.trained_on.as_deref()),
     );
     if matches!(evaluation.log_partition, LogPartition::Annealed { .. }) {
         let _ = writeln!(text, "{:32}{:>10}{:>10}", "", "forward", "reverse");

@@ -1,7 +1,7 @@
 //! `equilibria rbm filters`.
 
 use super::sample::side;
-use super::{ModelArguments, write_output};
+use super::{Loaded, ModelArguments, write_output};
 use crate::cli::{counted, print, print_json};
 use crate::report::ContactSheet;
 use crate::tensor::Tensor;
@@ -39,11 +39,11 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let (model, _) = super::load(self.model.start()?)?;
+        let Loaded { model, folder, .. } = super::load(self.model.start()?)?;
         let size = side(model.visible())?;
         let (units, norms) = by_norm(model.weight(), self.count);
         let title = format!("Filters of {} of {} hidden units", units.len(), model.hidden());
-        let picture = self.out.clone().unwrap_or_else(|| self.model.beside("filters.png"));
+        let picture = self.out.clone().unwrap_or_else(|| folder.join("filters.png"));
         write_output(&picture, &sheet(&title, model.weight(), size, &units)?.to_png()?)?;
         let summary = Summary { picture, units, norms };
         if self.model.json {

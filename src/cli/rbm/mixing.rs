@@ -1,7 +1,7 @@
 //! `equilibria rbm mixing`.
 
 use super::sample::side;
-use super::{ImageArguments, beside, load, test_images, write_output};
+use super::{ImageArguments, Loaded, load, test_images, write_output};
 use crate::boltzmann::Rbm;
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::{Binarisation, Digits};
@@ -84,16 +84,16 @@ impl Mixing {
             let expected = format!("1 to {} Gibbs steps can be walked", thousands(MOST_STEPS));
             return Err(Error::invalid(format!("--steps {}", self.steps), expected));
         }
-        let loaded = self.models.iter().map(|path| load(path)).collect::<Result<Vec<_>>>()?;
+        let loaded = self.models.iter().map(|path| load(Some(path))).collect::<Result<Vec<_>>>()?;
         let digits = self.digits(&loaded)?;
-        let sides = side(loaded[0].0.visible())?;
+        let sides = side(loaded[0].model.visible())?;
         let most = digits.test.len().min(MOST_CHAINS);
         if !(2..=most).contains(&self.images) {
             let expected = format!("2 to {} test images can be used", thousands(most));
             return Err(Error::invalid(format!("--images {}", self.images), expected));
         }
         // A folder that cannot be made shows before the work, not after.
-        let out = self.out.clone().unwrap_or_else(|| beside(&self.models[0], "mixing"));
+        let out = self.out.clone().unwrap_or_else(|| loaded[0].folder.join("mixing"));
         std::fs::create_dir_all(&out).map_err(|error| Error::io("creating", &out, error))?;
 
         let indices = balanced(digits.test.labels(), self.images);
@@ -101,10 +101,10 @@ impl Mixing {
         progress.start((self.steps as u64).saturating_mul(loaded.len() as u64), "steps");
         let mut machines = Vec::new();
         // All start from the same states: those that the first machine saw.
-        let binarise = (loaded[0].1.binarise, loaded[0].1.seed);
-        for (name, (model, _)) in names(&self.models).into_iter().zip(&loaded) {
+        let binarise = (loaded[0].settings.binarise, loaded[0].settings.seed);
+        for (name, loaded) in names(&self.models).into_iter().zip(&loaded) {
             let walk = Walk { digits: &digits, indices: &indices, steps: self.steps, seed: self.source.seed };
-            machines.push(walk.machine(name, model, binarise, |steps| {
+            machines.push(walk.machine(name, &loaded.model, binarise, |steps| {
                 progress.advance(steps as u64);
                 Ok(())
             })?);
@@ -129,9 +129,9 @@ impl Mixing {
     }
 
     /// The digits that all machines are judged by.
-    fn digits(&self, loaded: &[(Rbm<f32>, Settings)]) -> Result<Digits> {
-        let (first, first_settings) = &loaded[0];
-        for (path, (model, settings)) in self.models.iter().zip(loaded) {
+    fn digits(&self, loaded: &[Loaded<Rbm<f32>, Settings>]) -> Result<Digits> {
+        let Loaded { model: first, settings: first_settings, .. } = &loaded[0];
+        for (path, Loaded { model, settings, .. }) in self.models.iter().zip(loaded) {
             if model.visible() != first.visible() {
                 let expected = format!(
                     "machines side by side see images of one size; this one has {} visible units and {} has {}",

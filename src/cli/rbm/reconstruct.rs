@@ -26,15 +26,8 @@ pub(in crate::cli) struct Reconstruct {
 impl Reconstruct {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let removed = self.reconstruction.removed()?;
-        let (model, settings) = super::load(self.reconstruction.model.start()?)?;
-        let subject = Subject {
-            visible: model.visible(),
-            hidden: model.hidden().to_string(),
-            source: settings.source(),
-            binarise: settings.binarise,
-            seed: settings.seed,
-        };
-        self.reconstruction.run(removed, &subject, &model)
+        let loaded = super::load(self.reconstruction.model.start()?)?;
+        self.reconstruction.run(removed, &super::subject(&loaded), &loaded.model)
     }
 }
 
@@ -110,12 +103,12 @@ impl Reconstruction {
             let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
             progress.finish("");
             let title = format!("Error of reconstructed rows, {} hidden units", subject.hidden);
-            let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.svg"));
+            let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("reconstruction.svg"));
             write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
             (picture, cells)
         } else {
             let (filled, cell) = remove_rows(model, &task, removed.clone(), stream)?;
-            let picture = self.out.clone().unwrap_or_else(|| self.model.beside("reconstruction.png"));
+            let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("reconstruction.png"));
             write_output(&picture, &sheet(&subject.hidden, &task, &filled, &removed)?.to_png()?)?;
             (picture, vec![cell])
         };

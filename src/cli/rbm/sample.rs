@@ -10,12 +10,12 @@ use crate::run::{Progress, Source};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Draw Gibbs samples from a machine, as one contact sheet.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria rbm sample runs/rbm --from test:0,1,2 --steps 1,10,100\n  \
-    equilibria rbm sample runs/rbm --from noise --chains 5")]
+    equilibria rbm sample --from noise --chains 5")]
 pub(in crate::cli) struct Sample {
     #[command(flatten)]
     sampling: Sampling,
@@ -24,16 +24,10 @@ pub(in crate::cli) struct Sample {
 impl Sample {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let start = self.sampling.start()?;
-        let (model, settings) = super::load(self.sampling.model.start()?)?;
-        let subject = Subject {
-            visible: model.visible(),
-            hidden: model.hidden().to_string(),
-            source: settings.source(),
-            binarise: settings.binarise,
-            seed: settings.seed,
-        };
-        self.sampling.run(&start, &subject, |images, stream| {
-            let mut chains = GibbsChains::new(&model, images.len() / model.visible(), stream);
+        let loaded = super::load(self.sampling.model.start()?)?;
+        let model = &loaded.model;
+        self.sampling.run(&start, &super::subject(&loaded), |images, stream| {
+            let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
             chains.set_visible_states(images);
             chains
         })
@@ -70,6 +64,8 @@ pub(in crate::cli) struct Subject<'a> {
     pub binarise: Binarisation,
     /// Of the images' states.
     pub seed: u64,
+    /// Where pictures go by default.
+    pub folder: &'a Path,
 }
 
 /// Chains that walk from image to image.
@@ -176,7 +172,7 @@ impl Sampling {
         progress.finish("");
         let title = format!("After so many Gibbs steps, {} hidden units", subject.hidden);
         let sheet = walk.sheet(&title, size, &self.steps, &labels)?;
-        let picture = self.out.clone().unwrap_or_else(|| self.model.beside("samples.png"));
+        let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("samples.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary {
             picture,

@@ -6,8 +6,8 @@ use crate::boltzmann::likelihood::deep::{self, Annealing};
 use crate::boltzmann::{Convergence, Dbm, Stop};
 use crate::data::{Digits, Images};
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::run::rbm::{Anneal, binary_images, check_images, disagreement, go_on, mean_over};
+use crate::run::{Progress, trained_on};
 use serde::Serialize;
 
 /// How to evaluate.
@@ -42,6 +42,9 @@ pub struct Evaluation {
     pub model: &'static str,
     /// Where the data came from.
     pub data: String,
+    /// What the machine learned from, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
     /// Units of each layer, the visible one first.
     pub sizes: Vec<usize>,
     /// Training images, all of which are evaluated.
@@ -169,6 +172,7 @@ pub fn evaluate(
     Ok(Evaluation {
         model: "dbm",
         data: digits.name.clone(),
+        trained_on: trained_on(&settings.data, digits),
         sizes: model.sizes().collect(),
         train_images: digits.train.len(),
         test_images: digits.test.len(),

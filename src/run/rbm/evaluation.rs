@@ -6,7 +6,7 @@ use crate::boltzmann::likelihood::annealed::{Annealing, LARGEST_GAP, Schedule};
 use crate::boltzmann::likelihood::{exact, minus_free_energies, pseudo_log_likelihood};
 use crate::data::{Binarisation, Digits, Images};
 use crate::rng::Stream;
-use crate::run::Progress;
+use crate::run::{Progress, trained_on};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -46,6 +46,9 @@ pub struct Evaluation {
     pub model: &'static str,
     /// Where the data came from.
     pub data: String,
+    /// What the machine learned from, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
     /// Visible units.
     pub visible: usize,
     /// Hidden units.
@@ -165,6 +168,7 @@ pub fn evaluate(
     Ok(Evaluation {
         model: "rbm",
         data: digits.name.clone(),
+        trained_on: trained_on(&settings.data, digits),
         visible: model.visible(),
         hidden: model.hidden(),
         train_images: digits.train.len(),
