@@ -1,4 +1,4 @@
-//! A random order, by Fisher and Yates' shuffle with Lemire's bounded draw.
+//! A random order, by Fisher and Yates' shuffle, and a draw with replacement; both with Lemire's bounded draw.
 //!
 //! Written here rather than taken from `rand`, whose orders may change with its version: a run must resume under a
 //! later build.
@@ -29,6 +29,18 @@ impl Stream {
         for last in (1..out.len()).rev() {
             let other = below(&mut generator, last as u64 + 1);
             out.swap(last, other as usize);
+        }
+    }
+
+    /// Calls `take` with `count` indices below `bound`, each drawn from all of them.
+    ///
+    /// **Randomness** Every index is equally likely. One word a draw, from [`Stream::generator`]; rarely more.
+    /// **Panics** if `bound` is 0 and `count` is not.
+    pub(crate) fn draw_indices(self, count: usize, bound: usize, mut take: impl FnMut(usize)) {
+        assert!(bound > 0 || count == 0, "{count} indices of none");
+        let mut generator = self.generator();
+        for _ in 0..count {
+            take(below(&mut generator, bound as u64) as usize);
         }
     }
 }

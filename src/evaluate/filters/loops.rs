@@ -1,0 +1,120 @@
+//! Whether a filter is at one place, and whether it is a loop.
+
+use alloc::vec::Vec;
+
+/// Discs whose share of the energy is taken, in pixels.
+const DISC: usize = 4;
+/// Loops have insides of 1 to so many pixels, in radius.
+const INSIDE: usize = 7;
+/// Their rings are 1 to so many pixels wide.
+const RING: usize = 3;
+/// Pixels that loops reach from their centre.
+const REACH: usize = INSIDE + RING;
+/// A ring is closed if it has one sign in each of so many sectors.
+const SECTORS: usize = 8;
+
+/// A pixel near a centre.
+struct Neighbour {
+    down: isize,
+    right: isize,
+    /// Its distance in pixels, rounded.
+    distance: usize,
+    /// Counted from the right, as the clock runs; sector 0 has its middle there.
+    sector: usize,
+}
+
+/// The pixels around a centre.
+pub(super) struct Rings {
+    /// By distance.
+    neighbours: Vec<Neighbour>,
+    /// Pixels at each distance.
+    sizes: [f64; REACH + 1],
+}
+
+impl Rings {
+    pub fn new() -> Self {
+        let reach = REACH as isize;
+        let mut neighbours = Vec::new();
+        for (down, right) in (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |x| (y, x))) {
+            let (y, x) = (down as f64, right as f64);
+            let distance = libm::round(libm::sqrt(y * y + x * x)) as usize;
+            let turn = libm::atan2(y, x) / core::f64::consts::TAU + 1.0;
+            let sector = libm::round(turn * SECTORS as f64) as usize % SECTORS;
+            if distance <= REACH {
+                neighbours.push(Neighbour { down, right, distance, sector });
+            }
+        }
+        neighbours.sort_by_key(|neighbour| neighbour.distance);
+        let mut sizes = [0.0; REACH + 1];
+        neighbours.iter().for_each(|neighbour| sizes[neighbour.distance] += 1.0);
+        Self { neighbours, sizes }
+    }
+
+    /// The neighbours up to `distance`.
+    fn within(&self, distance: usize) -> impl Iterator<Item = &Neighbour> {
+        self.neighbours.iter().take_while(move |neighbour| neighbour.distance <= distance)
+    }
+
+    /// The largest share of the energy in a disc; what is outside of the image has none.
+    pub fn concentration(&self, filter: &[f64], height: usize, width: usize) -> f64 {
+        let mut best = 0.0_f64;
+        for pixel in 0..filter.len() {
+            let (y, x) = (pixel / width, pixel % width);
+            let inside = self.within(DISC).filter_map(|neighbour| {
+                let row = y.checked_add_signed(neighbour.down).filter(|&row| row < height)?;
+                let column = x.checked_add_signed(neighbour.right).filter(|&column| column < width)?;
+                Some(filter[row * width + column])
+            });
+            best = best.max(inside.map(|w| w * w).sum());
+        }
+        best / super::energy(filter)
+    }
+
+    /// The largest share of the energy that a loop explains, and whether its inside is negative.
+    ///
+    /// A loop is a disc of value a in a ring of value b, of opposite signs, all else 0; the ring has the sign of b in each
+    /// of eight sectors. Least squares make a and b the means over the n and m pixels of disc and ring, and explain
+    /// n a^2 + m b^2. Loops that leave the image do not count.
+    pub fn best_loop(&self, filter: &[f64], height: usize, width: usize) -> (f64, bool) {
+        let mut best = (0.0, false);
+        for y in 1..height - 1 {
+            for x in 1..width - 1 {
+                let reach = y.min(x).min(height - 1 - y).min(width - 1 - x).min(REACH);
+                let mut sums = [[0.0; SECTORS]; REACH + 1];
+                let centre = (y * width + x) as isize;
+                for neighbour in self.within(reach) {
+                    let pixel = centre + neighbour.down * width as isize + neighbour.right;
+                    sums[neighbour.distance][neighbour.sector] += filter[pixel as usize];
+                }
+                self.grow(&sums[..=reach], &mut best);
+            }
+        }
+        (best.0 / super::energy(filter), best.1)
+    }
+
+    /// Tries all loops around a centre; `sums` of the filter at each distance, by sector.
+    fn grow(&self, sums: &[[f64; SECTORS]], best: &mut (f64, bool)) {
+        let distances = || sums.iter().zip(&self.sizes);
+        let (mut disc, mut disc_size) = (0.0, 0.0);
+        for (inside, (sectors, size)) in distances().enumerate().take(INSIDE + 1) {
+            disc += sectors.iter().sum::<f64>();
+            disc_size += size;
+            if inside == 0 {
+                continue; // a pixel is no disc
+            }
+            let (mut ring, mut ring_size) = ([0.0; SECTORS], 0.0);
+            for (sectors, size) in distances().skip(inside + 1).take(RING) {
+                ring.iter_mut().zip(sectors).for_each(|(sum, more)| *sum += more);
+                ring_size += size;
+                // Of the other sign than the disc, all of them.
+                if ring.iter().all(|&sector| sector * disc < 0.0) {
+                    let whole: f64 = ring.iter().sum();
+                    let explained = disc * disc / disc_size + whole * whole / ring_size;
+                    if explained > best.0 {
+                        *best = (explained, disc < 0.0);
+                    }
+                }
+            }
+        }
+    }
+}

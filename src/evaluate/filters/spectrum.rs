@@ -1,0 +1,61 @@
+//! How fine a filter is: the share of its power at high frequencies.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::f64::consts::TAU;
+
+/// Low frequencies end here, in cycles a pixel: half of the highest that an axis has.
+const CUT: f64 = 0.25;
+
+/// Sums over the low frequencies of images of one shape.
+pub(super) struct LowPass {
+    width: usize,
+    /// (cos, sin) of 2 pi k x / width, for k of 0 to a quarter of the width: (k, x).
+    across: Vec<(f64, f64)>,
+    /// The same down, for k of both signs: the frequency in cycles a pixel, and (y).
+    down: Vec<(f64, Vec<(f64, f64)>)>,
+}
+
+impl LowPass {
+    pub fn new(height: usize, width: usize) -> Self {
+        let wave = |k: f64, size: usize| {
+            (0..size).map(move |place| {
+                let angle = TAU * k * place as f64 / size as f64;
+                (libm::cos(angle), libm::sin(angle))
+            })
+        };
+        let last = |size: usize| (size / 4) as isize;
+        let across = (0..=last(width)).flat_map(|k| wave(k as f64, width)).collect();
+        let down = (-last(height)..=last(height))
+            .map(|k| (k as f64 / height as f64, wave(k as f64, height).collect()))
+            .collect();
+        Self { width, across, down }
+    }
+
+    /// 1 - (sum of |F(k)|^2 over |k| <= 1/4) / (sum over all k), F the discrete Fourier transform; the sum over all is N
+    /// times the energy (Parseval), and frequencies k and -k of real numbers have the same power.
+    pub fn share_above(&self, filter: &[f64]) -> f64 {
+        let mut low = 0.0;
+        let mut columns = vec![(0.0, 0.0); filter.len() / self.width];
+        for (k, wave) in self.across.chunks_exact(self.width).enumerate() {
+            for (column, row) in columns.iter_mut().zip(filter.chunks_exact(self.width)) {
+                let terms = row.iter().zip(wave).map(|(w, (cos, sin))| (w * cos, -w * sin));
+                *column = terms.fold((0.0, 0.0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
+            }
+            let across = k as f64 / self.width as f64;
+            // k and -k at once.
+            let times = if k == 0 { 1.0 } else { 2.0 };
+            for (down, wave) in &self.down {
+                if across * across + down * down <= CUT * CUT {
+                    // (a + ib)(cos - i sin)
+                    let terms =
+                        columns.iter().zip(wave).map(|((a, b), (c, s))| (a * c + b * s, b * c - a * s));
+                    let (real, imaginary) =
+                        terms.fold((0.0, 0.0), |sum: (f64, f64), term| (sum.0 + term.0, sum.1 + term.1));
+                    low += times * (real * real + imaginary * imaginary);
+                }
+            }
+        }
+        (1.0 - low / (filter.len() as f64 * super::energy(filter))).max(0.0)
+    }
+}
