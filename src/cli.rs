@@ -2,6 +2,7 @@
 
 mod bench;
 mod dbm;
+mod filters;
 mod info;
 mod machine;
 mod rbm;

@@ -16,6 +16,8 @@ mod bad_input;
 mod deep;
 #[path = "command_line/evaluating.rs"]
 mod evaluating;
+#[path = "command_line/filters.rs"]
+mod filters;
 #[path = "command_line/mixing.rs"]
 mod mixing;
 #[path = "support/real_data.rs"]

@@ -3,7 +3,7 @@
 mod evaluate;
 mod filters;
 mod reconstruct;
-mod sample;
+pub(super) mod sample;
 mod store;
 mod train;
 

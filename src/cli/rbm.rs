@@ -1,7 +1,7 @@
 //! `equilibria rbm ...`: one file per command.
 
 mod evaluate;
-pub(super) mod filters;
+mod filters;
 mod literature;
 pub(super) mod mixing;
 pub(super) mod reconstruct;

@@ -98,6 +98,12 @@ impl Mixing {
     }
 }
 
+/// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor paper.
+pub fn grey_pixels(probabilities: &[f32]) -> f64 {
+    let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
+    grey as f64 / probabilities.len() as f64
+}
+
 /// 1, 2, 5, 10, 20, 50, ... below `last`, and `last`.
 pub fn rising_steps(last: usize) -> Vec<usize> {
     let mut steps = Vec::new();
@@ -227,10 +233,6 @@ impl<'a> Watch<'a> {
             }
         }
         let digits = neighbours.iter().filter(|&&neighbour| self.task.nearest.is_digit(neighbour)).count();
-        let grey = |probabilities: &[f32]| {
-            let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
-            grey as f64 / probabilities.len() as f64
-        };
         Look {
             steps,
             agreement,
@@ -238,7 +240,7 @@ impl<'a> Watch<'a> {
             likeness: share(agreement_of_pairs(&counts, chains), self.strangers),
             free_energy,
             free_energy_deviation,
-            grey_pixels: probabilities.map(grey),
+            grey_pixels: probabilities.map(grey_pixels),
             digits,
             class_entropy: entropy(&classes),
             classes,

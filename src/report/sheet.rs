@@ -156,7 +156,8 @@ impl ContactSheet {
 
     /// Adds a tile of signed values: blue at `-limit` and below, near-white at 0, red at `limit` and above.
     ///
-    /// A colour bar under the grid shows the scale if all signed tiles have the same.
+    /// A colour bar under the grid shows the scale if all signed tiles have the same. A NaN is drawn in the colour of marked
+    /// rows.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile; [`Error::InvalidArgument`] if `limit` is
     /// not positive and finite.
@@ -173,7 +174,8 @@ impl ContactSheet {
             false => colour::diverging(f64::from(value) / f64::from(limit)),
         };
         let pixels = values.iter().map(shade).collect();
-        self.tiles.push(Some(Tile { pixels, signed_limit: Some(limit), has_mark: false }));
+        let has_mark = values.iter().any(|value| value.is_nan());
+        self.tiles.push(Some(Tile { pixels, signed_limit: Some(limit), has_mark }));
         Ok(())
     }
 

@@ -173,6 +173,11 @@ fn ctrl_c_stops_figures_and_sweeps_wherever_they_are() {
             "trained 500 ",
             "the same command makes the figures from the start",
         ),
+        (
+            "reproduce figure4 --data digits",
+            "measured 2",
+            "the same command makes the figures from the start",
+        ),
         (sweep, "epoch   1/", "the sweep starts again with --force"),
     ] {
         let mut child = start(folder.path(), command);

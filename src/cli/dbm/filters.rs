@@ -1,29 +1,39 @@
 //! `equilibria dbm filters`.
 
 use super::load;
-use crate::boltzmann::Dbm;
+use crate::boltzmann::Rbm;
+use crate::cli::filters::{
+    ByNorm, FilterSet, Group, Row, check_visible, claims, columns_of, grid, limit, rows, sheet,
+};
 use crate::cli::machine::{Loaded, ModelArguments, write_output};
-use crate::cli::rbm::filters::{by_norm, sheet};
 use crate::cli::rbm::sample::side;
-use crate::cli::{counted, print, print_json};
-use crate::tensor::{Tensor, Workspace};
+use crate::cli::{counted, print, print_json, thousands};
+use crate::rng::Stream;
+use crate::run::{pretrained, rbm};
 use crate::{Error, Result};
+use claims::Claim;
 use clap::Args;
-use equilibria_kernels::Epilogue;
 use serde::Serialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Show what the units of each hidden layer look for: their weights as pictures, largest norm first.
+/// Show what the units of each hidden layer look for, beside a restricted machine, and measure it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  equilibria dbm filters runs/dbm --count 64\n  \
+#[command(after_help = "Examples:\n  equilibria dbm filters\n  \
+    equilibria dbm filters runs/dbm --beside runs/rbm --count 64\n  \
     equilibria dbm filters runs/dbm --layer 2 --out out/filters\n\n\
-    Units of the first layer have weights to pixels: filters-1.png. Those of higher layers are shown projected to \
-    pixels through all layers below (the product of the weights, filters-2-projected.png) and as they are, weights to \
-    the units of the layer below in rows (filters-2-raw.png).")]
+    Weights are shown as pictures, largest norm first. Units of the first layer have weights to pixels: filters-1.png. \
+    Those of higher layers are shown projected to pixels through all layers below (the product of the weights, \
+    filters-2-projected.png) and as they are, weights to the units of the layer below in rows (filters-2-raw.png). \
+    All but the last stand beside the restricted machine's filters, on one scale.\n\n\
+    The table has medians, and quartiles in brackets. A claim holds if 95 % of bootstrap samples have it so.")]
 pub(in crate::cli) struct Filters {
     #[command(flatten)]
     model: ModelArguments,
-    /// The layer, the lowest being 1 [default: all].
+    /// A restricted machine to compare with [default: the one that comes with the program, if it sees as many pixels].
+    #[arg(long, value_name = "RBM_MODEL")]
+    beside: Option<PathBuf>,
+    /// The layer to show, the lowest being 1 [default: all].
     #[arg(long)]
     layer: Option<usize>,
     /// Filters of each layer to show.
@@ -32,11 +42,19 @@ pub(in crate::cli) struct Filters {
     /// The folder for the pictures [default: beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Seed of the bootstrap.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Serialize)]
 struct Summary {
     sheets: Vec<Sheet>,
+    /// The restricted machine beside it.
+    beside: Option<String>,
+    /// Of each layer, and of the restricted machine.
+    filters: Vec<Value>,
+    claims: Vec<Claim>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +68,8 @@ struct Sheet {
     units: Vec<usize>,
     /// Euclidean norms of what is shown of them.
     norms: Vec<f64>,
+    /// Hidden units of the restricted machine that are shown beside them.
+    beside: Vec<usize>,
 }
 
 impl Filters {
@@ -59,67 +79,125 @@ impl Filters {
         }
         let Loaded { model, folder, .. } = load(self.model.start()?)?;
         let folder = self.out.clone().unwrap_or(folder);
-        let pixels = side(model.visible())?;
+        let size = side(model.visible())?;
         let layers = model.hidden_layers();
         if let Some(layer) = self.layer.filter(|layer| !(1..=layers).contains(layer)) {
             let expected = format!("the hidden layers are 1 to {layers}");
             return Err(Error::invalid(format!("--layer {layer}"), expected));
         }
-        let mut sheets = Vec::new();
-        for layer in (1..=layers).filter(|&layer| self.layer.is_none_or(|only| only == layer)) {
-            let name = if layer == 1 { "1".into() } else { format!("{layer}-projected") };
-            sheets.push(self.draw(&folder, &name, layer, true, &projection(&model, layer), pixels)?);
-            if layer > 1 {
-                let weight = &model.weights()[layer - 1];
-                let raw =
-                    self.draw(&folder, &format!("{layer}-raw"), layer, false, weight, grid(weight.rows()))?;
-                sheets.push(raw);
-            }
+        let beside = self.restricted(model.visible())?;
+        let restricted = match &beside {
+            Some((_, model)) => Some(FilterSet::of_restricted("RBM", model, size)?),
+            None => None,
+        };
+        let beside = beside.map(|(name, _)| name);
+        let deep = FilterSet::of_deep("DBM", &model, size)?;
+        let raw: Vec<_> = model.weights().iter().collect();
+        let sheets = self.draw(&folder, &deep, &raw, restricted.as_ref(), size)?;
+        let stream = Stream::named(self.seed, "evaluate");
+        let mut told = Vec::new();
+        if let Some(restricted) = &restricted {
+            told.extend(claims::of_pair(restricted, &deep[0], stream));
         }
+        told.extend(claims::of_layers(&deep, stream));
+        let sets: Vec<&FilterSet> = deep.iter().chain(&restricted).collect();
         if self.model.json {
-            return print_json(&Summary { sheets });
+            let filters = sets.iter().map(|set| set.to_json()).collect();
+            return print_json(&Summary { sheets, beside, filters, claims: told });
         }
-        print(&sheets.iter().map(describe).collect::<String>())
+        let drawn: String = sheets.iter().map(describe).collect();
+        let beside = beside.map_or(String::new(), |name| format!("the RBM is {name}\n"));
+        print(&format!("{}{beside}\n{}\n{drawn}", table(&sets), claims::describe(&told)))
     }
 
+    /// The machine to compare with, and what to call it.
+    fn restricted(&self, visible: usize) -> Result<Option<(String, Rbm<f32>)>> {
+        match &self.beside {
+            Some(path) => {
+                let model = rbm::load_model(path)?;
+                check_visible(&format!("--beside {}", path.display()), model.visible(), visible)?;
+                Ok(Some((path.display().to_string(), model)))
+            }
+            None => {
+                let (model, _) = pretrained::restricted()?;
+                let name = format!("{}, which comes with the program", pretrained::RESTRICTED);
+                Ok((model.visible() == visible).then_some((name, model)))
+            }
+        }
+    }
+
+    /// The sheets of the chosen layers; all that are in pixels have one scale.
     fn draw(
         &self,
         folder: &Path,
-        name: &str,
-        layer: usize,
-        projected: bool,
-        weight: &Tensor<f32>,
+        deep: &[FilterSet],
+        raw: &[&crate::Tensor<f32>],
+        restricted: Option<&FilterSet>,
         size: (usize, usize),
-    ) -> Result<Sheet> {
-        let (units, norms) = by_norm(weight, self.count);
-        let what = match (layer, projected) {
-            (1, _) => "",
-            (_, true) => ", projected to pixels",
-            (_, false) => ", weights to the layer below",
+    ) -> Result<Vec<Sheet>> {
+        let chosen = |set: &FilterSet| {
+            let chosen = ByNorm::largest(&set.weight, self.count);
+            let [shown, all] = [chosen.units.len(), set.weight.columns()].map(thousands);
+            let heading = format!("{}: {shown} of {all} units", set.name);
+            (Group::new(heading, &set.weight, &chosen.units), chosen)
         };
-        let title =
-            format!("Filters of {} of {} units of layer {layer}{what}", units.len(), weight.columns());
-        let picture = folder.join(format!("filters-{name}.png"));
-        write_output(&picture, &sheet(&title, weight, size, &units)?.to_png()?)?;
-        Ok(Sheet { picture, layer, projected, units, norms })
+        let beside = restricted.map(chosen);
+        let layers: Vec<_> = (1..)
+            .zip(deep)
+            .filter(|(layer, _)| self.layer.is_none_or(|only| only == *layer))
+            .map(|(layer, set)| (layer, chosen(set)))
+            .collect();
+        let groups = || layers.iter().map(|(_, chosen)| chosen).chain(&beside).map(|(group, _)| group);
+        let limit_of_all = limit(groups());
+        let mut sheets = Vec::new();
+        for (layer, (group, ByNorm { units, norms })) in &layers {
+            let layer = *layer;
+            let (name, title) = match layer {
+                1 => ("1".into(), "Filters: weights to pixels".into()),
+                _ => (format!("{layer}-projected"), format!("Filters of layer {layer}, projected to pixels")),
+            };
+            let shown: Vec<&Group> =
+                [group].into_iter().chain(beside.as_ref().map(|(group, _)| group)).collect();
+            let columns = columns_of(units.len());
+            let picture = folder.join(format!("filters-{name}.png"));
+            write_output(&picture, &sheet(&title, &shown, size, columns, limit_of_all)?.to_png()?)?;
+            let beside = beside.as_ref().map_or(Vec::new(), |(_, chosen)| chosen.units.clone());
+            let (units, norms) = (units.clone(), norms.clone());
+            sheets.push(Sheet { picture, layer, projected: true, units, norms, beside });
+            if layer > 1 {
+                sheets.push(self.draw_raw(folder, layer, raw[layer - 1])?);
+            }
+        }
+        Ok(sheets)
+    }
+
+    /// Weights to the layer below, whose units have no place in an image.
+    fn draw_raw(&self, folder: &Path, layer: usize, weight: &crate::Tensor<f32>) -> Result<Sheet> {
+        let ByNorm { units, norms } = ByNorm::largest(weight, self.count);
+        let group = Group::new("", weight, &units);
+        let [shown, all, below] = [units.len(), weight.columns(), weight.rows()].map(thousands);
+        let title = format!(
+            "{shown} of {all} units of layer {layer}: weights to the {below} units of layer {}",
+            layer - 1
+        );
+        let picture = folder.join(format!("filters-{layer}-raw.png"));
+        let (columns, limit) = (columns_of(units.len()), limit([&group]));
+        let drawn = sheet(&title, &[&group], grid(weight.rows()), columns, limit)?;
+        write_output(&picture, &drawn.to_png()?)?;
+        Ok(Sheet { picture, layer, projected: false, units, norms, beside: Vec::new() })
     }
 }
 
-/// W_1 ... W_layer (visible, units of the layer).
-fn projection(model: &Dbm<f32>, layer: usize) -> Tensor<f32> {
-    let mut product = model.weights()[0].clone();
-    for weight in &model.weights()[1..layer] {
-        let mut next = Tensor::zeros(&[product.rows(), weight.columns()]);
-        Workspace::new().gemm(1.0, product.view(), weight.view(), 0.0, next.view_mut(), Epilogue::NONE);
-        product = next;
-    }
-    product
-}
-
-/// Height and width of a picture of so many units, as near to a square as their number allows.
-fn grid(units: usize) -> (usize, usize) {
-    let height = (1..=units.isqrt()).rev().find(|height| units.is_multiple_of(*height)).unwrap_or(1);
-    (height, units / height)
+/// Measures in rows, sets in columns.
+fn table(sets: &[&FilterSet]) -> String {
+    let mut lines = vec![(String::new(), sets.iter().map(|set| set.name.clone()).collect::<Vec<_>>())];
+    lines.extend(rows(sets).into_iter().map(|Row { name, unit, cells }| (format!("{name}, {unit}"), cells)));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, cells): &(String, Vec<String>)| {
+        let cells: String = cells.iter().map(|cell| format!("  {cell:>24}")).collect();
+        format!("{name:width$}{cells}\n")
+    };
+    lines.iter().map(line).collect()
 }
 
 fn describe(sheet: &Sheet) -> String {

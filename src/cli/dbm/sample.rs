@@ -32,7 +32,7 @@ impl Sample {
 }
 
 /// Chains at images (chains, visible), with even hidden layers from tosses of a coin, or from the images' means.
-fn begin(
+pub(in crate::cli) fn begin(
     model: &Dbm<f32>,
     settings: &Settings,
     images: &[f32],

@@ -208,15 +208,8 @@ impl Walk<'_> {
         (binarise, seed): (Binarisation, u64),
         after: impl FnMut(usize) -> Result<()>,
     ) -> Result<Machine> {
-        let Digits { train, test, .. } = self.digits;
-        let train_images = binary_images(train.images(), COMPARED, binarise, seed)?;
-        let test_states = binary_images(test.images(), JUDGED, binarise, seed)?;
-        let labels = |labels: &'_ [u8], images: &[f32]| labels[..images.len() / model.visible()].to_vec();
-        let nearest = NearestImages::new(
-            (&train_images, &labels(train.labels(), &train_images)),
-            (&test_states, &labels(test.labels(), &test_states)),
-            model.visible(),
-        )?;
+        let test = &self.digits.test;
+        let nearest = nearest(self.digits, binarise, seed)?;
         let start = test_images(self.digits, self.indices, binarise, seed)?;
         let classes: Vec<u8> = self.indices.iter().map(|&index| test.labels()[index]).collect();
         let steps = rising_steps(self.steps);
@@ -224,6 +217,20 @@ impl Walk<'_> {
         let walked = mix(model, &task, Stream::named(self.seed, "evaluate"), after)?;
         Ok(Machine { name, hidden: model.hidden(), nearest_accuracy: nearest.accuracy(), walked })
     }
+}
+
+/// What knows digits: the first of the training images, judged by the first of the test images.
+pub(in crate::cli) fn nearest(digits: &Digits, binarise: Binarisation, seed: u64) -> Result<NearestImages> {
+    let Digits { train, test, .. } = digits;
+    let pixels = test.images().pixels_per_image();
+    let train_images = binary_images(train.images(), COMPARED, binarise, seed)?;
+    let test_images = binary_images(test.images(), JUDGED, binarise, seed)?;
+    let labels = |labels: &'_ [u8], images: &[f32]| labels[..images.len() / pixels].to_vec();
+    NearestImages::new(
+        (&train_images, &labels(train.labels(), &train_images)),
+        (&test_images, &labels(test.labels(), &test_images)),
+        pixels,
+    )
 }
 
 /// A power of ten, or the last: what tables and sheets show.

@@ -43,7 +43,9 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         ));
         tables.push(cells);
     }
-    let maps = maps(bench, &machines, &tables)?;
+    let named = [0, 1].map(|i: usize| (format!("{} hidden units", machines[i].hidden()), &tables[i][..]));
+    let files = ["figure3-map-hidden-20.svg", "figure3-map-hidden-500.svg", "figure3-map-baseline.svg"];
+    let maps = maps(bench, &named, files)?;
     let claims = Claims::of(&tables[1], height);
     let section = section(&machines, sheets, maps, &tables, &claims);
     let summary = json!({
@@ -60,27 +62,50 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     Ok(Outcome { section, summary })
 }
 
-/// Heat maps of both machines and of the mean image, on one scale.
-fn maps(bench: &Workbench<'_>, machines: &[Rbm<f32>; 2], tables: &[Vec<Cell>]) -> Result<Vec<String>> {
-    let errors =
-        tables.iter().flatten().flat_map(|cell| [cell.mean_squared_error, cell.baseline_mean_squared_error]);
+/// Heat maps of two machines and of the mean image, on one scale, into `files`.
+pub(super) fn maps(
+    bench: &Workbench<'_>,
+    machines: &[(String, &[Cell]); 2],
+    files: [&str; 3],
+) -> Result<Vec<String>> {
+    let cells = || machines.iter().flat_map(|(_, cells)| cells.iter());
+    let errors = cells().flat_map(|cell| [cell.mean_squared_error, cell.baseline_mean_squared_error]);
     let range = Some((0.0, errors.fold(0.0, f64::max)));
-    let baseline: Vec<Cell> = tables[0]
+    let baseline = machines[0]
+        .1
         .iter()
-        .map(|cell| Cell { mean_squared_error: cell.baseline_mean_squared_error, ..cell.clone() })
-        .collect();
-    let titled = [
-        (format!("{} hidden units", machines[0].hidden()), &tables[0], "figure3-map-hidden-20.svg"),
-        (format!("{} hidden units", machines[1].hidden()), &tables[1], "figure3-map-hidden-500.svg"),
-        ("The mean training image as the guess".to_string(), &baseline, "figure3-map-baseline.svg"),
-    ];
+        .map(|cell| Cell { mean_squared_error: cell.baseline_mean_squared_error, ..cell.clone() });
+    let baseline: Vec<Cell> = baseline.collect();
+    let guess = ("The mean training image as the guess".to_string(), &baseline[..]);
     let mut maps = Vec::new();
-    for (title, cells, name) in titled {
-        let svg = heat_map(&title, cells, range).to_svg()?;
+    for ((title, cells), name) in machines.iter().chain([&guess]).zip(files) {
+        let svg = heat_map(title, cells, range).to_svg()?;
         bench.write(name, svg.as_bytes())?;
         maps.push(svg);
     }
     Ok(maps)
+}
+
+/// Errors of two machines and of the mean image by the number of removed rows, mean over positions.
+pub(super) fn table(names: [&str; 2], tables: [&[Cell]; 2]) -> Table {
+    let mut table = Table::new("Mean squared error per removed pixel, mean over positions")
+        .number_column("rows removed", "")
+        .number_column(names[0], "")
+        .number_column(names[1], "")
+        .number_column("mean image", "");
+    for rows in SWEPT_ROWS {
+        let mean = |cells: &[Cell], error: fn(&Cell) -> f64| {
+            let errors: Vec<f64> = cells.iter().filter(|cell| cell.rows == rows).map(error).collect();
+            format!("{:.4}", errors.iter().sum::<f64>() / errors.len() as f64)
+        };
+        table = table.row([
+            rows.to_string(),
+            mean(tables[0], |cell| cell.mean_squared_error),
+            mean(tables[1], |cell| cell.mean_squared_error),
+            mean(tables[1], |cell| cell.baseline_mean_squared_error),
+        ]);
+    }
+    table
 }
 
 /// The report's claims in numbers: error divided by the error of the mean image, for the larger machine.
@@ -194,23 +219,7 @@ fn section(
         "Error of a guess that knows only the mean of the training images.",
     ];
     section = section.figures(maps.into_iter().zip(captions).map(|(svg, caption)| Figure::svg(svg, caption)));
-    let mut table = Table::new("Mean squared error per removed pixel, mean over positions")
-        .number_column("rows removed", "")
-        .number_column("20 hidden units", "")
-        .number_column("500 hidden units", "")
-        .number_column("mean image", "");
-    for rows in SWEPT_ROWS {
-        let mean = |cells: &[Cell], error: fn(&Cell) -> f64| {
-            let errors: Vec<f64> = cells.iter().filter(|cell| cell.rows == rows).map(error).collect();
-            format!("{:.4}", errors.iter().sum::<f64>() / errors.len() as f64)
-        };
-        table = table.row([
-            rows.to_string(),
-            mean(&tables[0], |cell| cell.mean_squared_error),
-            mean(&tables[1], |cell| cell.mean_squared_error),
-            mean(&tables[1], |cell| cell.baseline_mean_squared_error),
-        ]);
-    }
+    let table = table(["20 hidden units", "500 hidden units"], [&tables[0], &tables[1]]);
     section.table(table).paragraph(claims.sentence())
 }
 

@@ -48,6 +48,15 @@ fn marked_rows_and_signed_values_are_in_colour() {
 }
 
 #[test]
+fn what_is_missing_of_a_signed_tile_has_a_key() {
+    let mut sheet = ContactSheet::new(1, 2).mark_label("no weight");
+    sheet.push_signed(&[1.0, 2.0], 2.0).unwrap();
+    assert_eq!(sheet.layout().unwrap().keys.len(), 1, "the scale alone");
+    sheet.push_signed(&[1.0, f32::NAN], 2.0).unwrap();
+    assert_eq!(sheet.layout().unwrap().keys.len(), 2);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_in_a_sentence() {
     let mut sheet = ContactSheet::new(2, 2);
     let text = |result: Result<Vec<u8>>| result.unwrap_err().to_string();
