@@ -2,6 +2,7 @@
 
 pub mod autocorrelation;
 pub mod filters;
+pub mod eigen;
 pub mod mixing;
 pub mod nearest;
 pub mod reconstruction;
