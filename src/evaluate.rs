@@ -3,7 +3,11 @@
 pub mod autocorrelation;
 pub mod filters;
 pub mod eigen;
+pub mod frechet;
+pub mod kernel_distance;
 pub mod mixing;
 pub mod nearest;
+mod pairs;
+pub mod precision_recall;
 pub mod reconstruction;
 pub mod stability;
