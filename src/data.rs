@@ -14,12 +14,14 @@ use crate::{Error, Result};
 
 pub mod binarise;
 pub mod idx;
+mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
 mod states;
 pub mod synthetic;
 
 pub use binarise::Binarisation;
+pub use mixture::Mixture;
 pub use states::BinaryImages;
 
 /// How many training digits `synthetic` stands for where the caller does not say.

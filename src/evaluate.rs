@@ -6,6 +6,7 @@ pub mod eigen;
 pub mod frechet;
 pub mod kernel_distance;
 pub mod mixing;
+pub mod modes;
 pub mod nearest;
 mod pairs;
 pub mod precision_recall;

@@ -6,6 +6,7 @@
 //! test images, and neighbours among the training images.
 
 use super::autocorrelation::Time;
+use super::modes::entropy;
 use super::nearest::{NearestImages, pack};
 use crate::boltzmann::{GibbsChains, Rbm};
 use crate::rng::Stream;
@@ -286,16 +287,6 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
     (mean, libm::sqrt(squares / (values.len() - 1) as f64))
-}
-
-/// In nats; 0 of nothing.
-fn entropy(counts: &[usize]) -> f64 {
-    let total: usize = counts.iter().sum();
-    let term = |&count: &usize| {
-        let share = count as f64 / total as f64;
-        if count == 0 { 0.0 } else { -share * libm::log(share) }
-    };
-    counts.iter().map(term).sum()
 }
 
 /// The chains at equal intervals.
