@@ -5,6 +5,7 @@ pub mod filters;
 pub mod eigen;
 pub mod frechet;
 pub mod kernel_distance;
+pub mod memorisation;
 pub mod mixing;
 pub mod modes;
 pub mod nearest;

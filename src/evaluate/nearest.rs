@@ -18,6 +18,8 @@ const WORD: usize = 64;
 /// A training image that is nearest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
+    /// Which one it is.
+    pub image: usize,
     /// Its class.
     pub class: u8,
     /// From 0, the same image, to 1, no pixel in common.
@@ -108,7 +110,7 @@ impl NearestImages {
         );
         let words = self.pixels.div_ceil(WORD);
         let states = pack(images, self.pixels);
-        let mut found = vec![Neighbour { class: 0, distance: 1.0 }; images.len() / self.pixels];
+        let mut found = vec![Neighbour { image: 0, class: 0, distance: 1.0 }; images.len() / self.pixels];
         for_each_split(found.len(), true, Chunks(&mut found, 1), &|row, found| {
             found.0[0] = self.nearest(&states[row * words..][..words]);
         });
@@ -127,7 +129,7 @@ impl NearestImages {
                 best = (u64::from(alone), u64::from(either), i);
             }
         }
-        Neighbour { class: self.classes[best.2], distance: best.0 as f64 / best.1 as f64 }
+        Neighbour { image: best.2, class: self.classes[best.2], distance: best.0 as f64 / best.1 as f64 }
     }
 }
 
@@ -163,8 +165,8 @@ mod tests {
         let train = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
         let nearest = NearestImages::new((&train, &[3, 7]), (&train, &[3, 3]), 4).unwrap();
         let (found, two) = (nearest.find(&[1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]), nearest.find(&train));
-        assert_eq!(found[0], Neighbour { class: 3, distance: 1.0 / 3.0 });
-        assert_eq!(found[1], Neighbour { class: 7, distance: 0.5 });
+        assert_eq!(found[0], Neighbour { image: 0, class: 3, distance: 1.0 / 3.0 });
+        assert_eq!(found[1], Neighbour { image: 1, class: 7, distance: 0.5 });
         assert_eq!(two.iter().map(|found| found.distance).collect::<Vec<_>>(), [0.0, 0.0]);
         assert_eq!((nearest.accuracy(), nearest.farthest(), nearest.classes()), (0.5, 0.0, 8));
         assert!(nearest.is_digit(two[0]) && !nearest.is_digit(found[0]));

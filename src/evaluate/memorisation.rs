@@ -1,0 +1,147 @@
+//! Does a model copy its training images? Whether samples are nearer to them than images that it has not seen.
+//!
+//! New images have a distance to their nearest training image. Samples of a model that has learned the distribution
+//! should have the same one; of a model that repeats training images a smaller one; of a bad model a larger one. The
+//! two sets of distances are compared by the statistic of Mann and Whitney: how often, of a random sample and a random
+//! test image, the sample is the nearer one. Of m samples and n test images, if both are distributed alike, that share
+//! is 1/2 on average, with the variance `(m + n + 1) / (12 m n)`.
+
+use crate::{Error, Result};
+use alloc::format;
+use alloc::vec::Vec;
+
+/// A sample that is nearer to a training image than this share of the test images is suspicious.
+const SUSPICIOUS: f64 = 0.01;
+
+/// How far samples and test images are from the training images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Memorisation {
+    /// Mean distance of a sample to its nearest training image.
+    pub samples: f64,
+    /// Mean distance of a test image to its nearest training image.
+    pub test_images: f64,
+    /// Share of the pairs of a sample and a test image in which the sample is the nearer one, ties half: 1/2 if the
+    /// samples are as new as test images are, 1 if they are copies.
+    pub nearer: f64,
+    /// How many standard deviations that is above 1/2, if samples were as new as test images; above 3 says that the
+    /// model copies.
+    pub z: f64,
+    /// Share of samples that are nearer to a training image than all but 1 % of the test images: 0.01 or less is no
+    /// reason to worry.
+    pub suspicious: f64,
+}
+
+impl Memorisation {
+    /// From the distances to the nearest training image, each.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if either is empty or a distance is not a number.
+    /// **Accuracy and cost** Two sorts.
+    /// **Source** Mann & Whitney 1947; Meehan, Chaudhuri & Dasgupta 2020.
+    ///
+    /// ```
+    /// use equilibria::evaluate::memorisation::Memorisation;
+    /// let found = Memorisation::of(&[0.0, 0.3], &[0.2, 0.3, 0.4])?;
+    /// // 3 pairs of the first sample, 1 and a tie of the second, of 6.
+    /// assert_eq!(found.nearer, 4.5 / 6.0);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn of(samples: &[f64], test_images: &[f64]) -> Result<Self> {
+        for (name, distances) in [("samples", samples), ("test images", test_images)] {
+            if distances.is_empty() || distances.iter().any(|distance| distance.is_nan()) {
+                let given = format!("distances of {} {name}", distances.len());
+                return Err(Error::invalid(given, "at least 1 is needed, and numbers alone"));
+            }
+        }
+        let sorted = |distances: &[f64]| {
+            let mut sorted: Vec<f64> = distances.to_vec();
+            sorted.sort_unstable_by(f64::total_cmp);
+            sorted
+        };
+        let test = sorted(test_images);
+        let (m, n) = (samples.len() as f64, test.len() as f64);
+        // Twice the number of pairs, so that ties are whole numbers.
+        let farther = |&distance: &f64| {
+            let nearer_or_tied = test.partition_point(|&other| other <= distance);
+            let nearer = test.partition_point(|&other| other < distance);
+            (test.len() - nearer_or_tied) + (test.len() - nearer)
+        };
+        let nearer = samples.iter().map(farther).sum::<usize>() as f64 / (2.0 * m * n);
+        // Of samples as new as test images, (rank + 1) / (n + 1) are nearer than the test image of this rank, on
+        // average.
+        let rank = ((SUSPICIOUS * (n + 1.0)) as usize).saturating_sub(1);
+        let edge = test[rank];
+        let mean = |distances: &[f64]| distances.iter().sum::<f64>() / distances.len() as f64;
+        Ok(Self {
+            samples: mean(samples),
+            test_images: mean(test_images),
+            nearer,
+            z: (nearer - 0.5) / libm::sqrt((m + n + 1.0) / (12.0 * m * n)),
+            suspicious: samples.iter().filter(|&&distance| distance < edge).count() as f64 / m,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pairs::tests::normals;
+    use super::*;
+    use crate::rng::Stream;
+
+    #[test]
+    fn the_share_of_pairs_is_that_of_all_pairs_one_by_one() {
+        let (a, b) = ([3.0, 1.0, 2.0, 2.0, 9.0], [2.0, 2.0, 0.5, 7.0, 1.0, 3.0]);
+        let mut pairs = 0.0;
+        for a in a {
+            for b in b {
+                pairs += if a < b {
+                    1.0
+                } else if a == b {
+                    0.5
+                } else {
+                    0.0
+                };
+            }
+        }
+        let found = Memorisation::of(&a, &b).unwrap();
+        assert_eq!(found.nearer, pairs / 30.0);
+        assert_eq!((found.samples, found.test_images), (3.4, 15.5 / 6.0));
+        let opposite = Memorisation::of(&b, &a).unwrap();
+        assert!((found.nearer + opposite.nearer - 1.0).abs() < 1e-15 && (found.z + opposite.z).abs() < 1e-14);
+    }
+
+    #[test]
+    fn equal_distributions_have_z_of_variance_1() {
+        let (mut sum, mut squares, mut suspicious) = (0.0, 0.0, 0.0);
+        let times = 2000;
+        for i in 0..times {
+            let x = normals(350, 1, Stream::named(i, "evaluate"));
+            let found = Memorisation::of(&x.data()[..150], &x.data()[150..]).unwrap();
+            sum += found.z / times as f64;
+            squares += found.z * found.z / times as f64;
+            suspicious += found.suspicious / times as f64;
+        }
+        assert!(sum.abs() < 0.09 && (squares - 1.0).abs() < 0.13, "mean {sum}, mean square {squares}");
+        assert!((0.0085..0.0115).contains(&suspicious), "{suspicious}, not 2 / 201");
+    }
+
+    #[test]
+    fn copies_are_caught_and_blurred_samples_are_not() {
+        let real: Vec<f64> = (0..400).map(|i| 0.2 + 0.001 * f64::from(i)).collect();
+        let copies = Memorisation::of(&[0.0; 300], &real).unwrap();
+        assert_eq!((copies.nearer, copies.suspicious, copies.samples), (1.0, 1.0, 0.0));
+        assert!(copies.z > 15.0, "{copies:?}");
+        let half: Vec<f64> = (0..300).map(|i| if i % 10 == 0 { 0.01 } else { real[i] }).collect();
+        let found = Memorisation::of(&half, &real).unwrap();
+        assert_eq!(found.suspicious, 30.0 / 300.0 + 2.0 / 300.0);
+        let bad = Memorisation::of(&[0.9; 300], &real).unwrap();
+        assert_eq!((bad.nearer, bad.suspicious), (0.0, 0.0));
+    }
+
+    #[test]
+    fn no_distances_are_refused() {
+        assert!(Memorisation::of(&[], &[1.0]).is_err());
+        let error = Memorisation::of(&[1.0], &[f64::NAN]).unwrap_err().to_string();
+        assert_eq!(error, "distances of 1 test images: at least 1 is needed, and numbers alone");
+    }
+}
