@@ -12,4 +12,5 @@ pub mod nearest;
 mod pairs;
 pub mod precision_recall;
 pub mod reconstruction;
+pub mod sliced;
 pub mod stability;
