@@ -1,6 +1,7 @@
 //! The command line: arguments, exit status, printing. One file per command.
 
 mod bench;
+mod classifier;
 mod dbm;
 mod filters;
 mod info;
@@ -32,6 +33,8 @@ enum Command {
     Rbm(rbm::Command),
     #[command(subcommand)]
     Dbm(dbm::Command),
+    #[command(subcommand)]
+    Classifier(classifier::Command),
     Reproduce(reproduce::Reproduce),
     Info(info::Info),
 }
@@ -63,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Rbm(command) => command.run(),
         Command::Dbm(command) => command.run(),
+        Command::Classifier(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),
     });

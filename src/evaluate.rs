@@ -2,6 +2,7 @@
 
 pub mod autocorrelation;
 pub mod filters;
+pub mod classifier;
 pub mod eigen;
 pub mod frechet;
 pub mod kernel_distance;

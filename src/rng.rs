@@ -26,8 +26,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream `name` of the run with this `seed`. The names in use are `init`, `shuffle`, `binarise`,
-    /// `chain`, `latent`, `evaluate` and `synthetic`.
+    /// The stream `name` of the run with this `seed`. The names in use are `init`, `shuffle`, `augment`,
+    /// `binarise`, `chain`, `latent`, `evaluate` and `synthetic`.
     pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a over the name, then mixed with the seed.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -97,7 +97,9 @@ mod tests {
         let mut seen = BTreeSet::new();
         let mut streams = 0;
         for seed in 0..20 {
-            for name in ["init", "shuffle", "binarise", "chain", "latent", "evaluate", "synthetic", ""] {
+            for name in
+                ["init", "shuffle", "augment", "binarise", "chain", "latent", "evaluate", "synthetic", ""]
+            {
                 let stream = Stream::named(seed, name);
                 let substreams = (0..20).map(|index| stream.substream(index));
                 let deeper = (0..20).map(|index| stream.substream(index).substream(19 - index));

@@ -19,6 +19,7 @@
 
 mod atomic;
 mod checks;
+pub mod classifier;
 pub mod dbm;
 mod directory;
 pub mod interrupt;

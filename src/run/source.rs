@@ -46,7 +46,7 @@ fn name_of(data: &str) -> String {
 }
 
 /// Metadata of a model that hold its settings.
-const CONFIGURATION: &str = "configuration";
+pub(super) const CONFIGURATION: &str = "configuration";
 
 /// Settings of a training run, of any kind of machine.
 pub(super) trait Trained: Serialize + DeserializeOwned {
