@@ -2,6 +2,7 @@
 //!
 //! - [`idx`] reads the format of MNIST's files and trusts no header.
 //! - [`mnist`] finds the four files in a folder.
+//! - [`png`] reads pictures.
 //! - [`synthetic`] draws digits, deterministic by index and without end.
 //! - [`binarise`] turns grey values into the states, or the probabilities, of visible units.
 //!
@@ -17,6 +18,8 @@ pub mod idx;
 mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
+#[cfg(feature = "png")]
+pub mod png;
 mod states;
 pub mod synthetic;
 
@@ -117,6 +120,16 @@ impl Images {
     /// Swaps background and ink: pixel p becomes 255 - p.
     pub fn invert(&mut self) {
         self.pixels.iter_mut().for_each(|pixel| *pixel = !*pixel);
+    }
+
+    /// The images of these indices, in their order.
+    ///
+    /// **Panics** if one is not there.
+    #[must_use]
+    #[track_caller]
+    pub fn select(&self, order: &[usize]) -> Self {
+        let pixels = order.iter().flat_map(|&index| self.image(index)).copied().collect();
+        Self { pixels, ..*self }
     }
 
     /// Keeps the first `count` images, or all if there are fewer.
