@@ -4,6 +4,7 @@ mod bench;
 mod classifier;
 mod dbm;
 mod filters;
+mod gan;
 mod info;
 mod machine;
 mod rbm;
@@ -33,6 +34,8 @@ enum Command {
     Rbm(rbm::Command),
     #[command(subcommand)]
     Dbm(dbm::Command),
+    #[command(subcommand)]
+    Gan(gan::Command),
     #[command(subcommand)]
     Classifier(classifier::Command),
     Reproduce(reproduce::Reproduce),
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Rbm(command) => command.run(),
         Command::Dbm(command) => command.run(),
+        Command::Gan(command) => command.run(),
         Command::Classifier(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),

@@ -1,9 +1,9 @@
 //! How good a model is: model, data and stream in, numbers out.
 
 pub mod autocorrelation;
-pub mod filters;
 pub mod classifier;
 pub mod eigen;
+pub mod filters;
 pub mod frechet;
 pub mod kernel_distance;
 pub mod memorisation;

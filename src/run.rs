@@ -27,6 +27,7 @@ mod metrics;
 pub mod pretrained;
 mod progress;
 pub mod rbm;
+pub mod samples;
 mod source;
 mod text;
 
@@ -35,4 +36,4 @@ pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Metrics, Row};
 pub use progress::{Progress, ProgressKind};
 pub(crate) use source::Source;
-use source::{Trained, copy_settings, describe, settings_in, settings_of, trained_on};
+use source::{CONFIGURATION, Trained, copy_settings, describe, settings_in, settings_of, trained_on};

@@ -22,6 +22,8 @@ mod filters;
 mod mixing;
 #[path = "support/real_data.rs"]
 mod real_data;
+#[path = "command_line/samples.rs"]
+mod samples;
 #[path = "command_line/stopping.rs"]
 mod stopping;
 #[path = "command_line/storing.rs"]

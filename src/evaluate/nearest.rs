@@ -35,7 +35,8 @@ pub struct NearestImages {
     /// Pixels that are on, of each image.
     ink: Vec<u32>,
     classes: Vec<u8>,
-    farthest: f64,
+    /// From test images to their neighbours, rising.
+    test_distances: Vec<f64>,
     accuracy: f64,
 }
 
@@ -65,14 +66,19 @@ impl NearestImages {
         }
         let states = pack(train.0, pixels);
         let ink = states.chunks_exact(pixels.div_ceil(WORD)).map(count).collect();
-        let mut nearest =
-            Self { pixels, states, ink, classes: train.1.to_vec(), farthest: 1.0, accuracy: 0.0 };
+        let mut nearest = Self {
+            pixels,
+            states,
+            ink,
+            classes: train.1.to_vec(),
+            test_distances: Vec::new(),
+            accuracy: 0.0,
+        };
         let found = nearest.find(test.0);
         let right = found.iter().zip(test.1).filter(|(found, class)| found.class == **class).count();
         nearest.accuracy = right as f64 / found.len() as f64;
-        let mut distances: Vec<f64> = found.iter().map(|found| found.distance).collect();
-        distances.sort_unstable_by(f64::total_cmp);
-        nearest.farthest = distances[(ORDINARY * (distances.len() - 1) as f64) as usize];
+        nearest.test_distances = found.iter().map(|found| found.distance).collect();
+        nearest.test_distances.sort_unstable_by(f64::total_cmp);
         Ok(nearest)
     }
 
@@ -83,7 +89,12 @@ impl NearestImages {
 
     /// The distance that 95 % of the test images have at most.
     pub fn farthest(&self) -> f64 {
-        self.farthest
+        self.test_distances[(ORDINARY * (self.test_distances.len() - 1) as f64) as usize]
+    }
+
+    /// The distances of the test images to their neighbours, rising.
+    pub fn test_distances(&self) -> &[f64] {
+        &self.test_distances
     }
 
     /// The number of classes: one more than the largest.
@@ -93,7 +104,7 @@ impl NearestImages {
 
     /// Whether an image with this neighbour is as much of a digit as 95 % of the test images.
     pub fn is_digit(&self, neighbour: Neighbour) -> bool {
-        neighbour.distance <= self.farthest && neighbour.distance < 1.0
+        neighbour.distance <= self.farthest() && neighbour.distance < 1.0
     }
 
     /// The nearest training image of each image, the first of those equally near.
@@ -169,6 +180,7 @@ mod tests {
         assert_eq!(found[1], Neighbour { image: 1, class: 7, distance: 0.5 });
         assert_eq!(two.iter().map(|found| found.distance).collect::<Vec<_>>(), [0.0, 0.0]);
         assert_eq!((nearest.accuracy(), nearest.farthest(), nearest.classes()), (0.5, 0.0, 8));
+        assert_eq!(nearest.test_distances(), [0.0, 0.0]);
         assert!(nearest.is_digit(two[0]) && !nearest.is_digit(found[0]));
     }
 
