@@ -3,7 +3,7 @@
 //! ```text
 //! runs/a/
 //!   config.toml              the whole effective configuration, seed and versions included
-//!   metrics.csv              header with units, one row an epoch
+//!   metrics.csv              header with units, a row an epoch or every so many steps
 //!   checkpoint.safetensors   everything needed to go on
 //!   model.safetensors        the trained model
 //!   summary.json             the outcome
@@ -22,6 +22,7 @@ mod checks;
 pub mod classifier;
 pub mod dbm;
 mod directory;
+pub mod gan;
 pub mod interrupt;
 mod metrics;
 pub mod pretrained;
@@ -33,7 +34,7 @@ mod text;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
-pub use metrics::{Metrics, Row};
+pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
 pub(crate) use source::Source;
 use source::{CONFIGURATION, Trained, copy_settings, describe, settings_in, settings_of, trained_on};

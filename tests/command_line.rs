@@ -18,6 +18,8 @@ mod deep;
 mod evaluating;
 #[path = "command_line/filters.rs"]
 mod filters;
+#[path = "command_line/gan.rs"]
+mod gan;
 #[path = "command_line/mixing.rs"]
 mod mixing;
 #[path = "support/real_data.rs"]

@@ -1,19 +1,26 @@
 //! `equilibria gan ...`: one file per command.
 
 mod evaluate;
+mod sample;
+mod train;
 
 use crate::Result;
 use clap::Subcommand;
 
-/// Judge adversarial networks, and samples of any other program.
+/// Train adversarial networks and look at their samples; judge samples of any other program.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one value, and it lives as long as the process
 pub(super) enum Command {
+    Train(train::Train),
+    Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
 }
 
 impl Command {
     pub(super) fn run(self) -> Result<()> {
         match self {
+            Self::Train(command) => command.run(),
+            Self::Sample(command) => command.run(),
             Self::Evaluate(command) => command.run(),
         }
     }

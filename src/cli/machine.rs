@@ -41,7 +41,6 @@ pub(super) struct Loaded<M, S> {
 impl<M, S: Default> Loaded<M, S> {
     /// The machine at `path` with the settings that are known, or their defaults and a word about it.
     pub fn new(path: &Path, (model, settings): (M, Option<S>)) -> Self {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let settings = settings.unwrap_or_else(|| {
             note(&format!(
                 "{} does not say how it was trained; images are taken as they are, on above 127",
@@ -49,7 +48,7 @@ impl<M, S: Default> Loaded<M, S> {
             ));
             S::default()
         });
-        Self { model, settings, folder: folder.to_owned(), is_shipped: false }
+        Self { model, settings, folder: beside(path).to_owned(), is_shipped: false }
     }
 
     /// The machine that comes with the program under this name, and a word about it.
@@ -63,6 +62,11 @@ impl<M, S: Default> Loaded<M, S> {
     pub fn source<'a>(&self, learned: Source<'a>) -> Source<'a> {
         if self.is_shipped { built_in(learned) } else { learned }
     }
+}
+
+/// Where what is made of `path` goes unless the user says otherwise: into a folder, or into a file's.
+pub(super) fn beside(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 /// Built-in digits, as many as there are by default.

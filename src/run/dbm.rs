@@ -13,7 +13,7 @@ pub(crate) use evaluation::smaller_side;
 pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, Settings};
 
-use super::{Metrics, Progress, RunDirectory};
+use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
@@ -90,7 +90,7 @@ pub fn train(
 ) -> Result<(Dbm<f32>, Summary)> {
     settings.check(digits.train.len())?;
     directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, &COLUMNS)?;
+    let metrics = Metrics::create(directory, Counter::EPOCHS, &COLUMNS)?;
     let mut run = Run::new(settings, digits)?;
     run.write_checkpoint(directory)?;
     run.finish(directory, digits, metrics, progress, stop)
@@ -109,7 +109,7 @@ pub fn resume(
     settings.check(digits.train.len())?;
     let mut run = Run::new(&settings, digits)?;
     run.restore(&directory.read_checkpoint()?)?;
-    let metrics = Metrics::resume(directory, &COLUMNS, run.epoch)?;
+    let metrics = Metrics::resume(directory, Counter::EPOCHS, &COLUMNS, run.epoch)?;
     run.finish(directory, digits, metrics, progress, stop)
 }
 
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
             monitored_images: self.validation.len() / self.sizes[0],
             sizes: self.sizes,
             seconds_per_epoch: metrics.rows().iter().filter_map(|row| row.values.last().copied()).collect(),
-            epochs: metrics.rows().iter().map(|row| EpochSummary::of(row.epoch, &row.values)).collect(),
+            epochs: metrics.rows().iter().map(|row| EpochSummary::of(row.count, &row.values)).collect(),
         };
         directory.write_summary(&summary)?;
         Ok((model, summary))

@@ -1,4 +1,4 @@
-//! `metrics.csv`: one row an epoch, readable while the run goes on, exact to the last bit.
+//! `metrics.csv`: a row an epoch, or every so many steps; readable while the run goes on, exact to the last bit.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -9,24 +9,39 @@ use super::atomic::write_atomically;
 use super::directory::RunDirectory;
 use crate::{Error, Result};
 
-/// The monitors of one epoch.
+/// What the first column counts, and by how much from row to row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name, such as `epoch`.
+    pub name: &'static str,
+    /// Of the first row, and between two rows; not 0.
+    pub stride: usize,
+}
+
+impl Counter {
+    /// A row an epoch.
+    pub const EPOCHS: Self = Self { name: "epoch", stride: 1 };
+}
+
+/// The monitors after one epoch, or one stride of steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Epoch, counted from 1.
-    pub epoch: usize,
-    /// One number for each column after `epoch`; NaN where there is none.
+    /// Epochs or steps so far, this one included.
+    pub count: usize,
+    /// One number for each column after the count; NaN where there is none.
     pub values: Vec<f64>,
 }
 
 /// The table of monitors of a run, on the disk and in memory.
 ///
-/// The first column is `epoch`; the caller names the others, with units:
+/// The first column is the [`Counter`]'s; the caller names the others, with units:
 /// `reconstruction_error [mean squared error per pixel]`. Numbers are written in the shortest form that reads
 /// back as the same f64.
 #[derive(Debug)]
 pub struct Metrics {
     path: PathBuf,
     file: File,
+    counter: Counter,
     columns: usize,
     rows: Vec<Row>,
 }
@@ -35,27 +50,32 @@ impl Metrics {
     /// Starts the table with its header.
     ///
     /// **Errors** [`Error::InvalidArgument`] if a column's name would need quotes in CSV; [`Error::Io`].
-    pub fn create(directory: &RunDirectory, columns: &[impl AsRef<str>]) -> Result<Self> {
+    pub fn create(directory: &RunDirectory, counter: Counter, columns: &[impl AsRef<str>]) -> Result<Self> {
         let path = directory.metrics_path();
-        write_atomically(&path, header(columns)?.as_bytes())?;
-        Self::append_to(path, columns, Vec::new())
+        write_atomically(&path, header(counter, columns)?.as_bytes())?;
+        Self::append_to(path, counter, columns, Vec::new())
     }
 
     /// Continues the table of an earlier process after its first `keep_rows` rows, as many as the checkpoint
-    /// has epochs.
+    /// counts.
     ///
     /// Later rows, and a last line that a kill cut short, are dropped: the resumed run writes them anew. A
     /// kill while they are dropped loses nothing.
     ///
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
-    /// epochs do not count from 1, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
+    /// the first column does not count on, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
     /// be kept and there is no file; [`Error::Io`].
-    pub fn resume(directory: &RunDirectory, columns: &[impl AsRef<str>], keep_rows: usize) -> Result<Self> {
+    pub fn resume(
+        directory: &RunDirectory,
+        counter: Counter,
+        columns: &[impl AsRef<str>],
+        keep_rows: usize,
+    ) -> Result<Self> {
         let path = directory.metrics_path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(reason) if reason.kind() == io::ErrorKind::NotFound && keep_rows == 0 => {
-                return Self::create(directory, columns);
+                return Self::create(directory, counter, columns);
             }
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::NotFound {
@@ -68,25 +88,25 @@ impl Metrics {
             }
             Err(reason) => return Err(Error::io("reading", &path, reason)),
         };
-        let (rows, length) = parse(&bytes, &header(columns)?, columns.len(), keep_rows)
+        let (rows, length) = parse(&bytes, counter, &header(counter, columns)?, columns.len(), keep_rows)
             .map_err(|(offset, problem)| Error::malformed(path.display(), offset as u64, problem))?;
         if length < bytes.len() {
             write_atomically(&path, &bytes[..length])?;
         }
-        Self::append_to(path, columns, rows)
+        Self::append_to(path, counter, columns, rows)
     }
 
-    /// Adds the row of an epoch; it is on the disk when this returns.
+    /// Adds the row of an epoch, or of a stride of steps; it is on the disk when this returns.
     ///
     /// Write the row before the checkpoint that counts it.
     ///
     /// **Errors** [`Error::Io`].
-    /// **Panics** if there are not as many values as columns, or the epoch is not the next one.
+    /// **Panics** if there are not as many values as columns, or the count is not the next one.
     #[track_caller]
-    pub fn append(&mut self, epoch: usize, values: &[f64]) -> Result<()> {
+    pub fn append(&mut self, count: usize, values: &[f64]) -> Result<()> {
         assert_eq!(values.len(), self.columns, "a row of metrics has one value for each column");
-        assert_eq!(epoch, self.rows.len() + 1, "rows of metrics count epochs from 1");
-        let mut line = epoch.to_string();
+        assert_eq!(count, self.counter.stride * (self.rows.len() + 1), "rows of metrics count on");
+        let mut line = count.to_string();
         for value in values {
             // `Debug` is the shortest exact form, and short for tiny and huge numbers too.
             write!(line, ",{value:?}").expect("a String takes everything");
@@ -96,7 +116,7 @@ impl Metrics {
             .write_all(line.as_bytes())
             .and_then(|()| self.file.sync_data())
             .map_err(|reason| Error::io("writing", &self.path, reason))?;
-        self.rows.push(Row { epoch, values: values.to_vec() });
+        self.rows.push(Row { count, values: values.to_vec() });
         Ok(())
     }
 
@@ -105,17 +125,22 @@ impl Metrics {
         &self.rows
     }
 
-    fn append_to(path: PathBuf, columns: &[impl AsRef<str>], rows: Vec<Row>) -> Result<Self> {
+    fn append_to(
+        path: PathBuf,
+        counter: Counter,
+        columns: &[impl AsRef<str>],
+        rows: Vec<Row>,
+    ) -> Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
             .map_err(|reason| Error::io("opening", &path, reason))?;
-        Ok(Self { path, file, columns: columns.len(), rows })
+        Ok(Self { path, file, counter, columns: columns.len(), rows })
     }
 }
 
-fn header(columns: &[impl AsRef<str>]) -> Result<String> {
-    let mut line = "epoch".to_string();
+fn header(counter: Counter, columns: &[impl AsRef<str>]) -> Result<String> {
+    let mut line = counter.name.to_string();
     for column in columns.iter().map(AsRef::as_ref) {
         if column.is_empty() || column.contains([',', '"', '\n', '\r']) {
             let expected = "a column of metrics.csv needs a name without commas, quotes and line breaks";
@@ -131,6 +156,7 @@ fn header(columns: &[impl AsRef<str>]) -> Result<String> {
 /// The first `keep` rows of a table and the length of the text that holds them; or where and what is wrong.
 fn parse(
     bytes: &[u8],
+    counter: Counter,
     header: &str,
     columns: usize,
     keep: usize,
@@ -145,12 +171,13 @@ fn parse(
     // Every complete line ends in a line break; what follows the last one was cut short.
     for line in bytes[offset..].split_inclusive(|&byte| byte == b'\n').take(keep) {
         let Some(line_content) = line.strip_suffix(b"\n") else { break };
-        let row = parse_row(line_content, columns).filter(|row| row.epoch == rows.len() + 1);
+        let next = counter.stride * (rows.len() + 1);
+        let row = parse_row(line_content, columns).filter(|row| row.count == next);
         rows.push(row.ok_or_else(|| {
             let text = String::from_utf8_lossy(line_content);
             let problem = format!(
-                "the row `{text:.200}` should be epoch {} and {columns} numbers, with commas between",
-                rows.len() + 1
+                "the row `{text:.200}` should be {} {next} and {columns} numbers, with commas between",
+                counter.name
             );
             (offset, problem)
         })?);
@@ -164,9 +191,9 @@ fn parse(
 
 fn parse_row(line: &[u8], columns: usize) -> Option<Row> {
     let mut fields = str::from_utf8(line).ok()?.split(',');
-    let epoch = fields.next()?.parse().ok()?;
+    let count = fields.next()?.parse().ok()?;
     let values = fields.map(|field| field.parse().ok()).collect::<Option<Vec<f64>>>()?;
-    (values.len() == columns).then_some(Row { epoch, values })
+    (values.len() == columns).then_some(Row { count, values })
 }
 
 #[cfg(test)]
@@ -202,11 +229,11 @@ mod tests {
             1.0,
             f64::from(0.1_f32),
         ];
-        let mut metrics = Metrics::create(&directory, &COLUMNS).unwrap();
+        let mut metrics = Metrics::create(&directory, Counter::EPOCHS, &COLUMNS).unwrap();
         for (i, pair) in awkward.chunks(2).enumerate() {
             metrics.append(i + 1, pair).unwrap();
         }
-        let resumed = Metrics::resume(&directory, &COLUMNS, 4).unwrap();
+        let resumed = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 4).unwrap();
         let bits = |rows: &[Row]| -> Vec<u64> {
             rows.iter().flat_map(|row| row.values.iter().map(|value| value.to_bits())).collect()
         };
@@ -218,9 +245,9 @@ mod tests {
     #[test]
     fn resuming_drops_rows_after_the_checkpoint() {
         let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n3,0.125,3.0\n"));
-        let mut metrics = Metrics::resume(&directory, &COLUMNS, 2).unwrap();
+        let mut metrics = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 2).unwrap();
         assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
-        assert_eq!(metrics.rows()[1], Row { epoch: 2, values: vec![0.25, 2.0] });
+        assert_eq!(metrics.rows()[1], Row { count: 2, values: vec![0.25, 2.0] });
         metrics.append(3, &[0.1, 0.2]).unwrap();
         assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n3,0.1,0.2\n"));
     }
@@ -229,9 +256,9 @@ mod tests {
     fn a_line_cut_short_is_dropped() {
         for cut in ["", "3", "3,0.12", "3,0.125,3.0"] {
             let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n{cut}"));
-            let error = Metrics::resume(&directory, &COLUMNS, 3).unwrap_err().to_string();
+            let error = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 3).unwrap_err().to_string();
             assert!(error.ends_with("at byte 102: 2 complete rows, the checkpoint counts 3"), "{error}");
-            assert_eq!(Metrics::resume(&directory, &COLUMNS, 2).unwrap().rows().len(), 2);
+            assert_eq!(Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 2).unwrap().rows().len(), 2);
             assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
         }
     }
@@ -239,11 +266,11 @@ mod tests {
     #[test]
     fn a_run_stopped_before_its_first_row_starts_over() {
         let (_folder, directory) = directory(HEADER);
-        assert!(Metrics::resume(&directory, &COLUMNS, 0).unwrap().rows().is_empty());
+        assert!(Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 0).unwrap().rows().is_empty());
         fs::remove_file(directory.metrics_path()).unwrap();
-        let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+        let error = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 1).unwrap_err().to_string();
         assert!(error.contains("metrics.csv not found in"), "{error}");
-        Metrics::resume(&directory, &COLUMNS, 0).unwrap();
+        Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 0).unwrap();
         assert_eq!(text(&directory), HEADER);
     }
 
@@ -258,12 +285,12 @@ mod tests {
         ] {
             let whole = format!("{HEADER}{rows}");
             let (_folder, directory) = directory(&whole);
-            let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+            let error = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 1).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             assert_eq!(text(&directory), whole);
         }
         let (_folder, directory) = directory("epoch,other\n1,2.0\n");
-        let error = Metrics::resume(&directory, &COLUMNS, 1).unwrap_err().to_string();
+        let error = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 1).unwrap_err().to_string();
         assert!(
             error.contains("the header is `epoch,other`, expected `epoch,reconstruction_error ["),
             "{error}"
@@ -274,7 +301,22 @@ mod tests {
     fn column_names_that_would_break_the_table_are_refused() {
         let (_folder, directory) = directory("");
         for name in ["", "a,b", "a\"b", "a\nb"] {
-            assert!(Metrics::create(&directory, &["fine", name]).is_err());
+            assert!(Metrics::create(&directory, Counter::EPOCHS, &["fine", name]).is_err());
         }
+    }
+
+    #[test]
+    fn rows_of_steps_count_by_their_stride() {
+        let (_folder, directory) = directory("");
+        let counter = Counter { name: "step", stride: 50 };
+        let mut metrics = Metrics::create(&directory, counter, &["loss"]).unwrap();
+        metrics.append(50, &[0.5]).unwrap();
+        metrics.append(100, &[0.25]).unwrap();
+        assert_eq!(text(&directory), "step,loss\n50,0.5\n100,0.25\n");
+        let resumed = Metrics::resume(&directory, counter, &["loss"], 1).unwrap();
+        assert_eq!(resumed.rows(), [Row { count: 50, values: vec![0.5] }]);
+        let other = Counter { stride: 40, ..counter };
+        let error = Metrics::resume(&directory, other, &["loss"], 1).unwrap_err().to_string();
+        assert!(error.contains("the row `50,0.5` should be step 40 and 1 numbers"), "{error}");
     }
 }

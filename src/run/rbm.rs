@@ -10,7 +10,7 @@ pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition,
 pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
-use super::{Metrics, Progress, RunDirectory};
+use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::checkpoint::Archive;
@@ -117,7 +117,7 @@ pub fn train(
 ) -> Result<(Rbm<f32>, Summary)> {
     settings.check(digits.train.len())?;
     directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, &columns(settings))?;
+    let metrics = Metrics::create(directory, Counter::EPOCHS, &columns(settings))?;
     let mut run = Run::new(settings, digits)?;
     run.write_checkpoint(directory)?;
     run.finish(directory, digits, metrics, progress, stop)
@@ -136,7 +136,7 @@ pub fn resume(
     settings.check(digits.train.len())?;
     let mut run = Run::new(&settings, digits)?;
     run.restore(&directory.read_checkpoint()?)?;
-    let metrics = Metrics::resume(directory, &columns(&settings), run.epoch)?;
+    let metrics = Metrics::resume(directory, Counter::EPOCHS, &columns(&settings), run.epoch)?;
     run.finish(directory, digits, metrics, progress, stop)
 }
 
@@ -402,7 +402,7 @@ impl<'a> Run<'a> {
             epochs: rows
                 .iter()
                 .map(|row| EpochSummary {
-                    epoch: row.epoch,
+                    epoch: row.count,
                     reconstruction_error: row.values[0],
                     pseudo_log_likelihood: row.values[1],
                     stochastic_pseudo_log_likelihood: row.values[2],

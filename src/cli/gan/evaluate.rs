@@ -1,6 +1,6 @@
 //! `equilibria gan evaluate`.
 
-use crate::cli::machine::{create_folder_of, write_output};
+use crate::cli::machine::{beside, create_folder_of, write_output};
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
@@ -94,11 +94,7 @@ impl Evaluate {
         match &self.out {
             Some(file) if file.extension().is_some_and(|extension| extension == "json") => file.clone(),
             Some(folder) => folder.join("summary.json"),
-            None => {
-                let is_folder = self.samples.is_dir();
-                let folder = if is_folder { Some(&*self.samples) } else { self.samples.parent() };
-                folder.unwrap_or(Path::new("")).join("evaluation").join("summary.json")
-            }
+            None => beside(&self.samples).join("evaluation").join("summary.json"),
         }
     }
 }

@@ -1,0 +1,401 @@
+//! A training run of adversarial networks on images.
+//!
+//! Every random number is a function of seed, step, mini-batch and row, so that a resumed run ends with the same bits as one
+//! that nobody stopped. Real mini-batches are those of shuffled epochs, counted through the whole run; what an epoch has
+//! left for less than a whole mini-batch is left out, as batch normalisation would make much of it.
+//!
+//! ```text
+//! every step            the discriminator's steps, the generator's
+//! every `every` steps   a reading: a row of metrics.csv, warnings
+//! every 20 readings     a checkpoint
+//! eleven times          samples of ten latents that stay the same
+//! ```
+
+mod batches;
+mod checkpoint;
+mod generator;
+mod observer;
+mod settings;
+
+pub use generator::Generator;
+pub use settings::{Kind, Settings};
+
+use super::{Counter, Metrics, Progress, RunDirectory};
+use crate::adversarial::{Game, Streams};
+use crate::data::Digits;
+use crate::evaluate::stability::{Judgement, Reading, Warning, Watch, judge};
+use crate::nn::Initialisation;
+use crate::parallel;
+use crate::rng::Stream;
+use crate::{Error, Result};
+use batches::Batches;
+use observer::Observer;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// Latents whose samples are kept over training.
+pub const PICTURED: usize = 10;
+
+/// Readings between two checkpoints, which take as long as some dozens of steps.
+const CHECKPOINT_EVERY: u64 = 20;
+/// Steps after which samples should differ.
+const BEGUN: u64 = 500;
+/// Parts of the run after each of which samples are kept.
+const MOMENTS: usize = 10;
+
+/// What a run came to: `summary.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// `gan`.
+    pub model: &'static str,
+    /// What the two played for.
+    pub objective: Kind,
+    /// Where the data came from.
+    pub data: String,
+    /// Generator and discriminator.
+    pub networks: String,
+    /// Training images.
+    pub train_images: usize,
+    /// Images in a mini-batch.
+    pub batch: usize,
+    /// Steps of the generator.
+    pub steps: u64,
+    /// Steps of the discriminator or critic.
+    pub discriminator_steps: u64,
+    /// Passes over the training images that these took.
+    pub epochs: f64,
+    /// Wall-clock time of the steps, reading and shuffling included; seconds.
+    pub seconds: f64,
+    /// Whether the game came to rest.
+    pub stability: Judgement,
+    /// What was said while it was on.
+    pub warnings: Vec<Warned>,
+    /// The last reading, if there was one.
+    pub last: Option<Reading>,
+    /// Entropy of the data's classes, in nats, of which a reading's is the share.
+    pub data_entropy: f64,
+    /// All readings, as `metrics.csv` has them.
+    #[serde(skip)]
+    pub readings: Vec<Reading>,
+}
+
+/// A warning, and when it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warned {
+    /// Steps of the generator so far.
+    pub step: u64,
+    /// Which one.
+    pub warning: Warning,
+    /// In words.
+    pub text: String,
+}
+
+impl Warned {
+    fn new(reading: &Reading, warning: Warning) -> Self {
+        Self { step: reading.step, warning, text: warning.to_string() }
+    }
+}
+
+/// Trains networks from the start and leaves them in `directory`.
+///
+/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] if the networks are for images
+/// of another size; [`Error::Diverged`] once a parameter is not finite, with the last checkpoint kept;
+/// [`Error::Interrupted`] after `stop` returned true, with a checkpoint written; [`Error::Io`].
+/// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
+/// of `shuffle` by epoch, the game's from [`Streams`], samples to look at from the last substream of `latent`.
+pub fn train(
+    directory: &RunDirectory,
+    settings: &Settings,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Generator, Summary)> {
+    settings.check(digits.train.len())?;
+    let mut run = Run::new(settings, digits)?;
+    directory.write_config(settings, &[("checkpoint", FORMAT)])?;
+    let metrics = Metrics::create(directory, run.counter(), &observer::columns(settings.objective))?;
+    run.keep_samples()?;
+    run.write_checkpoint(directory)?;
+    run.finish(directory, digits, metrics, progress, stop)
+}
+
+/// Continues the run in `directory`, with the settings it was started with.
+///
+/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+pub fn resume(
+    directory: &RunDirectory,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Generator, Summary)> {
+    let settings: Settings = directory.read_config()?;
+    settings.check(digits.train.len())?;
+    let mut run = Run::new(&settings, digits)?;
+    run.restore(&directory.read_checkpoint()?)?;
+    let rows = run.game.steps() as usize / settings.every;
+    let metrics = Metrics::resume(directory, run.counter(), &observer::columns(settings.objective), rows)?;
+    run.finish(directory, digits, metrics, progress, stop)
+}
+
+/// The networks that `settings` make, from the run in `path` as far as it has come with these settings; any other run there
+/// is in the way, unless `force` replaces it.
+///
+/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
+pub fn train_or_resume(
+    path: &Path,
+    force: bool,
+    settings: &Settings,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Generator, Summary)> {
+    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
+    if is_begun {
+        return resume(&directory, digits, progress, stop);
+    }
+    train(&directory, settings, digits, progress, stop)
+}
+
+/// Version of what a checkpoint holds.
+const FORMAT: &str = "1";
+
+/// A run between two steps of the generator.
+struct Run<'a> {
+    settings: &'a Settings,
+    game: Game<f32>,
+    streams: Streams,
+    batches: Batches<'a>,
+    observer: Observer,
+    watch: Watch,
+    /// Height and width of an image.
+    size: [usize; 2],
+    /// Samples of the same latents at each moment so far (moments, [`PICTURED`], pixels).
+    history: Vec<u8>,
+    /// Time of the steps since the last reading.
+    seconds: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
+        let images = digits.train.images();
+        if images.pixels_per_image() != settings.networks.samples {
+            return Err(Error::ShapeMismatch {
+                operation: "pixels of an image and outputs of the generator",
+                expected: vec![images.pixels_per_image()],
+                found: vec![settings.networks.samples],
+            });
+        }
+        let init = Stream::named(settings.seed, "init");
+        let mut generator = settings.networks.build_generator()?;
+        let mut discriminator = settings.networks.build_discriminator()?;
+        generator.initialise(Initialisation::Uniform, init.substream(0));
+        discriminator.initialise(Initialisation::Uniform, init.substream(1));
+        Ok(Self {
+            settings,
+            game: Game::new(generator, discriminator, settings.recipe())?,
+            streams: Streams::of(settings.seed),
+            batches: Batches::new(images, settings.batch, settings.seed),
+            observer: Observer::new(settings, digits)?,
+            watch: Watch::new(),
+            size: [images.height(), images.width()],
+            history: Vec::new(),
+            seconds: 0.0,
+        })
+    }
+
+    fn counter(&self) -> Counter {
+        Counter { name: "step", stride: self.settings.every }
+    }
+
+    /// Trains to the last step and writes model and summary.
+    fn finish(
+        mut self,
+        directory: &RunDirectory,
+        digits: &Digits,
+        mut metrics: Metrics,
+        progress: &mut Progress,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Generator, Summary)> {
+        let steps = self.settings.steps as u64;
+        progress.start(steps, "steps");
+        progress.skip(self.game.steps());
+        let entropy = self.observer.data_entropy();
+        for row in metrics.rows() {
+            self.watch.see(&watched(observer::reading(row, entropy)));
+        }
+        while self.game.steps() < steps {
+            // Inside the pool, so that no kernel has to enter it.
+            let done = parallel::within_awake(|| self.advance(&mut metrics, progress, stop))?;
+            if !done {
+                self.write_checkpoint(directory)?;
+                progress.finish("");
+                let path = directory.path().display();
+                return Err(Error::Interrupted {
+                    resume: format!("`equilibria gan train --resume {path}` goes on from here"),
+                });
+            }
+            self.write_checkpoint(directory)?;
+        }
+        progress.finish("");
+        self.end(directory, digits, &metrics)
+    }
+
+    /// Plays until a checkpoint is due, or the end; false if `stop` asked to stop before.
+    fn advance(
+        &mut self,
+        metrics: &mut Metrics,
+        progress: &mut Progress,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool> {
+        let (every, steps) = (self.settings.every as u64, self.settings.steps as u64);
+        let due = every * CHECKPOINT_EVERY;
+        let mut clock = Instant::now();
+        loop {
+            if stop() {
+                self.seconds += clock.elapsed().as_secs_f64();
+                return Ok(false);
+            }
+            let is_read = (self.game.steps() + 1).is_multiple_of(every);
+            let batches = &mut self.batches;
+            let outcome = self.game.step(
+                |index, images| {
+                    batches.fill(index, images);
+                    Ok(())
+                },
+                &self.streams,
+                is_read,
+            )?;
+            if !outcome.is_finite {
+                return Err(self.diverged());
+            }
+            if let Some(report) = outcome.report {
+                let (spread, class_entropy) = self.observer.look(self.game.generator())?;
+                let seconds = self.seconds + clock.elapsed().as_secs_f64();
+                (self.seconds, clock) = (0.0, Instant::now());
+                metrics.append(
+                    report.step as usize,
+                    &observer::values(&report, spread, class_entropy, seconds),
+                )?;
+                self.say(metrics, progress);
+            }
+            progress.advance(1);
+            let now = self.game.steps();
+            if moments(steps as usize).contains(&(now as usize)) {
+                self.keep_samples()?;
+            }
+            if now == steps || now.is_multiple_of(due) {
+                self.seconds += clock.elapsed().as_secs_f64();
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Shows the last reading, and what is to be feared from it.
+    fn say(&mut self, metrics: &Metrics, progress: &mut Progress) {
+        let Some(row) = metrics.rows().last() else { return };
+        let reading = observer::reading(row, self.observer.data_entropy());
+        let text = observer::sentence(&reading);
+        progress.message(&text);
+        for warning in self.watch.see(&watched(reading)) {
+            progress.epoch_line(&format!("warning at step {}: {warning}", reading.step));
+        }
+        if (metrics.rows().len() as u64).is_multiple_of(CHECKPOINT_EVERY) {
+            progress.epoch_line(&format!("step {:>5}/{}  {text}", reading.step, self.settings.steps));
+        }
+    }
+
+    /// Keeps what the generator makes of the latents that stay the same.
+    fn keep_samples(&mut self) -> Result<()> {
+        let samples = self.observer.samples(self.game.generator(), PICTURED)?;
+        self.history.extend_from_slice(samples.pixels());
+        Ok(())
+    }
+
+    fn diverged(&self) -> Error {
+        let settings = self.settings;
+        let seen = self.game.discriminator_steps().saturating_sub(1) as usize;
+        Error::Diverged {
+            epoch: seen / self.batches.per_epoch() + 1,
+            batch: seen % self.batches.per_epoch() + 1,
+            parameter: self.game.first_not_finite().unwrap_or_else(|| "a parameter".into()),
+            cause: format!(
+                "that was step {} of the generator, and the likely cause is a learning rate ({:?} of the generator, {:?} of the \
+                 discriminator); try a tenth of it; the last checkpoint is kept",
+                self.game.steps(),
+                settings.generator_rate,
+                settings.discriminator_rate,
+            ),
+        }
+    }
+
+    fn end(
+        self,
+        directory: &RunDirectory,
+        digits: &Digits,
+        metrics: &Metrics,
+    ) -> Result<(Generator, Summary)> {
+        // Where the data lay says nothing about the model.
+        let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
+        let archive = self.to_model(&settings)?;
+        directory.write_model(&archive)?;
+        let entropy = self.observer.data_entropy();
+        let readings: Vec<Reading> =
+            metrics.rows().iter().map(|row| observer::reading(row, entropy)).collect();
+        let mut watch = Watch::new();
+        let warnings = readings
+            .iter()
+            .flat_map(|reading| {
+                let fresh = watch.see(&watched(*reading)).into_iter();
+                fresh.map(|warning| Warned::new(reading, warning))
+            })
+            .collect();
+        let discriminator_steps = self.game.discriminator_steps();
+        let summary = Summary {
+            model: "gan",
+            objective: settings.objective,
+            data: digits.name.clone(),
+            networks: settings.networks.to_string(),
+            train_images: digits.train.len(),
+            batch: settings.batch,
+            steps: self.game.steps(),
+            discriminator_steps,
+            epochs: discriminator_steps as f64 / self.batches.per_epoch() as f64,
+            seconds: metrics.rows().iter().filter_map(|row| row.values.last()).sum::<f64>() + self.seconds,
+            stability: judge(&readings),
+            warnings,
+            last: readings.last().copied(),
+            data_entropy: entropy,
+            readings,
+        };
+        directory.write_summary(&summary)?;
+        Ok((Generator::from_archive(&archive)?, summary))
+    }
+}
+
+/// What warnings rest on: the samples of a generator that has hardly begun are all alike, which is no collapse.
+fn watched(reading: Reading) -> Reading {
+    match reading.step < BEGUN {
+        true => Reading { spread: None, class_entropy: None, ..reading },
+        false => reading,
+    }
+}
+
+/// Steps after which samples are kept: the start and ten more, or all, if there are fewer.
+fn moments(steps: usize) -> Vec<usize> {
+    let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
+    moments.dedup();
+    moments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moments;
+
+    #[test]
+    fn samples_are_kept_at_both_ends_and_between() {
+        assert_eq!(moments(1000), [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
+        assert_eq!(moments(3), [0, 1, 2, 3]);
+        assert_eq!(moments(1), [0, 1]);
+    }
+}

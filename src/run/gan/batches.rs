@@ -1,0 +1,72 @@
+//! Mini-batches of real images, by number.
+
+use crate::data::Images;
+use crate::rng::Stream;
+
+/// The mini-batches of shuffled epochs, one after the other.
+pub(super) struct Batches<'a> {
+    images: &'a Images,
+    batch: usize,
+    shuffle: Stream,
+    /// The epoch whose order this is.
+    epoch: Option<u64>,
+    order: Vec<usize>,
+}
+
+impl<'a> Batches<'a> {
+    /// **Panics** in use, if there are fewer images than a mini-batch has.
+    pub fn new(images: &'a Images, batch: usize, seed: u64) -> Self {
+        let shuffle = Stream::named(seed, "shuffle");
+        Self { images, batch, shuffle, epoch: None, order: vec![0; images.len()] }
+    }
+
+    /// Mini-batches of an epoch.
+    pub fn per_epoch(&self) -> usize {
+        self.images.len() / self.batch
+    }
+
+    /// Fills `samples` (batch, pixels) with mini-batch `index` of the run: -1 is background, 1 full ink.
+    ///
+    /// **Randomness** The order of epoch e from the substream e of `shuffle`.
+    pub fn fill(&mut self, index: u64, samples: &mut [f32]) {
+        let per_epoch = self.per_epoch() as u64;
+        let (epoch, place) = (index / per_epoch, (index % per_epoch) as usize);
+        if self.epoch != Some(epoch) {
+            self.shuffle.substream(epoch).permutation(&mut self.order);
+            self.epoch = Some(epoch);
+        }
+        let order = &self.order[place * self.batch..(place + 1) * self.batch];
+        for (sample, &image) in samples.chunks_exact_mut(self.images.pixels_per_image()).zip(order) {
+            for (x, &pixel) in sample.iter_mut().zip(self.images.image(image)) {
+                *x = f32::from(pixel) * (2.0 / 255.0) - 1.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_shows_every_image_once_and_any_batch_can_be_asked_for() {
+        let images = Images::new(1, 1, (0..7).map(|i| i * 40).collect()).unwrap();
+        let mut batches = Batches::new(&images, 3, 5);
+        assert_eq!(batches.per_epoch(), 2);
+        let mut batch = |index| {
+            let mut samples = [0.0; 3];
+            batches.fill(index, &mut samples);
+            samples.map(|x| ((x + 1.0) * 127.5).round() as u8 / 40)
+        };
+        let epochs: Vec<_> = (0..6).map(&mut batch).collect();
+        for epoch in epochs.chunks(2) {
+            let mut seen = [epoch[0], epoch[1]].concat();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), 6, "{epoch:?}");
+        }
+        assert_ne!(epochs[..2], epochs[2..4]);
+        // As a resumed run asks.
+        assert_eq!([batch(3), batch(1), batch(4)], [epochs[3], epochs[1], epochs[4]]);
+    }
+}

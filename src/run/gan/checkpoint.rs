@@ -1,0 +1,76 @@
+//! What a run can go on from: between any two steps of the generator.
+
+use super::{PICTURED, Run, Settings, moments};
+use crate::checkpoint::Archive;
+use crate::run::{CONFIGURATION, RunDirectory};
+use crate::{Error, Result};
+
+/// The tensor of samples over training: (moments, [`PICTURED`], height, width).
+pub(super) const HISTORY: &str = "history";
+
+impl Run<'_> {
+    /// Parameters, running statistics and the average, without what only training needs.
+    pub(super) fn to_model(&self, settings: &Settings) -> Result<Archive> {
+        let mut archive = self.archive(|name| !name.contains("_optimiser."))?;
+        let configuration = toml::to_string(settings);
+        archive.set_metadata(
+            CONFIGURATION,
+            &configuration.map_err(|reason| Error::invalid("settings", reason))?,
+        );
+        Ok(archive)
+    }
+
+    pub(super) fn write_checkpoint(&self, directory: &RunDirectory) -> Result<()> {
+        let mut archive = self.archive(|_| true)?;
+        archive.set_metadata("discriminator_steps", &self.game.discriminator_steps().to_string());
+        archive.set_metadata("seconds", &self.seconds.to_string());
+        directory.write_checkpoint(&archive)
+    }
+
+    fn archive(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Archive> {
+        let mut archive = Archive::new();
+        archive.set_metadata("model", "gan");
+        archive.set_metadata("networks", &self.settings.networks.to_string());
+        archive.set_metadata("steps", &self.game.steps().to_string());
+        for (name, tensor) in self.game.state().filter(|(name, _)| is_wanted(name)) {
+            archive.insert_f32(&name, tensor.shape(), tensor.data())?;
+        }
+        let [height, width] = self.size;
+        let kept = self.history.len() / (PICTURED * height * width);
+        archive.insert_u8(HISTORY, &[kept, PICTURED, height, width], &self.history)?;
+        Ok(archive)
+    }
+
+    pub(super) fn restore(&mut self, archive: &Archive) -> Result<()> {
+        let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
+        let networks = self.settings.networks.to_string();
+        if let Some(found) = archive.metadata("networks").filter(|&found| found != networks) {
+            return Err(malformed(format!("the networks are `{found}`, the settings say `{networks}`")));
+        }
+        let other = |key: &str| {
+            malformed(format!(
+                "'{key}' is not what this run can have reached; the checkpoint is another run's"
+            ))
+        };
+        let number = |key: &str| archive.required_metadata(key)?.parse::<u64>().map_err(|_| other(key));
+        let (steps, discriminator_steps) = (number("steps")?, number("discriminator_steps")?);
+        if steps > self.settings.steps as u64 {
+            return Err(other("steps"));
+        }
+        let objective = self.settings.recipe().objective;
+        if (0..steps).map(|step| objective.discriminator_steps(step) as u64).sum::<u64>()
+            != discriminator_steps
+        {
+            return Err(other("discriminator_steps"));
+        }
+        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| other("seconds"))?;
+        for (name, tensor) in self.game.state_mut(steps, discriminator_steps) {
+            let values = archive.tensor_f32(&name, tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        let kept = moments(self.settings.steps).into_iter().filter(|&moment| moment as u64 <= steps).count();
+        let [height, width] = self.size;
+        self.history = archive.tensor_u8(HISTORY, &[kept, PICTURED, height, width])?.to_vec();
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! A trained generator, to draw with.
+
+use super::checkpoint::HISTORY;
+use super::observer::to_images;
+use super::{PICTURED, Settings, moments};
+use crate::adversarial::{Mlp, fill_latents};
+use crate::checkpoint::Archive;
+use crate::data::Images;
+use crate::nn::{Scratch, Sequential};
+use crate::rng::Stream;
+use crate::{Error, Result};
+use std::path::Path;
+
+/// A trained generator of images, with what its run kept of the way to it.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    networks: Mlp,
+    network: Sequential<f32>,
+    is_average: bool,
+    /// Height and width.
+    size: [usize; 2],
+    steps: u64,
+    history: Images,
+}
+
+impl Generator {
+    /// The generator that MODEL stands for, a run directory or a safetensors file, and the settings that it was trained with,
+    /// if these are known.
+    ///
+    /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
+    pub fn load(path: &Path) -> Result<(Self, Option<Settings>)> {
+        let archive = crate::run::read_archive(&crate::run::locate_model(path)?)?;
+        let generator = Self::from_archive(&archive)?;
+        Ok((generator, crate::run::settings_of(path, &archive)?))
+    }
+
+    /// The generator in an archive that a run wrote: that of averaged parameters, if it has them.
+    ///
+    /// **Errors** [`Error::Malformed`] if it is of another kind of model, or its tensors do not fit what it says of itself.
+    pub fn from_archive(archive: &Archive) -> Result<Self> {
+        let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
+        let kind = archive.required_metadata("model")?;
+        if kind != "gan" {
+            return Err(malformed(format!("a model of kind '{kind}', not 'gan'")));
+        }
+        let networks: Mlp = archive
+            .required_metadata("networks")?
+            .parse()
+            .map_err(|error: Error| malformed(format!("metadata `networks`: {error}")))?;
+        let is_average = archive.names().any(|name| name.starts_with("average."));
+        let of = if is_average { "average" } else { "generator" };
+        // Before memory is asked for by sizes that a text gives.
+        let first = archive.shape(&format!("{of}.0.weight"))?;
+        if first.get(1) != Some(&networks.latent) {
+            return Err(malformed(format!(
+                "tensor `{of}.0.weight` has the shape {first:?}, the networks have a latent size of {}",
+                networks.latent
+            )));
+        }
+        let widths = [&[networks.latent], &networks.generator[..], &[networks.samples]].concat();
+        let weights: u128 = widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum();
+        let is_own = |name: &&str| name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'));
+        let lengths = archive.names().filter(is_own).map(|name| archive.shape(name));
+        let lengths: Vec<u128> = lengths
+            .map(|shape| Ok(shape?.iter().map(|&extent| extent as u128).product()))
+            .collect::<Result<_>>()?;
+        if weights > lengths.iter().sum() {
+            return Err(malformed(format!(
+                "the networks have {weights} weights in the generator, the file has fewer numbers"
+            )));
+        }
+        let mut network = networks.build_generator::<f32>()?;
+        for (name, tensor) in network.state_mut() {
+            let values = archive.tensor_f32(&format!("{of}.{name}"), tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        let shape = archive.shape(HISTORY)?;
+        let &[_, PICTURED, height, width] = shape else {
+            return Err(malformed(format!(
+                "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width)"
+            )));
+        };
+        if height.checked_mul(width) != Some(networks.samples) {
+            return Err(malformed(format!(
+                "images of {height}x{width} pixels do not fit {} outputs",
+                networks.samples
+            )));
+        }
+        let history = Images::new(height, width, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
+        let steps = archive.required_metadata("steps")?;
+        let steps =
+            steps.parse().map_err(|_| malformed(format!("metadata `steps` is `{steps}`, not a number")))?;
+        Ok(Self { networks, network, is_average, size: [height, width], steps, history })
+    }
+
+    /// Generator and discriminator, by description.
+    pub fn networks(&self) -> &Mlp {
+        &self.networks
+    }
+
+    /// Whether its parameters are averages over training.
+    pub fn is_average(&self) -> bool {
+        self.is_average
+    }
+
+    /// Height and width of an image.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// Steps of the generator in training.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Numbers that a sample starts from.
+    pub fn latent(&self) -> usize {
+        self.network.inputs()
+    }
+
+    /// What it makes of latents.
+    ///
+    /// **Shapes** `latents` (rows, latent size).
+    /// **Errors** [`Error::ShapeMismatch`] if they are not whole rows.
+    pub fn images_of(&self, latents: &[f32]) -> Result<Images> {
+        let rows = latents.len() / self.latent();
+        let mut samples = vec![0.0; rows * self.network.outputs()];
+        self.network.infer(latents, &mut Scratch::new(), &mut samples)?;
+        to_images(&samples, self.size)
+    }
+
+    /// `count` samples.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if they do not fit the memory.
+    /// **Randomness** Row r from the substream r of `stream`.
+    pub fn samples(&self, count: usize, stream: Stream) -> Result<Images> {
+        let numbers = count.checked_mul(self.latent().max(self.network.outputs()));
+        let fits = numbers.is_some_and(|numbers| Vec::<f32>::new().try_reserve_exact(numbers).is_ok());
+        if !fits {
+            return Err(Error::invalid(format!("{count} samples"), "they do not fit the memory; take fewer"));
+        }
+        let mut latents = vec![0.0; count * self.latent()];
+        fill_latents(stream, self.latent(), &mut latents);
+        self.images_of(&latents)
+    }
+
+    /// Samples of [`PICTURED`] latents over training, and the steps after which they were made, the start first.
+    ///
+    /// **Shapes** (moments, [`PICTURED`]) images.
+    pub fn history(&self) -> (Vec<usize>, &Images) {
+        let kept = self.history.len() / PICTURED;
+        (moments(self.steps as usize).into_iter().take(kept).collect(), &self.history)
+    }
+}

@@ -1,0 +1,265 @@
+//! Does `equilibria gan` train, resume and draw adversarial networks, and say what is wrong with its input?
+
+use super::{assert_png, equilibria, monitors};
+use equilibria::Error;
+use equilibria::adversarial::Mlp;
+use equilibria::checkpoint::Archive;
+use equilibria::data::Digits;
+use equilibria::run::gan::{Kind, Settings, resume, train};
+use equilibria::run::{Progress, ProgressKind, RunDirectory};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+
+const TRAIN: &str = "gan train --images 200 --latent 8 --generator 16-24 --discriminator 16-12 --batch 20 -q";
+
+/// A finished run of each objective in the folder of its name.
+fn trained() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for objective in ["standard", "clipping", "penalty"] {
+        let command = format!("{TRAIN} --objective {objective} --steps 12 --every 3 --out {objective}");
+        equilibria(folder.path(), &command).succeeded();
+    }
+    folder
+}
+
+fn archive(path: &Path) -> Archive {
+    Archive::from_bytes(&fs::read(path).unwrap(), "archive").unwrap()
+}
+
+#[test]
+fn a_run_leaves_networks_readings_and_a_verdict() {
+    let folder = trained();
+    for (objective, discriminator_steps) in [("standard", 12), ("clipping", 60), ("penalty", 60)] {
+        let run = folder.path().join(objective);
+        let summary: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
+        assert_eq!(summary["objective"], objective);
+        assert_eq!(summary["discriminator_steps"], discriminator_steps);
+        // So early, samples show one class.
+        assert_eq!(summary["stability"]["verdict"], "collapsed", "{summary}");
+        let last = &summary["last"];
+        let there = |name: &str| last[name].is_f64();
+        assert_eq!(there("real_accuracy"), objective == "standard", "{last}");
+        assert_eq!(there("wasserstein"), objective != "standard", "{last}");
+        assert_eq!(there("slope"), objective == "penalty", "{last}");
+        assert_eq!(there("clipped"), objective == "clipping", "{last}");
+        assert!(there("spread") && there("class_entropy"), "{last}");
+
+        let rows = monitors(&run);
+        let steps: Vec<&str> = rows.iter().map(|row| row.split(',').next().unwrap()).collect();
+        assert_eq!(steps, ["step", "3", "6", "9", "12"]);
+        let unit = if objective == "standard" { "generator_loss [nats]" } else { "generator_loss [score]" };
+        assert!(rows[0].contains(unit), "{}", rows[0]);
+
+        // (out, in), as PyTorch has it.
+        let model = archive(&run.join("model.safetensors"));
+        assert_eq!(model.shape("generator.0.weight").unwrap(), [16, 8]);
+        assert_eq!(model.shape("discriminator.0.weight").unwrap(), [16, 784]);
+        assert_eq!(model.shape("history").unwrap(), [11, 10, 28, 28]);
+        assert!(!model.names().any(|name| name.contains("optimiser")));
+        if objective == "clipping" {
+            let weight = model.tensor_f32("discriminator.0.weight", &[16, 784]).unwrap();
+            assert!(weight.iter().all(|x| x.abs() <= 0.01));
+        }
+    }
+}
+
+#[test]
+fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    for options in
+        ["--objective penalty --normalise layer", "--objective clipping --average 0.9", "--minimax --plain"]
+    {
+        let run = |threads: usize| {
+            let command =
+                format!("{TRAIN} {options} --steps 6 --every 2 --threads {threads} --out run --force");
+            equilibria(folder.path(), &command).succeeded();
+            let run = folder.path().join("run");
+            (fs::read(run.join("model.safetensors")).unwrap(), monitors(&run))
+        };
+        assert!(run(1) == run(2), "{options}");
+    }
+}
+
+/// Stopped before given steps, each time a new process as it were; steps between two readings and epochs' ends among them.
+#[test]
+fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = Digits::synthetic(70, 40).unwrap();
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        let networks =
+            Mlp { latent: 8, generator: vec![16, 24], discriminator: vec![16, 12], ..Mlp::digits() };
+        let settings = Settings {
+            networks,
+            batch: 20,
+            steps: 23,
+            every: 4,
+            average: (index > 0).then_some(0.9),
+            head_start: kind == Kind::Clipping,
+            critic_steps: 2,
+            ..Settings::of(kind)
+        };
+        let mut quiet = Progress::new(ProgressKind::Quiet);
+        let whole = folder.path().join(format!("whole-{kind}"));
+        train(&RunDirectory::create(&whole, false).unwrap(), &settings, &digits, &mut quiet, &|| false)
+            .unwrap();
+        let parts = folder.path().join(format!("parts-{kind}"));
+        // Steps in each process.
+        for (turn, steps) in [0, 3, 1, 7].into_iter().enumerate() {
+            let asked = AtomicUsize::new(0);
+            let stop = || asked.fetch_add(1, Ordering::Relaxed) == steps;
+            let outcome = match turn {
+                0 => train(
+                    &RunDirectory::create(&parts, false).unwrap(),
+                    &settings,
+                    &digits,
+                    &mut quiet,
+                    &stop,
+                ),
+                _ => resume(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &stop),
+            };
+            assert!(matches!(outcome, Err(Error::Interrupted { .. })));
+        }
+        resume(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &|| false).unwrap();
+        let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+        assert!(model(&parts) == model(&whole), "{kind}");
+        assert_eq!(monitors(&parts), monitors(&whole), "{kind}");
+        let checkpoint = |run: &Path| {
+            let archive = archive(&run.join("checkpoint.safetensors"));
+            let names: Vec<String> =
+                archive.names().filter(|name| *name != "history").map(Into::into).collect();
+            names
+                .iter()
+                .map(|name| archive.tensor_f32(name, archive.shape(name).unwrap()).unwrap().to_vec())
+                .collect::<Vec<Vec<f32>>>()
+        };
+        assert!(checkpoint(&parts) == checkpoint(&whole), "{kind}");
+    }
+}
+
+#[test]
+fn a_diverging_game_is_stopped_and_its_last_good_checkpoint_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = equilibria(
+        folder.path(),
+        &format!("{TRAIN} --objective clipping --generator-rate 1e38 --steps 40 --every 1 --out run"),
+    );
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
+    let text = outcome.stderr;
+    assert!(text.starts_with("error: generator.") && text.lines().count() == 1, "{text}");
+    assert!(
+        text.contains("is no longer finite in epoch 1") && text.contains("1e38 of the generator"),
+        "{text}"
+    );
+    let checkpoint = archive(&folder.path().join("run/checkpoint.safetensors"));
+    assert_eq!(checkpoint.required_metadata("steps").unwrap(), "0");
+    let weight = checkpoint.tensor_f32("generator.0.weight", &[16, 8]).unwrap();
+    assert!(weight.iter().all(|x| x.is_finite()));
+    assert!(!folder.path().join("run/model.safetensors").exists());
+}
+
+#[test]
+fn samples_ways_and_the_course_of_training_are_drawn() {
+    let folder = trained();
+    for (options, name, images) in [
+        ("--count 7", "samples.png", 7),
+        ("--count 3 --interpolate 4", "interpolation.png", 12),
+        ("--training", "training.png", 110),
+    ] {
+        let outcome = equilibria(folder.path(), &format!("gan sample penalty {options} --json")).succeeded();
+        assert_eq!((&outcome.json()["images"], &outcome.json()["latent"]), (&images.into(), &8.into()));
+        assert_png(&folder.path().join("penalty").join(name));
+    }
+    // The same seed, the same latents.
+    let picture = |command: &str| {
+        equilibria(folder.path(), &format!("gan sample penalty --count 7 --out p.png {command}")).succeeded();
+        fs::read(folder.path().join("p.png")).unwrap()
+    };
+    assert!(picture("--seed 1") == fs::read(folder.path().join("penalty/samples.png")).unwrap());
+    assert!(picture("--seed 2") != picture("--seed 1"));
+}
+
+#[test]
+fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    for (options, words) in [
+        ("--objective minimax", "--objective minimax: standard, clipping or penalty"),
+        ("--batch 1", "--batch 1: batch normalisation compares the images of a mini-batch"),
+        ("--batch 0", "--batch 0: "),
+        ("--batch 201", "--batch 201: a mini-batch can have at most all 200 training images"),
+        ("--steps 0", "--steps 0: "),
+        ("--every 0", "--every 0: "),
+        ("--objective penalty --critic-steps 0", "--critic-steps 0: a critic needs at least 1 step"),
+        ("--objective clipping --clip 0", "--clip 0: a bound is a number above 0"),
+        ("--objective clipping --clip NaN", "--clip NaN: "),
+        ("--objective penalty --penalty -1", "--penalty -1: "),
+        ("--objective penalty --normalise batch", "batch normalisation in a penalised critic: "),
+        ("--objective penalty --clip 0.1", "--clip: goes with --objective clipping, not penalty"),
+        ("--critic-steps 5", "--critic-steps: goes with --objective clipping or penalty, not standard"),
+        ("--label-smoothing 0.5", "--label-smoothing 0.5: "),
+        ("--average 1", "--average 1: "),
+        ("--latent 0", "every layer has at least 1 unit"),
+        ("--latent 99999999999999", "training needs about"),
+        ("--generator-rate -1", "learning rate -1"),
+        ("--data nowhere", "nowhere"),
+    ] {
+        let mut train = TRAIN.to_string();
+        // An option is given once.
+        for option in options.split_whitespace().filter(|word| word.starts_with("--")) {
+            let words: Vec<&str> = train.split_whitespace().collect();
+            if let Some(place) = words.iter().position(|word| *word == option) {
+                train = [&words[..place], &words[place + 2..]].concat().join(" ");
+            }
+        }
+        let train = if options.contains("--data") { train.replace("--images 200", "") } else { train };
+        let outcome = equilibria(folder.path(), &format!("{train} {options} --out run"));
+        let text = outcome.stderr;
+        assert_eq!(outcome.status, Some(2), "{options}: {text}");
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+        assert!(text.contains(words), "{options}: {text}");
+        assert!(!folder.path().join("run").exists(), "{options}");
+    }
+}
+
+#[test]
+fn models_and_checkpoints_that_do_not_fit_are_refused() {
+    let folder = trained();
+    let refused = |command: &str, words: &str| {
+        let outcome = equilibria(folder.path(), command);
+        let text = outcome.stderr;
+        assert!(outcome.status == Some(2) && text.lines().count() == 1, "{command}: {text}");
+        assert!(text.contains(words), "{command}: {text}");
+    };
+    refused("gan sample nowhere", "a model not found in nowhere");
+    refused("gan sample penalty --count 0", "--count 0: ");
+    refused("gan sample penalty --count 2501", "at most 2,500 images fit a sheet");
+    refused("gan sample penalty --interpolate 1", "--interpolate 1: a way has at least 2 images");
+    refused("gan train --resume nowhere", "config.toml not found in nowhere");
+    refused("gan train --resume penalty --steps 20", "--steps");
+
+    let edit = |path: &str, from: &str, to: &str| {
+        let path = folder.path().join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    edit("standard/config.toml", "generator 8-16", "generator 9-16");
+    refused("gan train --resume standard", "the networks are `generator 8-16-24-784");
+    // A model whose text promises other latents, and one that promises more than its file holds.
+    for (from, to, words) in [
+        ("generator 8-16-24-784", "generator 9-16-24-784", "the networks have a latent size of 9"),
+        ("generator 8-16-24-784", "generator 8-16-99999-784", "the file has fewer numbers"),
+        ("generator 8-16-24-784 batch-norm", "generator 8-16-24 batch-norm", "networks"),
+    ] {
+        let mut model = archive(&folder.path().join("clipping/model.safetensors"));
+        let networks = model.required_metadata("networks").unwrap().replace(from, to);
+        model.set_metadata("networks", &networks);
+        fs::write(folder.path().join("edited.safetensors"), model.to_bytes().unwrap()).unwrap();
+        refused("gan sample edited.safetensors", words);
+    }
+    equilibria(folder.path(), "rbm train --images 100 --hidden 4 --epochs 1 -q --out rbm").succeeded();
+    refused("gan sample rbm", "a model of kind 'rbm', not 'gan'");
+    refused("gan train --resume rbm", "is a run of 'rbm'");
+}
