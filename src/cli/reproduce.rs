@@ -4,6 +4,7 @@ mod figure1;
 mod figure2;
 mod figure3;
 mod figure4;
+mod figure8;
 
 use super::rbm::{absolute, write_output};
 use super::{print, print_json, use_threads};
@@ -61,6 +62,8 @@ enum Name {
     Figure3,
     /// Filters and samples of a deep machine, trained before, beside restricted ones.
     Figure4,
+    /// Three adversarial networks: samples, losses, verdicts.
+    Figure8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,6 +88,11 @@ struct Budget {
     reconstructed: usize,
     /// The same in figure 4, whose machine has more weights.
     deep_reconstructed: usize,
+    /// Steps of each generator in figure 8, and between two readings.
+    game_steps: usize,
+    game_every: usize,
+    /// Samples of each generator that are judged.
+    judged: usize,
 }
 
 const QUICK: Budget = Budget {
@@ -95,6 +103,9 @@ const QUICK: Budget = Budget {
     chains: 50,
     reconstructed: 50,
     deep_reconstructed: 20,
+    game_steps: 1_000,
+    game_every: 10,
+    judged: 2_000,
 };
 const FULL: Budget = Budget {
     name: "full",
@@ -104,6 +115,9 @@ const FULL: Budget = Budget {
     chains: 100,
     reconstructed: 200,
     deep_reconstructed: 100,
+    game_steps: 15_000,
+    game_every: 50,
+    judged: 10_000,
 };
 
 /// Epochs of figure 1, as in the report.
@@ -151,6 +165,7 @@ impl Reproduce {
                 Name::Figure2 => ("figure2", figure2::make(&mut bench)?),
                 Name::Figure3 => ("figure3", figure3::make(&mut bench)?),
                 Name::Figure4 => ("figure4", figure4::make(&mut bench)?),
+                Name::Figure8 => ("figure8", figure8::make(&mut bench)?),
             };
             sections.push(outcome.section);
             summary.insert(key.into(), outcome.summary);
@@ -171,11 +186,12 @@ impl Reproduce {
     }
 
     fn page(&self, sections: Vec<Section>, digits: &Digits, budget: Budget, seconds: f64) -> Page {
-        let mut page = Page::new("Boltzmann machines, looked at again")
+        let mut page = Page::new("Boltzmann machines and adversarial networks, looked at again")
             .lead(
                 "A course report trained restricted Boltzmann machines on handwritten digits, plotted their \
                  pseudo-likelihood, drew Gibbs samples, filled in removed rows of pixels, and looked into a deep \
-                 Boltzmann machine. This page makes its figures anew, from scratch, and says what they show.",
+                 Boltzmann machine; and it trained three adversarial networks, whose losses it could not plot. This \
+                 page makes its figures anew, from scratch, and says what they show.",
             )
             .command(self.command());
         for section in sections {

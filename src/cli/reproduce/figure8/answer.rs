@@ -1,0 +1,215 @@
+//! What the numbers say about the report's three claims.
+
+use super::{Played, name};
+use crate::evaluate::stability::{Reading, Verdict};
+use crate::run::gan::Kind;
+
+/// Of the estimate's largest value, a game that left less has come most of the way.
+const FAR: f64 = 0.5;
+/// Distances that differ by less come and go with the seed.
+const ALIKE: f64 = 0.1;
+
+/// Was the standard GAN unstable, did clipping converge, is the penalty more stable: a sentence each.
+pub(super) fn sentences(played: &[Played]) -> [String; 3] {
+    let facts: Vec<Facts> = played.iter().map(Facts::of).collect();
+    let [standard, clipping, penalty] = &facts[..] else { unreachable!("three games were played") };
+    [of_standard(standard), of_clipping(clipping), of_penalty(standard, clipping, penalty)]
+}
+
+/// What the sentences rest on; the second half of a game is where it should have come to rest.
+struct Facts {
+    kind: Kind,
+    verdict: Verdict,
+    reasons: String,
+    /// Least and greatest discriminator's loss.
+    losses: [f64; 2],
+    /// Share of images that the discriminator is right about.
+    accuracy: f64,
+    /// Mean estimate in the last quarter, as a share of the largest.
+    estimate: f64,
+    /// Mean share of parameters at the bound.
+    clipped: f64,
+    /// Deviation of the gap between scores from its straight line, as a share of its mean.
+    unrest: f64,
+    frechet: f64,
+    entropy: f64,
+}
+
+impl Facts {
+    fn of(played: &Played) -> Self {
+        let summary = &played.summary;
+        let half = &summary.readings[summary.readings.len() / 2..];
+        let quarter = &summary.readings[summary.readings.len() * 3 / 4..];
+        let losses = half.iter().map(|reading| reading.discriminator_loss);
+        let estimates = summary.readings.iter().filter_map(|reading| reading.wasserstein);
+        let accuracy = |reading: &Reading| Some(0.5 * (reading.real_accuracy? + reading.fake_accuracy?));
+        Self {
+            kind: played.kind,
+            verdict: summary.stability.verdict,
+            reasons: summary.stability.reasons.join("; "),
+            losses: [losses.clone().fold(f64::INFINITY, f64::min), losses.fold(f64::NEG_INFINITY, f64::max)],
+            accuracy: mean(half.iter().filter_map(accuracy)),
+            estimate: mean(quarter.iter().filter_map(|reading| reading.wasserstein))
+                / estimates.fold(f64::MIN_POSITIVE, f64::max),
+            clipped: mean(half.iter().filter_map(|reading| reading.clipped)),
+            unrest: unrest(&half.iter().map(Reading::gap).collect::<Vec<f64>>()),
+            frechet: played.judgement.measures.frechet_distance,
+            entropy: played.judgement.measures.class_entropy,
+        }
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    sum / count
+}
+
+/// Root of the mean squared distance from the line of least squares, over the mean.
+fn unrest(values: &[f64]) -> f64 {
+    let middle = (values.len() as f64 - 1.0) / 2.0;
+    let places = || (0..values.len()).map(|i| i as f64 - middle);
+    let level = mean(values.iter().copied());
+    let covariance: f64 = places().zip(values).map(|(x, y)| x * (y - level)).sum();
+    let slope = covariance / places().map(|x| x * x).sum::<f64>().max(f64::MIN_POSITIVE);
+    let squares = places().zip(values).map(|(x, y)| (y - level - slope * x).powi(2));
+    mean(squares).sqrt() / level.abs().max(f64::MIN_POSITIVE)
+}
+
+fn of_standard(standard: &Facts) -> String {
+    let [least, greatest] = standard.losses;
+    let answer = match standard.verdict {
+        Verdict::Converged => "The standard GAN was not unstable here",
+        Verdict::Unsettled => "The standard GAN neither blew up nor came to rest",
+        _ => "The standard GAN was unstable, as the report says",
+    };
+    format!(
+        "{answer}: {} ({}). In the second half its discriminator's loss went between {least:.2} and {greatest:.2} nats (1.39 at \
+         the equilibrium), and it was right about {:.0} % of the images (50 % there).",
+        standard.verdict,
+        standard.reasons,
+        100.0 * standard.accuracy,
+    )
+}
+
+fn of_clipping(clipping: &Facts) -> String {
+    let answer = match (clipping.verdict, clipping.estimate < FAR) {
+        (Verdict::Converged, true) => "Clipping did converge",
+        (Verdict::Converged, false) => "Clipping came to rest, but not at the data",
+        (Verdict::Unsettled, _) => "Clipping had not converged yet",
+        _ => "Clipping did not converge",
+    };
+    format!(
+        "{answer}: {} ({}). At the end its critic's estimate is {:.0} % of its largest, and {:.0} % of the critic's parameters \
+         stand at the bound.",
+        clipping.verdict,
+        clipping.reasons,
+        100.0 * clipping.estimate,
+        100.0 * clipping.clipped,
+    )
+}
+
+fn of_penalty(standard: &Facts, clipping: &Facts, penalty: &Facts) -> String {
+    let percent = |facts: &Facts| format!("{:.0} %", 100.0 * facts.unrest);
+    let others = standard.unrest.min(clipping.unrest);
+    let is_fine = matches!(penalty.verdict, Verdict::Converged | Verdict::Unsettled);
+    let answer = match (is_fine, penalty.unrest < others) {
+        (true, true) => "The penalty is the most stable of the three",
+        (true, false) if penalty.unrest < clipping.unrest => "The penalty is more stable than clipping",
+        (true, false) if penalty.unrest < standard.unrest => {
+            "The penalty is more stable than the standard GAN, not than clipping"
+        }
+        (true, false) => "The penalty is not more stable",
+        (false, _) => "The penalty is not stable here",
+    };
+    format!(
+        "{answer}: {}; about its trend the gap between its scores of real and generated images wavers by {} ({}: {}, {}: {}). {}",
+        penalty.verdict,
+        percent(penalty),
+        name(standard.kind),
+        percent(standard),
+        name(clipping.kind),
+        percent(clipping),
+        of_distances(standard, penalty),
+    )
+}
+
+/// Whether the penalty's samples are better than the standard GAN's, and what may explain it if not.
+fn of_distances(standard: &Facts, penalty: &Facts) -> String {
+    let distances = format!(
+        "a Fréchet distance of {:.1} against {:.1} and classes of {:.2} against {:.2} nats",
+        penalty.frechet, standard.frechet, penalty.entropy, standard.entropy
+    );
+    let ratio = penalty.frechet / standard.frechet;
+    if ratio < 1.0 - ALIKE {
+        return format!("Its samples are better than the standard GAN's after as many steps: {distances}.");
+    }
+    let compared = if ratio < 1.0 + ALIKE { "as good as" } else { "worse than" };
+    let why = match penalty.verdict {
+        Verdict::Unsettled => " and the game is still on",
+        _ => "",
+    };
+    format!(
+        "Its samples are {compared} the standard GAN's after as many steps: {distances}; its generator moves at half the rate{why}."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(kind: Kind, verdict: Verdict, unrest: f64, frechet: f64) -> Facts {
+        Facts {
+            kind,
+            verdict,
+            reasons: "because".into(),
+            losses: [0.5, 1.5],
+            accuracy: 0.8,
+            estimate: 0.2,
+            clipped: 0.4,
+            unrest,
+            frechet,
+            entropy: 2.2,
+        }
+    }
+
+    #[test]
+    fn the_sentences_follow_the_numbers() {
+        use Verdict::{Collapsed, Converged, Oscillating, Unsettled};
+        let standard = |verdict, unrest| facts(Kind::Standard, verdict, unrest, 10.0);
+        for (verdict, words) in [
+            (Converged, "The standard GAN was not unstable here: converged (because)"),
+            (Unsettled, "neither blew up nor came to rest"),
+            (Collapsed, "unstable, as the report says: collapsed"),
+        ] {
+            let text = of_standard(&standard(verdict, 0.1));
+            assert!(text.contains(words) && text.contains("between 0.50 and 1.50 nats"), "{text}");
+        }
+        let clipping = |verdict, estimate| Facts { estimate, ..facts(Kind::Clipping, verdict, 0.2, 20.0) };
+        for (verdict, estimate, words) in [
+            (Converged, 0.2, "Clipping did converge: "),
+            (Converged, 0.9, "came to rest, but not at the data"),
+            (Unsettled, 0.2, "had not converged yet"),
+            (Oscillating, 0.2, "did not converge: oscillating"),
+        ] {
+            let text = of_clipping(&clipping(verdict, estimate));
+            assert!(text.contains(words), "{text}");
+        }
+        for (verdict, unrest, frechet, words) in [
+            (Converged, 0.05, 5.0, ["most stable of the three", "better than the standard GAN's"]),
+            (Unsettled, 0.15, 10.5, ["more stable than clipping", "as good as the standard GAN's"]),
+            (Unsettled, 0.3, 15.0, ["not more stable", "at half the rate and the game is still on"]),
+            (Oscillating, 0.01, 15.0, ["not stable here", "worse than the standard GAN's"]),
+        ] {
+            let penalty = facts(Kind::Penalty, verdict, unrest, frechet);
+            let text = of_penalty(&standard(Converged, 0.1), &clipping(Converged, 0.2), &penalty);
+            assert!(words.iter().all(|words| text.contains(words)), "{text}");
+        }
+    }
+
+    #[test]
+    fn unrest_is_what_a_line_does_not_explain() {
+        assert!(unrest(&[1.0, 2.0, 3.0, 4.0]) < 1e-12);
+        let found = unrest(&[1.1, 0.9, 0.9, 1.1]);
+        assert!((found - 0.1).abs() < 1e-12, "{found}");
+    }
+}
