@@ -1,7 +1,10 @@
-//! Are machines stored in 16 bits without a trace of where they were trained, and looked at as before?
+//! Are machines stored in 16 bits without a trace of where they were trained, looked at as before, and is one that comes
+//! with the program there where no MODEL is given?
 
-use super::{Outcome, equilibria, snapshot, trained};
+use super::{Outcome, assert_png, assert_svg, equilibria, snapshot, trained};
+use equilibria::boltzmann::{Dbm, Rbm};
 use equilibria::checkpoint::Archive;
+use equilibria::run::pretrained;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -124,6 +127,49 @@ fn a_stored_machine_does_not_say_where_its_images_lay() {
     }
 }
 
+#[test]
+fn without_a_model_the_one_that_comes_with_the_program_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, words: &str| {
+        let outcome = equilibria(folder.path(), words).succeeded();
+        let note =
+            format!("note: without MODEL, this is {name}, which comes with the program and learned MNIST\n");
+        // A hasty evaluation adds a warning.
+        assert!(outcome.stderr.starts_with(&note), "{words}: {}", outcome.stderr);
+        assert!(words.contains("evaluate") || outcome.stderr == note, "{words}: {}", outcome.stderr);
+        outcome.stdout
+    };
+    for (kind, name) in [("rbm", pretrained::RESTRICTED), ("dbm", pretrained::DEEP)] {
+        let out = folder.path().join("out").join(name);
+        let said = run(name, &format!("{kind} filters --count 4"));
+        assert!(said.contains(&format!("; wrote out/{name}/filters")), "{said}");
+        let sample = run(name, &format!("{kind} sample --from test:0,5 --steps 1 -q --json"));
+        let sample: Value = serde_json::from_str(&sample).unwrap();
+        // Digits that it has never seen, but knows.
+        assert!(number(&sample["agreement_with_start"][0]) > 0.9, "{sample}");
+        assert_png(&out.join("samples.png"));
+        let filled = run(name, &format!("{kind} reconstruct --images 50 --json -q"));
+        let cell = &serde_json::from_str::<Value>(&filled).unwrap()["cells"][0];
+        let [error, baseline] =
+            ["mean_squared_error", "baseline_mean_squared_error"].map(|key| number(&cell[key]));
+        assert!(error < 0.9 * baseline, "{cell}");
+        assert_png(&out.join("reconstruction.png"));
+        let evaluate = format!("{kind} evaluate --chains 2 --images 2 --schedule 1/0.1 -q");
+        let said = run(name, &evaluate);
+        assert!(said.contains("the machine learned from other images (mnist)"), "{said}");
+        let found: Value =
+            serde_json::from_slice(&fs::read(out.join("evaluation/summary.json")).unwrap()).unwrap();
+        assert_eq!((&found["data"], &found["trained_on"]), (&"synthetic".into(), &"mnist".into()));
+        let help = equilibria(folder.path(), &format!("{kind} sample --help")).succeeded().stdout;
+        assert!(help.contains("[MODEL]") && help.contains("comes with the program"), "{help}");
+    }
+    for name in ["filters-1.png", "filters-2-projected.png", "filters-2-raw.png"] {
+        assert_png(&folder.path().join("out").join(pretrained::DEEP).join(name));
+    }
+    equilibria(folder.path(), "rbm reconstruct --sweep --images 2 --out map.svg -q").succeeded();
+    assert_svg(&folder.path().join("map.svg"));
+}
+
 /// Arguments, and words of the sentence that they should get.
 const BAD: &[(&str, &str)] = &[
     ("rbm store", "not provided: --out <FILE>; <MODEL>; see `equilibria rbm store --help`"),
@@ -138,6 +184,8 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("dbm store run --out new.st", "this is a model of kind 'rbm'; a deep Boltzmann machine is needed"),
     ("dbm store large.st --out new.st", "tensor `bias_0`: 65520 is beyond 65504, the largest 16-bit float"),
+    ("dbm sample shipped-rbm.st", "this is a model of kind 'rbm'; a deep Boltzmann machine is needed"),
+    ("rbm sample shipped-dbm.st", "this is a model of kind 'dbm'; a restricted Boltzmann machine is needed"),
     ("dbm filters broken.st", "broken.st: at byte 8: 'weight_2' has 7 units below, but layer 1 has 3"),
     ("rbm filters broken.st", "broken.st: at byte 8: this is a model of kind 'dbm'"),
 ];
@@ -159,6 +207,8 @@ fn bad_input_gets_one_sentence_and_changes_nothing() {
     let folder = trained();
     let path = folder.path();
     equilibria(path, DEEP).succeeded();
+    fs::copy(super::fixture(pretrained::RESTRICTED), path.join("shipped-rbm.st")).unwrap();
+    fs::copy(super::fixture(pretrained::DEEP), path.join("shipped-dbm.st")).unwrap();
     let biases: [(&str, &[usize]); 3] = [("bias_0", &[4]), ("bias_1", &[3]), ("bias_2", &[2])];
     let with = |weights: [(&'static str, &'static [usize]); 2]| [&biases[..], &weights].concat();
     let broken = deep_archive(&with([("weight_1", &[4, 3]), ("weight_2", &[7, 2])]), 0.5);
@@ -175,4 +225,61 @@ fn bad_input_gets_one_sentence_and_changes_nothing() {
     }
     let forced = equilibria(path, "rbm store run --out loose/digits.st --force").succeeded();
     assert!(forced.stdout.ends_with("wrote loose/digits.st (0.0 MB)\n"), "{forced:?}");
+}
+
+/// In the length, the JSON, the metadata, the padding, the first and the last weight, and in between.
+#[test]
+fn a_shipped_machine_with_one_byte_changed_is_refused_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, name) in [("rbm", pretrained::RESTRICTED), ("dbm", pretrained::DEEP)] {
+        let right = fs::read(super::fixture(name)).unwrap();
+        let length = u64::from_le_bytes(*right.first_chunk().unwrap()) as usize;
+        let header = str::from_utf8(&right[8..8 + length]).unwrap();
+        let find = |words: &str| 8 + header.find(words).unwrap_or_else(|| panic!("{words}"));
+        let data = 8 + length;
+        let step = (right.len() - data) / 12;
+        let places =
+            [0, 3, 8, find("mnist"), find("centred") + 10, find("crc32") + 8, find("F16"), find("shape") + 8];
+        let places =
+            places.into_iter().chain([data - 1, right.len() - 1]).chain((data..right.len()).step_by(step));
+        for place in places {
+            let mut bytes = right.clone();
+            bytes[place] ^= 1;
+            fs::write(folder.path().join("changed.st"), bytes).unwrap();
+            let Outcome { status, stdout, stderr } =
+                equilibria(folder.path(), &format!("{kind} filters changed.st --out pictures"));
+            assert_eq!((status, stdout.as_str()), (Some(2), ""), "byte {place}: {stderr}");
+            let sentence = stderr.strip_prefix("error: changed.st: at byte ");
+            assert!(sentence.is_some() && stderr.lines().count() == 1, "byte {place}: {stderr}");
+            if place >= data {
+                assert!(stderr.contains("the file is damaged; get it again, or remove the key"), "{stderr}");
+            }
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was drawn");
+    }
+}
+
+#[test]
+fn the_shipped_machines_have_their_sizes_and_are_small_and_theirs_alone() {
+    let mut bytes = 0;
+    for name in [pretrained::RESTRICTED, pretrained::DEEP] {
+        let file = fs::read(super::fixture(name)).unwrap();
+        bytes += file.len();
+        let archive = Archive::from_bytes(&file, name).unwrap();
+        // Written by this program: guarded, in 16 bits, no place of a machine in it.
+        assert!(archive.to_bytes().unwrap() == file && archive.halved().unwrap().to_bytes().unwrap() == file);
+        let configuration: toml::Table = archive.required_metadata("configuration").unwrap().parse().unwrap();
+        assert_eq!(
+            (&configuration["data"], &configuration["binarise"]),
+            (&"mnist".into(), &"sampled".into())
+        );
+        assert!(!archive.required_metadata("configuration").unwrap().contains('/'), "a path");
+    }
+    assert!(bytes <= 4_000_000, "{bytes} bytes");
+    let (deep, settings): (Dbm<f32>, _) = pretrained::deep().unwrap();
+    assert_eq!(deep.sizes().collect::<Vec<_>>(), [784, 500, 1000]);
+    assert_eq!((settings.hidden.0, settings.data.as_str()), (vec![500, 1000], "mnist"));
+    let (restricted, settings): (Rbm<f32>, _) = pretrained::restricted().unwrap();
+    assert_eq!((restricted.visible(), restricted.hidden()), (784, 500));
+    assert_eq!((settings.hidden, settings.data.as_str()), (500, "mnist"));
 }
