@@ -124,6 +124,11 @@ fn monitors(run: &Path) -> Vec<String> {
     text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
 }
 
+/// The file of a machine that comes with the program.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name).with_extension("safetensors")
+}
+
 #[track_caller]
 fn assert_png(path: &Path) {
     let bytes = fs::read(path).unwrap();

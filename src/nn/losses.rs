@@ -118,7 +118,8 @@ pub fn softmax_cross_entropy<T: Element>(logits: &[T], labels: &[u8], gradient: 
         // A NaN stays one, by the sum.
         let largest = logits.iter().map(|d| d.to_f64()).fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logits.iter().map(|d| libm::exp(d.to_f64() - largest)).sum();
-        sum += libm::log(total) + largest - logits[label].to_f64();
+        // The difference first: large logits would swallow the logarithm.
+        sum += libm::log(total) + (largest - logits[label].to_f64());
         for (k, (gradient, logit)) in gradient.iter_mut().zip(logits).enumerate() {
             let probability = libm::exp(logit.to_f64() - largest) / total;
             let target = if k == label { 1.0 } else { 0.0 };
