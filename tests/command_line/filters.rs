@@ -179,7 +179,7 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
 
     // The page has what was found out, and every picture.
     let page = fs::read_to_string(out.join("index.html")).unwrap();
-    assert!(page.contains("<h1>Boltzmann machines, looked at again</h1>"));
+    assert!(page.contains("<h1>Boltzmann machines and adversarial networks, looked at again</h1>"));
     assert_eq!((page.matches("data:image/png").count(), page.matches("<svg ").count()), (5, 3));
     let answer = figure["answer"].as_array().unwrap();
     assert_eq!(answer.len(), 5);
