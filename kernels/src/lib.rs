@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod activation;
 pub mod binary;
+pub mod denormals;
 pub(crate) mod dispatch;
 pub mod elementwise;
 pub mod gemm;

@@ -35,7 +35,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use equilibria_kernels::{Level, elementwise};
+use equilibria_kernels::{Level, denormals, elementwise};
 
 /// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
 const TOGETHER: usize = 6;
@@ -335,6 +335,7 @@ impl<T: Element> Game<T> {
         streams: &Streams,
         measured: bool,
     ) -> Result<Outcome> {
+        let _flush = denormals::flush();
         let objective = self.recipe.objective;
         let rounds = objective.discriminator_steps(self.steps);
         let batches = rounds + usize::from(objective.has_critic());
