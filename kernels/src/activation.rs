@@ -190,7 +190,7 @@ pub fn apply_in_place<T: Scalar>(level: Level, activation: Activation<T>, x: &mu
 
 /// d φ′(y).
 #[derive(Clone, Copy)]
-struct Slope<F>(F);
+pub(crate) struct Slope<F>(pub F);
 
 impl<T: Scalar, F: Smooth<T>> Function2<T> for Slope<F> {
     #[inline(always)]

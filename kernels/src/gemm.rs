@@ -31,11 +31,13 @@ mod serial;
 pub use blocking::CacheSizes;
 pub use epilogue::Epilogue;
 
+use crate::activation::Activation;
 use crate::lanes::Scalar;
 use crate::level::Level;
-use crate::matrix::{MatrixMut, MatrixRef};
+use crate::matrix::{Layout, MatrixMut, MatrixRef};
 use crate::threads;
 use blocking::Grid;
+use epilogue::Slopes;
 use serial::Product;
 pub(crate) use serial::SerialGemm;
 
@@ -68,6 +70,53 @@ pub fn gemm<T: Scalar>(
     epilogue: Epilogue<'_, T>,
     workspace: &mut [T],
 ) {
+    let mut product = checked(alpha, a, b, beta, c);
+    let n = product.c_layout.columns;
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == n, "gemm: a bias of {} for {n} columns", bias.len());
+        product.bias = bias.as_ptr();
+    }
+    product.activation = epilogue.activation;
+    run(level, product, workspace);
+}
+
+/// C <- (alpha A B) φ′, element by element, where φ′ is the slope of `activation` at the place that gave `outputs`: a step
+/// back (or of a tangent) through a layer and the activation before it (or after it).
+///
+/// **Shapes** and **Panics** as [`gemm()`]; `outputs` (m, n), contiguous along its columns.
+/// **Accuracy and cost** As [`gemm()`]; the slopes are computed while a tile of C is in cache.
+#[allow(clippy::too_many_arguments)] // the BLAS's own list
+#[track_caller]
+pub fn gemm_times_slope<T: Scalar>(
+    level: Level,
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    c: MatrixMut<'_, T>,
+    activation: Activation<T>,
+    outputs: MatrixRef<'_, T>,
+    workspace: &mut [T],
+) {
+    let mut product = checked(alpha, a, b, T::ZERO, c);
+    let (m, n) = (product.c_layout.rows, product.c_layout.columns);
+    let Layout { rows, columns, row_stride, column_stride } = outputs.layout;
+    assert!((rows, columns) == (m, n), "gemm: outputs ({rows}, {columns}) of a product ({m}, {n})");
+    assert!(column_stride == 1 || n < 2, "gemm: outputs whose columns are {column_stride} apart");
+    if activation != Activation::Identity {
+        product.slopes = Slopes { activation, outputs: outputs.data.as_ptr(), row_stride };
+    }
+    run(level, product, workspace);
+}
+
+/// alpha A B + beta C, whose shapes chain.
+#[track_caller]
+fn checked<T: Scalar>(
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    beta: T,
+    c: MatrixMut<'_, T>,
+) -> Product<T> {
     let (m, n, k) = (c.layout.rows, c.layout.columns, a.layout.columns);
     assert!(
         a.layout.rows == m && b.layout.rows == k && b.layout.columns == n,
@@ -76,13 +125,7 @@ pub fn gemm<T: Scalar>(
         b.layout.rows,
         b.layout.columns,
     );
-    if let Some(bias) = epilogue.bias {
-        assert!(bias.len() == n, "gemm: a bias of {} for {n} columns", bias.len());
-    }
-    if m == 0 || n == 0 {
-        return;
-    }
-    let mut product = Product {
+    Product {
         alpha,
         a: a.data.as_ptr(),
         a_layout: a.layout,
@@ -91,11 +134,22 @@ pub fn gemm<T: Scalar>(
         beta,
         c: c.data.as_mut_ptr(),
         c_layout: c.layout,
-        bias: epilogue.bias.map_or(core::ptr::null(), <[T]>::as_ptr),
-        activation: epilogue.activation,
-    };
+        bias: core::ptr::null(),
+        activation: Activation::Identity,
+        slopes: Slopes::NONE,
+    }
+}
+
+/// Computes a product whose operands, bias and slopes are borrowed for this call.
+#[track_caller]
+fn run<T: Scalar>(level: Level, mut product: Product<T>, workspace: &mut [T]) {
+    let (c_layout, k) = (product.c_layout, product.a_layout.columns);
+    if c_layout.rows == 0 || c_layout.columns == 0 {
+        return;
+    }
     // Tiles are rows of C: a C that is contiguous along its columns is computed as its transpose.
-    if c.layout.column_stride != 1 && c.layout.row_stride == 1 && epilogue.bias.is_none() {
+    let is_by_rows = !product.bias.is_null() || !product.slopes.outputs.is_null();
+    if c_layout.column_stride != 1 && c_layout.row_stride == 1 && !is_by_rows {
         product = product.transposed();
     }
     let (m, n) = (product.c_layout.rows, product.c_layout.columns);
@@ -141,6 +195,6 @@ struct Shared<T> {
     workspace: *mut T,
 }
 
-// SAFETY: tasks read A, B and the bias, and write disjoint parts of C and the workspace (see `gemm`); all of it
+// SAFETY: tasks read A, B, the bias and the slopes' outputs, and write disjoint parts of C and the workspace (see `gemm`); all of it
 // is borrowed for the whole call.
 unsafe impl<T: Sync + Send> Sync for Shared<T> {}

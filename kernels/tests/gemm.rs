@@ -4,7 +4,9 @@
 mod guard;
 
 use equilibria_kernels::gemm::workspace_len;
-use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, Scalar, gemm};
+use equilibria_kernels::{
+    Activation, Epilogue, Level, MatrixMut, MatrixRef, Scalar, activation, gemm, gemm_times_slope,
+};
 use guard::GuardedBuffer;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -196,6 +198,70 @@ fn the_epilogue_is_applied_once_whatever_the_path() {
             }
         }
     }
+}
+
+/// A product times slopes against the product and then the slopes, which are tested elsewhere.
+fn check_slopes<T: Scalar>(
+    level: Level,
+    (m, n, k): (usize, usize, usize),
+    activation: Activation<T>,
+    wide: usize,
+) {
+    let (a, b) = (noise::<T>(m * k, 1), noise::<T>(k * n, 2));
+    // Outputs in rows of their own width, and C in columns or rows.
+    let outputs = noise::<T>(m * (n + wide), 3);
+    let y = MatrixRef::with_strides(&outputs, m, n, n + wide, 1);
+    let mut workspace = vec![T::from_f64(f64::NAN); workspace_len::<T>(level, m, n, k)];
+    let mut plain = vec![T::from_f64(f64::NAN); m * n];
+    let (a, b) = (MatrixRef::new(&a, m, k), MatrixRef::with_strides(&b, k, n, 1, k));
+    let c = MatrixMut::new(&mut plain, m, n);
+    gemm(level, T::from_f64(0.5), a, b, T::ZERO, c, Epilogue::NONE, &mut workspace);
+    for i in 0..m {
+        let y = &outputs[i * (n + wide)..][..n];
+        activation::times_slope_in_place(level, activation, y, &mut plain[i * n..(i + 1) * n]);
+    }
+    for (row, column) in [(n, 1), (1, m)] {
+        let mut times_slope = vec![T::from_f64(f64::NAN); m * n];
+        let c = MatrixMut::with_strides(&mut times_slope, m, n, row, column);
+        gemm_times_slope(level, T::from_f64(0.5), a, b, c, activation, y, &mut workspace);
+        for i in 0..m {
+            for j in 0..n {
+                let (found, expected) = (times_slope[i * row + j * column], plain[i * n + j]);
+                let what = format!("{} {m} x {n} x {k} {activation:?} strides {row} {column}", level.name());
+                // C by columns may be another chain of additions.
+                let bound = 1e-5_f64.min(8.0 * T::EPSILON.to_f64() * k as f64);
+                assert!(
+                    (found.to_f64() - expected.to_f64()).abs() <= if column == 1 { 0.0 } else { bound },
+                    "{what} at ({i}, {j}): {found}, not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn slopes_multiply_a_product_once_whatever_the_path() {
+    for shape in
+        [(1, 1, 1), (2, 37, 5), (3, 37, 5), (9, 20, 700), (40, 150, 30), (26, 90, 600), (64, 512, 256)]
+    {
+        for level in Level::available() {
+            for wide in [0, 3] {
+                check_slopes::<f32>(level, shape, Activation::Identity, wide);
+                check_slopes::<f32>(level, shape, Activation::LeakyRelu { slope: 0.2 }, wide);
+                check_slopes::<f64>(level, shape, Activation::Tanh, wide);
+                check_slopes::<f64>(level, shape, Activation::Relu, wide);
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "outputs (2, 2) of a product (3, 2)")]
+fn outputs_of_another_shape_are_refused() {
+    let (a, b, mut c) = ([0.0_f32; 12], [0.0; 8], [0.0; 6]);
+    let (a, b, c) = (MatrixRef::new(&a, 3, 4), MatrixRef::new(&b, 4, 2), MatrixMut::new(&mut c, 3, 2));
+    let y = MatrixRef::new(&[0.0; 4], 2, 2);
+    gemm_times_slope(Level::PORTABLE, 1.0, a, b, c, Activation::Relu, y, &mut []);
 }
 
 #[cfg(feature = "parallel")]

@@ -129,19 +129,33 @@ impl<T: Element> Linear<T> {
         });
     }
 
-    /// ∂L/∂x = δ W.
-    pub(super) fn input_gradient(&self, delta: &[T], grad_input: &mut [T], workspace: &mut Workspace<T>) {
+    /// (δ W) ⊙ φ′: ∂L/∂x, times the slope of the activation of which x are the outputs.
+    pub(super) fn input_gradient(
+        &self,
+        delta: &[T],
+        (activation, x): (Activation<T>, &[T]),
+        grad_input: &mut [T],
+        workspace: &mut Workspace<T>,
+    ) {
         let rows = delta.len() / self.outputs();
         let delta = MatrixRef::new(delta, rows, self.outputs());
+        let x = MatrixRef::new(x, rows, self.inputs());
         let grad_input = MatrixMut::new(grad_input, rows, self.inputs());
-        workspace.gemm(T::ONE, delta, self.weight.view(), T::ZERO, grad_input, Epilogue::NONE);
+        workspace.gemm_times_slope(delta, self.weight.view(), grad_input, (activation, x));
     }
 
-    /// ẏ = ẋ Wᵀ.
-    pub(super) fn tangent(&self, x_dot: &[T], y_dot: &mut [T], workspace: &mut Workspace<T>) {
+    /// (ẋ Wᵀ) ⊙ φ′, the slope being that of the activation of which y are the outputs.
+    pub(super) fn tangent(
+        &self,
+        x_dot: &[T],
+        (activation, y): (Activation<T>, &[T]),
+        y_dot: &mut [T],
+        workspace: &mut Workspace<T>,
+    ) {
         let rows = y_dot.len() / self.outputs();
         let x_dot = MatrixRef::new(x_dot, rows, self.inputs());
+        let y = MatrixRef::new(y, rows, self.outputs());
         let y_dot = MatrixMut::new(y_dot, rows, self.outputs());
-        workspace.gemm(T::ONE, x_dot, self.weight.view().transposed(), T::ZERO, y_dot, Epilogue::NONE);
+        workspace.gemm_times_slope(x_dot, self.weight.view().transposed(), y_dot, (activation, y));
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use equilibria_kernels::{Level, gemm};
 
-use super::{Element, Epilogue, MatrixMut, MatrixRef, Tensor, expect_shape};
+use super::{Activation, Element, Epilogue, MatrixMut, MatrixRef, Tensor, expect_shape};
 use crate::Result;
 
 /// Scratch memory for products: grows when a product needs more, and never shrinks.
@@ -54,6 +54,25 @@ impl<T: Element> Workspace<T> {
         let level = Level::detect();
         let workspace = self.at_least(gemm::workspace_len::<T>(level, a.rows(), b.columns(), a.columns()));
         gemm(level, alpha, a, b, beta, c, epilogue, workspace);
+    }
+}
+
+impl<T: Element> Workspace<T> {
+    /// `c` = (a b) φ′, element by element: the kernels'
+    /// [`gemm_times_slope`](equilibria_kernels::gemm_times_slope) with this workspace.
+    ///
+    /// **Panics** as [`Workspace::gemm`].
+    #[track_caller]
+    pub(crate) fn gemm_times_slope(
+        &mut self,
+        a: MatrixRef<'_, T>,
+        b: MatrixRef<'_, T>,
+        c: MatrixMut<'_, T>,
+        (activation, outputs): (Activation<T>, MatrixRef<'_, T>),
+    ) {
+        let level = Level::detect();
+        let workspace = self.at_least(gemm::workspace_len::<T>(level, a.rows(), b.columns(), a.columns()));
+        gemm::gemm_times_slope(level, T::ONE, a, b, c, activation, outputs, workspace);
     }
 }
 

@@ -5,6 +5,7 @@ use super::serial::Product;
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
+use crate::matrix::Layout;
 
 /// Computes `product`; false if its layout is not one that the epilogue can work on in place.
 ///
@@ -49,10 +50,11 @@ impl<T: Scalar> Operation<T> for Finish<T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let Product { bias, activation, c, c_layout, .. } = self.0;
-        // SAFETY: `gemm`'s caller owes C and the bias.
+        let Product { bias, activation, slopes, c, c_layout, .. } = self.0;
+        let Layout { rows, columns, row_stride, .. } = c_layout;
+        // SAFETY: `gemm`'s caller owes C, the bias and the slopes.
         unsafe {
-            epilogue::apply(lanes, bias, activation, c, c_layout.row_stride, c_layout.rows, c_layout.columns);
+            epilogue::apply(lanes, bias, activation, slopes, c, row_stride, rows, columns);
         }
     }
 }
@@ -60,6 +62,7 @@ impl<T: Scalar> Operation<T> for Finish<T> {
 #[cfg(test)]
 mod tests {
     use super::super::Product;
+    use super::super::epilogue::Slopes;
     use crate::activation::Activation;
     use crate::level::Level;
     use crate::matrix::MatrixRef;
@@ -81,6 +84,7 @@ mod tests {
             c_layout: MatrixRef::new(&[0.0; 4], 2, 2).layout,
             bias: bias.as_ptr(),
             activation: Activation::Relu,
+            slopes: Slopes::NONE,
         };
         // SAFETY: the layouts are those of the arrays.
         assert!(unsafe { super::gemm(Level::PORTABLE, &product) });

@@ -1,8 +1,8 @@
 //! What happens to a tile of C while it is in cache.
 
-use crate::activation::{Activation, with_activation};
+use crate::activation::{Activation, Slope, with_activation};
 use crate::lanes::{Lanes, Scalar};
-use crate::map::Function;
+use crate::map::{Function, Function2};
 
 /// Added to and applied to C = alpha A B + beta C.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +18,46 @@ impl<T> Epilogue<'_, T> {
     pub const NONE: Self = Self { bias: None, activation: Activation::Identity };
 }
 
-/// The bias, and the activation.
+/// What C is multiplied by last, element by element: the slopes φ′ of the activation that gave `outputs`.
+#[derive(Clone, Copy)]
+pub(super) struct Slopes<T> {
+    pub activation: Activation<T>,
+    /// Null, or rows like those of C, contiguous along their columns.
+    pub outputs: *const T,
+    pub row_stride: usize,
+}
+
+impl<T> Slopes<T> {
+    /// 1 everywhere.
+    pub const NONE: Self =
+        Self { activation: Activation::Identity, outputs: core::ptr::null(), row_stride: 0 };
+
+    /// Those of the block of C that begins at (i, j).
+    ///
+    /// # Safety
+    /// (i, j) is inside C, or at an end of it.
+    #[inline(always)]
+    pub unsafe fn at(self, i: usize, j: usize) -> Self {
+        if self.outputs.is_null() {
+            return self;
+        }
+        // SAFETY: the caller owes a place inside, or an end, whose offset is inside, too.
+        Self { outputs: unsafe { self.outputs.add(i * self.row_stride + j) }, ..self }
+    }
+}
+
+/// The bias, the activation, and the slopes.
 ///
 /// # Safety
-/// `bias` is null or has `columns` readable elements; `c` has `rows` rows of `columns` writable ones.
+/// `bias` is null or has `columns` readable elements; `c` has `rows` rows of `columns` writable ones, and the slopes have
+/// as many readable ones.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub(super) unsafe fn apply<L: Lanes>(
     lanes: L,
     bias: *const L::Scalar,
     activation: Activation<L::Scalar>,
+    slopes: Slopes<L::Scalar>,
     c: *mut L::Scalar,
     row_stride: usize,
     rows: usize,
@@ -47,6 +78,9 @@ pub(super) unsafe fn apply<L: Lanes>(
         let tile = Tile { c, row_stride, rows, columns };
         if activation != Activation::Identity {
             with_activation!(activation, function => tile.map(lanes, function));
+        }
+        if !slopes.outputs.is_null() {
+            with_activation!(slopes.activation, function => tile.map_beside(lanes, slopes, Slope(function)));
         }
     }
 }
@@ -72,6 +106,29 @@ impl<T: Scalar> Tile<T> {
                     let place = self.c.add(row * self.row_stride + first);
                     let x = lanes.load_first(place, count);
                     lanes.store_first(place, function.apply(lanes, x), count);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tile::map`]; the slopes' outputs have as many rows and columns.
+    #[inline(always)]
+    unsafe fn map_beside<L: Lanes<Scalar = T>>(
+        &self,
+        lanes: L,
+        slopes: Slopes<T>,
+        function: impl Function2<T>,
+    ) {
+        for row in 0..self.rows {
+            for first in (0..self.columns).step_by(L::COUNT) {
+                let count = (self.columns - first).min(L::COUNT);
+                // SAFETY: row < rows and first + count <= columns; the caller owes both blocks.
+                unsafe {
+                    let place = self.c.add(row * self.row_stride + first);
+                    let x = lanes.load_first(place, count);
+                    let y = lanes.load_first(slopes.outputs.add(row * slopes.row_stride + first), count);
+                    lanes.store_first(place, function.apply(lanes, x, y), count);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The product of one thread: the five loops, and the paths that skip packing.
 
 use super::blocking::Blocks;
-use super::epilogue;
+use super::epilogue::{self, Slopes};
 use super::microkernel::{self, Prefetch, Tile};
 use super::packing::Block;
 use crate::activation::Activation;
@@ -24,10 +24,11 @@ pub(super) struct Product<T> {
     /// Null, or a row for C.
     pub bias: *const T,
     pub activation: Activation<T>,
+    pub slopes: Slopes<T>,
 }
 
 impl<T: Copy> Product<T> {
-    /// C' = B' A'. Has no bias.
+    /// C' = B' A'. Has neither bias nor slopes.
     pub fn transposed(self) -> Self {
         Self {
             a: self.b,
@@ -58,6 +59,7 @@ impl<T: Copy> Product<T> {
                 c: self.c.add(at(&self.c_layout, rows.start, columns.start)),
                 c_layout: Layout { rows: rows.len(), columns: columns.len(), ..self.c_layout },
                 bias: if self.bias.is_null() { self.bias } else { self.bias.add(columns.start) },
+                slopes: self.slopes.at(rows.start, columns.start),
                 ..*self
             }
         }
@@ -112,7 +114,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
                         ..self.tile_at(0, j, &block)
                     };
                     microkernel::flat(lanes, &tile);
-                    self.finish(lanes, &tile, j, &block);
+                    self.finish(lanes, &tile, (0, j), &block);
                 }
             }
         }
@@ -311,7 +313,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
             } else {
                 microkernel::packed(lanes, &tile);
             }
-            self.finish(lanes, &tile, j, block);
+            self.finish(lanes, &tile, (i, j), block);
             if scattered {
                 self.exchange(&tile, i, j, |c, x| c.write(x.read()));
             }
@@ -336,20 +338,28 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The epilogue on a tile whose first column is `j`, while it is in L1, if it is finished.
+    /// The epilogue on a tile at (i, j), while it is in L1, if it is finished.
     ///
     /// # Safety
-    /// The tile's rows are writable, and j is inside C.
+    /// The tile's rows are writable, and (i, j) is inside C.
     #[inline(always)]
-    unsafe fn finish<L: Lanes<Scalar = T>>(&self, lanes: L, tile: &Tile<T>, j: usize, block: &DepthBlock<T>) {
+    unsafe fn finish<L: Lanes<Scalar = T>>(
+        &self,
+        lanes: L,
+        tile: &Tile<T>,
+        (i, j): (usize, usize),
+        block: &DepthBlock<T>,
+    ) {
         let p = &self.product;
-        if !block.is_last || (p.bias.is_null() && p.activation == Activation::Identity) {
+        let is_plain = p.bias.is_null() && p.activation == Activation::Identity && p.slopes.outputs.is_null();
+        if !block.is_last || is_plain {
             return;
         }
-        // SAFETY: j is inside the bias, which has a column for each of C.
+        // SAFETY: j is inside the bias, which has a column for each of C, and (i, j) inside the slopes' outputs.
         unsafe {
             let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j) };
-            epilogue::apply(lanes, bias, p.activation, tile.c, tile.c_row_stride, tile.rows, tile.columns);
+            let (slopes, c, stride) = (p.slopes.at(i, j), tile.c, tile.c_row_stride);
+            epilogue::apply(lanes, bias, p.activation, slopes, c, stride, tile.rows, tile.columns);
         }
     }
 

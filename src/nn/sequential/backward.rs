@@ -2,7 +2,7 @@
 
 use super::{Cache, Deltas, Gradients, Scratch, Sequential, Wanted, expect_width};
 use crate::nn::{BatchNorm, Layer};
-use crate::tensor::Element;
+use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
 use core::ops::Range;
@@ -126,7 +126,11 @@ impl<T: Element> Sequential<T> {
     ) {
         let (delta, grad_input) = deltas.either_side(step, rows.clone());
         match &self.layers[self.steps[step].layer] {
-            Layer::Linear(layer) => layer.input_gradient(delta, grad_input, &mut scratch.workspace),
+            Layer::Linear(layer) => {
+                let before = (self.activation_before(step), cache.step_input(step, rows));
+                layer.input_gradient(delta, before, grad_input, &mut scratch.workspace);
+                return;
+            }
             Layer::LayerNorm(layer) => {
                 layer.input_gradient(cache.normal(step, rows.clone()), delta, grad_input);
             }
@@ -177,10 +181,12 @@ impl<T: Element> Sequential<T> {
         rows: Range<usize>,
         gradient: &mut [T],
     ) {
-        if let Some(before) = step.checked_sub(1) {
-            let y = cache.step_output(before, rows);
-            let activation = self.steps[before].activation;
-            activation::times_slope_in_place(Level::detect(), activation, y, gradient);
-        }
+        let (activation, y) = (self.activation_before(step), cache.step_input(step, rows));
+        activation::times_slope_in_place(Level::detect(), activation, y, gradient);
+    }
+
+    /// The activation that gave what goes into a step; none gave the input.
+    pub(super) fn activation_before(&self, step: usize) -> Activation<T> {
+        step.checked_sub(1).map_or(Activation::Identity, |before| self.steps[before].activation)
     }
 }

@@ -23,7 +23,7 @@
 
 use super::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents};
 use crate::nn::Layer;
-use crate::tensor::Element;
+use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
 use equilibria_kernels::{Level, activation, elementwise};
@@ -69,9 +69,7 @@ impl<T: Element> Sequential<T> {
             }
         }
         for step in 0..self.steps.len() {
-            let second_order = gradients.as_deref_mut().map(|gradients| (deltas, gradients));
-            self.tangent_step(step, cache, tangents, second_order, scratch);
-            self.tangent_activation(step, cache, gradients.is_some().then_some(deltas), tangents);
+            self.tangent_step(step, cache, deltas, tangents, gradients.as_deref_mut(), scratch);
         }
         if let Some(gradients) = gradients {
             self.tangent_back(cache, deltas, tangents, gradients, scratch);
@@ -79,52 +77,46 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// ż of a step from ẏ of the one before it, and what it adds to the gradients of the step's parameters.
+    /// ẏ of a step from that of the one before it. With gradients, what ż adds to those of the step's parameters, and s.
     fn tangent_step(
         &self,
         step: usize,
         cache: &Cache<T>,
+        deltas: &Deltas<T>,
         tangents: &mut Tangents<T>,
-        second_order: Option<(&Deltas<T>, &mut Gradients<T>)>,
+        gradients: Option<&mut Gradients<T>>,
         scratch: &mut Scratch<T>,
     ) {
-        let rows = tangents.rows.clone();
-        let (x_dot, z_dot) = tangents.either_side(step);
-        z_dot.resize(rows.len() * self.steps[step].outputs);
-        let second_order = second_order.map(|(deltas, gradients)| {
+        let (rows, activation) = (tangents.rows.clone(), self.steps[step].activation);
+        let (x_dot, y_dot) = tangents.either_side(step);
+        y_dot.resize(rows.len() * self.steps[step].outputs);
+        let y = cache.step_output(step, rows.clone());
+        let second_order = gradients.map(|gradients| {
             (deltas.step(step, rows.clone()), gradients.slot(self.steps[step].first_parameter))
         });
+        let bends = second_order.is_some() && !activation.is_piecewise_linear();
+        let mut slope_is_due = true;
         match &self.layers[self.steps[step].layer] {
             Layer::Linear(layer) => {
-                layer.tangent(x_dot, z_dot, &mut scratch.workspace);
+                slope_is_due = bends;
+                let slope = if bends { Activation::Identity } else { activation };
+                layer.tangent(x_dot, (slope, y), y_dot, &mut scratch.workspace);
                 if let Some((delta, slot)) = second_order {
                     layer.add_weight_gradient(x_dot, delta, slot, &mut scratch.workspace);
                 }
             }
-            Layer::LayerNorm(layer) => layer.tangent(cache.normal(step, rows), x_dot, second_order, z_dot),
-            Layer::Dropout(layer) => layer.carry(cache.mask(step, rows), x_dot, z_dot),
-            Layer::BatchNorm(_) | Layer::Activation(_) => z_dot.copy_from_slice(x_dot),
-        }
-    }
-
-    /// ẏ of a step from its ż; with `deltas`, s as well, where φ is not piecewise linear.
-    fn tangent_activation(
-        &self,
-        step: usize,
-        cache: &Cache<T>,
-        deltas: Option<&Deltas<T>>,
-        tangents: &mut Tangents<T>,
-    ) {
-        let (level, activation) = (Level::detect(), self.steps[step].activation);
-        let y = cache.step_output(step, tangents.rows.clone());
-        let z_dot = &mut tangents.steps[step];
-        match deltas {
-            Some(deltas) if !activation.is_piecewise_linear() => {
-                let (delta, bent) = (deltas.step(step, tangents.rows.clone()), &mut tangents.bent[step]);
-                bent.resize(z_dot.len());
-                activation::bend(level, activation, y, delta, z_dot, bent);
+            Layer::LayerNorm(layer) => {
+                layer.tangent(cache.normal(step, rows.clone()), x_dot, second_order, y_dot);
             }
-            _ => activation::times_slope_in_place(level, activation, y, z_dot),
+            Layer::Dropout(layer) => layer.carry(cache.mask(step, rows.clone()), x_dot, y_dot),
+            Layer::BatchNorm(_) | Layer::Activation(_) => y_dot.copy_from_slice(x_dot),
+        }
+        if bends {
+            let (delta, bent) = (deltas.step(step, rows), &mut tangents.bent[step]);
+            bent.resize(y.len());
+            activation::bend(Level::detect(), activation, y, delta, &mut tangents.steps[step], bent);
+        } else if slope_is_due {
+            activation::times_slope_in_place(Level::detect(), activation, y, y_dot);
         }
     }
 
@@ -161,7 +153,10 @@ impl<T: Element> Sequential<T> {
                     layer.curvature(cache.normal(step, rows.clone()), (delta, x_dot), e, to);
                 }
                 (_, None) => return,
-                (Layer::Linear(layer), Some(e)) => layer.input_gradient(e, to, &mut scratch.workspace),
+                (Layer::Linear(layer), Some(e)) => {
+                    let before = (Activation::Identity, cache.step_input(step, rows.clone()));
+                    layer.input_gradient(e, before, to, &mut scratch.workspace);
+                }
                 (Layer::Dropout(layer), Some(e)) => layer.carry(cache.mask(step, rows.clone()), e, to),
                 (Layer::BatchNorm(_) | Layer::Activation(_), Some(e)) => to.copy_from_slice(e),
             }
