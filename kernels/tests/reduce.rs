@@ -190,6 +190,9 @@ fn check_matrix<T: Scalar>(level: Level, rows: usize, columns: usize, at_end: bo
     reduce::column_sums(level, &x, rows, columns, &mut out);
     let mut added = new(columns, 0.75);
     reduce::add_column_sums(level, T::from_f64(-0.3), &x, rows, columns, &mut added);
+    let y = GuardedBuffer::copy_of(&uneven::<T>(rows * columns, 6), at_end);
+    let mut dots = new(columns, 0.75);
+    reduce::add_column_dots(level, &x, &y, rows, columns, &mut dots);
     let scale = T::from_f64(-0.3).to_f64();
     let factor = 33.0 + rows as f64 / 128.0;
     for j in 0..columns {
@@ -197,6 +200,10 @@ fn check_matrix<T: Scalar>(level: Level, rows: usize, columns: usize, at_end: bo
         assert_close(out[j], exact, size, factor, &format!("column {j} of {context}"));
         let (exact, size) = (0.75 + scale * exact, 0.75 + scale.abs() * size);
         assert_close(added[j], exact, size, factor, &format!("column {j} of {context}, added"));
+        let (exact, size) =
+            exact_sum((0..rows).map(|i| x[i * columns + j].to_f64() * y[i * columns + j].to_f64()));
+        let (exact, size) = (0.75 + exact, 0.75 + size);
+        assert_close(dots[j], exact, size, factor, &format!("column {j} of {context}, products"));
     }
 }
 

@@ -134,7 +134,9 @@ pub fn layer_jacobian<T: Scalar>(
     check_equal("normal", normal.len(), "out", out.len());
     let columns = normal.len() / rows.max(1);
     check_equal("normal", normal.len(), "its rows", rows * columns);
-    if let Some(gamma) = gamma {
+    if let Some(gamma) = gamma
+        && rows > 0
+    {
         check_equal("gamma", gamma.len(), "a row", columns);
     }
     let out = SharedMut(out.as_mut_ptr());
