@@ -11,6 +11,9 @@ mod first_order;
 mod losses;
 #[path = "gradients/networks.rs"]
 mod networks;
+#[path = "gradients/pytorch.rs"]
+#[cfg(feature = "checkpoint")]
+mod pytorch;
 #[path = "gradients/second_order.rs"]
 mod second_order;
 
