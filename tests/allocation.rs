@@ -9,7 +9,11 @@ use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
 use equilibria::boltzmann::likelihood::exact;
 use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
-use equilibria::nn::Initialisation;
+use equilibria::nn::{
+    Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Initialisation, Layer, LayerNorm, Linear,
+    Scratch, Sequential, Tangents, Training, Wanted,
+};
+use equilibria::optim::{Optimiser, Rule};
 use equilibria::rng::Stream;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -229,6 +233,59 @@ fn mean_field_inference_allocates_nothing() {
             });
             assert_eq!(count, 0, "{count} allocations on {threads} threads, layers {sizes:?}");
         }
+    }
+}
+
+/// Allocations of a training step through every kind of layer, penalised where `layers` can be.
+fn allocations_of_passes(threads: usize, layers: Vec<Layer<f32>>, is_penalised: bool) -> usize {
+    const BATCH: usize = 40;
+    let stream = Stream::named(1, "init");
+    let mut model = Sequential::new(300, layers).unwrap();
+    model.initialise(Initialisation::Uniform, stream);
+    let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
+    let (mut tangents, mut gradients) = (Tangents::new(&model), Gradients::new(&model));
+    let mut optimiser = Optimiser::new(Rule::adam(1e-3, [0.5, 0.9]), &model);
+    let (seed, mut output) = (vec![0.1; 2 * BATCH * model.outputs()], vec![0.0; 2 * BATCH * model.outputs()]);
+    allocations(threads, |step| {
+        let rows = if step % 3 == 2 { 13 } else { BATCH };
+        let numbers = cache.input_mut(2 * rows).iter_mut().enumerate();
+        numbers.for_each(|(i, x)| *x = ((i + step) * 31 % 17) as f32 / 17.0);
+        let training = Training::new(stream.substream(step as u64)).of_batches(2);
+        model.forward(&mut cache, training, &mut scratch).unwrap();
+        let wanted = Wanted::both(&mut gradients, 0..rows, rows..2 * rows);
+        let seed = &seed[..2 * rows * model.outputs()];
+        model.backward(&cache, seed, wanted, &mut deltas, &mut scratch).unwrap();
+        if is_penalised {
+            tangents.direction_mut(rows..2 * rows).copy_from_slice(deltas.input(rows..2 * rows));
+            model.tangent(&cache, &deltas, &mut tangents, Some(&mut gradients), &mut scratch).unwrap();
+        }
+        assert!(optimiser.step(&mut model, &mut gradients));
+        gradients.clear();
+        model.infer(cache.input(), &mut scratch, &mut output[..2 * rows * model.outputs()]).unwrap();
+    })
+}
+
+#[test]
+fn passes_through_networks_allocate_nothing() {
+    for threads in [1, 2] {
+        let critic = vec![
+            Linear::new(300, 140).into(),
+            LayerNorm::new(140).into(),
+            Activation::Tanh.into(),
+            Dropout::new(0.2).into(),
+            Linear::new(140, 90).into(),
+            Activation::LeakyRelu { slope: 0.2 }.into(),
+            Linear::new(90, 1).into(),
+        ];
+        assert_eq!(allocations_of_passes(threads, critic, true), 0, "a critic on {threads} threads");
+        let generator = vec![
+            Linear::without_bias(300, 140).into(),
+            BatchNorm::new(140).into(),
+            Activation::Relu.into(),
+            Linear::new(140, 200).into(),
+            Activation::Sigmoid.into(),
+        ];
+        assert_eq!(allocations_of_passes(threads, generator, false), 0, "a generator on {threads} threads");
     }
 }
 
