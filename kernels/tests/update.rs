@@ -157,6 +157,40 @@ fn check_descent<T: Scalar>() {
     }
 }
 
+fn check_sizes<T: Scalar>() {
+    for level in Level::available() {
+        for (name, kernel, step) in rules::<T>() {
+            for exponent in -18..=18 {
+                // Both ways: a gradient of every size, met by states of 0, and none that meets what was left of one.
+                let size = 10_f64.powi(exponent);
+                for (g, state) in
+                    [(size, [0.0; 2]), (-size, [0.0; 2]), (0.0, [size, size * size]), (0.0, [0.0; 2])]
+                {
+                    let [g, first, second] = [g, state[0], state[1]].map(T::from_f64);
+                    let first = if name == "RMSProp" { second } else { first };
+                    let (mut first, mut second, mut parameter) = ([first; 17], [second; 17], [T::ZERO; 17]);
+                    let (_, exact) = step(g.to_f64(), [first[0], second[0]].map(T::to_f64), 0.0);
+                    let infinite = T::from_f64(f64::INFINITY);
+                    assert!(kernel(level, infinite, &[g; 17], &mut first, &mut second, &mut parameter));
+                    for found in parameter {
+                        let error = (found.to_f64() - exact).abs();
+                        // Squares below the normal numbers count less than epsilon does.
+                        let bound = 8.0 * T::EPSILON.to_f64() * exact.abs();
+                        let context = format!("{name}, 1e{exponent}, {g} at level {}", level.name());
+                        assert!(error <= bound, "{context}: {found}, not {exact}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_are_exact_for_gradients_of_every_size() {
+    check_sizes::<f32>();
+    check_sizes::<f64>();
+}
+
 #[test]
 fn descent_follows_its_rule() {
     check_descent::<f32>();
