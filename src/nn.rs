@@ -74,4 +74,4 @@ pub use layer::Layer;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use passes::{Cache, Deltas, Gradients, Scratch, Tangents, Training, Wanted};
-pub use sequential::Sequential;
+pub use sequential::{Sequential, interpolate};

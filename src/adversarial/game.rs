@@ -17,74 +17,29 @@
 //! from larger products.
 
 mod duality;
+mod recipe;
 mod report;
+mod state;
 
 pub use duality::{DualityGap, Search};
+pub use recipe::Recipe;
 pub use report::{Outcome, Report};
 
 use super::latent::{Streams, fill_alphas, fill_latents};
 use super::networks::penalised_batch_norm;
 use super::objective::Objective;
-use super::penalty::{self, Slopes};
+use super::penalty;
 use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted};
 use crate::optim::{Average, Optimiser, Rule};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::Element;
 use crate::{Error, Result};
-use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use equilibria_kernels::{Level, denormals, elementwise};
+use equilibria_kernels::denormals;
 
 /// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
 const TOGETHER: usize = 6;
-
-/// How a game is played.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recipe {
-    /// What for.
-    pub objective: Objective,
-    /// Samples in a mini-batch.
-    pub batch: usize,
-    /// How the generator moves.
-    pub generator: Rule,
-    /// How the discriminator moves.
-    pub discriminator: Rule,
-    /// What a step keeps of a running average of the generator's parameters, for instance 0.999, if there is one.
-    pub average: Option<f64>,
-}
-
-impl Recipe {
-    /// The usual one for this objective, with mini-batches of 64.
-    ///
-    /// **Source** Standard: Adam, 2e-4 (0.5, 0.999), Radford et al. 2016. Clipping: RMSProp, 5e-5, Arjovsky et al. 2017.
-    /// Penalty: Adam, 1e-4 (0.5, 0.9), the published code of Gulrajani et al. 2017 for images.
-    pub fn of(objective: Objective) -> Self {
-        let rule = match objective {
-            Objective::Standard { .. } => Rule::adam(2e-4, [0.5, 0.999]),
-            Objective::Clipping { .. } => Rule::rms_prop(5e-5),
-            Objective::Penalty { .. } => Rule::adam(1e-4, [0.5, 0.9]),
-        };
-        Self { objective, batch: 64, generator: rule, discriminator: rule, average: None }
-    }
-
-    /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
-    pub fn validate(&self) -> Result<()> {
-        self.objective.validate()?;
-        self.generator.validate()?;
-        self.discriminator.validate()?;
-        if self.batch == 0 {
-            return Err(Error::invalid("batch 0", "a mini-batch has at least 1 sample"));
-        }
-        if let Some(kept) = self.average
-            && !(0.0..1.0).contains(&kept)
-        {
-            return Err(Error::invalid(format!("average {kept}"), "what is kept is at least 0 and below 1"));
-        }
-        Ok(())
-    }
-}
 
 /// A generator and a discriminator at play, with all that a step needs.
 ///
@@ -127,8 +82,9 @@ pub struct Game<T: Element> {
     tangents: Tangents<T>,
     /// Derivatives of a loss by the discriminator's outputs (rows).
     seeds: Vec<T>,
-    /// One α for each pair of samples.
+    /// For each pair of samples α, and the critic's slope there.
     alphas: Vec<T>,
+    norms: Vec<f64>,
     scratch: Scratch<T>,
 }
 
@@ -140,36 +96,6 @@ struct Player<T: Element> {
     cache: Cache<T>,
     deltas: Deltas<T>,
     gradients: Gradients<T>,
-}
-
-/// With empty buffers.
-impl<T: Element> Clone for Player<T> {
-    fn clone(&self) -> Self {
-        let optimiser = self.optimiser.clone();
-        Self {
-            optimiser,
-            cache: Cache::new(&self.network),
-            deltas: Deltas::new(&self.network),
-            gradients: Gradients::new(&self.network),
-            network: self.network.clone(),
-        }
-    }
-}
-
-/// The copy plays on as the original would; its buffers are empty.
-impl<T: Element> Clone for Game<T> {
-    fn clone(&self) -> Self {
-        Self {
-            generator: self.generator.clone(),
-            discriminator: self.discriminator.clone(),
-            average: self.average.clone(),
-            tangents: Tangents::new(&self.discriminator.network),
-            seeds: self.seeds.clone(),
-            alphas: self.alphas.clone(),
-            scratch: Scratch::new(),
-            ..*self
-        }
-    }
 }
 
 impl<T: Element> Player<T> {
@@ -193,15 +119,6 @@ impl<T: Element> Player<T> {
         self.gradients.clear();
         is_finite
     }
-}
-
-/// Names with the name of what they belong to.
-fn named<X>(of: &'static str, state: impl Iterator<Item = (String, X)>) -> impl Iterator<Item = (String, X)> {
-    state.map(move |(name, x)| (format!("{of}.{name}"), x))
-}
-
-fn numbered<X>(of: &'static str, state: impl Iterator<Item = X>) -> impl Iterator<Item = (String, X)> {
-    state.enumerate().map(move |(index, x)| (format!("{of}.{index}"), x))
 }
 
 impl<T: Element> Game<T> {
@@ -246,6 +163,7 @@ impl<T: Element> Game<T> {
             discriminator: Player::new(discriminator, recipe.discriminator, clip),
             seeds: vec![T::ZERO; 3 * recipe.batch],
             alphas: vec![T::ZERO; recipe.batch],
+            norms: vec![0.0; recipe.batch],
             scratch: Scratch::new(),
         })
     }
@@ -280,53 +198,13 @@ impl<T: Element> Game<T> {
         self.average.as_ref().map(Average::network)
     }
 
-    /// Every tensor that changes from step to step, by name, in a fixed order: `generator.` and `discriminator.` with the
-    /// names of [`Sequential::state`], `average.` with those of the generator if there is an average, and
-    /// `generator_optimiser.` and `discriminator_optimiser.` with places in [`Optimiser::state`].
-    ///
-    /// With [`Game::steps`] and [`Game::discriminator_steps`] it is all that a checkpoint needs: a game made anew, with
-    /// these numbers written by [`Game::state_mut`], goes on as this one would.
-    pub fn state(&self) -> impl Iterator<Item = (String, &Tensor<T>)> {
-        let of_network = |name, network| named(name, Sequential::state(network));
-        of_network("generator", &self.generator.network)
-            .chain(of_network("discriminator", &self.discriminator.network))
-            .chain(self.average.iter().flat_map(move |average| of_network("average", average.network())))
-            .chain(numbered("generator_optimiser", self.generator.optimiser.state().iter()))
-            .chain(numbered("discriminator_optimiser", self.discriminator.optimiser.state().iter()))
-    }
-
-    /// As [`Game::state`], writable, to go on after so many steps of the generator and of the discriminator.
-    pub fn state_mut(
-        &mut self,
-        steps: u64,
-        discriminator_steps: u64,
-    ) -> impl Iterator<Item = (String, &mut Tensor<T>)> {
-        (self.steps, self.discriminator_steps) = (steps, discriminator_steps);
-        let (of_generator, generator_state) = self.generator.optimiser.state_mut();
-        let (of_discriminator, discriminator_state) = self.discriminator.optimiser.state_mut();
-        (*of_generator, *of_discriminator) = (steps, discriminator_steps);
-        let of_network = |name, network| named(name, Sequential::state_mut(network));
-        of_network("generator", &mut self.generator.network)
-            .chain(of_network("discriminator", &mut self.discriminator.network))
-            .chain(
-                self.average.iter_mut().flat_map(move |average| of_network("average", average.network_mut())),
-            )
-            .chain(numbered("generator_optimiser", generator_state.iter_mut()))
-            .chain(numbered("discriminator_optimiser", discriminator_state.iter_mut()))
-    }
-
-    /// The name of the first tensor of [`Game::state`] that is not finite throughout, to say what diverged.
-    pub fn first_not_finite(&self) -> Option<String> {
-        let level = Level::detect();
-        self.state().find(|(_, tensor)| !elementwise::is_finite(level, tensor.data())).map(|(name, _)| name)
-    }
-
     /// One step of the generator, after those of the discriminator that belong to it.
     ///
     /// `real(index, samples)` is called for each step of the discriminator, to fill `samples` (batch, numbers in a sample)
     /// with the mini-batch `index`, counted from the first step of the game on: for images, from -1 to 1.
     ///
-    /// **Errors** those of `real`. Parameters that are no longer finite are not an error: see [`Outcome::is_finite`].
+    /// **Errors** those of `real`; the discriminator may have moved before. Parameters that are no longer finite are not an
+    /// error: see [`Outcome::is_finite`].
     /// **Randomness** see [`Streams`].
     /// **Accuracy and cost** Allocates nothing in steady state; what only a report needs is computed where it is `measured`.
     pub fn step(
@@ -379,51 +257,61 @@ impl<T: Element> Game<T> {
         streams: &Streams,
         report: Option<&mut Report>,
     ) -> Result<bool> {
-        let objective = self.recipe.objective;
-        let (batch, round) = (self.recipe.batch, round as u64);
-        let parts = if matches!(objective, Objective::Penalty { .. }) { 3 } else { 2 };
-        let of_real = 0..batch;
-        let of_fake = batch..2 * batch;
-        let between = 2 * batch..parts * batch;
-
+        let (batch, objective) = (self.recipe.batch, self.recipe.objective);
+        let parts = self.show(round as u64, place, real, streams)?;
+        let (data, between) = (0..2 * batch, 2 * batch..parts * batch);
         let Player { network, cache, deltas, gradients, .. } = &mut self.discriminator;
-        let width = network.inputs();
-        let (x, others) = cache.input_mut(parts * batch).split_at_mut(batch * width);
-        let (fake, x_hat) = others.split_at_mut(batch * width);
-        real(self.discriminator_steps, x)?;
-        fake.copy_from_slice(self.generator.cache.output_rows(place * batch..(place + 1) * batch));
-        if !x_hat.is_empty() {
-            let stream = streams.interpolation.substream(self.steps).substream(round);
-            fill_alphas(stream, &mut self.alphas);
-            penalty::interpolate(&self.alphas, width, x, fake, x_hat);
-        }
-        let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
-        network.forward(cache, Training::new(dropout).of_batches(parts), &mut self.scratch)?;
 
         let seeds = &mut self.seeds[..parts * batch];
         let (by_real, others) = seeds.split_at_mut(batch);
         let (by_fake, by_x_hat) = others.split_at_mut(batch);
-        let (d_real, d_fake) = (cache.output_rows(of_real.clone()), cache.output_rows(of_fake.clone()));
+        let (d_real, d_fake) = cache.output_rows(data.clone()).split_at(batch);
         let mut loss = objective.discriminator_loss((d_real, by_real), (d_fake, by_fake));
         by_x_hat.fill(T::ONE);
-        let wanted = Wanted::both(&mut *gradients, 0..2 * batch, between.clone());
+        let wanted = Wanted::both(&mut *gradients, data, between.clone());
         network.backward(cache, seeds, wanted, deltas, &mut self.scratch)?;
-        let mut slopes = None;
+        let mut slope = None;
         if let Objective::Penalty { weight, .. } = objective {
-            let u = self.tangents.direction_mut(between.clone());
-            let found: Slopes = penalty::direction(weight, width, deltas.input(between), u);
-            loss += found.penalty;
-            slopes = Some(found);
+            let (g, u) = (deltas.input(between.clone()), self.tangents.direction_mut(between));
+            let slopes = penalty::direction(weight, network.inputs(), g, u, &mut self.norms);
+            (loss, slope) = (loss + slopes.penalty, Some(slopes.mean));
             network.tangent(cache, deltas, &mut self.tangents, Some(&mut *gradients), &mut self.scratch)?;
         }
         if let Some(report) = report {
             report.see_outputs(d_real, d_fake, objective.has_critic());
             report.discriminator_loss = loss;
             report.discriminator_gradient = gradients.norm();
-            report.slope = slopes.map(|slopes| slopes.mean);
+            report.slope = slope;
         }
         self.discriminator_steps += 1;
         Ok(self.discriminator.update())
+    }
+
+    /// Takes [x | x̃ | x̂] through the discriminator, x̂ if there is a penalty. How many mini-batches that are.
+    fn show(
+        &mut self,
+        round: u64,
+        place: usize,
+        real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
+        streams: &Streams,
+    ) -> Result<usize> {
+        let batch = self.recipe.batch;
+        let parts = if matches!(self.recipe.objective, Objective::Penalty { .. }) { 3 } else { 2 };
+        let Player { network, cache, .. } = &mut self.discriminator;
+        let width = network.inputs();
+        let (x, others) = cache.input_mut(parts * batch).split_at_mut(batch * width);
+        real(self.discriminator_steps, x)?;
+        let fake = self.generator.cache.output_rows(place * batch..(place + 1) * batch);
+        others[..fake.len()].copy_from_slice(fake);
+        let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
+        let training = Training::new(dropout).of_batches(parts);
+        if parts == 3 {
+            fill_alphas(streams.interpolation.substream(self.steps).substream(round), &mut self.alphas);
+            network.forward_between(&self.alphas, cache, training, &mut self.scratch)?;
+        } else {
+            network.forward(cache, training, &mut self.scratch)?;
+        }
+        Ok(parts)
     }
 
     /// Share of the discriminator's parameters that lie at the bound which clips them.

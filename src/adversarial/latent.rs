@@ -61,7 +61,7 @@ pub(super) fn fill_alphas<T: Element>(stream: Stream, alphas: &mut [T]) {
 }
 
 /// Rows of a task: some microseconds of work.
-const ROWS: usize = 16;
+const ROWS: usize = 32;
 
 /// Whole blocks of random numbers: in parts of so many they are the same as at once.
 const PART: usize = 128;

@@ -1,7 +1,7 @@
 //! The gradient penalty (Gulrajani et al. 2017), and its gradient of second order.
 //!
-//! A critic D is looked at between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) a pair of samples. Over B such
-//! places, with the weight λ,
+//! A critic D is looked at between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) a pair of samples
+//! ([`Sequential::forward_between`](crate::nn::Sequential::forward_between)). Over B such places, with the weight λ,
 //!
 //! ```text
 //! P(θ) = λ/B Σ_i (‖g_i‖ - 1)²,       g_i = ∂D(x̂_i)/∂x̂_i.
@@ -29,6 +29,7 @@
 //!
 //! `tests/adversarial.rs` compares the result with central differences of P in f64, and with PyTorch's double backward.
 
+use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::{Level, elementwise, reduce};
 
@@ -41,41 +42,41 @@ pub struct Slopes {
     pub mean: f64,
 }
 
-/// Writes u, along which tangents are to be carried forwards, from the input gradients g of a critic; see the head of this
-/// module.
+/// Writes u, along which tangents are to be carried forwards, and the norms ‖g‖, from the input gradients g of a critic; see
+/// the head of this module.
 ///
-/// **Shapes** `gradients` and `direction` (rows, `width`).
-/// **Panics** if the lengths differ or `width` is 0.
-/// **Accuracy and cost** Where g is 0 its direction is not known, and u is 0.
-pub fn direction<T: Element>(weight: f64, width: usize, gradients: &[T], direction: &mut [T]) -> Slopes {
-    assert!(
-        gradients.len() == direction.len(),
-        "{} numbers of gradients, {} of directions",
-        gradients.len(),
-        direction.len()
-    );
-    let level = Level::detect();
-    let rows = (gradients.len() / width) as f64;
-    let mut slopes = Slopes::default();
-    for (gradient, direction) in gradients.chunks(width).zip(direction.chunks_mut(width)) {
-        let norm = libm::sqrt(reduce::squared_norm(level, gradient).to_f64());
-        slopes.penalty += weight / rows * (norm - 1.0) * (norm - 1.0);
-        slopes.mean += norm / rows;
-        let scale = if norm > 0.0 { 2.0 * weight / rows * (1.0 - 1.0 / norm) } else { 0.0 };
-        elementwise::scale(level, T::from_f64(scale), gradient, direction);
+/// **Shapes** `gradients` and `direction` (rows, `width`), `norms` (rows).
+/// **Panics** if the lengths do not fit.
+/// **Accuracy and cost** Where g is 0 its direction is not known, and u is 0. Sums in f64.
+pub fn direction<T: Element>(
+    weight: f64,
+    width: usize,
+    gradients: &[T],
+    direction: &mut [T],
+    norms: &mut [f64],
+) -> Slopes {
+    let rows = norms.len();
+    for (name, length) in [("gradients", gradients.len()), ("direction", direction.len())] {
+        assert!(length == rows * width, "{name} of {length} numbers for {rows} rows of {width}");
     }
-    slopes
+    let (level, share) = (Level::detect(), weight / rows as f64);
+    let together = rows_of_a_task(width);
+    let pieces = (Chunks(direction, together * width), Chunks(norms, together));
+    for_each_split(rows.div_ceil(together), true, pieces, &|task, (direction, norms)| {
+        let gradients = gradients[task * together * width..].chunks(width);
+        for ((direction, gradient), norm) in direction.0.chunks_mut(width).zip(gradients).zip(norms.0) {
+            *norm = libm::sqrt(reduce::squared_norm(level, gradient).to_f64());
+            let scale = if *norm > 0.0 { 2.0 * share * (1.0 - 1.0 / *norm) } else { 0.0 };
+            elementwise::scale(level, T::from_f64(scale), gradient, direction);
+        }
+    });
+    Slopes {
+        penalty: share * norms.iter().map(|norm| (norm - 1.0) * (norm - 1.0)).sum::<f64>(),
+        mean: norms.iter().sum::<f64>() / rows as f64,
+    }
 }
 
-/// Writes α x + (1 - α) x̃ for each pair of rows.
-///
-/// **Shapes** `real`, `fake` and `between` (rows, `width`), `alphas` (rows).
-/// **Panics** if the lengths do not fit.
-pub fn interpolate<T: Element>(alphas: &[T], width: usize, real: &[T], fake: &[T], between: &mut [T]) {
-    let level = Level::detect();
-    let rows = real.chunks(width).zip(fake.chunks(width)).zip(between.chunks_mut(width));
-    for (&alpha, ((real, fake), between)) in alphas.iter().zip(rows) {
-        elementwise::scale(level, T::ONE - alpha, fake, between);
-        elementwise::axpy(level, alpha, real, between);
-    }
+/// Some microseconds of work.
+fn rows_of_a_task(width: usize) -> usize {
+    ((1 << 13) / width.max(1)).max(1)
 }

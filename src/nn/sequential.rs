@@ -11,8 +11,11 @@
 //! where φ′ is computed from y ([`equilibria_kernels::activation`]). [`Deltas`] keeps every δ.
 
 mod backward;
+mod between;
 mod forward;
 mod tangent;
+
+pub use between::interpolate;
 
 use super::layer::expect_width;
 use super::passes::{Cache, Deltas, Gradients, Scratch, Tangents, Training, Wanted};

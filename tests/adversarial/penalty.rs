@@ -1,10 +1,10 @@
 //! Is the second-order gradient of the penalty, derived by hand, the gradient of the penalty?
 
 use crate::normals;
-use equilibria::adversarial::penalty::{Slopes, direction, interpolate};
+use equilibria::adversarial::penalty::{Slopes, direction};
 use equilibria::nn::{
     Activation, Cache, Deltas, Gradients, Initialisation, Layer, LayerNorm, Linear, Scratch, Sequential,
-    Tangents, Training, Wanted,
+    Tangents, Training, Wanted, interpolate,
 };
 use equilibria::rng::Stream;
 
@@ -89,7 +89,7 @@ fn gradients(
     let wanted = Wanted::both(&mut gradients, 0..2 * pairs, between.clone());
     critic.backward(&cache, &seeds, wanted, &mut deltas, &mut scratch).unwrap();
     let u = tangents.direction_mut(between.clone());
-    let found = direction(WEIGHT, INPUTS, deltas.input(between), u);
+    let found = direction(WEIGHT, INPUTS, deltas.input(between), u, &mut vec![0.0; rows]);
     critic.tangent(&cache, &deltas, &mut tangents, Some(&mut gradients), &mut scratch).unwrap();
     let difference = cache.output().iter().zip(&seeds).take(2 * pairs).map(|(d, seed)| d * seed).sum();
     (gradients.tensors().iter().map(|tensor| tensor.data().to_vec()).collect(), found, difference)
@@ -147,7 +147,7 @@ fn is_it_the_change_of_the_first_order_gradient_along_the_direction() {
         let samples = normals::<f64>(PAIRS * INPUTS, 8);
         let slopes = slopes(&critic, &samples);
         let mut u = vec![0.0; slopes.len()];
-        direction(WEIGHT, INPUTS, &slopes, &mut u);
+        direction(WEIGHT, INPUTS, &slopes, &mut u, &mut [0.0; PAIRS]);
         let step = 1e-6;
         let [above, below] = [step, -step].map(|step| {
             let moved: Vec<f64> = samples.iter().zip(&u).map(|(x, u)| x + step * u).collect();
@@ -165,6 +165,36 @@ fn is_it_the_change_of_the_first_order_gradient_along_the_direction() {
         let (analytic, ..) = gradients(&critic, &[], &[], &samples);
         let worst = worst_difference(&analytic, &numeric);
         assert!(worst < TOLERANCE, "{name}: off by {worst:e}");
+    }
+}
+
+#[test]
+fn do_places_between_samples_go_through_a_critic_as_any_others() {
+    let [real, fake, alphas] = [3, 4, 5].map(|seed| normals::<f64>(PAIRS * INPUTS, seed));
+    let alphas: Vec<f64> = alphas[..PAIRS].iter().map(|x| x.abs() % 1.0).collect();
+    let mut between = vec![0.0; PAIRS * INPUTS];
+    interpolate(&alphas, &real, &fake, &mut between);
+    for (i, alpha) in alphas.iter().enumerate() {
+        let place = i * INPUTS + 2;
+        assert!((between[place] - (alpha * real[place] + (1.0 - alpha) * fake[place])).abs() < 1e-15);
+    }
+    // One that begins with no linear layer as well.
+    let begins_otherwise =
+        Sequential::new(INPUTS, vec![Activation::Tanh.into(), Linear::new(INPUTS, 1).into()]).unwrap();
+    let critics = critics().into_iter().chain([("begins otherwise", begins_otherwise)]);
+    for (name, mut critic) in critics {
+        let all = forward(&critic, &[&real[..], &fake, &between].concat());
+        let (mut cache, training) = (Cache::new(&critic), Training::new(Stream::named(0, "dropout")));
+        cache.input_mut(3 * PAIRS)[..2 * PAIRS * INPUTS].copy_from_slice(&[&real[..], &fake].concat());
+        critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap();
+        assert_eq!(cache.input(), all.input(), "{name}");
+        for (found, right) in cache.output().iter().zip(all.output()) {
+            assert!((found - right).abs() < 1e-13, "{name}: {found}, not {right}");
+        }
+        cache.input_mut(3 * PAIRS + 3);
+        let error = critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap_err();
+        let expected = "rows with places between them: expected shape (21), found (24)";
+        assert_eq!(error.to_string(), expected, "{name}");
     }
 }
 
@@ -198,8 +228,9 @@ fn would_a_penalty_that_forgets_curvature_fail() {
 #[test]
 fn where_a_critic_is_flat_its_slope_has_no_direction() {
     let mut u = [f64::NAN; 4];
-    let found = direction(3.0, 2, &[0.0, 0.0, 0.6, 0.8], &mut u);
-    assert_eq!(u, [0.0; 4]);
+    let mut norms = [f64::NAN; 2];
+    let found = direction(3.0, 2, &[0.0, 0.0, 0.6, 0.8], &mut u, &mut norms);
+    assert_eq!((u, norms), ([0.0; 4], [0.0, 1.0]));
     assert!((found.penalty - 1.5).abs() < 1e-15 && (found.mean - 0.5).abs() < 1e-15, "{found:?}");
 }
 
@@ -211,7 +242,7 @@ fn is_it_the_double_backward_of_pytorch() {
     let read = |name: &str, shape: &[usize]| torch.tensor_f64(name, shape).unwrap().to_vec();
     let [real, fake] = ["real", "fake"].map(|name| read(name, &[PAIRS, INPUTS]));
     let mut samples = vec![0.0; PAIRS * INPUTS];
-    interpolate(&read("alpha", &[PAIRS]), INPUTS, &real, &fake, &mut samples);
+    interpolate(&read("alpha", &[PAIRS]), &real, &fake, &mut samples);
     for (name, mut critic) in critics() {
         let mut right = Vec::new();
         let layers = critic.layers().iter().enumerate();

@@ -58,14 +58,31 @@ impl<T: Element> Sequential<T> {
         training: Training,
         scratch: &mut Scratch<T>,
     ) -> Result<()> {
+        self.expect_input(cache, training)?;
+        self.forward_from(0, cache, training, scratch)
+    }
+
+    /// `Ok` if `cache` is of a network like this and has whole mini-batches.
+    pub(super) fn expect_input(&self, cache: &Cache<T>, training: Training) -> Result<()> {
         self.expect_own("the cache", &cache.widths)?;
         let batches = training.batches;
         if batches == 0 || !cache.rows.is_multiple_of(batches) {
             let what = format!("{} rows in {batches} mini-batches", cache.rows);
             return Err(Error::invalid(what, "each mini-batch has the same number of rows"));
         }
-        let rows = cache.rows;
-        for (index, step) in self.steps.iter().enumerate() {
+        Ok(())
+    }
+
+    /// The steps from `first` on.
+    pub(super) fn forward_from(
+        &mut self,
+        first: usize,
+        cache: &mut Cache<T>,
+        training: Training,
+        scratch: &mut Scratch<T>,
+    ) -> Result<()> {
+        let (rows, batches) = (cache.rows, training.batches);
+        for (index, step) in self.steps.iter().enumerate().skip(first) {
             let (before, here) = cache.steps.split_at_mut(index);
             let x: &[T] = before.last().map_or(&cache.input, |step| &step.output);
             let here = &mut here[0];

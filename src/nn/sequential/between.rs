@@ -1,0 +1,104 @@
+//! A pass forwards of rows and of places between them.
+//!
+//! A gradient penalty looks at a critic at x̂ = α x + (1 − α) x̃ for pairs of a real sample x and a generated one x̃, all three
+//! of which go through it. A linear layer is affine, and the weights α and 1 − α add up to 1:
+//!
+//! ```text
+//! z(x̂) = x̂ Wᵀ + b = α (x Wᵀ + b) + (1 − α) (x̃ Wᵀ + b) = α z(x) + (1 − α) z(x̃)
+//! ```
+//!
+//! So the first layer, three quarters of a critic of images, needs no product for x̂. `tests/adversarial.rs` compares
+//! the pass with the one that has it.
+
+use super::{Cache, Scratch, Sequential, Training, expect_width};
+use crate::Result;
+use crate::nn::Layer;
+use crate::parallel::{Chunks, for_each_split};
+use crate::tensor::{Activation, Element};
+use equilibria_kernels::{Level, activation, elementwise};
+
+impl<T: Element> Sequential<T> {
+    /// As [`Sequential::forward`], of three equal parts of rows, the last of which this writes: row i of it lies between row i
+    /// of the first part, whose share is `alphas[i]`, and row i of the second.
+    ///
+    /// **Shapes** `alphas` (a third of the rows).
+    /// **Errors** those of [`Sequential::forward`]; [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the rows are not
+    /// three times as many as `alphas`.
+    pub fn forward_between(
+        &mut self,
+        alphas: &[T],
+        cache: &mut Cache<T>,
+        training: Training,
+        scratch: &mut Scratch<T>,
+    ) -> Result<()> {
+        self.expect_input(cache, training)?;
+        expect_width("rows with places between them", 3 * alphas.len(), cache.rows)?;
+        let ends = 2 * alphas.len() * self.inputs;
+        let (ends, between) = cache.input.split_at_mut(ends);
+        let (x, other) = ends.split_at(ends.len() / 2);
+        interpolate(alphas, x, other, between);
+        let first = self.steps.first().map(|step| (step, &self.layers[step.layer]));
+        let Some((step, Layer::Linear(layer))) = first else {
+            return self.forward_from(0, cache, training, scratch);
+        };
+        let output = &mut cache.steps[0].output;
+        output.resize(3 * alphas.len() * step.outputs);
+        let (ends, between) = output.split_at_mut(2 * alphas.len() * step.outputs);
+        let (input, _) = cache.input.split_at(2 * alphas.len() * self.inputs);
+        layer.forward(input, Activation::Identity, ends, &mut scratch.workspace);
+        activate_between(alphas, step.activation, ends, between);
+        self.forward_from(1, cache, training, scratch)
+    }
+}
+
+/// Writes α x + (1 − α) x′ for each pair of rows.
+///
+/// **Shapes** `alphas` (rows); `x`, `other` and `between` (rows, any width).
+/// **Panics** if the lengths do not fit.
+pub fn interpolate<T: Element>(alphas: &[T], x: &[T], other: &[T], between: &mut [T]) {
+    let rows = alphas.len();
+    assert!(
+        x.len() == between.len() && other.len() == between.len() && between.len().is_multiple_of(rows.max(1)),
+        "{} and {} numbers, {} between them, in {rows} rows",
+        x.len(),
+        other.len(),
+        between.len()
+    );
+    let width = between.len() / rows.max(1);
+    let together = rows_of_a_task(width);
+    let pieces = Chunks(between, (together * width).max(1));
+    for_each_split(rows.div_ceil(together), true, pieces, &|task, between| {
+        let first = task * together;
+        mix(&alphas[first..], width, &x[first * width..], &other[first * width..], between.0);
+    });
+}
+
+/// From pre-activations z of the two ends (2, rows, width) to activations φ(z), of the places between them as well.
+fn activate_between<T: Element>(alphas: &[T], activation: Activation<T>, ends: &mut [T], between: &mut [T]) {
+    let width = between.len() / alphas.len().max(1);
+    let together = rows_of_a_task(width);
+    let (x, other) = ends.split_at_mut(between.len());
+    let chunks = |part| Chunks(part, (together * width).max(1));
+    let pieces = ((chunks(x), chunks(other)), chunks(between));
+    for_each_split(alphas.len().div_ceil(together), true, pieces, &|task, ((x, other), between)| {
+        mix(&alphas[task * together..], width, x.0, other.0, between.0);
+        for part in [x.0, other.0, between.0] {
+            activation::apply_in_place(Level::detect(), activation, part);
+        }
+    });
+}
+
+/// The rows of `between`, by the first ones of the others.
+fn mix<T: Element>(alphas: &[T], width: usize, x: &[T], other: &[T], between: &mut [T]) {
+    let level = Level::detect();
+    let rows = x.chunks(width.max(1)).zip(other.chunks(width.max(1))).zip(between.chunks_mut(width.max(1)));
+    for (&alpha, ((x, other), between)) in alphas.iter().zip(rows) {
+        elementwise::scale(level, T::ONE - alpha, other, between);
+        elementwise::axpy(level, alpha, x, between);
+    }
+}
+
+/// Some microseconds of work.
+fn rows_of_a_task(width: usize) -> usize {
+    ((1 << 13) / width.max(1)).max(1)
+}
