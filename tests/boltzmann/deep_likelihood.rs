@@ -271,6 +271,26 @@ fn iterations_end_where_they_are_told_to() {
 }
 
 #[test]
+fn an_image_comes_to_rest_by_itself_whatever_the_others_do() {
+    // Some come to rest in a few iterations, others in dozens.
+    let model = machine::<f64>(&[4, 3, 2, 4], 2.0, 225);
+    let images = all_images::<f64>(4);
+    let stop = Stop { tolerance: 1e-7, most: 200 };
+    let (mut together, mut alone) = (MeanField::new(&model, 16), MeanField::new(&model, 1));
+    let found = together.infer(&model, &images, stop);
+    let mut counts = Vec::new();
+    let mut largest = 0.0_f64;
+    for (row, image) in images.chunks(4).enumerate() {
+        let own = alone.infer(&model, image, stop);
+        assert_eq!(means_of(&together, &model, row), means_of(&alone, &model, 0), "image {row}");
+        counts.push(own.iterations);
+        largest = largest.max(own.change);
+    }
+    assert_eq!(found, Convergence { iterations: *counts.iter().max().unwrap(), change: largest });
+    assert!(counts.iter().min().unwrap() * 2 < found.iterations && found.iterations < 200, "{counts:?}");
+}
+
+#[test]
 fn logits_of_the_image_may_be_brought_and_rows_may_be_fewer() {
     let model = machine::<f64>(&[6, 3, 5], 1.0, 230);
     let stop = Stop { tolerance: 0.0, most: 5 };

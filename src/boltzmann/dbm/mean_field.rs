@@ -23,10 +23,11 @@
 //! The start is a pass from the bottom to the top that doubles what comes from below, as what will come from above is
 //! not there yet (their section 3.2); the last layer has nothing above it.
 //!
-//! v W_1 + b_1 is the same in all iterations. What is left are the products with W_2 to W_L, once in each direction.
+//! v W_1 + b_1 is the same in all iterations. What is left are the products with W_2 to W_L, once in each direction; and
+//! only of those images whose means still move: most come to rest long before the slowest, and leave the products.
 
 use super::Dbm;
-use crate::parallel::within;
+use crate::parallel::{for_each_row, within};
 use crate::tensor::{Element, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -36,7 +37,7 @@ use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elem
 /// When mean-field iterations end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stop {
-    /// Where the largest change of a mean in an iteration is below this; never, if 0.
+    /// For each image, where the largest change of its means in an iteration is below this; never, if 0.
     pub tolerance: f64,
     /// After so many iterations in any case.
     pub most: usize,
@@ -45,9 +46,9 @@ pub struct Stop {
 /// How mean-field iterations ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Convergence {
-    /// Iterations that were done.
+    /// Iterations that were done for the slowest image.
     pub iterations: usize,
-    /// The largest change of a mean in the last iteration; infinite without any.
+    /// The largest change of a mean in its image's last iteration; infinite without any.
     pub change: f64,
 }
 
@@ -75,6 +76,10 @@ pub struct MeanField<T: Element> {
     means: Vec<Vec<T>>,
     /// A layer's means before the last update.
     before: Vec<T>,
+    /// Logits, in the order of the rows while some of them still move; which images these are, and how far they moved.
+    held: Vec<T>,
+    order: Vec<usize>,
+    changes: Vec<f64>,
     workspace: Workspace<T>,
 }
 
@@ -89,6 +94,9 @@ impl<T: Element> MeanField<T> {
             logits: vec![T::ZERO; means[0].len()],
             means,
             before: vec![T::ZERO; largest],
+            held: vec![T::ZERO; rows * width(model, 1)],
+            order: vec![0; rows],
+            changes: vec![0.0; rows],
             workspace: Workspace::new(),
         }
     }
@@ -97,9 +105,9 @@ impl<T: Element> MeanField<T> {
     ///
     /// **Shapes** `visible` (rows, visible), as many rows as there is room for or fewer; from 0 to 1.
     /// **Panics** if the lengths do not fit or the machine has other sizes.
-    /// **Accuracy and cost** 2 rows multiply-adds a weight above W_1 in each iteration, as matrix products, and before
-    /// that one a weight. Bit-identical for every number of threads, and an image's means do not depend on the others
-    /// but through the number of iterations.
+    /// **Accuracy and cost** For each image 2 multiply-adds a weight above W_1 in each of its own iterations, as matrix
+    /// products, and before that one a weight. Bit-identical for every number of threads, and an image's means do not
+    /// depend on the others.
     /// **Source** Salakhutdinov & Hinton 2009, sections 3.1 and 3.2.
     #[track_caller]
     pub fn infer(&mut self, model: &Dbm<T>, visible: &[T], stop: Stop) -> Convergence {
@@ -170,21 +178,60 @@ impl<T: Element> MeanField<T> {
 
     fn iterate(&mut self, model: &Dbm<T>, logits: &[T], stop: Stop) -> Convergence {
         self.start(model, logits);
-        let layers = self.means.len();
+        let rows = self.rows;
+        let mut held = mem::take(&mut self.held);
+        held[..logits.len()].copy_from_slice(logits);
+        self.order[..rows].iter_mut().enumerate().for_each(|(i, image)| *image = i);
+        let mut moving = rows;
         let mut found = Convergence { iterations: 0, change: f64::INFINITY };
-        while found.iterations < stop.most && found.change >= stop.tolerance {
+        // Of the images that have come to rest.
+        let mut rested = 0.0_f64;
+        while found.iterations < stop.most && moving > 0 {
             // Nobody asks for the change of an iteration that another one follows in any case.
             let is_compared = stop.tolerance > 0.0 || found.iterations + 1 == stop.most;
-            let mut change = 0.0_f64;
+            self.changes[..moving].fill(0.0);
+            let layers = self.means.len();
             for layer in (1..=layers).step_by(2).chain((2..=layers).step_by(2)) {
-                change = change.max(self.update(model, logits, layer, is_compared));
+                self.update(model, &held, layer, moving, is_compared);
             }
             found.iterations += 1;
             if is_compared {
-                found.change = change;
+                found.change = self.changes[..moving].iter().copied().fold(rested, f64::max);
+                for row in (0..moving).rev().filter(|_| stop.tolerance > 0.0) {
+                    if self.changes[row] < stop.tolerance {
+                        rested = rested.max(self.changes[row]);
+                        moving -= 1;
+                        self.exchange(&mut held, row, moving);
+                    }
+                }
             }
         }
+        for row in 0..rows {
+            while self.order[row] != row {
+                self.exchange(&mut held, row, self.order[row]);
+            }
+        }
+        self.held = held;
         found
+    }
+
+    /// Exchanges two images in everything that has a row for each.
+    fn exchange(&mut self, held: &mut [T], row: usize, other: usize) {
+        if row == other {
+            return;
+        }
+        let exchange = |values: &mut [T], width: usize| {
+            let (first, second) = (row.min(other), row.max(other));
+            let (head, tail) = values.split_at_mut(second * width);
+            head[first * width..(first + 1) * width].swap_with_slice(&mut tail[..width]);
+        };
+        for means in &mut self.means {
+            let width = means.len() / self.rows;
+            exchange(means, width);
+        }
+        exchange(held, self.means[0].len() / self.rows);
+        self.order.swap(row, other);
+        self.changes.swap(row, other);
     }
 
     /// mu_1 = sigmoid(b_1 + 2 v W_1), mu_l = sigmoid(b_l + 2 mu_(l-1) W_l), the last layer's with factor 1.
@@ -215,13 +262,14 @@ impl<T: Element> MeanField<T> {
         }
     }
 
-    /// Sets a layer to what its neighbours say. Returns the largest change, if it is asked for.
-    fn update(&mut self, model: &Dbm<T>, logits: &[T], layer: usize, is_compared: bool) -> f64 {
-        let Self { rows, means, before, workspace, .. } = self;
+    /// Sets a layer to what its neighbours say, in the first `rows` rows. How far that moves each is added to its largest
+    /// change, if it is asked for.
+    fn update(&mut self, model: &Dbm<T>, logits: &[T], layer: usize, rows: usize, is_compared: bool) {
+        let Self { means, before, changes, workspace, .. } = self;
         let (below, rest) = means.split_at_mut(layer - 1);
         let (out, above) = rest.split_first_mut().expect("the layer is there");
-        let (rows, units) = (*rows, width(model, layer));
-        let before = &mut before[..out.len()];
+        let units = width(model, layer);
+        let (out, before) = (&mut out[..rows * units], &mut before[..rows * units]);
         if is_compared {
             before.copy_from_slice(out);
         }
@@ -231,29 +279,38 @@ impl<T: Element> MeanField<T> {
             let epilogue = if above.is_empty() { sigmoid(bias) } else { Epilogue::NONE };
             workspace.gemm(
                 T::ONE,
-                MatrixRef::new(below, rows, width(model, layer - 1)),
+                first_rows(below, rows, width(model, layer - 1)),
                 model.weights()[layer - 1].view(),
                 T::ZERO,
                 MatrixMut::new(out, rows, units),
                 epilogue,
             );
         } else {
-            out.copy_from_slice(logits);
+            out.copy_from_slice(&logits[..rows * units]);
         }
         if let Some(above) = above.first() {
             // b_1 is in the logits already.
             let epilogue = sigmoid(bias.filter(|_| layer > 1));
             workspace.gemm(
                 T::ONE,
-                MatrixRef::new(above, rows, width(model, layer + 1)),
+                first_rows(above, rows, width(model, layer + 1)),
                 model.weights()[layer].view().transposed(),
                 T::ONE,
                 MatrixMut::new(out, rows, units),
                 epilogue,
             );
         }
-        if is_compared { largest_difference(out, before) } else { 0.0 }
+        if is_compared {
+            let changes = &mut changes[..rows];
+            for_each_row((out, units), (before, units), changes, |_, out, before, change| {
+                *change = change.max(largest_difference(out, before));
+            });
+        }
     }
+}
+
+fn first_rows<T: Element>(means: &[T], rows: usize, width: usize) -> MatrixRef<'_, T> {
+    MatrixRef::new(&means[..rows * width], rows, width)
 }
 
 fn width<T: Element>(model: &Dbm<T>, layer: usize) -> usize {
@@ -315,7 +372,7 @@ mod tests {
         let first = last.clone();
         for half in 0..20 {
             for layer in [[1, 3], [2, 4]][half % 2] {
-                posterior.update(&model, &logits, layer, false);
+                posterior.update(&model, &logits, layer, 32, false);
             }
             let bounds = lower_bounds_at(&model, &images, &posterior);
             for (bound, last) in bounds.iter().zip(&last) {
