@@ -75,7 +75,7 @@ fn built_in(source: Source<'_>) -> Source<'_> {
 }
 
 /// Whether settings outside a run directory, which name the data but not its place, name a folder that is not here.
-fn is_missing_name(data: &str) -> bool {
+pub(super) fn is_missing_name(data: &str) -> bool {
     let path = Path::new(data);
     data != "synthetic" && path.file_name() == Some(path.as_os_str()) && !path.exists()
 }
@@ -197,7 +197,7 @@ pub(super) fn create_folder_of(path: &Path) -> Result<()> {
 }
 
 /// A word beside the results.
-fn note(text: &str) {
+pub(super) fn note(text: &str) {
     // A closed standard error is no reason to fail.
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }

@@ -6,10 +6,15 @@
 //!
 //! 1. **Diverged**: a number is not finite, or the last gradients are 100 times as long as they usually were.
 //! 2. **Collapsed**: in the last quarter, samples have less than 0.3 of the spread of data, or fall into so few classes
-//!    that their entropy is below 0.65 of the data's.
+//!    that their entropy is below 0.65 of the data's. Where that rises so fast that as many steps again would bring it
+//!    beyond, the game has not collapsed but hardly begun: it is **unsettled**.
 //! 3. **Oscillating**: in the second half, the gap between the scores of data and samples, or the generator's loss, goes
 //!    round: less its straight line, it is anticorrelated with itself half a period later and correlated again a whole
-//!    one later, both beyond chance.
+//!    one later, both beyond chance. Or it has no period, but swings: the gap, less its line, by more than a quarter of
+//!    the largest gap of the run; or a discriminator of probabilities that takes everything for real at one time and for
+//!    generated at another: the share that it takes for real swings by more than a fifth of all images, and not because
+//!    all probabilities are nearly alike, as these swing too, by more than 0.05. (Standard deviations; that a reading sees
+//!    64 images of either kind explains 0.04 of each.)
 //! 4. **Unsettled**: one of the two still moves along a straight line, by more than its noise can explain and more than
 //!    a tenth of its size. More steps could end anywhere.
 //! 5. **Converged**: none of these. It says that the game came to rest, not that it did so in a good place: for that,
@@ -27,7 +32,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use series::{Cycle, Line};
+use series::{Cycle, Line, deviation};
 
 /// Samples have collapsed below this share of the spread of data.
 const LEAST_SPREAD: f64 = 0.3;
@@ -37,6 +42,11 @@ const LEAST_ENTROPY: f64 = 0.65;
 const EXPLOSION: f64 = 100.0;
 /// What moves by less than this share of its size over half of a run is taken to rest.
 const REST: f64 = 0.1;
+/// A gap that swings by more than this share of the largest is not at rest.
+const SWING: f64 = 0.25;
+/// Nor is a discriminator that takes now more, now fewer images for real, by more than these in share and probability.
+const SWING_OF_SHARE: f64 = 0.2;
+const SWING_OF_PROBABILITY: f64 = 0.05;
 /// Fewer readings than this tell nothing of rest or cycles.
 const FEWEST: usize = 16;
 
@@ -72,6 +82,8 @@ pub struct Reading {
     pub spread: Option<f64>,
     /// Entropy of the classes of the generator's samples, over that of the data's classes.
     pub class_entropy: Option<f64>,
+    /// What either player could still gain while the other stays, from below: 0 at an equilibrium.
+    pub duality_gap: Option<f64>,
 }
 
 impl Reading {
@@ -136,6 +148,11 @@ impl Judgement {
     fn new(verdict: Verdict, reason: String) -> Self {
         Self { verdict, reasons: Vec::from([reason]) }
     }
+
+    /// Of a game that had to be stopped, and why: what is no longer finite is in no reading.
+    pub fn diverged(reason: impl Into<String>) -> Self {
+        Self::new(Verdict::Diverged, reason.into())
+    }
 }
 
 /// Judges a whole run by the rules at the head of this module.
@@ -173,6 +190,9 @@ pub fn judge(readings: &[Reading]) -> Judgement {
             return Judgement::new(Verdict::Oscillating, reason);
         }
     }
+    if let Some(reason) = swing(readings, half) {
+        return Judgement::new(Verdict::Oscillating, reason);
+    }
     for (name, values) in &signals {
         let line = Line::through(values);
         if line.is_beyond_noise() && line.change.abs() > REST * line.size {
@@ -209,22 +229,52 @@ fn explosion(readings: &[Reading]) -> Option<Judgement> {
 
 /// Rule 2.
 fn collapse(readings: &[Reading]) -> Option<Judgement> {
-    let end = last(readings, 4);
-    let spread = median(end.iter().filter_map(|reading| reading.spread)).filter(|x| *x < LEAST_SPREAD);
-    let entropy =
-        median(end.iter().filter_map(|reading| reading.class_entropy)).filter(|x| *x < LEAST_ENTROPY);
-    let reason = match (spread, entropy) {
-        (Some(spread), _) => {
-            format!("samples have {spread:.2} of the spread of data, less than {LEAST_SPREAD}")
+    let measures = [
+        ("the spread of samples", LEAST_SPREAD, (|reading| reading.spread) as fn(&Reading) -> Option<f64>),
+        ("the entropy of the samples' classes", LEAST_ENTROPY, |reading| reading.class_entropy),
+    ];
+    measures.into_iter().find_map(|(name, least, measure)| {
+        let end = median(last(readings, 4).iter().filter_map(measure)).filter(|end| *end < least)?;
+        let is = format!("{name} is {end:.2} of the data's, less than {least}");
+        let half: Vec<f64> = readings[readings.len() / 2..].iter().filter_map(measure).collect();
+        if readings.len() >= FEWEST && half.len() >= FEWEST / 2 {
+            let line = Line::through(&half);
+            // As many steps again are twice those of the line.
+            if line.is_beyond_noise() && end + 2.0 * line.change > least {
+                let reason = format!("{is}, but still rises: by {:+.2} over the second half", line.change);
+                return Some(Judgement::new(Verdict::Unsettled, reason));
+            }
         }
-        (None, Some(entropy)) => {
-            format!(
-                "the entropy of the samples' classes is {entropy:.2} of the data's, less than {LEAST_ENTROPY}"
-            )
-        }
-        (None, None) => return None,
-    };
-    Some(Judgement::new(Verdict::Collapsed, reason))
+        Some(Judgement::new(Verdict::Collapsed, is))
+    })
+}
+
+/// The second part of rule 3.
+fn swing(readings: &[Reading], half: &[Reading]) -> Option<String> {
+    let of = |signal: fn(&Reading) -> f64| deviation(&half.iter().map(signal).collect::<Vec<f64>>());
+    // A critic's are 0 all the time.
+    let share =
+        of(|reading| 0.5 * (reading.real_accuracy.unwrap_or(0.0) - reading.fake_accuracy.unwrap_or(0.0)));
+    if share > SWING_OF_SHARE
+        && of(|reading| 0.5 * (reading.real_score + reading.fake_score)) > SWING_OF_PROBABILITY
+    {
+        return Some(format!(
+            "the discriminator takes nearly all for real at one time and for generated at another: the share swings by {:.0} % \
+             (standard deviation; {:.0} % is allowed)",
+            100.0 * share,
+            100.0 * SWING_OF_SHARE
+        ));
+    }
+    let largest = readings.iter().map(|reading| reading.gap().abs()).fold(0.0, f64::max);
+    let deviation = of(Reading::gap);
+    (deviation > SWING * largest).then(|| {
+        format!(
+            "the gap between the scores of data and samples swings without a period by {:.0} % of the largest \
+             (standard deviation; {:.0} % is allowed)",
+            100.0 * deviation / largest,
+            100.0 * SWING
+        )
+    })
 }
 
 /// Where the game came to rest.

@@ -65,6 +65,11 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// Whether a run was begun or ended at `path`: what is there may be a folder of anything.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(CONFIG).is_file() || path.join(MODEL).is_file()
+    }
+
     /// Opens the folder of an earlier run to continue it.
     ///
     /// **Errors** [`Error::NotFound`] if the folder, its `config.toml` or its checkpoint is not there;

@@ -7,12 +7,13 @@
 //! ```text
 //! every step            the discriminator's steps, the generator's
 //! every `every` steps   a reading: a row of metrics.csv, warnings
-//! every 20 readings     a checkpoint
+//! every 20 readings     a checkpoint, and the duality gap, if it is asked for
 //! eleven times          samples of ten latents that stay the same
 //! ```
 
 mod batches;
 mod checkpoint;
+mod gap;
 mod generator;
 mod observer;
 mod settings;
@@ -29,7 +30,8 @@ use crate::parallel;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
-use observer::Observer;
+use gap::Gap;
+use observer::{Observer, Seen};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -158,7 +160,7 @@ pub fn train_or_resume(
 }
 
 /// Version of what a checkpoint holds.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// A run between two steps of the generator.
 struct Run<'a> {
@@ -167,6 +169,8 @@ struct Run<'a> {
     streams: Streams,
     batches: Batches<'a>,
     observer: Observer,
+    /// If it is to be looked for.
+    gap: Option<Gap<'a>>,
     watch: Watch,
     /// Height and width of an image.
     size: [usize; 2],
@@ -197,6 +201,7 @@ impl<'a> Run<'a> {
             streams: Streams::of(settings.seed),
             batches: Batches::new(images, settings.batch, settings.seed),
             observer: Observer::new(settings, digits)?,
+            gap: Gap::new(settings, digits)?,
             watch: Watch::new(),
             size: [images.height(), images.width()],
             history: Vec::new(),
@@ -226,8 +231,20 @@ impl<'a> Run<'a> {
         }
         while self.game.steps() < steps {
             // Inside the pool, so that no kernel has to enter it.
-            let done = parallel::within_awake(|| self.advance(&mut metrics, progress, stop))?;
-            if !done {
+            let done = parallel::within_awake(|| self.advance(&mut metrics, progress, stop));
+            if let Err(Error::Diverged { parameter, .. }) = &done {
+                progress.finish("");
+                let reason = format!(
+                    "{parameter} was no longer finite after step {} of the generator",
+                    self.game.steps()
+                );
+                directory.write_summary(&self.summary(
+                    digits,
+                    &metrics,
+                    Some(Judgement::diverged(reason)),
+                ))?;
+            }
+            if !done? {
                 self.write_checkpoint(directory)?;
                 progress.finish("");
                 let path = directory.path().display();
@@ -271,12 +288,13 @@ impl<'a> Run<'a> {
             }
             if let Some(report) = outcome.report {
                 let (spread, class_entropy) = self.observer.look(self.game.generator())?;
+                let is_due = report.step.is_multiple_of(due) || report.step == steps;
+                let gap = self.gap.as_mut().filter(|_| is_due);
+                let duality_gap = gap.map(|gap| gap.find(&self.game)).transpose()?.map(|found| found.gap());
                 let seconds = self.seconds + clock.elapsed().as_secs_f64();
                 (self.seconds, clock) = (0.0, Instant::now());
-                metrics.append(
-                    report.step as usize,
-                    &observer::values(&report, spread, class_entropy, seconds),
-                )?;
+                let seen = Seen { spread, class_entropy, duality_gap, seconds };
+                metrics.append(report.step as usize, &observer::values(&report, &seen))?;
                 self.say(metrics, progress);
             }
             progress.advance(1);
@@ -339,6 +357,13 @@ impl<'a> Run<'a> {
         let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
         let archive = self.to_model(&settings)?;
         directory.write_model(&archive)?;
+        let summary = self.summary(digits, metrics, None);
+        directory.write_summary(&summary)?;
+        Ok((Generator::from_archive(&archive)?, summary))
+    }
+
+    /// What the run came to, by this judgement or by its readings.
+    fn summary(&self, digits: &Digits, metrics: &Metrics, judgement: Option<Judgement>) -> Summary {
         let entropy = self.observer.data_entropy();
         let readings: Vec<Reading> =
             metrics.rows().iter().map(|row| observer::reading(row, entropy)).collect();
@@ -351,25 +376,23 @@ impl<'a> Run<'a> {
             })
             .collect();
         let discriminator_steps = self.game.discriminator_steps();
-        let summary = Summary {
+        Summary {
             model: "gan",
-            objective: settings.objective,
+            objective: self.settings.objective,
             data: digits.name.clone(),
-            networks: settings.networks.to_string(),
+            networks: self.settings.networks.to_string(),
             train_images: digits.train.len(),
-            batch: settings.batch,
+            batch: self.settings.batch,
             steps: self.game.steps(),
             discriminator_steps,
             epochs: discriminator_steps as f64 / self.batches.per_epoch() as f64,
             seconds: metrics.rows().iter().filter_map(|row| row.values.last()).sum::<f64>() + self.seconds,
-            stability: judge(&readings),
+            stability: judgement.unwrap_or_else(|| judge(&readings)),
             warnings,
             last: readings.last().copied(),
             data_entropy: entropy,
             readings,
-        };
-        directory.write_summary(&summary)?;
-        Ok((Generator::from_archive(&archive)?, summary))
+        }
     }
 }
 

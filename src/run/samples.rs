@@ -4,6 +4,8 @@
 //! many *training* images, and what they come to is what a perfect generator would. A generator that repeats its
 //! training images looks as good as that: how near samples are to training images says so.
 
+use super::RunDirectory;
+use super::gan::Generator;
 use super::rbm::go_on;
 use super::{Progress, classifier};
 use crate::data::{Binarisation, Digits, Images, idx, png};
@@ -35,21 +37,40 @@ pub enum Samples {
     Idx(PathBuf),
     /// A folder of PNG files, an image each.
     Pictures(PathBuf),
+    /// A run directory of adversarial networks, or a safetensors file of their generator.
+    Generator(PathBuf),
 }
 
 impl Samples {
     /// What `path` is.
     pub fn at(path: &Path) -> Self {
-        if path.is_dir() { Self::Pictures(path.into()) } else { Self::Idx(path.into()) }
+        let has = |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+        if RunDirectory::is_at(path) || (has("safetensors") && !path.is_dir()) {
+            Self::Generator(path.into())
+        } else if path.is_dir() {
+            Self::Pictures(path.into())
+        } else {
+            Self::Idx(path.into())
+        }
     }
 
-    /// The samples, all of `height` by `width` pixels.
+    /// The samples, all of `height` by `width` pixels; of a generator as many as are to be judged.
     ///
-    /// **Errors** As [`idx::read_images`] and [`png::read_folder`]; [`Error::ShapeMismatch`] for images of another
-    /// size.
-    pub fn load(&self, height: usize, width: usize) -> Result<Images> {
+    /// **Errors** As [`idx::read_images`], [`png::read_folder`] and [`Generator::load`]; [`Error::ShapeMismatch`] for images
+    /// of another size.
+    /// **Randomness** As [`draw`].
+    pub fn load(&self, height: usize, width: usize, how: &How) -> Result<Images> {
         match self {
             Self::Pictures(folder) => png::read_folder(folder, height, width),
+            Self::Generator(model) => {
+                let (generator, settings) = Generator::load(model)?;
+                check_size(generator.size(), [height, width])?;
+                let mut samples = draw(&generator, how)?;
+                if settings.is_some_and(|settings| settings.invert) {
+                    samples.invert();
+                }
+                Ok(samples)
+            }
             Self::Idx(file)
                 if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) =>
             {
@@ -60,17 +81,39 @@ impl Samples {
             }
             Self::Idx(file) => {
                 let images = idx::read_images(file)?;
-                if (images.height(), images.width()) != (height, width) {
-                    return Err(Error::ShapeMismatch {
-                        operation: "pixels of samples beside those of the data",
-                        expected: vec![height, width],
-                        found: vec![images.height(), images.width()],
-                    });
-                }
+                check_size([images.height(), images.width()], [height, width])?;
                 Ok(images)
             }
         }
     }
+
+    /// What the generator was trained on, if these are samples of one and that is known.
+    ///
+    /// **Errors** As [`Generator::load`].
+    pub fn trained_on(&self) -> Result<Option<String>> {
+        let Self::Generator(model) = self else { return Ok(None) };
+        let (_, settings) = Generator::load(model)?;
+        Ok(settings.map(|settings| settings.data))
+    }
+}
+
+fn check_size(found: [usize; 2], expected: [usize; 2]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch {
+        operation: "pixels of samples beside those of the data",
+        expected: expected.into(),
+        found: found.into(),
+    })
+}
+
+/// The samples of a generator that are to be judged.
+///
+/// **Errors** As [`Generator::samples`].
+/// **Randomness** Sample i from the substream i of a substream of `evaluate` that [`judge`] does not take.
+pub fn draw(generator: &Generator, how: &How) -> Result<Images> {
+    generator.samples(how.images, Stream::named(how.seed, "evaluate").substream(6))
 }
 
 /// How much is looked at.

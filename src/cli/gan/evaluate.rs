@@ -1,6 +1,6 @@
 //! `equilibria gan evaluate`.
 
-use crate::cli::machine::{beside, create_folder_of, write_output};
+use crate::cli::machine::{beside, create_folder_of, is_missing_name, note, write_output};
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
@@ -14,23 +14,26 @@ use std::path::{Path, PathBuf};
 
 /// Tell how good samples of digits are: as good as images, as varied, and new.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  equilibria gan evaluate samples-idx3-ubyte --data mnist\n  \
+#[command(after_help = "Examples:\n  equilibria gan evaluate runs/gan\n  \
+    equilibria gan evaluate samples-idx3-ubyte --data mnist\n  \
     equilibria gan evaluate pictures/ --data mnist --json\n\n\
     Samples may be of any program: an IDX file of images, or a folder of PNG files, one image each. They are judged \
     against the test images, in the features of a classifier; so are as many training images, whose numbers stand \
     beside them as what is to be reached. Distances depend on how many samples there are: compare models at equal \
     numbers, 10,000 where possible.")]
 pub(in crate::cli) struct Evaluate {
-    /// An IDX file of images, or a folder of PNG files.
+    /// A run directory or safetensors file of a generator, an IDX file of images, or a folder of PNG files.
+    #[arg(value_name = "MODEL_OR_SAMPLES")]
     samples: PathBuf,
-    /// `synthetic`, or a folder with MNIST's four files (or its parent): what the samples are meant to be like.
-    #[arg(long, default_value = "synthetic")]
-    data: String,
+    /// `synthetic`, or a folder with MNIST's four files (or its parent): what the samples are meant to be like [default:
+    /// what the generator was trained on, if it says so; synthetic].
+    #[arg(long)]
+    data: Option<String>,
     /// A file that `classifier train` wrote [default: the one that comes with the program, or, where it is right about
     /// less than 97 % of the test images, one that is trained now].
     #[arg(long)]
     classifier: Option<PathBuf>,
-    /// Samples to use at most, chosen at random.
+    /// Samples to draw, or to use at most, chosen at random.
     #[arg(long, default_value_t = How::default().images)]
     images: usize,
     /// Swap background and ink of the samples.
@@ -61,9 +64,11 @@ impl Evaluate {
             return Err(Error::invalid(format!("--images {}", self.images), expected));
         }
         interrupt::install(Work::Unsaved)?;
-        let digits = Digits::load(&self.data, None)?;
+        let how = How { images: self.images, seed: self.seed, ..How::default() };
+        let given = Samples::at(&self.samples);
+        let digits = self.digits(&given)?;
         let (height, width) = (digits.test.images().height(), digits.test.images().width());
-        let mut samples = Samples::at(&self.samples).load(height, width)?;
+        let mut samples = given.load(height, width, &how)?;
         if self.invert {
             samples.invert();
         }
@@ -75,7 +80,6 @@ impl Evaluate {
             Some(file) => given_eye(classifier::load(file)?, &digits)?,
             None => eye_for(&digits, &mut progress, &interrupt::requested)?,
         };
-        let how = How { images: self.images, seed: self.seed, ..How::default() };
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;
         let text =
             serde_json::to_string_pretty(&judgement).map_err(|error| Error::invalid("summary", error))?;
@@ -88,6 +92,23 @@ impl Evaluate {
             return print_json(&judgement);
         }
         print(&describe(&judgement, &path))
+    }
+
+    /// The images that samples are judged against.
+    fn digits(&self, given: &Samples) -> Result<Digits> {
+        if let Some(data) = &self.data {
+            return Digits::load(data, None);
+        }
+        match given.trained_on()? {
+            Some(data) if is_missing_name(&data) => {
+                note(&format!(
+                    "the generator learned from `{data}`, which is not here; its samples are judged against built-in digits \
+                     unless --data says where it is"
+                ));
+                Digits::load("synthetic", None)
+            }
+            data => Digits::load(data.as_deref().unwrap_or("synthetic"), None),
+        }
     }
 
     fn summary_path(&self) -> PathBuf {

@@ -81,6 +81,10 @@ pub(in crate::cli) struct Train {
     /// Steps between two readings.
     #[arg(long, default_value_t = Settings::of(Kind::Standard).every)]
     every: usize,
+    /// Every twentieth reading, let copies of both players take so many steps against the other's, to see what either could
+    /// still gain; 50, if not said.
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "50")]
+    duality_gap: Option<usize>,
     /// Swap background and ink.
     #[arg(long)]
     invert: bool,
@@ -100,7 +104,7 @@ pub(in crate::cli) struct Train {
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "objective", "network", "data", "steps", "batch", "critic_steps", "clip", "head_start", "penalty",
         "label_smoothing", "minimax", "generator_rate", "discriminator_rate", "average", "latent", "generator",
-        "discriminator", "normalise", "plain", "every", "invert", "images", "seed", "out", "force",
+        "discriminator", "normalise", "plain", "every", "duality_gap", "invert", "images", "seed", "out", "force",
     ])]
     resume: Option<PathBuf>,
     /// Replace a run that is in the way.
@@ -202,6 +206,7 @@ impl Train {
             average: self.average,
             steps: self.steps,
             every: self.every,
+            duality_gap: self.duality_gap,
             seed: self.seed,
             ..usual
         };
@@ -261,6 +266,10 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
                 let _ = writeln!(text, ", class entropy {entropy:.2} of {:.2} nats", summary.data_entropy);
             }
             None => text.push('\n'),
+        }
+        if let Some(gap) = last.duality_gap {
+            let unit = if summary.objective == Kind::Standard { " nats" } else { "" };
+            let _ = writeln!(text, "duality gap           {gap:.3}{unit}, 0 at an equilibrium");
         }
     }
     for Warned { step, text: sentence, .. } in first_warnings(summary) {

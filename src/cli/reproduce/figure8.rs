@@ -7,15 +7,17 @@ use super::{FULL, Outcome, Workbench, again};
 use crate::cli::{counted, thousands};
 use crate::data::Images;
 use crate::report::{ContactSheet, Figure, Section, Table};
-use crate::rng::Stream;
 use crate::run::gan::{Kind, PICTURED, Settings, Summary, train};
-use crate::run::samples::{How, Judgement, eye_for, judge};
+use crate::run::samples::{How, Judgement, draw, eye_for, judge};
 use crate::run::{RunDirectory, interrupt};
 use crate::{Error, Result};
 use serde_json::json;
 
 /// Which of the kept samples are shown, in tenths of the run.
 const SHOWN: [usize; 4] = [1, 3, 6, 10];
+
+/// Steps of each player in search of the duality gap.
+const SEARCH: usize = 50;
 
 /// A game that was played, and what its samples are worth.
 struct Played {
@@ -95,6 +97,7 @@ fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
             images: Some(bench.digits.train.len()),
             steps: bench.budget.game_steps,
             every: bench.budget.game_every,
+            duality_gap: Some(SEARCH),
             seed: bench.seed,
             ..Settings::of(kind)
         };
@@ -102,7 +105,7 @@ fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
         let directory = RunDirectory::create(&bench.out.join("runs").join(format!("gan-{kind}")), true)?;
         let (generator, summary) =
             train(&directory, &settings, bench.digits, &mut bench.progress, &interrupt::requested)?;
-        let samples = generator.samples(how.images, Stream::named(bench.seed, "evaluate"))?;
+        let samples = draw(&generator, &how)?;
         let judgement =
             judge(&samples, bench.digits, &eye, &how, &mut bench.progress, &interrupt::requested)?;
         bench.say(&format!(
@@ -184,13 +187,18 @@ fn verdicts(played: &[Played]) -> Table {
         .text_column("game")
         .text_column("verdict")
         .text_column("why")
+        .number_column("duality gap, first", "")
+        .number_column("last", "nats, or score")
         .number_column("a step", "ms")
         .number_column("passes over the images", "");
     for Played { kind, summary, .. } in played {
+        let mut gaps = summary.readings.iter().filter_map(|reading| reading.duality_gap);
         table = table.row([
             name(*kind).to_string(),
             summary.stability.verdict.to_string(),
             summary.stability.reasons.join("; "),
+            gaps.next().map_or_else(String::new, |gap| format!("{gap:.2}")),
+            gaps.next_back().map_or_else(String::new, |gap| format!("{gap:.2}")),
             format!("{:.1}", 1000.0 * summary.seconds / summary.steps.max(1) as f64),
             format!("{:.1}", summary.epochs),
         ]);

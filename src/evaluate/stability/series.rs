@@ -88,6 +88,11 @@ impl Cycle {
     }
 }
 
+/// Standard deviation about the least-squares line.
+pub(super) fn deviation(values: &[f64]) -> f64 {
+    libm::sqrt(less_line(values).iter().map(|x| x * x).sum::<f64>() / values.len() as f64)
+}
+
 /// The residuals of the least-squares line.
 fn less_line(values: &[f64]) -> Vec<f64> {
     let middle = (values.len() as f64 - 1.0) / 2.0;

@@ -43,10 +43,33 @@ fn each_rule_gives_its_verdict_and_says_why() {
     expect(&changed(|_, _| ()), Verdict::Converged, "56 %");
     let turning = |i: f64, reading: &mut Reading| reading.real_score += 0.1 * libm::sin(i / 3.0);
     expect(&changed(turning), Verdict::Oscillating, "in about 950 steps");
+    // From 0 to 1, without a period.
+    let scattered = |i: f64| (libm::sin(12.9898 * i) * 43_758.545).rem_euclid(1.0);
+    let restless = |i: f64, reading: &mut Reading| {
+        let swing = scattered(i) - 0.5;
+        (reading.real_score, reading.fake_score) = (0.55 + 0.3 * swing, 0.45 + 0.3 * swing);
+        (reading.real_accuracy, reading.fake_accuracy) = (Some(0.5 + swing), Some(0.5 - swing));
+    };
+    expect(&changed(restless), Verdict::Oscillating, "the share swings by");
+    // Probabilities that are all alike are for one side or the other by a hair.
+    let undecided = |i: f64, reading: &mut Reading| {
+        restless(i, reading);
+        (reading.real_score, reading.fake_score) = (0.501, 0.499);
+    };
+    expect(&changed(undecided), Verdict::Converged, "50 %");
+    let leaping = |i: f64, reading: &mut Reading| {
+        reading.real_score = if i < 2.0 { 1.0 } else { 0.2 + scattered(i) };
+        reading.fake_score = 0.2;
+    };
+    expect(&changed(leaping), Verdict::Oscillating, "without a period");
     let losing = |i: f64, reading: &mut Reading| reading.generator_loss += 0.02 * i;
     expect(&changed(losing), Verdict::Unsettled, "the generator's loss still moves: by +1.999");
     expect(&changed(|i, reading| reading.spread = Some(1.0 - 0.005 * i)), Verdict::Collapsed, "spread");
     expect(&changed(|_, reading| reading.class_entropy = Some(0.5)), Verdict::Collapsed, "entropy");
+    let opening = |i: f64, reading: &mut Reading| reading.class_entropy = Some(0.002 * i);
+    expect(&changed(opening), Verdict::Unsettled, "but still rises: by +0.20");
+    let late = |i: f64, reading: &mut Reading| reading.class_entropy = Some(0.001 * i);
+    expect(&changed(late), Verdict::Collapsed, "less than 0.65");
     let growing =
         |i: f64, reading: &mut Reading| reading.generator_gradient *= libm::exp(0.1 * (i - 100.0).max(0.0));
     expect(&changed(growing), Verdict::Diverged, "generator's last gradients");
@@ -54,6 +77,7 @@ fn each_rule_gives_its_verdict_and_says_why() {
     expect(&changed(lost), Verdict::Diverged, "after 7550 steps");
     expect(&judge(&game(10)), Verdict::Unsettled, "too few");
     expect(&judge(&[]), Verdict::Unsettled, "too few");
+    expect(&Judgement::diverged("a weight"), Verdict::Diverged, "a weight");
 }
 
 #[test]

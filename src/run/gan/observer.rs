@@ -20,7 +20,7 @@ const TESTED: usize = 1_000;
 const LEAST_ACCURACY: f64 = 0.9;
 
 /// Columns of `metrics.csv` after the step; the seconds come last.
-pub(super) fn columns(objective: Kind) -> [&'static str; 14] {
+pub(super) fn columns(objective: Kind) -> [&'static str; 15] {
     let is_standard = objective == Kind::Standard;
     let unit = |standard, critic| if is_standard { standard } else { critic };
     [
@@ -37,12 +37,24 @@ pub(super) fn columns(objective: Kind) -> [&'static str; 14] {
         "clipped [share of parameters]",
         "spread [share of the data's]",
         "class_entropy [nats]",
+        unit("duality_gap [nats]", "duality_gap [score]"),
         "seconds [s]",
     ]
 }
 
+/// What was seen beside a step's own report.
+pub(super) struct Seen {
+    /// Of samples, as a share of the data's.
+    pub spread: f64,
+    /// Of the samples' classes, in nats, if these can be seen.
+    pub class_entropy: Option<f64>,
+    /// Where it was looked for.
+    pub duality_gap: Option<f64>,
+    pub seconds: f64,
+}
+
 /// What an objective does not have is NaN.
-pub(super) fn values(report: &Report, spread: f64, class_entropy: Option<f64>, seconds: f64) -> [f64; 14] {
+pub(super) fn values(report: &Report, seen: &Seen) -> [f64; 15] {
     let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
     [
         report.generator_loss,
@@ -56,9 +68,10 @@ pub(super) fn values(report: &Report, spread: f64, class_entropy: Option<f64>, s
         or_nan(report.wasserstein),
         or_nan(report.slope),
         or_nan(report.clipped),
-        spread,
-        or_nan(class_entropy),
-        seconds,
+        seen.spread,
+        or_nan(seen.class_entropy),
+        or_nan(seen.duality_gap),
+        seen.seconds,
     ]
 }
 
@@ -81,6 +94,7 @@ pub(super) fn reading(row: &Row, data_entropy: f64) -> Reading {
         clipped: there(10),
         spread: there(11),
         class_entropy: there(12).filter(|_| data_entropy > 0.0).map(|entropy| entropy / data_entropy),
+        duality_gap: there(13),
     }
 }
 
@@ -94,7 +108,8 @@ pub(super) fn sentence(reading: &Reading) -> String {
     };
     let spread = reading.spread.map_or_else(String::new, |spread| format!(", spread {spread:.2}"));
     let classes = reading.class_entropy.map_or_else(String::new, |share| format!(", classes {share:.2}"));
-    losses + &gap + &spread + &classes
+    let duality = reading.duality_gap.map_or_else(String::new, |gap| format!(", duality gap {gap:.3}"));
+    losses + &gap + &spread + &classes + &duality
 }
 
 /// What looks at samples of the same latents again and again.
@@ -210,7 +225,8 @@ mod tests {
     #[test]
     fn a_row_reads_back_as_what_was_seen() {
         let report = Report { step: 50, generator_loss: 0.7, slope: Some(0.9), ..Report::default() };
-        let values = values(&report, 0.5, Some(1.15), 3.0).to_vec();
+        let seen = Seen { spread: 0.5, class_entropy: Some(1.15), duality_gap: Some(0.2), seconds: 3.0 };
+        let values = values(&report, &seen).to_vec();
         assert_eq!(values.len(), columns(Kind::Penalty).len());
         let found = reading(&Row { count: 50, values }, 2.3);
         let expected = Reading {
@@ -219,6 +235,7 @@ mod tests {
             slope: Some(0.9),
             spread: Some(0.5),
             class_entropy: Some(0.5),
+            duality_gap: Some(0.2),
             ..Reading::default()
         };
         assert!((found.class_entropy.unwrap() - 0.5).abs() < 1e-12);

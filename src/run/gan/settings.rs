@@ -98,6 +98,9 @@ pub struct Settings {
     pub steps: usize,
     /// Steps of the generator between two readings.
     pub every: usize,
+    /// Steps that each player has to look for the duality gap, every twentieth reading; it is not looked for, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duality_gap: Option<usize>,
     /// Seed of all random numbers.
     pub seed: u64,
 }
@@ -124,6 +127,7 @@ impl Settings {
             average: None,
             steps: 10_000,
             every: 50,
+            duality_gap: None,
             seed: 1,
         }
     }
@@ -169,11 +173,17 @@ impl Settings {
             ("--batch", self.batch, "a mini-batch needs at least 1 image"),
             ("--steps", self.steps, "training needs at least 1 step of the generator"),
             ("--every", self.every, "a reading is at least 1 step after the one before"),
+            (
+                "--duality-gap",
+                self.duality_gap.unwrap_or(1),
+                "each player takes at least 1 step to look for it",
+            ),
         ])?;
         checks::at_most(&[
             ("--steps", self.steps, 1 << 40, "steps can be counted"),
             ("--every", self.every, 1 << 40, "steps can be counted"),
             ("--critic-steps", self.critic_steps, 1 << 20, "steps can be counted"),
+            ("--duality-gap", self.duality_gap.unwrap_or(1), 1 << 20, "steps can be counted"),
         ])?;
         checks::batch(self.batch, images)?;
         checks::seed(self.seed)?;

@@ -8,6 +8,8 @@ use crate::run::gan::Kind;
 const FAR: f64 = 0.5;
 /// Distances that differ by less come and go with the seed.
 const ALIKE: f64 = 0.1;
+/// So do deviations.
+const CLEARLY: f64 = 0.2;
 
 /// Was the standard GAN unstable, did clipping converge, is the penalty more stable: a sentence each.
 pub(super) fn sentences(played: &[Played]) -> [String; 3] {
@@ -25,6 +27,8 @@ struct Facts {
     losses: [f64; 2],
     /// Share of images that the discriminator is right about.
     accuracy: f64,
+    /// What either player could still gain at the end.
+    gap: f64,
     /// Mean estimate in the last quarter, as a share of the largest.
     estimate: f64,
     /// Mean share of parameters at the bound.
@@ -49,6 +53,7 @@ impl Facts {
             reasons: summary.stability.reasons.join("; "),
             losses: [losses.clone().fold(f64::INFINITY, f64::min), losses.fold(f64::NEG_INFINITY, f64::max)],
             accuracy: mean(half.iter().filter_map(accuracy)),
+            gap: half.iter().rev().find_map(|reading| reading.duality_gap).unwrap_or(f64::NAN),
             estimate: mean(quarter.iter().filter_map(|reading| reading.wasserstein))
                 / estimates.fold(f64::MIN_POSITIVE, f64::max),
             clipped: mean(half.iter().filter_map(|reading| reading.clipped)),
@@ -84,10 +89,12 @@ fn of_standard(standard: &Facts) -> String {
     };
     format!(
         "{answer}: {} ({}). In the second half its discriminator's loss went between {least:.2} and {greatest:.2} nats (1.39 at \
-         the equilibrium), and it was right about {:.0} % of the images (50 % there).",
+         the equilibrium), and it was right about {:.0} % of the images (50 % there); at the end, a few steps of either player \
+         while the other waits would move the value of the game by {:.2} nats (0 there).",
         standard.verdict,
         standard.reasons,
         100.0 * standard.accuracy,
+        standard.gap,
     )
 }
 
@@ -110,16 +117,12 @@ fn of_clipping(clipping: &Facts) -> String {
 
 fn of_penalty(standard: &Facts, clipping: &Facts, penalty: &Facts) -> String {
     let percent = |facts: &Facts| format!("{:.0} %", 100.0 * facts.unrest);
-    let others = standard.unrest.min(clipping.unrest);
     let is_fine = matches!(penalty.verdict, Verdict::Converged | Verdict::Unsettled);
-    let answer = match (is_fine, penalty.unrest < others) {
-        (true, true) => "The penalty is the most stable of the three",
-        (true, false) if penalty.unrest < clipping.unrest => "The penalty is more stable than clipping",
-        (true, false) if penalty.unrest < standard.unrest => {
-            "The penalty is more stable than the standard GAN, not than clipping"
-        }
-        (true, false) => "The penalty is not more stable",
-        (false, _) => "The penalty is not stable here",
+    let answer = match penalty.unrest / standard.unrest.min(clipping.unrest) {
+        _ if !is_fine => "The penalty is not stable here",
+        ratio if ratio < 1.0 - CLEARLY => "The penalty is the most stable of the three",
+        ratio if ratio < 1.0 + CLEARLY => "The penalty is as stable as the stabler of the others, not more",
+        _ => "The penalty is not the most stable",
     };
     format!(
         "{answer}: {}; about its trend the gap between its scores of real and generated images wavers by {} ({}: {}, {}: {}). {}",
@@ -145,12 +148,10 @@ fn of_distances(standard: &Facts, penalty: &Facts) -> String {
     }
     let compared = if ratio < 1.0 + ALIKE { "as good as" } else { "worse than" };
     let why = match penalty.verdict {
-        Verdict::Unsettled => " and the game is still on",
-        _ => "",
+        Verdict::Unsettled => format!("; its game is not over: {}", penalty.reasons),
+        _ => String::new(),
     };
-    format!(
-        "Its samples are {compared} the standard GAN's after as many steps: {distances}; its generator moves at half the rate{why}."
-    )
+    format!("Its samples are {compared} the standard GAN's after as many steps: {distances}{why}.")
 }
 
 #[cfg(test)]
@@ -164,6 +165,7 @@ mod tests {
             reasons: "because".into(),
             losses: [0.5, 1.5],
             accuracy: 0.8,
+            gap: 0.7,
             estimate: 0.2,
             clipped: 0.4,
             unrest,
@@ -183,6 +185,7 @@ mod tests {
         ] {
             let text = of_standard(&standard(verdict, 0.1));
             assert!(text.contains(words) && text.contains("between 0.50 and 1.50 nats"), "{text}");
+            assert!(text.contains("by 0.70 nats"), "{text}");
         }
         let clipping = |verdict, estimate| Facts { estimate, ..facts(Kind::Clipping, verdict, 0.2, 20.0) };
         for (verdict, estimate, words) in [
@@ -196,8 +199,8 @@ mod tests {
         }
         for (verdict, unrest, frechet, words) in [
             (Converged, 0.05, 5.0, ["most stable of the three", "better than the standard GAN's"]),
-            (Unsettled, 0.15, 10.5, ["more stable than clipping", "as good as the standard GAN's"]),
-            (Unsettled, 0.3, 15.0, ["not more stable", "at half the rate and the game is still on"]),
+            (Unsettled, 0.11, 10.5, ["as stable as the stabler", "as good as the standard GAN's"]),
+            (Unsettled, 0.3, 15.0, ["is not the most stable", "its game is not over: because"]),
             (Oscillating, 0.01, 15.0, ["not stable here", "worse than the standard GAN's"]),
         ] {
             let penalty = facts(Kind::Penalty, verdict, unrest, frechet);
