@@ -31,6 +31,7 @@ pub mod rbm;
 pub mod samples;
 mod source;
 mod text;
+pub mod toys;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};

@@ -11,7 +11,7 @@
 //! training methods for GANs do actually converge?"; signs as there: the discriminator is to score theta high, which is
 //! the same game as scoring it low, mirrored.) With a critic, f(t) = t.
 //!
-//! What is known of it, and what `tests` below check:
+//! What is known of it, and what [`known`] and `tests` below check:
 //!
 //! | game | moves | becomes of it |
 //! |---|---|---|
@@ -20,12 +20,16 @@
 //! | not saturating | in continuous time | inwards, ever more slowly: d(theta^2 + psi^2)/dt = - 2 t tanh(t / 2), t = psi theta |
 //! | not saturating | both at once, rate h | round a circle of radius about sqrt(2 h) |
 //! | critic without bounds | in turns | an ellipse: theta^2 + psi^2 + h theta psi stays |
-//! | clipping at c | any | never rests: psi runs from bound to bound |
-//! | penalty towards slope 1 | any | never rests: at (0, 0) it pushes psi away |
+//! | clipping at c | in small steps | never rests: ends on the circle of radius c |
+//! | penalty towards slope 1 | in small steps | never rests: at (0, 0) it pushes psi away; theta goes round as far as [`known`] says |
 //! | penalty towards slope 0, gamma | any | a spiral into (0, 0); linearised, both at once, with the factor abs(1 - h gamma/2 + h sqrt(gamma^2/4 - f'(0)^2)) a step |
 //!
 //! The gradient penalty that steadies Wasserstein GANs does not make this game converge: in practice noise, many
 //! dimensions and a falling rate do what is missing here.
+
+mod known;
+
+pub use known::{Known, known};
 
 use alloc::vec::Vec;
 

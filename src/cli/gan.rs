@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod sample;
+mod toys;
 mod train;
 
 use crate::Result;
@@ -14,6 +15,7 @@ pub(super) enum Command {
     Train(train::Train),
     Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
+    Toys(toys::Toys),
 }
 
 impl Command {
@@ -22,6 +24,7 @@ impl Command {
             Self::Train(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Toys(command) => command.run(),
         }
     }
 }

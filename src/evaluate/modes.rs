@@ -111,6 +111,13 @@ pub struct MixtureModes {
     pub counts: Vec<usize>,
 }
 
+impl MixtureModes {
+    /// The entropy of the modes among points of high quality, in nats; 0 if there are none.
+    pub fn entropy(&self) -> f64 {
+        entropy(&self.counts)
+    }
+}
+
 /// Counts the modes of `mixture` that `points` have.
 ///
 /// **Shapes** `points` (n, 2).

@@ -69,9 +69,11 @@ fn a_run_leaves_networks_readings_and_a_verdict() {
 #[test]
 fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
-    for options in
-        ["--objective penalty --normalise layer", "--objective clipping --average 0.9", "--minimax --plain"]
-    {
+    for options in [
+        "--objective penalty --normalise layer --duality-gap 2",
+        "--objective clipping --average 0.9",
+        "--minimax --plain",
+    ] {
         let run = |threads: usize| {
             let command =
                 format!("{TRAIN} {options} --steps 6 --every 2 --threads {threads} --out run --force");
@@ -94,8 +96,9 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
         let settings = Settings {
             networks,
             batch: 20,
-            steps: 23,
+            steps: 24,
             every: 4,
+            duality_gap: (index < 2).then_some(2),
             average: (index > 0).then_some(0.9),
             head_start: kind == Kind::Clipping,
             critic_steps: 2,
@@ -158,6 +161,115 @@ fn a_diverging_game_is_stopped_and_its_last_good_checkpoint_kept() {
     let weight = checkpoint.tensor_f32("generator.0.weight", &[16, 8]).unwrap();
     assert!(weight.iter().all(|x| x.is_finite()));
     assert!(!folder.path().join("run/model.safetensors").exists());
+    let summary: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("run/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["stability"]["verdict"], "diverged", "{summary}");
+    let reason = summary["stability"]["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("generator.") && reason.contains("after step"), "{reason}");
+}
+
+#[test]
+fn the_duality_gap_is_looked_for_every_twentieth_reading_and_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    equilibria(folder.path(), &format!("{TRAIN} --steps 45 --every 1 --duality-gap 3 --out run")).succeeded();
+    let rows = monitors(&folder.path().join("run"));
+    let column = rows[0].split(',').position(|name| name == "duality_gap [nats]").unwrap();
+    let gaps: Vec<(usize, f64)> = rows[1..]
+        .iter()
+        .map(|row| row.split(',').nth(column).unwrap().parse().unwrap())
+        .enumerate()
+        .filter(|(_, gap): &(usize, f64)| !gap.is_nan())
+        .collect();
+    assert_eq!(gaps.iter().map(|(row, _)| row + 1).collect::<Vec<_>>(), [20, 40, 45]);
+    assert!(gaps.iter().all(|(_, gap)| *gap > 0.0 && *gap < 100.0), "{gaps:?}");
+    let summary: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("run/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["last"]["duality_gap"], gaps[2].1);
+}
+
+#[test]
+fn a_generator_is_judged_as_samples_of_any_program_are() {
+    let folder = trained();
+    let judge = |options: &str| {
+        let outcome = equilibria(folder.path(), &format!("gan evaluate {options} --images 60 -q --json"));
+        outcome.succeeded().json()
+    };
+    let found = judge("penalty");
+    assert_eq!((&found["samples"], &found["data"]), (&60.into(), &"synthetic".into()));
+    assert!(folder.path().join("penalty/evaluation/summary.json").is_file());
+    assert_eq!(judge("penalty/model.safetensors --out file"), found);
+    assert_ne!(judge("clipping")["frechet_distance"], found["frechet_distance"]);
+    assert_ne!(judge("penalty --seed 2")["frechet_distance"], found["frechet_distance"]);
+
+    // One that learned inverted digits is judged by what it was to draw.
+    equilibria(folder.path(), &format!("{TRAIN} --invert --steps 60 --out inverted")).succeeded();
+    let swapped = judge("inverted --invert")["sliced_wasserstein"].as_f64().unwrap();
+    assert!(swapped > judge("inverted")["sliced_wasserstein"].as_f64().unwrap(), "{swapped}");
+
+    let refused = |command: &str, words: &str| {
+        let outcome = equilibria(folder.path(), command);
+        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{}", outcome.stderr);
+    };
+    equilibria(folder.path(), "rbm train --images 100 --hidden 4 --epochs 1 -q --out rbm").succeeded();
+    refused("gan evaluate rbm", "a model of kind 'rbm', not 'gan'");
+    refused("gan evaluate nowhere.safetensors", "not found in nowhere");
+}
+
+#[test]
+fn toys_are_played_counted_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let toys = |options: &str| {
+        let small = "gan toys --steps 50 --seeds 2 --width 8 --depth 1 --batch 8 -q";
+        equilibria(folder.path(), &format!("{small} {options}")).succeeded()
+    };
+    let found = toys("--json").json();
+    for (task, name, modes) in [(0, "ring", 8), (1, "grid", 25)] {
+        let task = &found["tasks"][task];
+        assert_eq!((&task["name"], &task["modes"]), (&name.into(), &modes.into()));
+        let games = task["games"].as_array().unwrap();
+        let ways: Vec<&str> = games.iter().map(|game| game["way"].as_str().unwrap()).collect();
+        let each_twice = ["standard", "minimax", "clipping", "penalty"].map(|way| [way, way]).concat();
+        assert_eq!(ways, each_twice);
+        for game in games {
+            let looks = game["looks"].as_array().unwrap();
+            assert_eq!((looks.len(), &looks[50]["step"]), (51, &50.into()));
+            assert_eq!(looks[50]["counts"].as_array().unwrap().len(), modes);
+            assert!(game["stability"]["verdict"].is_string());
+        }
+        assert_png(&folder.path().join(format!("out/toys/{name}.png")));
+    }
+    assert_eq!(found["dirac"].as_array().unwrap().len(), 8);
+    let read = || fs::read(folder.path().join("out/toys/summary.json")).unwrap();
+    let (first, picture) = (read(), fs::read(folder.path().join("out/toys/ring.png")).unwrap());
+    let text = toys("--threads 1").stdout;
+    assert!(read() == first && fs::read(folder.path().join("out/toys/ring.png")).unwrap() == picture);
+    for words in [
+        "ring of 8 Gaussians: 2,500 points after 50 steps, 2 seeds a game",
+        "published: ",
+        "spirals outwards",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(!text.contains("NOT"), "{text}");
+
+    // One game alone leaves its own files.
+    let alone = toys("--only dirac --out alone").stdout;
+    assert!(
+        !alone.contains("ring") && alone.ends_with("wrote dirac.svg, summary.json in alone\n"),
+        "{alone}"
+    );
+    for (options, words) in [
+        ("--seeds 0", "--seeds 0: 1 to 100 games of each kind can be played"),
+        ("--steps 49", "--steps 49: "),
+        ("--batch 0", "--batch 0: "),
+        ("--depth 0", "--depth 0: "),
+        ("--only dice", "dice"),
+    ] {
+        let outcome = equilibria(folder.path(), &format!("gan toys {options} --out refused"));
+        let text = outcome.stderr;
+        assert!(outcome.status == Some(2) && text.lines().count() == 1 && text.contains(words), "{text}");
+        assert!(!folder.path().join("refused").exists());
+    }
 }
 
 #[test]
@@ -191,6 +303,7 @@ fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
         ("--batch 201", "--batch 201: a mini-batch can have at most all 200 training images"),
         ("--steps 0", "--steps 0: "),
         ("--every 0", "--every 0: "),
+        ("--duality-gap 0", "--duality-gap 0: each player takes at least 1 step"),
         ("--objective penalty --critic-steps 0", "--critic-steps 0: a critic needs at least 1 step"),
         ("--objective clipping --clip 0", "--clip 0: a bound is a number above 0"),
         ("--objective clipping --clip NaN", "--clip NaN: "),

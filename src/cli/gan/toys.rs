@@ -1,0 +1,339 @@
+//! `equilibria gan toys`.
+
+use crate::adversarial::dirac::{Known, known};
+use crate::cli::machine::write_output;
+use crate::cli::{counted, print, print_json, thousands, use_threads};
+use crate::evaluate::stability::Verdict;
+use crate::report::{ContactSheet, LinePlot, Series};
+use crate::rng::Stream;
+use crate::run::Progress;
+use crate::run::interrupt::{self, Work};
+use crate::run::toys::{How, LOOKS, POINTS, Played, Task, Way, play};
+use crate::tensor::Tensor;
+use crate::{Error, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Play games small enough to see what becomes of them: Gaussians in the plane, and a single point.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  equilibria gan toys\n  equilibria gan toys --only ring --steps 50000 --seeds 5\n  \
+    equilibria gan toys --only dirac\n\n\
+    ring    8 Gaussians on a circle; grid: 25 on a square lattice. A mode is found if one of 2,500 points lies within 3 \
+    standard deviations of its centre; such points are of high quality.\n\
+    dirac   data at one point, a generator of one point, a line for a discriminator: the game whose ways theory knows."
+)]
+pub(in crate::cli) struct Toys {
+    /// The games to play [default: all].
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Only>,
+    /// Steps of the generator, in the plane.
+    #[arg(long, default_value_t = How::default().steps)]
+    steps: usize,
+    /// Games of each kind, of as many seeds.
+    #[arg(long, default_value_t = 3)]
+    seeds: usize,
+    /// Points in a mini-batch.
+    #[arg(long, default_value_t = How::default().batch)]
+    batch: usize,
+    /// Hidden layers of either network.
+    #[arg(long, default_value_t = How::default().depth)]
+    depth: usize,
+    /// Units in each of them.
+    #[arg(long, default_value_t = How::default().width)]
+    width: usize,
+    /// Numbers that a point is made from.
+    #[arg(long, default_value_t = How::default().latent)]
+    latent: usize,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads to use [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The folder for pictures and summary.json.
+    #[arg(long, default_value = "out/toys")]
+    out: PathBuf,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// 8 Gaussians on a circle.
+    Ring,
+    /// 25 Gaussians on a lattice.
+    Grid,
+    /// A single point.
+    Dirac,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    #[serde(serialize_with = "crate::cli::path_as_text")]
+    out: PathBuf,
+    how: How,
+    tasks: Vec<Outcome>,
+    dirac: Vec<Known>,
+    #[serde(skip)]
+    files: Vec<String>,
+}
+
+/// The games of one mixture.
+#[derive(Serialize)]
+struct Outcome {
+    name: &'static str,
+    modes: usize,
+    published: &'static str,
+    games: Vec<Played>,
+}
+
+const MOST_SEEDS: usize = 100;
+/// Looks that are drawn, in tenths of a game.
+const SHOWN: [usize; 4] = [1, 3, 6, 10];
+/// Side of a picture of points, in pixels.
+const SIDE: usize = 132;
+
+impl Toys {
+    pub(in crate::cli) fn run(self) -> Result<()> {
+        use_threads(self.threads)?;
+        let how = How {
+            steps: self.steps,
+            batch: self.batch,
+            depth: self.depth,
+            width: self.width,
+            latent: self.latent,
+        };
+        how.check()?;
+        if !(1..=MOST_SEEDS).contains(&self.seeds) {
+            let expected = format!("1 to {MOST_SEEDS} games of each kind can be played");
+            return Err(Error::invalid(format!("--seeds {}", self.seeds), expected));
+        }
+        interrupt::install(Work::Unsaved)?;
+        // A folder that cannot be made shows before the work, not after.
+        std::fs::create_dir_all(&self.out).map_err(|error| Error::io("creating", &self.out, error))?;
+        let mut summary =
+            Summary { out: self.out.clone(), how, tasks: Vec::new(), dirac: Vec::new(), files: Vec::new() };
+        for task in Task::all().into_iter().filter(|task| self.wants(task.name)) {
+            let games = self.play(&task, &how)?;
+            summary.keep(&format!("{}.png", task.name), &sheet(&task, &games)?.to_png()?)?;
+            summary
+                .keep(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg()?.as_bytes())?;
+            let Task { name, mixture, published, .. } = task;
+            summary.tasks.push(Outcome { name, modes: mixture.centres().len(), published, games });
+        }
+        if self.wants("dirac") {
+            summary.dirac = known().into();
+            summary.keep("dirac.svg", ways_plot(&summary.dirac).to_svg()?.as_bytes())?;
+        }
+        let text =
+            serde_json::to_string_pretty(&summary).map_err(|error| Error::invalid("summary", error))?;
+        summary.keep("summary.json", (text + "\n").as_bytes())?;
+        if self.json {
+            return print_json(&summary);
+        }
+        print(&describe(&summary))
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let is_named = |only: &Only| only.to_possible_value().is_some_and(|value| value.matches(name, false));
+        self.only.is_empty() || self.only.iter().any(is_named)
+    }
+
+    fn play(&self, task: &Task, how: &How) -> Result<Vec<Played>> {
+        let seeds: Vec<u64> = (self.seed..).take(self.seeds).collect();
+        play(task, &Way::all(), &seeds, how, &mut Progress::choose(self.quiet), &interrupt::requested)
+    }
+}
+
+impl Summary {
+    fn keep(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
+        write_output(&self.out.join(file), bytes)?;
+        self.files.push(file.into());
+        Ok(())
+    }
+}
+
+/// A row a way, of its first seed: the data, then the points after so many steps.
+fn sheet(task: &Task, games: &[Played]) -> Result<ContactSheet> {
+    let first: Vec<&Played> = firsts(games).collect();
+    let shown = SHOWN.map(|tenths| tenths * LOOKS / 10);
+    let mut columns = vec!["data".to_string()];
+    columns
+        .extend(shown.iter().map(|&look| thousands(first[0].looks[look.min(first[0].looks.len() - 1)].step)));
+    let names: Vec<&str> = first.iter().map(|game| game.way).collect();
+    let mut sheet = ContactSheet::new(SIDE, SIDE)
+        .title(format!("{} points of each generator, after so many steps", thousands(POINTS)))
+        .columns(columns.len())
+        .column_labels(&columns)
+        .row_labels(&names)
+        .magnify(1);
+    let mut data = Tensor::zeros(&[POINTS, 2]);
+    task.mixture.fill(Stream::named(first[0].seed, "evaluate"), data.data_mut());
+    for game in &first {
+        sheet.push(&picture(&data, task.extent))?;
+        for &look in &shown {
+            match game.points.get(look) {
+                Some(points) => sheet.push(&picture(points, task.extent))?,
+                // It had diverged.
+                None => sheet.push_blank(),
+            }
+        }
+    }
+    Ok(sheet)
+}
+
+/// The first game of each way.
+fn firsts(games: &[Played]) -> impl Iterator<Item = &Played> {
+    let is_first = |i: usize| i == 0 || games[i - 1].way != games[i].way;
+    (0..games.len()).filter(move |&i| is_first(i)).map(|i| &games[i])
+}
+
+/// Points on a square from -`extent` to `extent` in both directions, ink on paper; (side, side).
+fn picture(points: &Tensor<f32>, extent: f64) -> Vec<f32> {
+    const INK: f32 = 0.35;
+    let mut paper = vec![1.0_f32; SIDE * SIDE];
+    let place = |x: f32| {
+        let share = (f64::from(x) + extent) / (2.0 * extent);
+        (share * SIDE as f64) as isize
+    };
+    for point in points.data().chunks_exact(2).filter(|point| point.iter().all(|x| x.is_finite())) {
+        // The second coordinate points up.
+        let (column, row) = (place(point[0]), SIDE as isize - 1 - place(point[1]));
+        for (row, column) in
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(down, right)| (row + down, column + right))
+        {
+            let is_on = |place: isize| (0..SIDE as isize).contains(&place);
+            if is_on(row) && is_on(column) {
+                let pixel = &mut paper[row as usize * SIDE + column as usize];
+                *pixel = (*pixel - INK).max(0.0);
+            }
+        }
+    }
+    paper
+}
+
+/// Modes against steps, a line a way: the mean of its seeds.
+fn modes_plot(task: &Task, games: &[Played]) -> LinePlot {
+    let all = task.mixture.centres().len();
+    let mut series: Vec<Series> = firsts(games)
+        .map(|first| {
+            let of_way: Vec<&Played> = games.iter().filter(|game| game.way == first.way).collect();
+            let points = (0..=LOOKS).filter_map(|look| {
+                let there: Vec<_> = of_way.iter().filter_map(|game| game.looks.get(look)).collect();
+                let modes: usize = there.iter().map(|look| look.modes.found).sum();
+                Some((there.first()?.step as f64, modes as f64 / there.len() as f64))
+            });
+            Series::new(first.way, points.collect::<Vec<_>>())
+        })
+        .collect();
+    let last = games.iter().map(|game| game.end().step).max().unwrap_or(1);
+    series.push(Series::new("the data", [(0.0, all as f64), (last as f64, all as f64)]).dashed());
+    LinePlot {
+        title: format!("Modes of the {} that are found", task.name),
+        x_label: "steps of the generator".into(),
+        y_label: format!("modes of {all}, mean of {}", counted(games.len() / Way::all().len(), "seed")),
+        series,
+        ..LinePlot::default()
+    }
+}
+
+/// The ways of the smallest game.
+fn ways_plot(known: &[Known]) -> LinePlot {
+    /// Points of a line.
+    const DRAWN: usize = 2_000;
+    let way = |known: &Known| {
+        // The closed ways of small steps are long; a tenth of them is some rounds.
+        let every = known.places.len().div_ceil(DRAWN);
+        let points = known.places.iter().step_by(every).map(|place| (place.theta, place.psi));
+        Series::new(known.game, points)
+    };
+    // One of a kind: the others go round as these do.
+    let drawn = [1, 2, 5, 6, 7].map(|i| way(&known[i]));
+    LinePlot {
+        title: "The smallest game: where the two players go".into(),
+        x_label: "theta, the generator's point; the data are at 0".into(),
+        y_label: "psi, the discriminator's slope".into(),
+        series: drawn.into(),
+        ..LinePlot::default()
+    }
+}
+
+fn describe(summary: &Summary) -> String {
+    let mut text = String::new();
+    for outcome in &summary.tasks {
+        let seeds = outcome.games.len() / Way::all().len();
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{} of {} Gaussians: {} points after {}, {} a game\n{:<12}{:>14}{:>12}{:>15}   verdicts",
+            outcome.name,
+            outcome.modes,
+            thousands(POINTS),
+            counted(summary.how.steps, "step"),
+            counted(seeds, "seed"),
+            "game",
+            "modes, mean",
+            "from-to",
+            "high quality",
+        );
+        for first in firsts(&outcome.games) {
+            let of_way: Vec<&Played> = outcome.games.iter().filter(|game| game.way == first.way).collect();
+            let found = || of_way.iter().map(|game| game.end().modes.found);
+            let mean = |sum: f64| sum / of_way.len() as f64;
+            let quality = mean(of_way.iter().map(|game| game.end().modes.high_quality).sum());
+            let _ = writeln!(
+                text,
+                "{:<12}{:>14.1}{:>12}{:>13.0} %   {}",
+                first.way,
+                mean(found().sum::<usize>() as f64),
+                format!("{}-{}", found().min().unwrap_or(0), found().max().unwrap_or(0)),
+                100.0 * quality,
+                verdicts(&of_way),
+            );
+        }
+        let _ = writeln!(text, "published: {}\n", outcome.published);
+    }
+    if !summary.dirac.is_empty() {
+        let _ = writeln!(
+            text,
+            "a single point: the smallest game, from (1, 0.5), and what theory knows of it\n\
+             {:<38}{:<34}{:>10}{:>10}   number",
+            "game", "outcome", "theory", "game's"
+        );
+        for known in &summary.dirac {
+            let _ = writeln!(
+                text,
+                "{:<38}{:<34}{:>10.4}{:>10.4}   {}{}",
+                known.game,
+                known.outcome,
+                known.expected,
+                known.found,
+                known.quantity,
+                if known.agrees() { "" } else { ": NOT as theory says" },
+            );
+        }
+        text.push('\n');
+    }
+    text + &format!("wrote {} in {}\n", summary.files.join(", "), summary.out.display())
+}
+
+/// `2 converged, 1 oscillating`.
+fn verdicts(games: &[&Played]) -> String {
+    use Verdict::{Collapsed, Converged, Diverged, Oscillating, Unsettled};
+    let count = |verdict| games.iter().filter(|game| game.stability.verdict == verdict).count();
+    let all =
+        [Converged, Oscillating, Collapsed, Diverged, Unsettled].map(|verdict| (count(verdict), verdict));
+    let some: Vec<String> = all
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, verdict)| format!("{count} {verdict}"))
+        .collect();
+    some.join(", ")
+}
