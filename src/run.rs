@@ -22,6 +22,7 @@ mod checks;
 pub mod classifier;
 pub mod dbm;
 mod directory;
+mod epochs;
 pub mod gan;
 pub mod interrupt;
 mod metrics;
@@ -32,6 +33,7 @@ pub mod samples;
 mod source;
 mod text;
 pub mod toys;
+mod training;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};

@@ -1,8 +1,7 @@
 //! A training run of a deep Boltzmann machine: restricted machines one after the other, if it is to be pre-trained, then
 //! all layers together.
 //!
-//! As of a restricted machine (`run/rbm.rs`), every random number is a function of seed, epoch, mini-batch and row, and a
-//! resumed run ends with the same bits. Epochs count through all stages.
+//! Epochs count through all stages.
 
 mod checkpoint;
 mod evaluation;
@@ -13,18 +12,18 @@ pub(crate) use evaluation::smaller_side;
 pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, Settings};
 
+use super::epochs::Epochs;
+use super::rbm::diverged;
+use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
+use crate::Result;
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, BinaryImages, Digits, Images};
-use crate::parallel;
-use crate::rng::Stream;
-use crate::{Error, Result};
+use crate::data::Digits;
 use serde::Serialize;
 use stage::{Below, Monitors, Stage, monitored};
 use std::path::Path;
-use std::time::Instant;
 
 /// Images that monitors look at: the first of the test images and the first of the training images.
 pub const MONITORED: usize = 1_000;
@@ -88,12 +87,7 @@ pub fn train(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Dbm<f32>, Summary)> {
-    settings.check(digits.train.len())?;
-    directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, Counter::EPOCHS, &COLUMNS)?;
-    let mut run = Run::new(settings, digits)?;
-    run.write_checkpoint(directory)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
 }
 
 /// Continues the run in `directory`, with the settings it was started with.
@@ -105,12 +99,7 @@ pub fn resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Dbm<f32>, Summary)> {
-    let settings: Settings = directory.read_config()?;
-    settings.check(digits.train.len())?;
-    let mut run = Run::new(&settings, digits)?;
-    run.restore(&directory.read_checkpoint()?)?;
-    let metrics = Metrics::resume(directory, Counter::EPOCHS, &COLUMNS, run.epoch)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::resume::<Run<'_>>(directory, digits, progress, stop)
 }
 
 /// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
@@ -125,19 +114,13 @@ pub fn train_or_resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Dbm<f32>, Summary)> {
-    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
-    if is_begun {
-        return resume(&directory, digits, progress, stop);
-    }
-    train(&directory, settings, digits, progress, stop)
+    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
 }
-
-/// Version of what a checkpoint holds.
-const FORMAT: &str = "1";
 
 /// A run between two updates.
 struct Run<'a> {
-    settings: &'a Settings,
+    settings: Settings,
+    digits: &'a Digits,
     /// Units of each layer.
     sizes: Vec<usize>,
     stage: Stage,
@@ -146,194 +129,153 @@ struct Run<'a> {
     mean: Vec<f32>,
     training: Vec<f32>,
     validation: Vec<f32>,
-    /// The training images as bits, if they are binary.
-    states: Option<BinaryImages>,
-    /// The images in the order of the current epoch.
-    order: Vec<usize>,
+    epochs: Epochs<'a>,
     /// A mini-batch that the machines below look at.
     images: Vec<f32>,
-    /// Epochs that are complete, of all stages.
-    epoch: usize,
-    /// Mini-batches of the current epoch that are complete.
-    batch: usize,
-    /// Time that they took.
-    seconds: f64,
 }
 
-impl<'a> Run<'a> {
-    fn new(settings: &'a Settings, digits: &Digits) -> Result<Self> {
-        let seed = settings.seed;
+impl<'a> Training<'a> for Run<'a> {
+    const KIND: &'static str = "dbm";
+    const FORMAT: &'static str = "1";
+    const UNIT: &'static str = "images";
+    type Settings = Settings;
+    type Model = Dbm<f32>;
+    type Summary = Summary;
+
+    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+        settings.check(digits.train.len())?;
+        let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
-        let mut states = (settings.binarise != Binarisation::Grey).then(|| BinaryImages::new(images));
-        if let (Binarisation::Threshold, Some(states)) = (settings.binarise, &mut states) {
-            // The same in every epoch.
-            states.fill(settings.binarise, images, Stream::named(seed, "binarise"))?;
-        }
-        let mean = settings.binarise.mean(images);
+        let mean = binarise.mean(images);
         let training = monitored(images, settings, seed)?;
         let mut below = Below::new(settings);
         Ok(Self {
-            settings,
+            digits,
             sizes: [mean.len()].iter().chain(&settings.hidden.0).copied().collect(),
             stage: Stage::begin(settings, &mut below, &mean, &training)?,
             below,
             mean,
             training,
             validation: monitored(digits.test.images(), settings, seed + 1)?,
-            states,
-            order: (0..images.len()).collect(),
+            epochs: Epochs::new(images, binarise, batch, settings.all_epochs(), seed)?,
             images: Vec::new(),
-            epoch: 0,
-            batch: 0,
-            seconds: 0.0,
+            settings: settings.clone(),
         })
     }
 
-    /// Trains to the last epoch and writes model and summary.
-    fn finish(
-        mut self,
-        directory: &RunDirectory,
-        digits: &Digits,
-        mut metrics: Metrics,
+    fn columns(&self) -> (Counter, Vec<String>) {
+        (Counter::EPOCHS, COLUMNS.map(Into::into).into())
+    }
+
+    fn rows(&self) -> usize {
+        self.epochs.epoch
+    }
+
+    fn position(&self) -> [u64; 2] {
+        self.epochs.position()
+    }
+
+    /// To the end of the epoch.
+    fn advance(
+        &mut self,
+        metrics: &mut Metrics,
         progress: &mut Progress,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Dbm<f32>, Summary)> {
-        let (images, epochs) = (digits.train.len(), self.settings.all_epochs());
-        progress.start((epochs as u64).saturating_mul(images as u64), "images");
-        let done = self.epoch as u64 * images as u64;
-        progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
-        while self.epoch < epochs {
-            // Inside the pool, so that no kernel has to enter it.
-            if !parallel::within_awake(|| self.train_epoch(digits.train.images(), progress, stop))? {
-                self.write_checkpoint(directory)?;
-                progress.finish("");
-                let path = directory.path().display();
-                return Err(Error::Interrupted {
-                    resume: format!("`equilibria dbm train --resume {path}` goes on from here"),
-                });
+    ) -> Result<bool> {
+        let rates = self.rates();
+        let Self { stage, below, epochs, images, .. } = self;
+        let (epoch, pixels) = (epochs.epoch, self.sizes[0]);
+        let is_joint = matches!(stage, Stage::Joint(_));
+        let is_lowest = below.machines.is_empty() || is_joint;
+        let is_whole = epochs.go_on(progress, stop, |batch| {
+            let count = batch.order.len();
+            match batch.states {
+                Some(states) if is_lowest => states.gather(batch.order, stage.states_mut(count)),
+                _ if is_lowest => batch.fill(stage.images_mut(count))?,
+                _ => {
+                    images.resize(count * pixels, 0.0);
+                    batch.fill(images)?;
+                    // Beyond those of an update.
+                    let states = below.states_of(images, batch.chain.substream(2));
+                    stage.images_mut(count).copy_from_slice(states);
+                }
             }
-            let text = self.end_epoch(&mut metrics)?;
-            self.write_checkpoint(directory)?;
+            if stage.update(rates, batch.chain) {
+                return Ok(());
+            }
+            let what = if is_joint { "the learning rate" } else { "the learning rate of the pre-training" };
+            Err(diverged([epoch, batch.number], &stage.first_not_finite(), what, rates))
+        })?;
+        if is_whole {
+            let text = self.end_epoch(metrics)?;
             progress.message(&text);
-            progress.epoch_line(&format!("epoch {:>3}/{epochs}  {text}", self.epoch));
+            let all = self.settings.all_epochs();
+            progress.epoch_line(&format!("epoch {:>3}/{all}  {text}", self.epochs.epoch));
         }
-        progress.finish("");
+        Ok(is_whole)
+    }
+
+    fn checkpoint(&mut self) -> Result<Archive> {
+        self.to_checkpoint()
+    }
+
+    fn restore(&mut self, archive: &Archive) -> Result<()> {
+        self.go_to(archive)
+    }
+
+    fn end(self, metrics: &Metrics) -> Result<(Dbm<f32>, Archive, Summary)> {
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
-        let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
-        super::describe(&mut archive, settings)?;
-        directory.write_model(&archive)?;
+        super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         let summary = Summary {
-            model: "dbm",
-            data: digits.name.clone(),
-            train_images: images,
+            model: Self::KIND,
+            data: self.digits.name.clone(),
+            train_images: self.digits.train.len(),
             monitored_images: self.validation.len() / self.sizes[0],
             sizes: self.sizes,
             seconds_per_epoch: metrics.rows().iter().filter_map(|row| row.values.last().copied()).collect(),
             epochs: metrics.rows().iter().map(|row| EpochSummary::of(row.count, &row.values)).collect(),
         };
-        directory.write_summary(&summary)?;
-        Ok((model, summary))
+        Ok((model, archive, summary))
     }
+}
 
+impl Run<'_> {
     /// Reads the monitors and goes on to the next stage after the last epoch of one. Returns what there is to say.
     fn end_epoch(&mut self, metrics: &mut Metrics) -> Result<String> {
-        let stage = self.settings.machine(self.epoch).map_or(0, |place| place + 1);
+        let stage = self.settings.machine(self.epochs.epoch).map_or(0, |place| place + 1);
         let Monitors { reconstruction_error, bound_gap, iterations, change } =
-            self.stage.monitors(self.settings, &mut self.below, [&self.training, &self.validation]);
-        self.epoch += 1;
-        let values = [stage as f64, reconstruction_error, bound_gap, iterations as f64, change, self.seconds];
-        metrics.append(self.epoch, &values)?;
-        (self.batch, self.seconds) = (0, 0.0);
+            self.stage.monitors(&self.settings, &mut self.below, [&self.training, &self.validation]);
+        let seconds = self.epochs.end();
+        let values = [stage as f64, reconstruction_error, bound_gap, iterations as f64, change, seconds];
+        metrics.append(self.epochs.epoch, &values)?;
         if stage == 0 {
             return Ok(format!(
                 "reconstruction {reconstruction_error:.4}, bound gap {bound_gap:.2}, mean-field {iterations} \
                  iterations to {change:.0e}"
             ));
         }
-        if self.settings.machine(self.epoch) != Some(stage - 1) {
+        if self.settings.machine(self.epochs.epoch) != Some(stage - 1) {
             if let Stage::Alone(learner) = &mut self.stage {
                 self.below.machines.push(learner.model().clone());
             }
-            self.stage = Stage::begin(self.settings, &mut self.below, &self.mean, &self.training)?;
+            self.stage = Stage::begin(&self.settings, &mut self.below, &self.mean, &self.training)?;
         }
         Ok(format!("pre-training of layer {stage}, reconstruction {reconstruction_error:.4}"))
     }
 
     fn rates(&self) -> Rates {
-        let settings = self.settings;
-        let (learning_rate, epoch) = match settings.machine(self.epoch) {
+        let (settings, epoch) = (&self.settings, self.epochs.epoch);
+        let (learning_rate, epoch) = match settings.machine(epoch) {
             Some(_) => (settings.pretraining_rate, 1),
             None => {
-                let epoch = self.epoch + 1 - (settings.all_epochs() - settings.epochs);
+                let epoch = epoch + 1 - (settings.all_epochs() - settings.epochs);
                 (settings.learning_rate.at(epoch, settings.epochs), epoch)
             }
         };
         let momentum = settings.momentum.at(epoch, settings.epochs);
         Rates { learning_rate, momentum, weight_decay: settings.weight_decay }
-    }
-
-    /// The rest of the current epoch; false if `stop` asked to stop before its end.
-    fn train_epoch(
-        &mut self,
-        images: &Images,
-        progress: &mut Progress,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<bool> {
-        let settings = self.settings;
-        let epoch = self.epoch as u64;
-        let stream = |name| Stream::named(settings.seed, name).substream(epoch);
-        stream("shuffle").permutation(&mut self.order);
-        let rates = self.rates();
-        let clock = Instant::now();
-        if let (Binarisation::Sampled, Some(states)) = (settings.binarise, &mut self.states) {
-            states.fill(settings.binarise, images, stream("binarise"))?;
-        }
-        for batch in self.order.chunks(settings.batch).skip(self.batch) {
-            if stop() {
-                self.seconds += clock.elapsed().as_secs_f64();
-                return Ok(false);
-            }
-            let chain = stream("chain").substream(self.batch as u64 + 1);
-            let is_lowest = self.below.machines.is_empty() || matches!(self.stage, Stage::Joint(_));
-            match &self.states {
-                Some(states) if is_lowest => states.gather(batch, self.stage.states_mut(batch.len())),
-                _ if is_lowest => {
-                    let place = self.stage.images_mut(batch.len());
-                    settings.binarise.fill(images, batch, stream("binarise"), place)?;
-                }
-                _ => {
-                    self.images.resize(batch.len() * images.pixels_per_image(), 0.0);
-                    settings.binarise.fill(images, batch, stream("binarise"), &mut self.images)?;
-                    // Beyond those of an update.
-                    let states = self.below.states_of(&self.images, chain.substream(2));
-                    self.stage.images_mut(batch.len()).copy_from_slice(states);
-                }
-            }
-            if !self.stage.update(rates, chain) {
-                return Err(self.diverged(rates));
-            }
-            self.batch += 1;
-            progress.advance(batch.len() as u64);
-        }
-        self.seconds += clock.elapsed().as_secs_f64();
-        Ok(true)
-    }
-
-    fn diverged(&mut self, rates: Rates) -> Error {
-        let is_joint = matches!(self.stage, Stage::Joint(_));
-        let what = if is_joint { "the learning rate" } else { "the learning rate of the pre-training" };
-        Error::Diverged {
-            epoch: self.epoch + 1,
-            batch: self.batch + 1,
-            parameter: self.stage.first_not_finite(),
-            cause: format!(
-                "the likely cause is {what} of {:?} (with momentum {:?}); try a tenth of it; the checkpoint after \
-                 {} epochs is kept",
-                rates.learning_rate, rates.momentum, self.epoch
-            ),
-        }
     }
 }
 

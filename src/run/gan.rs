@@ -1,7 +1,6 @@
 //! A training run of adversarial networks on images.
 //!
-//! Every random number is a function of seed, step, mini-batch and row, so that a resumed run ends with the same bits as one
-//! that nobody stopped. Real mini-batches are those of shuffled epochs, counted through the whole run; what an epoch has
+//! Real mini-batches are those of shuffled epochs, counted through the whole run; what an epoch has
 //! left for less than a whole mini-batch is left out, as batch normalisation would make much of it.
 //!
 //! ```text
@@ -21,12 +20,13 @@ mod settings;
 pub use generator::Generator;
 pub use settings::{Kind, Settings};
 
+use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::adversarial::{Game, Streams};
+use crate::checkpoint::Archive;
 use crate::data::Digits;
 use crate::evaluate::stability::{Judgement, Reading, Warning, Watch, judge};
 use crate::nn::Initialisation;
-use crate::parallel;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
@@ -113,13 +113,7 @@ pub fn train(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Generator, Summary)> {
-    settings.check(digits.train.len())?;
-    let mut run = Run::new(settings, digits)?;
-    directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, run.counter(), &observer::columns(settings.objective))?;
-    run.keep_samples()?;
-    run.write_checkpoint(directory)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
 }
 
 /// Continues the run in `directory`, with the settings it was started with.
@@ -131,17 +125,11 @@ pub fn resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Generator, Summary)> {
-    let settings: Settings = directory.read_config()?;
-    settings.check(digits.train.len())?;
-    let mut run = Run::new(&settings, digits)?;
-    run.restore(&directory.read_checkpoint()?)?;
-    let rows = run.game.steps() as usize / settings.every;
-    let metrics = Metrics::resume(directory, run.counter(), &observer::columns(settings.objective), rows)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::resume::<Run<'_>>(directory, digits, progress, stop)
 }
 
-/// The networks that `settings` make, from the run in `path` as far as it has come with these settings; any other run there
-/// is in the way, unless `force` replaces it.
+/// The networks that `settings` make, from the run in `path` as far as it has come with these settings; any other run
+/// there is in the way, unless `force` replaces it.
 ///
 /// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
 pub fn train_or_resume(
@@ -152,19 +140,13 @@ pub fn train_or_resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Generator, Summary)> {
-    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
-    if is_begun {
-        return resume(&directory, digits, progress, stop);
-    }
-    train(&directory, settings, digits, progress, stop)
+    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
 }
-
-/// Version of what a checkpoint holds.
-const FORMAT: &str = "2";
 
 /// A run between two steps of the generator.
 struct Run<'a> {
-    settings: &'a Settings,
+    settings: Settings,
+    digits: &'a Digits,
     game: Game<f32>,
     streams: Streams,
     batches: Batches<'a>,
@@ -172,6 +154,8 @@ struct Run<'a> {
     /// If it is to be looked for.
     gap: Option<Gap<'a>>,
     watch: Watch,
+    /// Rows of `metrics.csv` that it has seen.
+    watched: usize,
     /// Height and width of an image.
     size: [usize; 2],
     /// Samples of the same latents at each moment so far (moments, [`PICTURED`], pixels).
@@ -180,8 +164,16 @@ struct Run<'a> {
     seconds: f64,
 }
 
-impl<'a> Run<'a> {
-    fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
+impl<'a> Training<'a> for Run<'a> {
+    const KIND: &'static str = "gan";
+    const FORMAT: &'static str = "2";
+    const UNIT: &'static str = "steps";
+    type Settings = Settings;
+    type Model = Generator;
+    type Summary = Summary;
+
+    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+        settings.check(digits.train.len())?;
         let images = digits.train.images();
         if images.pixels_per_image() != settings.networks.samples {
             return Err(Error::ShapeMismatch {
@@ -195,67 +187,43 @@ impl<'a> Run<'a> {
         let mut discriminator = settings.networks.build_discriminator()?;
         generator.initialise(Initialisation::Uniform, init.substream(0));
         discriminator.initialise(Initialisation::Uniform, init.substream(1));
-        Ok(Self {
-            settings,
+        let mut run = Self {
+            settings: settings.clone(),
+            digits,
             game: Game::new(generator, discriminator, settings.recipe())?,
             streams: Streams::of(settings.seed),
             batches: Batches::new(images, settings.batch, settings.seed),
             observer: Observer::new(settings, digits)?,
             gap: Gap::new(settings, digits)?,
             watch: Watch::new(),
+            watched: 0,
             size: [images.height(), images.width()],
             history: Vec::new(),
             seconds: 0.0,
-        })
+        };
+        run.keep_samples()?;
+        Ok(run)
     }
 
-    fn counter(&self) -> Counter {
-        Counter { name: "step", stride: self.settings.every }
+    fn columns(&self) -> (Counter, Vec<String>) {
+        let counter = Counter { name: "step", stride: self.settings.every };
+        (counter, observer::columns(self.settings.objective).map(Into::into).into())
     }
 
-    /// Trains to the last step and writes model and summary.
-    fn finish(
-        mut self,
-        directory: &RunDirectory,
-        digits: &Digits,
-        mut metrics: Metrics,
-        progress: &mut Progress,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Generator, Summary)> {
-        let steps = self.settings.steps as u64;
-        progress.start(steps, "steps");
-        progress.skip(self.game.steps());
-        let entropy = self.observer.data_entropy();
-        for row in metrics.rows() {
-            self.watch.see(&watched(observer::reading(row, entropy)));
-        }
-        while self.game.steps() < steps {
-            // Inside the pool, so that no kernel has to enter it.
-            let done = parallel::within_awake(|| self.advance(&mut metrics, progress, stop));
-            if let Err(Error::Diverged { parameter, .. }) = &done {
-                progress.finish("");
-                let reason = format!(
-                    "{parameter} was no longer finite after step {} of the generator",
-                    self.game.steps()
-                );
-                directory.write_summary(&self.summary(
-                    digits,
-                    &metrics,
-                    Some(Judgement::diverged(reason)),
-                ))?;
-            }
-            if !done? {
-                self.write_checkpoint(directory)?;
-                progress.finish("");
-                let path = directory.path().display();
-                return Err(Error::Interrupted {
-                    resume: format!("`equilibria gan train --resume {path}` goes on from here"),
-                });
-            }
-            self.write_checkpoint(directory)?;
-        }
-        progress.finish("");
-        self.end(directory, digits, &metrics)
+    fn rows(&self) -> usize {
+        self.game.steps() as usize / self.settings.every
+    }
+
+    fn position(&self) -> [u64; 2] {
+        [self.game.steps(), self.settings.steps as u64]
+    }
+
+    fn checkpoint(&mut self) -> Result<Archive> {
+        self.to_checkpoint()
+    }
+
+    fn restore(&mut self, archive: &Archive) -> Result<()> {
+        self.go_to(archive)
     }
 
     /// Plays until a checkpoint is due, or the end; false if `stop` asked to stop before.
@@ -267,6 +235,8 @@ impl<'a> Run<'a> {
     ) -> Result<bool> {
         let (every, steps) = (self.settings.every as u64, self.settings.steps as u64);
         let due = every * CHECKPOINT_EVERY;
+        // What an earlier process said of its readings need not be said again.
+        self.warnings(metrics);
         let mut clock = Instant::now();
         loop {
             if stop() {
@@ -284,7 +254,7 @@ impl<'a> Run<'a> {
                 is_read,
             )?;
             if !outcome.is_finite {
-                return Err(self.diverged());
+                return Err(self.not_finite());
             }
             if let Some(report) = outcome.report {
                 let (spread, class_entropy) = self.observer.look(self.game.generator())?;
@@ -309,18 +279,43 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn diverged(&self, metrics: &Metrics) -> Option<Summary> {
+        let parameter = self.game.first_not_finite()?;
+        let reason =
+            format!("{parameter} was no longer finite after step {} of the generator", self.game.steps());
+        Some(self.summary(metrics, Some(Judgement::diverged(reason))))
+    }
+
+    fn end(self, metrics: &Metrics) -> Result<(Generator, Archive, Summary)> {
+        // Where the data lay says nothing about the model.
+        let settings = Settings { data: self.digits.name.clone(), ..self.settings.clone() };
+        let archive = self.to_model(&settings)?;
+        let summary = self.summary(metrics, None);
+        Ok((Generator::from_archive(&archive)?, archive, summary))
+    }
+}
+
+impl Run<'_> {
     /// Shows the last reading, and what is to be feared from it.
     fn say(&mut self, metrics: &Metrics, progress: &mut Progress) {
         let Some(row) = metrics.rows().last() else { return };
         let reading = observer::reading(row, self.observer.data_entropy());
         let text = observer::sentence(&reading);
         progress.message(&text);
-        for warning in self.watch.see(&watched(reading)) {
-            progress.epoch_line(&format!("warning at step {}: {warning}", reading.step));
+        for warned in self.warnings(metrics) {
+            progress.epoch_line(&format!("warning at step {}: {}", warned.step, warned.text));
         }
         if (metrics.rows().len() as u64).is_multiple_of(CHECKPOINT_EVERY) {
             progress.epoch_line(&format!("step {:>5}/{}  {text}", reading.step, self.settings.steps));
         }
+    }
+
+    /// What is to be feared from the rows that nobody has watched yet.
+    fn warnings(&mut self, metrics: &Metrics) -> Vec<Warned> {
+        let rows = &metrics.rows()[self.watched..];
+        self.watched = metrics.rows().len();
+        let readings = rows.iter().map(|row| observer::reading(row, self.observer.data_entropy()));
+        warnings(&mut self.watch, readings)
     }
 
     /// Keeps what the generator makes of the latents that stay the same.
@@ -330,8 +325,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn diverged(&self) -> Error {
-        let settings = self.settings;
+    fn not_finite(&self) -> Error {
+        let settings = &self.settings;
         let seen = self.game.discriminator_steps().saturating_sub(1) as usize;
         Error::Diverged {
             epoch: seen / self.batches.per_epoch() + 1,
@@ -347,41 +342,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(
-        self,
-        directory: &RunDirectory,
-        digits: &Digits,
-        metrics: &Metrics,
-    ) -> Result<(Generator, Summary)> {
-        // Where the data lay says nothing about the model.
-        let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
-        let archive = self.to_model(&settings)?;
-        directory.write_model(&archive)?;
-        let summary = self.summary(digits, metrics, None);
-        directory.write_summary(&summary)?;
-        Ok((Generator::from_archive(&archive)?, summary))
-    }
-
     /// What the run came to, by this judgement or by its readings.
-    fn summary(&self, digits: &Digits, metrics: &Metrics, judgement: Option<Judgement>) -> Summary {
+    fn summary(&self, metrics: &Metrics, judgement: Option<Judgement>) -> Summary {
         let entropy = self.observer.data_entropy();
         let readings: Vec<Reading> =
             metrics.rows().iter().map(|row| observer::reading(row, entropy)).collect();
-        let mut watch = Watch::new();
-        let warnings = readings
-            .iter()
-            .flat_map(|reading| {
-                let fresh = watch.see(&watched(*reading)).into_iter();
-                fresh.map(|warning| Warned::new(reading, warning))
-            })
-            .collect();
+        let warnings = warnings(&mut Watch::new(), readings.iter().copied());
         let discriminator_steps = self.game.discriminator_steps();
         Summary {
-            model: "gan",
+            model: Self::KIND,
             objective: self.settings.objective,
-            data: digits.name.clone(),
+            data: self.digits.name.clone(),
             networks: self.settings.networks.to_string(),
-            train_images: digits.train.len(),
+            train_images: self.digits.train.len(),
             batch: self.settings.batch,
             steps: self.game.steps(),
             discriminator_steps,
@@ -394,6 +367,15 @@ impl<'a> Run<'a> {
             readings,
         }
     }
+}
+
+/// What begins to be feared with each of the readings.
+fn warnings(watch: &mut Watch, readings: impl Iterator<Item = Reading>) -> Vec<Warned> {
+    let of = |reading: Reading| {
+        let fresh = watch.see(&watched(reading)).into_iter();
+        fresh.map(move |warning| Warned::new(&reading, warning))
+    };
+    readings.flat_map(of).collect()
 }
 
 /// What warnings rest on: the samples of a generator that has hardly begun are all alike, which is no collapse.

@@ -1,7 +1,6 @@
-//! A training run of a restricted Boltzmann machine: the loop over the data, monitors, checkpoints.
+//! A training run of a restricted Boltzmann machine: updates, monitors, checkpoints.
 //!
-//! Every random number is a function of seed, epoch, mini-batch and row, so that a checkpoint holds parameters,
-//! velocities, persistent chains and a place in the data, and a resumed run ends with the same bits.
+//! A checkpoint holds parameters, velocities, persistent chains, offsets and a place in the data.
 
 mod evaluation;
 mod settings;
@@ -10,17 +9,17 @@ pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition,
 pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
+use super::epochs::{Epochs, not_reached};
+use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, BinaryImages, Digits, Images};
-use crate::parallel;
+use crate::data::{Binarisation, Digits, Images};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
-use std::time::Instant;
 
 /// Images that monitors look at: the first of the test images and the first of the training images.
 pub const MONITORED: usize = 2_000;
@@ -115,12 +114,7 @@ pub fn train(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
-    settings.check(digits.train.len())?;
-    directory.write_config(settings, &[("checkpoint", FORMAT)])?;
-    let metrics = Metrics::create(directory, Counter::EPOCHS, &columns(settings))?;
-    let mut run = Run::new(settings, digits)?;
-    run.write_checkpoint(directory)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
 }
 
 /// Continues the run in `directory`, with the settings it was started with.
@@ -132,12 +126,7 @@ pub fn resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
-    let settings: Settings = directory.read_config()?;
-    settings.check(digits.train.len())?;
-    let mut run = Run::new(&settings, digits)?;
-    run.restore(&directory.read_checkpoint()?)?;
-    let metrics = Metrics::resume(directory, Counter::EPOCHS, &columns(&settings), run.epoch)?;
-    run.finish(directory, digits, metrics, progress, stop)
+    training::resume::<Run<'_>>(directory, digits, progress, stop)
 }
 
 /// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
@@ -152,176 +141,91 @@ pub fn train_or_resume(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Rbm<f32>, Summary)> {
-    let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
-    if is_begun {
-        return resume(&directory, digits, progress, stop);
-    }
-    train(&directory, settings, digits, progress, stop)
+    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
 }
-
-/// Version of what a checkpoint holds.
-const FORMAT: &str = "2";
 
 /// A run between two updates.
 struct Run<'a> {
-    settings: &'a Settings,
+    settings: Settings,
+    digits: &'a Digits,
     learner: Learner<f32>,
+    epochs: Epochs<'a>,
     training: Vec<f32>,
     validation: Vec<f32>,
-    /// The training images as bits, if they are binary.
-    states: Option<BinaryImages>,
-    /// The images in the order of the current epoch.
-    order: Vec<usize>,
-    /// Epochs that are complete.
-    epoch: usize,
-    /// Mini-batches of the current epoch that are complete.
-    batch: usize,
-    /// Time that they took.
-    seconds: f64,
 }
 
-impl<'a> Run<'a> {
-    fn new(settings: &'a Settings, digits: &Digits) -> Result<Self> {
-        let seed = settings.seed;
+impl<'a> Training<'a> for Run<'a> {
+    const KIND: &'static str = "rbm";
+    const FORMAT: &'static str = "2";
+    const UNIT: &'static str = "images";
+    type Settings = Settings;
+    type Model = Rbm<f32>;
+    type Summary = Summary;
+
+    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+        settings.check(digits.train.len())?;
+        let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
-        let model = Rbm::new(&settings.binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
+        let model = Rbm::new(&binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
         let chains = Stream::named(seed, "chain");
-        let mut learner = Learner::new(model, settings.method, settings.steps, settings.batch, chains);
+        let mut learner = Learner::new(model, settings.method, settings.steps, batch, chains);
         if settings.centred {
             learner = learner.centred();
         }
-        let mut states = (settings.binarise != Binarisation::Grey).then(|| BinaryImages::new(images));
-        if let (Binarisation::Threshold, Some(states)) = (settings.binarise, &mut states) {
-            // The same in every epoch.
-            states.fill(settings.binarise, images, Stream::named(seed, "binarise"))?;
-        }
         Ok(Self {
-            settings,
+            settings: settings.clone(),
+            digits,
             learner,
-            states,
-            training: binary_images(images, MONITORED, settings.binarise, seed)?,
-            validation: binary_images(digits.test.images(), MONITORED, settings.binarise, seed + 1)?,
-            order: (0..images.len()).collect(),
-            epoch: 0,
-            batch: 0,
-            seconds: 0.0,
+            epochs: Epochs::new(images, binarise, batch, settings.epochs, seed)?,
+            training: binary_images(images, MONITORED, binarise, seed)?,
+            validation: binary_images(digits.test.images(), MONITORED, binarise, seed + 1)?,
         })
     }
 
-    /// Trains to the last epoch and writes model and summary.
-    fn finish(
-        mut self,
-        directory: &RunDirectory,
-        digits: &Digits,
-        mut metrics: Metrics,
-        progress: &mut Progress,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Rbm<f32>, Summary)> {
-        let images = digits.train.len();
-        progress.start((self.settings.epochs as u64).saturating_mul(images as u64), "images");
-        let done = self.epoch as u64 * images as u64;
-        progress.skip(done + (self.batch * self.settings.batch).min(images) as u64);
-        while self.epoch < self.settings.epochs {
-            // Inside the pool, so that no kernel has to enter it.
-            if !parallel::within_awake(|| self.train_epoch(digits.train.images(), progress, stop))? {
-                self.write_checkpoint(directory)?;
-                progress.finish("");
-                let path = directory.path().display();
-                return Err(Error::Interrupted {
-                    resume: format!("`equilibria rbm train --resume {path}` goes on from here"),
-                });
-            }
-            let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epoch as u64);
-            let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
-            self.epoch += 1;
-            let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
-            self.learner.forget_swaps();
-            let monitors = [
-                reading.reconstruction_error,
-                reading.pseudo_log_likelihood,
-                reading.stochastic_pseudo_log_likelihood,
-                reading.free_energy_gap,
-            ];
-            metrics.append(self.epoch, &[&monitors[..], &swap_rates, &[self.seconds]].concat())?;
-            (self.batch, self.seconds) = (0, 0.0);
-            self.write_checkpoint(directory)?;
-            let mut text = format!(
-                "PLL {:.1} nats, reconstruction {:.4}, free-energy gap {:.2}",
-                reading.pseudo_log_likelihood, reading.reconstruction_error, reading.free_energy_gap
-            );
-            if let Some(least) = swap_rates.iter().copied().reduce(f64::min) {
-                text += &format!(", swaps at least {:.0} %", 100.0 * least);
-            }
-            progress.message(&text);
-            progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epoch, self.settings.epochs));
-        }
-        progress.finish("");
-        let mut archive = self.learner.model().to_archive()?;
-        let settings = Settings { data: digits.name.clone(), ..self.settings.clone() };
-        super::describe(&mut archive, settings)?;
-        directory.write_model(&archive)?;
-        let summary = self.summary(digits, &metrics);
-        directory.write_summary(&summary)?;
-        Ok((self.learner.into_model(), summary))
+    fn columns(&self) -> (Counter, Vec<String>) {
+        (Counter::EPOCHS, columns(&self.settings))
     }
 
-    /// The rest of the current epoch; false if `stop` asked to stop before its end.
-    fn train_epoch(
+    fn rows(&self) -> usize {
+        self.epochs.epoch
+    }
+
+    fn position(&self) -> [u64; 2] {
+        self.epochs.position()
+    }
+
+    /// To the end of the epoch.
+    fn advance(
         &mut self,
-        images: &Images,
+        metrics: &mut Metrics,
         progress: &mut Progress,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool> {
-        let settings = self.settings;
-        let epoch = self.epoch as u64;
-        let stream = |name| Stream::named(settings.seed, name).substream(epoch);
-        stream("shuffle").permutation(&mut self.order);
+        let Self { settings, learner, epochs, .. } = self;
+        let epoch = epochs.epoch;
         let rates = Rates {
-            learning_rate: settings.learning_rate.at(self.epoch + 1, settings.epochs),
-            momentum: settings.momentum.at(self.epoch + 1, settings.epochs),
+            learning_rate: settings.learning_rate.at(epoch + 1, settings.epochs),
+            momentum: settings.momentum.at(epoch + 1, settings.epochs),
             weight_decay: settings.weight_decay,
         };
-        let clock = Instant::now();
-        if let (Binarisation::Sampled, Some(states)) = (settings.binarise, &mut self.states) {
-            states.fill(settings.binarise, images, stream("binarise"))?;
+        let is_whole = epochs.go_on(progress, stop, |batch| {
+            match batch.states {
+                Some(states) => states.gather(batch.order, learner.states_mut(batch.order.len())),
+                None => batch.fill(learner.images_mut(batch.order.len()))?,
+            }
+            if learner.update(rates, batch.chain) {
+                return Ok(());
+            }
+            let parameter = learner.model().first_not_finite().unwrap_or("weight");
+            Err(diverged([epoch, batch.number], parameter, "the learning rate", rates))
+        })?;
+        if is_whole {
+            self.read(metrics, progress)?;
         }
-        for batch in self.order.chunks(settings.batch).skip(self.batch) {
-            if stop() {
-                self.seconds += clock.elapsed().as_secs_f64();
-                return Ok(false);
-            }
-            match &self.states {
-                Some(states) => states.gather(batch, self.learner.states_mut(batch.len())),
-                None => {
-                    let place = self.learner.images_mut(batch.len());
-                    settings.binarise.fill(images, batch, stream("binarise"), place)?;
-                }
-            }
-            let chain = stream("chain").substream(self.batch as u64 + 1);
-            if !self.learner.update(rates, chain) {
-                return Err(self.diverged(rates));
-            }
-            self.batch += 1;
-            progress.advance(batch.len() as u64);
-        }
-        self.seconds += clock.elapsed().as_secs_f64();
-        Ok(true)
+        Ok(is_whole)
     }
 
-    fn diverged(&mut self, rates: Rates) -> Error {
-        Error::Diverged {
-            epoch: self.epoch + 1,
-            batch: self.batch + 1,
-            parameter: self.learner.model().first_not_finite().unwrap_or("weight").into(),
-            cause: format!(
-                "the likely cause is the learning rate of {:?} (with momentum {:?}); try a tenth of it; the \
-                 checkpoint after {} epochs is kept",
-                rates.learning_rate, rates.momentum, self.epoch
-            ),
-        }
-    }
-
-    fn write_checkpoint(&mut self, directory: &RunDirectory) -> Result<()> {
+    fn checkpoint(&mut self) -> Result<Archive> {
         let mut archive = self.learner.model().to_archive()?;
         let state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&state.velocity) {
@@ -338,10 +242,8 @@ impl<'a> Run<'a> {
             let counts = state.swaps.iter().map(|swaps| format!("{}/{}", swaps.accepted, swaps.proposed));
             archive.set_metadata("swaps", &counts.collect::<Vec<_>>().join(" "));
         }
-        archive.set_metadata("epoch", &self.epoch.to_string());
-        archive.set_metadata("batch", &self.batch.to_string());
-        archive.set_metadata("seconds", &self.seconds.to_string());
-        directory.write_checkpoint(&archive)
+        self.epochs.describe(&mut archive);
+        Ok(archive)
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
@@ -359,11 +261,6 @@ impl<'a> Run<'a> {
             let values = archive.tensor_f32(name, offsets.shape())?;
             offsets.data_mut().copy_from_slice(values);
         }
-        let malformed = |key: &str| {
-            let problem =
-                format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
-            Error::malformed(archive.place(), 8, problem)
-        };
         if !state.swaps.is_empty() {
             let count = |text: &str| {
                 let (accepted, proposed) = text.split_once('/')?;
@@ -371,32 +268,62 @@ impl<'a> Run<'a> {
             };
             let counts: Option<Vec<_>> = archive.required_metadata("swaps")?.split(' ').map(count).collect();
             let counts = counts.filter(|counts| counts.len() == state.swaps.len());
-            state.swaps = counts.ok_or_else(|| malformed("swaps"))?;
+            state.swaps = counts.ok_or_else(|| not_reached(archive, "swaps"))?;
         }
-        let number = |key: &str, most: usize| {
-            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
-            value.ok_or_else(|| malformed(key))
-        };
-        self.epoch = number("epoch", self.settings.epochs)?;
-        self.batch = number("batch", self.order.len().div_ceil(self.settings.batch))?;
-        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| malformed("seconds"))?;
+        self.epochs.restore(archive)?;
         let sizes = |model: &Rbm<f32>| [model.visible(), model.hidden()];
         if sizes(&model) != sizes(self.learner.model()) {
-            return Err(malformed("weight"));
+            return Err(not_reached(archive, "weight"));
         }
         self.learner.restore(&model, &state);
         Ok(())
     }
 
-    fn summary(&mut self, digits: &Digits, metrics: &Metrics) -> Summary {
+    fn end(self, metrics: &Metrics) -> Result<(Rbm<f32>, Archive, Summary)> {
+        let summary = self.summary(metrics);
+        let model = self.learner.into_model();
+        let mut archive = model.to_archive()?;
+        super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
+        Ok((model, archive, summary))
+    }
+}
+
+impl Run<'_> {
+    /// The monitors after an epoch, into `metrics.csv` and onto the terminal.
+    fn read(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<()> {
+        let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epochs.epoch as u64);
+        let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
+        let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
+        self.learner.forget_swaps();
+        let monitors = [
+            reading.reconstruction_error,
+            reading.pseudo_log_likelihood,
+            reading.stochastic_pseudo_log_likelihood,
+            reading.free_energy_gap,
+        ];
+        let seconds = self.epochs.end();
+        metrics.append(self.epochs.epoch, &[&monitors[..], &swap_rates, &[seconds]].concat())?;
+        let mut text = format!(
+            "PLL {:.1} nats, reconstruction {:.4}, free-energy gap {:.2}",
+            reading.pseudo_log_likelihood, reading.reconstruction_error, reading.free_energy_gap
+        );
+        if let Some(least) = swap_rates.iter().copied().reduce(f64::min) {
+            text += &format!(", swaps at least {:.0} %", 100.0 * least);
+        }
+        progress.message(&text);
+        progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epochs.epoch, self.settings.epochs));
+        Ok(())
+    }
+
+    fn summary(&self, metrics: &Metrics) -> Summary {
         let rows = metrics.rows();
-        let (visible, hidden) = (self.learner.model().visible(), self.learner.model().hidden());
+        let visible = self.digits.train.images().pixels_per_image();
         Summary {
-            model: "rbm",
-            data: digits.name.clone(),
+            model: Self::KIND,
+            data: self.digits.name.clone(),
             visible,
-            hidden,
-            train_images: digits.train.len(),
+            hidden: self.settings.hidden,
+            train_images: self.digits.train.len(),
             monitored_images: self.validation.len() / visible,
             seconds_per_epoch: rows.iter().filter_map(|row| row.values.last().copied()).collect(),
             epochs: rows
@@ -411,6 +338,20 @@ impl<'a> Run<'a> {
                 })
                 .collect(),
         }
+    }
+}
+
+/// What stopped a Boltzmann machine: `[epochs that are complete, mini-batch of the current one, from 1]`.
+pub(super) fn diverged([epochs, batch]: [usize; 2], parameter: &str, what: &str, rates: Rates) -> Error {
+    Error::Diverged {
+        epoch: epochs + 1,
+        batch,
+        parameter: parameter.into(),
+        cause: format!(
+            "the likely cause is {what} of {:?} (with momentum {:?}); try a tenth of it; the checkpoint after {epochs} epochs \
+             is kept",
+            rates.learning_rate, rates.momentum
+        ),
     }
 }
 

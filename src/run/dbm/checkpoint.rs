@@ -4,7 +4,7 @@ use super::Run;
 use super::stage::Stage;
 use crate::boltzmann::{Dbm, Rbm};
 use crate::checkpoint::Archive;
-use crate::run::RunDirectory;
+use crate::run::epochs::not_reached;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 const PARAMETERS: [&str; 3] = ["weight", "visible_bias", "hidden_bias"];
 
 impl Run<'_> {
-    pub(super) fn write_checkpoint(&mut self, directory: &RunDirectory) -> Result<()> {
+    pub(super) fn to_checkpoint(&mut self) -> Result<Archive> {
         let mut archive = match &mut self.stage {
             Stage::Joint(learner) => {
                 let mut archive = learner.model().to_archive()?;
@@ -36,31 +36,18 @@ impl Run<'_> {
                 archive
             }
         };
-        archive.set_metadata("epoch", &self.epoch.to_string());
-        archive.set_metadata("batch", &self.batch.to_string());
-        archive.set_metadata("seconds", &self.seconds.to_string());
-        directory.write_checkpoint(&archive)
+        self.epochs.describe(&mut archive);
+        Ok(archive)
     }
 
-    pub(super) fn restore(&mut self, archive: &Archive) -> Result<()> {
-        let malformed = |key: &str| {
-            let problem =
-                format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
-            Error::malformed(archive.place(), 8, problem)
-        };
-        let number = |key: &str, most: usize| {
-            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
-            value.ok_or_else(|| malformed(key))
-        };
-        self.epoch = number("epoch", self.settings.all_epochs())?;
-        self.batch = number("batch", self.order.len().div_ceil(self.settings.batch))?;
-        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| malformed("seconds"))?;
-        let Some(place) = self.settings.machine(self.epoch) else {
+    pub(super) fn go_to(&mut self, archive: &Archive) -> Result<()> {
+        self.epochs.restore(archive)?;
+        let Some(place) = self.settings.machine(self.epochs.epoch) else {
             let model = Dbm::from_archive(archive)?;
             if !model.sizes().eq(self.sizes.iter().copied()) {
-                return Err(malformed("weight"));
+                return Err(not_reached(archive, "weight"));
             }
-            self.stage = Stage::joint(self.settings, model.clone());
+            self.stage = Stage::joint(&self.settings, model.clone());
             let Stage::Joint(learner) = &mut self.stage else { unreachable!("it is joint") };
             let mut state = learner.state();
             restore(archive, "weight_velocity", &mut state.weight_velocity)?;
@@ -73,7 +60,7 @@ impl Run<'_> {
         let machine = |place: usize| machine_of(archive, place, [self.sizes[place], self.sizes[place + 1]]);
         self.below.machines = (0..place).map(machine).collect::<Result<_>>()?;
         let model = machine(place)?;
-        self.stage = Stage::alone(self.settings, place, model.clone());
+        self.stage = Stage::alone(&self.settings, place, model.clone());
         let Stage::Alone(learner) = &mut self.stage else { unreachable!("it is alone") };
         let mut state = learner.state();
         restore(archive, "velocity", &mut state.velocity)?;

@@ -2,7 +2,8 @@
 
 use super::{PICTURED, Run, Settings, moments};
 use crate::checkpoint::Archive;
-use crate::run::{CONFIGURATION, RunDirectory};
+use crate::run::CONFIGURATION;
+use crate::run::epochs::not_reached;
 use crate::{Error, Result};
 
 /// The tensor of samples over training: (moments, [`PICTURED`], height, width).
@@ -20,11 +21,11 @@ impl Run<'_> {
         Ok(archive)
     }
 
-    pub(super) fn write_checkpoint(&self, directory: &RunDirectory) -> Result<()> {
+    pub(super) fn to_checkpoint(&self) -> Result<Archive> {
         let mut archive = self.archive(|_| true)?;
         archive.set_metadata("discriminator_steps", &self.game.discriminator_steps().to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
-        directory.write_checkpoint(&archive)
+        Ok(archive)
     }
 
     fn archive(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Archive> {
@@ -41,17 +42,13 @@ impl Run<'_> {
         Ok(archive)
     }
 
-    pub(super) fn restore(&mut self, archive: &Archive) -> Result<()> {
+    pub(super) fn go_to(&mut self, archive: &Archive) -> Result<()> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let networks = self.settings.networks.to_string();
         if let Some(found) = archive.metadata("networks").filter(|&found| found != networks) {
             return Err(malformed(format!("the networks are `{found}`, the settings say `{networks}`")));
         }
-        let other = |key: &str| {
-            malformed(format!(
-                "'{key}' is not what this run can have reached; the checkpoint is another run's"
-            ))
-        };
+        let other = |key: &str| not_reached(archive, key);
         let number = |key: &str| archive.required_metadata(key)?.parse::<u64>().map_err(|_| other(key));
         let (steps, discriminator_steps) = (number("steps")?, number("discriminator_steps")?);
         if steps > self.settings.steps as u64 {

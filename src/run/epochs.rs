@@ -1,0 +1,150 @@
+//! Mini-batches of shuffled epochs, as Boltzmann machines learn from them, and a place in them.
+
+use super::Progress;
+use crate::checkpoint::Archive;
+use crate::data::{Binarisation, BinaryImages, Images};
+use crate::rng::Stream;
+use crate::{Error, Result};
+use std::time::Instant;
+
+/// The training images in the order of the current epoch, and how far that has come.
+pub(super) struct Epochs<'a> {
+    images: &'a Images,
+    binarise: Binarisation,
+    seed: u64,
+    /// Images in a mini-batch.
+    batch_size: usize,
+    /// All epochs of the run.
+    all: usize,
+    /// The images as bits, if they are binary.
+    states: Option<BinaryImages>,
+    order: Vec<usize>,
+    /// Epochs that are complete.
+    pub epoch: usize,
+    /// Mini-batches of the current epoch that are complete.
+    pub batch: usize,
+    /// Time that they took.
+    pub seconds: f64,
+}
+
+/// A mini-batch.
+pub(super) struct Batch<'a> {
+    /// Which images.
+    pub order: &'a [usize],
+    /// All images as bits, if they are binary.
+    pub states: Option<&'a BinaryImages>,
+    /// What an update draws from.
+    pub chain: Stream,
+    /// Of the current epoch, from 1.
+    pub number: usize,
+    images: &'a Images,
+    binarise: (Binarisation, Stream),
+}
+
+impl Batch<'_> {
+    /// The images as numbers; (images, pixels).
+    pub fn fill(&self, place: &mut [f32]) -> Result<()> {
+        let (binarise, stream) = self.binarise;
+        binarise.fill(self.images, self.order, stream, place)
+    }
+}
+
+impl<'a> Epochs<'a> {
+    /// The start of the first of `all` epochs.
+    pub fn new(
+        images: &'a Images,
+        binarise: Binarisation,
+        batch_size: usize,
+        all: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut states = (binarise != Binarisation::Grey).then(|| BinaryImages::new(images));
+        if let (Binarisation::Threshold, Some(states)) = (binarise, &mut states) {
+            // The same in every epoch.
+            states.fill(binarise, images, Stream::named(seed, "binarise"))?;
+        }
+        let order = (0..images.len()).collect();
+        Ok(Self { images, binarise, seed, batch_size, all, states, order, epoch: 0, batch: 0, seconds: 0.0 })
+    }
+
+    /// Images that were learned from, and those that are to be.
+    pub fn position(&self) -> [u64; 2] {
+        let images = self.images.len() as u64;
+        let begun = (self.batch * self.batch_size).min(self.images.len()) as u64;
+        [self.epoch as u64 * images + begun, (self.all as u64).saturating_mul(images)]
+    }
+
+    /// The rest of the current epoch, a call of `update` a mini-batch; false if `stop` asked to stop before its end.
+    ///
+    /// **Randomness** The order from the substreams of `shuffle` by epoch, states from those of `binarise`, updates from a
+    /// substream of those of `chain` for each mini-batch.
+    pub fn go_on(
+        &mut self,
+        progress: &mut Progress,
+        stop: &(dyn Fn() -> bool + Sync),
+        mut update: impl FnMut(Batch<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        let Self { images, binarise, seed, batch_size, states, order, epoch, batch: done, seconds, .. } =
+            self;
+        let stream = |name| Stream::named(*seed, name).substream(*epoch as u64);
+        stream("shuffle").permutation(order);
+        let clock = Instant::now();
+        if let (Binarisation::Sampled, Some(states)) = (*binarise, &mut *states) {
+            states.fill(*binarise, images, stream("binarise"))?;
+        }
+        let mut is_whole = true;
+        for order in order.chunks(*batch_size).skip(*done) {
+            if stop() {
+                is_whole = false;
+                break;
+            }
+            update(Batch {
+                order,
+                states: states.as_ref(),
+                chain: stream("chain").substream(*done as u64 + 1),
+                number: *done + 1,
+                images,
+                binarise: (*binarise, stream("binarise")),
+            })?;
+            *done += 1;
+            progress.advance(order.len() as u64);
+        }
+        *seconds += clock.elapsed().as_secs_f64();
+        Ok(is_whole)
+    }
+
+    /// The next epoch. Returns the time that this one took.
+    pub fn end(&mut self) -> f64 {
+        self.epoch += 1;
+        self.batch = 0;
+        std::mem::take(&mut self.seconds)
+    }
+
+    /// Puts the place into a checkpoint.
+    pub fn describe(&self, archive: &mut Archive) {
+        archive.set_metadata("epoch", &self.epoch.to_string());
+        archive.set_metadata("batch", &self.batch.to_string());
+        archive.set_metadata("seconds", &self.seconds.to_string());
+    }
+
+    /// Goes to the place in a checkpoint.
+    ///
+    /// **Errors** [`Error::Malformed`] if this run cannot have reached it.
+    pub fn restore(&mut self, archive: &Archive) -> Result<()> {
+        let number = |key: &str, most: usize| {
+            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
+            value.ok_or_else(|| not_reached(archive, key))
+        };
+        self.epoch = number("epoch", self.all)?;
+        self.batch = number("batch", self.order.len().div_ceil(self.batch_size))?;
+        let seconds = archive.required_metadata("seconds")?;
+        self.seconds = seconds.parse().map_err(|_| not_reached(archive, "seconds"))?;
+        Ok(())
+    }
+}
+
+/// What a checkpoint says is of another run.
+pub(super) fn not_reached(archive: &Archive, key: &str) -> Error {
+    let problem = format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
+    Error::malformed(archive.place(), 8, problem)
+}
