@@ -327,3 +327,47 @@ fn spread(points: &Tensor<f32>) -> f64 {
     };
     (variance(0) + variance(1)).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::stability::Verdict;
+    use crate::run::ProgressKind;
+
+    fn games(task: &Task, ways: &[Way], how: &How) -> Vec<Played> {
+        play(task, ways, &[1], how, &mut Progress::new(ProgressKind::Quiet), &|| false).unwrap()
+    }
+
+    #[test]
+    fn points_come_to_be_as_far_apart_as_those_of_the_mixture() {
+        let how = How { steps: 400, batch: 64, depth: 2, width: 32, latent: 2 };
+        for task in Task::all() {
+            let games = games(&task, &Way::all()[3..], &how);
+            let mut data = Tensor::zeros(&[POINTS, 2]);
+            task.mixture.fill(Stream::named(1, "evaluate"), data.data_mut());
+            let share = spread(games[0].points.last().unwrap()) / spread(&data);
+            assert!((0.6..1.4).contains(&share), "{}: {share}", task.name);
+            assert!(spread(&games[0].points[0]) < 0.5 * spread(&data), "at the start");
+            assert_eq!(games[0].end().step, 400);
+        }
+    }
+
+    #[test]
+    fn a_game_that_diverges_is_told_so_and_keeps_its_looks() {
+        let recipe = Recipe { generator: Rule::rms_prop(1e38), ..Recipe::of(Objective::standard()) };
+        let how = How { steps: 100, batch: 8, depth: 1, width: 4, latent: 2 };
+        let games = games(&Task::all()[0], &[Way { name: "wild", recipe }], &how);
+        assert_eq!(games[0].stability.verdict, Verdict::Diverged, "{:?}", games[0].stability);
+        assert!(games[0].looks.len() < LOOKS && games[0].points.len() == games[0].looks.len());
+    }
+
+    #[test]
+    fn readings_and_looks_are_spread_over_a_game_and_end_with_it() {
+        for steps in [50, 57, 200, 1_234] {
+            let moments: Vec<(bool, bool)> = (1..=steps).map(|step| moments(step, steps)).collect();
+            assert_eq!(moments.iter().filter(|moment| moment.0).count(), READINGS.min(steps), "{steps}");
+            assert_eq!(moments.iter().filter(|moment| moment.1).count(), LOOKS, "{steps}");
+            assert!(moments[steps - 1] == (true, true), "{steps}");
+        }
+    }
+}
