@@ -217,19 +217,20 @@ fn steps_of_games_allocate_nothing() {
 #[test]
 fn mean_field_inference_allocates_nothing() {
     // Enough for the matrix products to be split over threads.
-    const ROWS: usize = 100;
-    let images: Vec<f32> = (0..ROWS * 300).map(|i| (i * 31 % 5 / 4) as f32).collect();
-    for sizes in [&[140, 200][..], &[140, 90, 60]] {
+    const ROWS: usize = 200;
+    // Images that differ, so that they come to rest one after the other.
+    let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(i * i % 7 < i / 300 % 5))).collect();
+    for sizes in [&[140, 200][..], &[140, 90, 60], &[250, 500]] {
         let model = Dbm::<f32>::new(&[0.2; 300], sizes, Stream::named(1, "init")).unwrap();
-        let logits = vec![0.1; ROWS * 140];
+        let logits: Vec<f32> = (0..ROWS * sizes[0]).map(|i| (i / sizes[0]) as f32 / 10.0 - 9.0).collect();
         for threads in [1, 2] {
             let mut posterior = MeanField::new(&model, ROWS);
             let count = allocations(threads, |step| {
                 // The short mini-batch at the end of an epoch among them.
                 let rows = if step % 3 == 2 { 13 } else { ROWS };
-                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 5 };
+                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 50 };
                 posterior.infer(&model, &images[..rows * 300], stop);
-                posterior.infer_from_logits(&model, &logits[..rows * 140], stop);
+                posterior.infer_from_logits(&model, &logits[..rows * sizes[0]], stop);
             });
             assert_eq!(count, 0, "{count} allocations on {threads} threads, layers {sizes:?}");
         }

@@ -19,10 +19,11 @@
 //! | minimax | both at once, rate h | a spiral outwards: each step multiplies theta^2 + psi^2 by exactly 1 + h^2 f'(psi theta)^2 |
 //! | not saturating | in continuous time | inwards, ever more slowly: d(theta^2 + psi^2)/dt = - 2 t tanh(t / 2), t = psi theta |
 //! | not saturating | both at once, rate h | round a circle of radius about sqrt(2 h) |
+//! | critic without bounds | both at once, rate h | a spiral outwards: each step multiplies theta^2 + psi^2 by 1 + h^2 |
 //! | critic without bounds | in turns | an ellipse: theta^2 + psi^2 + h theta psi stays |
 //! | clipping at c | in small steps | never rests: ends on the circle of radius c |
 //! | penalty towards slope 1 | in small steps | never rests: at (0, 0) it pushes psi away; theta goes round as far as [`known`] says |
-//! | penalty towards slope 0, gamma | any | a spiral into (0, 0); linearised, both at once, with the factor abs(1 - h gamma/2 + h sqrt(gamma^2/4 - f'(0)^2)) a step |
+//! | penalty towards slope 0, gamma | in small steps | a spiral into (0, 0); linearised, both at once, with the factor abs(1 - h gamma/2 + h sqrt(gamma^2/4 - f'(0)^2)) a step |
 //!
 //! The gradient penalty that steadies Wasserstein GANs does not make this game converge: in practice noise, many
 //! dimensions and a falling rate do what is missing here.

@@ -1,6 +1,7 @@
 //! `equilibria gan ...`: one file per command.
 
 mod evaluate;
+pub(in crate::cli) mod plots;
 mod sample;
 mod toys;
 mod train;

@@ -111,13 +111,6 @@ pub struct MixtureModes {
     pub counts: Vec<usize>,
 }
 
-impl MixtureModes {
-    /// The entropy of the modes among points of high quality, in nats; 0 if there are none.
-    pub fn entropy(&self) -> f64 {
-        entropy(&self.counts)
-    }
-}
-
 /// Counts the modes of `mixture` that `points` have.
 ///
 /// **Shapes** `points` (n, 2).
@@ -134,16 +127,7 @@ impl MixtureModes {
 /// # Ok::<(), equilibria::Error>(())
 /// ```
 pub fn mixture_modes<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Result<MixtureModes> {
-    if points.columns() != 2 {
-        return Err(Error::ShapeMismatch {
-            operation: "modes of points in the plane",
-            expected: vec![points.rows(), 2],
-            found: points.shape().to_vec(),
-        });
-    }
-    if points.is_empty() {
-        return Err(Error::invalid("modes of 0 points", "at least 1 is needed"));
-    }
+    check_points(points)?;
     let reach = RADIUS * mixture.deviation();
     let mut counts = vec![0; mixture.centres().len()];
     for point in points.data().chunks_exact(2) {
@@ -161,6 +145,44 @@ pub fn mixture_modes<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Resul
         high_quality: counts.iter().sum::<usize>() as f64 / points.rows() as f64,
         counts,
     })
+}
+
+/// The entropy of the modes that points are about, in nats: ln(modes) if as many are about each of them. A point is about
+/// the nearest mode, however good, if that is within the distance of two neighbouring modes; others do not count.
+///
+/// **Shapes**, **Errors** as [`mixture_modes`].
+pub fn mixture_entropy<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Result<f64> {
+    check_points(points)?;
+    let centres = mixture.centres();
+    let squared = |a: [f64; 2], b: &[f64; 2]| {
+        let (x, y) = (a[0] - b[0], a[1] - b[1]);
+        x * x + y * y
+    };
+    let others = centres[1..].iter().map(|other| squared(centres[0], other));
+    let reach = others.fold(f64::INFINITY, f64::min);
+    let mut counts = vec![0; centres.len()];
+    for point in points.data().chunks_exact(2) {
+        let away = |mode: &usize| squared([point[0].to_f64(), point[1].to_f64()], &centres[*mode]);
+        let nearest = (0..centres.len()).min_by(|a, b| away(a).total_cmp(&away(b)));
+        if let Some(mode) = nearest.filter(|mode| away(mode) <= reach) {
+            counts[mode] += 1;
+        }
+    }
+    Ok(if counts.iter().any(|&count| count > 0) { entropy(&counts) } else { 0.0 })
+}
+
+fn check_points<T: Element>(points: &Tensor<T>) -> Result<()> {
+    if points.columns() != 2 {
+        return Err(Error::ShapeMismatch {
+            operation: "modes of points in the plane",
+            expected: vec![points.rows(), 2],
+            found: points.shape().to_vec(),
+        });
+    }
+    if points.is_empty() {
+        return Err(Error::invalid("modes of 0 points", "at least 1 is needed"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -225,6 +247,23 @@ mod tests {
             let exact = 1.0 - libm::exp(-9.0 / 8.0);
             assert!((found.high_quality - exact).abs() < 0.02, "{found:?}, not {exact}");
         }
+    }
+
+    #[test]
+    fn points_are_about_the_nearest_mode_or_about_none() {
+        let of = |points: &[f64]| {
+            let points = Tensor::from_vec(&[points.len() / 2, 2], points.to_vec()).unwrap();
+            mixture_entropy(&points, &Mixture::grid()).unwrap()
+        };
+        // Two modes, neither of high quality; what is far from all does not count.
+        let found = of(&[0.4, -0.4, 3.5, 4.9, 0.0, 0.9, 4.0, 5.5, 99.0, 0.0, f64::NAN, 0.0]);
+        assert!((found - libm::log(2.0)).abs() < 1e-14, "{found}");
+        assert_eq!(of(&[1e9, 1e9]), 0.0);
+        let mut points = Tensor::<f32>::zeros(&[20_000, 2]);
+        Mixture::ring().fill(Stream::named(1, "evaluate"), points.data_mut());
+        let found = mixture_entropy(&points, &Mixture::ring()).unwrap();
+        assert!((found - libm::log(8.0)).abs() < 1e-3, "{found}");
+        assert!(mixture_entropy(&Tensor::<f64>::zeros(&[4, 3]), &Mixture::grid()).is_err());
     }
 
     #[test]

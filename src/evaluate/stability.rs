@@ -2,7 +2,8 @@
 //!
 //! The losses of two adversaries say little by themselves: each is measured against an opponent that moves. What can be
 //! told from a run's readings is whether they stay finite, whether they stopped moving, whether they go round, and
-//! whether the samples still differ from one another. [`judge`] asks in this order, and the first yes is the verdict:
+//! whether the samples still differ from one another. [`judge`] asks in this order, and the first yes is the verdict (with
+//! fewer than 16 readings all but the first tell nothing, and the game is unsettled):
 //!
 //! 1. **Diverged**: a number is not finite, or the last gradients are 100 times as long as they usually were.
 //! 2. **Collapsed**: in the last quarter, samples have less than 0.3 of the spread of data, or fall into so few classes
@@ -166,12 +167,15 @@ impl Judgement {
 /// assert_eq!(judge(&readings).verdict, Verdict::Oscillating);
 /// ```
 pub fn judge(readings: &[Reading]) -> Judgement {
-    if let Some(found) = explosion(readings).or_else(|| collapse(readings)) {
+    if let Some(found) = explosion(readings) {
         return found;
     }
     if readings.len() < FEWEST {
         let reason = format!("{} readings are too few to tell; {FEWEST} are needed", readings.len());
         return Judgement::new(Verdict::Unsettled, reason);
+    }
+    if let Some(found) = collapse(readings) {
+        return found;
     }
     let half = &readings[readings.len() / 2..];
     let signals = [
@@ -235,9 +239,9 @@ fn collapse(readings: &[Reading]) -> Option<Judgement> {
     ];
     measures.into_iter().find_map(|(name, least, measure)| {
         let end = median(last(readings, 4).iter().filter_map(measure)).filter(|end| *end < least)?;
-        let is = format!("{name} is {end:.2} of the data's, less than {least}");
+        let is = format!("{name} is {end:.3} of the data's, less than {least}");
         let half: Vec<f64> = readings[readings.len() / 2..].iter().filter_map(measure).collect();
-        if readings.len() >= FEWEST && half.len() >= FEWEST / 2 {
+        if half.len() >= FEWEST / 2 {
             let line = Line::through(&half);
             // As many steps again are twice those of the line.
             if line.is_beyond_noise() && end + 2.0 * line.change > least {

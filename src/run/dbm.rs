@@ -77,9 +77,7 @@ pub struct EpochSummary {
 
 /// Trains a machine from the start and leaves it in `directory`.
 ///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] once a parameter is not
-/// finite, with the last checkpoint kept; [`Error::Interrupted`] after `stop` returned true, with a checkpoint
-/// written; [`Error::Io`].
+/// **Errors** as [`rbm::train`](crate::run::rbm::train).
 pub fn train(
     directory: &RunDirectory,
     settings: &Settings,
@@ -92,7 +90,7 @@ pub fn train(
 
 /// Continues the run in `directory`, with the settings it was started with.
 ///
-/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+/// **Errors** as [`rbm::resume`](crate::run::rbm::resume).
 pub fn resume(
     directory: &RunDirectory,
     digits: &Digits,
@@ -216,7 +214,7 @@ impl<'a> Training<'a> for Run<'a> {
     }
 
     fn checkpoint(&mut self) -> Result<Archive> {
-        self.to_checkpoint()
+        self.archive()
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
@@ -296,7 +294,7 @@ impl EpochSummary {
 /// those of its run directory, or else those in the file's metadata, which name the data but not its place; `None` if
 /// there are neither.
 ///
-/// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
+/// **Errors** as [`rbm::load_model`](crate::run::rbm::load_model).
 pub fn load_model_and_settings(path: &Path) -> Result<(Dbm<f32>, Option<Settings>)> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Dbm::from_archive(&archive)?;

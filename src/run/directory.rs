@@ -65,9 +65,11 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Whether a run was begun or ended at `path`: what is there may be a folder of anything.
+    /// Whether a run of this program was begun at `path`, which may be a folder of anything.
     pub fn is_at(path: &Path) -> bool {
-        path.join(CONFIG).is_file() || path.join(MODEL).is_file()
+        let is_ours =
+            |table: toml::Table| table.get(VERSIONS).is_some_and(|all| all.get("equilibria").is_some());
+        read_table(&path.join(CONFIG)).is_ok_and(is_ours)
     }
 
     /// Opens the folder of an earlier run to continue it.
@@ -268,6 +270,8 @@ pub fn locate_model(path: &Path) -> Result<PathBuf> {
     let model = path.join(MODEL);
     if model.is_file() {
         Ok(model)
+    } else if path.join(CHECKPOINT).is_file() && path.join(SUMMARY).is_file() {
+        missing(MODEL, "summary.json says why the run left none; start it again with other settings")
     } else if path.join(CHECKPOINT).is_file() {
         missing(MODEL, "the run has not ended yet; continue it with --resume")
     } else if path.is_dir() {

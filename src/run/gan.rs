@@ -67,7 +67,7 @@ pub struct Summary {
     pub discriminator_steps: u64,
     /// Passes over the training images that these took.
     pub epochs: f64,
-    /// Wall-clock time of the steps, reading and shuffling included; seconds.
+    /// Wall-clock time of the steps, reading and shuffling included, the search for duality gaps not; seconds.
     pub seconds: f64,
     /// Whether the game came to rest.
     pub stability: Judgement,
@@ -174,14 +174,8 @@ impl<'a> Training<'a> for Run<'a> {
 
     fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
         settings.check(digits.train.len())?;
+        settings.check_data(digits)?;
         let images = digits.train.images();
-        if images.pixels_per_image() != settings.networks.samples {
-            return Err(Error::ShapeMismatch {
-                operation: "pixels of an image and outputs of the generator",
-                expected: vec![images.pixels_per_image()],
-                found: vec![settings.networks.samples],
-            });
-        }
         let init = Stream::named(settings.seed, "init");
         let mut generator = settings.networks.build_generator()?;
         let mut discriminator = settings.networks.build_discriminator()?;
@@ -194,7 +188,7 @@ impl<'a> Training<'a> for Run<'a> {
             streams: Streams::of(settings.seed),
             batches: Batches::new(images, settings.batch, settings.seed),
             observer: Observer::new(settings, digits)?,
-            gap: Gap::new(settings, digits)?,
+            gap: Gap::new(settings, digits),
             watch: Watch::new(),
             watched: 0,
             size: [images.height(), images.width()],
@@ -254,14 +248,15 @@ impl<'a> Training<'a> for Run<'a> {
                 is_read,
             )?;
             if !outcome.is_finite {
+                self.seconds += clock.elapsed().as_secs_f64();
                 return Err(self.not_finite());
             }
             if let Some(report) = outcome.report {
                 let (spread, class_entropy) = self.observer.look(self.game.generator())?;
                 let is_due = report.step.is_multiple_of(due) || report.step == steps;
                 let gap = self.gap.as_mut().filter(|_| is_due);
-                let duality_gap = gap.map(|gap| gap.find(&self.game)).transpose()?.map(|found| found.gap());
                 let seconds = self.seconds + clock.elapsed().as_secs_f64();
+                let duality_gap = gap.map(|gap| gap.find(&self.game)).transpose()?.map(|found| found.gap());
                 (self.seconds, clock) = (0.0, Instant::now());
                 let seen = Seen { spread, class_entropy, duality_gap, seconds };
                 metrics.append(report.step as usize, &observer::values(&report, &seen))?;
@@ -334,7 +329,7 @@ impl Run<'_> {
             parameter: self.game.first_not_finite().unwrap_or_else(|| "a parameter".into()),
             cause: format!(
                 "that was step {} of the generator, and the likely cause is a learning rate ({:?} of the generator, {:?} of the \
-                 discriminator); try a tenth of it; the last checkpoint is kept",
+                 discriminator); start again with a tenth of it; the last checkpoint is kept",
                 self.game.steps(),
                 settings.generator_rate,
                 settings.discriminator_rate,

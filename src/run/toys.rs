@@ -8,7 +8,7 @@ use super::Progress;
 use super::rbm::go_on;
 use crate::adversarial::{Game, GeneratorLoss, Mlp, Objective, Recipe, Report, Streams, fill_latents};
 use crate::data::Mixture;
-use crate::evaluate::modes::{MixtureModes, mixture_modes};
+use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
 use crate::evaluate::stability::{Judgement, Reading, judge};
 use crate::nn::{Initialisation, Scratch};
 use crate::optim::Rule;
@@ -23,6 +23,8 @@ use std::sync::{Mutex, PoisonError};
 pub const POINTS: usize = 2_500;
 /// Looks at the points over a game, the start not included.
 pub const LOOKS: usize = 50;
+/// Steps between two questions whether to stop.
+const ASKED_EVERY: usize = 100;
 /// Steps of a game that its verdict rests on.
 const READINGS: usize = 200;
 
@@ -223,7 +225,7 @@ fn one(
     let mut eye = Eye::new(task, seed, how);
     eye.look(&game)?;
     let mut readings = Vec::with_capacity(READINGS);
-    let mut diverged = None;
+    let (mut diverged, mut told) = (None, 0);
     for (step, (is_read, is_looked_at)) in (1..=how.steps).map(|step| (step, moments(step, how.steps))) {
         let fill = |index, points: &mut [f32]| {
             task.mixture.fill(shuffle.substream(index), points);
@@ -243,8 +245,10 @@ fn one(
             if let Some(reading) = readings.last_mut().filter(|reading| reading.step == step as u64) {
                 (reading.spread, reading.class_entropy) = (Some(spread), Some(entropy));
             }
-            after((step - eye.last_step) as u64)?;
-            eye.last_step = step;
+        }
+        if is_looked_at || step.is_multiple_of(ASKED_EVERY) {
+            after((step - told) as u64)?;
+            told = step;
         }
     }
     Ok(Played {
@@ -288,7 +292,6 @@ struct Eye<'a> {
     task: &'a Task,
     latents: Vec<f32>,
     scratch: Scratch<f32>,
-    last_step: usize,
     looks: Vec<Look>,
     points: Vec<Tensor<f32>>,
 }
@@ -298,10 +301,10 @@ impl<'a> Eye<'a> {
         let mut latents = vec![0.0; POINTS * how.latent];
         fill_latents(Stream::named(seed, "latent").substream(u64::MAX), how.latent, &mut latents);
         let (looks, points) = (Vec::with_capacity(LOOKS + 1), Vec::with_capacity(LOOKS + 1));
-        Self { task, latents, scratch: Scratch::new(), last_step: 0, looks, points }
+        Self { task, latents, scratch: Scratch::new(), looks, points }
     }
 
-    /// Spread of the points, and entropy of the modes among those of high quality, as shares of the mixture's.
+    /// Spread of the points, and entropy of the modes that they are about, as shares of the mixture's.
     fn look(&mut self, game: &Game<f32>) -> Result<[f64; 2]> {
         let mut points = Tensor::zeros(&[POINTS, 2]);
         game.generator().infer(&self.latents, &mut self.scratch, points.data_mut())?;
@@ -310,7 +313,10 @@ impl<'a> Eye<'a> {
         let mixture = &self.task.mixture;
         let own =
             mixture.centres().iter().flatten().map(|x| x * x).sum::<f64>() / mixture.centres().len() as f64;
-        let shares = [spread(&points) / own.sqrt(), modes.entropy() / (mixture.centres().len() as f64).ln()];
+        let shares = [
+            spread(&points) / own.sqrt(),
+            mixture_entropy(&points, mixture)? / (mixture.centres().len() as f64).ln(),
+        ];
         self.looks.push(Look { step: game.steps() as usize, modes });
         self.points.push(points);
         Ok(shares)

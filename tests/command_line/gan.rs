@@ -37,8 +37,8 @@ fn a_run_leaves_networks_readings_and_a_verdict() {
         let summary: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
         assert_eq!(summary["objective"], objective);
         assert_eq!(summary["discriminator_steps"], discriminator_steps);
-        // So early, samples show one class.
-        assert_eq!(summary["stability"]["verdict"], "collapsed", "{summary}");
+        // Four readings.
+        assert_eq!(summary["stability"]["verdict"], "unsettled", "{summary}");
         let last = &summary["last"];
         let there = |name: &str| last[name].is_f64();
         assert_eq!(there("real_accuracy"), objective == "standard", "{last}");
@@ -52,6 +52,14 @@ fn a_run_leaves_networks_readings_and_a_verdict() {
         assert_eq!(steps, ["step", "3", "6", "9", "12"]);
         let unit = if objective == "standard" { "generator_loss [nats]" } else { "generator_loss [score]" };
         assert!(rows[0].contains(unit), "{}", rows[0]);
+
+        let plots = ["losses", "generator-gradient", "discriminator-gradient", "classes", "spread"];
+        let own: &[&str] =
+            if objective == "standard" { &["accuracy", "scores"] } else { &["critic", "bounds"] };
+        for plot in plots.iter().chain(own) {
+            let svg = fs::read_to_string(run.join(format!("plots/{plot}.svg"))).unwrap();
+            assert!(svg.starts_with("<svg"), "{plot}");
+        }
 
         // (out, in), as PyTorch has it.
         let model = archive(&run.join("model.safetensors"));
@@ -97,8 +105,9 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
             networks,
             batch: 20,
             steps: 24,
-            every: 4,
-            duality_gap: (index < 2).then_some(2),
+            // A duality gap after 20 readings, and at the end.
+            every: if index == 1 { 4 } else { 1 },
+            duality_gap: Some(2),
             average: (index > 0).then_some(0.9),
             head_start: kind == Kind::Clipping,
             critic_steps: 2,
@@ -110,7 +119,7 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
             .unwrap();
         let parts = folder.path().join(format!("parts-{kind}"));
         // Steps in each process.
-        for (turn, steps) in [0, 3, 1, 7].into_iter().enumerate() {
+        for (turn, steps) in [0, 3, 1, 7, 10].into_iter().enumerate() {
             let asked = AtomicUsize::new(0);
             let stop = || asked.fetch_add(1, Ordering::Relaxed) == steps;
             let outcome = match turn {
@@ -166,6 +175,8 @@ fn a_diverging_game_is_stopped_and_its_last_good_checkpoint_kept() {
     assert_eq!(summary["stability"]["verdict"], "diverged", "{summary}");
     let reason = summary["stability"]["reasons"][0].as_str().unwrap();
     assert!(reason.starts_with("generator.") && reason.contains("after step"), "{reason}");
+    let outcome = equilibria(folder.path(), "gan sample run");
+    assert!(outcome.stderr.contains("summary.json says why the run left none"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -213,6 +224,10 @@ fn a_generator_is_judged_as_samples_of_any_program_are() {
     equilibria(folder.path(), "rbm train --images 100 --hidden 4 --epochs 1 -q --out rbm").succeeded();
     refused("gan evaluate rbm", "a model of kind 'rbm', not 'gan'");
     refused("gan evaluate nowhere.safetensors", "not found in nowhere");
+    // A folder of pictures with another program's files among them is a folder of pictures.
+    fs::create_dir(folder.path().join("pictures")).unwrap();
+    fs::write(folder.path().join("pictures/config.toml"), "rate = 1\n").unwrap();
+    refused("gan evaluate pictures", "a file that ends with .png not found in pictures");
 }
 
 #[test]
@@ -263,6 +278,7 @@ fn toys_are_played_counted_and_drawn() {
         ("--steps 49", "--steps 49: "),
         ("--batch 0", "--batch 0: "),
         ("--depth 0", "--depth 0: "),
+        ("--seed 18446744073709551615", "there are not 3 seeds from there on"),
         ("--only dice", "dice"),
     ] {
         let outcome = equilibria(folder.path(), &format!("gan toys {options} --out refused"));
@@ -315,7 +331,9 @@ fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
         ("--average 1", "--average 1: "),
         ("--latent 0", "every layer has at least 1 unit"),
         ("--latent 99999999999999", "training needs about"),
-        ("--generator-rate -1", "learning rate -1"),
+        ("--generator-rate -1", "--generator-rate -1: a rate is a number of at least 0"),
+        ("--discriminator-rate inf", "--discriminator-rate inf: "),
+        ("--batch 1 --plain --normalise batch", "--batch 1: batch normalisation compares"),
         ("--data nowhere", "nowhere"),
     ] {
         let mut train = TRAIN.to_string();
@@ -333,6 +351,28 @@ fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
         assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
         assert!(text.contains(words), "{options}: {text}");
         assert!(!folder.path().join("run").exists(), "{options}");
+    }
+}
+
+#[test]
+fn a_finished_run_survives_what_is_wrong_with_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    equilibria(folder.path(), &format!("{TRAIN} --steps 2 --out run")).succeeded();
+    let model = || fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    let before = model();
+    let large = TRAIN.replace("--batch 20", "--batch 2500").replace("--images 200", "--images 2500");
+    let lone = TRAIN.replace("--batch 20", "--batch 1");
+    for (command, words) in [
+        (
+            format!("{large} --duality-gap"),
+            "--duality-gap: it is measured on mini-batches of 2500 test images",
+        ),
+        (format!("{lone} --plain --normalise batch"), "--batch 1: "),
+        (format!("{TRAIN} --seed 18446744073709551615"), "--seed "),
+    ] {
+        let outcome = equilibria(folder.path(), &format!("{command} --force --out run"));
+        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{}", outcome.stderr);
+        assert!(model() == before, "{command}");
     }
 }
 

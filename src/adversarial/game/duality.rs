@@ -12,15 +12,16 @@
 //! | objective | V |
 //! |---|---|
 //! | standard | mean ln σ(D(x)) + mean ln(1 - σ(D(G(z)))), at most 0; -ln 4 at the equilibrium |
-//! | clipping, penalty | mean D(x) - mean D(G(z)) |
+//! | clipping | mean D(x) - mean D(G(z)) |
+//! | penalty | the same - weight · mean (‖∂D/∂x̂‖ - 1)², without which no discriminator is the best |
 //!
 //! Both extremes are approached from the pair itself: a copy of each takes some steps, as in the game, against the other,
-//! which is held. So what is found is less than the gap but for the noise of the samples, the nearer the more steps, and
-//! pairs are to be compared at equal numbers of steps.
+//! which is held; who is worse off after them had better stay. So what is found is less than the gap but for the noise of
+//! the samples, and never negative, the nearer the more steps, and pairs are to be compared at equal numbers of steps.
 
 use super::{Game, Player};
-use crate::adversarial::{Objective, Streams};
-use crate::nn::Training;
+use crate::adversarial::{Objective, Streams, penalty};
+use crate::nn::Wanted;
 use crate::tensor::Element;
 use crate::{Error, Result};
 use equilibria_kernels::denormals;
@@ -40,7 +41,7 @@ pub struct DualityGap {
 impl DualityGap {
     /// The gap, 0 at an equilibrium.
     pub fn gap(&self) -> f64 {
-        self.best_discriminator - self.best_generator
+        self.best_discriminator.max(self.value) - self.best_generator.min(self.value)
     }
 }
 
@@ -111,14 +112,25 @@ impl<T: Element> Game<T> {
         let mut sum = 0.0;
         for index in 0..batches {
             self.generate(index..index + 1, streams)?;
-            let Player { network, cache, .. } = &mut self.discriminator;
-            let (real, fake) = cache.input_mut(2 * batch).split_at_mut(batch * network.inputs());
-            test(index as u64, real)?;
-            fake.copy_from_slice(self.generator.cache.output());
-            network.forward(cache, Training::new(streams.dropout).of_batches(2), &mut self.scratch)?;
-            let [real, fake] = [0..batch, batch..2 * batch].map(|rows| cache.output_rows(rows));
-            let (by_real, by_fake) = self.seeds[..2 * batch].split_at_mut(batch);
+            let parts = self.show(index as u64, 0, &mut |_, samples| test(index as u64, samples), streams)?;
+            let (data, between) = (0..2 * batch, 2 * batch..parts * batch);
+            let Player { network, cache, deltas, .. } = &mut self.discriminator;
+            let (real, fake) = cache.output_rows(data).split_at(batch);
+            let (by_real, others) = self.seeds.split_at_mut(batch);
+            let (by_fake, by_x_hat) = others.split_at_mut(batch);
             sum -= objective.discriminator_loss((real, by_real), (fake, by_fake));
+            if let Objective::Penalty { weight, .. } = objective {
+                by_x_hat.fill(T::ONE);
+                network.backward(
+                    cache,
+                    by_x_hat,
+                    Wanted::input(between.clone()),
+                    deltas,
+                    &mut self.scratch,
+                )?;
+                let (g, u) = (deltas.input(between.clone()), self.tangents.direction_mut(between));
+                sum -= penalty::direction(weight, network.inputs(), g, u, &mut self.norms).penalty;
+            }
         }
         Ok(sum / batches as f64)
     }

@@ -32,7 +32,7 @@ use crate::tensor::{Element, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
-use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, math};
+use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, threads};
 
 /// When mean-field iterations end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,6 +80,8 @@ pub struct MeanField<T: Element> {
     held: Vec<T>,
     order: Vec<usize>,
     changes: Vec<f64>,
+    /// The number of threads that the workspace is large enough for.
+    reserved: usize,
     workspace: Workspace<T>,
 }
 
@@ -97,6 +99,7 @@ impl<T: Element> MeanField<T> {
             held: vec![T::ZERO; rows * width(model, 1)],
             order: vec![0; rows],
             changes: vec![0.0; rows],
+            reserved: 0,
             workspace: Workspace::new(),
         }
     }
@@ -173,6 +176,17 @@ impl<T: Element> MeanField<T> {
         self.rows = rows;
         for (layer, means) in (1..).zip(&mut self.means) {
             means.resize(rows * width(model, layer), T::ZERO);
+        }
+        // Images leave one after the other, and a product of fewer may be split so that it needs more.
+        let threads = threads::count();
+        if self.reserved != threads {
+            self.reserved = threads;
+            for weight in model.weights() {
+                for rows in 1..=self.room {
+                    self.workspace.reserve(rows, weight.columns(), weight.rows());
+                    self.workspace.reserve(rows, weight.rows(), weight.columns());
+                }
+            }
         }
     }
 

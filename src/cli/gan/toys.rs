@@ -110,10 +110,16 @@ impl Toys {
             width: self.width,
             latent: self.latent,
         };
-        how.check()?;
+        if self.wants("ring") || self.wants("grid") {
+            how.check()?;
+        }
         if !(1..=MOST_SEEDS).contains(&self.seeds) {
             let expected = format!("1 to {MOST_SEEDS} games of each kind can be played");
             return Err(Error::invalid(format!("--seeds {}", self.seeds), expected));
+        }
+        if self.seed.checked_add(self.seeds as u64).is_none() {
+            let expected = format!("there are not {} seeds from there on", self.seeds);
+            return Err(Error::invalid(format!("--seed {}", self.seed), expected));
         }
         interrupt::install(Work::Unsaved)?;
         // A folder that cannot be made shows before the work, not after.
@@ -122,7 +128,7 @@ impl Toys {
             Summary { out: self.out.clone(), how, tasks: Vec::new(), dirac: Vec::new(), files: Vec::new() };
         for task in Task::all().into_iter().filter(|task| self.wants(task.name)) {
             let games = self.play(&task, &how)?;
-            summary.keep(&format!("{}.png", task.name), &sheet(&task, &games)?.to_png()?)?;
+            summary.keep(&format!("{}.png", task.name), &sheet(&task, &how, &games)?.to_png()?)?;
             summary
                 .keep(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg()?.as_bytes())?;
             let Task { name, mixture, published, .. } = task;
@@ -161,12 +167,12 @@ impl Summary {
 }
 
 /// A row a way, of its first seed: the data, then the points after so many steps.
-fn sheet(task: &Task, games: &[Played]) -> Result<ContactSheet> {
+fn sheet(task: &Task, how: &How, games: &[Played]) -> Result<ContactSheet> {
     let first: Vec<&Played> = firsts(games).collect();
     let shown = SHOWN.map(|tenths| tenths * LOOKS / 10);
-    let mut columns = vec!["data".to_string()];
-    columns
-        .extend(shown.iter().map(|&look| thousands(first[0].looks[look.min(first[0].looks.len() - 1)].step)));
+    // As planned: a game that diverged has fewer.
+    let steps = shown.map(|look| thousands((look * how.steps).div_ceil(LOOKS)));
+    let columns: Vec<String> = ["data".to_string()].into_iter().chain(steps).collect();
     let names: Vec<&str> = first.iter().map(|game| game.way).collect();
     let mut sheet = ContactSheet::new(SIDE, SIDE)
         .title(format!("{} points of each generator, after so many steps", thousands(POINTS)))
@@ -246,12 +252,17 @@ fn modes_plot(task: &Task, games: &[Played]) -> LinePlot {
 
 /// The ways of the smallest game.
 fn ways_plot(known: &[Known]) -> LinePlot {
-    /// Points of a line.
-    const DRAWN: usize = 2_000;
+    /// A line has so many points at most, and none nearer to the one before.
+    const DRAWN: usize = 1_500;
+    const APART: f64 = 0.03;
     let way = |known: &Known| {
-        // The closed ways of small steps are long; a tenth of them is some rounds.
-        let every = known.places.len().div_ceil(DRAWN);
-        let points = known.places.iter().step_by(every).map(|place| (place.theta, place.psi));
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for place in &known.places {
+            let is_far = |&(theta, psi): &(f64, f64)| (place.theta - theta).hypot(place.psi - psi) > APART;
+            if points.len() < DRAWN && points.last().is_none_or(is_far) {
+                points.push((place.theta, place.psi));
+            }
+        }
         Series::new(known.game, points)
     };
     // One of a kind: the others go round as these do.

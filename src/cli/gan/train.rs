@@ -1,7 +1,8 @@
 //! `equilibria gan train`.
 
+use super::plots::{self, Course, Drawn};
 use crate::adversarial::{Mlp, Normalisation};
-use crate::cli::machine::{absolute, parse};
+use crate::cli::machine::{absolute, parse, write_output};
 use crate::cli::{counted, pasted, print, print_json, thousands, use_threads};
 use crate::run::dbm::Layers;
 use crate::run::gan::{Kind, Settings, Summary, Warned, resume, train};
@@ -19,7 +20,7 @@ use std::path::PathBuf;
     equilibria gan train --objective penalty --data mnist --steps 15000 --average 0.999 --out runs/penalty\n  \
     equilibria gan train --resume runs/penalty\n\n\
     A step is one of the generator; a critic takes several of its own before it. Readings go to metrics.csv, warnings to \
-    the terminal, and summary.json says at the end whether the game came to rest.")]
+    the terminal, curves to plots/, and summary.json says at the end whether the game came to rest.")]
 pub(in crate::cli) struct Train {
     /// What the two play for: standard, clipping or penalty (Wasserstein with either).
     #[arg(long, default_value = "standard", value_parser = parse::<Kind>)]
@@ -81,7 +82,7 @@ pub(in crate::cli) struct Train {
     /// Steps between two readings.
     #[arg(long, default_value_t = Settings::of(Kind::Standard).every)]
     every: usize,
-    /// Every twentieth reading, let copies of both players take so many steps against the other's, to see what either could
+    /// Every twentieth reading, and in that of the last step, let copies of both players take so many steps against the other's, to see what either could
     /// still gain; 50, if not said.
     #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "50")]
     duality_gap: Option<usize>,
@@ -156,6 +157,7 @@ impl Train {
                 let digits = settings.load()?;
                 settings.networks.samples = digits.train.images().pixels_per_image();
                 settings.check(digits.train.len())?;
+                settings.check_data(&digits)?;
                 settings.check_memory()?;
                 let directory = RunDirectory::create(&self.out, self.force)?;
                 let outcome = train(&directory, &settings, &digits, &mut progress, &interrupt::requested);
@@ -163,6 +165,11 @@ impl Train {
             }
         };
         let (_, summary) = outcome?;
+        let name = summary.objective.to_string();
+        let course = Course { name: &name, kind: summary.objective, readings: &summary.readings };
+        for Drawn { file, plot, .. } in plots::all(&[course]) {
+            write_output(&directory.path().join("plots").join(file), plot.to_svg()?.as_bytes())?;
+        }
         if self.json {
             return print_json(&summary);
         }

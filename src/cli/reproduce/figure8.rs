@@ -1,9 +1,9 @@
 //! Figure 8: a standard GAN and Wasserstein GANs with clipping and with a gradient penalty, side by side.
 
 mod answer;
-mod plots;
 
 use super::{FULL, Outcome, Workbench, again};
+use crate::cli::gan::plots::{self, Course, Drawn};
 use crate::cli::{counted, thousands};
 use crate::data::Images;
 use crate::report::{ContactSheet, Figure, Section, Table};
@@ -46,9 +46,17 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let png = sheet(&played)?.to_png()?;
     bench.write("figure8.png", &png)?;
     let mut figures = Vec::new();
-    for (file, plot, caption) in plots::all(&played) {
+    let courses: Vec<Course<'_>> = played
+        .iter()
+        .map(|Played { kind, summary, .. }| Course {
+            name: name(*kind),
+            kind: *kind,
+            readings: &summary.readings,
+        })
+        .collect();
+    for Drawn { file, plot, caption } in plots::all(&courses) {
         let svg = plot.to_svg()?;
-        bench.write(file, svg.as_bytes())?;
+        bench.write(&format!("figure8-{file}"), svg.as_bytes())?;
         figures.push(Figure::svg(svg, caption));
     }
     let answer = answer::sentences(&played);
@@ -97,7 +105,7 @@ fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
             images: Some(bench.digits.train.len()),
             steps: bench.budget.game_steps,
             every: bench.budget.game_every,
-            duality_gap: Some(SEARCH),
+            duality_gap: (bench.digits.test.len() >= Settings::of(kind).batch).then_some(SEARCH),
             seed: bench.seed,
             ..Settings::of(kind)
         };

@@ -68,6 +68,8 @@ fn each_rule_gives_its_verdict_and_says_why() {
     expect(&changed(|_, reading| reading.class_entropy = Some(0.5)), Verdict::Collapsed, "entropy");
     let opening = |i: f64, reading: &mut Reading| reading.class_entropy = Some(0.002 * i);
     expect(&changed(opening), Verdict::Unsettled, "but still rises: by +0.20");
+    let widening = |i: f64, reading: &mut Reading| reading.spread = Some(0.0012 * i);
+    expect(&changed(widening), Verdict::Unsettled, "spread");
     let late = |i: f64, reading: &mut Reading| reading.class_entropy = Some(0.001 * i);
     expect(&changed(late), Verdict::Collapsed, "less than 0.65");
     let growing =
@@ -75,7 +77,13 @@ fn each_rule_gives_its_verdict_and_says_why() {
     expect(&changed(growing), Verdict::Diverged, "generator's last gradients");
     let lost = |i: f64, reading: &mut Reading| reading.fake_score /= if i > 150.0 { 0.0 } else { 1.0 };
     expect(&changed(lost), Verdict::Diverged, "after 7550 steps");
+    let bursting =
+        |i: f64, reading: &mut Reading| reading.discriminator_gradient *= if i > 170.0 { 1e4 } else { 1.0 };
+    expect(&changed(bursting), Verdict::Diverged, "discriminator's last gradients");
     expect(&judge(&game(10)), Verdict::Unsettled, "too few");
+    let mut early = game(15);
+    early.iter_mut().for_each(|reading| reading.spread = Some(0.1));
+    expect(&judge(&early), Verdict::Unsettled, "too few");
     expect(&judge(&[]), Verdict::Unsettled, "too few");
     expect(&Judgement::diverged("a weight"), Verdict::Diverged, "a weight");
 }

@@ -2,10 +2,10 @@
 
 use super::Settings;
 use super::batches::Batches;
+use crate::Result;
 use crate::adversarial::{DualityGap, Game, Search, Streams};
 use crate::data::Digits;
 use crate::rng::Stream;
-use crate::{Error, Result};
 
 /// Mini-batches of test images over which a value is averaged.
 const BATCHES: usize = 16;
@@ -21,25 +21,16 @@ pub(super) struct Gap<'a> {
 impl<'a> Gap<'a> {
     /// What the settings ask for.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if there are fewer test images than a mini-batch has.
     /// **Randomness** Substreams of `evaluate` that no measure of samples takes: no step takes them either.
-    pub fn new(settings: &Settings, digits: &'a Digits) -> Result<Option<Self>> {
-        let Some(steps) = settings.duality_gap else { return Ok(None) };
-        if digits.test.len() < settings.batch {
-            let expected = format!(
-                "it is measured on mini-batches of {} test images, and there are {}",
-                settings.batch,
-                digits.test.len()
-            );
-            return Err(Error::invalid("--duality-gap", expected));
-        }
+    pub fn new(settings: &Settings, digits: &'a Digits) -> Option<Self> {
+        let steps = settings.duality_gap?;
         let stream = |index| Stream::named(settings.seed, "evaluate").substream(index);
-        Ok(Some(Self {
+        Some(Self {
             search: Search { steps, batches: BATCHES },
             train: Batches::new(digits.train.images(), settings.batch, settings.seed),
             test: Batches::new(digits.test.images(), settings.batch, settings.seed),
             streams: Streams { latent: stream(7), interpolation: stream(8), dropout: stream(9) },
-        }))
+        })
     }
 
     /// Of the game as it stands.

@@ -1,6 +1,6 @@
 //! The settings of a training run of adversarial networks: `config.toml`.
 
-use crate::adversarial::{GeneratorLoss, Mlp, Objective, Recipe};
+use crate::adversarial::{GeneratorLoss, Mlp, Normalisation, Objective, Recipe};
 use crate::data::Digits;
 use crate::optim::Rule;
 use crate::run::{Source, checks};
@@ -98,7 +98,8 @@ pub struct Settings {
     pub steps: usize,
     /// Steps of the generator between two readings.
     pub every: usize,
-    /// Steps that each player has to look for the duality gap, every twentieth reading; it is not looked for, if not given.
+    /// Steps that each player has to look for the duality gap, every twentieth reading and in that of the last step; it is
+    /// not looked for, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duality_gap: Option<usize>,
     /// Seed of all random numbers.
@@ -193,10 +194,44 @@ impl Settings {
         if self.networks.generator.len() + self.networks.discriminator.len() > 64 {
             return Err(Error::invalid(&self.networks, "at most 64 hidden layers fit"));
         }
+        for (option, rate) in
+            [("--generator-rate", self.generator_rate), ("--discriminator-rate", self.discriminator_rate)]
+        {
+            if !(rate >= 0.0 && rate.is_finite()) {
+                return Err(Error::invalid(format!("{option} {rate}"), "a rate is a number of at least 0"));
+            }
+        }
         recipe.validate().map_err(as_option)?;
-        if self.batch == 1 && self.networks.batch_norm && self.networks.generator.len() > 1 {
+        let Mlp { generator, discriminator, .. } = &self.networks;
+        let normalises = (self.networks.batch_norm && generator.len() > 1)
+            || (self.networks.normalisation == Normalisation::Batch && discriminator.len() > 1);
+        if self.batch == 1 && normalises {
             let expected = "batch normalisation compares the images of a mini-batch, which takes at least 2";
             return Err(Error::invalid("--batch 1", expected));
+        }
+        Ok(())
+    }
+
+    /// Checks the settings against the data.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the networks are for images of another size; [`Error::InvalidArgument`] if a
+    /// duality gap is asked for, and there are fewer test images than a mini-batch has.
+    pub fn check_data(&self, digits: &Digits) -> Result<()> {
+        let pixels = digits.train.images().pixels_per_image();
+        if pixels != self.networks.samples {
+            return Err(Error::ShapeMismatch {
+                operation: "pixels of an image and outputs of the generator",
+                expected: vec![pixels],
+                found: vec![self.networks.samples],
+            });
+        }
+        let images = digits.test.len();
+        if self.duality_gap.is_some() && images < self.batch {
+            let expected = format!(
+                "it is measured on mini-batches of {} test images, and there are {images}",
+                self.batch
+            );
+            return Err(Error::invalid("--duality-gap", expected));
         }
         Ok(())
     }
