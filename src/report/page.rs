@@ -94,6 +94,9 @@ struct Column {
     is_number: bool,
 }
 
+/// Letters of a cell that is a sentence.
+const LONG: usize = 40;
+
 impl Table {
     /// A table without columns; `caption` stands over it and may be empty.
     pub fn new(caption: impl Into<String>) -> Self {
@@ -127,6 +130,11 @@ impl Table {
             });
         }
         let class = |column: &Column| column.is_number.then_some("number");
+        // A sentence may wrap; words and numbers may not.
+        let of_cell = |column: &Column, cell: &String| match cell.len() > LONG {
+            true => Some("long"),
+            false => class(column),
+        };
         Ok(html! {
             // Focusable, so that the keyboard can scroll it.
             div.scroll tabindex="0" role="region" aria-label=(if self.caption.is_empty() { "table" } else { &self.caption }) {
@@ -142,7 +150,7 @@ impl Table {
                     } }
                     tbody {
                         @for row in &self.rows {
-                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[class(column)] { (cell) } } }
+                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[of_cell(column, cell)] { (cell) } } }
                         }
                     }
                 }
