@@ -16,6 +16,8 @@ use alloc::vec;
 
 /// The window is so many times tau.
 const WINDOW: f64 = 5.0;
+/// Looks of which half are as long as the shortest window.
+const FEWEST: usize = 10;
 /// A correlation below this after one look says that tau is shorter than the time between two looks.
 const FORGOTTEN: f64 = 0.1;
 
@@ -64,7 +66,7 @@ impl Time {
     }
 
     /// The time of an observable that was looked at in several chains, `every` steps apart; lags up to half of the
-    /// chains' length are used. `None` if it never changes.
+    /// chains' length are used. `None` if it never changes, or there are fewer than ten looks, within which no window ends.
     ///
     /// **Shapes** `values` (chains, looks).
     /// **Panics** if `values` is not whole chains of `looks` looks.
@@ -96,7 +98,7 @@ impl Time {
         };
         let variance = covariance(0);
         // Rounding of the mean is no change.
-        if variance <= 1e-20 * mean * mean || variance == 0.0 {
+        if looks < FEWEST || variance <= 1e-20 * mean * mean || variance == 0.0 {
             return None;
         }
         Some(Self::integrated(looks / 2, every, |lag| covariance(lag) / variance))
@@ -109,6 +111,13 @@ mod tests {
     use crate::rng::Stream;
     use alloc::vec::Vec;
     use equilibria_kernels::{Level, random};
+
+    #[test]
+    fn a_few_looks_tell_nothing() {
+        let values: Vec<f64> = (0..20).map(|i| f64::from(i * i % 7)).collect();
+        assert_eq!(Time::of(&values[..9], 9, 1), None);
+        assert!(Time::of(&values, 10, 1).is_some());
+    }
 
     /// `chains` stationary chains x' = rho x + noise of `looks` looks.
     fn autoregression(rho: f64, chains: usize, looks: usize, seed: u64) -> Vec<f64> {

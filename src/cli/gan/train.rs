@@ -82,8 +82,8 @@ pub(in crate::cli) struct Train {
     /// Steps between two readings.
     #[arg(long, default_value_t = Settings::of(Kind::Standard).every)]
     every: usize,
-    /// Every twentieth reading, and in that of the last step, let copies of both players take so many steps against the other's, to see what either could
-    /// still gain; 50, if not said.
+    /// Every twentieth reading, and in that of the last step, let copies of both players take so many steps against the
+    /// other's, to see what either could still gain; 50, if not said.
     #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "50")]
     duality_gap: Option<usize>,
     /// Swap background and ink.
