@@ -72,10 +72,10 @@ impl Group {
     }
 }
 
-/// Where the scale of `groups` ends. A few strokes of large weights must not turn the rest pale: at the 99th percentile.
-pub(super) fn limit<'a>(groups: impl IntoIterator<Item = &'a Group>) -> f32 {
-    let pictures = groups.into_iter().flat_map(|group| &group.pictures);
-    let mut sizes: Vec<f32> = pictures.flatten().map(|w| w.abs()).collect();
+/// Where the scale of a sheet ends, of whose units these are all weights. Neither a few strokes nor a few units of large
+/// weights must turn the rest pale: at the 99th percentile of all units, shown or not.
+pub(super) fn limit<'a>(weights: impl IntoIterator<Item = &'a Tensor<f32>>) -> f32 {
+    let mut sizes: Vec<f32> = weights.into_iter().flat_map(|weight| weight.data()).map(|w| w.abs()).collect();
     sizes.sort_by(f32::total_cmp);
     sizes.get(sizes.len() * 99 / 100).copied().unwrap_or_default().max(f32::MIN_POSITIVE)
 }
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn groups_of_other_sizes_share_a_sheet_and_a_scale() {
         let (many, few) = (Group::new("many", &weight(), &[0, 1, 2]), Group::new("few", &weight(), &[1]));
-        assert_eq!(limit([&many, &few]), 4.0);
+        assert_eq!(limit([&weight()]), 4.0);
         // Two columns each; two rows, as one has three tiles; a third weight that is not there.
         let png = sheet("t", &[&many, &few], (1, 3), 2, 4.0).unwrap().to_png().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();

@@ -94,8 +94,8 @@ struct Column {
     is_number: bool,
 }
 
-/// Letters of a cell that is a sentence.
-const LONG: usize = 40;
+/// A text of more letters may take several lines.
+const LONG: usize = 20;
 
 impl Table {
     /// A table without columns; `caption` stands over it and may be empty.
@@ -130,8 +130,8 @@ impl Table {
             });
         }
         let class = |column: &Column| column.is_number.then_some("number");
-        // A sentence may wrap; words and numbers may not.
-        let of_cell = |column: &Column, cell: &String| match cell.len() > LONG {
+        // Some words may wrap; one and numbers may not.
+        let of_cell = |column: &Column, cell: &String| match !column.is_number && cell.len() > LONG {
             true => Some("long"),
             false => class(column),
         };

@@ -142,13 +142,9 @@ impl Filters {
             (Group::new(heading, &set.weight, &chosen.units), chosen)
         };
         let beside = restricted.map(chosen);
-        let layers: Vec<_> = (1..)
-            .zip(deep)
-            .filter(|(layer, _)| self.layer.is_none_or(|only| only == *layer))
-            .map(|(layer, set)| (layer, chosen(set)))
-            .collect();
-        let groups = || layers.iter().map(|(_, chosen)| chosen).chain(&beside).map(|(group, _)| group);
-        let limit_of_all = limit(groups());
+        let wanted = || (1..).zip(deep).filter(|(layer, _)| self.layer.is_none_or(|only| only == *layer));
+        let layers: Vec<_> = wanted().map(|(layer, set)| (layer, chosen(set))).collect();
+        let limit_of_all = limit(wanted().map(|(_, set)| set).chain(restricted).map(|set| &set.weight));
         let mut sheets = Vec::new();
         for (layer, (group, ByNorm { units, norms })) in &layers {
             let layer = *layer;
@@ -181,7 +177,7 @@ impl Filters {
             layer - 1
         );
         let picture = folder.join(format!("filters-{layer}-raw.png"));
-        let (columns, limit) = (columns_of(units.len()), limit([&group]));
+        let (columns, limit) = (columns_of(units.len()), limit([weight]));
         let drawn = sheet(&title, &[&group], grid(weight.rows()), columns, limit)?;
         write_output(&picture, &drawn.to_png()?)?;
         Ok(Sheet { picture, layer, projected: false, units, norms, beside: Vec::new() })

@@ -43,7 +43,7 @@ impl Filters {
         let ByNorm { units, norms } = ByNorm::largest(model.weight(), self.count);
         let title = format!("Filters of {} of {} hidden units", units.len(), model.hidden());
         let group = Group::new("", model.weight(), &units);
-        let sheet = sheet(&title, &[&group], size, columns_of(units.len()), limit([&group]))?;
+        let sheet = sheet(&title, &[&group], size, columns_of(units.len()), limit([model.weight()]))?;
         let picture = self.out.clone().unwrap_or_else(|| folder.join("filters.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary { picture, units, norms };

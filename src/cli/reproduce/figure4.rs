@@ -13,14 +13,15 @@ use crate::data::Digits;
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
 use crate::run::{dbm, pretrained};
+use crate::tensor::Tensor;
 use crate::{Error, Result};
 use rows::Restored;
 use serde_json::json;
 
 /// Filters of each set on the sheet: columns and rows. The report's machine has as many.
 const SHEET: (usize, usize) = (2, SMALL / 2);
-/// The same, of weights between layers.
-const RAW_SHEET: (usize, usize) = (10, 3);
+/// The same, of layer 2 alone.
+const SECOND_SHEET: (usize, usize) = (10, 3);
 /// The machines of the figure: those that come with the program, and the report's.
 struct Machines {
     deep: Dbm<f32>,
@@ -115,6 +116,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     }
     section = section
         .figure(filters.figure(bench)?)
+        .figure(filters.mixed_figure(bench)?)
         .figure(filters.raw_figure(bench, &machines)?)
         .table(filters.table())
         .paragraph(MEASURES)
@@ -200,7 +202,7 @@ impl Filters {
         };
         let groups = self.sets().map(group);
         // The report's machine has few weights and large ones: they would turn all others pale.
-        let limit = limit(&groups[1..]);
+        let limit = limit(self.sets()[1..].iter().map(|set| &set.weight));
         let size = side(self.small.weight.rows())?;
         let png = sheet("Filters", &groups.each_ref(), size, columns, limit)?.to_png()?;
         bench.write("figure4-filters.png", &png)?;
@@ -208,7 +210,7 @@ impl Filters {
             png,
             "Filters of two restricted machines and of both layers of a deep one.",
             format!(
-                "Weights to pixels, on one scale, of {} units each, evenly from the largest norm to the smallest; the largest 1 % of the \
+                "Weights to pixels, on one scale, of {} units each, evenly from the largest norm to the smallest; the largest 1 % of all \
                  weights go beyond the scale, of the small machine more. Layer 2 of the deep machine is \
                  projected through layer 1: the product of their weights.",
                 columns * rows
@@ -216,14 +218,22 @@ impl Filters {
         ))
     }
 
+    /// Layer 2 once more: it mixes many filters of layer 1 by small weights, which are pale beside these.
+    fn mixed_figure(&self, bench: &Workbench<'_>) -> Result<Figure> {
+        let weight = &self.deep[1].weight;
+        let size = side(weight.rows())?;
+        let png = second_layer("DBM, layer 2: projected to pixels", weight, size)?;
+        bench.write("figure4-layer-2.png", &png)?;
+        let (columns, rows) = SECOND_SHEET;
+        let caption = format!("{} units of layer 2, on a scale of their own.", columns * rows);
+        Ok(Figure::png(png, "Filters of the second layer of a deep machine.", caption))
+    }
+
     fn raw_figure(&self, bench: &Workbench<'_>, machines: &Machines) -> Result<Figure> {
-        let (columns, rows) = RAW_SHEET;
         let weight = &machines.deep.weights()[1];
-        let chosen = ByNorm::spread(weight, columns * rows);
-        let group = Group::new("", weight, &chosen.units);
-        let title = "DBM, layer 2: weights to layer 1";
-        let png = sheet(title, &[&group], grid(weight.rows()), columns, limit([&group]))?.to_png()?;
+        let png = second_layer("DBM, layer 2: weights to layer 1", weight, grid(weight.rows()))?;
         bench.write("figure4-raw.png", &png)?;
+        let (columns, rows) = SECOND_SHEET;
         Ok(Figure::png(
             png,
             "Weights between the layers of a deep machine.",
@@ -246,6 +256,14 @@ impl Filters {
         }
         table
     }
+}
+
+/// What units of layer 2 weight, evenly from the largest norm to the smallest, as a PNG.
+fn second_layer(title: &str, weight: &Tensor<f32>, size: (usize, usize)) -> Result<Vec<u8>> {
+    let (columns, rows) = SECOND_SHEET;
+    let chosen = ByNorm::spread(weight, columns * rows);
+    let group = Group::new("", weight, &chosen.units);
+    sheet(title, &[&group], size, columns, limit([weight]))?.to_png()
 }
 
 /// A line for each measure that a claim goes by; the medians of the set `first` stand in the first of two columns.
