@@ -1,0 +1,73 @@
+//! What a learner can go on from.
+
+use super::Learner;
+use crate::boltzmann::Rbm;
+use crate::boltzmann::learning::tempering::Swaps;
+use crate::boltzmann::packed::{pack_tiles, unpack_tiles};
+use crate::tensor::{Element, Tensor};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// What changes from update to update, in the shapes of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LearnerState<T: Element> {
+    /// Of W, b and c; 0 after an update without momentum.
+    pub velocity: [Tensor<T>; 3],
+    /// h of the persistent chains (temperatures, chains, hidden); contrastive divergence has none.
+    pub persistent_chains: Option<Vec<T>>,
+    /// Swaps since [`Learner::forget_swaps`], between each temperature and the next; there are none without tempering.
+    pub swaps: Vec<Swaps>,
+    /// Offsets (visible) and (hidden) of centred learning; plain learning has none.
+    pub offsets: Option<[Tensor<T>; 2]>,
+}
+
+impl<T: Element> Learner<T> {
+    /// What the last update changed, to save.
+    pub fn state(&self) -> LearnerState<T> {
+        let (visible, hidden) = (self.packed.visible(), self.packed.hidden());
+        let [weight, visible_bias, hidden_bias] = &self.velocity;
+        let mut velocity =
+            [Tensor::zeros(&[visible, hidden]), Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
+        if self.has_velocity {
+            unpack_tiles(weight, hidden, velocity[0].data_mut());
+            velocity[1].data_mut().copy_from_slice(visible_bias);
+            velocity[2].data_mut().copy_from_slice(hidden_bias);
+        }
+        let persistent_chains = self.chains.as_ref().map(|chains| {
+            let mut states = vec![T::ZERO; chains.hidden.rows() * hidden];
+            chains.hidden.unpack(&mut states);
+            states
+        });
+        let offsets = self.centring.as_ref().map(|centring| {
+            let mut offsets = [Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
+            offsets[0].data_mut().copy_from_slice(&centring.visible[..visible]);
+            offsets[1].data_mut().copy_from_slice(&centring.hidden[..hidden]);
+            offsets
+        });
+        LearnerState { velocity, persistent_chains, swaps: self.swaps().to_vec(), offsets }
+    }
+
+    /// Goes on from `model` and `state`, whose shapes are those of this learner. With tempering, whose warmest model has
+    /// the visible biases that the learner was made with, these have to be those of the learner that `state` is of.
+    ///
+    /// **Panics** if they are not.
+    #[track_caller]
+    pub fn restore(&mut self, model: &Rbm<T>, state: &LearnerState<T>) {
+        self.packed.read(model);
+        self.has_velocity = true;
+        let [weight, visible_bias, hidden_bias] = &mut self.velocity;
+        pack_tiles(state.velocity[0].data(), self.packed.hidden(), weight);
+        visible_bias.copy_from_slice(state.velocity[1].data());
+        hidden_bias.copy_from_slice(state.velocity[2].data());
+        if let (Some(chains), Some(states)) = (&mut self.chains, &state.persistent_chains) {
+            chains.hidden.set(states);
+        }
+        if let Some(tempering) = &mut self.tempering {
+            tempering.swaps.copy_from_slice(&state.swaps);
+        }
+        if let (Some(centring), Some([of_visible, of_hidden])) = (&mut self.centring, &state.offsets) {
+            centring.visible[..of_visible.len()].copy_from_slice(of_visible.data());
+            centring.hidden[..of_hidden.len()].copy_from_slice(of_hidden.data());
+        }
+    }
+}
