@@ -290,6 +290,30 @@ fn an_image_comes_to_rest_by_itself_whatever_the_others_do() {
     assert!(counts.iter().min().unwrap() * 2 < found.iterations && found.iterations < 200, "{counts:?}");
 }
 
+/// Layers that products cut into blocks and over threads, in f32.
+#[test]
+fn in_large_layers_too_an_image_does_not_depend_on_the_others() {
+    const ROWS: usize = 130;
+    let model = machine::<f32>(&[300, 540, 610], 0.12, 226);
+    // More and more pixels are on, so that some images are harder than others.
+    let is_on = |i: usize| (i * i % 97) * ROWS < 97 * (i / 300);
+    let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(is_on(i)))).collect();
+    let stop = Stop { tolerance: 1e-4, most: 100 };
+    let mut together = MeanField::new(&model, ROWS);
+    let found = together.infer(&model, &images, stop);
+    let mut alone = MeanField::new(&model, 1);
+    let mut counts = Vec::new();
+    for (row, image) in images.chunks(300).enumerate() {
+        counts.push(alone.infer(&model, image, stop).iterations);
+        for (layer, units) in [(1, 540), (2, 610)] {
+            let own = &together.means(layer)[row * units..(row + 1) * units];
+            assert!(own == alone.means(layer), "image {row}, layer {layer}");
+        }
+    }
+    assert_eq!(found.iterations, *counts.iter().max().unwrap());
+    assert!(counts.iter().min().unwrap() < &found.iterations, "{counts:?}");
+}
+
 #[test]
 fn logits_of_the_image_may_be_brought_and_rows_may_be_fewer() {
     let model = machine::<f64>(&[6, 3, 5], 1.0, 230);

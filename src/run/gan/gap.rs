@@ -48,3 +48,43 @@ impl<'a> Gap<'a> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adversarial::Mlp;
+    use crate::nn::Initialisation;
+    use crate::run::gan::Kind;
+
+    /// The gap of a game that has not begun, where training or test images may be negatives.
+    fn gap(kind: Kind, inverted: [bool; 2], steps: usize) -> DualityGap {
+        let digits = Digits::synthetic(60, 40).unwrap();
+        let mut negatives = digits.clone();
+        negatives.invert();
+        let [train, test] = inverted.map(|inverted| if inverted { &negatives } else { &digits });
+        let digits = Digits { train: train.train.clone(), test: test.test.clone(), name: "digits".into() };
+        let networks = Mlp { latent: 4, generator: vec![8], discriminator: vec![8], ..Mlp::digits() };
+        let settings = Settings { batch: 20, networks, duality_gap: Some(steps), ..Settings::of(kind) };
+        let init = Stream::named(1, "init");
+        let mut generator = settings.networks.build_generator().unwrap();
+        let mut discriminator = settings.networks.build_discriminator().unwrap();
+        generator.initialise(Initialisation::Uniform, init.substream(0));
+        discriminator.initialise(Initialisation::Uniform, init.substream(1));
+        let game = Game::new(generator, discriminator, settings.recipe()).unwrap();
+        Gap::new(&settings, &digits).unwrap().find(&game).unwrap()
+    }
+
+    #[test]
+    fn players_move_on_training_images_and_are_measured_on_test_images() {
+        for kind in Kind::ALL {
+            let [usual, other_train, other_test] =
+                [[false, false], [true, false], [false, true]].map(|inverted| gap(kind, inverted, 5));
+            assert_eq!(usual.value, other_train.value, "{kind}");
+            assert_ne!(usual.value, other_test.value, "{kind}");
+            assert_ne!(usual.best_discriminator, other_train.best_discriminator, "{kind}");
+            // The generator's steps see no image.
+            assert_eq!(usual.best_generator, other_train.best_generator, "{kind}");
+            assert_ne!(usual.best_discriminator, gap(kind, [false, false], 10).best_discriminator, "{kind}");
+        }
+    }
+}
