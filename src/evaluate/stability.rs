@@ -33,7 +33,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use series::{Cycle, Line, deviation};
+pub use series::deviation;
+use series::{Cycle, Line};
 
 /// Samples have collapsed below this share of the spread of data.
 const LEAST_SPREAD: f64 = 0.3;

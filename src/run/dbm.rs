@@ -100,21 +100,6 @@ pub fn resume(
     training::resume::<Run<'_>>(directory, digits, progress, stop)
 }
 
-/// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
-/// there is in the way, unless `force` replaces it.
-///
-/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
-pub fn train_or_resume(
-    path: &Path,
-    force: bool,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Dbm<f32>, Summary)> {
-    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
-}
-
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,

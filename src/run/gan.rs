@@ -33,7 +33,6 @@ use batches::Batches;
 use gap::Gap;
 use observer::{Observer, Seen};
 use serde::Serialize;
-use std::path::Path;
 use std::time::Instant;
 
 /// Latents whose samples are kept over training.
@@ -126,21 +125,6 @@ pub fn resume(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Generator, Summary)> {
     training::resume::<Run<'_>>(directory, digits, progress, stop)
-}
-
-/// The networks that `settings` make, from the run in `path` as far as it has come with these settings; any other run
-/// there is in the way, unless `force` replaces it.
-///
-/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
-pub fn train_or_resume(
-    path: &Path,
-    force: bool,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Generator, Summary)> {
-    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
 }
 
 /// A run between two steps of the generator.

@@ -5,7 +5,7 @@
 //! training images looks as good as that: how near samples are to training images says so.
 
 use super::RunDirectory;
-use super::gan::Generator;
+use super::gan::{Generator, Settings};
 use super::rbm::go_on;
 use super::{Progress, classifier};
 use crate::data::{Binarisation, Digits, Images, idx, png};
@@ -31,42 +31,44 @@ const FEW: usize = 1000;
 const FEWEST: usize = 6;
 
 /// Where samples come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Samples {
     /// An IDX file of images.
     Idx(PathBuf),
     /// A folder of PNG files, an image each.
     Pictures(PathBuf),
-    /// A run directory of adversarial networks, or a safetensors file of their generator.
-    Generator(PathBuf),
+    /// A trained generator, and how it was trained, if that is known.
+    Generator(Box<(Generator, Option<Settings>)>),
 }
 
 impl Samples {
-    /// What `path` is.
-    pub fn at(path: &Path) -> Self {
+    /// What `path` is: a folder of pictures, an IDX file, a run directory, or a safetensors file of a generator.
+    ///
+    /// **Errors** As [`Generator::load`], of a generator.
+    pub fn at(path: &Path) -> Result<Self> {
         let has = |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
         if RunDirectory::is_at(path) || (has("safetensors") && !path.is_dir()) {
-            Self::Generator(path.into())
+            Ok(Self::Generator(Box::new(Generator::load(path)?)))
         } else if path.is_dir() {
-            Self::Pictures(path.into())
+            Ok(Self::Pictures(path.into()))
         } else {
-            Self::Idx(path.into())
+            Ok(Self::Idx(path.into()))
         }
     }
 
     /// The samples, all of `height` by `width` pixels; of a generator as many as are to be judged.
     ///
-    /// **Errors** As [`idx::read_images`], [`png::read_folder`] and [`Generator::load`]; [`Error::ShapeMismatch`] for images
-    /// of another size.
+    /// **Errors** As [`idx::read_images`], [`png::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// images of another size.
     /// **Randomness** As [`draw`].
     pub fn load(&self, height: usize, width: usize, how: &How) -> Result<Images> {
         match self {
             Self::Pictures(folder) => png::read_folder(folder, height, width),
-            Self::Generator(model) => {
-                let (generator, settings) = Generator::load(model)?;
+            Self::Generator(trained) => {
+                let (generator, settings) = &**trained;
                 check_size(generator.size(), [height, width])?;
-                let mut samples = draw(&generator, how)?;
-                if settings.is_some_and(|settings| settings.invert) {
+                let mut samples = draw(generator, how)?;
+                if settings.as_ref().is_some_and(|settings| settings.invert) {
                     samples.invert();
                 }
                 Ok(samples)
@@ -88,12 +90,11 @@ impl Samples {
     }
 
     /// What the generator was trained on, if these are samples of one and that is known.
-    ///
-    /// **Errors** As [`Generator::load`].
-    pub fn trained_on(&self) -> Result<Option<String>> {
-        let Self::Generator(model) = self else { return Ok(None) };
-        let (_, settings) = Generator::load(model)?;
-        Ok(settings.map(|settings| settings.data))
+    pub fn trained_on(&self) -> Option<&str> {
+        match self {
+            Self::Generator(trained) => trained.1.as_ref().map(|settings| settings.data.as_str()),
+            Self::Idx(_) | Self::Pictures(_) => None,
+        }
     }
 }
 

@@ -124,18 +124,24 @@ impl Default for How {
 impl How {
     /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
     pub fn check(&self) -> Result<()> {
-        let most = |name: &str, found: usize, least: usize, most: usize, what: &str| {
+        let within = |name: &str, found: usize, least: usize, most: usize, what: &str| {
             if (least..=most).contains(&found) {
                 return Ok(());
             }
             let expected = format!("{least} to {most} {what}");
             Err(Error::invalid(format!("{name} {found}"), expected))
         };
-        most("--steps", self.steps, LOOKS, 100_000_000, "steps can be played; a game is looked at 50 times")?;
-        most("--batch", self.batch, 1, 1 << 16, "points are a mini-batch")?;
-        most("--depth", self.depth, 1, 32, "hidden layers can be played with")?;
-        most("--width", self.width, 1, 1 << 12, "units are a hidden layer")?;
-        most("--latent", self.latent, 1, 1 << 12, "numbers can be a latent")
+        within(
+            "--steps",
+            self.steps,
+            LOOKS,
+            100_000_000,
+            "steps can be played; a game is looked at 50 times",
+        )?;
+        within("--batch", self.batch, 1, 1 << 16, "points are a mini-batch")?;
+        within("--depth", self.depth, 1, 32, "hidden layers can be played with")?;
+        within("--width", self.width, 1, 1 << 12, "units are a hidden layer")?;
+        within("--latent", self.latent, 1, 1 << 12, "numbers can be a latent")
     }
 }
 
@@ -356,6 +362,19 @@ mod tests {
             assert!(spread(&games[0].points[0]) < 0.5 * spread(&data), "at the start");
             assert_eq!(games[0].end().step, 400);
         }
+    }
+
+    #[test]
+    fn ways_play_for_what_they_are_called() {
+        let ways = Way::all();
+        let losses = ways.map(|way| match way.recipe.objective {
+            Objective::Standard { generator: GeneratorLoss::NonSaturating, .. } => "standard",
+            Objective::Standard { generator: GeneratorLoss::Minimax, .. } => "minimax",
+            other => other.name(),
+        });
+        assert_eq!(losses, ways.map(|way| way.name));
+        assert_eq!(losses, ["standard", "minimax", "clipping", "penalty"]);
+        assert!(ways.iter().all(|way| way.recipe.validate().is_ok()));
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl<T: Element> MeanField<T> {
             found.iterations += 1;
             if is_compared {
                 found.change = self.changes[..moving].iter().copied().fold(rested, f64::max);
-                for row in (0..moving).rev().filter(|_| stop.tolerance > 0.0) {
+                for row in (0..moving).rev() {
                     if self.changes[row] < stop.tolerance {
                         rested = rested.max(self.changes[row]);
                         moving -= 1;

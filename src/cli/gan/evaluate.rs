@@ -65,7 +65,7 @@ impl Evaluate {
         }
         interrupt::install(Work::Unsaved)?;
         let how = How { images: self.images, seed: self.seed, ..How::default() };
-        let given = Samples::at(&self.samples);
+        let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
         let (height, width) = (digits.test.images().height(), digits.test.images().width());
         let mut samples = given.load(height, width, &how)?;
@@ -99,15 +99,15 @@ impl Evaluate {
         if let Some(data) = &self.data {
             return Digits::load(data, None);
         }
-        match given.trained_on()? {
-            Some(data) if is_missing_name(&data) => {
+        match given.trained_on() {
+            Some(data) if is_missing_name(data) => {
                 note(&format!(
                     "the generator learned from `{data}`, which is not here; its samples are judged against built-in digits \
                      unless --data says where it is"
                 ));
                 Digits::load("synthetic", None)
             }
-            data => Digits::load(data.as_deref().unwrap_or("synthetic"), None),
+            data => Digits::load(data.unwrap_or("synthetic"), None),
         }
     }
 

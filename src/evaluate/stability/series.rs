@@ -88,8 +88,8 @@ impl Cycle {
     }
 }
 
-/// Standard deviation about the least-squares line.
-pub(super) fn deviation(values: &[f64]) -> f64 {
+/// Standard deviation of a series about its least-squares line; not a number for an empty one.
+pub fn deviation(values: &[f64]) -> f64 {
     libm::sqrt(less_line(values).iter().map(|x| x * x).sum::<f64>() / values.len() as f64)
 }
 
@@ -158,6 +158,13 @@ mod tests {
             }
             assert!(found >= 2 * 100 / 3, "period {period} found in {found} of 100 series of {n}");
         }
+    }
+
+    #[test]
+    fn a_deviation_is_what_a_line_does_not_explain() {
+        assert!(deviation(&[1.0, 2.0, 3.0, 4.0]) < 1e-12);
+        let found = deviation(&[1.1, 0.9, 0.9, 1.1]);
+        assert!((found - 0.1).abs() < 1e-12, "{found}");
     }
 
     #[test]

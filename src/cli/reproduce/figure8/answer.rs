@@ -1,7 +1,7 @@
 //! What the numbers say about the report's three claims.
 
 use super::{Played, name};
-use crate::evaluate::stability::{Reading, Verdict};
+use crate::evaluate::stability::{Reading, Verdict, deviation};
 use crate::run::gan::Kind;
 
 /// Of the estimate's largest value, a game that left less has come most of the way.
@@ -69,15 +69,9 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count
 }
 
-/// Root of the mean squared distance from the line of least squares, over the mean.
+/// Standard deviation about the trend, as a share of the mean.
 fn unrest(values: &[f64]) -> f64 {
-    let middle = (values.len() as f64 - 1.0) / 2.0;
-    let places = || (0..values.len()).map(|i| i as f64 - middle);
-    let level = mean(values.iter().copied());
-    let covariance: f64 = places().zip(values).map(|(x, y)| x * (y - level)).sum();
-    let slope = covariance / places().map(|x| x * x).sum::<f64>().max(f64::MIN_POSITIVE);
-    let squares = places().zip(values).map(|(x, y)| (y - level - slope * x).powi(2));
-    mean(squares).sqrt() / level.abs().max(f64::MIN_POSITIVE)
+    deviation(values) / mean(values.iter().copied()).abs().max(f64::MIN_POSITIVE)
 }
 
 fn of_standard(standard: &Facts) -> String {
@@ -207,12 +201,5 @@ mod tests {
             let text = of_penalty(&standard(Converged, 0.1), &clipping(Converged, 0.2), &penalty);
             assert!(words.iter().all(|words| text.contains(words)), "{text}");
         }
-    }
-
-    #[test]
-    fn unrest_is_what_a_line_does_not_explain() {
-        assert!(unrest(&[1.0, 2.0, 3.0, 4.0]) < 1e-12);
-        let found = unrest(&[1.1, 0.9, 0.9, 1.1]);
-        assert!((found - 0.1).abs() < 1e-12, "{found}");
     }
 }
