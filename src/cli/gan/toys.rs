@@ -24,7 +24,7 @@ use std::path::PathBuf;
     ring    8 Gaussians on a circle; grid: 25 on a square lattice. A mode is found if one of 2,500 points lies within 3 \
     standard deviations of its centre; such points are of high quality.\n\
     dirac   data at one point, a generator of one point, a line for a discriminator: the game whose ways theory knows.\n\n\
-    Rings and grids take some minutes; with --steps 2000 --seeds 1, some seconds."
+    Rings and grids take some minutes; with --steps 2000 --seeds 1, half a minute."
 )]
 pub(in crate::cli) struct Toys {
     /// The games to play [default: all].
