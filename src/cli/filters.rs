@@ -317,6 +317,15 @@ mod tests {
     }
 
     #[test]
+    fn a_unit_of_large_weights_does_not_turn_the_others_pale() {
+        let weight = |unit: usize| if unit == 7 { -50.0 } else { 0.5 };
+        let weights = Tensor::from_vec(&[4, 200], (0..800).map(|i| weight(i % 200)).collect()).unwrap();
+        assert_eq!(limit([&weights]), 0.5);
+        let few = Tensor::from_vec(&[1, 10], (0..10).map(weight).collect()).unwrap();
+        assert_eq!(limit([&few]), 50.0);
+    }
+
+    #[test]
     fn groups_of_other_sizes_share_a_sheet_and_a_scale() {
         let (many, few) = (Group::new("many", &weight(), &[0, 1, 2]), Group::new("few", &weight(), &[1]));
         assert_eq!(limit([&weight()]), 4.0);

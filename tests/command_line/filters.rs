@@ -142,7 +142,7 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
     let outcome = equilibria(folder.path(), command).succeeded();
     let found = outcome.json();
     let out = folder.path().join("out");
-    for name in ["filters", "raw", "samples", "rows-dbm", "rows-rbm"] {
+    for name in ["filters", "layer-2", "raw", "samples", "rows-dbm", "rows-rbm"] {
         assert_png(&out.join(format!("figure4-{name}.png")));
     }
     for name in ["map-dbm", "map-rbm", "map-baseline"] {
@@ -180,7 +180,7 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
     // The page has what was found out, and every picture.
     let page = fs::read_to_string(out.join("index.html")).unwrap();
     assert!(page.contains("<h1>Boltzmann machines and adversarial networks, looked at again</h1>"));
-    assert_eq!((page.matches("data:image/png").count(), page.matches("<svg ").count()), (5, 3));
+    assert_eq!((page.matches("data:image/png").count(), page.matches("<svg ").count()), (6, 3));
     let answer = figure["answer"].as_array().unwrap();
     assert_eq!(answer.len(), 5);
     for paragraph in answer {
