@@ -134,7 +134,8 @@ impl Grid {
     /// them pay by balance alone. (Against a worker that is disturbed they would help, but where nothing disturbs they cost
     /// a tenth of the speed of layers.)
     fn cut(&mut self, tasks_most: usize) {
-        let (row_unit, column_unit) = (self.blocks.mr.div_ceil(3), self.blocks.nr);
+        // A third of a tile's rows, or half of its columns: parts differ by little, and edges have tiles of their own.
+        let (row_unit, column_unit) = (self.blocks.mr.div_ceil(3), self.blocks.nr / 2);
         let row_units = self.m.div_ceil(row_unit).max(1);
         let column_units = self.n.div_ceil(column_unit).max(1);
         let mut least = usize::MAX;

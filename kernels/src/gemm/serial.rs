@@ -260,14 +260,14 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// Whether the microkernel may read A's rows where they lie: they are contiguous, and do not fight for the same
-    /// sets of L1 (64 sets of a line each), or are read too seldom for that to matter.
+    /// Whether the microkernel may read A's rows where they lie: they are contiguous, and do not all fight for one set of L1
+    /// (64 sets of a line each), or are read too seldom for a copy to pay. Half of them in a set do no harm.
     #[inline(always)]
     fn reads_a_in_place<L: Lanes<Scalar = T>>(&self) -> bool {
         let Layout { row_stride, column_stride, .. } = self.product.a_layout;
         let set_of = |row: usize| row.wrapping_mul(row_stride * size_of::<T>()) / 64 % 64;
-        let share_a_set = || (1..L::MR).filter(|&row| set_of(row) == 0).count() > 2;
-        column_stride == 1 && (self.product.c_layout.columns <= 2 * L::NV * L::COUNT || !share_a_set())
+        let share_a_set = || 2 * (1..L::MR).filter(|&row| set_of(row) == 0).count() > L::MR;
+        column_stride == 1 && (self.product.c_layout.columns <= 16 * L::NV * L::COUNT || !share_a_set())
     }
 
     /// Columns of C before its rows' first cache lines, for panels to start at: a store across two lines costs two.
