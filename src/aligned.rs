@@ -13,18 +13,42 @@ pub(crate) struct Aligned<T> {
     len: usize,
 }
 
-impl<T: Element> Aligned<T> {
-    /// `len` zeros.
-    pub fn zeros(len: usize) -> Self {
-        let line = 64 / size_of::<T>();
-        let buffer = vec![T::ZERO; len + line];
+impl<T: Copy> Aligned<T> {
+    /// `len` times `value`.
+    pub fn filled(len: usize, value: T) -> Self {
+        let line = Self::line();
+        let buffer = vec![value; len + line];
         let first = buffer.as_ptr().align_offset(64).min(line);
         Self { buffer, first, len }
     }
 
+    /// `values`, wherever they start.
+    pub fn from_vec(values: Vec<T>) -> Self {
+        Self { len: values.len(), first: 0, buffer: values }
+    }
+
+    /// The elements; allocates nothing.
+    pub fn into_vec(mut self) -> Vec<T> {
+        self.buffer.copy_within(self.first..self.first + self.len, 0);
+        self.buffer.truncate(self.len);
+        self.buffer
+    }
+
+    /// Elements of a cache line.
+    fn line() -> usize {
+        64 / size_of::<T>()
+    }
+}
+
+impl<T: Element> Aligned<T> {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self::filled(len, T::ZERO)
+    }
+
     /// Becomes `len` elements long, of any content; allocates only if it never was as long.
     pub fn resize(&mut self, len: usize) {
-        if len + 64 / size_of::<T>() > self.buffer.len() {
+        if len + Self::line() > self.buffer.len() {
             // Old contents are of no use: free them first rather than copy.
             self.buffer = Vec::new();
             *self = Self::zeros(len);
@@ -36,18 +60,26 @@ impl<T: Element> Aligned<T> {
     ///
     /// **Panics** if it never was as long.
     pub fn set_len(&mut self, len: usize) {
-        assert!(len + 64 / size_of::<T>() <= self.buffer.len(), "{len} of {} elements", self.buffer.len());
+        assert!(len + Self::line() <= self.buffer.len(), "{len} of {} elements", self.buffer.len());
         self.len = len;
     }
 }
 
-impl<T: Element> Clone for Aligned<T> {
+impl<T: Copy> Clone for Aligned<T> {
     fn clone(&self) -> Self {
+        let Some(&value) = self.buffer.first() else { return Self::from_vec(Vec::new()) };
         // The copy can become as long as this one can.
-        let mut copy = Self::zeros(self.buffer.len() - 64 / size_of::<T>());
-        copy.set_len(self.len);
+        let most = self.buffer.len().saturating_sub(Self::line()).max(self.len);
+        let mut copy = Self::filled(most, value);
+        copy.len = self.len;
         copy.copy_from_slice(self);
         copy
+    }
+}
+
+impl<T: PartialEq> PartialEq for Aligned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
     }
 }
 
@@ -62,5 +94,29 @@ impl<T> Deref for Aligned<T> {
 impl<T> DerefMut for Aligned<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.buffer[self.first..self.first + self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Aligned;
+
+    #[test]
+    fn what_is_allocated_starts_at_a_cache_line_and_is_given_back_from_its_start() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let mut numbers = Aligned::filled(len, 2.5_f32);
+            let expected: Vec<f32> = (0..len).map(|i| 2.5 + i as f32).collect();
+            numbers.iter_mut().enumerate().for_each(|(i, x)| *x += i as f32);
+            let copy = numbers.clone();
+            for numbers in [&numbers, &copy] {
+                assert!(numbers.as_ptr().addr().is_multiple_of(64), "{len} numbers");
+                assert_eq!(**numbers, expected);
+            }
+            assert_eq!(numbers.into_vec(), expected);
+            let taken_over = Aligned::from_vec(expected.clone());
+            assert_eq!(taken_over, copy);
+            assert_eq!(taken_over.clone().into_vec(), expected);
+            assert_eq!(taken_over.into_vec(), expected);
+        }
     }
 }

@@ -32,12 +32,13 @@ mod tests;
 pub use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, Scalar as Element};
 pub use product::{Workspace, accumulate_product, product_into};
 
+use alloc::format;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use core::fmt;
 
 use equilibria_kernels::{Level, elementwise, random};
 
+use crate::aligned::Aligned;
 use crate::error::Shape;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -49,10 +50,18 @@ const MAX_RANK: usize = 4;
 const MAX_LEN: usize = isize::MAX as usize / size_of::<f64>();
 
 /// A block of numbers in up to four dimensions, last axis contiguous.
-#[derive(Clone, PartialEq)]
+///
+/// What it allocates itself starts at a cache line; [`Tensor::from_vec`] takes values where they are.
+#[derive(PartialEq)]
 pub struct Tensor<T> {
     axes: Axes,
-    data: Vec<T>,
+    data: Aligned<T>,
+}
+
+impl<T: Copy> Clone for Tensor<T> {
+    fn clone(&self) -> Self {
+        Self { axes: self.axes, data: self.data.clone() }
+    }
 }
 
 /// The sizes of the axes; those from `rank` on are 1.
@@ -102,7 +111,7 @@ impl<T: Element> Tensor<T> {
     #[track_caller]
     pub fn filled(shape: &[usize], value: T) -> Self {
         match Axes::new(shape) {
-            Ok(axes) => Self { axes, data: vec![value; axes.len()] },
+            Ok(axes) => Self { axes, data: Aligned::filled(axes.len(), value) },
             Err(error) => panic!("{error}"),
         }
     }
@@ -125,7 +134,7 @@ impl<T: Element> Tensor<T> {
         if axes.len() != values.len() {
             return Err(mismatch("tensor from values", shape, &[values.len()]));
         }
-        Ok(Self { axes, data: values })
+        Ok(Self { axes, data: Aligned::from_vec(values) })
     }
 
     /// The sizes of the axes.
@@ -170,7 +179,7 @@ impl<T: Element> Tensor<T> {
 
     /// The elements, the tensor given up.
     pub fn into_vec(self) -> Vec<T> {
-        self.data
+        self.data.into_vec()
     }
 
     /// Gives the same elements another shape.
@@ -223,7 +232,9 @@ impl<T: Element> Tensor<T> {
 
     /// The same numbers in another type: exact from f32 to f64, rounded to nearest the other way.
     pub fn cast<U: Element>(&self) -> Tensor<U> {
-        Tensor { axes: self.axes, data: self.data.iter().map(|x| U::from_f64(x.to_f64())).collect() }
+        let mut data = Aligned::zeros(self.len());
+        data.iter_mut().zip(&*self.data).for_each(|(to, from)| *to = U::from_f64(from.to_f64()));
+        Tensor { axes: self.axes, data }
     }
 
     /// Sets every element to `value`.
