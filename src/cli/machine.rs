@@ -4,7 +4,7 @@ use crate::data::{Binarisation, Digits};
 use crate::run::{Source, write_atomically};
 use crate::{Error, Result};
 use clap::Args;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A trained machine to look at.
@@ -182,8 +182,20 @@ pub(super) fn test_images(
     Ok(out)
 }
 
-/// Writes a picture or page, its folder first.
+/// Writes a picture or page, its folder first. A picture takes the place of a picture of its kind and of nothing else: not of
+/// a model whose name was meant to be read.
 pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
+    for kind in [b"\x89PNG".as_slice(), b"<svg"].into_iter().filter(|kind| bytes.starts_with(kind)) {
+        let Some(file) = path.is_file().then(|| std::fs::File::open(path).ok()).flatten() else { continue };
+        let mut first = Vec::new();
+        file.take(4).read_to_end(&mut first).map_err(|error| Error::io("reading", path, error))?;
+        if !first.is_empty() && first != kind {
+            return Err(Error::invalid(
+                format!("the picture {}", path.display()),
+                "a file that is no such picture has this name; choose another one",
+            ));
+        }
+    }
     create_folder_of(path)?;
     write_atomically(path, bytes)
 }

@@ -387,6 +387,12 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     };
     refused("gan sample nowhere", "a model not found in nowhere");
     refused("gan sample penalty --count 0", "--count 0: ");
+    let model = fs::read(folder.path().join("penalty/model.safetensors")).unwrap();
+    refused(
+        "gan sample penalty --count 1 --out penalty/model.safetensors",
+        "the picture penalty/model.safetensors: a file that is no such picture has this name; choose another one",
+    );
+    assert!(model == fs::read(folder.path().join("penalty/model.safetensors")).unwrap());
     refused("gan sample penalty --count 2501", "at most 2,500 images fit a sheet");
     refused("gan sample penalty --interpolate 1", "--interpolate 1: a way has at least 2 images");
     refused("gan train --resume nowhere", "config.toml not found in nowhere");
