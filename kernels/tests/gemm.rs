@@ -179,6 +179,14 @@ fn blocked_shapes_give_the_textbook_product() {
     }
 }
 
+/// Rows of A that are whole pages apart fight for one set of L1, and are copied where C is wide.
+#[test]
+fn rows_that_share_a_set_give_the_textbook_product() {
+    for n in [500, 1100] {
+        check_all(&plain(13, n, 1024));
+    }
+}
+
 #[test]
 fn the_epilogue_is_applied_once_whatever_the_path() {
     type Pair = (Activation<f64>, fn(f64) -> f64);

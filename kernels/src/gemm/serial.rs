@@ -207,14 +207,14 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
         for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
             let i = rows.start + part.start;
-            // The tiles after the first ask for a quarter of the next panel each; where B lies by columns, each tile for two
-            // lines of the next panel's columns.
+            // The tiles after the first ask for a quarter of the next panel each; where B lies by columns, each tile for a
+            // panel's width of the depth.
             let quarter = index.wrapping_sub(1);
             let next = if contiguous && quarter < 4 {
                 let from = b.wrapping_add(width + quarter * (block.depth / microkernel::UNROLL) * b_row);
                 Prefetch { from, stride: b_row }
-            } else if !contiguous && index * 2 * L::COUNT < block.depth {
-                Prefetch { from: b.wrapping_add(width * b_column + index * 2 * L::COUNT), stride: b_column }
+            } else if b_row == 1 && index * width < block.depth {
+                Prefetch { from: b.wrapping_add(width * b_column + index * width), stride: b_column }
             } else {
                 Prefetch { from: b, stride: 0 }
             };
