@@ -185,10 +185,11 @@ pub(super) fn test_images(
 /// Writes a picture or page, its folder first. A picture takes the place of a picture of its kind and of nothing else: not of
 /// a model whose name was meant to be read.
 pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
-    for kind in [b"\x89PNG".as_slice(), b"<svg"].into_iter().filter(|kind| bytes.starts_with(kind)) {
-        let Some(file) = path.is_file().then(|| std::fs::File::open(path).ok()).flatten() else { continue };
+    let kind = [b"\x89PNG", b"<svg"].into_iter().find(|kind| bytes.starts_with(*kind));
+    if let Some(kind) = kind.filter(|_| path.is_file()) {
         let mut first = Vec::new();
-        file.take(4).read_to_end(&mut first).map_err(|error| Error::io("reading", path, error))?;
+        let file = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
+        file.map_err(|error| Error::io("reading", path, error))?;
         if !first.is_empty() && first != kind {
             return Err(Error::invalid(
                 format!("the picture {}", path.display()),
