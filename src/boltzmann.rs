@@ -15,6 +15,7 @@ mod link;
 mod packed;
 mod rbm;
 pub mod reconstruct;
+mod units;
 
 pub use dbm::{Convergence, Dbm, DbmChains, MeanField, Stop};
 pub use gibbs::GibbsChains;

@@ -403,6 +403,34 @@ fn the_bernoulli_kernels_draw_the_same_states() {
     bernoulli_kernels_agree::<f64>();
 }
 
+fn ties_are_off<T: Scalar>(level: Level, half: u64) {
+    // The first number in each lane is `word`.
+    let first_word = |word: u64| {
+        Xoshiro256PlusPlusX8::from_state([[0; 8], [1; 8], [0; 8], [word.rotate_right(23); 8]]).unwrap()
+    };
+    for (word, logit, probability) in [(half, 0.0, 0.5), (0, f64::NEG_INFINITY, 0.0)] {
+        let (logits, probabilities) = ([T::from_f64(logit); 8], [T::from_f64(probability); 8]);
+        let (mut states, mut out) = ([[T::ONE; 8]; 4], [T::ONE; 8]);
+        bernoulli_from_logits(level, &mut first_word(word), &logits, &mut states[0]);
+        let mut generator = first_word(word);
+        bernoulli_from_logits_with_probabilities(level, &mut generator, &logits, &mut out, &mut states[1]);
+        assert_eq!(out, probabilities, "{}", level.name());
+        out = logits;
+        bernoulli_in_place(level, &mut first_word(word), &mut out, &mut states[2]);
+        bernoulli_from_probabilities(level, &mut first_word(word), &probabilities, &mut states[3]);
+        assert_eq!(states, [[T::ZERO; 8]; 4], "{}, a uniform number of {probability}", level.name());
+    }
+}
+
+#[test]
+fn a_uniform_number_that_equals_the_probability_gives_0() {
+    for level in Level::available() {
+        // Two numbers of f32 come from one word.
+        ties_are_off::<f32>(level, 0x8000_0000_8000_0000);
+        ties_are_off::<f64>(level, 1 << 63);
+    }
+}
+
 fn frequencies_are_sigmoids<T: Scalar>() {
     const DRAWS: usize = 1 << 12;
     let infinity = f64::INFINITY;

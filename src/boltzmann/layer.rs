@@ -96,6 +96,26 @@ impl<T: Element> Layer<T> {
         for ((state, &known), &value) in self.states.iter_mut().zip(known).zip(values) {
             *state = *state & !known | value & known;
         }
+        self.clear_padding();
+    }
+
+    /// Turns off the bits beyond the last unit, which belong to no unit.
+    pub fn clear_padding(&mut self) {
+        let last = self.units % PANEL;
+        if last > 0 {
+            let first = (panels(self.units) - 1) * self.rows;
+            self.states[first..].iter_mut().for_each(|state| *state &= (1 << last) - 1);
+        }
+    }
+
+    /// Whether all that is kept of units beyond the last one is 0.
+    #[cfg(test)]
+    pub fn has_zero_padding(&self) -> bool {
+        let last = panels(self.units) - 1;
+        let units = panel_units(self.units, last);
+        let beyond = |state: &u64| units == PANEL || state >> units == 0;
+        self.states[last * self.rows..].iter().all(beyond)
+            && self.probabilities.chunks_exact(PANEL).skip(last * self.rows).all(|p| is_zero(&p[units..]))
     }
 
     /// The states (rows, units), 0 or 1.
@@ -229,6 +249,12 @@ const SAMPLING: usize = 2;
 
 /// Tiles, times rows, from which a second thread pays: about 30 microseconds of work.
 const PARALLEL_FROM: usize = 2000;
+
+/// Whether all `numbers` are 0.
+#[cfg(test)]
+pub(crate) fn is_zero<T: Element>(numbers: &[T]) -> bool {
+    numbers.iter().all(|&x| x == T::ZERO)
+}
 
 /// The units' numbers of (panels, rows, 64) as (rows, units).
 pub(crate) fn unpack_rows<T: Element>(panelled: &[T], units: usize, out: &mut [T]) {

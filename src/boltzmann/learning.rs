@@ -1,11 +1,14 @@
 //! How a machine learns: gradient ascent on the log-likelihood, the gradient estimated from Gibbs chains.
 
 mod centring;
+#[cfg(all(test, feature = "parallel"))]
+mod combinations;
 pub mod deep;
 mod gradient;
 mod learner;
 mod monitor;
 mod negative_phase;
+pub mod reference;
 mod tempering;
 mod weights;
 

@@ -74,6 +74,26 @@ impl<T: Element> Tiles<T> {
     }
 }
 
+#[cfg(test)]
+impl<T: Element> Tiles<T> {
+    /// Whether the weights of units beyond the last row and column are 0, in both orientations and in `velocity`.
+    pub fn has_zero_padding(&self, velocity: &[T]) -> bool {
+        let row_panels = panels(self.rows);
+        let is_zero_in = |tiles: &[T], is_transposed: bool| {
+            tiles.iter().enumerate().all(|(place, &weight)| {
+                let (tile, inside) = (place / TILE, place % TILE);
+                let [mut row, mut column] = [inside / PANEL, inside % PANEL];
+                if is_transposed {
+                    core::mem::swap(&mut row, &mut column);
+                }
+                let (row, column) = (tile % row_panels * PANEL + row, tile / row_panels * PANEL + column);
+                (row < self.rows && column < self.columns) || weight == T::ZERO
+            })
+        };
+        is_zero_in(&self.forward, false) && is_zero_in(&self.backward, true) && is_zero_in(velocity, false)
+    }
+}
+
 /// A machine: its rows are the visible units, its columns the hidden ones.
 #[derive(Debug, Clone)]
 pub(crate) struct PackedRbm<T: Element> {

@@ -9,8 +9,7 @@ use crate::math::sigmoid_lanes;
 use crate::random::{Running, Xoshiro256PlusPlusX8};
 
 /// Draws bit j of `states[r]` = 1 with probability p = sigmoid(`scale * sums[r][j] + bias[j]`), for the `bias.len()`
-/// units of the panel; the other bits become 0. Writes p too where `probabilities` is given, and 0 for what a last vector
-/// has beyond the units.
+/// units of the panel; the other bits become 0. Writes p too where `probabilities` is given, and 0 beyond the units.
 ///
 /// A state is 1 if the uniform number drawn for it is less than p, rounded as it would be written and 0 below 2^-64, so
 /// the states are the same whether probabilities are asked for or not; a NaN gives 0.
@@ -94,6 +93,13 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
                         }
                         word |= lanes.mask_bits(lanes.less(unit, probability)) << first;
                     }
+                    first += L::COUNT;
+                }
+            }
+            if !self.probabilities.is_null() {
+                while first < PANEL {
+                    // SAFETY: first + COUNT <= 64, as above.
+                    unsafe { lanes.store(self.probabilities.add(row * PANEL + first), lanes.zero()) };
                     first += L::COUNT;
                 }
             }

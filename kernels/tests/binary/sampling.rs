@@ -22,7 +22,7 @@ fn check_sampling<T: Scalar>(level: Level, units: usize, scale: f64, bias: &[T])
         let mut p: Vec<T> = (0..units).map(logit).collect();
         let mut drawn = vec![T::ZERO; units];
         let beyond = &probabilities[row * PANEL + units..(row + 1) * PANEL];
-        assert!(beyond.iter().all(|&p| p == T::ZERO || p == -T::ONE), "units beyond the last");
+        assert!(beyond.iter().all(|&p| p == T::ZERO), "units beyond the last");
         bernoulli_in_place(level, &mut expected_generator, &mut p, &mut drawn);
         for (j, (&p, drawn)) in p.iter().zip(drawn).enumerate() {
             let found = probabilities[row * PANEL + j];
@@ -48,6 +48,34 @@ fn panels_are_sampled_as_slices_are() {
                 check_sampling::<f64>(level, units, scale, &bias(spread).collect::<Vec<f64>>());
             }
         }
+    }
+}
+
+/// A generator whose first number in each lane is `word`.
+fn first_word(word: u64) -> Xoshiro256PlusPlusX8 {
+    Xoshiro256PlusPlusX8::from_state([[0; 8], [1; 8], [0; 8], [word.rotate_right(23); 8]]).unwrap()
+}
+
+fn check_ties<T: Scalar>(level: Level, half: u64) {
+    let draw = |word: u64, bias: T| {
+        let (sums, bias) = ([T::ZERO; PANEL], [bias; 8]);
+        let (mut probabilities, mut states) = ([T::ONE; PANEL], [0]);
+        sample(level, &mut first_word(word), &sums, T::ONE, &bias, Some(&mut probabilities), &mut states);
+        (probabilities[0].to_f64(), states[0])
+    };
+    assert_eq!(draw(half, T::ZERO), (0.5, 0), "the uniform number is the probability");
+    assert_eq!(draw(half, T::from_f64(1e-3)).1, 0xff, "the uniform number is below the probability");
+    assert_eq!(draw(0, T::from_f64(-1e4)), (0.0, 0), "the probability is 0, and so is the uniform number");
+    assert_eq!(draw(0, T::ZERO), (0.5, 0xff));
+}
+
+/// P(u < p) is p, P(u <= p) is not: a unit that is never on would be on where the uniform number is 0.
+#[test]
+fn a_uniform_number_that_equals_the_probability_turns_nothing_on() {
+    for level in Level::available() {
+        // Two numbers of f32 come from one word.
+        check_ties::<f32>(level, 0x8000_0000_8000_0000);
+        check_ties::<f64>(level, 1 << 63);
     }
 }
 

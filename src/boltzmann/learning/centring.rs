@@ -22,22 +22,27 @@
 //! (`learner.rs` tests it for any set of flipped units).
 
 use crate::aligned::Aligned;
+use crate::boltzmann::units::UnitValues;
 use crate::tensor::Element;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, panels, subtract_outer_products, tile_products};
 
-/// How far the offsets move to the means of a mini-batch.
+/// The share of the distance to a mini-batch's means by which the offsets move.
 pub(super) const SLIDE: f64 = 0.01;
+
+/// Moves the offsets of a layer towards the means of a mini-batch.
+pub(super) fn slide<T: Element>(offsets: &mut UnitValues<T>, means: &[T]) {
+    let share = T::from_f64(SLIDE);
+    offsets.iter_mut().zip(means).for_each(|(offset, &mean)| *offset += share * (mean - *offset));
+}
 
 /// The offsets, and room for what a step of W does to the biases.
 #[derive(Debug, Clone)]
 pub(super) struct Centring<T: Element> {
-    /// Visible and hidden units.
-    units: [usize; 2],
-    /// mu (visible panels, 64), 0 beyond the last unit.
-    pub visible: Aligned<T>,
-    /// lambda (hidden panels, 64).
-    pub hidden: Aligned<T>,
+    /// mu
+    pub visible: UnitValues<T>,
+    /// lambda
+    pub hidden: UnitValues<T>,
     /// For each hidden panel: the parts of dW lambda (visible panels, 64) that its weights contribute, and dW' mu (64).
     pub products: Aligned<T>,
 }
@@ -47,41 +52,27 @@ impl<T: Element> Centring<T> {
     pub fn new(visible: &[T], hidden: usize) -> Self {
         let (visible_panels, hidden_panels) = (panels(visible.len()), panels(hidden));
         let mut centring = Self {
-            units: [visible.len(), hidden],
-            visible: Aligned::zeros(visible_panels * PANEL),
-            hidden: Aligned::zeros(hidden_panels * PANEL),
+            visible: UnitValues::new(visible.len()),
+            hidden: UnitValues::new(hidden),
             products: Aligned::zeros(hidden_panels * (visible_panels + 1) * PANEL),
         };
-        centring.visible[..visible.len()].copy_from_slice(visible);
-        centring.hidden[..hidden].fill(T::from_f64(0.5));
+        centring.visible.copy_from_slice(visible);
+        centring.hidden.fill(T::from_f64(0.5));
         centring
     }
 
-    /// Products of a hidden panel.
-    pub fn products_of_panel(&self) -> usize {
-        self.visible.len() + PANEL
-    }
-
-    /// Moves the offsets to the means of a mini-batch, (panels, 64) each.
+    /// Moves the offsets towards the means of a mini-batch.
     pub fn slide(&mut self, visible_mean: &[T], hidden_mean: &[T]) {
-        let slide = T::from_f64(SLIDE);
-        let layers = [(&mut self.visible, visible_mean), (&mut self.hidden, hidden_mean)];
-        for (units, (offsets, means)) in self.units.into_iter().zip(layers) {
-            // Means beyond the last unit mean nothing.
-            offsets[..units]
-                .iter_mut()
-                .zip(means)
-                .for_each(|(offset, &mean)| *offset += slide * (mean - *offset));
-        }
+        slide(&mut self.visible, visible_mean);
+        slide(&mut self.hidden, hidden_mean);
     }
 
     /// The steps of the biases of the plain machine, by the steps of those of the centred one. `up` and `down` multiply the
     /// hidden and the visible units' inputs, and so what a step of W does to their biases.
     pub fn uncentre(&self, [up, down]: [T; 2], visible: &mut [T], hidden: &mut [T]) {
-        for (products, hidden) in
-            self.products.chunks_exact(self.products_of_panel()).zip(hidden.chunks_mut(PANEL))
-        {
-            let (of_visible, of_hidden) = products.split_at(self.visible.len());
+        let of_panel = self.visible.panels().len() + PANEL;
+        for (products, hidden) in self.products.chunks_exact(of_panel).zip(hidden.chunks_mut(PANEL)) {
+            let (of_visible, of_hidden) = products.split_at(of_panel - PANEL);
             visible.iter_mut().zip(of_visible).for_each(|(step, &product)| *step -= down * product);
             hidden.iter_mut().zip(of_hidden).for_each(|(step, &product)| *step -= up * product);
         }

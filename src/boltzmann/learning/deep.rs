@@ -40,12 +40,15 @@ mod ascent;
 mod images;
 mod norm;
 pub mod pretraining;
+pub mod reference;
 
 use super::gradient::Gradient;
 use super::learner::{Rates, coins};
 use crate::aligned::Aligned;
 use crate::boltzmann::dbm::chains::DeepChains;
 use crate::boltzmann::dbm::packed::PackedDbm;
+#[cfg(test)]
+use crate::boltzmann::layer::Layer;
 use crate::boltzmann::packed::{pack_tiles, unpack_tiles};
 use crate::boltzmann::{Convergence, Dbm, MeanField, Stop};
 use crate::rng::Stream;
@@ -232,7 +235,7 @@ impl<T: Element> DeepLearner<T> {
     }
 
     /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond the
-    /// last unit have to be 0.
+    /// last unit are ignored.
     ///
     /// **Panics** if `images` is more than the `batch` of [`DeepLearner::new`].
     ///
@@ -261,11 +264,19 @@ impl<T: Element> DeepLearner<T> {
         self.ascend(rates, are_binary)
     }
 
+    /// Whether everything that is kept of units beyond the last one is 0.
+    #[cfg(test)]
+    pub(super) fn has_zero_padding(&self) -> bool {
+        let mut tiles = self.packed.weights.iter().zip(&self.velocity.weights);
+        tiles.all(|(tiles, velocity)| tiles.has_zero_padding(velocity))
+            && self.chains.layers.iter().all(Layer::has_zero_padding)
+    }
+
     /// What the last update changed, to save beside [`DeepLearner::model`].
     pub fn state(&self) -> DeepLearnerState<T> {
-        let tensor = |units: usize, numbers: &[T]| {
-            let mut tensor = Tensor::zeros(&[units]);
-            tensor.data_mut().copy_from_slice(&numbers[..units]);
+        let tensor = |numbers: &[T]| {
+            let mut tensor = Tensor::zeros(&[numbers.len()]);
+            tensor.data_mut().copy_from_slice(numbers);
             tensor
         };
         let mut weight_velocity: Vec<Tensor<T>> =
@@ -291,10 +302,10 @@ impl<T: Element> DeepLearner<T> {
             layer.unpack(states.data_mut());
             states
         });
-        let offsets = self.centring.as_ref().map(|centring| {
-            let layers = centring.offsets.iter().zip(&self.packed.biases);
-            layers.map(|(offsets, bias)| tensor(bias.len(), offsets)).collect()
-        });
+        let offsets = self
+            .centring
+            .as_ref()
+            .map(|centring| centring.offsets.iter().map(|offsets| tensor(offsets)).collect());
         DeepLearnerState { weight_velocity, bias_velocity, chains: chains.collect(), offsets }
     }
 
@@ -324,7 +335,7 @@ impl<T: Element> DeepLearner<T> {
         }
         if let (Some(centring), Some(offsets)) = (&mut self.centring, &state.offsets) {
             for (place, offsets) in centring.offsets.iter_mut().zip(offsets) {
-                place[..offsets.len()].copy_from_slice(offsets.data());
+                place.copy_from_slice(offsets.data());
             }
         }
     }

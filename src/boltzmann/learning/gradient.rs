@@ -1,6 +1,7 @@
 //! The gradient over a mini-batch, as far as it is the same for every hidden panel.
 
 use crate::aligned::Aligned;
+use crate::boltzmann::units::UnitValues;
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use alloc::vec;
@@ -31,12 +32,12 @@ pub(super) struct Gradient<T: Element> {
     offsets: Vec<u32>,
     factors: Aligned<T>,
     order: Vec<u32>,
-    /// By b, times the learning rate (visible panels, 64).
-    pub visible: Vec<T>,
-    /// By c, times the learning rate (hidden panels, 64).
-    pub hidden: Vec<T>,
-    /// Means of the data's visible and hidden units, in the same places.
-    pub means: [Vec<T>; 2],
+    /// The gradient with respect to b, times the learning rate.
+    pub visible: UnitValues<T>,
+    /// The gradient with respect to c, times the learning rate.
+    pub hidden: UnitValues<T>,
+    /// Means of the data's visible and hidden units.
+    pub means: [UnitValues<T>; 2],
 }
 
 /// One of the two phases, or the difference between them.
@@ -68,7 +69,6 @@ impl<T: Element> Gradient<T> {
     /// Room for the gradient of a machine over `rows` images and as many chains.
     pub fn new(visible: usize, hidden: usize, rows: usize) -> Self {
         let (panels_of, blocks) = (panels(visible), panels(rows));
-        let [by_visible, by_hidden] = [visible, hidden].map(|units| vec![T::ZERO; panels(units) * PANEL]);
         let is_tabled = 2 * rows <= TABLED;
         let (room, blocks_of_both) = match is_tabled {
             true => (0, 1),
@@ -82,9 +82,9 @@ impl<T: Element> Gradient<T> {
             offsets: vec![0; panels_of * room],
             factors: Aligned::zeros(panels_of * room),
             order: vec![0; panels_of * PANEL],
-            means: [by_visible.clone(), by_hidden.clone()],
-            visible: by_visible,
-            hidden: by_hidden,
+            means: [visible, hidden].map(UnitValues::new),
+            visible: UnitValues::new(visible),
+            hidden: UnitValues::new(hidden),
         }
     }
 
@@ -97,16 +97,14 @@ impl<T: Element> Gradient<T> {
         differ: bool,
         in_parallel: bool,
     ) {
-        let panels_of = self.visible.len() / PANEL;
+        let panels_of = panels(self.visible.len());
         let chunk = self.words.len() / panels_of;
         let is_tabled = self.tables_len > 0;
+        let (mut visible, mut means) = (self.visible.panels_mut(), self.means[0].panels_mut());
         let pieces = (
             (
                 Chunks(&mut self.words, chunk),
-                (
-                    Chunks(&mut self.order, PANEL),
-                    (Chunks(&mut self.visible, PANEL), Chunks(&mut self.means[0], PANEL)),
-                ),
+                (Chunks(&mut self.order, PANEL), (Chunks(&mut visible, PANEL), Chunks(&mut means, PANEL))),
             ),
             (
                 Chunks(&mut self.starts, PANEL + 1),
@@ -197,7 +195,8 @@ impl<T: Element> Gradient<T> {
         let per_row = T::ONE / T::from_f64(positive.rows as f64);
         let rate = positive.factor / per_row;
         let [visible_means, hidden_means] = &mut self.means;
-        let panels_of = self.hidden.chunks_exact_mut(PANEL).zip(hidden_means.chunks_exact_mut(PANEL));
+        let (mut hidden, mut hidden_means) = (self.hidden.panels_mut(), hidden_means.panels_mut());
+        let panels_of = hidden.chunks_exact_mut(PANEL).zip(hidden_means.chunks_exact_mut(PANEL));
         for (q, (gradient, means)) in panels_of.enumerate() {
             means.fill(T::ZERO);
             let p0 = &p0[positive.of_panel(q)];
@@ -207,11 +206,12 @@ impl<T: Element> Gradient<T> {
             reduce::add_column_sums(level, negative.factor, pk, negative.rows, PANEL, gradient);
         }
         if let Some(v0) = grey {
-            let visible = v0.len() / positive.rows;
-            let means = &mut visible_means[..visible];
-            means.fill(T::ZERO);
-            reduce::add_column_sums(level, per_row, v0, positive.rows, visible, means);
-            self.visible.iter_mut().zip(&*means).for_each(|(gradient, &mean)| *gradient += rate * mean);
+            visible_means.fill(T::ZERO);
+            reduce::add_column_sums(level, per_row, v0, positive.rows, visible_means.len(), visible_means);
+            self.visible
+                .iter_mut()
+                .zip(&**visible_means)
+                .for_each(|(gradient, &mean)| *gradient += rate * mean);
         }
     }
 }

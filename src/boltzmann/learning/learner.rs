@@ -53,7 +53,7 @@ use crate::tensor::{Element, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
-use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, update};
+use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, random, update};
 
 /// The numbers of one update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -206,7 +206,7 @@ impl<T: Element> Learner<T> {
     }
 
     /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond
-    /// the last unit have to be 0.
+    /// the last unit are ignored.
     ///
     /// **Panics** if `images` is more than the `batch` of [`Learner::new`].
     ///
@@ -238,6 +238,7 @@ impl<T: Element> Learner<T> {
         data.forget();
         let are_binary = self.are_states || data.visible.set(images);
         if are_binary {
+            data.visible.clear_padding();
             data.sample_hidden(packed);
         } else {
             let v = MatrixRef::new(images, rows, visible);
@@ -322,8 +323,8 @@ impl<T: Element> Learner<T> {
         for (velocity, gradient) in
             [(&mut *visible_velocity, &gradient.visible), (&mut *hidden_velocity, &gradient.hidden)]
         {
-            let gradient = gradient.iter();
-            velocity.iter_mut().zip(gradient).for_each(|(velocity, &g)| *velocity = momentum * *velocity + g);
+            let pairs = velocity.iter_mut().zip(gradient.iter());
+            pairs.for_each(|(velocity, &g)| *velocity = momentum * *velocity + g);
         }
         let mut keep = momentum;
         if let Some(v0) = grey {
@@ -361,8 +362,12 @@ impl<T: Element> Learner<T> {
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
         let (offsets, products) = match centring {
             Some(Centring { visible, hidden, products, .. }) => {
-                let (visible_gradient, hidden_gradient) = (&*gradient.visible, &*gradient.hidden);
-                let offsets = TileOffsets { visible, hidden, visible_gradient, hidden_gradient };
+                let offsets = TileOffsets {
+                    visible: visible.panels(),
+                    hidden: hidden.panels(),
+                    visible_gradient: gradient.visible.panels(),
+                    hidden_gradient: gradient.hidden.panels(),
+                };
                 (Some(offsets), &mut **products)
             }
             None => (None, &mut [][..]),
@@ -385,10 +390,8 @@ impl<T: Element> Learner<T> {
         let Self {
             packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, data, ..
         } = self;
-        let (visible, hidden) = (packed.visible(), packed.hidden());
         // The gradient is spent: its place takes the steps of the plain biases.
-        let visible_step = &mut gradient.visible[..visible];
-        let hidden_step = &mut gradient.hidden[..hidden];
+        let (visible_step, hidden_step) = (&mut *gradient.visible, &mut *gradient.hidden);
         visible_step.copy_from_slice(visible_velocity);
         hidden_step.copy_from_slice(hidden_velocity);
         if let Some(centring) = centring {
@@ -398,6 +401,15 @@ impl<T: Element> Learner<T> {
         steps.into_iter().fold(true, |are_finite, (step, bias)| {
             update::add_velocity(Level::detect(), T::ZERO, step, bias) && are_finite
         })
+    }
+
+    /// Whether everything that is kept of units beyond the last one is 0.
+    #[cfg(test)]
+    pub(super) fn has_zero_padding(&self) -> bool {
+        let walkers = self.chains.as_ref().unwrap_or(&self.data);
+        self.packed.weight.has_zero_padding(&self.velocity[0])
+            && walkers.hidden.has_zero_padding()
+            && walkers.visible.has_zero_padding()
     }
 
     fn temperatures(&self) -> usize {
@@ -423,11 +435,10 @@ pub(super) const PARALLEL_FROM: usize = 4000;
 /// Hidden states (chains, hidden), each 1 with probability a half.
 pub(super) fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
     let mut states = vec![T::ZERO; chains * hidden];
+    let half = vec![T::from_f64(0.5); hidden];
     for (chain, states) in states.chunks_exact_mut(hidden).enumerate() {
         let mut generator = stream.substream(chain as u64).bulk();
-        equilibria_kernels::random::fill_uniform(Level::detect(), &mut generator, states);
-        let half = T::from_f64(0.5);
-        states.iter_mut().for_each(|state| *state = if *state < half { T::ONE } else { T::ZERO });
+        random::bernoulli_from_probabilities(Level::detect(), &mut generator, &half, states);
     }
     states
 }

@@ -183,18 +183,19 @@ mod tests {
     /// From one mode to the other takes some tens of them.
     const STEPS: usize = 250;
 
+    fn model(weight: f64, visible: [f64; VISIBLE], hidden: [f64; HIDDEN]) -> Rbm<f64> {
+        let weight = (0..VISIBLE * HIDDEN).map(|i| weight * (1.0 + i as f64 / 20.0)).collect();
+        let tensor = |shape: &[usize], x: Vec<f64>| Tensor::from_vec(shape, x).unwrap();
+        Rbm::from_parameters(
+            tensor(&[VISIBLE, HIDDEN], weight),
+            tensor(&[VISIBLE], visible.to_vec()),
+            tensor(&[HIDDEN], hidden.to_vec()),
+        )
+        .unwrap()
+    }
+
     /// Two modes, all on and all off, that Gibbs steps alone hardly part from, and a base rate that knows neither.
     fn bimodal() -> [Rbm<f64>; 2] {
-        let model = |weight: f64, visible: [f64; VISIBLE], hidden: [f64; HIDDEN]| {
-            let weight = (0..VISIBLE * HIDDEN).map(|i| weight * (1.0 + i as f64 / 20.0)).collect();
-            let tensor = |shape: &[usize], x: Vec<f64>| Tensor::from_vec(shape, x).unwrap();
-            Rbm::from_parameters(
-                tensor(&[VISIBLE, HIDDEN], weight),
-                tensor(&[VISIBLE], visible.to_vec()),
-                tensor(&[HIDDEN], hidden.to_vec()),
-            )
-            .unwrap()
-        };
         [
             model(5.0, [-9.0, -9.5, -10.0, -9.0], [-13.0, -13.5, -12.0]),
             model(0.0, [0.3, -0.4, 0.1, 0.0], [0.0; HIDDEN]),
@@ -270,6 +271,62 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Replicas that start with exactly their joint distribution have it after a step: a swap that is accepted too often or
+    /// too rarely would move it.
+    #[test]
+    fn a_step_leaves_the_joint_distribution_of_the_replicas_alone() {
+        const CHAINS: usize = 400_000;
+        const STATES: usize = 1 << VISIBLE;
+        let [machine, base] = [
+            model(1.0, [-2.0, 0.5, -1.0, 0.0], [-1.5, 0.5, -2.0]),
+            model(0.0, [0.3, -0.4, 0.1, 0.0], [0.0; HIDDEN]),
+        ];
+        let at = |beta: f64| distribution(|v| log_q(&machine, &base, beta, v));
+        let (cold, warm) = (at(1.0), at(0.0));
+        // At beta = 0 hidden units are on half of the time; at 1 each has its probability given v, averaged.
+        let hidden_given = |v: usize, h: usize| {
+            let p = (0..HIDDEN).map(|j| {
+                let w = (0..VISIBLE).map(|i| (v >> i & 1) as f64 * machine.weight().data()[i * HIDDEN + j]);
+                let on = 1.0 / (1.0 + libm::exp(-machine.hidden_bias().data()[j] - w.sum::<f64>()));
+                if h >> j & 1 == 1 { on } else { 1.0 - on }
+            });
+            p.product::<f64>()
+        };
+        let of_hidden = |h: usize| (0..STATES).map(|v| cold[v] * hidden_given(v, h)).sum::<f64>();
+        let (packed_base, packed) = (PackedRbm::new(&base), PackedRbm::new(&machine));
+        let mut tempering = Tempering::new(&packed_base, 2, CHAINS);
+        tempering.follow(&packed);
+        let mut chains = Chains::new(&packed, 2 * CHAINS, Stream::named(6, "chain"));
+        let mut states = vec![0.0; 2 * CHAINS * HIDDEN];
+        let (mut sum, mut chain) = (0.0, 0);
+        for pair in 0..1 << (2 * HIDDEN) {
+            let h = [pair >> HIDDEN, pair % (1 << HIDDEN)];
+            sum += of_hidden(h[0]) / f64::from(1 << HIDDEN);
+            while chain < CHAINS && (chain as f64 + 0.5) / (CHAINS as f64) < sum {
+                for (row, h) in [chain, CHAINS + chain].into_iter().zip(h) {
+                    (0..HIDDEN).for_each(|j| states[row * HIDDEN + j] = (h >> j & 1) as f64);
+                }
+                chain += 1;
+            }
+        }
+        chains.hidden.set(&states);
+        tempering.step(&mut chains, &packed);
+        let mut counts = vec![0.0; STATES * STATES];
+        let (colder, warmer) = chains.visible.states.split_at(CHAINS);
+        colder
+            .iter()
+            .zip(warmer)
+            .for_each(|(&v, &other)| counts[v as usize * STATES + other as usize] += 1.0);
+        let terms = counts.iter().enumerate().map(|(place, found)| {
+            let right = CHAINS as f64 * cold[place / STATES] * warm[place % STATES];
+            (found - right) * (found - right) / right
+        });
+        let freedom = (STATES * STATES) as f64 - 1.0;
+        let excess = (terms.sum::<f64>() - freedom) / libm::sqrt(2.0 * freedom);
+        assert!(excess < 5.0, "{excess} standard deviations off, {:?}", tempering.swaps);
+        assert!((0.1..0.9).contains(&tempering.swaps[0].rate()), "{:?}", tempering.swaps);
     }
 
     /// What all this is for: without replicas, chains stay in the mode in which they start.

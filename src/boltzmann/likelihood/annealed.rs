@@ -269,9 +269,7 @@ impl<'a, T: Element> Annealing<'a, T> {
     ) -> Result<()> {
         walkers.sample_visible(T::ZERO);
         for pair in self.inverse_temperatures.windows(2) {
-            let (from, to) = (pair[0], pair[1]);
-            walkers.sample_hidden(Some(Rise { from, to, sign: 1.0 }), to);
-            walkers.sample_visible(to);
+            forward_step(walkers, pair[0], pair[1]);
             progress(walkers.len() as u64)?;
         }
         Ok(())
@@ -344,13 +342,23 @@ impl<'a, T: Element> Annealing<'a, T> {
     ) -> Result<()> {
         walkers.sample_hidden(None, T::ONE);
         for pair in self.inverse_temperatures.windows(2).rev() {
-            let (from, to) = (pair[0], pair[1]);
-            walkers.sample_visible(to);
-            walkers.sample_hidden(Some(Rise { from, to, sign: -1.0 }), from);
+            backward_step(walkers, pair[0], pair[1]);
             progress(walkers.len() as u64)?;
         }
         Ok(())
     }
+}
+
+/// The weight's rise from `from` to `to`, then a Gibbs step T at `to`.
+fn forward_step<T: Element>(walkers: &mut Walkers<'_, T>, from: T, to: T) {
+    walkers.sample_hidden(Some(Rise { from, to, sign: 1.0 }), to);
+    walkers.sample_visible(to);
+}
+
+/// The second half of a Gibbs step T at `to`, the weight's fall to `from`, then the first half of a step at `from`.
+fn backward_step<T: Element>(walkers: &mut Walkers<'_, T>, from: T, to: T) {
+    walkers.sample_visible(to);
+    walkers.sample_hidden(Some(Rise { from, to, sign: -1.0 }), from);
 }
 
 impl Forward {
@@ -402,6 +410,8 @@ pub(super) fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Tensor;
+    use alloc::vec;
 
     #[test]
     fn weights_become_estimate_error_interval_and_effective_samples() {
@@ -419,6 +429,99 @@ mod tests {
         let alone = Forward::from_weights(0.0, &[-1e4, -1e4, 0.0]);
         close(alone.effective_samples, 1.0);
         assert_eq!(alone.interval[0], f64::NEG_INFINITY);
+    }
+
+    const VISIBLE: usize = 3;
+    const HIDDEN: usize = 2;
+    const CHAINS: usize = 200_000;
+
+    /// Weights so large that the inverse temperature matters much.
+    fn machine() -> (Rbm<f64>, [f64; VISIBLE]) {
+        let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
+        let weight = tensor(&[VISIBLE, HIDDEN], &[2.0, -1.5, 1.0, 2.5, -2.0, 1.0]);
+        let model =
+            Rbm::from_parameters(weight, tensor(&[3], &[-1.0, 0.5, 0.2]), tensor(&[2], &[-0.5, -1.0]));
+        (model.unwrap(), [0.7, -0.3, 0.1])
+    }
+
+    /// p_beta(v, h) at v 2^HIDDEN + h, by its definition at the head of the file.
+    fn joint(beta: f64) -> Vec<f64> {
+        let (model, base) = machine();
+        let unit = |state: usize, i: usize| (state >> i & 1) as f64;
+        let q = |place: usize| {
+            let (v, h) = (place >> HIDDEN, place % (1 << HIDDEN));
+            let mut log = 0.0;
+            for i in 0..VISIBLE {
+                log += unit(v, i) * ((1.0 - beta) * base[i] + beta * model.visible_bias().data()[i]);
+                for j in 0..HIDDEN {
+                    log += beta * unit(v, i) * unit(h, j) * model.weight().data()[i * HIDDEN + j];
+                }
+            }
+            let hidden = (0..HIDDEN).map(|j| beta * unit(h, j) * model.hidden_bias().data()[j]);
+            libm::exp(log + hidden.sum::<f64>())
+        };
+        let q: Vec<f64> = (0..1 << (VISIBLE + HIDDEN)).map(q).collect();
+        let z: f64 = q.iter().sum();
+        q.iter().map(|q| q / z).collect()
+    }
+
+    fn marginal(joint: &[f64]) -> Vec<f64> {
+        joint.chunks(1 << HIDDEN).map(|of_v| of_v.iter().sum()).collect()
+    }
+
+    /// How far the chains' (v, h) are from `probabilities`: Pearson's statistic in standard deviations from its mean.
+    fn excess(walkers: &Walkers<'_, f64>, probabilities: &[f64]) -> f64 {
+        let mut counts = vec![0.0; probabilities.len()];
+        walkers.states().for_each(|[v, h]| counts[(v << HIDDEN | h) as usize] += 1.0);
+        let terms = counts.iter().zip(probabilities).map(|(found, p)| {
+            let right = CHAINS as f64 * p;
+            (found - right) * (found - right) / right
+        });
+        let freedom = probabilities.len() as f64 - 1.0;
+        (terms.sum::<f64>() - freedom) / libm::sqrt(2.0 * freedom)
+    }
+
+    /// Chains whose v have exactly the distribution p_beta.
+    fn stationary(walkers: &mut Walkers<'_, f64>, beta: f64) {
+        let (mut images, mut sum, mut drawn) = (Vec::new(), 0.0, 0);
+        for (v, p) in marginal(&joint(beta)).into_iter().enumerate() {
+            sum += p;
+            while (drawn as f64 + 0.5) / (CHAINS as f64) < sum && drawn < CHAINS {
+                images.extend((0..VISIBLE).map(|i| (v >> i & 1) as f64));
+                drawn += 1;
+            }
+        }
+        walkers.start(CHAINS, Stream::named(3, "chain"));
+        assert!(walkers.place(&images));
+    }
+
+    /// Steps far apart, so that a half step at the wrong inverse temperature shows.
+    #[test]
+    fn a_step_leaves_the_distribution_of_its_inverse_temperature_alone() {
+        let (model, base) = machine();
+        let mut walkers = Walkers::new(&model, &base, CHAINS);
+        for (from, to) in [(0.0, 0.4), (0.3, 0.9), (0.5, 1.0)] {
+            stationary(&mut walkers, to);
+            forward_step(&mut walkers, from, to);
+            let off = excess(&walkers, &joint(to));
+            assert!(off < 5.0, "forward from {from} to {to}: {off} standard deviations off");
+
+            stationary(&mut walkers, to);
+            walkers.sample_hidden(None, to);
+            backward_step(&mut walkers, from, to);
+            // v of p_to, h drawn from it at `from`.
+            let (at_to, at_from) = (marginal(&joint(to)), joint(from));
+            let of_v = marginal(&at_from);
+            let right: Vec<f64> = at_from
+                .iter()
+                .enumerate()
+                .map(|(place, p)| at_to[place >> HIDDEN] * p / of_v[place >> HIDDEN])
+                .collect();
+            let off = excess(&walkers, &right);
+            assert!(off < 5.0, "backward from {to} to {from}: {off} standard deviations off");
+            let other = excess(&walkers, &joint(to));
+            assert!(other > 50.0, "another inverse temperature is only {other} standard deviations off");
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@ use super::norm::limit;
 use crate::aligned::Aligned;
 use crate::boltzmann::dbm::packed::{PackedDbm, even_and_odd};
 use crate::boltzmann::layer::pack_rows;
-use crate::boltzmann::learning::centring::{SLIDE, TileOffsets};
+use crate::boltzmann::learning::centring::{TileOffsets, slide};
 use crate::boltzmann::learning::gradient::PhaseStates;
 use crate::boltzmann::learning::learner::{PARALLEL_FROM, Rates};
 use crate::boltzmann::learning::weights::{WeightPlaces, WeightStep};
+use crate::boltzmann::units::UnitValues;
 use crate::tensor::Element;
-use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::binary::{PANEL, Step, TILE, panel_units, panels};
+use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, reduce, update};
 
 /// Of W_1 to W_L, in tiles as the weights, and of b_0 to b_L; the centred ones, if centred.
@@ -31,28 +31,26 @@ impl<T: Element> Velocity<T> {
     }
 }
 
-/// Of one layer, (panels, 64).
+/// The gradient of one layer.
 #[derive(Debug, Clone)]
-pub(super) struct LayerGradient<T> {
-    /// By the biases, times the learning rate.
-    by_bias: Vec<T>,
+pub(super) struct LayerGradient<T: Element> {
+    /// With respect to the biases, times the learning rate.
+    by_bias: UnitValues<T>,
     /// Means of the units over the data.
-    means: Vec<T>,
+    means: UnitValues<T>,
 }
 
 impl<T: Element> LayerGradient<T> {
     pub fn new(units: usize) -> Self {
-        let zeros = vec![T::ZERO; panels(units) * PANEL];
-        Self { by_bias: zeros.clone(), means: zeros }
+        Self { by_bias: UnitValues::new(units), means: UnitValues::new(units) }
     }
 
     /// The positive phase from numbers (rows, units).
     fn read(&mut self, numbers: &[T], rows: usize, rate: T) {
-        let units = numbers.len() / rows;
-        let means = &mut self.means[..units];
+        let means = &mut *self.means;
         means.fill(T::ZERO);
         let per_row = T::ONE / T::from_f64(rows as f64);
-        reduce::add_column_sums(Level::detect(), per_row, numbers, rows, units, means);
+        reduce::add_column_sums(Level::detect(), per_row, numbers, rows, means.len(), means);
         self.by_bias.iter_mut().zip(means).for_each(|(gradient, mean)| *gradient = rate * *mean);
     }
 }
@@ -60,8 +58,8 @@ impl<T: Element> LayerGradient<T> {
 /// The offsets, and room for what a step of the weights does to the biases.
 #[derive(Debug, Clone)]
 pub(super) struct DeepCentring<T: Element> {
-    /// Of each layer (panels, 64), 0 beyond the last unit.
-    pub offsets: Vec<Aligned<T>>,
+    /// Of each layer.
+    pub offsets: Vec<UnitValues<T>>,
     /// Of each matrix, as [`Centring`](crate::boltzmann::learning::centring::Centring) has them.
     products: Vec<Aligned<T>>,
 }
@@ -70,13 +68,12 @@ impl<T: Element> DeepCentring<T> {
     /// Offsets that start at sigmoid(b_0), and at a half.
     pub fn new(packed: &PackedDbm<T>) -> Self {
         let offsets = |(layer, bias): (usize, &Aligned<T>)| {
-            let mut offsets = Aligned::zeros(panels(bias.len()) * PANEL);
-            let used = &mut offsets[..bias.len()];
+            let mut offsets = UnitValues::new(bias.len());
             if layer == 0 {
-                used.copy_from_slice(bias);
+                offsets.copy_from_slice(bias);
             }
             // sigmoid(0) is a half.
-            math::sigmoid_in_place(Level::detect(), used);
+            math::sigmoid_in_place(Level::detect(), &mut offsets);
             offsets
         };
         let products =
@@ -163,18 +160,15 @@ impl<T: Element> DeepLearner<T> {
                 }
             } else {
                 let numbers = walkers.probabilities.chunks_exact(chains * PANEL);
-                for (gradient, numbers) in gradient.by_bias.chunks_exact_mut(PANEL).zip(numbers) {
+                for (gradient, numbers) in gradient.by_bias.panels_mut().chunks_exact_mut(PANEL).zip(numbers)
+                {
                     reduce::add_column_sums(level, minus, numbers, chains, PANEL, gradient);
                 }
-                let units = self.packed.biases[layer].len();
-                gradient.by_bias[units..].fill(T::ZERO);
+                let units = gradient.means.len();
                 pack_rows(self.posterior.means(layer), units, &mut self.means[layer / 2]);
             }
             if let Some(centring) = &mut self.centring {
-                let units = self.packed.biases[layer].len();
-                let slide = T::from_f64(SLIDE);
-                let pairs = centring.offsets[layer][..units].iter_mut().zip(&gradient.means);
-                pairs.for_each(|(offset, &mean)| *offset += slide * (mean - *offset));
+                slide(&mut centring.offsets[layer], &gradient.means);
             }
         }
     }
@@ -197,10 +191,10 @@ impl<T: Element> DeepLearner<T> {
         let (offsets, products) = match &mut self.centring {
             Some(DeepCentring { offsets, products }) => {
                 let offsets = TileOffsets {
-                    visible: &offsets[even],
-                    hidden: &offsets[odd],
-                    visible_gradient: &gradients[even].by_bias,
-                    hidden_gradient: &gradients[odd].by_bias,
+                    visible: offsets[even].panels(),
+                    hidden: offsets[odd].panels(),
+                    visible_gradient: gradients[even].by_bias.panels(),
+                    hidden_gradient: gradients[odd].by_bias.panels(),
                 };
                 (Some(offsets), &mut *products[place])
             }
@@ -215,17 +209,12 @@ impl<T: Element> DeepLearner<T> {
             products,
         };
         let gradient = &self.lists[even / 2];
-        let units = self.packed.biases[odd].len();
         let phases = [(phases[0], factors[0]), (chains, factors[1])];
         let step = WeightStep { gradient, phases, step, offsets, in_parallel };
         step.run(places, &|q, values| {
             let (first, second) = values.split_at_mut(phases[0].0 * PANEL);
             first.copy_from_slice(&means[q * first.len()..][..first.len()]);
             second.copy_from_slice(&walkers[q * second.len()..][..second.len()]);
-            // Weights of units beyond the last one stay 0.
-            for row in second.chunks_exact_mut(PANEL) {
-                row[panel_units(units, q)..].fill(T::ZERO);
-            }
         })
     }
 
@@ -259,13 +248,14 @@ impl<T: Element> DeepLearner<T> {
         if let (Some(sparsity), Some(place)) = (&self.sparsity, layer.checked_sub(1)) {
             let rate = T::from_f64(rates.learning_rate * sparsity.cost);
             let target = T::from_f64(sparsity.targets[place]);
-            by_bias.iter_mut().zip(means).for_each(|(gradient, mean)| *gradient -= rate * (*mean - target));
+            let pairs = by_bias.iter_mut().zip(means.iter());
+            pairs.for_each(|(gradient, &mean)| *gradient -= rate * (mean - target));
         }
-        for (velocity, &gradient) in velocity.iter_mut().zip(&*by_bias) {
+        for (velocity, &gradient) in velocity.iter_mut().zip(by_bias.iter()) {
             *velocity = momentum * *velocity + gradient;
         }
         // The gradient is spent: its place takes the step of the plain biases.
-        by_bias[..velocity.len()].copy_from_slice(velocity);
+        by_bias.copy_from_slice(velocity);
         if let Some(centring) = &self.centring {
             for place in layer.saturating_sub(1)..=layer.min(centring.products.len() - 1) {
                 let is_even = even_and_odd(place)[0] == layer;
@@ -280,6 +270,6 @@ impl<T: Element> DeepLearner<T> {
             }
         }
         let bias = &mut *self.packed.biases[layer];
-        update::add_velocity(Level::detect(), T::ZERO, &mut by_bias[..bias.len()], bias)
+        update::add_velocity(Level::detect(), T::ZERO, by_bias, bias)
     }
 }

@@ -96,6 +96,7 @@ impl<T: Element> Images<T> {
         let bias = model.biases()[1].data();
         let are_binary = self.are_states || states.set(numbers);
         if are_binary {
+            states.clear_padding();
             up.forget();
             let source = Source { layer: &*states, link: up, weights: packed.between(0, 1) };
             sums.sum_from([source], &mut [], &|_, _| {});

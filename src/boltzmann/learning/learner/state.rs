@@ -40,8 +40,8 @@ impl<T: Element> Learner<T> {
         });
         let offsets = self.centring.as_ref().map(|centring| {
             let mut offsets = [Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
-            offsets[0].data_mut().copy_from_slice(&centring.visible[..visible]);
-            offsets[1].data_mut().copy_from_slice(&centring.hidden[..hidden]);
+            offsets[0].data_mut().copy_from_slice(&centring.visible);
+            offsets[1].data_mut().copy_from_slice(&centring.hidden);
             offsets
         });
         LearnerState { velocity, persistent_chains, swaps: self.swaps().to_vec(), offsets }
@@ -66,8 +66,8 @@ impl<T: Element> Learner<T> {
             tempering.swaps.copy_from_slice(&state.swaps);
         }
         if let (Some(centring), Some([of_visible, of_hidden])) = (&mut self.centring, &state.offsets) {
-            centring.visible[..of_visible.len()].copy_from_slice(of_visible.data());
-            centring.hidden[..of_hidden.len()].copy_from_slice(of_hidden.data());
+            centring.visible.copy_from_slice(of_visible.data());
+            centring.hidden.copy_from_slice(of_hidden.data());
         }
     }
 }

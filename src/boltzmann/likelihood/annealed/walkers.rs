@@ -98,6 +98,12 @@ impl<'a, T: Element> Walkers<'a, T> {
         self.chains.visible.set(images)
     }
 
+    /// v and h of each chain, as bits; for machines of at most 64 units a layer.
+    #[cfg(test)]
+    pub(super) fn states(&self) -> impl Iterator<Item = [u64; 2]> {
+        self.chains.visible.states.iter().zip(&self.chains.hidden.states).map(|(&v, &h)| [v, h])
+    }
+
     /// v ~ p_beta(v | h): at beta = 0, where h does not matter, v ~ p_0(v).
     pub(super) fn sample_visible(&mut self, beta: T) {
         let level = Level::detect();

@@ -258,19 +258,19 @@ impl<'a, T: Element> Annealing<'a, T> {
         let count = posterior.rows() * chains;
         let mut drawn =
             Drawn { states: vec![T::ZERO; count * units], log_probabilities: Vec::with_capacity(count) };
-        let mut uniform = vec![0.0_f64; units - visible];
+        let [mut probabilities, mut drawn_units] = [(); 2].map(|()| vec![0.0_f64; units - visible]);
         for (chain, state) in drawn.states.chunks_exact_mut(units).enumerate() {
             let mut generator = stream.substream((place + chain) as u64).bulk();
-            random::fill_uniform(Level::detect(), &mut generator, &mut uniform);
             let (image, hidden) = state.split_at_mut(visible);
             let mut means = even_means(images, posterior, chain / chains);
             image.iter_mut().zip(&mut means).for_each(|(to, unit)| *to = unit);
+            probabilities.iter_mut().zip(means).for_each(|(to, mean)| *to = mean.to_f64());
+            let level = Level::detect();
+            random::bernoulli_from_probabilities(level, &mut generator, &probabilities, &mut drawn_units);
             let mut log_probability = 0.0;
-            for ((to, mean), &uniform) in hidden.iter_mut().zip(means).zip(&uniform) {
-                let mean = mean.to_f64();
-                let is_on = uniform < mean;
-                *to = if is_on { T::ONE } else { T::ZERO };
-                log_probability += if is_on { libm::log(mean) } else { libm::log1p(-mean) };
+            for ((to, &mean), &unit) in hidden.iter_mut().zip(&probabilities).zip(&drawn_units) {
+                *to = T::from_f64(unit);
+                log_probability += if unit == 1.0 { libm::log(mean) } else { libm::log1p(-mean) };
             }
             drawn.log_probabilities.push(log_probability);
         }
