@@ -6,6 +6,8 @@ mod duality;
 mod gradients;
 #[path = "adversarial/penalty.rs"]
 mod penalty;
+#[path = "adversarial/plain.rs"]
+mod plain;
 #[path = "adversarial/playing.rs"]
 mod playing;
 #[path = "adversarial/wasserstein.rs"]

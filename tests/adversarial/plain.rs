@@ -1,0 +1,118 @@
+//! Does a game agree with plain loops on the same random stream, under random options and odd sizes?
+
+use crate::{normals, players};
+use equilibria::adversarial::reference::{Dense, Ending, Reference};
+use equilibria::adversarial::{Game, GeneratorLoss, Mlp, Normalisation, Objective, Range, Recipe, Streams};
+use equilibria::nn::Sequential;
+use equilibria::optim::Rule;
+use equilibria::rng::Stream;
+use rand::{Rng, RngExt};
+
+/// Rounding grows a few times a step.
+const STEPS: usize = 6;
+const SIZES: [usize; 6] = [1, 3, 17, 40, 64, 65];
+
+fn one_of<T: Clone>(random: &mut impl Rng, choices: &[T]) -> T {
+    choices[random.random_range(0..choices.len())].clone()
+}
+
+fn draw(random: &mut impl Rng) -> (Mlp, Recipe) {
+    let loss = one_of(random, &[GeneratorLoss::NonSaturating, GeneratorLoss::Minimax]);
+    let is_judged_by_batch = random.random_bool(0.3);
+    // More than go through the generator at once, unless rounding would grow too much.
+    let critic_steps = random.random_range(1..if is_judged_by_batch { 3 } else { 9 });
+    let objective = match random.random_range(0..3) {
+        0 => Objective::Standard { generator: loss, label_smoothing: one_of(random, &[0.0, 0.1]) },
+        1 => Objective::Clipping { bound: one_of(random, &[0.01, 0.3]), critic_steps, head_start: false },
+        _ => Objective::Penalty { weight: one_of(random, &[0.0, 10.0]), critic_steps },
+    };
+    let is_penalised = matches!(objective, Objective::Penalty { .. });
+    let mut widths =
+        |least: usize| (0..random.random_range(least..3)).map(|_| one_of(random, &SIZES)).collect();
+    let (generator, discriminator) = (widths(0), widths(0));
+    let networks = Mlp {
+        latent: one_of(random, &SIZES),
+        generator,
+        samples: one_of(random, &SIZES),
+        discriminator,
+        batch_norm: random.random(),
+        range: one_of(random, &[Range::Tanh, Range::Unbounded]),
+        normalisation: match is_judged_by_batch && !is_penalised {
+            true => Normalisation::Batch,
+            false => Normalisation::None,
+        },
+    };
+    let usual = Recipe::of(objective);
+    // Adam and RMSProp enlarge the rounding of gradients that are 0, as biases before a normalisation have.
+    let is_normalised = networks.batch_norm || networks.normalisation == Normalisation::Batch;
+    let rule = match is_normalised {
+        true => Rule::Sgd { rate: 0.01, momentum: one_of(random, &[0.0, 0.5]) },
+        false => usual.generator.with_rate(1e-3),
+    };
+    // Two or three samples that are nearly the same, normalised, enlarge it too.
+    let batch = if is_normalised { one_of(random, &[9, 16, 33]) } else { one_of(random, &[1, 2, 3, 16, 33]) };
+    let recipe = Recipe { batch, generator: rule, discriminator: rule, ..usual };
+    (networks, recipe)
+}
+
+/// The network's layers in the order of its parameters.
+fn plain(network: &Sequential<f64>, hidden: &[usize], is_normalised: bool, last: Ending) -> Vec<Dense> {
+    let mut parameters = network.parameters().map(|tensor| tensor.data().to_vec());
+    let mut inputs = network.inputs();
+    let mut layers = Vec::new();
+    for place in 0..=hidden.len() {
+        let count = if is_normalised && place > 0 && place < hidden.len() { 4 } else { 2 };
+        let ending = if place == hidden.len() { last } else { Ending::LeakyRelu };
+        layers.push(Dense::new(inputs, ending, parameters.by_ref().take(count).collect()));
+        inputs = hidden.get(place).copied().unwrap_or_default();
+    }
+    assert!(parameters.next().is_none());
+    layers
+}
+
+fn real(index: u64, samples: &mut [f64]) {
+    let numbers = normals::<f64>(samples.len(), 70 + index);
+    samples.iter_mut().zip(numbers).for_each(|(x, number)| *x = number.tanh());
+}
+
+#[test]
+fn do_games_agree_with_plain_loops() {
+    for seed in 0..150 {
+        let mut random = Stream::named(seed, "game combination").generator();
+        let (networks, recipe) = draw(&mut random);
+        let [generator, discriminator] = players::<f64>(&networks, seed);
+        let last = if networks.range == Range::Tanh { Ending::Tanh } else { Ending::Identity };
+        let by_batch = networks.normalisation == Normalisation::Batch;
+        let mut reference = Reference {
+            recipe,
+            generator: plain(&generator, &networks.generator, networks.batch_norm, last),
+            discriminator: plain(&discriminator, &networks.discriminator, by_batch, Ending::Identity),
+            steps: [0; 2],
+        };
+        let mut game = Game::new(generator, discriminator, recipe).unwrap();
+        for step in 0..STEPS {
+            let fill = |index: u64, samples: &mut [f64]| {
+                real(index, samples);
+                Ok(())
+            };
+            assert!(game.step(fill, &Streams::of(seed), false).unwrap().is_finite);
+            reference.step(real, &Streams::of(seed));
+            let found = [game.generator(), game.discriminator()];
+            for (player, layers) in found.into_iter().zip([&reference.generator, &reference.discriminator]) {
+                let right = layers.iter().flat_map(|layer| &layer.parameters);
+                for (place, (found, right)) in player.parameters().zip(right).enumerate() {
+                    let far = found
+                        .data()
+                        .iter()
+                        .zip(right)
+                        .map(|(x, y)| (x - y).abs() / y.abs().max(1.0))
+                        .fold(0.0, f64::max);
+                    assert!(
+                        far < 1e-8,
+                        "parameter {place} is {far:e} off, step {step}, {networks}, {recipe:?}"
+                    );
+                }
+            }
+        }
+    }
+}
