@@ -1,9 +1,9 @@
 //! Numbers from a cache line on.
 
-use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
+use equilibria_kernels::Scalar;
 
 /// A slice whose first element starts a cache line: a vector across two lines costs two loads.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl<T: Copy> Aligned<T> {
     }
 }
 
-impl<T: Element> Aligned<T> {
+impl<T: Scalar> Aligned<T> {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Self::filled(len, T::ZERO)

@@ -72,14 +72,15 @@ impl<T: Element> Chains<T> {
     pub fn sample_hidden(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let logits = Logits { scales: &[self.factors[0]], bias: &model.hidden_bias };
-        let source = Source { layer: &self.visible, link: &mut self.up, weights: model.to_hidden() };
+        let source = Source { states: &self.visible.states, link: &mut self.up, weights: model.to_hidden() };
         self.hidden.sample_from([source], logits, stream);
     }
 
     pub fn sample_visible(&mut self, model: &PackedRbm<T>) {
         let stream = self.next_stream();
         let logits = Logits { scales: &[self.factors[1]], bias: &model.visible_bias };
-        let source = Source { layer: &self.hidden, link: &mut self.down, weights: model.to_visible() };
+        let source =
+            Source { states: &self.hidden.states, link: &mut self.down, weights: model.to_visible() };
         self.visible.sample_from([source], logits, stream);
     }
 }

@@ -1,6 +1,5 @@
-//! What one layer contributes to the sums of another, as far as they have to be told about it.
+//! Incremental update of a layer's input sums from the units of a neighbour that changed.
 
-use super::layer::Layer;
 use crate::aligned::Aligned;
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
@@ -11,7 +10,7 @@ use equilibria_kernels::binary::{
 };
 use equilibria_kernels::{Level, reduce};
 
-/// From one layer of a block of chains to another one.
+/// A connection from one layer of a block of chains to another.
 ///
 /// The other layer's sums are corrected by the rows of the units that changed since they were last computed, and
 /// computed anew after [`CORRECTIONS`], so that rounding errors do not add up.
@@ -59,9 +58,10 @@ pub(crate) struct Weights<'a, T> {
     pub tile_stride: usize,
 }
 
-/// A neighbour of the layer that is sampled: its states, through a link and weights.
+/// A neighbour of the layer that is sampled, seen through a link and weights.
 pub(crate) struct Source<'a, T: Element> {
-    pub layer: &'a Layer<T>,
+    /// Its states (panels, rows).
+    pub states: &'a [u64],
     pub link: &'a mut Link<T>,
     pub weights: Weights<'a, T>,
 }
@@ -208,7 +208,7 @@ impl<T: Element> Link<T> {
 pub(super) fn list<T: Element>(sources: &mut [Source<'_, T>], in_parallel: bool) -> bool {
     let from_zero = sources.iter().any(|source| source.link.is_anew());
     for source in sources {
-        source.link.list(&source.layer.states, from_zero, source.weights.tile_stride, in_parallel);
+        source.link.list(source.states, from_zero, source.weights.tile_stride, in_parallel);
     }
     from_zero
 }

@@ -70,12 +70,12 @@ impl<T: Element> DeepChains<T> {
         let (below, rest) = self.layers.split_at_mut(place);
         let (layer, above) = rest.split_first_mut().expect("the layer is there");
         let below = below.last().map(|layer| Source {
-            layer,
+            states: &layer.states,
             link: &mut self.up[place - 1],
             weights: model.between(place - 1, place),
         });
         let above = above.first().map(|layer| Source {
-            layer,
+            states: &layer.states,
             link: &mut self.down[place],
             weights: model.between(place + 1, place),
         });

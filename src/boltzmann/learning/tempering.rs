@@ -117,7 +117,7 @@ impl<T: Element> Tempering<T> {
         let dot = |panel: Sampled<'_, T>, terms: &mut [T]| {
             dot_states(level, panel.states, &bias_rise[panel.units], terms);
         };
-        let source = Source { layer: hidden, link: down, weights: model.to_visible() };
+        let source = Source { states: &hidden.states, link: down, weights: model.to_visible() };
         visible.sample_from_and_see([source], logits, stream, &mut self.bias_terms, &dot);
 
         let mut random = chains.next_stream().generator();
@@ -135,7 +135,7 @@ impl<T: Element> Tempering<T> {
             }
         };
         let Chains { visible, hidden, up, .. } = chains;
-        let source = Source { layer: visible, link: up, weights: model.to_hidden() };
+        let source = Source { states: &visible.states, link: up, weights: model.to_hidden() };
         hidden.sum_from([source], &mut self.rises, &rise);
         for colder in (first..first + 2 * pairs).step_by(2) {
             for row in colder * replicas..(colder + 1) * replicas {

@@ -98,7 +98,7 @@ impl<T: Element> Images<T> {
         if are_binary {
             states.clear_padding();
             up.forget();
-            let source = Source { layer: &*states, link: up, weights: packed.between(0, 1) };
+            let source = Source { states: &states.states, link: up, weights: packed.between(0, 1) };
             sums.sum_from([source], &mut [], &|_, _| {});
             unpack_rows(&sums.sums, hidden, logits);
             elementwise::add_row(Level::detect(), logits, rows, hidden, bias);

@@ -114,7 +114,7 @@ impl<'a, T: Element> Walkers<'a, T> {
         let stream = chains.next_stream();
         let Chains { visible, hidden, down, .. } = chains;
         let bias_rise = &*bias_rise;
-        let source = Source { layer: hidden, link: down, weights: model.to_visible() };
+        let source = Source { states: &hidden.states, link: down, weights: model.to_visible() };
         visible.sample_from_and_see([source], logits, stream, bias_terms, &|panel, terms| {
             dot_states(level, panel.states, &bias_rise[panel.units], terms)
         });
@@ -130,7 +130,7 @@ impl<'a, T: Element> Walkers<'a, T> {
         let stream = chains.next_stream();
         let Chains { visible, hidden, up, .. } = chains;
         let bias = &*model.hidden_bias;
-        let source = Source { layer: visible, link: up, weights: model.to_hidden() };
+        let source = Source { states: &visible.states, link: up, weights: model.to_hidden() };
         let Some(rise) = rise else {
             return hidden.sample_from([source], logits, stream);
         };
