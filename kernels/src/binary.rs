@@ -64,7 +64,7 @@ pub const fn panels(units: usize) -> usize {
 
 /// Units of panel `panel` of `units`.
 pub const fn panel_units(units: usize, panel: usize) -> usize {
-    let rest = units.saturating_sub(panel * PANEL);
+    let rest = units.saturating_sub(panel.saturating_mul(PANEL));
     if rest < PANEL { rest } else { PANEL }
 }
 

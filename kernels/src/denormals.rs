@@ -80,10 +80,10 @@ mod control {
     use core::arch::asm;
 
     /// Results that would be denormal are 0, and denormal operands count as 0. Every 64-bit processor has both bits.
-    pub const FLUSH: u32 = 1 << 15 | 1 << 6;
+    pub(super) const FLUSH: u32 = 1 << 15 | 1 << 6;
 
     #[inline]
-    pub fn read() -> u32 {
+    pub(super) fn read() -> u32 {
         let mut register = 0_u32;
         // SAFETY: writes the register to four bytes of this function, and touches nothing else.
         unsafe {
@@ -94,7 +94,7 @@ mod control {
 
     /// `register` is one that was read, with other bits of [`FLUSH`].
     #[inline]
-    pub fn write(register: u32) {
+    pub(super) fn write(register: u32) {
         // SAFETY: reads four bytes of this function. The reserved bits are those that were read, so that nothing faults;
         // no exception is unmasked and the rounding is not changed, so that every instruction still does what the
         // compiler counts on, denormal numbers aside, which is what the caller asks for: arithmetic that the compiler
@@ -108,11 +108,11 @@ mod control {
 /// Nothing to set.
 #[cfg(not(target_arch = "x86_64"))]
 mod control {
-    pub const FLUSH: u32 = 1;
+    pub(super) const FLUSH: u32 = 1;
 
-    pub fn read() -> u32 {
+    pub(super) fn read() -> u32 {
         0
     }
 
-    pub fn write(_: u32) {}
+    pub(super) fn write(_: u32) {}
 }

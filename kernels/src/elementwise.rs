@@ -115,7 +115,7 @@ impl<T: Scalar> Operation<T> for AddRow<'_, T> {
 /// **Panics** if the lengths do not fit.
 #[track_caller]
 pub fn add_row<T: Scalar>(level: Level, x: &mut [T], rows: usize, columns: usize, row: &[T]) {
-    check_matrix(x.len(), rows, columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("row", row.len(), "a row of x", columns);
     if columns > 0 {
         dispatch(level, AddRow { x, row });

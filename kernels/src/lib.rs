@@ -5,6 +5,8 @@
 //! (`dispatch`). Without feature `std` the crate needs `core` alone.
 
 #![no_std]
+// What is `pub` can be called from outside: `tests/extremes.rs` drives every `pub fn`.
+#![deny(unreachable_pub)]
 
 #[cfg(feature = "std")]
 extern crate std;

@@ -149,9 +149,9 @@ pub(crate) fn check_equal(name: &str, length: usize, other_name: &str, other: us
 /// Panics unless a matrix of this shape has this many elements.
 #[inline]
 #[track_caller]
-pub(crate) fn check_matrix(length: usize, rows: usize, columns: usize) {
+pub(crate) fn check_matrix(name: &str, length: usize, rows: usize, columns: usize) {
     assert!(
         rows.checked_mul(columns) == Some(length),
-        "x has length {length}, a matrix of {rows} rows and {columns} columns has another one"
+        "{name} has length {length}, a matrix of {rows} rows and {columns} columns has another one"
     );
 }

@@ -14,7 +14,7 @@ pub struct MatrixMut<'a, T> {
     pub(crate) layout: Layout,
 }
 
-/// Sizes and strides, in elements.
+/// Sizes and strides, in elements. Every place that they lead to is inside the slice that [`Layout::new`] was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub rows: usize,
@@ -24,29 +24,41 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Length that a slice must have to hold the last element.
-    fn span(&self) -> usize {
-        if self.rows == 0 || self.columns == 0 {
-            return 0;
+    /// A layout in a slice of `length` elements.
+    ///
+    /// Strides that no element needs must not overflow where addresses are computed, nor lead out of the slice: without
+    /// elements both become 0, and that of a dimension of size 1 at most `length`.
+    ///
+    /// **Panics** if the last element is outside the slice.
+    #[track_caller]
+    fn new(length: usize, [rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> Self {
+        let layout = Self { rows, columns, row_stride, column_stride };
+        match layout.span() {
+            Some(0) => Self { row_stride: 0, column_stride: 0, ..layout },
+            Some(span) if span <= length => Self {
+                row_stride: row_stride.min(length),
+                column_stride: column_stride.min(length),
+                ..layout
+            },
+            Some(span) => panic!(
+                "a {rows} x {columns} matrix with strides {row_stride}, {column_stride} spans {span} elements; the \
+                 slice has {length}"
+            ),
+            None => panic!(
+                "a {rows} x {columns} matrix with strides {row_stride}, {column_stride} spans more elements than can \
+                 be addressed; the slice has {length}"
+            ),
         }
-        let last = (self.rows - 1)
-            .checked_mul(self.row_stride)
-            .zip((self.columns - 1).checked_mul(self.column_stride))
-            .and_then(|(row, column)| row.checked_add(column)?.checked_add(1));
-        last.expect("matrix sizes and strides fit usize")
     }
 
-    #[track_caller]
-    fn check(&self, length: usize) {
-        let span = self.span();
-        assert!(
-            span <= length,
-            "a {} x {} matrix with strides {}, {} spans {span} elements; the slice has {length}",
-            self.rows,
-            self.columns,
-            self.row_stride,
-            self.column_stride,
-        );
+    /// Length that a slice must have to hold the last element, if it can be addressed.
+    fn span(&self) -> Option<usize> {
+        if self.rows == 0 || self.columns == 0 {
+            return Some(0);
+        }
+        let row = (self.rows - 1).checked_mul(self.row_stride)?;
+        let column = (self.columns - 1).checked_mul(self.column_stride)?;
+        row.checked_add(column)?.checked_add(1)
     }
 
     /// No two elements share a place: one stride clears the whole extent of the other.
@@ -62,7 +74,7 @@ impl Layout {
             || clears(self.column_stride, self.row_stride, self.rows)
     }
 
-    pub fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -92,8 +104,7 @@ impl<'a, T> MatrixRef<'a, T> {
         row_stride: usize,
         column_stride: usize,
     ) -> Self {
-        let layout = Layout { rows, columns, row_stride, column_stride };
-        layout.check(data.len());
+        let layout = Layout::new(data.len(), [rows, columns], [row_stride, column_stride]);
         Self { data, layout }
     }
 
@@ -134,8 +145,7 @@ impl<'a, T> MatrixMut<'a, T> {
         row_stride: usize,
         column_stride: usize,
     ) -> Self {
-        let layout = Layout { rows, columns, row_stride, column_stride };
-        layout.check(data.len());
+        let layout = Layout::new(data.len(), [rows, columns], [row_stride, column_stride]);
         assert!(
             layout.is_injective(),
             "a writable {rows} x {columns} matrix with strides {row_stride}, {column_stride} overlaps itself"

@@ -8,7 +8,14 @@ use crate::level::Level;
 /// rounds of 12 independent vector chains.
 ///
 /// Returns the number of floating-point operations done and a value that depends on all of them.
+///
+/// **Panics** if there are more operations than can be counted.
+#[track_caller]
 pub fn multiply_add_chains<T: Scalar>(level: Level, rounds: usize, start: T) -> (usize, T) {
+    assert!(
+        rounds <= usize::MAX / (2 * CHAINS * 16),
+        "{rounds} rounds have more operations than can be counted"
+    );
     dispatch(level, Chains { rounds, start })
 }
 

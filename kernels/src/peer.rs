@@ -23,7 +23,11 @@ pub fn matrixmultiply<T: Scalar>(
         b.layout.rows,
         b.layout.columns,
     );
-    // Slices are at most isize::MAX bytes long, so that strides inside them fit isize.
+    if m == 0 || n == 0 {
+        // The other size may be anything, and that many rows or columns would be looked at.
+        return;
+    }
+    // Slices are at most isize::MAX bytes long, and `Layout::new` keeps strides within them, so that they fit isize.
     // SAFETY: the views checked that their last elements are inside their slices, and `MatrixMut` that no two
     // elements share a place; the shapes chain, as just checked.
     unsafe {

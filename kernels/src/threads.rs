@@ -52,10 +52,11 @@ fn split(first: usize, end: usize, denormals: Denormals, run: &(impl Fn(usize, u
 ///
 /// **Panics** if `length` is 0.
 pub fn for_each_chunk<T: Send>(length: usize, x: &mut [T], run: &(impl Fn(Range<usize>, &mut [T]) + Sync)) {
+    assert!(length > 0, "chunks of no elements");
     let total = x.len();
     let whole = SharedMut(x.as_mut_ptr());
     for_each(total.div_ceil(length), &|task, _| {
-        let range = task * length..total.min((task + 1) * length);
+        let range = task * length..total.min((task + 1).saturating_mul(length));
         // SAFETY: the ranges of different tasks do not overlap, and lie within `x`, which is borrowed for this call.
         run(range.clone(), unsafe { whole.slice(range) });
     });
@@ -74,7 +75,7 @@ impl<T> SharedMut<T> {
     /// They are there, and nobody else has them for as long as the result lives.
     #[allow(clippy::mut_from_ref)] // the caller shares them out
     #[inline(always)]
-    pub unsafe fn slice(&self, range: Range<usize>) -> &mut [T] {
+    pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &mut [T] {
         // SAFETY: the caller owes it.
         unsafe { core::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
     }

@@ -42,7 +42,7 @@ fn over_batches(run: impl Fn(Level, Batches, bool, &str)) {
     for columns in widths() {
         for (batches, rows) in [(1, 2), (3, 5), (2, 64)] {
             for (level, at_end) in Level::available().flat_map(|level| [(level, false), (level, true)]) {
-                let shape = Batches { batches, rows, columns };
+                let shape = Batches::new(batches, rows, columns);
                 run(level, shape, at_end, &format!("{shape:?} at level {}", level.name()));
             }
         }
@@ -56,7 +56,7 @@ fn mean(rows: usize, term: impl Fn(usize) -> f64) -> f64 {
 
 fn check_batch_forward<T: Scalar>() {
     over_batches(|level, shape, at_end, context| {
-        let Batches { batches, rows, columns } = shape;
+        let [batches, rows, columns] = [shape.batches(), shape.rows(), shape.columns()];
         let length = batches * rows * columns;
         // A mean that is large against the deviation.
         let x = GuardedBuffer::copy_of(&numbers::<T>(length, 1, 10.0), at_end);
@@ -100,7 +100,8 @@ fn columns_are_normalised_over_each_mini_batch() {
 }
 
 fn check_batch_infer<T: Scalar>() {
-    over_batches(|level, Batches { batches, rows, columns }, at_end, context| {
+    over_batches(|level, shape, at_end, context| {
+        let [batches, rows, columns] = [shape.batches(), shape.rows(), shape.columns()];
         let length = batches * rows * columns;
         let x = GuardedBuffer::copy_of(&numbers::<T>(length, 1, 0.0), at_end);
         let [gamma, beta, mean, variance] = [(2, 1.0), (3, 0.0), (4, 0.0), (5, 1.0)]
@@ -129,7 +130,7 @@ fn columns_are_normalised_by_given_statistics() {
 
 fn check_batch_backward<T: Scalar>() {
     over_batches(|level, shape, at_end, context| {
-        let Batches { batches, rows, columns } = shape;
+        let [batches, rows, columns] = [shape.batches(), shape.rows(), shape.columns()];
         let length = batches * rows * columns;
         let x = GuardedBuffer::copy_of(&numbers::<T>(length, 1, 0.0), at_end);
         let delta = GuardedBuffer::copy_of(&numbers::<T>(length, 2, 0.1), at_end);
@@ -328,7 +329,7 @@ fn gradients_go_back_through_a_jacobian() {
 #[test]
 #[should_panic(expected = "gamma has length 4, a row of x has length 5")]
 fn a_scale_of_another_width_panics() {
-    let shape = Batches { batches: 1, rows: 2, columns: 5 };
+    let shape = Batches::new(1, 2, 5);
     let gammas = (&[1.0_f32; 4][..], &[0.0; 5][..]);
     let (mut statistics, mut y) = ([0.0; 15], [0.0; 10]);
     batch_forward(

@@ -117,10 +117,10 @@ impl<T: Element> BatchNorm<T> {
         y: &mut [T],
     ) -> Result<()> {
         let columns = self.width();
-        let shape = Batches { batches, rows: x.len() / columns / batches, columns };
-        if shape.rows < 2 {
+        let shape = Batches::new(batches, x.len() / columns / batches, columns);
+        if shape.rows() < 2 {
             return Err(Error::invalid(
-                format!("a mini-batch of {}", shape.rows),
+                format!("a mini-batch of {}", shape.rows()),
                 "batch normalisation takes at least 2 rows, as 1 has no variance",
             ));
         }
@@ -128,7 +128,7 @@ impl<T: Element> BatchNorm<T> {
         let (level, epsilon) = (Level::detect(), T::from_f64(EPSILON));
         batch_forward(level, x, shape, (gamma, beta), epsilon, activation, statistics, y);
         for statistics in statistics.chunks_exact(3 * columns) {
-            self.move_running_values(statistics, shape.rows);
+            self.move_running_values(statistics, shape.rows());
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl<T: Element> BatchNorm<T> {
         grad_input: Option<&mut [T]>,
     ) {
         let columns = self.width();
-        let shape = Batches { batches, rows: x.len() / columns / batches.max(1), columns };
+        let shape = Batches::new(batches, x.len() / columns / batches.max(1), columns);
         batch_backward(Level::detect(), x, delta, shape, self.gamma.data(), statistics, sums, grad_input);
     }
 

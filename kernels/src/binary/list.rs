@@ -1,6 +1,6 @@
 //! Lists of the rows of weights that a product with bits adds.
 
-use super::{PANEL, panel_units};
+use super::{PANEL, TILE, panel_units};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
@@ -36,17 +36,20 @@ pub struct SparseMut<'a, T> {
 impl<T> SparseMut<'_, T> {
     /// Entries that lists of `rows` rows with up to `most` entries each need room for; some are scratch.
     ///
-    /// **Panics** if there are more than memory has.
+    /// **Panics** if they are more than [`SparseRows::starts`] can count, 2^32.
+    #[track_caller]
     pub const fn room(rows: usize, most: usize) -> usize {
-        rows.checked_mul(most).expect("fewer entries than memory has") + SLACK
+        let entries = rows.checked_mul(most).expect("lists have fewer than 2^32 entries");
+        assert!(entries <= u32::MAX as usize - SLACK, "lists have fewer than 2^32 entries");
+        entries + SLACK
     }
 
     #[track_caller]
     fn check(&self, rows: usize, most: usize, has_factors: bool) {
         let room = Self::room(rows, most);
         assert!(
-            self.starts.len() == rows + 1
-                && self.order.len() == rows
+            self.order.len() == rows
+                && self.starts.len() == rows + 1
                 && self.offsets.len() >= room
                 && (self.factors.len() >= room || !has_factors),
             "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
@@ -66,7 +69,7 @@ const SLACK: usize = 16;
 ///
 /// `states` starts at the first of the rows; panel p is at `states[p * stride..]`.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not fit, or an offset does not fit `u32`.
 #[track_caller]
 pub fn list_states<T: Scalar>(
     level: Level,
@@ -76,7 +79,7 @@ pub fn list_states<T: Scalar>(
     tile_stride: u32,
     lists: SparseMut<'_, T>,
 ) {
-    let panels = panels_of(states.len(), stride, rows);
+    let panels = panels_of(states.len(), stride, rows, tile_stride);
     lists.check(rows, panels * PANEL, false);
     let which = Which::On;
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
@@ -86,7 +89,7 @@ pub fn list_states<T: Scalar>(
 /// `are_off[r]` says so of row r.
 ///
 /// **Shapes** `are_off` (rows); there are as many as that.
-/// **Panics** if the lengths do not fit.
+/// **Panics** as [`list_states`].
 #[track_caller]
 pub fn list_fewer<T: Scalar>(
     level: Level,
@@ -98,7 +101,7 @@ pub fn list_fewer<T: Scalar>(
     are_off: &mut [bool],
 ) {
     let rows = are_off.len();
-    let panels = panels_of(states.len(), stride, rows);
+    let panels = panels_of(states.len(), stride, rows, tile_stride);
     lists.check(rows, panels * PANEL, false);
     let which = Which::Fewer { units, are_off };
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
@@ -107,7 +110,7 @@ pub fn list_fewer<T: Scalar>(
 /// As [`list_states`], the units that are on in `to` alone with factor 1 and those that are on in `from` alone with
 /// factor -1.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** as [`list_states`].
 #[track_caller]
 pub fn list_changes<T: Scalar>(
     level: Level,
@@ -117,19 +120,28 @@ pub fn list_changes<T: Scalar>(
     tile_stride: u32,
     lists: SparseMut<'_, T>,
 ) {
-    let panels = panels_of(to.len(), stride, rows);
+    let panels = panels_of(to.len(), stride, rows, tile_stride);
     assert!(from.len() == to.len(), "{} and {} words", from.len(), to.len());
     lists.check(rows, panels * PANEL, true);
     let which = Which::Changed { from };
     dispatch(level, ListStates { which, states: to, stride, rows, panels, tile_stride, lists });
 }
 
+/// The panels that `words` words hold, where the rows of one begin `stride` words after those of the one before.
 #[track_caller]
-fn panels_of(words: usize, stride: usize, rows: usize) -> usize {
+fn panels_of(words: usize, stride: usize, rows: usize, tile_stride: u32) -> usize {
     let panels = words.div_ceil(stride.max(1));
+    let last = panels.saturating_sub(1);
+    let end = last.checked_mul(stride).and_then(|first| first.checked_add(rows));
     assert!(
-        rows <= stride && (panels == 0 || (panels - 1) * stride + rows <= words),
+        rows <= stride && end.is_some_and(|end| panels == 0 || end <= words),
         "{rows} rows of every {stride} in {words} words"
+    );
+    // The last unit of the last panel.
+    let offset = last.checked_mul(tile_stride as usize).and_then(|first| first.checked_add(TILE));
+    assert!(
+        offset.is_some_and(|offset| offset <= u32::MAX as usize),
+        "offsets of {panels} panels, {tile_stride} apart, are not all below 2^32"
     );
     panels
 }
@@ -297,11 +309,19 @@ pub struct Occurrences<'a, T> {
 /// `since` is not empty, the negative phase's are the changes since then, the units that went off with the
 /// opposite factor.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not fit, or an offset does not fit `u32`.
 #[track_caller]
 pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>, lists: SparseMut<'_, T>) {
     let Occurrences { positive, negative, since, .. } = occurrences;
-    let words = occurrences.rows.map(|rows| rows.div_ceil(PANEL) * PANEL);
+    // Row r is at offset 64 r.
+    let most = u32::MAX as usize / PANEL;
+    let rows = occurrences.rows[0].checked_add(occurrences.rows[1]);
+    assert!(
+        rows.is_some_and(|rows| rows <= most),
+        "occurrences in {:?} rows, in all more than {most}",
+        occurrences.rows
+    );
+    let words = occurrences.rows.map(|rows| rows.next_multiple_of(PANEL));
     assert!(
         (positive.is_empty() || positive.len() == words[0])
             && negative.len() == words[1]

@@ -135,17 +135,17 @@ unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L
 pub(super) struct Row<L: Lanes, const QUARTERS: usize>(pub [L::Vector; VECTORS_MOST]);
 
 impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
-    pub const VECTORS: usize = QUARTERS * 16 / L::COUNT;
+    pub(crate) const VECTORS: usize = QUARTERS * 16 / L::COUNT;
 
     #[inline(always)]
-    pub fn zero(lanes: L) -> Self {
+    pub(crate) fn zero(lanes: L) -> Self {
         Self([lanes.zero(); VECTORS_MOST])
     }
 
     /// # Safety
     /// A row of numbers is readable there.
     #[inline(always)]
-    pub unsafe fn load(lanes: L, from: *const L::Scalar) -> Self {
+    pub(crate) unsafe fn load(lanes: L, from: *const L::Scalar) -> Self {
         let mut row = Self::zero(lanes);
         for v in 0..Self::VECTORS {
             // SAFETY: the caller owes the row.
@@ -159,7 +159,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     /// # Safety
     /// [`SparseRows::check`] saw the lists, with `weights`' length; `row` is one of them.
     #[inline(always)]
-    pub unsafe fn add_list(
+    pub(crate) unsafe fn add_list(
         &mut self,
         lanes: L,
         lists: &SparseRows<'_, L::Scalar>,
@@ -242,7 +242,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     /// # Safety
     /// A row of numbers is writable there.
     #[inline(always)]
-    pub unsafe fn store(&self, lanes: L, to: *mut L::Scalar) {
+    pub(crate) unsafe fn store(&self, lanes: L, to: *mut L::Scalar) {
         for v in 0..Self::VECTORS {
             // SAFETY: the caller owes the row.
             unsafe { lanes.store(to.add(v * L::COUNT), self.0[v]) };

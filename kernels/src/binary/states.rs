@@ -11,6 +11,10 @@ use crate::level::Level;
 #[track_caller]
 pub fn pack_states<T: Scalar>(level: Level, states: &[T], units: usize, words: &mut [u64]) -> bool {
     let rows = rows_of(states.len(), units, words.len());
+    if rows == 0 {
+        // `units` may be any number then, and that many would be looked at.
+        return true;
+    }
     dispatch(level, Pack { states, units, rows, words })
 }
 

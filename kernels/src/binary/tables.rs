@@ -22,8 +22,11 @@ pub struct TabledRows<'a, T> {
 }
 
 /// Elements of the tables of `rows` rows.
+///
+/// **Panics** if they are more than can be addressed.
+#[track_caller]
 pub const fn tables_len(rows: usize) -> usize {
-    rows.div_ceil(GROUP) * ENTRIES * PANEL
+    rows.div_ceil(GROUP).checked_mul(ENTRIES * PANEL).expect("tables are smaller than memory")
 }
 
 /// Table g, entry m <- the sum of the rows `5 g + r` of `values` for which bit r of m is on; each is multiplied by the
@@ -40,11 +43,12 @@ pub fn tabulate<T: Scalar>(
     columns: usize,
     tables: &mut [T],
 ) {
-    let rows = parts[0].0 + parts[1].0;
+    let [(first, _), (second, _)] = parts;
     check_columns(columns);
+    let rows = first.checked_add(second).filter(|rows| rows.checked_mul(PANEL) == Some(values.len()));
     assert!(
-        values.len() == rows * PANEL && tables.len() == tables_len(rows),
-        "{} values and {} elements of tables for {rows} rows",
+        rows.is_some_and(|rows| tables.len() == tables_len(rows)),
+        "{} values and {} elements of tables for {first} and {second} rows",
         values.len(),
         tables.len()
     );
@@ -112,7 +116,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     /// # Safety
     /// [`TabledRows::check`] saw `tabled`, and `unit` is below 64.
     #[inline(always)]
-    pub unsafe fn add_tabled(&mut self, lanes: L, tabled: &TabledRows<'_, L::Scalar>, unit: usize) {
+    pub(crate) unsafe fn add_tabled(&mut self, lanes: L, tabled: &TabledRows<'_, L::Scalar>, unit: usize) {
         // SAFETY: owed by the caller.
         let mut word = unsafe { *tabled.words.get_unchecked(unit) } as usize;
         for table in tabled.tables.chunks_exact(ENTRIES * PANEL) {

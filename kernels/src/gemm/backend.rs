@@ -16,7 +16,7 @@ pub(super) unsafe fn gemm<T: Scalar>(level: Level, product: &Product<T>) -> bool
     if p.c_layout.column_stride != 1 {
         return false;
     }
-    // Slices are at most isize::MAX bytes long, so that strides inside them fit isize.
+    // Slices are at most isize::MAX bytes long, and `Layout::new` keeps strides within them, so that they fit isize.
     let [a_rows, a_columns, b_rows, b_columns, c_rows, c_columns] = [
         p.a_layout.row_stride,
         p.a_layout.column_stride,

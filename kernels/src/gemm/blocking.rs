@@ -48,17 +48,17 @@ impl Blocks {
     }
 
     /// Elements of a micropanel of B.
-    pub fn panel_len(&self) -> usize {
+    pub(crate) fn panel_len(&self) -> usize {
         self.kc * self.nr
     }
 
     /// Elements of a tile of C.
-    pub fn tile_len(&self) -> usize {
+    pub(crate) fn tile_len(&self) -> usize {
         self.mr * self.nr
     }
 
     /// Elements from one packed row of A to the next: an odd number of cache lines.
-    pub fn packed_row<T: Scalar>(&self) -> usize {
+    pub(crate) fn packed_row<T: Scalar>(&self) -> usize {
         let line = 64 / size_of::<T>();
         (self.kc.div_ceil(line) | 1) * line
     }
@@ -107,7 +107,7 @@ const PARALLEL_FROM: usize = 1 << 18;
 
 impl Grid {
     /// The split of an m x n x k product over `threads` threads.
-    pub fn new<T: Scalar>(level: Level, m: usize, n: usize, k: usize, threads: usize) -> Self {
+    pub(crate) fn new<T: Scalar>(level: Level, m: usize, n: usize, k: usize, threads: usize) -> Self {
         let work = m.saturating_mul(n).saturating_mul(k);
         let workers = threads.min(work / PARALLEL_FROM + 1);
         let mut grid = Self {
@@ -141,10 +141,12 @@ impl Grid {
         let mut least = usize::MAX;
         for tasks in [1, 2, 4].map(|share| (share * self.workers).min(tasks_most)) {
             for row_parts in (1..=tasks).filter(|parts| tasks.is_multiple_of(*parts)) {
-                let rows = (row_units.div_ceil(row_parts) * row_unit).min(self.m);
-                let columns = (column_units.div_ceil(tasks / row_parts) * column_unit).min(self.n);
+                let rows = row_units.div_ceil(row_parts).saturating_mul(row_unit).min(self.m);
+                let columns =
+                    column_units.div_ceil(tasks / row_parts).saturating_mul(column_unit).min(self.n);
                 // Reading an element of A for the first time costs about as much as 16 multiply-adds, of B 8.
-                let task = rows.saturating_mul(columns).saturating_add(16 * rows + 8 * columns);
+                let reading = rows.saturating_mul(16).saturating_add(columns.saturating_mul(8));
+                let task = rows.saturating_mul(columns).saturating_add(reading);
                 // What the other workers wait for the last one.
                 let time = task.saturating_mul(tasks.div_ceil(self.workers)).saturating_add(task / 64);
                 if time < least {
@@ -158,16 +160,16 @@ impl Grid {
     }
 
     /// Elements of workspace of all threads.
-    pub fn workspace_len(&self) -> usize {
+    pub(crate) fn workspace_len(&self) -> usize {
         self.threads * self.workspace_per_thread
     }
 
-    pub fn tasks(&self) -> usize {
+    pub(crate) fn tasks(&self) -> usize {
         self.row_parts * self.column_parts
     }
 
     /// The rows and columns of C that `task` computes.
-    pub fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
+    pub(crate) fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (i, j) = (task / self.column_parts, task % self.column_parts);
         let cut = |part: usize, size: usize, end: usize| (part * size).min(end)..((part + 1) * size).min(end);
         (cut(i, self.rows, self.m), cut(j, self.columns, self.n))

@@ -29,7 +29,7 @@ pub(super) struct Slopes<T> {
 
 impl<T> Slopes<T> {
     /// 1 everywhere.
-    pub const NONE: Self =
+    pub(crate) const NONE: Self =
         Self { activation: Activation::Identity, outputs: core::ptr::null(), row_stride: 0 };
 
     /// Those of the block of C that begins at (i, j).
@@ -37,7 +37,7 @@ impl<T> Slopes<T> {
     /// # Safety
     /// (i, j) is inside C, or at an end of it.
     #[inline(always)]
-    pub unsafe fn at(self, i: usize, j: usize) -> Self {
+    pub(crate) unsafe fn at(self, i: usize, j: usize) -> Self {
         if self.outputs.is_null() {
             return self;
         }

@@ -36,12 +36,12 @@ pub(super) struct Prefetch<T> {
 /// Where the microkernel finds B.
 mod b_is {
     /// In the micropanel.
-    pub const PACKED: u8 = 0;
+    pub(crate) const PACKED: u8 = 0;
     /// Where the caller left it, and it goes into the micropanel on the way: the loads that packing needs hide
     /// behind the multiply-adds.
-    pub const PACKED_HERE: u8 = 1;
+    pub(crate) const PACKED_HERE: u8 = 1;
     /// Where the caller left it.
-    pub const IN_PLACE: u8 = 2;
+    pub(crate) const IN_PLACE: u8 = 2;
 }
 
 /// Computes `tile` from B's micropanel, whose vectors are whole.

@@ -19,7 +19,7 @@ impl<T: Copy> Block<T> {
     /// The block is readable; `to` has room for `rows` rows of `columns` elements, rounded up to whole vectors where
     /// the block lies column after column.
     #[inline(always)]
-    pub unsafe fn pack<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
+    pub(crate) unsafe fn pack<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
         // SAFETY: passed on.
         unsafe {
             match (self.row_stride, self.column_stride) {

@@ -29,7 +29,7 @@ pub(super) struct Product<T> {
 
 impl<T: Copy> Product<T> {
     /// C' = B' A'. Has neither bias nor slopes.
-    pub fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self {
             a: self.b,
             a_layout: self.b_layout.transposed(),
@@ -44,7 +44,7 @@ impl<T: Copy> Product<T> {
     ///
     /// # Safety
     /// The ranges are inside C.
-    pub unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+    pub(crate) unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
         // SAFETY: first rows and columns of non-empty ranges inside the operands; an empty range moves a pointer
         // to the end at most, and is not read.
         unsafe {

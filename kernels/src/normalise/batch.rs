@@ -16,19 +16,55 @@ const STRIP: usize = 8;
 const TASK: usize = 1 << 14;
 
 /// Mini-batches of equal size, one after another: (batches * rows, columns).
+///
+/// A value proves that the number of elements fits `usize`, and so does that of their statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batches {
-    /// Mini-batches.
-    pub batches: usize,
-    /// Rows of each.
-    pub rows: usize,
-    /// Numbers in a row.
-    pub columns: usize,
+    batches: usize,
+    rows: usize,
+    columns: usize,
 }
 
+/// Statistics of a column: mean, variance and r.
+const STATISTICS: usize = 3;
+
 impl Batches {
+    /// `batches` mini-batches of `rows` rows of `columns` numbers.
+    ///
+    /// **Panics** if that is more than `usize` can count.
+    #[track_caller]
+    pub fn new(batches: usize, rows: usize, columns: usize) -> Self {
+        let of_rows = |rows: usize| batches.checked_mul(rows)?.checked_mul(columns);
+        assert!(
+            of_rows(rows).is_some() && of_rows(STATISTICS).is_some(),
+            "{batches} mini-batches of {rows} x {columns} are more numbers than usize can count"
+        );
+        Self { batches, rows, columns }
+    }
+
+    /// The number of mini-batches.
+    pub fn batches(self) -> usize {
+        self.batches
+    }
+
+    /// Rows of each mini-batch.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Numbers in a row.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// Numbers in all.
     fn len(self) -> usize {
         self.batches * self.rows * self.columns
+    }
+
+    /// Elements of `rows` rows a mini-batch, at most [`STATISTICS`].
+    fn len_of_rows(self, rows: usize) -> usize {
+        self.batches * rows * self.columns
     }
 }
 
@@ -152,7 +188,7 @@ pub fn batch_forward<T: Scalar>(
     check_equal("x", x.len(), "y", y.len());
     check_equal("gamma", gamma.len(), "a row of x", shape.columns);
     check_equal("beta", beta.len(), "a row of x", shape.columns);
-    check_equal("statistics", statistics.len(), "three rows a mini-batch", 3 * shape.batches * shape.columns);
+    check_equal("statistics", statistics.len(), "three rows a mini-batch", shape.len_of_rows(STATISTICS));
     if x.is_empty() {
         return;
     }
@@ -192,7 +228,8 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
         let Batches { rows, columns, .. } = self.shape;
         let first = batch * rows * columns + column;
         let share = lanes.constant(1.0 / rows as f64);
-        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row.
+        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row. By
+        // `Batches::new`, no index of an element overflows.
         unsafe {
             let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
             let mut mean = [lanes.zero(); N];
@@ -260,9 +297,9 @@ pub fn batch_infer<T: Scalar>(
     if x.is_empty() {
         return;
     }
-    let rows = x.len() / columns;
+    let rows = x.len().checked_div(columns).unwrap_or(0);
     check_equal("x", x.len(), "whole rows", rows * columns);
-    let shape = Batches { batches: 1, rows, columns };
+    let shape = Batches::new(1, rows, columns);
     with_activation!(activation, function => over_columns(level, shape, Infer {
         x: Place::of(x),
         shape,
@@ -345,8 +382,8 @@ pub fn batch_backward<T: Scalar>(
     check_equal("x", x.len(), "its shape", shape.len());
     check_equal("x", x.len(), "delta", delta.len());
     check_equal("gamma", gamma.len(), "a row of x", shape.columns);
-    check_equal("statistics", statistics.len(), "three rows a mini-batch", 3 * shape.batches * shape.columns);
-    check_equal("sums", sums.len(), "two rows a mini-batch", 2 * shape.batches * shape.columns);
+    check_equal("statistics", statistics.len(), "three rows a mini-batch", shape.len_of_rows(STATISTICS));
+    check_equal("sums", sums.len(), "two rows a mini-batch", shape.len_of_rows(2));
     if let Some(dx) = &dx {
         check_equal("x", x.len(), "dx", dx.len());
     }
@@ -391,7 +428,8 @@ impl<T: Scalar> Columns<T> for Backward<T> {
         let Batches { rows, columns, .. } = self.shape;
         let first = batch * rows * columns + column;
         let share = lanes.constant(1.0 / rows as f64);
-        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row.
+        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row. By
+        // `Batches::new`, no index of an element overflows.
         unsafe {
             let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
             let statistics = 3 * batch * columns + column;

@@ -4,7 +4,7 @@ use crate::activation::{Activation, with_activation};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
-use crate::map::{Function, Map2, check_equal};
+use crate::map::{Function, Map2, check_equal, check_matrix};
 use crate::reduce::{Dot, Sum};
 use crate::threads::{self, SharedMut};
 use core::ops::Range;
@@ -12,9 +12,12 @@ use core::ops::Range;
 /// Elements of a task: some microseconds of work.
 const TASK: usize = 1 << 13;
 
-/// `run(rows)` for blocks of the rows, in parallel.
+/// `run(rows)` for blocks of the rows, in parallel. Rows without columns have nothing to be computed.
 fn over_rows(rows: usize, columns: usize, run: &(impl Fn(Range<usize>) + Sync)) {
-    let block = (TASK / columns.max(1)).max(1);
+    if columns == 0 {
+        return;
+    }
+    let block = (TASK / columns).max(1);
     threads::for_each(rows.div_ceil(block), &|task, _| run(task * block..rows.min((task + 1) * block)));
 }
 
@@ -39,7 +42,7 @@ pub fn layer_forward<T: Scalar>(
 ) {
     let (rows, columns) = (scales.len(), gamma.len());
     check_equal("beta", beta.len(), "gamma", columns);
-    check_equal("x", x.len(), "its rows", rows * columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("x", x.len(), "normal", normal.len());
     check_equal("x", x.len(), "y", y.len());
     let (normal, scales) = (SharedMut(normal.as_mut_ptr()), SharedMut(scales.as_mut_ptr()));
@@ -222,7 +225,7 @@ pub fn layer_curvature<T: Scalar>(
     out: &mut [T],
 ) {
     let (rows, columns) = (scales.len(), gamma.len());
-    check_equal("normal", normal.len(), "its rows", rows * columns);
+    check_matrix("normal", normal.len(), rows, columns);
     check_equal("normal", normal.len(), "delta", delta.len());
     check_equal("normal", normal.len(), "tangent", tangent.len());
     check_equal("normal", normal.len(), "out", out.len());

@@ -28,7 +28,8 @@ impl<T: Scalar, const PRODUCTS: bool> Operation<T> for ColumnSums<'_, T, PRODUCT
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let mut accumulate = self.accumulate;
-        let chunks = self.x.chunks(ROWS * self.columns).zip(self.y.chunks(ROWS * self.columns));
+        let of_rows = self.columns.saturating_mul(ROWS);
+        let chunks = self.x.chunks(of_rows).zip(self.y.chunks(of_rows));
         for (rows, factors) in chunks {
             let (scale, columns) = (self.scale, self.columns);
             let block = Block::<L, PRODUCTS> { lanes, scale, rows, factors, columns, accumulate };
@@ -130,7 +131,7 @@ impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
 /// **Accuracy and cost** At most (32 + rows / 128) EPSILON times the sum of the absolute values.
 #[track_caller]
 pub fn column_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize, out: &mut [T]) {
-    check_matrix(x.len(), rows, columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("out", out.len(), "a row of x", columns);
     if x.is_empty() {
         out.fill(T::ZERO);
@@ -156,7 +157,7 @@ pub fn add_column_sums<T: Scalar>(
     columns: usize,
     out: &mut [T],
 ) {
-    check_matrix(x.len(), rows, columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("out", out.len(), "a row of x", columns);
     if !x.is_empty() {
         dispatch(level, ColumnSums::<T, false> { scale, x, y: x, columns, accumulate: true, out });
@@ -179,7 +180,7 @@ pub fn add_column_dots<T: Scalar>(
     columns: usize,
     out: &mut [T],
 ) {
-    check_matrix(x.len(), rows, columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("x", x.len(), "y", y.len());
     check_equal("out", out.len(), "a row of x", columns);
     if !x.is_empty() {

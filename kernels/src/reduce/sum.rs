@@ -218,7 +218,7 @@ impl<T: Scalar> Operation<T> for RowSums<'_, T> {
 /// **Panics** if the lengths do not fit.
 #[track_caller]
 pub fn row_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize, out: &mut [T]) {
-    check_matrix(x.len(), rows, columns);
+    check_matrix("x", x.len(), rows, columns);
     check_equal("out", out.len(), "a column of x", rows);
     if columns == 0 {
         out.fill(T::ZERO);

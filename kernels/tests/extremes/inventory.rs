@@ -1,0 +1,96 @@
+//! The public functions of the crate, by a look at its source.
+//!
+//! The crate denies `unreachable_pub`, so that a function that is `pub` can be called from outside, and one that cannot is
+//! `pub(crate)` or less.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// `module: function` or `module: Type::method`, sorted, where `module` is a path without `.rs`.
+pub fn public_functions() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let mut functions = Vec::new();
+    for file in files {
+        let module = file.strip_prefix(&root).unwrap().with_extension("");
+        let module = module.to_str().unwrap().replace('\\', "/");
+        let text = fs::read_to_string(&file).unwrap();
+        functions.extend(of_file(&text).into_iter().map(|name| format!("{module}: {name}")));
+    }
+    functions.sort_unstable();
+    assert!(functions.len() > 80, "the source is not where it is looked for: {functions:?}");
+    functions
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn of_file(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    // The type of the `impl` block, and whether functions are made by a macro of this file.
+    let (mut of_type, mut has_macro) = (String::new(), false);
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("impl") {
+            of_type = format!("{}::", identifier(after_generics(rest)));
+        } else if line.starts_with('}') {
+            of_type.clear();
+        }
+        if line == "#[cfg(test)]" {
+            break;
+        }
+        let Some(name) = declared(line.trim_start()) else { continue };
+        match name {
+            "" => has_macro = true,
+            name => names.push(format!("{of_type}{name}")),
+        }
+    }
+    if has_macro {
+        // Lines of the tables: a function, the same in place, and their type.
+        for line in text.lines().filter_map(|line| line.strip_prefix("    ")) {
+            let words: Vec<_> = line.split(", ").take(2).collect();
+            if let [name, in_place] = words[..]
+                && in_place.strip_suffix("_in_place") == Some(name)
+            {
+                names.extend([name.into(), in_place.into()]);
+            }
+        }
+    }
+    names
+}
+
+/// The name of the public function that a line declares; empty if a macro fills it in.
+fn declared(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("pub ")?;
+    let rest = rest.strip_prefix("const ").unwrap_or(rest);
+    assert!(!rest.starts_with("unsafe fn"), "a public function that is not safe: {line}");
+    rest.strip_prefix("fn ").map(identifier)
+}
+
+/// The identifier at the start.
+fn identifier(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+/// What follows `<...>` and a space.
+fn after_generics(text: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ if depth == 0 => return text[at..].trim_start(),
+            _ => {}
+        }
+    }
+    text
+}

@@ -1,0 +1,297 @@
+//! Functions that take sizes or strides beside their slices.
+
+use super::{Case, HALF, MOST, SIZES, Zeros, at_levels, attempt, wrapped};
+use equilibria_kernels::gemm::{CacheSizes, workspace_len};
+use equilibria_kernels::normalise::{
+    Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
+};
+use equilibria_kernels::{
+    Activation, Epilogue, Level, MatrixMut, MatrixRef, Scalar, elementwise, gemm, gemm_times_slope, reduce,
+};
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        (
+            &[
+                "normalise/batch: Batches::new",
+                "normalise/batch: Batches::batches",
+                "normalise/batch: Batches::rows",
+                "normalise/batch: Batches::columns",
+                "normalise/batch: batch_forward",
+                "normalise/batch: batch_backward",
+                "normalise/batch: batch_infer",
+            ],
+            || at_levels(|level| (batch_norm::<f32>(level), batch_norm::<f64>(level)).0),
+        ),
+        (
+            &[
+                "normalise/layer: layer_forward",
+                "normalise/layer: layer_jacobian",
+                "normalise/layer: layer_curvature",
+            ],
+            || at_levels(|level| (layer_norm::<f32>(level), layer_norm::<f64>(level)).0),
+        ),
+        (
+            &[
+                "elementwise: add_row",
+                "reduce/columns: column_sums",
+                "reduce/columns: add_column_sums",
+                "reduce/columns: add_column_dots",
+                "reduce/sum: row_sums",
+            ],
+            || at_levels(|level| (rows_and_columns::<f32>(level), rows_and_columns::<f64>(level)).0),
+        ),
+        (
+            &[
+                "matrix: MatrixRef::new",
+                "matrix: MatrixRef::with_strides",
+                "matrix: MatrixRef::rows",
+                "matrix: MatrixRef::columns",
+                "matrix: MatrixRef::transposed",
+                "matrix: MatrixMut::new",
+                "matrix: MatrixMut::with_strides",
+                "matrix: MatrixMut::rows",
+                "matrix: MatrixMut::columns",
+                "matrix: MatrixMut::transposed",
+            ],
+            views,
+        ),
+        (&["gemm/blocking: CacheSizes::of", "gemm: workspace_len"], workspaces),
+        (&["gemm: gemm", "gemm: gemm_times_slope"], || {
+            at_levels(|level| (products::<f32>(level), products::<f64>(level)).0)
+        }),
+        (&["peer: matrixmultiply"], peers),
+    ]
+}
+
+fn batch_norm<T: Scalar>(level: Level) {
+    let [x, delta, gamma, beta] = [Zeros::<T>::new(), Zeros::new(), Zeros::new(), Zeros::new()];
+    let [mut statistics, mut y] = [Zeros::<T>::new(), Zeros::new()];
+    let activation = Activation::Relu;
+    for batches in SIZES {
+        for rows in SIZES {
+            for columns in SIZES {
+                let length = wrapped([batches, rows, columns]);
+                let (x, delta) = (x.last(length), delta.last(length));
+                let scales = (gamma.last(columns), beta.last(columns));
+                // A wrong shape panics where it is made.
+                let shape = || Batches::new(batches, rows, columns);
+                attempt(|| {
+                    let shape = shape();
+                    assert_eq!([shape.batches(), shape.rows(), shape.columns()], [batches, rows, columns]);
+                });
+                attempt(|| {
+                    let statistics = statistics.last_mut(wrapped([3, batches, columns]));
+                    batch_forward(
+                        level,
+                        x,
+                        shape(),
+                        scales,
+                        T::ONE,
+                        activation,
+                        statistics,
+                        y.last_mut(length),
+                    );
+                });
+                attempt(|| {
+                    let (statistics, sums) = (
+                        beta.last(wrapped([3, batches, columns])),
+                        statistics.last_mut(wrapped([2, batches, columns])),
+                    );
+                    let dx = Some(y.last_mut(length));
+                    batch_backward(level, x, delta, shape(), scales.0, statistics, sums, dx);
+                });
+            }
+        }
+    }
+    for length in SIZES {
+        for columns in SIZES {
+            let scales = (gamma.last(columns), beta.last(columns));
+            attempt(|| {
+                batch_infer(level, x.last(length), scales, scales, T::ONE, activation, y.last_mut(length));
+            });
+        }
+    }
+}
+
+fn layer_norm<T: Scalar>(level: Level) {
+    let [x, delta, t, gamma, beta] = std::array::from_fn(|_| Zeros::<T>::new());
+    let [mut normal, mut scales, mut y] = std::array::from_fn(|_| Zeros::<T>::new());
+    for rows in SIZES {
+        for columns in SIZES {
+            for length in [wrapped([rows, columns]), 0, 64] {
+                let (x, delta, t) = (x.last(length), delta.last(length), t.last(length));
+                let (gamma, beta) = (gamma.last(columns), beta.last(columns));
+                attempt(|| {
+                    let (normal, scales, y) =
+                        (normal.last_mut(length), scales.last_mut(rows), y.last_mut(length));
+                    layer_forward(level, x, (gamma, beta), T::ONE, Activation::Tanh, normal, scales, y);
+                });
+                let normal = (normal.last(length), scales.last(rows));
+                for gamma in [None, Some(gamma)] {
+                    attempt(|| layer_jacobian(level, normal, gamma, delta, y.last_mut(length)));
+                }
+                for e in [None, Some(t)] {
+                    attempt(|| layer_curvature(level, normal, gamma, delta, t, e, y.last_mut(length)));
+                }
+            }
+        }
+    }
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    huge_rows::<T>(level);
+}
+
+/// 2^32 rows of 2^32 numbers are 2^64 numbers: none, if the product wraps around.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn huge_rows<T: Scalar>(level: Level) {
+    let (count, bytes) = (1 << 32, size_of::<T>() << 32);
+    // SAFETY: a new mapping wherever the kernel likes touches no memory in use.
+    let place = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+        libc::mmap(std::ptr::null_mut(), 2 * bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+    };
+    if place == libc::MAP_FAILED {
+        return;
+    }
+    // SAFETY: the mapping has 2 `bytes` of zeros, which are numbers, borrowed by nobody else; it lives until `munmap`.
+    let (gamma, scales) = unsafe {
+        let second = place.cast::<T>().add(count);
+        (
+            std::slice::from_raw_parts(place.cast::<T>().cast_const(), count),
+            std::slice::from_raw_parts_mut(second, count),
+        )
+    };
+    attempt(|| {
+        let [normal, y] = [&mut [][..], &mut []];
+        layer_forward(level, &[], (gamma, gamma), T::ONE, Activation::Tanh, normal, scales, y);
+    });
+    attempt(|| layer_curvature(level, (&[], scales), gamma, &[], &[], None, &mut []));
+    // SAFETY: made above, and the slices are used no more.
+    unsafe { libc::munmap(place, 2 * bytes) };
+}
+
+fn rows_and_columns<T: Scalar>(level: Level) {
+    let ([x, y], mut out) = ([Zeros::<T>::new(), Zeros::new()], Zeros::<T>::new());
+    for rows in SIZES {
+        for columns in SIZES {
+            for length in [wrapped([rows, columns]), 0, 64] {
+                let (x, y) = (x.last(length), y.last(length));
+                attempt(|| reduce::row_sums(level, x, rows, columns, out.last_mut(rows)));
+                attempt(|| reduce::column_sums(level, x, rows, columns, out.last_mut(columns)));
+                attempt(|| reduce::add_column_sums(level, T::ONE, x, rows, columns, out.last_mut(columns)));
+                attempt(|| reduce::add_column_dots(level, x, y, rows, columns, out.last_mut(columns)));
+                attempt(|| elementwise::add_row(level, out.last_mut(length), rows, columns, x));
+            }
+        }
+    }
+}
+
+/// Strides of a matrix: contiguous, apart, overlapping, and such that their products wrap around.
+const STRIDES: [usize; 7] = [0, 1, 2, 13, HALF, HALF + 1, usize::MAX];
+
+/// Elements of each operand.
+const OPERAND: usize = 900;
+
+fn views() {
+    let (mut x, nothing) = (Zeros::<f32>::new(), vec![(); usize::MAX]);
+    for rows in SIZES {
+        for columns in SIZES {
+            for length in [wrapped([rows, columns]), 0, OPERAND] {
+                attempt(|| {
+                    let view = MatrixRef::new(x.last(length), rows, columns).transposed();
+                    assert_eq!((view.rows(), view.columns()), (columns, rows));
+                });
+                attempt(|| {
+                    let view = MatrixMut::new(x.last_mut(length), rows, columns).transposed();
+                    assert_eq!((view.rows(), view.columns()), (columns, rows));
+                });
+            }
+            attempt(|| MatrixRef::new(&nothing, rows, columns));
+            for [row, column] in pairs() {
+                attempt(|| MatrixRef::with_strides(x.last(OPERAND), rows, columns, row, column));
+                attempt(|| MatrixMut::with_strides(x.last_mut(OPERAND), rows, columns, row, column));
+            }
+        }
+    }
+}
+
+fn pairs() -> impl Iterator<Item = [usize; 2]> {
+    STRIDES.into_iter().flat_map(|row| STRIDES.map(|column| [row, column]))
+}
+
+fn workspaces() {
+    at_levels(|level| {
+        attempt(|| CacheSizes::of(level));
+        for m in SIZES {
+            for n in SIZES {
+                for k in SIZES {
+                    attempt(|| workspace_len::<f32>(level, m, n, k));
+                    attempt(|| workspace_len::<f64>(level, m, n, k));
+                }
+            }
+        }
+    });
+}
+
+/// Sizes of products: small, or of an operand without elements.
+const SIDES: [usize; 5] = [0, 1, 2, 13, usize::MAX];
+
+/// Calls `run` with every m, n and k, and the strides of A, B and C, of which one has any and the others are contiguous.
+fn over_products(mut run: impl FnMut([usize; 3], [[usize; 2]; 3])) {
+    for choice in 0..SIDES.len().pow(3) {
+        let [m, n, k] = [1, 5, 25].map(|step| SIDES[choice / step % 5]);
+        for operand in 0..3 {
+            for strides in pairs() {
+                let mut all = [[k, 1], [n, 1], [n, 1]];
+                all[operand] = strides;
+                run([m, n, k], all);
+            }
+        }
+    }
+}
+
+fn products<T: Scalar>(level: Level) {
+    let [a, b, outputs] = [Zeros::<T>::new(), Zeros::new(), Zeros::new()];
+    let [mut c, mut workspace] = [Zeros::<T>::new(), Zeros::new()];
+    over_products(|[m, n, k], [of_a, of_b, of_c]| {
+        let a = || MatrixRef::with_strides(a.last(OPERAND), m, k, of_a[0], of_a[1]);
+        let b = || MatrixRef::with_strides(b.last(OPERAND), k, n, of_b[0], of_b[1]);
+        attempt(|| {
+            let c = MatrixMut::with_strides(c.last_mut(OPERAND), m, n, of_c[0], of_c[1]);
+            let epilogue = Epilogue { bias: Some(outputs.last(n)), activation: Activation::Relu };
+            gemm(level, T::ONE, a(), b(), T::ONE, c, epilogue, workspace.last_mut(MOST));
+        });
+        attempt(|| {
+            let c = MatrixMut::with_strides(c.last_mut(OPERAND), m, n, of_c[0], of_c[1]);
+            gemm(level, T::ONE, a(), b(), T::ZERO, c, Epilogue::NONE, workspace.last_mut(MOST));
+        });
+        attempt(|| {
+            let c = MatrixMut::new(c.last_mut(OPERAND), m, n);
+            let y = MatrixRef::with_strides(outputs.last(OPERAND), m, n, of_c[0], of_c[1]);
+            gemm_times_slope(level, T::ONE, a(), b(), c, Activation::Tanh, y, workspace.last_mut(MOST));
+        });
+    });
+    for short in [0, 1, workspace_len::<T>(level, 13, 2, 1) - 1] {
+        attempt(|| {
+            let (a, b) = (MatrixRef::new(a.last(13), 13, 1), MatrixRef::new(b.last(2), 1, 2));
+            let c = MatrixMut::new(c.last_mut(26), 13, 2);
+            gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, workspace.last_mut(short));
+        });
+    }
+}
+
+#[cfg(feature = "matrixmultiply")]
+fn peers() {
+    let ([a, b], mut c) = ([Zeros::<f64>::new(), Zeros::new()], Zeros::new());
+    over_products(|[m, n, k], [of_a, of_b, of_c]| {
+        attempt(|| {
+            let a = MatrixRef::with_strides(a.last(OPERAND), m, k, of_a[0], of_a[1]);
+            let b = MatrixRef::with_strides(b.last(OPERAND), k, n, of_b[0], of_b[1]);
+            let c = MatrixMut::with_strides(c.last_mut(OPERAND), m, n, of_c[0], of_c[1]);
+            equilibria_kernels::peer::matrixmultiply(1.0, a, b, 1.0, c);
+        });
+    });
+}
+
+#[cfg(not(feature = "matrixmultiply"))]
+fn peers() {}
