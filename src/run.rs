@@ -29,6 +29,7 @@ mod metrics;
 pub mod pretrained;
 mod progress;
 pub mod rbm;
+mod record;
 pub mod samples;
 mod source;
 mod text;

@@ -121,6 +121,7 @@ impl<'a> Training<'a> for Run<'a> {
     const KIND: &'static str = "dbm";
     const FORMAT: &'static str = "1";
     const UNIT: &'static str = "images";
+    const USES_LABELS: bool = false;
     type Settings = Settings;
     type Model = Dbm<f32>;
     type Summary = Summary;

@@ -117,7 +117,8 @@ pub fn train(
 
 /// Continues the run in `directory`, with the settings it was started with.
 ///
-/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with;
+/// [`Error::Malformed`] if the checkpoint does not fit the settings.
 pub fn resume(
     directory: &RunDirectory,
     digits: &Digits,
@@ -152,6 +153,7 @@ impl<'a> Training<'a> for Run<'a> {
     const KIND: &'static str = "gan";
     const FORMAT: &'static str = "2";
     const UNIT: &'static str = "steps";
+    const USES_LABELS: bool = true;
     type Settings = Settings;
     type Model = Generator;
     type Summary = Summary;

@@ -119,7 +119,8 @@ pub fn train(
 
 /// Continues the run in `directory`, with the settings it was started with.
 ///
-/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with;
+/// [`Error::Malformed`] if the checkpoint does not fit the settings.
 pub fn resume(
     directory: &RunDirectory,
     digits: &Digits,
@@ -158,6 +159,7 @@ impl<'a> Training<'a> for Run<'a> {
     const KIND: &'static str = "rbm";
     const FORMAT: &'static str = "2";
     const UNIT: &'static str = "images";
+    const USES_LABELS: bool = false;
     type Settings = Settings;
     type Model = Rbm<f32>;
     type Summary = Summary;

@@ -4,6 +4,7 @@
 //! same for all. Every random number of a run is a function of its seed and its place in the data, so that a checkpoint
 //! holds parameters, state and a place, and a resumed run ends with the same bits as one that nobody stopped.
 
+use super::record::Record;
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
@@ -21,6 +22,8 @@ pub(super) trait Training<'a>: Sized + Send {
     const FORMAT: &'static str;
     /// What progress counts.
     const UNIT: &'static str;
+    /// Whether labels have a say in what is learned or monitored.
+    const USES_LABELS: bool;
     /// `config.toml`.
     type Settings: Serialize + DeserializeOwned + PartialEq;
     /// What is learned.
@@ -46,9 +49,9 @@ pub(super) trait Training<'a>: Sized + Send {
     /// All that the run can go on from.
     fn checkpoint(&mut self) -> Result<Archive>;
 
-    /// Goes where a checkpoint was written.
+    /// Goes where a checkpoint was written, whose data are known to be these ([`Record::check`]).
     ///
-    /// **Errors** [`Error::Malformed`] if it is of other settings or other data.
+    /// **Errors** [`Error::Malformed`] if it is of other settings.
     fn restore(&mut self, archive: &Archive) -> Result<()>;
 
     /// Goes on to where a checkpoint is due; false if `stop` asked to stop before. Runs on a thread of the pool.
@@ -87,24 +90,29 @@ pub(super) fn train<'a, T: Training<'a>>(
     directory.write_config(settings, &[("checkpoint", T::FORMAT)])?;
     let (counter, columns) = run.columns();
     let metrics = Metrics::create(directory, counter, &columns)?;
-    directory.write_checkpoint(&run.checkpoint()?)?;
-    finish(run, directory, metrics, progress, stop)
+    let record = Record::of(digits, T::USES_LABELS);
+    write_checkpoint(&mut run, directory, &record)?;
+    finish(run, directory, &record, metrics, progress, stop)
 }
 
 /// Continues the run in `directory`, with the settings it was started with.
 ///
-/// **Errors** as [`train`]; [`Error::Malformed`] if the checkpoint does not fit the settings or the data.
+/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with, as the
+/// checkpoint's [`Record`] says; [`Error::Malformed`] if the checkpoint does not fit the settings.
 pub(super) fn resume<'a, T: Training<'a>>(
     directory: &RunDirectory,
     digits: &'a Digits,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(T::Model, T::Summary)> {
+    let archive = directory.read_checkpoint()?;
+    let record = Record::of(digits, T::USES_LABELS);
+    record.check(&archive, directory.path())?;
     let mut run = T::new(&directory.read_config()?, digits)?;
-    run.restore(&directory.read_checkpoint()?)?;
+    run.restore(&archive)?;
     let (counter, columns) = run.columns();
     let metrics = Metrics::resume(directory, counter, &columns, run.rows())?;
-    finish(run, directory, metrics, progress, stop)
+    finish(run, directory, &record, metrics, progress, stop)
 }
 
 /// The model that `settings` make, from the run in `path` as far as it has come with these settings; any other run there
@@ -130,6 +138,7 @@ pub(super) fn train_or_resume<'a, T: Training<'a>>(
 fn finish<'a, T: Training<'a>>(
     mut run: T,
     directory: &RunDirectory,
+    record: &Record,
     mut metrics: Metrics,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
@@ -145,7 +154,7 @@ fn finish<'a, T: Training<'a>>(
             run.diverged(&metrics).map_or(Ok(()), |summary| directory.write_summary(&summary))?;
         }
         let is_whole = advanced?;
-        directory.write_checkpoint(&run.checkpoint()?)?;
+        write_checkpoint(&mut run, directory, record)?;
         if !is_whole {
             progress.finish("");
             let path = directory.path().display();
@@ -159,4 +168,14 @@ fn finish<'a, T: Training<'a>>(
     directory.write_model(&archive)?;
     directory.write_summary(&summary)?;
     Ok((model, summary))
+}
+
+fn write_checkpoint<'a, T: Training<'a>>(
+    run: &mut T,
+    directory: &RunDirectory,
+    record: &Record,
+) -> Result<()> {
+    let mut archive = run.checkpoint()?;
+    record.describe(&mut archive);
+    directory.write_checkpoint(&archive)
 }

@@ -1,0 +1,91 @@
+//! The record of the data and the SIMD level in a checkpoint, so that no run goes on with other data unnoticed.
+//!
+//! ```text
+//! training_images   200 of 28x28, crc32 0a1b2c3d
+//! test_images       2000 of 28x28, crc32 4e5f6071
+//! training_labels   200, crc32 8192a3b4            where training uses labels
+//! test_labels       2000, crc32 c5d6e7f8           where training uses labels
+//! simd              avx512
+//! ```
+//!
+//! The check sums are CRC-32, of pixels and labels as training sees them: inverted, and the first of them only, if the
+//! settings say so.
+
+use super::progress::print_above_bar;
+use crate::checkpoint::Archive;
+use crate::data::{Digits, Labelled};
+use crate::{Error, Result};
+use equilibria_kernels::Level;
+use std::path::Path;
+
+const SIMD: &str = "simd";
+
+/// Data and SIMD level of this process.
+pub(super) struct Record {
+    /// Name of the data.
+    data: String,
+    /// Key in the metadata and value.
+    entries: Vec<(&'static str, String)>,
+}
+
+impl Record {
+    pub fn of(digits: &Digits, with_labels: bool) -> Self {
+        let images = |set: &Labelled| {
+            let images = set.images();
+            let sum = crc32fast::hash(images.pixels());
+            format!("{} of {}x{}, crc32 {sum:08x}", images.len(), images.height(), images.width())
+        };
+        let labels = |set: &Labelled| format!("{}, crc32 {:08x}", set.len(), crc32fast::hash(set.labels()));
+        let mut entries =
+            vec![("training_images", images(&digits.train)), ("test_images", images(&digits.test))];
+        if with_labels {
+            entries.push(("training_labels", labels(&digits.train)));
+            entries.push(("test_labels", labels(&digits.test)));
+        }
+        Self { data: digits.name.clone(), entries }
+    }
+
+    /// Puts the record into a checkpoint.
+    pub fn describe(&self, archive: &mut Archive) {
+        for (key, value) in &self.entries {
+            archive.set_metadata(key, value);
+        }
+        archive.set_metadata(SIMD, Level::detect().name());
+    }
+
+    /// Compares the data with those of the checkpoint in the run directory `run`. Warns on standard error if the
+    /// checkpoint has no record of them, or was made at another SIMD level.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the data are others.
+    pub fn check(&self, archive: &Archive, run: &Path) -> Result<()> {
+        for (key, now) in &self.entries {
+            let Some(before) = archive.metadata(key) else {
+                print_above_bar(&format!(
+                    "warning: {} has no record of its data, as versions before this one left none: whether `{}` is what \
+                     the run began with is not checked",
+                    run.display(),
+                    self.data,
+                ));
+                break;
+            };
+            if before != now {
+                let what = key.replace('_', " ");
+                let expected = format!(
+                    "the {what} are not those that the run began with ({before}; now {now}): the files of `{}` have \
+                     changed, or --data points elsewhere (`data` in config.toml); bring them back, or start a new run",
+                    self.data,
+                );
+                return Err(Error::invalid(run.display(), expected));
+            }
+        }
+        let level = Level::detect().name();
+        if let Some(before) = archive.metadata(SIMD).filter(|&before| before != level) {
+            print_above_bar(&format!(
+                "note: {} was trained at SIMD level {before} and goes on at {level}, which rounds differently: the \
+                 result will differ in its last bits from that of a run at one level",
+                run.display(),
+            ));
+        }
+        Ok(())
+    }
+}
