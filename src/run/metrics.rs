@@ -60,7 +60,7 @@ impl Metrics {
     /// counts.
     ///
     /// Later rows, and a last line that a kill cut short, are dropped: the resumed run writes them anew. A
-    /// kill while they are dropped loses nothing.
+    /// kill while they are dropped loses nothing. Line ends of Windows, as some editors leave them, become plain ones.
     ///
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
     /// the first column does not count on, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
@@ -88,10 +88,14 @@ impl Metrics {
             }
             Err(reason) => return Err(Error::io("reading", &path, reason)),
         };
-        let (rows, length) = parse(&bytes, counter, &header(counter, columns)?, columns.len(), keep_rows)
+        // Without each carriage return before a line feed.
+        let mut plain = bytes.clone();
+        let mut next = bytes.iter().skip(1);
+        plain.retain(|&byte| next.next() != Some(&b'\n') || byte != b'\r');
+        let (rows, length) = parse(&plain, counter, &header(counter, columns)?, columns.len(), keep_rows)
             .map_err(|(offset, problem)| Error::malformed(path.display(), offset as u64, problem))?;
         if length < bytes.len() {
-            write_atomically(&path, &bytes[..length])?;
+            write_atomically(&path, &plain[..length])?;
         }
         Self::append_to(path, counter, columns, rows)
     }
@@ -260,6 +264,17 @@ mod tests {
             assert!(error.ends_with("at byte 102: 2 complete rows, the checkpoint counts 3"), "{error}");
             assert_eq!(Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 2).unwrap().rows().len(), 2);
             assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
+        }
+    }
+
+    #[test]
+    fn line_ends_of_windows_become_plain_ones() {
+        let plain = format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n");
+        for keep in [1, 2] {
+            let (_folder, directory) = directory(&plain.replace('\n', "\r\n"));
+            let metrics = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, keep).unwrap();
+            assert_eq!(metrics.rows().len(), keep);
+            assert_eq!(text(&directory), plain.split_inclusive('\n').take(keep + 1).collect::<String>());
         }
     }
 
