@@ -49,7 +49,8 @@ const MOST_THREADS: usize = 1024;
 
 /// Runs the command that the process's arguments name.
 ///
-/// Returns 0; 2 after one sentence about bad input; 130 after an interruption.
+/// Returns 0; 2 after one sentence about bad input; 130 after an interruption. A signal that comes before there is anything
+/// to lose, such as while data are loaded, ends the process as the system has it (in a shell, 130 or 143).
 pub fn run() -> ExitCode {
     let mut command = usage::with_negative_numbers(Arguments::command());
     let parsed = command.try_get_matches_from_mut(std::env::args_os());

@@ -130,7 +130,6 @@ const LARGE: usize = 500;
 impl Reproduce {
     pub(super) fn run(mut self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(interrupt::Work::Training)?;
         self.figures.sort_unstable();
         self.figures.dedup();
         if self.figures.is_empty() {
@@ -142,6 +141,7 @@ impl Reproduce {
         };
         let started = Instant::now();
         let mut digits = Digits::load(&self.data, None)?;
+        interrupt::install(interrupt::Work::Training)?;
         digits.train.truncate(budget.images);
         if self.figures.contains(&Name::Figure4) {
             // Before the work on the others, not after.

@@ -1,7 +1,8 @@
-//! Ctrl-C: the first asks the loop to stop, the second ends the process.
+//! Ctrl-C: the first asks the loop to stop, one that comes later ends the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::progress;
 use crate::{Error, Result};
@@ -9,7 +10,12 @@ use crate::{Error, Result};
 /// Exit status of a process that the user stopped: 128 + SIGINT.
 pub const EXIT_STATUS: i32 = 130;
 
+/// Signals within this time of the first count as one: GNU `timeout` sends two, to the process and to its group, and a
+/// terminal that closes may send SIGHUP after SIGTERM.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static FIRST: OnceLock<Instant> = OnceLock::new();
 static INSTALLED: OnceLock<Result<()>> = OnceLock::new();
 
 /// What the process is at when the user asks it to stop.
@@ -23,8 +29,12 @@ pub enum Work {
 
 /// Handles Ctrl-C and the polite signals (SIGTERM, SIGHUP) from now on; further calls change nothing.
 ///
-/// The first signal makes [`requested`] true and, in training, says on standard error that the batch comes first. The
-/// second ends the process at once with status 130.
+/// The first signal makes [`requested`] true and, in training, says on standard error that the batch comes first. A
+/// signal that comes more than a second later ends the process at once with status 130; those in between count as one
+/// with the first.
+///
+/// Call this when there is something to lose, not before: until then a signal ends the process as the system has it,
+/// also while it waits for data that never come.
 ///
 /// **Errors** [`Error::Io`] if the system refuses, or someone else in the process handles Ctrl-C.
 pub fn install(work: Work) -> Result<()> {
@@ -41,20 +51,21 @@ pub fn requested() -> bool {
 
 /// Runs in a thread of its own, not in signal context: printing is safe.
 fn on_signal(work: Work) {
-    let first = !REQUESTED.swap(true, Ordering::Relaxed);
-    match (first, work) {
-        (true, Work::Training) => progress::print_above_bar(
-            "stopping after this batch; Ctrl-C again stops at once, without a checkpoint",
-        ),
-        // The loop stops before a sentence could be read.
-        (true, Work::Unsaved) => {}
-        (false, work) => {
-            progress::print_instead_of_bar(match work {
-                Work::Training => "stopped at once; nothing since the last checkpoint is kept",
-                Work::Unsaved => "stopped at once; nothing is kept",
-            });
-            std::process::exit(EXIT_STATUS);
+    let now = Instant::now();
+    let first = *FIRST.get_or_init(|| now);
+    if !REQUESTED.swap(true, Ordering::Relaxed) {
+        // In other work the loop stops before a sentence could be read.
+        if work == Work::Training {
+            progress::print_above_bar(
+                "stopping after this batch; Ctrl-C again, after a second, stops at once, without a checkpoint",
+            );
         }
+    } else if now.duration_since(first) > ONE_SIGNAL {
+        progress::print_instead_of_bar(match work {
+            Work::Training => "stopped at once; nothing since the last checkpoint is kept",
+            Work::Unsaved => "stopped at once; nothing is kept",
+        });
+        std::process::exit(EXIT_STATUS);
     }
 }
 
@@ -62,7 +73,6 @@ fn on_signal(work: Work) {
 mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -84,19 +94,19 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         eprintln!("asked");
         std::thread::sleep(Duration::from_secs(10));
-        panic!("the second signal did not end the process");
+        panic!("the last signal did not end the process");
     }
 
     #[test]
-    fn the_first_signal_asks_and_the_second_ends_the_process() {
+    fn the_first_signal_asks_and_one_after_a_second_ends_the_process() {
         if let Some(work) = std::env::var_os(CHILD) {
             return child(if work == "Training" { Work::Training } else { Work::Unsaved });
         }
-        let name = "run::interrupt::tests::the_first_signal_asks_and_the_second_ends_the_process";
+        let name = "run::interrupt::tests::the_first_signal_asks_and_one_after_a_second_ends_the_process";
         for (work, first, second) in [
             (
                 Work::Training,
-                "stopping after this batch; Ctrl-C again stops at once, without a checkpoint\n",
+                "stopping after this batch; Ctrl-C again, after a second, stops at once, without a checkpoint\n",
                 "stopped at once; nothing since the last checkpoint is kept\n",
             ),
             (Work::Unsaved, "", "stopped at once; nothing is kept\n"),
@@ -118,13 +128,24 @@ mod tests {
                 said.truncate(said.len() - text.len());
                 said
             };
+            let id = process.id().to_string();
             let signal = |which: &str| {
-                let status = Command::new("kill").args([which, &process.id().to_string()]).status();
+                let status = Command::new("kill").args([which, &id]).status();
                 assert!(status.unwrap().success());
             };
             until("ready\n");
             signal("-INT");
             assert_eq!(until("asked\n"), first, "{work:?}");
+            let asked = Instant::now();
+            // As one with the first.
+            signal("-TERM");
+            signal("-HUP");
+            std::thread::sleep(ONE_SIGNAL);
+            assert!(
+                process.try_wait().unwrap().is_none(),
+                "{work:?}: ended {:?} after the first",
+                asked.elapsed()
+            );
             signal("-TERM");
             assert_eq!(until(second), "", "{work:?}");
             assert_eq!(process.wait().unwrap().code(), Some(EXIT_STATUS));

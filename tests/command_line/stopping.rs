@@ -1,6 +1,6 @@
 //! Runs that end early: diverged, killed, interrupted.
 
-use super::{BINARY, equilibria, monitors, write_digits};
+use super::{BINARY, equilibria, monitors, snapshot, write_digits};
 use equilibria::checkpoint::Archive;
 use std::fs;
 use std::path::Path;
@@ -151,6 +151,115 @@ fn ctrl_c_keeps_the_batch_and_the_run_ends_the_same() {
     let resume = last.strip_prefix("error: interrupted; `equilibria ").and_then(|rest| rest.split_once('`'));
     equilibria(folder.path(), resume.unwrap_or_else(|| panic!("{last}")).0).succeeded();
     assert_same_end(&run, &reference);
+}
+
+/// Waits until the run in `run` has a checkpoint: from there on, there is something to lose.
+#[cfg(unix)]
+fn await_checkpoint(run: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while checkpoint(run).is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn signal(which: &str, child: &Child) {
+    let status = Command::new("kill").args([which, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// `timeout` of GNU sends a signal to the process and one to its group, the process among them.
+#[cfg(unix)]
+#[test]
+fn signals_within_a_second_count_as_one_and_lose_nothing() {
+    use std::io::Read;
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    write_digits(&folder.path().join("digits"), 8, 100, 20);
+    let train = "rbm train --data digits --hidden 64 --epochs 2 --batch 50 --out run -q --steps";
+    // A batch of a second or so: the first is not over when the second signal comes.
+    let mut child = start(folder.path(), &format!("{train} 20000"));
+    await_checkpoint(&run);
+    ["-TERM", "-TERM", "-HUP"].into_iter().for_each(|which| signal(which, &child));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(
+        said.ends_with("error: interrupted; `equilibria rbm train --resume run` goes on from here\n"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 2, "{said}");
+    let kept = checkpoint(&run).unwrap();
+    assert_eq!((counted(&kept, "epoch"), counted(&kept, "batch")), (0, 1));
+
+    // A batch without end: whoever asks again is heard.
+    let mut child = start(folder.path(), &format!("{train} 1000000000 --force"));
+    std::thread::sleep(Duration::from_millis(300));
+    await_checkpoint(&run);
+    signal("-INT", &child);
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert!(child.try_wait().unwrap().is_none());
+    signal("-INT", &child);
+    said.clear();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.ends_with("\nstopped at once; nothing since the last checkpoint is kept\n"), "{said}");
+    assert_eq!(counted(&checkpoint(&run).unwrap(), "batch"), 0);
+}
+
+/// Nothing is lost before work begins, so that a signal ends the process as it ends any other.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait_for_data_that_never_come() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_digits(&path.join("digits"), 28, 60, 20);
+    for train in ["rbm train --hidden 4", "dbm train --hidden 5-4", "gan train --generator 4 --steps 1"] {
+        let kind = train.split(' ').next().unwrap();
+        let epochs = if kind == "gan" { "" } else { "--epochs 1" };
+        let command = format!("{train} {epochs} --batch 20 --data digits --out {kind} -q");
+        equilibria(path, &command).succeeded();
+    }
+    // All files but one are there, and nobody writes into that one.
+    let images = path.join("digits/train-images-idx3-ubyte");
+    fs::remove_file(&images).unwrap();
+    assert!(Command::new("mkfifo").arg(&images).status().unwrap().success());
+    let runs = || ["rbm", "dbm", "gan"].map(|run| snapshot(&path.join(run)));
+    let before = runs();
+    let mut waiting: Vec<(&str, Child)> = [
+        "rbm train --data digits --out new",
+        "rbm train --resume rbm",
+        "rbm sweep --data digits --out new",
+        "rbm evaluate rbm --out new",
+        "rbm reproduce-literature --data digits --out new",
+        "dbm train --data digits --out new",
+        "dbm train --resume dbm",
+        "dbm evaluate dbm --out new",
+        "gan train --data digits --out new",
+        "gan train --resume gan",
+        "gan evaluate gan --data digits --out new",
+        "classifier train --data digits --out new.st",
+        "reproduce figure2 --data digits --out new",
+    ]
+    .map(|command| (command, start(path, command)))
+    .into();
+    // Long enough for each to be at the read.
+    std::thread::sleep(Duration::from_millis(1_000));
+    for (command, child) in &mut waiting {
+        assert!(child.try_wait().unwrap().is_none(), "`{command}` did not wait for data");
+        signal("-TERM", child);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(15), "`{command}`");
+    }
+    assert!(runs() == before, "a run changed");
+    assert_eq!(fs::read_dir(path).unwrap().count(), 4, "something new is there");
 }
 
 /// Ctrl-C is heard outside of training too: in Gibbs chains and while rows are filled in.

@@ -54,7 +54,6 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(Work::Unsaved)?;
         let settings = Settings {
             data: absolute(&self.data)?,
             epochs: self.epochs,
@@ -65,6 +64,7 @@ impl Train {
         };
         settings.check()?;
         let digits = Digits::load(&settings.data, None)?;
+        interrupt::install(Work::Unsaved)?;
         create_folder_of(&self.out)?;
         let mut progress = Progress::choose(self.quiet);
         let (classifier, summary) = train(&settings, &digits, &mut progress, &interrupt::requested)?;

@@ -65,10 +65,10 @@ pub(in crate::cli) struct Evaluate {
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.check()?;
-        interrupt::install(Work::Unsaved)?;
         let loaded = load(self.model.start()?)?;
         let (model, settings) = (&loaded.model, &loaded.settings);
         let digits = self.source.load(model.visible(), loaded.source(settings.source()))?;
+        interrupt::install(Work::Unsaved)?;
         let method = self.method(model, &digits)?;
         // A folder that cannot be made shows before the work, not after.
         let path = self.summary_path(&loaded.folder);

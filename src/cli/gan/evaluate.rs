@@ -63,7 +63,6 @@ impl Evaluate {
             let expected = format!("6 to {} samples can be judged", thousands(MOST_IMAGES));
             return Err(Error::invalid(format!("--images {}", self.images), expected));
         }
-        interrupt::install(Work::Unsaved)?;
         let how = How { images: self.images, seed: self.seed, ..How::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
@@ -75,9 +74,11 @@ impl Evaluate {
         // A folder that cannot be made shows before the work, not after.
         let path = self.summary_path();
         create_folder_of(&path)?;
+        let classifier = self.classifier.as_deref().map(classifier::load).transpose()?;
+        interrupt::install(Work::Unsaved)?;
         let mut progress = Progress::choose(self.quiet);
-        let eye = match &self.classifier {
-            Some(file) => given_eye(classifier::load(file)?, &digits)?,
+        let eye = match classifier {
+            Some(classifier) => given_eye(classifier, &digits)?,
             None => eye_for(&digits, &mut progress, &interrupt::requested)?,
         };
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;

@@ -138,7 +138,6 @@ enum Normalise {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(interrupt::Work::Training)?;
         let mut progress = Progress::choose(self.quiet);
         let (directory, outcome) = match &self.resume {
             Some(path) => {
@@ -148,6 +147,7 @@ impl Train {
                 settings.check(usize::MAX)?;
                 settings.check_memory()?;
                 let digits = settings.load()?;
+                interrupt::install(interrupt::Work::Training)?;
                 let outcome = resume(&directory, &digits, &mut progress, &interrupt::requested);
                 (directory, outcome)
             }
@@ -155,6 +155,7 @@ impl Train {
                 let mut settings = self.settings()?;
                 // Everything that can be wrong with the input is found before the folder is touched.
                 let digits = settings.load()?;
+                interrupt::install(interrupt::Work::Training)?;
                 settings.networks.samples = digits.train.images().pixels_per_image();
                 settings.check(digits.train.len())?;
                 settings.check_data(&digits)?;

@@ -62,10 +62,10 @@ impl Evaluate {
                 return Err(Error::invalid(format!("{name} {value}"), expected));
             }
         }
-        interrupt::install(Work::Unsaved)?;
         let loaded = super::load(self.model.start()?)?;
         let (model, settings) = (&loaded.model, &loaded.settings);
         let digits = self.source.load(model.visible(), loaded.source(settings.source()))?;
+        interrupt::install(Work::Unsaved)?;
         let method = self.method(model, &digits)?;
         // A folder that cannot be made shows before the work, not after.
         let path = self.summary_path(&loaded.folder);

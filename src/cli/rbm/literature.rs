@@ -202,7 +202,6 @@ struct Finding {
 impl ReproduceLiterature {
     pub(in crate::cli) fn run(mut self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(interrupt::Work::Training)?;
         self.machines.sort_unstable();
         self.machines.dedup();
         if self.machines.is_empty() {
@@ -224,6 +223,7 @@ impl ReproduceLiterature {
             })
             .collect();
         let digits = common.load()?;
+        interrupt::install(interrupt::Work::Training)?;
         for (_, settings) in &all {
             settings.check(digits.train.len())?;
         }

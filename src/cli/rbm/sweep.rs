@@ -85,7 +85,6 @@ struct Cell {
 impl Sweep {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(interrupt::Work::Training)?;
         for (name, values) in
             [("--hidden", &self.hidden), ("--epochs", &self.epochs), ("--steps", &self.steps)]
         {
@@ -97,6 +96,7 @@ impl Sweep {
             }
         }
         let digits = Digits::load(&self.data, self.images)?;
+        interrupt::install(interrupt::Work::Training)?;
         let machines = self.machines()?;
         for settings in &machines {
             settings.check(digits.train.len())?;

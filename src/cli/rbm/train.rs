@@ -89,7 +89,6 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
-        interrupt::install(interrupt::Work::Training)?;
         let mut progress = Progress::choose(self.quiet);
         let (directory, outcome) = match &self.resume {
             Some(path) => {
@@ -97,6 +96,7 @@ impl Train {
                 directory.check_kind("rbm")?;
                 let settings: Settings = directory.read_config()?;
                 let digits = settings.load()?;
+                interrupt::install(interrupt::Work::Training)?;
                 settings.check_memory(digits.train.images().pixels_per_image())?;
                 let outcome = resume(&directory, &digits, &mut progress, &interrupt::requested);
                 (directory, outcome)
@@ -105,6 +105,7 @@ impl Train {
                 let settings = self.settings()?;
                 // Everything that can be wrong with the input is found before the folder is touched.
                 let digits = settings.load()?;
+                interrupt::install(interrupt::Work::Training)?;
                 settings.check(digits.train.len())?;
                 settings.check_memory(digits.train.images().pixels_per_image())?;
                 let directory = RunDirectory::create(&self.out, self.force)?;
