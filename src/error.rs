@@ -56,14 +56,14 @@ pub enum Error {
         /// The system's own words.
         reason: String,
     },
-    /// Training left the range of finite numbers.
+    /// Training left the range of numbers that any sane model has, or of finite ones.
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
         /// Mini-batch within the epoch, counted from 1.
         batch: usize,
-        /// The parameter in which it showed.
-        parameter: String,
+        /// What showed it, for instance `weight is no longer finite`.
+        symptom: String,
         /// The likely cause and what to do.
         cause: String,
     },
@@ -102,8 +102,8 @@ impl fmt::Display for Error {
             Self::Malformed { place, offset, problem } => write!(f, "{place}: at byte {offset}: {problem}"),
             Self::NotFound { what, place, remedy } => write!(f, "{what} not found in {place}; {remedy}"),
             Self::Io { action, place, reason } => write!(f, "{action} {place}: {reason}"),
-            Self::Diverged { epoch, batch, parameter, cause } => {
-                write!(f, "{parameter} is no longer finite in epoch {epoch}, batch {batch}; {cause}")
+            Self::Diverged { epoch, batch, symptom, cause } => {
+                write!(f, "diverged in epoch {epoch}, batch {batch}: {symptom}; {cause}")
             }
             Self::Interrupted { resume } => write!(f, "interrupted; {resume}"),
         }

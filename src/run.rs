@@ -22,6 +22,7 @@ mod checks;
 pub mod classifier;
 pub mod dbm;
 mod directory;
+pub mod divergence;
 mod epochs;
 pub mod gan;
 pub mod interrupt;

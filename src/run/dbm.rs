@@ -12,15 +12,15 @@ pub(crate) use evaluation::smaller_side;
 pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, Settings};
 
+use super::divergence::{self, Suspect, suspects, unlikely};
 use super::epochs::Epochs;
-use super::rbm::diverged;
 use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
-use crate::Result;
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
 use crate::data::Digits;
+use crate::{Error, Result};
 use serde::Serialize;
 use stage::{Below, Monitors, Stage, monitored};
 use std::path::Path;
@@ -55,6 +55,9 @@ pub struct Summary {
     pub seconds_per_epoch: Vec<f64>,
     /// What the monitors read after each epoch.
     pub epochs: Vec<EpochSummary>,
+    /// How the run diverged and why, if it did; it has no model then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
 }
 
 /// The monitors after one epoch.
@@ -167,6 +170,7 @@ impl<'a> Training<'a> for Run<'a> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool> {
         let rates = self.rates();
+        let suspects = self.suspects(rates);
         let Self { stage, below, epochs, images, .. } = self;
         let (epoch, pixels) = (epochs.epoch, self.sizes[0]);
         let is_joint = matches!(stage, Stage::Joint(_));
@@ -187,11 +191,13 @@ impl<'a> Training<'a> for Run<'a> {
             if stage.update(rates, batch.chain) {
                 return Ok(());
             }
-            let what = if is_joint { "the learning rate" } else { "the learning rate of the pre-training" };
-            Err(diverged([epoch, batch.number], &stage.first_not_finite(), what, rates))
+            let symptom = format!("{} is no longer finite", stage.first_not_finite());
+            Err(divergence::error([epoch, batch.number], symptom, &suspects))
         })?;
         if is_whole {
-            let text = self.end_epoch(metrics)?;
+            let last = [epoch, self.epochs.batch];
+            let text =
+                self.end_epoch(metrics)?.map_err(|symptom| divergence::error(last, symptom, &suspects))?;
             progress.message(&text);
             let all = self.settings.all_epochs();
             progress.epoch_line(&format!("epoch {:>3}/{all}  {text}", self.epochs.epoch));
@@ -207,38 +213,56 @@ impl<'a> Training<'a> for Run<'a> {
         self.go_to(archive)
     }
 
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
+        Summary { diverged: Some(error.to_string()), ..self.summary(metrics) }
+    }
+
     fn end(self, metrics: &Metrics) -> Result<(Dbm<f32>, Archive, Summary)> {
+        let summary = self.summary(metrics);
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
-        let summary = Summary {
-            model: Self::KIND,
-            data: self.digits.name.clone(),
-            train_images: self.digits.train.len(),
-            monitored_images: self.validation.len() / self.sizes[0],
-            sizes: self.sizes,
-            seconds_per_epoch: metrics.rows().iter().filter_map(|row| row.values.last().copied()).collect(),
-            epochs: metrics.rows().iter().map(|row| EpochSummary::of(row.count, &row.values)).collect(),
-        };
         Ok((model, archive, summary))
     }
 }
 
 impl Run<'_> {
-    /// Reads the monitors and goes on to the next stage after the last epoch of one. Returns what there is to say.
-    fn end_epoch(&mut self, metrics: &mut Metrics) -> Result<String> {
+    fn summary(&self, metrics: &Metrics) -> Summary {
+        let rows = metrics.rows();
+        Summary {
+            model: Self::KIND,
+            data: self.digits.name.clone(),
+            sizes: self.sizes.clone(),
+            train_images: self.digits.train.len(),
+            monitored_images: self.validation.len() / self.sizes[0],
+            seconds_per_epoch: rows.iter().filter_map(|row| row.values.last().copied()).collect(),
+            epochs: rows.iter().map(|row| EpochSummary::of(row.count, &row.values)).collect(),
+            diverged: None,
+        }
+    }
+
+    /// Reads the monitors and goes on to the next stage after the last epoch of one. Returns a line on what they read, or
+    /// what shows that the machine has diverged.
+    fn end_epoch(&mut self, metrics: &mut Metrics) -> Result<std::result::Result<String, String>> {
         let stage = self.settings.machine(self.epochs.epoch).map_or(0, |place| place + 1);
-        let Monitors { reconstruction_error, bound_gap, iterations, change } =
+        let Monitors { reconstruction_error, log_likelihood, bound_gap, iterations, change } =
             self.stage.monitors(&self.settings, &mut self.below, [&self.training, &self.validation]);
         let seconds = self.epochs.end();
         let values = [stage as f64, reconstruction_error, bound_gap, iterations as f64, change, seconds];
         metrics.append(self.epochs.epoch, &values)?;
+        let units = self.sizes[stage.saturating_sub(1)];
+        let is_end = self.epochs.epoch == self.settings.all_epochs();
+        if let Some(symptom) =
+            unlikely("log-likelihood of reconstructed training images", log_likelihood, units, is_end)
+        {
+            return Ok(Err(symptom));
+        }
         if stage == 0 {
-            return Ok(format!(
+            return Ok(Ok(format!(
                 "reconstruction {reconstruction_error:.4}, bound gap {bound_gap:.2}, mean-field {iterations} \
                  iterations to {change:.0e}"
-            ));
+            )));
         }
         if self.settings.machine(self.epochs.epoch) != Some(stage - 1) {
             if let Stage::Alone(learner) = &mut self.stage {
@@ -246,7 +270,22 @@ impl Run<'_> {
             }
             self.stage = Stage::begin(&self.settings, &mut self.below, &self.mean, &self.training)?;
         }
-        Ok(format!("pre-training of layer {stage}, reconstruction {reconstruction_error:.4}"))
+        Ok(Ok(format!("pre-training of layer {stage}, reconstruction {reconstruction_error:.4}")))
+    }
+
+    /// The options that may have made the updates of the current epoch grow.
+    fn suspects(&self, rates: Rates) -> Vec<Suspect> {
+        match self.settings.machine(self.epochs.epoch) {
+            Some(_) => suspects("--pretraining-rate", rates),
+            None => {
+                let mut all = suspects("--learning-rate", rates);
+                if let Some(sparsity) = self.settings.sparse() {
+                    // Times the learning rate, it moves biases as an element of the gradient does, which is at most 1.
+                    all.push(Suspect::new("--sparsity-cost", sparsity.cost, sparsity.cost));
+                }
+                all
+            }
+        }
     }
 
     fn rates(&self) -> Rates {

@@ -189,6 +189,13 @@ impl RunDirectory {
         write_atomically(&path, text.as_bytes())
     }
 
+    /// Removes the summary of a run that left no model: it says why, and the run goes on now.
+    ///
+    /// **Errors** [`Error::Io`].
+    pub(super) fn forget_divergence(&self) -> Result<()> {
+        if self.path.join(MODEL).exists() { Ok(()) } else { remove_if_present(&self.path.join(SUMMARY)) }
+    }
+
     /// Writes `model.safetensors`.
     ///
     /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].

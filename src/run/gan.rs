@@ -20,8 +20,9 @@ mod settings;
 pub use generator::Generator;
 pub use settings::{Kind, Settings};
 
+use super::divergence::{self, Suspect, likely_cause, short};
 use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, RunDirectory};
+use super::{Counter, Metrics, Progress, Row, RunDirectory};
 use crate::adversarial::{Game, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
@@ -101,8 +102,9 @@ impl Warned {
 /// Trains networks from the start and leaves them in `directory`.
 ///
 /// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] if the networks are for images
-/// of another size; [`Error::Diverged`] once a parameter is not finite, with the last checkpoint kept;
-/// [`Error::Interrupted`] after `stop` returned true, with a checkpoint written; [`Error::Io`].
+/// of another size; [`Error::Diverged`] where [`divergence`](super::divergence) says so, with the last checkpoint kept and a
+/// summary of the cause written; [`Error::Interrupted`] after `stop` returned true, with a checkpoint written;
+/// [`Error::Io`].
 /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
 /// of `shuffle` by epoch, the game's from [`Streams`], samples to look at from the last substream of `latent`.
 pub fn train(
@@ -217,6 +219,7 @@ impl<'a> Training<'a> for Run<'a> {
         let due = every * CHECKPOINT_EVERY;
         // What an earlier process said of its readings need not be said again.
         self.warnings(metrics);
+        let first = metrics.rows().len();
         let mut clock = Instant::now();
         loop {
             if stop() {
@@ -235,7 +238,8 @@ impl<'a> Training<'a> for Run<'a> {
             )?;
             if !outcome.is_finite {
                 self.seconds += clock.elapsed().as_secs_f64();
-                return Err(self.not_finite());
+                let parameter = self.game.first_not_finite().unwrap_or_else(|| "a parameter".into());
+                return Err(self.divergence(&format!("{parameter} is no longer finite")));
             }
             if let Some(report) = outcome.report {
                 let (spread, class_entropy) = self.observer.look(self.game.generator())?;
@@ -255,16 +259,22 @@ impl<'a> Training<'a> for Run<'a> {
             }
             if now == steps || now.is_multiple_of(due) {
                 self.seconds += clock.elapsed().as_secs_f64();
-                return Ok(true);
+                // One reading may be a bad moment; all since the last checkpoint are not.
+                let symptoms = metrics.rows()[first..].iter().map(|row| self.symptom(row));
+                return match symptoms.reduce(Option::and).flatten() {
+                    Some(symptom) => Err(self.divergence(&symptom)),
+                    None => Ok(true),
+                };
             }
         }
     }
 
-    fn diverged(&self, metrics: &Metrics) -> Option<Summary> {
-        let parameter = self.game.first_not_finite()?;
-        let reason =
-            format!("{parameter} was no longer finite after step {} of the generator", self.game.steps());
-        Some(self.summary(metrics, Some(Judgement::diverged(reason))))
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
+        let reason = match error {
+            Error::Diverged { symptom, cause, .. } => format!("{symptom}; {cause}"),
+            error => error.to_string(),
+        };
+        self.summary(metrics, Some(Judgement::diverged(reason)))
     }
 
     fn end(self, metrics: &Metrics) -> Result<(Generator, Archive, Summary)> {
@@ -306,21 +316,47 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn not_finite(&self) -> Error {
-        let settings = &self.settings;
+    /// What shows in a row of `metrics.csv` that the game has diverged, if something does.
+    fn symptom(&self, row: &Row) -> Option<String> {
+        let reading = observer::reading(row, self.observer.data_entropy());
+        let penalty = Some(self.settings.penalty).filter(|_| self.settings.objective == Kind::Penalty);
+        let is_end = self.game.steps() == self.settings.steps as u64;
+        divergence::in_reading(&reading, self.settings.networks.samples, penalty, is_end)
+    }
+
+    /// The error about what shows after the step of the generator that was the last.
+    fn divergence(&self, symptom: &str) -> Error {
         let seen = self.game.discriminator_steps().saturating_sub(1) as usize;
         Error::Diverged {
             epoch: seen / self.batches.per_epoch() + 1,
             batch: seen % self.batches.per_epoch() + 1,
-            parameter: self.game.first_not_finite().unwrap_or_else(|| "a parameter".into()),
-            cause: format!(
-                "that was step {} of the generator, and the likely cause is a learning rate ({:?} of the generator, {:?} of the \
-                 discriminator); start again with a tenth of it; the last checkpoint is kept",
-                self.game.steps(),
-                settings.generator_rate,
-                settings.discriminator_rate,
-            ),
+            symptom: format!("{symptom} after step {} of the generator", self.game.steps()),
+            cause: likely_cause(&self.suspects(symptom.starts_with("generator"))),
         }
+    }
+
+    /// The options that may have made updates grow, each in units of its usual value: first the rate of the player in whom
+    /// it shows.
+    fn suspects(&self, is_generator: bool) -> Vec<Suspect> {
+        let (settings, usual) = (&self.settings, Settings::of(self.settings.objective));
+        let suspect = |option, value: f64, usual: f64| Suspect {
+            advice: format!("take a tenth of it, or the usual {}", short(usual)),
+            ..Suspect::new(option, value, value / usual)
+        };
+        let mut all = vec![
+            suspect("--generator-rate", settings.generator_rate, usual.generator_rate),
+            suspect("--discriminator-rate", settings.discriminator_rate, usual.discriminator_rate),
+        ];
+        // Where they are equal, the first may stand for both: it is the default of the other.
+        if !is_generator && settings.generator_rate != settings.discriminator_rate {
+            all.reverse();
+        }
+        match settings.objective {
+            Kind::Standard => {}
+            Kind::Clipping => all.push(suspect("--clip", settings.clip, usual.clip)),
+            Kind::Penalty => all.push(suspect("--penalty", settings.penalty, usual.penalty)),
+        }
+        all
     }
 
     /// What the run came to, by this judgement or by its readings.

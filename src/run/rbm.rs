@@ -9,11 +9,13 @@ pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition,
 pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
+use super::divergence::{self, suspects, unlikely};
 use super::epochs::{Epochs, not_reached};
 use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
+use crate::boltzmann::likelihood::pseudo_log_likelihood;
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Images};
 use crate::rng::Stream;
@@ -31,6 +33,8 @@ const COLUMNS: [&str; 4] = [
     "stochastic_pseudo_log_likelihood [nats per image]",
     "free_energy_gap [nats]",
 ];
+/// What the user calls the learning rate.
+const RATE: &str = "--learning-rate";
 /// The last column.
 const SECONDS: &str = "seconds [s]";
 
@@ -60,6 +64,9 @@ pub struct Summary {
     pub seconds_per_epoch: Vec<f64>,
     /// What the monitors read after each epoch.
     pub epochs: Vec<EpochSummary>,
+    /// How the run diverged and why, if it did; it has no model then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
 }
 
 /// The monitors after one epoch; [`Reading`] defines them.
@@ -104,9 +111,9 @@ fn states(binarisation: Binarisation) -> Binarisation {
 
 /// Trains a machine from the start and leaves it in `directory`.
 ///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] once a parameter is not
-/// finite, with the last checkpoint kept; [`Error::Interrupted`] after `stop` returned true, with a checkpoint
-/// written; [`Error::Io`].
+/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] where [`divergence`] says so, with
+/// the last checkpoint kept and a summary of the cause written; [`Error::Interrupted`] after `stop` returned true, with a
+/// checkpoint written; [`Error::Io`].
 pub fn train(
     directory: &RunDirectory,
     settings: &Settings,
@@ -203,13 +210,9 @@ impl<'a> Training<'a> for Run<'a> {
         progress: &mut Progress,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool> {
-        let Self { settings, learner, epochs, .. } = self;
+        let rates = self.rates();
+        let Self { learner, epochs, .. } = self;
         let epoch = epochs.epoch;
-        let rates = Rates {
-            learning_rate: settings.learning_rate.at(epoch + 1, settings.epochs),
-            momentum: settings.momentum.at(epoch + 1, settings.epochs),
-            weight_decay: settings.weight_decay,
-        };
         let is_whole = epochs.go_on(progress, stop, |batch| {
             match batch.states {
                 Some(states) => states.gather(batch.order, learner.states_mut(batch.order.len())),
@@ -219,10 +222,14 @@ impl<'a> Training<'a> for Run<'a> {
                 return Ok(());
             }
             let parameter = learner.model().first_not_finite().unwrap_or("weight");
-            Err(diverged([epoch, batch.number], parameter, "the learning rate", rates))
+            let symptom = format!("{parameter} is no longer finite");
+            Err(divergence::error([epoch, batch.number], symptom, &suspects(RATE, rates)))
         })?;
         if is_whole {
-            self.read(metrics, progress)?;
+            let last = [epoch, self.epochs.batch];
+            if let Some(symptom) = self.read(metrics, progress)? {
+                return Err(divergence::error(last, symptom, &suspects(RATE, rates)));
+            }
         }
         Ok(is_whole)
     }
@@ -281,6 +288,10 @@ impl<'a> Training<'a> for Run<'a> {
         Ok(())
     }
 
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
+        Summary { diverged: Some(error.to_string()), ..self.summary(metrics) }
+    }
+
     fn end(self, metrics: &Metrics) -> Result<(Rbm<f32>, Archive, Summary)> {
         let summary = self.summary(metrics);
         let model = self.learner.into_model();
@@ -291,8 +302,18 @@ impl<'a> Training<'a> for Run<'a> {
 }
 
 impl Run<'_> {
-    /// The monitors after an epoch, into `metrics.csv` and onto the terminal.
-    fn read(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<()> {
+    fn rates(&self) -> Rates {
+        let (settings, epoch) = (&self.settings, self.epochs.epoch + 1);
+        Rates {
+            learning_rate: settings.learning_rate.at(epoch, settings.epochs),
+            momentum: settings.momentum.at(epoch, settings.epochs),
+            weight_decay: settings.weight_decay,
+        }
+    }
+
+    /// The monitors after an epoch, into `metrics.csv` and onto the terminal. Returns what shows that the machine has
+    /// diverged, if something does.
+    fn read(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<Option<String>> {
         let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epochs.epoch as u64);
         let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
         let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
@@ -314,7 +335,13 @@ impl Run<'_> {
         }
         progress.message(&text);
         progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epochs.epoch, self.settings.epochs));
-        Ok(())
+        let model = self.learner.model();
+        let is_end = self.epochs.epoch == self.settings.epochs;
+        let symptom = |of, value| unlikely(of, value, model.visible(), is_end);
+        // Test images may be unlike all that the machine was shown; the images that it learned from are not.
+        Ok(symptom("pseudo-log-likelihood", reading.pseudo_log_likelihood).and_then(|_| {
+            symptom("pseudo-log-likelihood of training images", pseudo_log_likelihood(model, &self.training))
+        }))
     }
 
     fn summary(&self, metrics: &Metrics) -> Summary {
@@ -327,6 +354,7 @@ impl Run<'_> {
             hidden: self.settings.hidden,
             train_images: self.digits.train.len(),
             monitored_images: self.validation.len() / visible,
+            diverged: None,
             seconds_per_epoch: rows.iter().filter_map(|row| row.values.last().copied()).collect(),
             epochs: rows
                 .iter()
@@ -340,20 +368,6 @@ impl Run<'_> {
                 })
                 .collect(),
         }
-    }
-}
-
-/// What stopped a Boltzmann machine: `[epochs that are complete, mini-batch of the current one, from 1]`.
-pub(super) fn diverged([epochs, batch]: [usize; 2], parameter: &str, what: &str, rates: Rates) -> Error {
-    Error::Diverged {
-        epoch: epochs + 1,
-        batch,
-        parameter: parameter.into(),
-        cause: format!(
-            "the likely cause is {what} of {:?} (with momentum {:?}); try a tenth of it; the checkpoint after {epochs} epochs \
-             is kept",
-            rates.learning_rate, rates.momentum
-        ),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) trait Training<'a>: Sized + Send {
 
     /// Goes on to where a checkpoint is due; false if `stop` asked to stop before. Runs on a thread of the pool.
     ///
-    /// **Errors** [`Error::Diverged`] once a parameter is not finite.
+    /// **Errors** [`Error::Diverged`] where [`divergence`](super::divergence) says so.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -64,11 +64,8 @@ pub(super) trait Training<'a>: Sized + Send {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool>;
 
-    /// What there is to say of a run that diverged, if anything.
-    fn diverged(&self, metrics: &Metrics) -> Option<Self::Summary> {
-        let _ = metrics;
-        None
-    }
+    /// What the run came to that ended with this [`Error::Diverged`].
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> Self::Summary;
 
     /// The model, as it goes into `model.safetensors` too, and what the run came to.
     fn end(self, metrics: &Metrics) -> Result<(Self::Model, Archive, Self::Summary)>;
@@ -76,9 +73,9 @@ pub(super) trait Training<'a>: Sized + Send {
 
 /// Trains a model from the start and leaves it in `directory`.
 ///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] once a parameter is not
-/// finite, with the last checkpoint kept; [`Error::Interrupted`] after `stop` returned true, with a checkpoint
-/// written; [`Error::Io`].
+/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] where
+/// [`divergence`](super::divergence) says so, with the last checkpoint kept and a summary of the cause written;
+/// [`Error::Interrupted`] after `stop` returned true, with a checkpoint written; [`Error::Io`].
 pub(super) fn train<'a, T: Training<'a>>(
     directory: &RunDirectory,
     settings: &T::Settings,
@@ -144,14 +141,20 @@ fn finish<'a, T: Training<'a>>(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(T::Model, T::Summary)> {
     let [done, total] = run.position();
+    if done < total {
+        directory.forget_divergence()?;
+    }
     progress.start(total, T::UNIT);
     progress.skip(done);
     while run.position()[0] < total {
         // Inside the pool, so that no kernel has to enter it.
-        let advanced = parallel::within_awake(|| run.advance(&mut metrics, progress, stop));
-        if let Err(Error::Diverged { .. }) = advanced {
+        let mut advanced = parallel::within_awake(|| run.advance(&mut metrics, progress, stop));
+        if let Err(error @ Error::Diverged { .. }) = &mut advanced {
             progress.finish("");
-            run.diverged(&metrics).map_or(Ok(()), |summary| directory.write_summary(&summary))?;
+            directory.write_summary(&run.diverged(&metrics, error))?;
+            if let Error::Diverged { cause, .. } = error {
+                *cause += &format!("; the last checkpoint is kept in {}", directory.path().display());
+            }
         }
         let is_whole = advanced?;
         write_checkpoint(&mut run, directory, record)?;

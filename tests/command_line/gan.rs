@@ -160,9 +160,13 @@ fn a_diverging_game_is_stopped_and_its_last_good_checkpoint_kept() {
     );
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
     let text = outcome.stderr;
-    assert!(text.starts_with("error: generator.") && text.lines().count() == 1, "{text}");
+    assert!(text.starts_with("error: diverged in epoch 1, batch ") && text.lines().count() == 1, "{text}");
     assert!(
-        text.contains("is no longer finite in epoch 1") && text.contains("1e38 of the generator"),
+        text.contains(": generator.") && text.contains("is no longer finite after step 1 of the generator"),
+        "{text}"
+    );
+    assert!(
+        text.contains("the likely cause is --generator-rate 1e38: take a tenth of it, or the usual 5e-5;"),
         "{text}"
     );
     let checkpoint = archive(&folder.path().join("run/checkpoint.safetensors"));

@@ -18,7 +18,10 @@ use std::path::PathBuf;
     equilibria dbm train --data mnist --hidden 500-500-1000 --plain --pretraining-epochs 10\n  \
     equilibria dbm train --resume runs/dbm\n\n\
     Centred, a machine learns without pre-training; with --plain it needs some. A schedule is a number (0.01), \
-    changes at epochs (0.5:0.9@5) or a line from the first epoch to the last (0.05..0.001).")]
+    changes at epochs (0.5:0.9@5) or a line from the first epoch to the last (0.05..0.001).\n\n\
+    A run has diverged once a parameter is not finite, or at the end the log-likelihood of reconstructed images is below 10 \
+    times that of fair coins (before the end, 1000 times). It ends with status 2, keeps its last checkpoint and says why in \
+    summary.json.")]
 pub(in crate::cli) struct Train {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
     #[arg(long, default_value = "synthetic")]

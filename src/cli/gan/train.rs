@@ -20,7 +20,10 @@ use std::path::PathBuf;
     equilibria gan train --objective penalty --data mnist --steps 15000 --average 0.999 --out runs/penalty\n  \
     equilibria gan train --resume runs/penalty\n\n\
     A step is one of the generator; a critic takes several of its own before it. Readings go to metrics.csv, warnings to \
-    the terminal, curves to plots/, and summary.json says at the end whether the game came to rest.")]
+    the terminal, curves to plots/, and summary.json says at the end whether the game came to rest.\n\n\
+    A run has diverged once a parameter is not finite, or all readings since the last checkpoint have a loss beyond 745 nats \
+    or a penalised slope that nothing can pay for (before the end, 100 times as much). It ends with status 2, keeps its last \
+    checkpoint and says why in summary.json.")]
 pub(in crate::cli) struct Train {
     /// What the two play for: standard, clipping or penalty (Wasserstein with either).
     #[arg(long, default_value = "standard", value_parser = parse::<Kind>)]

@@ -18,7 +18,9 @@ use std::path::PathBuf;
     equilibria rbm train --data mnist --hidden 500 --method cd --steps 25 --momentum 0.5:0.9@5\n  \
     equilibria rbm train --resume runs/small\n\n\
     A schedule is a number (0.01), changes at epochs (0.5:0.9@5) or a line from the first epoch to the last \
-    (0.05..0.001).")]
+    (0.05..0.001).\n\n\
+    A run has diverged once a parameter is not finite, or at the end the pseudo-log-likelihood is below 10 times that of fair \
+    coins (before the end, 1000 times). It ends with status 2, keeps its last checkpoint and says why in summary.json.")]
 pub(in crate::cli) struct Train {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
     #[arg(long, default_value = "synthetic")]

@@ -8,7 +8,7 @@ use crate::boltzmann::likelihood::deep::lower_bounds_at;
 use crate::boltzmann::{Dbm, MeanField, Rbm};
 use crate::rng::Stream;
 use crate::tensor::{Tensor, Workspace};
-use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef};
+use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, math};
 
 /// One is there at a time, and it lives as long as the run.
 #[allow(clippy::large_enum_variant)]
@@ -33,6 +33,9 @@ pub(super) struct Below {
 /// Monitors after an epoch.
 pub(super) struct Monitors {
     pub reconstruction_error: f64,
+    /// Of training images, or of the means that a machine of the pre-training learns from, given the means above them;
+    /// nats.
+    pub log_likelihood: f64,
     /// NaN in pre-training.
     pub bound_gap: f64,
     /// 0 in pre-training.
@@ -127,8 +130,10 @@ impl Stage {
                 let mut hidden = vec![0.0; data.len() / model.visible() * model.hidden()];
                 pretraining::hidden_means(model, up, &data, &mut hidden, &mut below.workspace);
                 let (weight, bias) = (model.weight(), model.visible_bias());
+                let (reconstruction_error, log_likelihood) = reconstruct(weight, bias, down, &hidden, &data);
                 Monitors {
-                    reconstruction_error: reconstruction_error(weight, bias, down, &hidden, &data),
+                    reconstruction_error,
+                    log_likelihood,
                     bound_gap: f64::NAN,
                     iterations: 0,
                     change: 0.0,
@@ -141,20 +146,15 @@ impl Stage {
                 let mut mean = |images: &[f32]| {
                     let convergence = posterior.infer(model, images, settings.stop());
                     let bounds = lower_bounds_at(model, images, &posterior);
-                    let error = reconstruction_error(
-                        &model.weights()[0],
-                        &model.biases()[0],
-                        1.0,
-                        posterior.means(1),
-                        images,
-                    );
-                    (bounds.iter().sum::<f64>() / bounds.len() as f64, error, convergence)
+                    let reconstruction =
+                        reconstruct(&model.weights()[0], &model.biases()[0], 1.0, posterior.means(1), images);
+                    (bounds.iter().sum::<f64>() / bounds.len() as f64, reconstruction, convergence)
                 };
-                let (train, reconstruction_error, _) = mean(images[0]);
+                let (train, (reconstruction_error, log_likelihood), _) = mean(images[0]);
                 let (test, _, convergence) = mean(images[1]);
                 let bound_gap = train - test;
                 let (iterations, change) = (convergence.iterations, convergence.change);
-                Monitors { reconstruction_error, bound_gap, iterations, change }
+                Monitors { reconstruction_error, log_likelihood, bound_gap, iterations, change }
             }
         }
     }
@@ -221,14 +221,15 @@ fn column_means(rows: &[f32], columns: usize) -> Vec<f32> {
     sums.into_iter().map(|sum| (sum / count) as f32).collect()
 }
 
-/// The mean of (sigmoid(b + down W hidden) - data)^2.
-fn reconstruction_error(
+/// With the probabilities p = sigmoid(b + down W hidden): the mean of (p - data)², and the mean over rows of the sum of
+/// data ln p + (1 - data) ln (1 - p).
+fn reconstruct(
     weight: &Tensor<f32>,
     bias: &Tensor<f32>,
     down: f64,
     hidden: &[f32],
     data: &[f32],
-) -> f64 {
+) -> (f64, f64) {
     let &[visible, units] = weight.shape() else { unreachable!("a matrix") };
     let rows = data.len() / visible;
     let mut found = vec![0.0; data.len()];
@@ -238,8 +239,16 @@ fn reconstruction_error(
         weight.view().transposed(),
         0.0,
         MatrixMut::new(&mut found, rows, visible),
-        Epilogue { bias: Some(bias.data()), activation: Activation::Sigmoid },
+        Epilogue { bias: Some(bias.data()), activation: Activation::Identity },
     );
+    let level = Level::detect();
+    let mut logs = found.clone();
+    math::log_sigmoid_in_place(level, &mut logs);
+    // ln (1 - p) = ln p - logit
+    let terms = found.iter().zip(&logs).zip(data);
+    let terms = terms.map(|((&logit, &log), y)| f64::from(log) - f64::from(1.0 - y) * f64::from(logit));
+    let log_likelihood = terms.sum::<f64>() / rows.max(1) as f64;
+    math::sigmoid_in_place(level, &mut found);
     let squares = found.iter().zip(data).map(|(x, y)| f64::from(x - y) * f64::from(x - y));
-    squares.sum::<f64>() / data.len().max(1) as f64
+    (squares.sum::<f64>() / data.len().max(1) as f64, log_likelihood)
 }

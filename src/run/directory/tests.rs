@@ -186,9 +186,14 @@ fn a_model_is_a_file_or_a_run() {
     assert_eq!(locate_model(&file).unwrap(), file);
     assert_eq!(read_archive(&file).unwrap().metadata("epoch"), Some("3"));
     let missing = |path: &Path| locate_model(path).unwrap_err().to_string();
+    // A run with a model keeps its summary; one without, which diverged, goes on as if it had none.
+    let run = RunDirectory::open(&path).unwrap();
+    run.forget_divergence().unwrap();
+    assert!(path.join("summary.json").is_file());
     fs::remove_file(&file).unwrap();
     assert!(missing(&path).contains("summary.json says why the run left none"));
-    fs::remove_file(path.join("summary.json")).unwrap();
+    run.forget_divergence().unwrap();
+    run.forget_divergence().unwrap();
     assert!(missing(&path).ends_with("the run has not ended yet; continue it with --resume"));
     assert!(missing(folder.path()).starts_with("model.safetensors not found in "));
     assert!(missing(&folder.path().join("b")).starts_with("a model not found in "));
