@@ -31,6 +31,7 @@ pub mod pretrained;
 mod progress;
 pub mod rbm;
 mod record;
+mod restore;
 pub mod samples;
 mod source;
 mod text;

@@ -114,6 +114,22 @@ impl Objective {
         }
     }
 
+    /// Steps of the discriminator before and at the first `steps` steps of the generator, all together; `u64::MAX` if they
+    /// are more.
+    pub const fn all_discriminator_steps(&self, steps: u64) -> u64 {
+        let (usual, long) = match *self {
+            Self::Standard { .. } => (1, 0),
+            Self::Clipping { critic_steps, head_start: true, .. } => {
+                // The first of the multiples is 0, which the head start has already.
+                let multiples = steps.div_ceil(HEAD_START_EVERY).saturating_sub(1);
+                (critic_steps, if steps < HEAD_START { steps } else { HEAD_START } + multiples)
+            }
+            Self::Clipping { critic_steps, .. } | Self::Penalty { critic_steps, .. } => (critic_steps, 0),
+        };
+        let usual = (steps - long).saturating_mul(usual as u64);
+        usual.saturating_add(long.saturating_mul(HEAD_START_STEPS as u64))
+    }
+
     /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
     pub fn validate(&self) -> Result<()> {
         match *self {
@@ -180,5 +196,18 @@ mod tests {
         assert_eq!(objective.discriminator_steps(25), 5);
         assert_eq!(Objective::clipping().discriminator_steps(0), 5);
         assert_eq!(Objective::standard().discriminator_steps(0), 1);
+    }
+
+    #[test]
+    fn steps_of_the_discriminator_add_up_to_what_they_are_one_by_one() {
+        let head_start = Objective::Clipping { bound: 0.01, critic_steps: 7, head_start: true };
+        for objective in [head_start, Objective::clipping(), Objective::penalty(), Objective::standard()] {
+            let mut sum = 0;
+            for steps in 0..2_002 {
+                assert_eq!(objective.all_discriminator_steps(steps), sum, "{objective:?}, {steps}");
+                sum += objective.discriminator_steps(steps) as u64;
+            }
+            assert!(objective.all_discriminator_steps(u64::MAX) >= u64::MAX / 2, "{objective:?}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Mini-batches of shuffled epochs, as Boltzmann machines learn from them, and a place in them.
 
-use super::Progress;
+use super::{Progress, restore};
+use crate::Result;
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, BinaryImages, Images};
 use crate::rng::Stream;
-use crate::{Error, Result};
 use std::time::Instant;
 
 /// The training images in the order of the current epoch, and how far that has come.
@@ -131,20 +131,11 @@ impl<'a> Epochs<'a> {
     ///
     /// **Errors** [`Error::Malformed`] if this run cannot have reached it.
     pub fn restore(&mut self, archive: &Archive) -> Result<()> {
-        let number = |key: &str, most: usize| {
-            let value = archive.required_metadata(key)?.parse().ok().filter(|&value| value <= most);
-            value.ok_or_else(|| not_reached(archive, key))
-        };
-        self.epoch = number("epoch", self.all)?;
-        self.batch = number("batch", self.order.len().div_ceil(self.batch_size))?;
-        let seconds = archive.required_metadata("seconds")?;
-        self.seconds = seconds.parse().map_err(|_| not_reached(archive, "seconds"))?;
+        self.epoch = restore::number(archive, "epoch", self.all as u64)? as usize;
+        // A batch is of an epoch that has begun, which ends with its last one.
+        let batches = if self.epoch < self.all { self.order.len().div_ceil(self.batch_size) } else { 1 };
+        self.batch = restore::number(archive, "batch", batches as u64 - 1)? as usize;
+        self.seconds = restore::seconds(archive)?;
         Ok(())
     }
-}
-
-/// What a checkpoint says is of another run.
-pub(super) fn not_reached(archive: &Archive, key: &str) -> Error {
-    let problem = format!("'{key}' is not what this run can have reached; the checkpoint is another run's");
-    Error::malformed(archive.place(), 8, problem)
 }

@@ -10,7 +10,8 @@ pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
 use super::divergence::{self, suspects, unlikely};
-use super::epochs::{Epochs, not_reached};
+use super::epochs::Epochs;
+use super::restore::not_reached;
 use super::training::{self, Training};
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::boltzmann::Rbm;
@@ -256,6 +257,7 @@ impl<'a> Training<'a> for Run<'a> {
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
+        self.epochs.restore(archive)?;
         let model = Rbm::from_archive(archive)?;
         let mut state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&mut state.velocity) {
@@ -271,15 +273,19 @@ impl<'a> Training<'a> for Run<'a> {
             offsets.data_mut().copy_from_slice(values);
         }
         if !state.swaps.is_empty() {
+            // A pair of temperatures proposes one swap a chain in every step, or every second one, of the current epoch.
+            let Settings { steps, batch, .. } = self.settings;
+            let [batches, steps, chains] = [self.epochs.batch, steps, batch].map(|count| count as u64);
+            let most = batches.saturating_mul(steps).saturating_mul(chains);
             let count = |text: &str| {
                 let (accepted, proposed) = text.split_once('/')?;
-                Some(Swaps { accepted: accepted.parse().ok()?, proposed: proposed.parse().ok()? })
+                let swaps = Swaps { accepted: accepted.parse().ok()?, proposed: proposed.parse().ok()? };
+                (swaps.accepted <= swaps.proposed && swaps.proposed <= most).then_some(swaps)
             };
             let counts: Option<Vec<_>> = archive.required_metadata("swaps")?.split(' ').map(count).collect();
             let counts = counts.filter(|counts| counts.len() == state.swaps.len());
             state.swaps = counts.ok_or_else(|| not_reached(archive, "swaps"))?;
         }
-        self.epochs.restore(archive)?;
         let sizes = |model: &Rbm<f32>| [model.visible(), model.hidden()];
         if sizes(&model) != sizes(self.learner.model()) {
             return Err(not_reached(archive, "weight"));

@@ -4,6 +4,7 @@ use super::{equilibria, equilibria_with, snapshot, write_digits};
 use equilibria::checkpoint::Archive;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A finished run of each kind in the folder of its name, and the key that makes it longer.
@@ -84,11 +85,11 @@ fn a_run_goes_on_only_with_the_data_it_began_with() {
         // Fewer images, and images of another size.
         for (side, train) in [(6, 50), (7, 60)] {
             write_digits(&folder.path().join("d"), side, train, 20);
-            let now = format!("(60 of 6x6, crc32 ");
+            let before = "(60 of 6x6, crc32 ";
             assert_refused(
                 folder.path(),
                 kind,
-                &["the training images are not", &now, &format!("now {train} of {side}x{side},")],
+                &["the training images are not", before, &format!("now {train} of {side}x{side},")],
             );
         }
         write_digits(&folder.path().join("d"), 6, 60, 20);
@@ -159,5 +160,116 @@ fn another_simd_level_is_said_and_is_no_error() {
         // From here on it is a run of the other level.
         lengthen(&folder.path().join(kind), key, 4);
         assert_eq!(equilibria(folder.path(), &resume).succeeded().stderr, "");
+    }
+}
+
+/// Keys of a checkpoint with numbers that no run of these settings can have reached.
+const FORGED: [(&str, &str, &[&str]); 9] = [
+    ("rbm", "epoch", &["2", "18446744073709551615", "18446744073709551616", "-1", "1.0", ""]),
+    // There are 3 mini-batches; after the last epoch none is begun.
+    ("rbm", "batch", &["1", "18446744073709551615"]),
+    ("rbm", "seconds", &["-1", "inf", "NaN", "x"]),
+    ("dbm", "epoch", &["4", "18446744073709551615"]),
+    ("dbm", "batch", &["1", "18446744073709551615"]),
+    ("dbm", "seconds", &["inf"]),
+    ("gan", "steps", &["3", "18446744073709551615", "-1"]),
+    ("gan", "discriminator_steps", &["1", "3", "18446744073709551615"]),
+    ("gan", "seconds", &["NaN"]),
+];
+
+#[test]
+fn counters_that_no_run_can_have_reached_are_refused() {
+    let folder = trained(&[]);
+    for (kind, key, values) in FORGED {
+        let path = folder.path().join(kind).join("checkpoint.safetensors");
+        let original = fs::read(&path).unwrap();
+        for value in values {
+            edit(&folder.path().join(kind), |archive| archive.set_metadata(key, value));
+            let words = format!("'{key}' is not what this run can have reached");
+            assert_refused(folder.path(), kind, &["checkpoint.safetensors: at byte 8: ", &words]);
+            fs::write(&path, &original).unwrap();
+        }
+    }
+    // Amid an epoch, of which there are 2 now: batches 0 to 2 can be the next, and each has swaps.
+    for (kind, _, key) in &RUNS[..2] {
+        lengthen(&folder.path().join(kind), key, 2);
+        edit(&folder.path().join(kind), |archive| archive.set_metadata("batch", "3"));
+        assert_refused(folder.path(), kind, &["'batch' is not what this run can have reached"]);
+        edit(&folder.path().join(kind), |archive| archive.set_metadata("batch", "2"));
+        equilibria(folder.path(), &format!("{kind} train --resume {kind} -q")).succeeded();
+    }
+}
+
+#[test]
+fn swaps_that_no_run_can_have_counted_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("d"), 6, 60, 20);
+    let train =
+        "rbm train --hidden 4 --epochs 1 --method tempering:3 --steps 2 --batch 20 --data d --out rbm -q";
+    equilibria(folder.path(), train).succeeded();
+    let run = folder.path().join("rbm");
+    lengthen(&run, "epochs", 2);
+    // After 2 mini-batches: 2 steps each of 20 chains.
+    let set = |swaps: &str| {
+        edit(&run, |archive| {
+            archive.set_metadata("batch", "2");
+            archive.set_metadata("swaps", swaps);
+        });
+    };
+    for swaps in
+        ["", "1/2", "1/2 1/2 1/2", "3/2 1/2", "1/2 1/81", "0/18446744073709551615 0/0", "-1/2 1/2", "1/2 1"]
+    {
+        set(swaps);
+        assert_refused(folder.path(), "rbm", &["'swaps' is not what this run can have reached"]);
+    }
+    set("1/80 80/80");
+    equilibria(folder.path(), "rbm train --resume rbm -q").succeeded();
+}
+
+/// The settings allow 2^40 steps. Nothing may be done once for each of those that a checkpoint counts.
+#[test]
+fn a_forged_number_of_steps_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("d"), 6, 60, 20);
+    let steps = (1_u64 << 40) - 7;
+    for (objective, discriminator_steps) in [
+        ("standard", steps),
+        ("penalty", 5 * steps),
+        // 100 at each of the first 25 and of the multiples of 500 from there on.
+        ("clipping --head-start", 5 * steps + 95 * (25 + (steps - 1) / 500)),
+    ] {
+        let train =
+            "gan train --latent 3 --generator 5 --discriminator 5 --steps 2 --every 1 --batch 20 --data d";
+        let command = format!("{train} --out gan --force -q --objective {objective}");
+        equilibria(folder.path(), &command).succeeded();
+        let run = folder.path().join("gan");
+        lengthen(&run, "steps", 1 << 40);
+        edit(&run, |archive| {
+            let mut forged = Archive::new();
+            for name in archive.names().filter(|&name| name != "history") {
+                let shape = archive.shape(name).unwrap();
+                forged.insert_f32(name, shape, archive.tensor_f32(name, shape).unwrap()).unwrap();
+            }
+            // Samples of all moments but the last.
+            forged.insert_u8("history", &[10, 10, 6, 6], &[0; 3_600]).unwrap();
+            for key in [
+                "model",
+                "networks",
+                "seconds",
+                "training_images",
+                "test_images",
+                "training_labels",
+                "test_labels",
+            ] {
+                forged.set_metadata(key, archive.metadata(key).unwrap());
+            }
+            forged.set_metadata("steps", &steps.to_string());
+            forged.set_metadata("discriminator_steps", &discriminator_steps.to_string());
+            *archive = forged;
+        });
+        let clock = Instant::now();
+        let words = format!("2 complete rows, the checkpoint counts {steps}");
+        assert_refused(folder.path(), "gan", &["gan/metrics.csv: at byte ", &words]);
+        assert!(clock.elapsed() < Duration::from_secs(20), "{objective}: {:?}", clock.elapsed());
     }
 }

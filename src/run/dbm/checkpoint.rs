@@ -4,7 +4,7 @@ use super::Run;
 use super::stage::Stage;
 use crate::boltzmann::{Dbm, Rbm};
 use crate::checkpoint::Archive;
-use crate::run::epochs::not_reached;
+use crate::run::restore::not_reached;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 

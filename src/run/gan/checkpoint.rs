@@ -3,7 +3,7 @@
 use super::{PICTURED, Run, Settings, moments};
 use crate::checkpoint::Archive;
 use crate::run::CONFIGURATION;
-use crate::run::epochs::not_reached;
+use crate::run::restore::{self, not_reached};
 use crate::{Error, Result};
 
 /// The tensor of samples over training: (moments, [`PICTURED`], height, width).
@@ -48,19 +48,12 @@ impl Run<'_> {
         if let Some(found) = archive.metadata("networks").filter(|&found| found != networks) {
             return Err(malformed(format!("the networks are `{found}`, the settings say `{networks}`")));
         }
-        let other = |key: &str| not_reached(archive, key);
-        let number = |key: &str| archive.required_metadata(key)?.parse::<u64>().map_err(|_| other(key));
-        let (steps, discriminator_steps) = (number("steps")?, number("discriminator_steps")?);
-        if steps > self.settings.steps as u64 {
-            return Err(other("steps"));
+        let steps = restore::number(archive, "steps", self.settings.steps as u64)?;
+        let discriminator_steps = restore::number(archive, "discriminator_steps", u64::MAX)?;
+        if discriminator_steps != self.settings.recipe().objective.all_discriminator_steps(steps) {
+            return Err(not_reached(archive, "discriminator_steps"));
         }
-        let objective = self.settings.recipe().objective;
-        if (0..steps).map(|step| objective.discriminator_steps(step) as u64).sum::<u64>()
-            != discriminator_steps
-        {
-            return Err(other("discriminator_steps"));
-        }
-        self.seconds = archive.required_metadata("seconds")?.parse().map_err(|_| other("seconds"))?;
+        self.seconds = restore::seconds(archive)?;
         for (name, tensor) in self.game.state_mut(steps, discriminator_steps) {
             let values = archive.tensor_f32(&name, tensor.shape())?;
             tensor.data_mut().copy_from_slice(values);

@@ -2,6 +2,7 @@
 
 use super::checkpoint::HISTORY;
 use super::observer::to_images;
+use super::settings::MOST_STEPS;
 use super::{PICTURED, Settings, moments};
 use crate::adversarial::{Mlp, fill_latents};
 use crate::checkpoint::Archive;
@@ -88,8 +89,13 @@ impl Generator {
         }
         let history = Images::new(height, width, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
         let steps = archive.required_metadata("steps")?;
-        let steps =
-            steps.parse().map_err(|_| malformed(format!("metadata `steps` is `{steps}`, not a number")))?;
+        let steps = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
+            malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
+        })?;
+        if history.is_empty() || history.len() / PICTURED > moments(steps as usize).len() {
+            let kept = history.len() / PICTURED;
+            return Err(malformed(format!("samples of {kept} moments do not fit a run of {steps} steps")));
+        }
         Ok(Self { networks, network, is_average, size: [height, width], steps, history })
     }
 

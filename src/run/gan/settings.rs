@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// Steps of a generator, at most.
+pub(super) const MOST_STEPS: usize = 1 << 40;
+
 /// The objectives, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -181,8 +184,8 @@ impl Settings {
             ),
         ])?;
         checks::at_most(&[
-            ("--steps", self.steps, 1 << 40, "steps can be counted"),
-            ("--every", self.every, 1 << 40, "steps can be counted"),
+            ("--steps", self.steps, MOST_STEPS, "steps can be counted"),
+            ("--every", self.every, MOST_STEPS, "steps can be counted"),
             ("--critic-steps", self.critic_steps, 1 << 20, "steps can be counted"),
             ("--duality-gap", self.duality_gap.unwrap_or(1), 1 << 20, "steps can be counted"),
         ])?;
