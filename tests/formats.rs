@@ -157,8 +157,9 @@ mod files {
         fs::remove_file(folder.path().join(mnist::FILES[1])).unwrap();
         fs::create_dir(folder.path().join(mnist::FILES[1])).unwrap();
         let error = Digits::load(folder.path(), None).unwrap_err();
-        let Error::NotFound { what, place: found, .. } = &error else { panic!("{error}") };
+        let Error::NotFound { what, place: found, remedy } = &error else { panic!("{error}") };
         assert_eq!((what.as_str(), found), ("train-labels-idx1-ubyte (plain or with .gz)", &place));
+        assert!(!remedy.contains("fetch-mnist"), "MNIST's labels would stand beside other images: {error}");
 
         let error = Digits::load(folder.path().join("no/such"), None).unwrap_err();
         let Error::NotFound { what, place: found, .. } = &error else { panic!("{error}") };
@@ -166,6 +167,25 @@ mod files {
 
         let error = Digits::load(folder.path().join(mnist::FILES[0]), None).unwrap_err();
         assert!(error.to_string().contains("this is a file"), "{error}");
+    }
+
+    #[test]
+    fn fetching_is_advised_for_an_empty_or_missing_folder_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let advice = |place: &std::path::Path| {
+            let error = Digits::load(place, None).unwrap_err();
+            let Error::NotFound { remedy, .. } = &error else { panic!("{error}") };
+            remedy.contains("fetch-mnist")
+        };
+        assert!(advice(folder.path()), "the folder is empty");
+        assert!(advice(&folder.path().join("missing")));
+        for name in ["notes.txt", "train-images.gz", "mnist/t10k-labels-idx1-ubyte"] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, b"the user's own").unwrap();
+            assert!(!advice(folder.path()), "the folder holds {name}");
+        }
     }
 
     #[test]
@@ -434,15 +454,41 @@ mod fetching {
     /// Sound gzip of no bytes at all.
     const EMPTY: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    /// Fetches into `folder` from a mirror that is a folder, or says why not.
-    fn fetch(folder: &Path, mirror: &Path) -> Option<Output> {
+    /// Fetches into `folder` from a mirror that is a folder, or says why not. `path` has folders of programs that are
+    /// looked for first.
+    fn fetch_with(folder: &Path, mirror: &Path, path: &str) -> Option<Output> {
         // Only curl reads `file:`.
         if Command::new("curl").arg("--version").output().is_err() {
             real_data::skipped("there is no curl");
             return None;
         }
         let mirror = format!("file://{}", mirror.display());
-        Some(Command::new(SCRIPT).arg(folder).arg(mirror).output().unwrap())
+        let path = format!("{path}{}", std::env::var("PATH").unwrap_or_default());
+        Some(Command::new(SCRIPT).arg(folder).arg(mirror).env("PATH", path).output().unwrap())
+    }
+
+    fn fetch(folder: &Path, mirror: &Path) -> Option<Output> {
+        fetch_with(folder, mirror, "")
+    }
+
+    /// The published files, gzipped, if they are here.
+    fn published() -> Option<std::path::PathBuf> {
+        let data = real_data::folder()?;
+        let mirror = if data.join("mnist").is_dir() { data.join("mnist") } else { data.to_owned() };
+        if mirror.join(format!("{}.gz", mnist::FILES[0])).is_file() {
+            return Some(mirror);
+        }
+        real_data::skipped("the files are not gzipped");
+        None
+    }
+
+    /// Names and contents of all that is in a folder.
+    fn contents(folder: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let mut all: Vec<_> =
+            entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap())).collect();
+        all.sort();
+        all
     }
 
     #[test]
@@ -459,22 +505,73 @@ mod fetching {
         assert_eq!(fs::read_dir(&target).unwrap().count(), 0, "something was kept");
     }
 
+    /// In every spelling that the program reads: beside the user's files, MNIST's would make a mixture.
     #[test]
-    fn the_published_files_are_fetched_once_and_mended() {
-        let Some(data) = real_data::folder() else { return };
-        let mirror = if data.join("mnist").is_dir() { data.join("mnist") } else { data.to_owned() };
-        if !mirror.join(format!("{}.gz", mnist::FILES[0])).is_file() {
-            return real_data::skipped("the files are not gzipped");
+    fn a_file_of_the_users_own_stops_the_fetching_before_it_begins() {
+        // Without the published files nothing would be kept of the mirror anyway.
+        let mirror = published();
+        for name in [
+            "train-images-idx3-ubyte.gz",
+            "t10k-labels-idx1-ubyte",
+            "train-labels.idx1-ubyte",
+            "t10k-images.idx3-ubyte.gz",
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(name), EMPTY).unwrap();
+            let before = contents(folder.path());
+            let Some(output) = fetch(folder.path(), mirror.as_deref().unwrap_or(folder.path())) else {
+                return;
+            };
+            let said = String::from_utf8_lossy(&output.stderr);
+            let words =
+                format!("{name} is not MNIST's file; it was left as it is and nothing was downloaded");
+            assert!(output.status.code() == Some(1) && said.contains(&words), "{said}");
+            assert!(contents(folder.path()) == before, "{name}: the folder is not as it was");
         }
+    }
+
+    #[test]
+    fn the_published_files_are_fetched_once() {
+        let Some(mirror) = published() else { return };
         let folder = tempfile::tempdir().unwrap();
         let Some(output) = fetch(folder.path(), &mirror) else { return };
         assert!(output.status.success(), "{output:?}");
-        let damaged = folder.path().join(format!("{}.gz", mnist::FILES[3]));
-        let whole = fs::read(&damaged).unwrap();
-        fs::write(&damaged, &whole[..100]).unwrap();
+        let whole = contents(folder.path());
+        assert_eq!(whole.len(), 4);
+        fs::remove_file(folder.path().join(format!("{}.gz", mnist::FILES[3]))).unwrap();
         let said = String::from_utf8(fetch(folder.path(), &mirror).unwrap().stdout).unwrap();
         assert_eq!((said.matches("is there").count(), said.matches("is written").count()), (3, 1), "{said}");
-        assert!(fs::read(&damaged).unwrap() == whole);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+        assert!(contents(folder.path()) == whole);
+        // A damaged download may as well be a file of the user's own.
+        let damaged = folder.path().join(format!("{}.gz", mnist::FILES[3]));
+        fs::write(&damaged, &fs::read(&damaged).unwrap()[..100]).unwrap();
+        let before = contents(folder.path());
+        let output = fetch(folder.path(), &mirror).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(contents(folder.path()) == before);
+    }
+
+    #[test]
+    fn a_file_that_appears_during_the_download_is_left_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(mirror) = published() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (programs, target) = (folder.path().join("programs"), folder.path().join("target"));
+        fs::create_dir(&programs).unwrap();
+        let curl = programs.join("curl");
+        // The file to write is its last argument but one, and in the folder of the target.
+        let text = format!(
+            "#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\necho own >\"{0}/{1}.gz\"\ncp \"{2}/{1}.gz\" \"$1\"\n",
+            target.display(),
+            mnist::FILES[0],
+            mirror.display()
+        );
+        fs::write(&curl, text).unwrap();
+        fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
+        let output = fetch_with(&target, &mirror, &format!("{}:", programs.display())).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("was left as it is"), "{said}");
+        let left = [(format!("{}.gz", mnist::FILES[0]).into(), b"own\n".to_vec())];
+        assert!(contents(&target) == left, "{:?}", fs::read_dir(&target).unwrap().collect::<Vec<_>>());
     }
 }

@@ -1,6 +1,6 @@
 //! The four files of MNIST, found in a folder.
 //!
-//! `fixtures/fetch-mnist FOLDER` downloads and checks them. MD5 of the uncompressed content:
+//! `fixtures/fetch-mnist FOLDER` downloads and checks them, and replaces no file. MD5 of the uncompressed content:
 //!
 //! | file | MD5 |
 //! |---|---|
@@ -66,23 +66,29 @@ pub fn load(folder: &Path) -> Result<Digits> {
 }
 
 /// The files that are missing from the folder that has some, or from both.
+///
+/// Only an empty folder is advised to fetch MNIST: in any other the files may be the user's own, which MNIST's do not
+/// complete.
 fn not_found(candidates: &[PathBuf; 2], missing: &[Vec<&str>]) -> Error {
     let partial = missing.iter().position(|names| names.len() < FILES.len());
-    let (names, place, target) = match partial {
-        Some(which) => {
-            (missing[which].join(", "), format!("{}", candidates[which].display()), &candidates[which])
-        }
-        None => (
-            FILES.join(", "),
-            format!("{} or {}", candidates[0].display(), candidates[1].display()),
-            &candidates[0],
+    let (names, place, remedy) = match partial {
+        Some(which) => (
+            missing[which].join(", "),
+            candidates[which].display().to_string(),
+            "add what is missing: images and labels for training, and images and labels for testing".into(),
         ),
+        None => {
+            let [folder, below] = candidates.each_ref().map(|candidate| candidate.display());
+            let is_empty = candidates[0].read_dir().is_ok_and(|mut entries| entries.next().is_none());
+            let remedy = if is_empty {
+                format!("`fixtures/fetch-mnist {folder}` downloads them")
+            } else {
+                "give the folder that holds these four files, or `synthetic`".into()
+            };
+            (FILES.join(", "), format!("{folder} or {below}"), remedy)
+        }
     };
-    Error::NotFound {
-        what: format!("{names} (plain or with .gz)"),
-        place,
-        remedy: format!("`fixtures/fetch-mnist {}` downloads what is missing", target.display()),
-    }
+    Error::NotFound { what: format!("{names} (plain or with .gz)"), place, remedy }
 }
 
 /// The first spelling of the file `name` that is in `folder`.
