@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// The images of all files in `folder` that end with `.png`, in the order of their names.
 ///
-/// Grey pictures are taken as they are, of colours the brightness (Rec. 601), without transparency; all at 8 bits.
+/// Grey pictures are taken as they are, of colours the brightness (Rec. 601), without transparency; all at 8 bits. A
+/// pixel whose index is beyond the palette is black.
 ///
 /// **Errors** [`Error::NotFound`] if there is no such file; [`Error::Malformed`] for one that is not of `height` by
-/// `width` pixels, which its header says, or that is damaged; [`Error::Io`] if folder or file cannot be read.
+/// `width` pixels, which its header says, that has a palette of another length than the format allows, or that is
+/// damaged; [`Error::Io`] if folder or file cannot be read.
 pub fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images> {
     let entries = std::fs::read_dir(folder).map_err(|error| Error::io("reading", folder, error))?;
     let mut paths: Vec<PathBuf> = Vec::new();
@@ -44,7 +46,9 @@ pub fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images>
 /// Adds the pixels of one file.
 fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Result<()> {
     let failed = |error: DecodingError| match error {
-        DecodingError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
+        DecodingError::IoError(error)
+            if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
             Error::io("reading", path, error)
         }
         error => {
@@ -64,6 +68,14 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
         return Err(Error::malformed(path.display(), 16, problem));
     }
     let mut reader = decoder.read_info().map_err(failed)?;
+    // Version 0.18.1 of the decoder panics on a palette with a part of a colour.
+    let palette = reader.info().palette.as_ref().map_or(&[][..], |palette| palette);
+    let is_whole = !palette.is_empty() && palette.len().is_multiple_of(3);
+    if reader.info().color_type == ColorType::Indexed && !is_whole {
+        let problem =
+            format!("the palette has {} bytes; 1 to 256 colours of 3 bytes are right", palette.len());
+        return Err(Error::malformed(path.display(), 0, problem));
+    }
     let channels = match reader.output_color_type().0 {
         ColorType::Grayscale => 1,
         ColorType::GrayscaleAlpha => 2,
@@ -72,7 +84,15 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
         ColorType::Indexed => unreachable!("palettes are expanded"),
     };
     let mut values = vec![0; height * width * channels];
-    reader.next_frame(&mut values).map_err(failed)?;
+    let frame = reader.next_frame(&mut values).map_err(failed)?;
+    // Of an animation, whose frames may be smaller than the picture.
+    if (frame.height, frame.width) != (height as u32, width as u32) {
+        let problem = format!(
+            "the first frame has {}x{} pixels, the picture {height}x{width}",
+            frame.height, frame.width
+        );
+        return Err(Error::malformed(path.display(), 0, problem));
+    }
     pixels.extend(values.chunks_exact(channels).map(|values| match *values {
         [red, green, blue] | [red, green, blue, _] => brightness([red, green, blue]),
         [grey, ..] => grey,
@@ -118,6 +138,105 @@ mod tests {
         std::fs::create_dir(at("folder.png")).unwrap();
         let images = read_folder(folder.path(), 1, 2).unwrap();
         assert_eq!(images.pixels(), [7, 76, 3, 250, 9, 150, 40, 50, 1, 255, 0, 255, 70, 76]);
+    }
+
+    /// A PNG file of these chunks, with right check sums.
+    fn file(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (name, data) in chunks {
+            bytes.extend((data.len() as u32).to_be_bytes());
+            let start = bytes.len();
+            bytes.extend(*name);
+            bytes.extend(data);
+            bytes.extend(crc(&bytes[start..]).to_be_bytes());
+        }
+        bytes
+    }
+
+    fn crc(bytes: &[u8]) -> u32 {
+        let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc)))
+    }
+
+    /// The rows of a picture, each after a byte that says it is not filtered, as zlib without compression.
+    fn stored(rows: &[&[u8]]) -> Vec<u8> {
+        let raw: Vec<u8> = rows.iter().flat_map(|row| [&[0], *row].concat()).collect();
+        let (mut low, mut high) = (1_u32, 0_u32);
+        for &byte in &raw {
+            low = (low + u32::from(byte)) % 65521;
+            high = (high + low) % 65521;
+        }
+        let length = raw.len() as u16;
+        let head = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes()].concat();
+        [&head[..], &raw, &(high << 16 | low).to_be_bytes()].concat()
+    }
+
+    fn header([height, width]: [u32; 2], depth: u8, color: u8) -> Vec<u8> {
+        [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, color, 0, 0, 0]].concat()
+    }
+
+    #[test]
+    fn a_palette_of_a_wrong_length_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        for (depth, row) in [(8, &[0, 255][..]), (2, &[0b0011_0000])] {
+            for length in (0..=10).chain([765, 766, 767, 768, 769, 771, 772, 774, 1000]) {
+                let palette = (0..length).map(|i| i as u8).collect();
+                let end = Vec::new();
+                let chunks = [
+                    (b"IHDR", header([1, 2], depth, 3)),
+                    (b"PLTE", palette),
+                    (b"IDAT", stored(&[row])),
+                    (b"IEND", end),
+                ];
+                std::fs::write(&path, file(&chunks)).unwrap();
+                let found = read_folder(folder.path(), 1, 2);
+                if (3..=768).contains(&length) && length % 3 == 0 {
+                    let pixels = found.unwrap().pixels().to_vec();
+                    let is_beyond = length < 768 && length / 3 < 1 << depth;
+                    assert!(pixels[0] == 1 && (pixels[1] == 0 || !is_beyond), "{length}: {pixels:?}");
+                } else {
+                    let text = found.unwrap_err().to_string();
+                    assert!(text.contains("a.png: at byte 0: "), "{text}");
+                    // The decoder itself sees to lengths below 3 and above 768.
+                    let words = format!("the palette has {length} bytes; 1 to 256 colours of 3 bytes");
+                    assert!(text.contains(&words) || !(3..=768).contains(&length), "{text}");
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+        /// Chunks of wrong lengths and values, in wrong places or absent, under right check sums.
+        #[test]
+        fn no_chunk_panics(
+            depth in proptest::sample::select(&[1_u8, 2, 4, 8, 16][..]),
+            color in proptest::sample::select(&[0_u8, 2, 3, 4, 6][..]),
+            lengths in [0..30_usize, 0..30],
+            order in proptest::sample::subsequence(vec![0_usize, 1, 2, 3, 4], 2..=5),
+            first in 0..3_u8,
+            seed: u8,
+        ) {
+            let noise = |length: usize| (0..length).map(|i| seed.wrapping_add(7 * i as u8)).collect::<Vec<u8>>();
+            let frame = [[0, 2, 1 + u32::from(seed % 2), 0, 0].map(u32::to_be_bytes).concat(), vec![0, 1, 0, 1, 0, 0]];
+            let rows = noise(16);
+            let all: [(&[u8; 4], Vec<u8>); 5] = [
+                (b"PLTE", noise(lengths[0])),
+                (b"tRNS", noise(lengths[1])),
+                (b"acTL", [u32::from(first), 0].map(u32::to_be_bytes).concat()),
+                (b"fcTL", frame.concat()),
+                (b"IDAT", stored(&[&rows, &rows])),
+            ];
+            let mut chunks = vec![(b"IHDR", header([2, 2], depth, color))];
+            chunks.extend(order.iter().map(|&which| all[which].clone()));
+            chunks.push((b"IEND", Vec::new()));
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("a.png"), file(&chunks)).unwrap();
+            if let Err(error) = read_folder(folder.path(), 2, 2) {
+                assert!(error.to_string().contains("a.png"), "{error}");
+            }
+        }
     }
 
     #[test]
