@@ -144,6 +144,20 @@ impl Archive {
         self.tensor(name, shape)
     }
 
+    /// As [`Archive::tensor_f32`], of numbers that are all finite.
+    ///
+    /// **Errors** also [`Error::Malformed`] if one is infinite or not a number.
+    pub fn finite_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
+        let values = self.tensor_f32(name, shape)?;
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(value) => {
+                Err(self
+                    .complain(format!("tensor `{name}` holds {value}; every number in it must be finite")))
+            }
+        }
+    }
+
     /// The values of a tensor of f64; otherwise as [`Archive::tensor_f32`].
     pub fn tensor_f64(&self, name: &str, shape: &[usize]) -> Result<&[f64]> {
         self.tensor(name, shape)

@@ -243,11 +243,11 @@ impl Dbm<f32> {
             sizes.push(above);
             weights.push(Tensor::from_vec(
                 &[below, above],
-                archive.tensor_f32(&name, &[below, above])?.to_vec(),
+                archive.finite_f32(&name, &[below, above])?.to_vec(),
             )?);
         }
         let bias = |(l, &size): (usize, &usize)| {
-            Tensor::from_vec(&[size], archive.tensor_f32(&bias_name(l), &[size])?.to_vec())
+            Tensor::from_vec(&[size], archive.finite_f32(&bias_name(l), &[size])?.to_vec())
         };
         let biases = sizes.iter().enumerate().map(bias).collect::<Result<_>>()?;
         Self::from_parameters(weights, biases).map_err(|error| malformed(format!("{error}")))

@@ -276,7 +276,7 @@ impl Rbm<f32> {
             return Err(Error::malformed(archive.place(), 8, problem));
         };
         let tensor =
-            |name: &str, shape: &[usize]| Tensor::from_vec(shape, archive.tensor_f32(name, shape)?.to_vec());
+            |name: &str, shape: &[usize]| Tensor::from_vec(shape, archive.finite_f32(name, shape)?.to_vec());
         Self::from_parameters(
             tensor("weight", &[visible, hidden])?,
             tensor("visible_bias", &[visible])?,

@@ -206,7 +206,7 @@ mod archive {
 
         /// The classifier in `archive`: linear layers with ReLU between.
         ///
-        /// **Errors** [`Error::Malformed`] if it is of another kind, or tensors are missing or do not fit.
+        /// **Errors** [`Error::Malformed`] if it is of another kind, or tensors are missing, do not fit or are not finite.
         pub fn from_archive(archive: &Archive) -> Result<Self> {
             if let Some(kind) = archive.metadata("model").filter(|&kind| kind != Self::KIND) {
                 let problem = format!("this is a model of kind '{kind}'; a classifier is needed");
@@ -230,11 +230,7 @@ mod archive {
             return Err(Error::malformed(archive.place(), 8, problem));
         };
         let (weights, biases) =
-            (archive.tensor_f32(weight, &[outputs, inputs])?, archive.tensor_f32(bias, &[outputs])?);
-        if let Some(value) = weights.iter().chain(biases).find(|value| !value.is_finite()) {
-            let problem = format!("tensors '{weight}' and '{bias}' hold {value}; all must be finite");
-            return Err(Error::malformed(archive.place(), 8, problem));
-        }
+            (archive.finite_f32(weight, &[outputs, inputs])?, archive.finite_f32(bias, &[outputs])?);
         let mut layer = Linear::new(inputs, outputs);
         layer.weight_mut().data_mut().copy_from_slice(weights);
         if let Some(bias) = layer.bias_mut() {

@@ -261,7 +261,7 @@ impl<'a> Training<'a> for Run<'a> {
         let model = Rbm::from_archive(archive)?;
         let mut state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&mut state.velocity) {
-            let values = archive.tensor_f32(name, velocity.shape())?;
+            let values = archive.finite_f32(name, velocity.shape())?;
             velocity.data_mut().copy_from_slice(values);
         }
         if let Some(chains) = &mut state.persistent_chains {
@@ -269,7 +269,7 @@ impl<'a> Training<'a> for Run<'a> {
             chains.copy_from_slice(archive.tensor_f32("persistent_chains", &shape)?);
         }
         for (name, offsets) in OFFSETS.into_iter().zip(state.offsets.iter_mut().flatten()) {
-            let values = archive.tensor_f32(name, offsets.shape())?;
+            let values = archive.finite_f32(name, offsets.shape())?;
             offsets.data_mut().copy_from_slice(values);
         }
         if !state.swaps.is_empty() {

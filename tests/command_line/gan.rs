@@ -426,3 +426,73 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     refused("gan sample rbm", "a model of kind 'rbm', not 'gan'");
     refused("gan train --resume rbm", "is a run of 'rbm'");
 }
+
+/// A copy in which one number of a tensor is another.
+fn changed(archive: &Archive, tensor: &str, value: f32) -> Archive {
+    let mut copy = Archive::new();
+    for name in archive.names() {
+        let shape = archive.shape(name).unwrap();
+        if name == "history" {
+            copy.insert_u8(name, shape, archive.tensor_u8(name, shape).unwrap()).unwrap();
+            continue;
+        }
+        let mut values = archive.tensor_f32(name, shape).unwrap().to_vec();
+        if name == tensor {
+            *values.last_mut().unwrap() = value;
+        }
+        copy.insert_f32(name, shape, &values).unwrap();
+    }
+    for key in ["model", "networks", "steps", "discriminator_steps", "seconds", "configuration"] {
+        archive.metadata(key).into_iter().for_each(|text| copy.set_metadata(key, text));
+    }
+    copy
+}
+
+#[test]
+fn networks_of_numbers_that_none_learns_are_refused_with_file_and_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, average) in [("plain", ""), ("averaged", "--average 0.9")] {
+        let train = format!("{TRAIN} {average} --steps 2 --every 1 --out {name}");
+        equilibria(folder.path(), &train).succeeded();
+    }
+    let refused = |command: &str, file: &str, words: &str| {
+        let outcome = equilibria(folder.path(), command);
+        let text = outcome.stderr;
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{command}: {text}");
+        assert!(
+            text.starts_with(&format!("error: {file}: ")) && text.lines().count() == 1,
+            "{command}: {text}"
+        );
+        assert!(text.contains(words), "{command}: {text}");
+    };
+    for (run, tensor, value, words) in [
+        ("plain", "generator.0.weight", f32::NAN, "holds NaN; every number in it must be finite"),
+        ("plain", "generator.5.bias", f32::INFINITY, "holds inf; every number in it must be finite"),
+        ("plain", "generator.3.running_mean", f32::NEG_INFINITY, "holds -inf; "),
+        ("plain", "generator.3.running_var", f32::NAN, "holds NaN; "),
+        ("plain", "generator.3.running_var", -0.5, "holds -0.5; a variance is at least 0"),
+        ("averaged", "average.2.weight", f32::NAN, "holds NaN; "),
+    ] {
+        let model = archive(&folder.path().join(run).join("model.safetensors"));
+        let edited = changed(&model, tensor, value).to_bytes().unwrap();
+        fs::write(folder.path().join("edited.safetensors"), edited).unwrap();
+        let words = format!("tensor `{tensor}` {words}");
+        for command in ["gan sample edited.safetensors", "gan evaluate edited.safetensors --images 10"] {
+            refused(command, "edited.safetensors", &words);
+        }
+    }
+    // Neither does a run go on from them.
+    let checkpoint = folder.path().join("plain/checkpoint.safetensors");
+    for (tensor, value) in [("discriminator.0.weight", f32::NAN), ("generator.3.running_var", -1.0)] {
+        let good = fs::read(&checkpoint).unwrap();
+        let edited = changed(&archive(&checkpoint), tensor, value).to_bytes().unwrap();
+        fs::write(&checkpoint, edited).unwrap();
+        refused(
+            "gan train --resume plain",
+            "plain/checkpoint.safetensors",
+            &format!("tensor `{tensor}` holds"),
+        );
+        fs::write(&checkpoint, good).unwrap();
+    }
+    equilibria(folder.path(), "gan train --resume plain -q").succeeded();
+}

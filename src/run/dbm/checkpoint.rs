@@ -106,7 +106,7 @@ fn insert(archive: &mut Archive, name: &str, tensors: &[Tensor<f32>]) -> Result<
 
 fn restore(archive: &Archive, name: &str, tensors: &mut [Tensor<f32>]) -> Result<()> {
     for (place, tensor) in tensors.iter_mut().enumerate() {
-        let values = archive.tensor_f32(&format!("{name}_{place}"), tensor.shape())?;
+        let values = archive.finite_f32(&format!("{name}_{place}"), tensor.shape())?;
         tensor.data_mut().copy_from_slice(values);
     }
     Ok(())

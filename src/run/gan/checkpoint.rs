@@ -55,12 +55,31 @@ impl Run<'_> {
         }
         self.seconds = restore::seconds(archive)?;
         for (name, tensor) in self.game.state_mut(steps, discriminator_steps) {
-            let values = archive.tensor_f32(&name, tensor.shape())?;
+            // A mean square of gradients may be beyond the range while the parameters are not.
+            let values = match name.contains("_optimiser.") {
+                true => archive.tensor_f32(&name, tensor.shape())?,
+                false => network_tensor(archive, &name, tensor.shape())?,
+            };
             tensor.data_mut().copy_from_slice(values);
         }
         let kept = moments(self.settings.steps).into_iter().filter(|&moment| moment as u64 <= steps).count();
         let [height, width] = self.size;
         self.history = archive.tensor_u8(HISTORY, &[kept, PICTURED, height, width])?.to_vec();
         Ok(())
+    }
+}
+
+/// A tensor of a network: a parameter or a running statistic.
+///
+/// **Errors** [`Error::Malformed`] as [`Archive::finite_f32`], and if a variance is negative.
+pub(super) fn network_tensor<'a>(archive: &'a Archive, name: &str, shape: &[usize]) -> Result<&'a [f32]> {
+    let values = archive.finite_f32(name, shape)?;
+    let is_variance = name.ends_with(".running_var");
+    match values.iter().find(|value| is_variance && **value < 0.0) {
+        None => Ok(values),
+        Some(value) => {
+            let problem = format!("tensor `{name}` holds {value}; a variance is at least 0");
+            Err(Error::malformed(archive.place(), 8, problem))
+        }
     }
 }

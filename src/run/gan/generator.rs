@@ -1,6 +1,6 @@
 //! A trained generator, to draw with.
 
-use super::checkpoint::HISTORY;
+use super::checkpoint::{HISTORY, network_tensor};
 use super::observer::to_images;
 use super::settings::MOST_STEPS;
 use super::{PICTURED, Settings, moments};
@@ -37,7 +37,8 @@ impl Generator {
 
     /// The generator in an archive that a run wrote: that of averaged parameters, if it has them.
     ///
-    /// **Errors** [`Error::Malformed`] if it is of another kind of model, or its tensors do not fit what it says of itself.
+    /// **Errors** [`Error::Malformed`] if it is of another kind of model, its tensors do not fit what it says of itself, a
+    /// number in them is not finite, or a running variance is negative.
     pub fn from_archive(archive: &Archive) -> Result<Self> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let kind = archive.required_metadata("model")?;
@@ -72,7 +73,7 @@ impl Generator {
         }
         let mut network = networks.build_generator::<f32>()?;
         for (name, tensor) in network.state_mut() {
-            let values = archive.tensor_f32(&format!("{of}.{name}"), tensor.shape())?;
+            let values = network_tensor(archive, &format!("{of}.{name}"), tensor.shape())?;
             tensor.data_mut().copy_from_slice(values);
         }
         let shape = archive.shape(HISTORY)?;
