@@ -14,6 +14,8 @@ use tempfile::TempDir;
 mod bad_input;
 #[path = "command_line/deep.rs"]
 mod deep;
+#[path = "command_line/drawing.rs"]
+mod drawing;
 #[path = "command_line/evaluating.rs"]
 mod evaluating;
 #[path = "command_line/filters.rs"]

@@ -201,6 +201,17 @@ pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, bytes)
 }
 
+/// Writes a picture that stands beside the results of a command. Returns whether it was written: if not, a warning says why,
+/// and the command goes on, as its results do not depend on it.
+pub(super) fn write_picture(path: &Path, picture: Result<impl AsRef<[u8]>>) -> bool {
+    let written = picture.and_then(|bytes| write_output(path, bytes.as_ref()));
+    if let Err(error) = &written {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "warning: {} was not drawn: {error}", path.display());
+    }
+    written.is_ok()
+}
+
 /// Makes the folder in which a file is to be.
 pub(super) fn create_folder_of(path: &Path) -> Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

@@ -6,7 +6,7 @@ mod figure3;
 mod figure4;
 mod figure8;
 
-use super::rbm::{absolute, write_output};
+use super::machine::{absolute, write_output, write_picture};
 use super::{print, print_json, use_threads};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
@@ -172,17 +172,19 @@ impl Reproduce {
         }
         let seconds = started.elapsed().as_secs_f64();
         let page = self.out.join("index.html");
-        write_output(&page, self.page(sections, &digits, budget, seconds).to_html()?.as_bytes())?;
+        let html = self.page(sections, &digits, budget, seconds).to_html();
+        let drawn = html.and_then(|html| write_output(&page, html.as_bytes()));
         summary.insert("data".into(), digits.name.as_str().into());
         summary.insert("budget".into(), budget.name.into());
         summary.insert("seconds".into(), seconds.into());
         summary.insert("page".into(), page.display().to_string().into());
         let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::invalid("summary", e))?;
-        write_output(&self.out.join("summary.json"), text.as_bytes())?;
-        if self.json {
-            return print_json(&summary);
+        let written = write_output(&self.out.join("summary.json"), text.as_bytes());
+        match self.json {
+            true => print_json(&summary)?,
+            false => print(&format!("made in {seconds:.0} s; open {}\n", page.display()))?,
         }
-        print(&format!("made in {seconds:.0} s; open {}\n", page.display()))
+        drawn.and(written)
     }
 
     fn page(&self, sections: Vec<Section>, digits: &Digits, budget: Budget, seconds: f64) -> Page {
@@ -312,9 +314,9 @@ impl Workbench<'_> {
         if interrupt::requested() { Err(again()) } else { Ok(()) }
     }
 
-    /// Writes `name` into the output folder.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_output(&self.out.join(name), bytes)
+    /// Writes a picture as `name` into the output folder, beside the page that shows it too.
+    fn write(&self, name: &str, bytes: &[u8]) {
+        write_picture(&self.out.join(name), Ok(bytes));
     }
 
     fn say(&mut self, line: &str) {

@@ -80,7 +80,8 @@ pub struct Reading {
     pub slope: Option<f64>,
     /// Share of the critic's weights that lie at the bound which clips them.
     pub clipped: Option<f64>,
-    /// Standard deviation of a pixel over the generator's samples, over that of data; mean over pixels.
+    /// Standard deviation of a pixel over the generator's samples, over that of data; mean over pixels. 0 where the samples
+    /// are all alike; `None` where they differ and the data do not.
     pub spread: Option<f64>,
     /// Entropy of the classes of the generator's samples, over that of the data's classes.
     pub class_entropy: Option<f64>,

@@ -50,7 +50,8 @@ pub struct HeatMap {
     pub values: Vec<f64>,
     /// What the values are, with their unit; written over the colour bar.
     pub unit: String,
-    /// The values at the two ends of the scale, for instance to share it between figures; by default the extremes.
+    /// The values at the two ends of the scale, for instance to share it between figures; by default, and where they are not
+    /// finite or do not rise, the extremes.
     pub range: Option<(f64, f64)>,
 }
 
@@ -63,12 +64,14 @@ struct Grid {
 }
 
 impl HeatMap {
-    /// The map as SVG, to be a file of its own or part of a page.
+    /// The map as SVG, to be a file of its own or part of a page. Where no value is finite, the figure is a sentence that
+    /// says so.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if the values are not one to a cell; [`Error::InvalidArgument`] if none is
-    /// finite or the range is not one.
+    /// **Errors** [`Error::ShapeMismatch`] if the values are not one to a cell.
     pub fn to_svg(&self) -> Result<String> {
-        let (low, high) = self.scale()?;
+        let Some((low, high)) = self.scale()? else {
+            return svg::without_data(&self.title, "Nothing to draw: no value is finite.");
+        };
         let rows = self.y_ticks.len();
         let title = svg::wrap(&self.title, TITLE, WIDTH - 2.0 * PAD);
         let y_label = svg::wrap(&self.y_label, TEXT, WIDTH - 2.0 * PAD);
@@ -105,8 +108,8 @@ impl HeatMap {
         })
     }
 
-    /// The ends of the scale, after checking that there is something to show.
-    fn scale(&self) -> Result<(f64, f64)> {
+    /// The ends of the scale, if there is something to show.
+    fn scale(&self) -> Result<Option<(f64, f64)>> {
         let (rows, columns) = (self.y_ticks.len(), self.x_ticks.len());
         if rows.checked_mul(columns) != Some(self.values.len()) {
             return Err(Error::ShapeMismatch {
@@ -115,22 +118,20 @@ impl HeatMap {
                 found: vec![self.values.len()],
             });
         }
-        let place = || format!("heat map {:?}", self.title);
-        if let Some((low, high)) = self.range {
-            let usable = low < high && low.abs() < 1e300 && high.abs() < 1e300;
-            let problem = || format!("the range {low} to {high} must be finite and rise");
-            return if usable { Ok((low, high)) } else { Err(Error::invalid(place(), problem())) };
-        }
         let finite = || self.values.iter().copied().filter(|value| value.is_finite() && value.abs() < 1e300);
         let low = finite().fold(f64::INFINITY, f64::min);
         let high = finite().fold(f64::NEG_INFINITY, f64::max);
         if low > high {
-            return Err(Error::invalid(place(), "no cell has a finite value to show"));
+            return Ok(None);
+        }
+        let is_usable = |(low, high): &(f64, f64)| low < high && low.abs() < 1e300 && high.abs() < 1e300;
+        if let Some(range) = self.range.filter(is_usable) {
+            return Ok(Some(range));
         }
         // A single value still has a scale around it.
         let room =
             if high - low <= 1e-9 * low.abs().max(high.abs()) { (low.abs() * 0.1).max(1e-9) } else { 0.0 };
-        Ok((low - room, high + room))
+        Ok(Some((low - room, high + room)))
     }
 
     fn paint_cells(&self, canvas: &mut Canvas, grid: &Grid, (low, high): (f64, f64)) -> Result<()> {
@@ -284,14 +285,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_show_is_an_error() {
-        assert!(HeatMap::default().to_svg().unwrap_err().to_string().contains("no cell"));
+    fn a_map_without_a_finite_value_says_so_and_any_range_has_a_scale() {
+        for empty in [HeatMap::default(), HeatMap { values: vec![f64::NAN; 4], ..map(2, 2) }] {
+            let svg = empty.to_svg().unwrap();
+            assert_well_formed(&svg);
+            assert!(svg.contains("Nothing to draw: no value is finite."), "{svg}");
+        }
         let wrong = HeatMap { values: vec![1.0; 3], ..map(2, 2) };
         assert_eq!(wrong.to_svg().unwrap_err().to_string(), "heat map: expected shape (2, 2), found (3)");
-        let empty = HeatMap { values: vec![f64::NAN; 4], ..map(2, 2) };
-        assert!(empty.to_svg().is_err());
-        for range in [(1.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
-            assert!(HeatMap { range: Some(range), ..map(2, 2) }.to_svg().is_err(), "{range:?}");
+        let extremes = map(2, 2).to_svg().unwrap();
+        for range in [(1.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (2.0, 1.0)] {
+            assert!(HeatMap { range: Some(range), ..map(2, 2) }.to_svg().unwrap() == extremes, "{range:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 mod axis;
 
 use super::svg::{self, Anchor, Canvas, GRID, INK, LINE, LINES, MUTED, TEXT, TITLE, WIDTH};
-use crate::{Error, Result};
+use crate::Result;
 use axis::{Axis, drawable};
 
 const PAD: f64 = 14.0;
@@ -99,16 +99,15 @@ struct Entry {
 }
 
 impl LinePlot {
-    /// The plot as SVG, to be a file of its own or part of a page.
+    /// The plot as SVG, to be a file of its own or part of a page. Where no series has a point that can be drawn, the figure
+    /// is a sentence that says so.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if no series has a point that can be drawn.
+    /// **Errors** none in practice: the figure is written to memory.
     pub fn to_svg(&self) -> Result<String> {
         let points: Vec<(f64, f64)> = self.segments().into_iter().flatten().flatten().collect();
         if points.is_empty() {
-            return Err(Error::invalid(
-                format!("plot {:?}", self.title),
-                "no series has a finite point (on a logarithmic axis: above zero) to draw",
-            ));
+            let needed = if self.log_x || self.log_y { "finite and above zero" } else { "finite" };
+            return svg::without_data(&self.title, &format!("Nothing to draw: no value is {needed}."));
         }
         let title = svg::wrap(&self.title, TITLE, WIDTH - 2.0 * PAD);
         let y_label = svg::wrap(&self.y_label, TEXT, WIDTH - 2.0 * PAD);

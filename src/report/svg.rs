@@ -86,6 +86,18 @@ pub(super) fn draw(
     Ok(svg)
 }
 
+/// A figure of a title and a sentence that says why nothing is drawn.
+pub(super) fn without_data(title: &str, sentence: &str) -> Result<String> {
+    const PAD: f64 = 14.0;
+    let [headings, lines] =
+        [(title, TITLE), (sentence, TEXT)].map(|(text, size)| wrap(text, size, WIDTH - 2.0 * PAD));
+    let height = headings.len() as f64 * TITLE * LINE + lines.len() as f64 * TEXT * LINE + 3.0 * PAD;
+    draw(height, &format!("{title}: {sentence}"), |canvas| {
+        let y = canvas.lines(&headings, (PAD, PAD), TITLE, INK.light)?;
+        canvas.lines(&lines, (PAD, y + PAD), TEXT, MUTED.light).map(|_| ())
+    })
+}
+
 /// The dark values, and round corners of lines. Every selector is prefixed: inline, a style sheet rules the whole page.
 fn style_sheet() -> String {
     let mut css = String::from(

@@ -64,11 +64,14 @@ fn curve(name: impl Into<String>, course: &Course<'_>, value: impl Fn(&Reading) 
     Series::new(name, points.filter_map(|reading| Some((reading.step as f64, value(reading)?))))
 }
 
-/// A curve a game, as a share of its largest value.
+/// A curve a game, as a share of its value that is farthest from 0.
 fn shares(courses: &[Course<'_>], value: impl Fn(&Reading) -> Option<f64>) -> Vec<Series> {
     let share = |course: &Course<'_>| {
-        let largest = course.readings.iter().filter_map(&value).fold(f64::MIN_POSITIVE, f64::max);
-        curve(course.name, course, |reading| Some(value(reading)? / largest))
+        let sizes = course.readings.iter().filter_map(&value).map(f64::abs);
+        let largest = sizes.filter(|size| size.is_finite()).fold(0.0, f64::max);
+        // Where all are 0, so are their shares.
+        let unit = if largest > 0.0 { largest } else { 1.0 };
+        curve(course.name, course, |reading| Some(value(reading)? / unit))
     };
     courses.iter().map(share).collect()
 }
@@ -147,9 +150,10 @@ fn estimates(courses: &[Course<'_>]) -> Drawn {
     draw(
         "critic",
         "The critics' estimates of the distance to the data",
-        "share of the run's largest",
+        "share of the run's largest (without sign)",
         shares(courses, |reading| reading.wasserstein),
-        "Mean score of real images less that of generated ones, up to the critic's steepness, which differs.",
+        "Mean score of real images less that of generated ones, up to the critic's steepness, which differs. Below 0 the \
+         critic takes generated images for real ones.",
     )
 }
 
@@ -224,7 +228,7 @@ fn gaps(courses: &[Course<'_>]) -> Drawn {
     draw(
         "duality-gap",
         "What either player could still gain",
-        "duality gap, share of the run's largest",
+        "duality gap, share of the run's largest (without sign)",
         shares(courses, |reading| reading.duality_gap),
         "By some steps of one player while the other waits; 0 at an equilibrium. Nats or scores: shares can be compared.",
     )
@@ -279,5 +283,25 @@ mod tests {
             "duality-gap",
         ];
         assert_eq!(files(&[standard(), penalty]), both);
+    }
+
+    #[test]
+    fn estimates_that_are_never_positive_have_a_chart() {
+        for estimates in
+            [[-3.0, -1.5], [0.0, 0.0], [-1.0, f64::NAN], [f64::NAN; 2], [f64::NEG_INFINITY, -2.0]]
+        {
+            let reading =
+                |(step, wasserstein)| Reading { step, wasserstein: Some(wasserstein), ..Reading::default() };
+            let readings: Vec<Reading> = (1..).zip(estimates).map(reading).collect();
+            let course = Course { name: "c", kind: Kind::Clipping, readings: &readings };
+            let drawn = all(&[course]);
+            let critic = drawn.iter().find(|drawn| drawn.file == "critic.svg").unwrap();
+            let shares: Vec<f64> = critic.plot.series[0].points.iter().map(|point| point.1).collect();
+            assert!(
+                shares.iter().all(|share| !share.is_finite() || (-1.0..=0.0).contains(share)),
+                "{shares:?}"
+            );
+            assert!(critic.plot.to_svg().is_ok(), "{estimates:?}");
+        }
     }
 }

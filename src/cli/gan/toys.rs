@@ -1,7 +1,7 @@
 //! `equilibria gan toys`.
 
 use crate::adversarial::dirac::{Known, known};
-use crate::cli::machine::write_output;
+use crate::cli::machine::{write_output, write_picture};
 use crate::cli::{counted, print, print_json, thousands, use_threads};
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, LinePlot, Series};
@@ -129,23 +129,27 @@ impl Toys {
             Summary { out: self.out.clone(), how, tasks: Vec::new(), dirac: Vec::new(), files: Vec::new() };
         for task in Task::all().into_iter().filter(|task| self.wants(task.name)) {
             let games = self.play(&task, &how)?;
-            summary.keep(&format!("{}.png", task.name), &sheet(&task, &how, &games)?.to_png()?)?;
-            summary
-                .keep(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg()?.as_bytes())?;
+            let png = sheet(&task, &how, &games).and_then(|sheet| sheet.to_png());
+            summary.draw(&format!("{}.png", task.name), png);
+            summary.draw(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg());
             let Task { name, mixture, published, .. } = task;
             summary.tasks.push(Outcome { name, modes: mixture.centres().len(), published, games });
         }
         if self.wants("dirac") {
             summary.dirac = known().into();
-            summary.keep("dirac.svg", ways_plot(&summary.dirac).to_svg()?.as_bytes())?;
+            summary.draw("dirac.svg", ways_plot(&summary.dirac).to_svg());
         }
         let text =
             serde_json::to_string_pretty(&summary).map_err(|error| Error::invalid("summary", error))?;
-        summary.keep("summary.json", (text + "\n").as_bytes())?;
-        if self.json {
-            return print_json(&summary);
+        let written = write_output(&self.out.join("summary.json"), (text + "\n").as_bytes());
+        if written.is_ok() {
+            summary.files.push("summary.json".into());
         }
-        print(&describe(&summary))
+        match self.json {
+            true => print_json(&summary)?,
+            false => print(&describe(&summary))?,
+        }
+        written
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -160,10 +164,10 @@ impl Toys {
 }
 
 impl Summary {
-    fn keep(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
-        write_output(&self.out.join(file), bytes)?;
-        self.files.push(file.into());
-        Ok(())
+    fn draw(&mut self, file: &str, picture: Result<impl AsRef<[u8]>>) {
+        if write_picture(&self.out.join(file), picture) {
+            self.files.push(file.into());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::plots::{self, Course, Drawn};
 use crate::adversarial::{Mlp, Normalisation};
-use crate::cli::machine::{absolute, parse, write_output};
+use crate::cli::machine::{absolute, parse, write_picture};
 use crate::cli::{counted, pasted, print, print_json, thousands, use_threads};
 use crate::run::dbm::Layers;
 use crate::run::gan::{Kind, Settings, Summary, Warned, resume, train};
@@ -172,7 +172,7 @@ impl Train {
         let name = summary.objective.to_string();
         let course = Course { name: &name, kind: summary.objective, readings: &summary.readings };
         for Drawn { file, plot, .. } in plots::all(&[course]) {
-            write_output(&directory.path().join("plots").join(file), plot.to_svg()?.as_bytes())?;
+            write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
         if self.json {
             return print_json(&summary);
@@ -269,8 +269,10 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
         if let Some(estimate) = last.wasserstein {
             let _ = writeln!(text, "critic's estimate     {estimate:.3}");
         }
-        let _ =
-            write!(text, "samples               {:.2} of the data's spread", last.spread.unwrap_or(f64::NAN));
+        text += &match last.spread {
+            Some(spread) => format!("samples               {spread:.2} of the data's spread"),
+            None => "samples               differ, the training images do not".into(),
+        };
         match last.class_entropy {
             Some(share) => {
                 let entropy = share * summary.data_entropy;

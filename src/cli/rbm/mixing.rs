@@ -3,6 +3,7 @@
 use super::sample::side;
 use super::{ImageArguments, Loaded, load, test_images, write_output};
 use crate::boltzmann::Rbm;
+use crate::cli::machine::write_picture;
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
@@ -114,18 +115,20 @@ impl Mixing {
         let labels: Vec<String> =
             indices.iter().map(|&i| format!("test {i}: {}", digits.test.labels()[i])).collect();
         let title = "After so many Gibbs steps";
-        write_output(&out.join("samples.png"), &sheet(title, &machines, sides, &labels)?.to_png()?)?;
+        let png = sheet(title, &machines, sides, &labels).and_then(|sheet| sheet.to_png());
+        write_picture(&out.join("samples.png"), png);
         for (plot, name) in plots(&machines) {
-            write_output(&out.join(name), plot.to_svg()?.as_bytes())?;
+            write_picture(&out.join(name), plot.to_svg());
         }
         let summary = Summary { out, data: &digits.name, machines: &machines };
         let text =
             serde_json::to_string_pretty(&summary).map_err(|error| Error::invalid("summary", error))?;
-        write_output(&summary.out.join("summary.json"), (text + "\n").as_bytes())?;
-        if self.json {
-            return print_json(&summary);
+        let written = write_output(&summary.out.join("summary.json"), (text + "\n").as_bytes());
+        match self.json {
+            true => print_json(&summary)?,
+            false => print(&describe(&summary))?,
         }
-        print(&describe(&summary))
+        written
     }
 
     /// The digits that all machines are judged by.

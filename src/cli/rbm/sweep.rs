@@ -1,7 +1,7 @@
 //! `equilibria rbm sweep`.
 
-use super::{absolute, write_output};
 use crate::boltzmann::learning::NegativePhase;
+use crate::cli::machine::{absolute, write_output, write_picture};
 use crate::cli::{print, print_json, use_threads};
 use crate::data::Digits;
 use crate::optim::Schedule;
@@ -123,13 +123,14 @@ impl Sweep {
             outcomes.push((settings, summary));
         }
         let chart = self.out.join("sweep.svg");
-        write_output(&chart, plot(&outcomes, self.method).to_svg()?.as_bytes())?;
+        write_picture(&chart, plot(&outcomes, self.method).to_svg());
         let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
-        write_output(&self.out.join("summary.json"), &to_json(&summary)?)?;
-        if self.json {
-            return print_json(&summary);
+        let written = write_output(&self.out.join("summary.json"), &to_json(&summary)?);
+        match self.json {
+            true => print_json(&summary)?,
+            false => print(&describe(&summary, &self.out))?,
         }
-        print(&describe(&summary, &self.out))
+        written
     }
 
     /// Hidden units in the outer loop, Gibbs steps in the inner one.

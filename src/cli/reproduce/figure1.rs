@@ -21,8 +21,8 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
 
     let over_epochs = over_epochs(&small).to_svg()?;
     let over_widths = over_widths(&widths, epochs).to_svg()?;
-    bench.write("figure1-epochs.svg", over_epochs.as_bytes())?;
-    bench.write("figure1-hidden.svg", over_widths.as_bytes())?;
+    bench.write("figure1-epochs.svg", over_epochs.as_bytes());
+    bench.write("figure1-hidden.svg", over_widths.as_bytes());
 
     let curve = exact(&small);
     let (first, last) = (curve[0].1, curve[curve.len() - 1].1);

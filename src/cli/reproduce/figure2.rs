@@ -32,12 +32,12 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let title = "After so many Gibbs steps";
     let large_png = sheet(title, &machines[1..], sides, &labels)?.to_png()?;
     let small_png = flat_sheet(small, sides, &labels)?.to_png()?;
-    bench.write("figure2.png", &large_png)?;
-    bench.write(&format!("figure2-hidden-{SMALL}.png"), &small_png)?;
+    bench.write("figure2.png", &large_png);
+    bench.write(&format!("figure2-hidden-{SMALL}.png"), &small_png);
     let mut svgs = Vec::new();
     for (plot, name) in plots(&machines) {
         let svg = plot.to_svg()?;
-        bench.write(&format!("figure2-{name}"), svg.as_bytes())?;
+        bench.write(&format!("figure2-{name}"), svg.as_bytes());
         svgs.push(svg);
     }
     let answer = [

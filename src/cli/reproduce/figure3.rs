@@ -32,7 +32,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         let stream = Stream::named(bench.seed, "evaluate");
         let (filled, _) = remove_rows(model, &task, SHOWN, stream)?;
         let png = sheet(&model.hidden().to_string(), &task, &filled, &SHOWN)?.to_png()?;
-        bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png)?;
+        bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png);
         sheets.push(png);
         bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
         let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.advance(1))?;
@@ -80,7 +80,7 @@ pub(super) fn maps(
     let mut maps = Vec::new();
     for ((title, cells), name) in machines.iter().chain([&guess]).zip(files) {
         let svg = heat_map(title, cells, range).to_svg()?;
-        bench.write(name, svg.as_bytes())?;
+        bench.write(name, svg.as_bytes());
         maps.push(svg);
     }
     Ok(maps)
@@ -108,6 +108,11 @@ pub(super) fn table(names: [&str; 2], tables: [&[Cell]; 2]) -> Table {
     table
 }
 
+/// An error as a share of the mean image's: 1 where both are 0, as of images that are all alike.
+pub(super) fn share_of_baseline(error: f64, baseline: f64) -> f64 {
+    if error == baseline { 1.0 } else { error / baseline }
+}
+
 /// The report's claims in numbers: error divided by the error of the mean image, for the larger machine.
 struct Claims {
     few: f64,
@@ -130,7 +135,7 @@ impl Claims {
                     baseline + pixels * cell.baseline_mean_squared_error,
                 )
             });
-            error / baseline
+            share_of_baseline(error, baseline)
         };
         let seven = |cell: &Cell| cell.rows == 7;
         // Middle of the block within 3 rows of the middle of the image; digits leave 4 rows free at each edge.

@@ -205,7 +205,7 @@ impl Filters {
         let limit = limit(self.sets()[1..].iter().map(|set| &set.weight));
         let size = side(self.small.weight.rows())?;
         let png = sheet("Filters", &groups.each_ref(), size, columns, limit)?.to_png()?;
-        bench.write("figure4-filters.png", &png)?;
+        bench.write("figure4-filters.png", &png);
         Ok(Figure::png(
             png,
             "Filters of two restricted machines and of both layers of a deep one.",
@@ -223,7 +223,7 @@ impl Filters {
         let weight = &self.deep[1].weight;
         let size = side(weight.rows())?;
         let png = second_layer("DBM, layer 2: projected to pixels", weight, size)?;
-        bench.write("figure4-layer-2.png", &png)?;
+        bench.write("figure4-layer-2.png", &png);
         let (columns, rows) = SECOND_SHEET;
         let caption = format!("{} units of layer 2, on a scale of their own.", columns * rows);
         Ok(Figure::png(png, "Filters of the second layer of a deep machine.", caption))
@@ -232,7 +232,7 @@ impl Filters {
     fn raw_figure(&self, bench: &Workbench<'_>, machines: &Machines) -> Result<Figure> {
         let weight = &machines.deep.weights()[1];
         let png = second_layer("DBM, layer 2: weights to layer 1", weight, grid(weight.rows()))?;
-        bench.write("figure4-raw.png", &png)?;
+        bench.write("figure4-raw.png", &png);
         let (columns, rows) = SECOND_SHEET;
         Ok(Figure::png(
             png,

@@ -44,7 +44,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         error => error,
     })?;
     let png = sheet(&played)?.to_png()?;
-    bench.write("figure8.png", &png)?;
+    bench.write("figure8.png", &png);
     let mut figures = Vec::new();
     let courses: Vec<Course<'_>> = played
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
         .collect();
     for Drawn { file, plot, caption } in plots::all(&courses) {
         let svg = plot.to_svg()?;
-        bench.write(&format!("figure8-{file}"), svg.as_bytes())?;
+        bench.write(&format!("figure8-{file}"), svg.as_bytes());
         figures.push(Figure::svg(svg, caption));
     }
     let answer = answer::sentences(&played);

@@ -68,23 +68,30 @@ fn degenerate_ranges_have_axes_all_the_same() {
         for log in [false, true] {
             let mut plot = plot(vec![Series::new("a", points.to_vec()), Series::new("empty", [])]);
             (plot.log_x, plot.log_y) = (log, log);
-            if let Ok(svg) = plot.to_svg() {
-                assert_well_formed(&svg);
-                assert!(texts(&svg).contains(&"empty (no data)"));
-            } else {
+            let svg = plot.to_svg().unwrap();
+            assert_well_formed(&svg);
+            if svg.contains("Nothing to draw") {
                 assert!(log, "{points:?} can be drawn");
+            } else {
+                assert!(texts(&svg).contains(&"empty (no data)"));
             }
         }
     }
 }
 
 #[test]
-fn nothing_to_draw_is_an_error_not_an_empty_figure() {
-    for series in [vec![], vec![Series::default()], vec![Series::new("a", [(f64::NAN, 1.0)])]] {
-        assert!(plot(series).to_svg().unwrap_err().to_string().contains("no series has a finite point"));
+fn a_plot_without_a_point_to_draw_says_so_in_a_sentence() {
+    for series in
+        [vec![], vec![Series::default()], vec![Series::new("a", [(f64::NAN, 1.0), (1.0, f64::INFINITY)])]]
+    {
+        let svg = plot(series).to_svg().unwrap();
+        assert_well_formed(&svg);
+        assert_eq!(texts(&svg), ["Learning &lt;curve&gt;", "Nothing to draw: no value is finite."]);
     }
     let negative = LinePlot { log_y: true, ..plot(vec![Series::new("a", [(1.0, -1.0)])]) };
-    assert!(negative.to_svg().is_err());
+    assert!(
+        texts(&negative.to_svg().unwrap()).contains(&"Nothing to draw: no value is finite and above zero.")
+    );
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub(super) fn columns(objective: Kind) -> [&'static str; 15] {
 
 /// What was seen beside a step's own report.
 pub(super) struct Seen {
-    /// Of samples, as a share of the data's.
-    pub spread: f64,
+    /// Of samples, as a share of the data's, if it is one.
+    pub spread: Option<f64>,
     /// Of the samples' classes, in nats, if these can be seen.
     pub class_entropy: Option<f64>,
     /// Where it was looked for.
@@ -68,7 +68,7 @@ pub(super) fn values(report: &Report, seen: &Seen) -> [f64; 15] {
         or_nan(report.wasserstein),
         or_nan(report.slope),
         or_nan(report.clipped),
-        seen.spread,
+        or_nan(seen.spread),
         or_nan(seen.class_entropy),
         or_nan(seen.duality_gap),
         seen.seconds,
@@ -149,8 +149,9 @@ impl Observer {
         self.data_entropy
     }
 
-    /// Spread of samples as a share of the data's, and the entropy of their classes in nats, if these can be seen.
-    pub fn look(&mut self, generator: &Sequential<f32>) -> Result<(f64, Option<f64>)> {
+    /// Spread of samples as a share of the data's, if it is one, and the entropy of their classes in nats, if these can be
+    /// seen.
+    pub fn look(&mut self, generator: &Sequential<f32>) -> Result<(Option<f64>, Option<f64>)> {
         let samples = self.samples(generator, SAMPLES)?;
         let entropy = match &self.eye {
             Some(eye) => {
@@ -159,7 +160,7 @@ impl Observer {
             }
             None => None,
         };
-        Ok((spread(&samples) / self.data_spread.max(f64::MIN_POSITIVE), entropy))
+        Ok((share_of_spread(spread(&samples), self.data_spread), entropy))
     }
 
     /// The samples of the first `count` latents.
@@ -190,6 +191,15 @@ fn eye(digits: &Digits) -> Result<Option<Classifier>> {
     }
     let is_right = shipped.accuracy(&test)?.all >= LEAST_ACCURACY;
     Ok(is_right.then_some(shipped))
+}
+
+/// The spread of samples as a share of the data's: 0 of samples that are all alike, whatever the data; none of samples that
+/// differ where the data do not.
+fn share_of_spread(samples: f64, data: f64) -> Option<f64> {
+    match samples {
+        0.0 => Some(0.0),
+        _ => (data > 0.0).then(|| samples / data),
+    }
 }
 
 /// Standard deviation of a pixel over the images, mean over pixels; from 0 to 255.
@@ -223,9 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn samples_all_alike_have_collapsed_whatever_the_data() {
+        assert_eq!(share_of_spread(3.0, 4.0), Some(0.75));
+        assert_eq!((share_of_spread(0.0, 4.0), share_of_spread(0.0, 0.0)), (Some(0.0), Some(0.0)));
+        assert_eq!(share_of_spread(3.0, 0.0), None, "no number of times the data's spread");
+    }
+
+    #[test]
     fn a_row_reads_back_as_what_was_seen() {
         let report = Report { step: 50, generator_loss: 0.7, slope: Some(0.9), ..Report::default() };
-        let seen = Seen { spread: 0.5, class_entropy: Some(1.15), duality_gap: Some(0.2), seconds: 3.0 };
+        let seen =
+            Seen { spread: Some(0.5), class_entropy: Some(1.15), duality_gap: Some(0.2), seconds: 3.0 };
         let values = values(&report, &seen).to_vec();
         assert_eq!(values.len(), columns(Kind::Penalty).len());
         let found = reading(&Row { count: 50, values }, 2.3);

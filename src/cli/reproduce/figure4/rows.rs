@@ -1,7 +1,7 @@
 //! Rows of pixels removed and filled in by the machines that come with the program.
 
 use super::super::Workbench;
-use super::super::figure3::{maps, table};
+use super::super::figure3::{maps, share_of_baseline, table};
 use super::Machines;
 use crate::Result;
 use crate::boltzmann::reconstruct::{Effort, Machine};
@@ -64,7 +64,9 @@ impl Restored {
             let sum = |error: fn(&Cell) -> f64| {
                 self.cells[machine].iter().map(|cell| cell.rows as f64 * error(cell)).sum::<f64>()
             };
-            sum(|cell| cell.mean_squared_error) / sum(|cell| cell.baseline_mean_squared_error)
+            let [error, baseline] =
+                [sum(|cell| cell.mean_squared_error), sum(|cell| cell.baseline_mean_squared_error)];
+            share_of_baseline(error, baseline)
         })
     }
 
@@ -82,7 +84,7 @@ impl Restored {
         let files = ["figure4-rows-dbm.png", "figure4-rows-rbm.png"];
         let mut restored = Vec::new();
         for ((png, file), name) in self.sheets.iter().zip(files).zip(&names) {
-            bench.write(file, png)?;
+            bench.write(file, png);
             restored.push(Figure::png(
                 png.clone(),
                 format!("Original, damaged and restored digits, {name} hidden units."),

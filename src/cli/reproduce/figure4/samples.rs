@@ -169,7 +169,7 @@ impl Walks {
             pictures.chunks_exact(self.visible).take(chains).try_for_each(|picture| sheet.push(picture))?;
         }
         let png = sheet.to_png()?;
-        bench.write("figure4-samples.png", &png)?;
+        bench.write("figure4-samples.png", &png);
         Ok(Figure::png(
             png,
             "Test images and noise, and what Gibbs chains of three machines have made of each.",

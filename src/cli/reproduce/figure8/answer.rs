@@ -29,7 +29,7 @@ struct Facts {
     accuracy: f64,
     /// What either player could still gain at the end.
     gap: f64,
-    /// Mean estimate in the last quarter, as a share of the largest.
+    /// Mean estimate in the last quarter, as a share of the largest (without sign); 0 where all are 0.
     estimate: f64,
     /// Mean share of parameters at the bound.
     clipped: f64,
@@ -46,6 +46,7 @@ impl Facts {
         let quarter = &summary.readings[summary.readings.len() * 3 / 4..];
         let losses = half.iter().map(|reading| reading.discriminator_loss);
         let estimates = summary.readings.iter().filter_map(|reading| reading.wasserstein);
+        let largest = estimates.map(f64::abs).fold(0.0, f64::max);
         let accuracy = |reading: &Reading| Some(0.5 * (reading.real_accuracy? + reading.fake_accuracy?));
         Self {
             kind: played.kind,
@@ -54,8 +55,10 @@ impl Facts {
             losses: [losses.clone().fold(f64::INFINITY, f64::min), losses.fold(f64::NEG_INFINITY, f64::max)],
             accuracy: mean(half.iter().filter_map(accuracy)),
             gap: half.iter().rev().find_map(|reading| reading.duality_gap).unwrap_or(f64::NAN),
-            estimate: mean(quarter.iter().filter_map(|reading| reading.wasserstein))
-                / estimates.fold(f64::MIN_POSITIVE, f64::max),
+            estimate: match mean(quarter.iter().filter_map(|reading| reading.wasserstein)) {
+                0.0 => 0.0,
+                last => last / largest,
+            },
             clipped: mean(half.iter().filter_map(|reading| reading.clipped)),
             unrest: unrest(&half.iter().map(Reading::gap).collect::<Vec<f64>>()),
             frechet: played.judgement.measures.frechet_distance,
@@ -69,9 +72,12 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count
 }
 
-/// Standard deviation about the trend, as a share of the mean.
+/// Standard deviation about the trend, as a share of the mean; 0 of values that stand still.
 fn unrest(values: &[f64]) -> f64 {
-    deviation(values) / mean(values.iter().copied()).abs().max(f64::MIN_POSITIVE)
+    match deviation(values) {
+        0.0 => 0.0,
+        deviation => deviation / mean(values.iter().copied()).abs(),
+    }
 }
 
 fn of_standard(standard: &Facts) -> String {
@@ -112,11 +118,16 @@ fn of_clipping(clipping: &Facts) -> String {
 fn of_penalty(standard: &Facts, clipping: &Facts, penalty: &Facts) -> String {
     let percent = |facts: &Facts| format!("{:.0} %", 100.0 * facts.unrest);
     let is_fine = matches!(penalty.verdict, Verdict::Converged | Verdict::Unsettled);
-    let answer = match penalty.unrest / standard.unrest.min(clipping.unrest) {
-        _ if !is_fine => "The penalty is not stable here",
-        ratio if ratio < 1.0 - CLEARLY => "The penalty is the most stable of the three",
-        ratio if ratio < 1.0 + CLEARLY => "The penalty is as stable as the stabler of the others, not more",
-        _ => "The penalty is not the most stable",
+    // Products rather than a ratio: the others may be perfectly still.
+    let (own, others) = (penalty.unrest, standard.unrest.min(clipping.unrest));
+    let answer = if !is_fine {
+        "The penalty is not stable here"
+    } else if own < (1.0 - CLEARLY) * others {
+        "The penalty is the most stable of the three"
+    } else if own <= (1.0 + CLEARLY) * others {
+        "The penalty is as stable as the stabler of the others, not more"
+    } else {
+        "The penalty is not the most stable"
     };
     format!(
         "{answer}: {}; about its trend the gap between its scores of real and generated images wavers by {} ({}: {}, {}: {}). {}",
@@ -136,11 +147,11 @@ fn of_distances(standard: &Facts, penalty: &Facts) -> String {
         "a Fréchet distance of {:.1} against {:.1} and classes of {:.2} against {:.2} nats",
         penalty.frechet, standard.frechet, penalty.entropy, standard.entropy
     );
-    let ratio = penalty.frechet / standard.frechet;
-    if ratio < 1.0 - ALIKE {
+    if penalty.frechet < (1.0 - ALIKE) * standard.frechet {
         return format!("Its samples are better than the standard GAN's after as many steps: {distances}.");
     }
-    let compared = if ratio < 1.0 + ALIKE { "as good as" } else { "worse than" };
+    let is_alike = penalty.frechet <= (1.0 + ALIKE) * standard.frechet;
+    let compared = if is_alike { "as good as" } else { "worse than" };
     let why = match penalty.verdict {
         Verdict::Unsettled => format!("; its game is not over: {}", penalty.reasons),
         _ => String::new(),
