@@ -42,5 +42,9 @@ pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
+pub use source::SavedModel;
 pub(crate) use source::Source;
-use source::{CONFIGURATION, Trained, copy_settings, describe, settings_in, settings_of, trained_on};
+use source::{
+    CONFIGURATION, Trained, copy_description, describe, describe_size, settings_in, settings_of, size_in,
+    trained_on,
+};

@@ -30,6 +30,8 @@ mod real_data;
 mod resuming;
 #[path = "command_line/samples.rs"]
 mod samples;
+#[path = "command_line/shapes.rs"]
+mod shapes;
 #[path = "command_line/stopping.rs"]
 mod stopping;
 #[path = "command_line/storing.rs"]
@@ -105,6 +107,11 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
 
 /// Writes MNIST's four files into `folder`: `train` and `test` images of `side` by `side` pixels, half of them on.
 fn write_digits(folder: &Path, side: u32, train: u32, test: u32) {
+    write_images(folder, [side, side], train, test);
+}
+
+/// As [`write_digits`], of images of this height and width.
+fn write_images(folder: &Path, [height, width]: [u32; 2], train: u32, test: u32) {
     fs::create_dir_all(folder).unwrap();
     let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let mut state = 1_u32;
@@ -113,8 +120,8 @@ fn write_digits(folder: &Path, side: u32, train: u32, test: u32) {
         if state >> 31 == 1 { 255 } else { 0 }
     };
     for (name, count) in [("train", train), ("t10k", test)] {
-        let mut images = header(&[0x0803, count, side, side]);
-        images.extend((0..count * side * side).map(|_| pixel()));
+        let mut images = header(&[0x0803, count, height, width]);
+        images.extend((0..count * height * width).map(|_| pixel()));
         fs::write(folder.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
         let mut labels = header(&[0x0801, count]);
         labels.extend((0..count).map(|i| (i % 10) as u8));
@@ -141,6 +148,15 @@ fn assert_png(path: &Path) {
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     reader.next_frame(&mut pixels).unwrap();
     assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{} is blank", path.display());
+}
+
+/// Height, width and first channel of a PNG.
+fn read_png(path: &Path) -> (usize, usize, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(fs::read(path).unwrap())).read_info().unwrap();
+    let channels = reader.output_color_type().0.samples();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    (frame.height as usize, frame.width as usize, pixels.into_iter().step_by(channels).collect())
 }
 
 /// Asserts that every tag of an SVG closes the one that is open.
@@ -344,7 +360,7 @@ fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     use equilibria::boltzmann::GibbsChains;
     use equilibria::rng::Stream;
 
-    let model = equilibria::run::rbm::load_model(run).unwrap();
+    let model = equilibria::run::rbm::load(run).unwrap().model;
     let digits = equilibria::data::Digits::load("synthetic", Some(1)).unwrap();
     let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
     let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();

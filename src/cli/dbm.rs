@@ -11,7 +11,7 @@ use super::machine::Loaded;
 use super::rbm::sample::Subject;
 use crate::Result;
 use crate::boltzmann::Dbm;
-use crate::run::dbm::{Settings, load_model_and_settings};
+use crate::run::dbm::{self, Settings};
 use crate::run::pretrained;
 use clap::Subcommand;
 use std::path::Path;
@@ -42,10 +42,11 @@ impl Command {
 
 /// What drawing and filling in have to know of a machine.
 fn subject(loaded: &Loaded<Dbm<f32>, Settings>) -> Subject<'_> {
-    let Loaded { model, settings, folder, .. } = loaded;
+    let Loaded { model, settings, image_size, folder, .. } = loaded;
     let hidden: Vec<String> = model.sizes().skip(1).map(|units| units.to_string()).collect();
     Subject {
         visible: model.visible(),
+        image_size: *image_size,
         hidden: hidden.join("-"),
         source: loaded.source(settings.source()),
         binarise: settings.binarise,
@@ -57,7 +58,7 @@ fn subject(loaded: &Loaded<Dbm<f32>, Settings>) -> Subject<'_> {
 /// The machine that MODEL stands for, or the shipped one without it.
 fn load(model: Option<&Path>) -> Result<Loaded<Dbm<f32>, Settings>> {
     match model {
-        Some(path) => Ok(Loaded::new(path, load_model_and_settings(path)?)),
+        Some(path) => Ok(Loaded::new(path, dbm::load(path)?)),
         None => Ok(Loaded::shipped(pretrained::DEEP, pretrained::deep()?)),
     }
 }

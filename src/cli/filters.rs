@@ -274,6 +274,16 @@ pub(super) fn check_visible(argument: &str, found: usize, expected: usize) -> Re
     Err(Error::invalid(argument, problem))
 }
 
+/// The error of machines whose images differ in height and width, as far as these are known.
+pub(super) fn check_size(argument: &str, found: Option<[usize; 2]>, expected: [usize; 2]) -> Result<()> {
+    let Some(found) = found.filter(|&found| found != expected) else { return Ok(()) };
+    let [found, expected] = [found, expected].map(|[height, width]| format!("{height}x{width}"));
+    let problem = format!(
+        "learned from images of {found} pixels; machines side by side see images of one size, here {expected}"
+    );
+    Err(Error::invalid(argument, problem))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! What commands that look at a trained machine have in common.
 
 use crate::data::{Binarisation, Digits};
-use crate::run::{Source, write_atomically};
+use crate::run::{SavedModel, Source, pretrained, write_atomically};
 use crate::{Error, Result};
 use clap::Args;
 use std::io::{Read as _, Write as _};
@@ -33,6 +33,8 @@ impl ModelArguments {
 pub(super) struct Loaded<M, S> {
     pub model: M,
     pub settings: S,
+    /// Height and width of the images that it learned from, if its file says so.
+    pub image_size: Option<[usize; 2]>,
     /// Where pictures of it go unless the user says otherwise: its run directory, or its file's folder.
     pub folder: PathBuf,
     is_shipped: bool,
@@ -40,7 +42,7 @@ pub(super) struct Loaded<M, S> {
 
 impl<M, S: Default> Loaded<M, S> {
     /// The machine at `path` with the settings that are known, or their defaults and a word about it.
-    pub fn new(path: &Path, (model, settings): (M, Option<S>)) -> Self {
+    pub fn new(path: &Path, SavedModel { model, settings, image_size }: SavedModel<M, S>) -> Self {
         let settings = settings.unwrap_or_else(|| {
             note(&format!(
                 "{} does not say how it was trained; images are taken as they are, on above 127",
@@ -48,13 +50,14 @@ impl<M, S: Default> Loaded<M, S> {
             ));
             S::default()
         });
-        Self { model, settings, folder: beside(path).to_owned(), is_shipped: false }
+        Self { model, settings, image_size, folder: beside(path).to_owned(), is_shipped: false }
     }
 
     /// The machine that comes with the program under this name, and a word about it.
     pub fn shipped(name: &str, (model, settings): (M, S)) -> Self {
         note(&format!("without MODEL, this is {name}, which comes with the program and learned MNIST"));
-        Self { model, settings, folder: Path::new("out").join(name), is_shipped: true }
+        let image_size = Some(pretrained::IMAGE_SIZE);
+        Self { model, settings, image_size, folder: Path::new("out").join(name), is_shipped: true }
     }
 
     /// The images to look at it with, unless the user says otherwise: those that it learned from, as `settings` have
@@ -96,8 +99,9 @@ pub(super) struct ImageArguments {
 }
 
 impl ImageArguments {
-    /// The data, checked against the number of the machine's visible units; `source` is what it was trained on.
-    pub fn load(&self, visible: usize, source: Source<'_>) -> Result<Digits> {
+    /// The data, checked against the number of the machine's visible units and the size of its images, if that is known;
+    /// `source` is what it was trained on.
+    pub fn load(&self, visible: usize, image_size: Option<[usize; 2]>, source: Source<'_>) -> Result<Digits> {
         let digits = match &self.data {
             // As many as the machine has seen, if these are the images that it learned from.
             Some(data) if (data == "synthetic") == (source.data == "synthetic") => {
@@ -115,7 +119,8 @@ impl ImageArguments {
             // Their mean is that of the images which the machine has seen.
             None => source.load()?,
         };
-        let pixels = digits.test.images().pixels_per_image();
+        let images = digits.test.images();
+        let (pixels, size) = (images.pixels_per_image(), [images.height(), images.width()]);
         if pixels != visible {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",
@@ -123,20 +128,37 @@ impl ImageArguments {
                 found: vec![pixels],
             });
         }
-        Ok(digits)
-    }
-
-    /// As [`ImageArguments::load`], of images that can be shown.
-    pub fn digits(&self, visible: usize, source: Source<'_>) -> Result<Digits> {
-        let digits = self.load(visible, source)?;
-        let images = digits.test.images();
-        // Of a model's images only the number of pixels is known: they are taken for squares.
-        if images.height() != images.width() {
-            let given = format!("images of {}x{} pixels", images.height(), images.width());
-            return Err(Error::invalid(given, "only models of square images can be shown as pictures"));
+        match image_size.filter(|&expected| expected != size) {
+            Some(expected) => Err(Error::ShapeMismatch {
+                operation: "height and width of an image and of those that the model learned from",
+                expected: expected.into(),
+                found: size.into(),
+            }),
+            None => Ok(digits),
         }
-        Ok(digits)
     }
+}
+
+/// Height and width to draw a machine's images with: those in its file; else those of the images at hand; else a square, or
+/// a single row of pixels where their number is no square, and a word about it.
+pub(super) fn picture_size(
+    in_file: Option<[usize; 2]>,
+    digits: Option<&Digits>,
+    visible: usize,
+) -> (usize, usize) {
+    let at_hand = || digits.map(|digits| [digits.test.images().height(), digits.test.images().width()]);
+    if let Some([height, width]) = in_file.or_else(at_hand) {
+        return (height, width);
+    }
+    let side = visible.isqrt();
+    if side * side == visible {
+        return (side, side);
+    }
+    note(&format!(
+        "the model's file does not say how high and wide its images are, and {visible} pixels are no square: they are drawn \
+         as one row"
+    ));
+    (1, visible)
 }
 
 /// A line on data that the machine did not learn from, if it did not.

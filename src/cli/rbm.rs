@@ -16,7 +16,7 @@ use super::machine::{ImageArguments, Loaded, ModelArguments, create_folder_of, l
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::run::pretrained;
-use crate::run::rbm::{Settings, load_model_and_settings};
+use crate::run::rbm::{self, Settings};
 use clap::Subcommand;
 use sample::Subject;
 use std::path::Path;
@@ -54,16 +54,17 @@ impl Command {
 /// The machine that MODEL stands for, or the shipped one without it.
 fn load(model: Option<&Path>) -> Result<Loaded<Rbm<f32>, Settings>> {
     match model {
-        Some(path) => Ok(Loaded::new(path, load_model_and_settings(path)?)),
+        Some(path) => Ok(Loaded::new(path, rbm::load(path)?)),
         None => Ok(Loaded::shipped(pretrained::RESTRICTED, pretrained::restricted()?)),
     }
 }
 
 /// What drawing and filling in have to know of a machine.
 fn subject(loaded: &Loaded<Rbm<f32>, Settings>) -> Subject<'_> {
-    let Loaded { model, settings, folder, .. } = loaded;
+    let Loaded { model, settings, image_size, folder, .. } = loaded;
     Subject {
         visible: model.visible(),
+        image_size: *image_size,
         hidden: model.hidden().to_string(),
         source: loaded.source(settings.source()),
         binarise: settings.binarise,

@@ -104,11 +104,11 @@ pub fn sweep(
     Ok(cells)
 }
 
-/// The cells of a sweep: numbers of rows and first rows.
+/// The cells of a sweep: numbers of rows, those that an image has, and first rows.
 pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, usize)> {
     let firsts = |&rows: &usize| {
-        let last = height.saturating_sub(rows);
+        let last = height - rows;
         (0..=last).step_by(stride.max(1)).map(move |first| (rows, first))
     };
-    rows.iter().flat_map(firsts).collect()
+    rows.iter().filter(|&&rows| rows <= height).flat_map(firsts).collect()
 }

@@ -15,7 +15,7 @@ pub use settings::{Layers, Settings};
 use super::divergence::{self, Suspect, suspects, unlikely};
 use super::epochs::Epochs;
 use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, RunDirectory};
+use super::{Counter, Metrics, Progress, RunDirectory, SavedModel};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
@@ -222,6 +222,7 @@ impl<'a> Training<'a> for Run<'a> {
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
+        super::describe_size(&mut archive, self.digits.train.images());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }
@@ -315,24 +316,23 @@ impl EpochSummary {
     }
 }
 
-/// The machine that MODEL stands for, a run directory or a safetensors file, and the settings that it was trained with:
-/// those of its run directory, or else those in the file's metadata, which name the data but not its place; `None` if
-/// there are neither.
+/// The machine that MODEL stands for, a run directory or a safetensors file, and what the file says about it.
 ///
-/// **Errors** as [`rbm::load_model`](crate::run::rbm::load_model).
-pub fn load_model_and_settings(path: &Path) -> Result<(Dbm<f32>, Option<Settings>)> {
+/// **Errors** as [`rbm::load`](crate::run::rbm::load).
+pub fn load(path: &Path) -> Result<SavedModel<Dbm<f32>, Settings>> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Dbm::from_archive(&archive)?;
-    Ok((model, super::settings_of(path, &archive)?))
+    let image_size = super::size_in(&archive, model.visible())?;
+    Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
 }
 
-/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings, where they
-/// are known.
+/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings and the size
+/// of its images, where they are known.
 ///
-/// **Errors** as [`load_model_and_settings`].
+/// **Errors** as [`load`].
 pub fn load_alone(path: &Path) -> Result<Archive> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let mut alone = Dbm::from_archive(&archive)?.to_archive()?;
-    super::copy_settings::<Settings>(path, &archive, &mut alone)?;
+    super::copy_description::<Settings>(path, &archive, &mut alone)?;
     Ok(alone)
 }

@@ -13,6 +13,9 @@ pub const DEEP: &str = "dbm-784-500-1000";
 /// What [`restricted`] is called: kind and sizes.
 pub const RESTRICTED: &str = "rbm-784-500";
 
+/// Height and width of the images that both learned from.
+pub const IMAGE_SIZE: [usize; 2] = [28, 28];
+
 static DEEP_BYTES: &[u8] = include_bytes!("../../fixtures/dbm-784-500-1000.safetensors");
 static RESTRICTED_BYTES: &[u8] = include_bytes!("../../fixtures/rbm-784-500.safetensors");
 

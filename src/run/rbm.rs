@@ -13,7 +13,7 @@ use super::divergence::{self, suspects, unlikely};
 use super::epochs::Epochs;
 use super::restore::not_reached;
 use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, RunDirectory};
+use super::{Counter, Metrics, Progress, RunDirectory, SavedModel};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
@@ -237,6 +237,7 @@ impl<'a> Training<'a> for Run<'a> {
 
     fn checkpoint(&mut self) -> Result<Archive> {
         let mut archive = self.learner.model().to_archive()?;
+        super::describe_size(&mut archive, self.digits.train.images());
         let state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&state.velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
@@ -302,6 +303,7 @@ impl<'a> Training<'a> for Run<'a> {
         let summary = self.summary(metrics);
         let model = self.learner.into_model();
         let mut archive = model.to_archive()?;
+        super::describe_size(&mut archive, self.digits.train.images());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }
@@ -382,30 +384,23 @@ const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
 /// Tensors of a checkpoint that hold the last update.
 const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidden_bias_velocity"];
 
-/// The machine that MODEL stands for: a run directory or a safetensors file.
+/// The machine that MODEL stands for, a run directory or a safetensors file, and what the file says about it.
 ///
 /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
-pub fn load_model(path: &Path) -> Result<Rbm<f32>> {
-    Ok(load_model_and_settings(path)?.0)
-}
-
-/// As [`load_model`], and the settings that the machine was trained with: those of its run directory, or else those in
-/// the file's metadata, which name the data but not its place; `None` if there are neither.
-///
-/// **Errors** as [`load_model`].
-pub fn load_model_and_settings(path: &Path) -> Result<(Rbm<f32>, Option<Settings>)> {
+pub fn load(path: &Path) -> Result<SavedModel<Rbm<f32>, Settings>> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let model = Rbm::from_archive(&archive)?;
-    Ok((model, super::settings_of(path, &archive)?))
+    let image_size = super::size_in(&archive, model.visible())?;
+    Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
 }
 
-/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings, where they
-/// are known.
+/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings and the size
+/// of its images, where they are known.
 ///
-/// **Errors** as [`load_model_and_settings`].
+/// **Errors** as [`load`].
 pub fn load_alone(path: &Path) -> Result<Archive> {
     let archive = super::read_archive(&super::locate_model(path)?)?;
     let mut alone = Rbm::from_archive(&archive)?.to_archive()?;
-    super::copy_settings::<Settings>(path, &archive, &mut alone)?;
+    super::copy_description::<Settings>(path, &archive, &mut alone)?;
     Ok(alone)
 }

@@ -2,7 +2,7 @@
 
 use super::RunDirectory;
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::{Digits, Images};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,50 @@ fn name_of(data: &str) -> String {
 /// Metadata of a model that hold its settings.
 pub(super) const CONFIGURATION: &str = "configuration";
 
+/// Metadata of a model that hold the height and the width of the images that it learned from, in pixels.
+const SIZE: [&str; 2] = ["image_height", "image_width"];
+
+/// A machine as its file has it.
+#[derive(Debug, Clone)]
+pub struct SavedModel<M, S> {
+    /// The machine.
+    pub model: M,
+    /// How it was trained: the settings of its run directory, or else those in the file's metadata, which name the data but
+    /// not its place. `None` if there are neither.
+    pub settings: Option<S>,
+    /// Height and width of the images that it learned from, by the file's metadata `image_height` and `image_width`. Files
+    /// of earlier versions and of other programs do not have them.
+    pub image_size: Option<[usize; 2]>,
+}
+
+/// Puts the height and the width of `images` into a model's metadata.
+pub(super) fn describe_size(archive: &mut Archive, images: &Images) {
+    for (key, size) in SIZE.into_iter().zip([images.height(), images.width()]) {
+        archive.set_metadata(key, &size.to_string());
+    }
+}
+
+/// The height and the width in a model's metadata, if they are there.
+///
+/// **Errors** [`Error::Malformed`] if they are not those of images of `pixels` pixels.
+pub(super) fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize; 2]>> {
+    let texts = SIZE.map(|key| archive.metadata(key));
+    if texts == [None, None] {
+        return Ok(None);
+    }
+    let [height, width] = texts.map(|text| text.and_then(|text| text.parse::<usize>().ok()));
+    let size = height.zip(width).filter(|(height, width)| height.checked_mul(*width) == Some(pixels));
+    let (height, width) = size.ok_or_else(|| {
+        let [height, width] = texts.map(|text| text.unwrap_or("missing"));
+        let problem = format!(
+            "metadata `{}` and `{}` are {height} and {width}, which are no image of {pixels} pixels",
+            SIZE[0], SIZE[1]
+        );
+        Error::malformed(archive.place(), 8, problem)
+    })?;
+    Ok(Some([height, width]))
+}
+
 /// Settings of a training run, of any kind of machine.
 pub(super) trait Trained: Serialize + DeserializeOwned {
     /// `synthetic`, or the folder that holds the data.
@@ -73,9 +117,12 @@ pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -
     }
 }
 
-/// Puts the settings that the model at `path` was trained with into the metadata of `copy`: those in its own metadata,
-/// or else those of its run directory; none if there are neither.
-pub(super) fn copy_settings<T: Trained>(path: &Path, archive: &Archive, copy: &mut Archive) -> Result<()> {
+/// Puts what is known of how the model at `path` was trained into the metadata of `copy`: the size of its images, and the
+/// settings in its own metadata, or else those of its run directory.
+pub(super) fn copy_description<T: Trained>(path: &Path, archive: &Archive, copy: &mut Archive) -> Result<()> {
+    for key in SIZE {
+        archive.metadata(key).into_iter().for_each(|size| copy.set_metadata(key, size));
+    }
     // The file's own first: they have the name that the data gave itself.
     let settings = match settings_in::<T>(archive)? {
         Some(settings) => Some(settings),

@@ -1,6 +1,6 @@
 //! Bad input: one sentence, status 2, and nothing on the disk is other than before.
 
-use super::{BINARY, equilibria, equilibria_with, snapshot, trained, write_digits};
+use super::{BINARY, equilibria, equilibria_with, snapshot, trained, write_digits, write_images};
 use std::fs;
 use std::path::Path;
 
@@ -27,13 +27,7 @@ fn write_bad_files(folder: &Path) {
         fs::write(folder.join(file), bytes).unwrap();
     }
     // As many pixels as 4x4, and no square.
-    write_digits(&folder.join("wide"), 4, 30, 5);
-    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
-        let path = folder.join("wide").join(name);
-        let mut bytes = fs::read(&path).unwrap();
-        (bytes[11], bytes[15]) = (2, 8);
-        fs::write(path, bytes).unwrap();
-    }
+    write_images(&folder.join("wide"), [2, 8], 30, 5);
     equilibria(folder, "rbm train --data wide --hidden 2 --epochs 1 --batch 5 --out wide-run -q").succeeded();
     fs::rename(folder.join("wide-run/model.safetensors"), folder.join("wide.st")).unwrap();
     fs::remove_dir_all(folder.join("wide-run")).unwrap();
@@ -46,6 +40,9 @@ fn write_bad_files(folder: &Path) {
     write_digits(&folder.join("part"), 4, 30, 5);
     fs::remove_file(folder.join("part/train-labels-idx1-ubyte")).unwrap();
 }
+
+/// The sentence about images of 4x4 pixels beside a machine that learned from 2x8.
+const OTHER_SIZE: &str = "height and width of an image and of those that the model learned from: expected shape (2, 8), found (4, 4)";
 
 /// Arguments, and words of the sentence that they should get.
 const BAD: &[(&str, &str)] = &[
@@ -110,8 +107,9 @@ const BAD: &[(&str, &str)] = &[
     ("rbm reconstruct run --rows 9..2", "--rows 9..2: write FIRST..LAST"),
     ("rbm reconstruct run --rows x", "--rows x: write FIRST..LAST"),
     ("rbm reconstruct run --rows 18446744073709551615..18446744073709551615", "write FIRST..LAST"),
-    ("rbm reconstruct wide.st --data wide --images 2", "images of 2x8 pixels: only models of square images"),
-    ("rbm sample wide.st --data wide", "images of 2x8 pixels: only models of square images"),
+    ("rbm reconstruct wide.st --data small --images 2", OTHER_SIZE),
+    ("rbm sample wide.st --data small", OTHER_SIZE),
+    ("rbm evaluate wide.st --data small", OTHER_SIZE),
     ("rbm reconstruct run --images 0", "--images 0: 1 to 2000 test images"),
     ("rbm reconstruct run --images 2001", "--images 2001: 1 to 2000 test images"),
     ("rbm filters run --count 0", "--count 0: at least 1 filter"),
@@ -138,7 +136,7 @@ const BAD: &[(&str, &str)] = &[
     ("rbm mixing nowhere", "a model not found in nowhere"),
     ("rbm mixing run cut.st", "cut.st: at byte "),
     ("rbm mixing run wide.st --data synthetic", "wide.st: machines side by side see images of one size"),
-    ("rbm mixing wide.st --data wide", "images of 2x8 pixels: only models of square images"),
+    ("rbm mixing wide.st --data small", OTHER_SIZE),
     ("rbm mixing run --data small", "expected shape (784), found (16)"),
     ("rbm mixing run elsewhere", "elsewhere: was trained on other data than run; say with --data"),
     ("rbm mixing run --images 1", "--images 1: 2 to 1,000 test images can be used"),

@@ -119,7 +119,10 @@ fn the_restricted_machine_is_one_that_sees_as_many_pixels() {
         ),
         ("dbm filters run --beside run", "a restricted Boltzmann machine is needed"),
         ("dbm filters run --beside nowhere", "a model not found in nowhere"),
-        ("reproduce figure4 --data small", "machines of figure 4: expected shape (784), found (16)"),
+        (
+            "reproduce figure4 --data small",
+            "machines of figure 4 learned from: expected shape (28, 28), found (4, 4)",
+        ),
     ] {
         let outcome = equilibria(path, arguments);
         assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{words}: {outcome:?}");

@@ -67,7 +67,8 @@ impl Evaluate {
         self.check()?;
         let loaded = load(self.model.start()?)?;
         let (model, settings) = (&loaded.model, &loaded.settings);
-        let digits = self.source.load(model.visible(), loaded.source(settings.source()))?;
+        let digits =
+            self.source.load(model.visible(), loaded.image_size, loaded.source(settings.source()))?;
         interrupt::install(Work::Unsaved)?;
         let method = self.method(model, &digits)?;
         // A folder that cannot be made shows before the work, not after.

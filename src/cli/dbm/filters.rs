@@ -3,13 +3,12 @@
 use super::load;
 use crate::boltzmann::Rbm;
 use crate::cli::filters::{
-    ByNorm, FilterSet, Group, Row, check_visible, claims, columns_of, grid, limit, rows, sheet,
+    ByNorm, FilterSet, Group, Row, check_size, check_visible, claims, columns_of, grid, limit, rows, sheet,
 };
-use crate::cli::machine::{Loaded, ModelArguments, write_output};
-use crate::cli::rbm::sample::side;
+use crate::cli::machine::{Loaded, ModelArguments, picture_size, write_output};
 use crate::cli::{counted, print, print_json, thousands};
 use crate::rng::Stream;
-use crate::run::{pretrained, rbm};
+use crate::run::{SavedModel, pretrained, rbm};
 use crate::{Error, Result};
 use claims::Claim;
 use clap::Args;
@@ -30,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub(in crate::cli) struct Filters {
     #[command(flatten)]
     model: ModelArguments,
-    /// A restricted machine to compare with [default: the one that comes with the program, if it sees as many pixels].
+    /// A restricted machine to compare with [default: the one that comes with the program, if it sees images of this size].
     #[arg(long, value_name = "RBM_MODEL")]
     beside: Option<PathBuf>,
     /// The layer to show, the lowest being 1 [default: all].
@@ -77,15 +76,15 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let Loaded { model, folder, .. } = load(self.model.start()?)?;
+        let Loaded { model, image_size, folder, .. } = load(self.model.start()?)?;
         let folder = self.out.clone().unwrap_or(folder);
-        let size = side(model.visible())?;
+        let size = picture_size(image_size, None, model.visible());
         let layers = model.hidden_layers();
         if let Some(layer) = self.layer.filter(|layer| !(1..=layers).contains(layer)) {
             let expected = format!("the hidden layers are 1 to {layers}");
             return Err(Error::invalid(format!("--layer {layer}"), expected));
         }
-        let beside = self.restricted(model.visible())?;
+        let beside = self.restricted(model.visible(), size)?;
         let restricted = match &beside {
             Some((_, model)) => Some(FilterSet::of_restricted("RBM", model, size)?),
             None => None,
@@ -110,19 +109,21 @@ impl Filters {
         print(&format!("{}{beside}\n{}\n{drawn}", table(&sets), claims::describe(&told)))
     }
 
-    /// The machine to compare with, and what to call it.
-    fn restricted(&self, visible: usize) -> Result<Option<(String, Rbm<f32>)>> {
+    /// The machine to compare with, whose images are drawn in `size`, and what to call it.
+    fn restricted(&self, visible: usize, size: (usize, usize)) -> Result<Option<(String, Rbm<f32>)>> {
         match &self.beside {
             Some(path) => {
-                let model = rbm::load_model(path)?;
-                check_visible(&format!("--beside {}", path.display()), model.visible(), visible)?;
+                let argument = format!("--beside {}", path.display());
+                let SavedModel { model, image_size, .. } = rbm::load(path)?;
+                check_visible(&argument, model.visible(), visible)?;
+                check_size(&argument, image_size, size.into())?;
                 Ok(Some((path.display().to_string(), model)))
             }
-            None => {
-                let (model, _) = pretrained::restricted()?;
+            None if size == pretrained::IMAGE_SIZE.into() => {
                 let name = format!("{}, which comes with the program", pretrained::RESTRICTED);
-                Ok((model.visible() == visible).then_some((name, model)))
+                Ok(Some((name, pretrained::restricted()?.0)))
             }
+            None => Ok(None),
         }
     }
 

@@ -1,9 +1,9 @@
 //! `equilibria rbm mixing`.
 
-use super::sample::side;
 use super::{ImageArguments, Loaded, load, test_images, write_output};
 use crate::boltzmann::Rbm;
-use crate::cli::machine::write_picture;
+use crate::cli::filters::check_size;
+use crate::cli::machine::{picture_size, write_picture};
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
@@ -87,7 +87,7 @@ impl Mixing {
         }
         let loaded = self.models.iter().map(|path| load(Some(path))).collect::<Result<Vec<_>>>()?;
         let digits = self.digits(&loaded)?;
-        let sides = side(loaded[0].model.visible())?;
+        let sides = picture_size(image_size(&loaded), Some(&digits), loaded[0].model.visible());
         let most = digits.test.len().min(MOST_CHAINS);
         if !(2..=most).contains(&self.images) {
             let expected = format!("2 to {} test images can be used", thousands(most));
@@ -160,8 +160,17 @@ impl Mixing {
                 return Err(Error::invalid(path.display(), expected));
             }
         }
-        self.source.digits(first.visible(), first_settings.source())
+        let size = image_size(loaded);
+        for (path, other) in self.models.iter().zip(loaded) {
+            size.map_or(Ok(()), |size| check_size(&path.display().to_string(), other.image_size, size))?;
+        }
+        self.source.load(first.visible(), size, first_settings.source())
     }
+}
+
+/// Height and width of the images that the machines learned from, as the first file has it that says so.
+fn image_size(loaded: &[Loaded<Rbm<f32>, Settings>]) -> Option<[usize; 2]> {
+    loaded.iter().find_map(|loaded| loaded.image_size)
 }
 
 /// The last part of each path, or the whole where two are the same.

@@ -1,8 +1,9 @@
 //! `equilibria rbm reconstruct`.
 
-use super::sample::{Subject, side};
+use super::sample::Subject;
 use super::{ImageArguments, ModelArguments, test_images, write_output};
 use crate::boltzmann::reconstruct::{Effort, Machine};
+use crate::cli::machine::picture_size;
 use crate::cli::{print, print_json};
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
@@ -38,9 +39,9 @@ pub(in crate::cli) struct Reconstruction {
     pub model: ModelArguments,
     #[command(flatten)]
     source: ImageArguments,
-    /// Pixel rows to remove, counted from 0 at the top; both ends are removed.
-    #[arg(long, value_name = "FIRST..LAST", default_value = "11..17")]
-    rows: String,
+    /// Pixel rows to remove, counted from 0 at the top; both ends are removed [default: the middle quarter, 11..17 of 28].
+    #[arg(long, value_name = "FIRST..LAST")]
+    rows: Option<String>,
     /// Remove every number of rows from 1 to 14 at every second position, and draw the error as a heat map.
     #[arg(long)]
     sweep: bool,
@@ -69,20 +70,21 @@ pub(in crate::cli) const STRIDE: usize = 2;
 const SHOWN: usize = 10;
 
 impl Reconstruction {
-    /// The rows to remove.
-    pub(in crate::cli) fn removed(&self) -> Result<Range<usize>> {
-        parse_rows(&self.rows)
+    /// The rows to remove, if they are given.
+    pub(in crate::cli) fn removed(&self) -> Result<Option<Range<usize>>> {
+        self.rows.as_deref().map(parse_rows).transpose()
     }
 
     /// Fills in and reports.
     pub(in crate::cli) fn run(
         self,
-        removed: Range<usize>,
+        removed: Option<Range<usize>>,
         subject: &Subject<'_>,
         model: &impl Machine<f32>,
     ) -> Result<()> {
-        let (height, width) = side(subject.visible)?;
-        let digits = self.source.digits(subject.visible, subject.source)?;
+        let Subject { visible, image_size, .. } = *subject;
+        let digits = self.source.load(visible, image_size, subject.source)?;
+        let (height, width) = picture_size(image_size, Some(&digits), visible);
         if self.images == 0 || self.images > digits.test.len() {
             let expected = format!("1 to {} test images can be used", digits.test.len());
             return Err(Error::invalid(format!("--images {}", self.images), expected));
@@ -107,6 +109,7 @@ impl Reconstruction {
             write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
             (picture, cells)
         } else {
+            let removed = removed.unwrap_or_else(|| middle_quarter(height));
             let (filled, cell) = remove_rows(model, &task, removed.clone(), stream)?;
             let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("reconstruction.png"));
             write_output(&picture, &sheet(&subject.hidden, &task, &filled, &removed)?.to_png()?)?;
@@ -118,6 +121,13 @@ impl Reconstruction {
         }
         print(&describe(&summary))
     }
+}
+
+/// The rows in the middle of an image, a quarter of them: seven of 28.
+pub(in crate::cli) fn middle_quarter(height: usize) -> Range<usize> {
+    let count = height.div_ceil(4);
+    let first = (height - count).div_ceil(2);
+    first..first + count
 }
 
 /// `10..16` as rows 10 to 16, both removed.

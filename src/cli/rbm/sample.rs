@@ -2,6 +2,7 @@
 
 use super::{ImageArguments, ModelArguments, test_images, write_output};
 use crate::boltzmann::GibbsChains;
+use crate::cli::machine::picture_size;
 use crate::cli::{print, print_json};
 use crate::data::Binarisation;
 use crate::report::ContactSheet;
@@ -58,6 +59,8 @@ pub(in crate::cli) struct Sampling {
 /// What has to be known of a machine to draw from it.
 pub(in crate::cli) struct Subject<'a> {
     pub visible: usize,
+    /// Height and width of the images that it learned from, if its file says so.
+    pub image_size: Option<[usize; 2]>,
     /// Hidden units, in words of the title.
     pub hidden: String,
     pub source: Source<'a>,
@@ -147,18 +150,20 @@ impl Sampling {
         subject: &Subject<'_>,
         walker: impl FnOnce(&[f32], Stream) -> W,
     ) -> Result<()> {
-        let size = side(subject.visible)?;
+        let Subject { visible, image_size, .. } = *subject;
         let seed = self.images.seed;
-        let (images, labels) = match start {
+        let (size, images, labels) = match start {
             Start::Test(indices) => {
-                let digits = self.images.digits(subject.visible, subject.source)?;
+                let digits = self.images.load(visible, image_size, subject.source)?;
+                let size = picture_size(image_size, Some(&digits), visible);
                 let images = test_images(&digits, indices, subject.binarise, subject.seed)?;
                 let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
-                (images, indices.iter().map(label).collect::<Vec<_>>())
+                (size, images, indices.iter().map(label).collect::<Vec<_>>())
             }
             Start::Noise => {
                 let labels = (0..self.chains).map(|i| format!("noise {i}")).collect();
-                (coins(self.chains, subject.visible, Stream::named(seed, "init")), labels)
+                let images = coins(self.chains, visible, Stream::named(seed, "init"));
+                (picture_size(image_size, None, visible), images, labels)
             }
         };
         let mut progress = Progress::choose(self.images.quiet);
@@ -201,18 +206,6 @@ pub(in crate::cli) fn coins(chains: usize, units: usize, stream: Stream) -> Vec<
         row.iter_mut().for_each(|u| *u = f32::from(*u < 0.5));
     }
     coins
-}
-
-/// Height and width of the images of a machine with so many visible units: they are square.
-pub(in crate::cli) fn side(visible: usize) -> Result<(usize, usize)> {
-    let side = visible.isqrt();
-    if side * side == visible {
-        return Ok((side, side));
-    }
-    Err(Error::invalid(
-        format!("a model of {visible} visible units"),
-        "only models of square images can be shown as pictures",
-    ))
 }
 
 /// Chains at the start and after given numbers of steps.

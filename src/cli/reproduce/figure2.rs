@@ -4,7 +4,6 @@ use super::{LARGE, Outcome, SMALL, Workbench};
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::cli::rbm::mixing::{Machine, Walk, above_start, balanced, plots, sheet, shown, time};
-use crate::cli::rbm::sample::side;
 use crate::cli::thousands;
 use crate::data::Binarisation;
 use crate::evaluate::mixing::{Look, Mixing};
@@ -28,7 +27,8 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let labels = bench.digits.test.labels();
     let labels: Vec<String> =
         balanced(labels, bench.budget.chains).iter().map(|&i| format!("a {}", labels[i])).collect();
-    let sides = side(models[0].1.visible())?;
+    let images = bench.digits.test.images();
+    let sides = (images.height(), images.width());
     let title = "After so many Gibbs steps";
     let large_png = sheet(title, &machines[1..], sides, &labels)?.to_png()?;
     let small_png = flat_sheet(small, sides, &labels)?.to_png()?;

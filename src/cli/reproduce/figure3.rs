@@ -4,16 +4,13 @@ use super::{Outcome, Workbench};
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::reconstruct::Effort;
-use crate::cli::rbm::reconstruct::{STRIDE, SWEPT_ROWS, heat_map, sheet};
+use crate::cli::rbm::reconstruct::{STRIDE, SWEPT_ROWS, heat_map, middle_quarter, sheet};
 use crate::cli::rbm::test_images;
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
 use serde_json::json;
-
-/// The rows that are shown removed: seven, in the middle.
-const SHOWN: std::ops::Range<usize> = 11..18;
 
 pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let machines = [bench.small()?.0, bench.large()?.0];
@@ -26,12 +23,13 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
     let effort = Effort { burn_in: 20, average: 40 };
     let task = Task { images: &images, mean_image: &mean_image, height, width, effort };
 
+    let removed = middle_quarter(height);
     let mut sheets = Vec::new();
     let mut tables = Vec::new();
     for model in &machines {
         let stream = Stream::named(bench.seed, "evaluate");
-        let (filled, _) = remove_rows(model, &task, SHOWN, stream)?;
-        let png = sheet(&model.hidden().to_string(), &task, &filled, &SHOWN)?.to_png()?;
+        let (filled, _) = remove_rows(model, &task, removed.clone(), stream)?;
+        let png = sheet(&model.hidden().to_string(), &task, &filled, &removed)?.to_png()?;
         bench.write(&format!("figure3-hidden-{}.png", model.hidden()), &png);
         sheets.push(png);
         bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
@@ -215,7 +213,7 @@ fn section(
         Figure::png(
             png,
             format!("Original, damaged and restored digits, {} hidden units.", model.hidden()),
-            format!("{} hidden units, seven rows in the middle removed.", model.hidden()),
+            format!("{} hidden units, the middle quarter of the rows removed.", model.hidden()),
         )
     }));
     let captions = [

@@ -8,8 +8,7 @@ use super::{EPOCHS, Outcome, SMALL, Workbench};
 use crate::boltzmann::{Dbm, Rbm};
 use crate::cli::filters::claims::{self, Claim};
 use crate::cli::filters::{ByNorm, FilterSet, Group, grid, limit, rows as measures, sheet};
-use crate::cli::rbm::sample::side;
-use crate::data::Digits;
+use crate::data::{Digits, Images};
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
 use crate::run::{dbm, pretrained};
@@ -68,14 +67,14 @@ impl Told {
     }
 }
 
-/// **Errors** [`Error::ShapeMismatch`] if images do not have as many pixels as the machines see.
-pub(super) fn check(pixels: usize) -> Result<()> {
-    let visible = pretrained::restricted()?.0.visible();
-    if pixels == visible {
+/// **Errors** [`Error::ShapeMismatch`] if images are not of the size that the machines see.
+pub(super) fn check(images: &Images) -> Result<()> {
+    let size = [images.height(), images.width()];
+    if size == pretrained::IMAGE_SIZE {
         return Ok(());
     }
-    let operation = "pixels of an image and visible units of the machines of figure 4";
-    Err(Error::ShapeMismatch { operation, expected: vec![visible], found: vec![pixels] })
+    let operation = "height and width of an image and of those that the machines of figure 4 learned from";
+    Err(Error::ShapeMismatch { operation, expected: pretrained::IMAGE_SIZE.into(), found: size.into() })
 }
 
 pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
@@ -177,7 +176,7 @@ pub(super) struct Filters {
 
 impl Filters {
     fn new(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Self> {
-        let size = side(machines.deep.visible())?;
+        let size = pretrained::IMAGE_SIZE.into();
         let equal = machines.restricted.hidden();
         let filters = Self {
             deep: FilterSet::of_deep("DBM", &machines.deep, size)?,
@@ -203,7 +202,7 @@ impl Filters {
         let groups = self.sets().map(group);
         // The report's machine has few weights and large ones: they would turn all others pale.
         let limit = limit(self.sets()[1..].iter().map(|set| &set.weight));
-        let size = side(self.small.weight.rows())?;
+        let size = pretrained::IMAGE_SIZE.into();
         let png = sheet("Filters", &groups.each_ref(), size, columns, limit)?.to_png()?;
         bench.write("figure4-filters.png", &png);
         Ok(Figure::png(
@@ -221,7 +220,7 @@ impl Filters {
     /// Layer 2 once more: it mixes many filters of layer 1 by small weights, which are pale beside these.
     fn mixed_figure(&self, bench: &Workbench<'_>) -> Result<Figure> {
         let weight = &self.deep[1].weight;
-        let size = side(weight.rows())?;
+        let size = pretrained::IMAGE_SIZE.into();
         let png = second_layer("DBM, layer 2: projected to pixels", weight, size)?;
         bench.write("figure4-layer-2.png", &png);
         let (columns, rows) = SECOND_SHEET;

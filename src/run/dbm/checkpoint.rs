@@ -36,6 +36,7 @@ impl Run<'_> {
                 archive
             }
         };
+        crate::run::describe_size(&mut archive, self.digits.train.images());
         self.epochs.describe(&mut archive);
         Ok(archive)
     }

@@ -6,12 +6,12 @@ use super::Machines;
 use crate::Result;
 use crate::boltzmann::reconstruct::{Effort, Machine};
 use crate::cli::rbm::reconstruct::{STRIDE, SWEPT_ROWS, sheet};
-use crate::cli::rbm::sample::side;
 use crate::cli::rbm::test_images;
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{Figure, Section};
 use crate::rng::Stream;
+use crate::run::pretrained;
 use serde_json::{Value, json};
 
 /// The rows that are shown removed: seven, in the middle, as in figure 3.
@@ -46,7 +46,7 @@ impl Restored {
         let binarise = Binarisation::Threshold;
         let images = test_images(digits, &indices, binarise, bench.seed)?;
         let mean_image = binarise.mean(digits.train.images());
-        let (height, width) = side(model.visible())?;
+        let [height, width] = pretrained::IMAGE_SIZE;
         let effort = Effort { burn_in: 20, average: 40 };
         let task = Task { images: &images, mean_image: &mean_image, height, width, effort };
         let stream = Stream::named(bench.seed, "evaluate");

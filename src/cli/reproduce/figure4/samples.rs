@@ -7,13 +7,14 @@ use crate::boltzmann::{GibbsChains, Rbm};
 use crate::cli::dbm::sample::begin;
 use crate::cli::filters::claims::{Claim, Evidence, Kind};
 use crate::cli::rbm::mixing::{balanced, nearest};
-use crate::cli::rbm::sample::{Walker, coins, side};
+use crate::cli::rbm::sample::{Walker, coins};
 use crate::cli::rbm::test_images;
 use crate::data::Binarisation;
 use crate::evaluate::filters::compare::Quartiles;
 use crate::evaluate::mixing::grey_pixels;
 use crate::report::{ContactSheet, Figure};
 use crate::rng::Stream;
+use crate::run::pretrained;
 use serde_json::{Value, json};
 
 /// As in the report.
@@ -159,7 +160,7 @@ impl Walks {
             }));
         }
         let labels: Vec<&str> = rows.iter().map(|(label, _)| *label).collect();
-        let (height, width) = side(self.visible)?;
+        let [height, width] = pretrained::IMAGE_SIZE;
         let chains = SHOWN.min(self.starts[0].len() / self.visible);
         let mut sheet = ContactSheet::new(height, width)
             .title(format!("After {STEPS} Gibbs steps"))
