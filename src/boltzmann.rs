@@ -1,22 +1,26 @@
 //! Boltzmann machines.
 //!
-//! [`Rbm`] holds the parameters and the conditional distributions; [`GibbsChains`] samples; [`learning`] moves the
-//! parameters; [`likelihood`] says how good they are; [`reconstruct`] fills in what is missing. [`Dbm`] has more hidden
-//! layers, and [`MeanField`] the posterior of them that is near enough.
+//! - [`Rbm`] holds the parameters and the conditional distributions of a restricted machine; [`Dbm`] those of a deep
+//!   one.
+//! - [`GibbsChains`] and [`DbmChains`] sample.
+//! - [`MeanField`] approximates the posterior of a deep machine's hidden units.
+//! - [`learning`] trains, [`likelihood`] evaluates, and [`reconstruct`] fills in missing pixels.
 //!
-//! Letters of the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
+//! Symbols, as in the papers: v visible units, h hidden units, W weights, b visible and c hidden biases.
 
-mod dbm;
+pub mod dbm;
 mod gibbs;
 mod layer;
 pub mod learning;
 pub mod likelihood;
 mod link;
 mod packed;
-mod rbm;
+pub mod rbm;
 pub mod reconstruct;
 mod units;
 
+#[doc(inline)]
 pub use dbm::{Convergence, Dbm, DbmChains, MeanField, Stop};
 pub use gibbs::GibbsChains;
+#[doc(inline)]
 pub use rbm::Rbm;

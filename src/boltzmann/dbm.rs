@@ -1,27 +1,28 @@
 //! The deep Boltzmann machine (Salakhutdinov & Hinton 2009).
 //!
-//! Visible units v = h0 and hidden layers h1, ..., hL, L at least 2, all units 0 or 1; only neighbouring layers are
-//! connected, W_l between h_(l-1) and h_l:
+//! The visible units are v = h0, the hidden layers h1, ..., hL, with L at least 2. All units are 0 or 1. Only
+//! neighbouring layers are connected; W_l connects h_(l-1) and h_l:
 //!
 //! ```text
 //! energy          E(h0, ..., hL) = - sum over l of b_l h_l  -  sum over l >= 1 of h_(l-1) W_l h_l
 //! probability     P(h0, ..., hL) = exp(- E) / Z
 //! ```
 //!
-//! Given its two neighbours, the units of a layer are independent, so all even layers can be sampled at once given the
-//! odd ones, and the reverse:
+//! Given its neighbours, the units of a layer are independent. All even layers can therefore be sampled at once given
+//! the odd ones, and vice versa:
 //!
 //! ```text
 //! P(h_l,j = 1 | the rest) = sigmoid((b_l + h_(l-1) W_l + W_(l+1) h_(l+1))_j)
 //! ```
 //!
-//! with the neighbours that there are.
+//! The visible layer and the last layer have one neighbour, and one term less.
 
 pub(crate) mod chains;
-mod mean_field;
+pub mod mean_field;
 pub(crate) mod packed;
 
 pub use chains::DbmChains;
+#[doc(inline)]
 pub use mean_field::{Convergence, MeanField, Stop};
 
 use crate::boltzmann::rbm::bias_of_mean;
@@ -42,16 +43,19 @@ pub struct Dbm<T: Element> {
     biases: Vec<Tensor<T>>,
 }
 
-/// Standard deviation of the initial weights, as of an [`Rbm`](super::Rbm)'s.
+/// Standard deviation of the initial weights, the same as for an [`Rbm`](super::Rbm).
 const INITIAL_WEIGHT: f64 = 0.01;
 
 impl<T: Element> Dbm<T> {
-    /// A machine to start learning from: small normal weights, visible biases that give each unit its mean in the data,
-    /// hidden biases 0.
+    /// Initialises a machine: small normal weights, visible biases that give each unit its mean in the data, hidden
+    /// biases 0.
     ///
-    /// **Shapes** `visible_mean` (visible), each in [0, 1]; `hidden` the units of each hidden layer, the lowest first.
-    /// **Errors** [`Error::InvalidArgument`] with fewer than 2 hidden layers, or an empty layer.
-    /// **Randomness** One normal number a weight, W_l from `stream.substream(l - 1)`.
+    /// **Shapes** `visible_mean` (visible), each in [0, 1]; `hidden`: the number of units of each hidden layer, the
+    /// lowest first.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there are fewer than 2 hidden layers or a layer is empty.
+    ///
+    /// **Randomness** One normal number per weight; W_l draws from `stream.substream(l - 1)`.
     pub fn new(visible_mean: &[f32], hidden: &[usize], stream: Stream) -> Result<Self> {
         let sizes: Vec<usize> = [visible_mean.len()].into_iter().chain(hidden.iter().copied()).collect();
         check_sizes(&sizes)?;
@@ -70,17 +74,22 @@ impl<T: Element> Dbm<T> {
         Ok(Self { weights, biases })
     }
 
-    /// The machine with these parameters.
+    /// Creates a machine from its parameters.
     ///
-    /// **Shapes** `weights` (units of layer l - 1, units of layer l) for l = 1 to L, `biases` (units) of all layers.
-    /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] with fewer than 2 hidden layers, an empty layer,
-    /// or a parameter that is not finite.
+    /// **Shapes** `weights` (units of layer l - 1, units of layer l) for l = 1 to L; `biases` (units) for each layer,
+    /// the visible one first.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if there are fewer than 2 hidden layers, a layer
+    /// is empty, or a parameter is not finite.
     pub fn from_parameters(weights: Vec<Tensor<T>>, biases: Vec<Tensor<T>>) -> Result<Self> {
         let sizes: Vec<usize> = biases.iter().map(Tensor::len).collect();
         check_sizes(&sizes)?;
         if weights.len() + 1 != biases.len() {
             let problem = format!("{} matrices of weights and {} biases", weights.len(), biases.len());
-            return Err(Error::invalid(problem, "a matrix between each two layers is needed"));
+            return Err(Error::invalid(
+                problem,
+                "one matrix between each pair of neighbouring layers is needed",
+            ));
         }
         let shape_mismatch = |operation, expected: &[usize], found: &[usize]| {
             Err(Error::ShapeMismatch { operation, expected: expected.to_vec(), found: found.to_vec() })
@@ -102,37 +111,37 @@ impl<T: Element> Dbm<T> {
         }
     }
 
-    /// Units of each layer, the visible one first.
+    /// The number of units of each layer, the visible one first.
     pub fn sizes(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.biases.iter().map(Tensor::len)
     }
 
-    /// Number of hidden layers, L.
+    /// The number of hidden layers, L.
     pub fn hidden_layers(&self) -> usize {
         self.weights.len()
     }
 
-    /// Number of visible units.
+    /// The number of visible units.
     pub fn visible(&self) -> usize {
         self.biases[0].len()
     }
 
-    /// W_1 to W_L, each (units of layer l - 1, units of layer l).
+    /// W_1 to W_L, each of shape (units of layer l - 1, units of layer l).
     pub fn weights(&self) -> &[Tensor<T>] {
         &self.weights
     }
 
-    /// b_0 (visible) to b_L.
+    /// The biases b_0 (visible) to b_L.
     pub fn biases(&self) -> &[Tensor<T>] {
         &self.biases
     }
 
-    /// Weights and biases, to change; they must stay finite.
+    /// Mutable weights and biases. The caller must keep them finite.
     pub(crate) fn parameters_mut(&mut self) -> (&mut [Tensor<T>], &mut [Tensor<T>]) {
         (&mut self.weights, &mut self.biases)
     }
 
-    /// The parameter that holds NaN or infinity, if one does.
+    /// The name of the first parameter that holds NaN or infinity, if any does.
     pub fn first_not_finite(&self) -> Option<String> {
         let named = |name: fn(usize) -> String, first: usize, tensors: &[Tensor<T>]| {
             let is_bad = |tensor: &Tensor<T>| !elementwise::is_finite(Level::detect(), tensor.data());
@@ -141,12 +150,15 @@ impl<T: Element> Dbm<T> {
         named(weight_name, 1, &self.weights).or_else(|| named(bias_name, 0, &self.biases))
     }
 
-    /// E of one state of all layers.
+    /// The energy E of one state of all layers.
     ///
-    /// **Shapes** `layers` L + 1 of (units).
+    /// **Shapes** `layers`: L + 1 slices, each of shape (units).
+    ///
     /// **Units** nats.
+    ///
     /// **Panics** if the lengths do not fit.
-    /// **Accuracy and cost** In f64; for tests and small machines: two operations a weight.
+    ///
+    /// **Accuracy and cost** Sums in f64; two operations per weight. Meant for tests and small machines.
     #[track_caller]
     pub fn energy(&self, layers: &[&[T]]) -> f64 {
         assert!(layers.len() == self.biases.len(), "{} layers of {}", layers.len(), self.biases.len());
@@ -170,7 +182,7 @@ fn weight_name(l: usize) -> String {
     format!("weight_{l}")
 }
 
-/// `bias_0`, of the visible units, to `bias_L`.
+/// `bias_0` (visible) to `bias_L`.
 fn bias_name(l: usize) -> String {
     format!("bias_{l}")
 }
@@ -191,12 +203,12 @@ fn check_sizes(sizes: &[usize]) -> Result<()> {
 
 #[cfg(feature = "checkpoint")]
 impl Dbm<f32> {
-    /// What the file says that it is.
+    /// The model kind in the metadata of a file.
     const KIND: &'static str = "dbm";
 
-    /// The machine as tensors `weight_1` to `weight_L` (units below, units above) and `bias_0` to `bias_L`.
+    /// Stores the machine as tensors `weight_1` to `weight_L` (units below, units above) and `bias_0` to `bias_L`.
     ///
-    /// **Errors** none in practice: names and shapes are right by construction.
+    /// **Errors** None in practice: names and shapes are valid by construction.
     pub fn to_archive(&self) -> Result<crate::checkpoint::Archive> {
         let mut archive = crate::checkpoint::Archive::new();
         archive.set_metadata("model", Self::KIND);
@@ -211,10 +223,11 @@ impl Dbm<f32> {
         Ok(archive)
     }
 
-    /// The machine in `archive`, of f32 or 16-bit floats. Metadata is optional, so that files from elsewhere load too.
+    /// Loads a machine from tensors of f32 or 16-bit floats. Metadata is optional, so files from other programs load
+    /// too.
     ///
-    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape or type, is not finite, if layers do not
-    /// chain, or if the file says that it holds another kind of model.
+    /// **Errors** [`Error::Malformed`] if a tensor is missing, not finite, or of another shape or type, if neighbouring
+    /// layers do not match, or if the metadata name another kind of model.
     pub fn from_archive(archive: &crate::checkpoint::Archive) -> Result<Self> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         if let Some(kind) = archive.metadata("model").filter(|&kind| kind != Self::KIND) {
@@ -222,7 +235,7 @@ impl Dbm<f32> {
                 "this is a model of kind '{kind}'; a deep Boltzmann machine is needed"
             )));
         }
-        // All of them: a gap is a tensor that is missing, not the top of the machine.
+        // Count every `weight_*` tensor: a gap in the numbering is then reported as a missing tensor.
         let is_weight =
             |name: &&str| name.strip_prefix("weight_").is_some_and(|l| l.parse::<usize>().is_ok());
         let layers = archive.names().filter(is_weight).count();

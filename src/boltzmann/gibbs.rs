@@ -10,16 +10,16 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Both layers of chains that step side by side, without the machine.
+/// The states of both layers in a block of chains, without the machine's parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Chains<T: Element> {
     pub visible: Layer<T>,
     pub hidden: Layer<T>,
-    /// From the visible units to the hidden ones' sums.
+    /// Leads from the visible units to the input sums of the hidden ones.
     pub up: Link<T>,
-    /// The reverse.
+    /// Leads from the hidden units to the input sums of the visible ones.
     pub down: Link<T>,
-    /// What the inputs from the visible to the hidden units are multiplied by, and those of the reverse.
+    /// Factors of the inputs from the visible to the hidden units, and from the hidden to the visible ones.
     pub factors: [T; 2],
     stream: Stream,
     /// Layers sampled since the stream was set.
@@ -39,13 +39,13 @@ impl<T: Element> Chains<T> {
         }
     }
 
-    /// Keeps the hidden units' probabilities alone, which is what is learned from.
+    /// Stores the probabilities of the hidden units only, which is all that learning needs.
     pub fn without_visible_probabilities(mut self) -> Self {
         self.visible = self.visible.without_probabilities();
         self
     }
 
-    /// Becomes `chains` chains, no more than there were at first, whose states have to be set.
+    /// Changes the number of chains to `chains`, at most the initial number. The states must be set afterwards.
     pub fn resize(&mut self, chains: usize) {
         self.visible.resize(chains);
         self.hidden.resize(chains);
@@ -53,17 +53,17 @@ impl<T: Element> Chains<T> {
         self.down.resize(chains);
     }
 
-    /// Computes the sums anew when they are next needed: the weights have changed.
-    pub fn forget(&mut self) {
-        self.up.forget();
-        self.down.forget();
+    /// Marks the input sums as out of date: the weights have changed.
+    pub fn invalidate(&mut self) {
+        self.up.invalidate();
+        self.down.invalidate();
     }
 
     pub fn draw_from(&mut self, stream: Stream) {
         (self.stream, self.draws) = (stream, 0);
     }
 
-    /// The stream of the next layer.
+    /// The stream for the next layer that is sampled.
     pub fn next_stream(&mut self) -> Stream {
         self.draws += 1;
         self.stream.substream(self.draws - 1)
@@ -85,13 +85,13 @@ impl<T: Element> Chains<T> {
     }
 }
 
-/// Chains of a machine that step side by side; stepping allocates nothing.
+/// A block of Gibbs chains that step together. Stepping allocates nothing.
 ///
-/// States are bits, and only the weights of units that changed are added up: see
-/// [`equilibria_kernels::binary`].
+/// States are bits, and a step adds up only the weights of units that changed: see [`equilibria_kernels::binary`].
 ///
-/// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream, each 64 of its units
-/// from a substream of that, chain after chain: so a chain's states do not depend on the number of chains.
+/// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream. Within it, each panel of
+/// 64 units has its own substream and draws one chain after another. A chain's states therefore do not depend on the
+/// number of chains.
 #[derive(Debug, Clone)]
 pub struct GibbsChains<T: Element> {
     model: PackedRbm<T>,
@@ -99,7 +99,7 @@ pub struct GibbsChains<T: Element> {
 }
 
 impl<T: Element> GibbsChains<T> {
-    /// `chains` chains of `model`, all units 0.
+    /// Creates `chains` chains of `model` with all units 0.
     pub fn new(model: &Rbm<T>, chains: usize, stream: Stream) -> Self {
         let model = PackedRbm::new(model);
         let chains = Chains::new(&model, chains, stream);
@@ -111,79 +111,79 @@ impl<T: Element> GibbsChains<T> {
         self.chains.visible.rows()
     }
 
-    /// There are none.
+    /// True if there are no chains.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Has the chains draw from the start of `stream`.
+    /// Draws from the start of `stream` from now on.
     pub fn draw_from(&mut self, stream: Stream) {
         self.chains.draw_from(stream);
     }
 
-    /// v (chains, visible), 0 or 1.
+    /// The visible states v (chains, visible), each 0 or 1.
     pub fn visible_states(&self) -> Vec<T> {
         let mut states = vec![T::ZERO; self.len() * self.model.visible()];
         self.chains.visible.unpack(&mut states);
         states
     }
 
-    /// Sets v (chains, visible): units above 0 are on.
+    /// Sets v (chains, visible). Units above 0 are on.
     ///
-    /// **Panics** if there are not that many.
+    /// **Panics** if the length differs.
     #[track_caller]
     pub fn set_visible_states(&mut self, states: &[T]) {
         self.chains.visible.set(states);
     }
 
-    /// Sets the visible units at which `known` is on to those of `values`; both as [`pack_states`] makes them of
-    /// (chains, visible).
+    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]
+    /// from (chains, visible).
     ///
     /// [`pack_states`]: equilibria_kernels::binary::pack_states
     pub(crate) fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
         self.chains.visible.clamp(known, values);
     }
 
-    /// P(v = 1 | h) from which v was last sampled (chains, visible).
+    /// The probabilities P(v = 1 | h) from which v was last sampled (chains, visible).
     pub fn visible_probabilities(&self) -> Vec<T> {
         let mut probabilities = vec![T::ZERO; self.len() * self.model.visible()];
         self.visible_probabilities_into(&mut probabilities);
         probabilities
     }
 
-    /// As [`GibbsChains::visible_probabilities`], into `out`.
+    /// Writes [`GibbsChains::visible_probabilities`] into `out`.
     ///
-    /// **Panics** if `out` is shorter.
+    /// **Panics** if `out` is shorter than (chains, visible).
     #[track_caller]
     pub fn visible_probabilities_into(&self, out: &mut [T]) {
         self.chains.visible.unpack_probabilities(&mut out[..self.len() * self.model.visible()]);
     }
 
-    /// h (chains, hidden), 0 or 1.
+    /// The hidden states h (chains, hidden), each 0 or 1.
     pub fn hidden_states(&self) -> Vec<T> {
         let mut states = vec![T::ZERO; self.len() * self.model.hidden()];
         self.chains.hidden.unpack(&mut states);
         states
     }
 
-    /// P(h = 1 | v) from which h was last sampled (chains, hidden).
+    /// The probabilities P(h = 1 | v) from which h was last sampled (chains, hidden).
     pub fn hidden_probabilities(&self) -> Vec<T> {
         let mut probabilities = vec![T::ZERO; self.len() * self.model.hidden()];
         self.chains.hidden.unpack_probabilities(&mut probabilities);
         probabilities
     }
 
-    /// h ~ P(h | v).
+    /// Samples h from P(h | v).
     pub fn sample_hidden(&mut self) {
         self.chains.sample_hidden(&self.model);
     }
 
-    /// v ~ P(v | h).
+    /// Samples v from P(v | h).
     pub fn sample_visible(&mut self) {
         self.chains.sample_visible(&self.model);
     }
 
-    /// `steps` times h ~ P(h | v), v ~ P(v | h): a walk from image to image.
+    /// Takes `steps` steps: h from P(h | v), then v from P(v | h). Each step leads from one image to the next.
     pub fn walk(&mut self, steps: usize) {
         within(|| {
             for _ in 0..steps {

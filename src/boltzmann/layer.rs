@@ -1,4 +1,5 @@
-//! The states of one layer in many chains, panel after panel, and how a layer is sampled from its neighbours.
+//! The states of one layer in many chains, stored in panels of 64 units, and their sampling given the neighbouring
+//! layers.
 
 use super::link::{self, Source};
 use crate::aligned::Aligned;
@@ -11,7 +12,7 @@ use core::ops::Range;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, pack_states, panel_units, panels, sample, unpack_states};
 
-/// One layer of a block of chains.
+/// One layer in a block of chains.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer<T: Element> {
     units: usize,
@@ -20,13 +21,13 @@ pub(crate) struct Layer<T: Element> {
     pub states: Vec<u64>,
     /// Sums of the weights from the active units of the neighbours (panels, rows, 64).
     pub sums: Aligned<T>,
-    /// What the states were last sampled from (panels, rows, 64), if that is kept.
+    /// The probabilities from which the states were last sampled (panels, rows, 64), if they are stored.
     pub probabilities: Aligned<T>,
     keeps_probabilities: bool,
 }
 
-/// What a layer is sampled from: P(unit = 1) = sigmoid(scale sum + bias), with a scale and biases of its own for each of
-/// equal blocks of rows.
+/// The logits of a layer: P(unit = 1) = sigmoid(scale sum + bias). The rows form equal blocks, each with a scale and
+/// biases of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Logits<'a, T> {
     pub scales: &'a [T],
@@ -34,9 +35,9 @@ pub(crate) struct Logits<'a, T> {
     pub bias: &'a [T],
 }
 
-/// A panel that was computed just now, still in cache.
-pub(crate) struct Sampled<'a, T> {
-    /// Its units in the layer.
+/// A panel that was just computed and is still in cache.
+pub(crate) struct ComputedPanel<'a, T> {
+    /// The units of the panel within the layer.
     pub units: Range<usize>,
     /// (rows, 64)
     pub sums: &'a [T],
@@ -44,11 +45,11 @@ pub(crate) struct Sampled<'a, T> {
     pub states: &'a [u64],
 }
 
-/// Sees nothing.
-fn nothing<T>(_: Sampled<'_, T>, _: &mut [T]) {}
+/// Inspects nothing.
+fn ignore<T>(_: ComputedPanel<'_, T>, _: &mut [T]) {}
 
 impl<T: Element> Layer<T> {
-    /// A layer of `units` units in `rows` chains, all off.
+    /// Creates a layer of `units` units in `rows` chains, all off.
     pub fn new(units: usize, rows: usize) -> Self {
         let words = panels(units) * rows;
         Self {
@@ -61,7 +62,7 @@ impl<T: Element> Layer<T> {
         }
     }
 
-    /// Keeps no probabilities from now on.
+    /// Stores no probabilities from now on.
     pub fn without_probabilities(mut self) -> Self {
         self.keeps_probabilities = false;
         self.probabilities = Aligned::zeros(0);
@@ -72,7 +73,7 @@ impl<T: Element> Layer<T> {
         self.rows
     }
 
-    /// Becomes `rows` chains, no more than there were at first, whose states have to be set.
+    /// Changes the number of chains to `rows`, at most the initial number. The states must be set afterwards.
     pub fn resize(&mut self, rows: usize) {
         if rows == self.rows {
             return;
@@ -86,12 +87,12 @@ impl<T: Element> Layer<T> {
         }
     }
 
-    /// Sets the states (rows, units): units above 0 are on. Returns whether all were 0 or 1.
+    /// Sets the states (rows, units): units above 0 are on. Returns true if all were 0 or 1.
     pub fn set(&mut self, states: &[T]) -> bool {
         pack_states(Level::detect(), states, self.units, &mut self.states)
     }
 
-    /// Puts back the states' bits that are on in `known` to those of `values`.
+    /// Sets the units that are on in `known` to their states in `values`.
     pub fn clamp(&mut self, known: &[u64], values: &[u64]) {
         for ((state, &known), &value) in self.states.iter_mut().zip(known).zip(values) {
             *state = *state & !known | value & known;
@@ -99,7 +100,7 @@ impl<T: Element> Layer<T> {
         self.clear_padding();
     }
 
-    /// Turns off the bits beyond the last unit, which belong to no unit.
+    /// Turns off the padding bits beyond the last unit.
     pub fn clear_padding(&mut self) {
         let last = self.units % PANEL;
         if last > 0 {
@@ -108,7 +109,7 @@ impl<T: Element> Layer<T> {
         }
     }
 
-    /// Whether all that is kept of units beyond the last one is 0.
+    /// True if the states and probabilities of the padding are all 0.
     #[cfg(test)]
     pub fn has_zero_padding(&self) -> bool {
         let last = panels(self.units) - 1;
@@ -118,58 +119,58 @@ impl<T: Element> Layer<T> {
             && self.probabilities.chunks_exact(PANEL).skip(last * self.rows).all(|p| is_zero(&p[units..]))
     }
 
-    /// The states (rows, units), 0 or 1.
+    /// Writes the states (rows, units), each 0 or 1.
     pub fn unpack(&self, states: &mut [T]) {
         unpack_states(&self.states, self.units, states);
     }
 
-    /// P(unit = 1) that the states were sampled from (rows, units).
+    /// Writes the P(unit = 1) from which the states were sampled (rows, units).
     pub fn unpack_probabilities(&self, out: &mut [T]) {
         unpack_rows(&self.probabilities, self.units, out);
     }
 
-    /// Brings the sums up to date with the states of `sources` and samples the states from them.
+    /// Updates the sums from the states of `sources` and samples the states from them.
     ///
-    /// **Randomness** Panel p draws from `stream.substream(p)`, row after row.
+    /// **Randomness** Panel p draws from `stream.substream(p)`, one row after another.
     pub fn sample_from<const N: usize>(
         &mut self,
         sources: [Source<'_, T>; N],
         logits: Logits<'_, T>,
         stream: Stream,
     ) {
-        self.sample_from_and_see(sources, logits, stream, &mut [], &nothing);
+        self.sample_and_inspect(sources, logits, stream, &mut [], &ignore);
     }
 
-    /// As [`Layer::sample_from`]; the thread that has sampled a panel then calls `see(panel, results)`, with an equal
-    /// part of `results` for each panel.
-    pub fn sample_from_and_see<const N: usize>(
+    /// Does what [`Layer::sample_from`] does. The thread that has sampled a panel then calls `inspect(panel, results)`,
+    /// with an equal part of `results` for each panel.
+    pub fn sample_and_inspect<const N: usize>(
         &mut self,
         sources: [Source<'_, T>; N],
         logits: Logits<'_, T>,
         stream: Stream,
         results: &mut [T],
-        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+        inspect: &(impl Fn(ComputedPanel<'_, T>, &mut [T]) + Sync),
     ) {
-        self.update_from(sources, Some((logits, stream)), results, see);
+        self.update_from(sources, Some((logits, stream)), results, inspect);
     }
 
-    /// As [`Layer::sample_from_and_see`], but for the states, which stay.
+    /// Updates the sums and inspects the panels, but does not sample the states.
     pub fn sum_from<const N: usize>(
         &mut self,
         sources: [Source<'_, T>; N],
         results: &mut [T],
-        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+        inspect: &(impl Fn(ComputedPanel<'_, T>, &mut [T]) + Sync),
     ) {
-        self.update_from(sources, None, results, see);
+        self.update_from(sources, None, results, inspect);
     }
 
-    /// Brings the sums up to date and samples the states, if there is something to sample them from.
+    /// Updates the sums and, if `sampling` is given, samples the states.
     fn update_from<const N: usize>(
         &mut self,
         mut sources: [Source<'_, T>; N],
         sampling: Option<(Logits<'_, T>, Stream)>,
         results: &mut [T],
-        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+        inspect: &(impl Fn(ComputedPanel<'_, T>, &mut [T]) + Sync),
     ) {
         let tiles: usize = sources.iter().map(|source| source.link.panels()).sum();
         let in_parallel = self.rows * panels(self.units) * (tiles + SAMPLING) >= PARALLEL_FROM;
@@ -177,22 +178,22 @@ impl<T: Element> Layer<T> {
         let update = |panel: usize, columns: usize, sums: &mut [T]| {
             link::add(&sources, panel, from_zero, columns, sums);
         };
-        self.pass(in_parallel, &update, sampling, results, see);
+        self.pass(in_parallel, &update, sampling, results, inspect);
     }
 
-    /// As [`Layer::sample_from`], from sums that are up to date.
+    /// Samples the states from sums that are up to date.
     pub fn sample(&mut self, logits: Logits<'_, T>, stream: Stream) {
-        self.pass(true, &|_, _, _| {}, Some((logits, stream)), &mut [], &nothing);
+        self.pass(true, &|_, _, _| {}, Some((logits, stream)), &mut [], &ignore);
     }
 
-    /// Exchanges the states of two rows; its links have to do so, too.
+    /// Swaps the states of two rows. The caller must swap them in the layer's links, too.
     pub fn swap_rows(&mut self, a: usize, b: usize) {
         for states in self.states.chunks_exact_mut(self.rows) {
             states.swap(a, b);
         }
     }
 
-    /// Exchanges the sums of two rows.
+    /// Swaps the sums of two rows.
     pub fn swap_sums(&mut self, a: usize, b: usize) {
         for sums in self.sums.chunks_exact_mut(self.rows * PANEL) {
             for unit in 0..PANEL {
@@ -201,14 +202,14 @@ impl<T: Element> Layer<T> {
         }
     }
 
-    /// `update(panel, units, sums)`, then states, then what is to be seen of them, panel by panel.
+    /// For each panel, calls `update(panel, units, sums)`, samples the states, and calls `inspect`.
     fn pass(
         &mut self,
         in_parallel: bool,
         update: &(impl Fn(usize, usize, &mut [T]) + Sync),
         sampling: Option<(Logits<'_, T>, Stream)>,
         results: &mut [T],
-        see: &(impl Fn(Sampled<'_, T>, &mut [T]) + Sync),
+        inspect: &(impl Fn(ComputedPanel<'_, T>, &mut [T]) + Sync),
     ) {
         let (units, rows) = (self.units, self.rows);
         let width = results.len() / panels(units);
@@ -228,7 +229,7 @@ impl<T: Element> Layer<T> {
                 let range = panel * PANEL..panel * PANEL + units;
                 if let Some((logits, stream)) = sampling {
                     let mut generator = stream.substream(panel as u64).bulk();
-                    // At least 1, for no chains at all.
+                    // At least 1, in case there are no chains.
                     let block = (rows / logits.scales.len()).max(1);
                     let mut kept = probabilities.0.chunks_exact_mut(block * PANEL);
                     let blocks = sums.0.chunks_exact(block * PANEL).zip(states.0.chunks_exact_mut(block));
@@ -238,25 +239,25 @@ impl<T: Element> Layer<T> {
                         sample(level, &mut generator, sums, scale, bias, kept.next(), states);
                     }
                 }
-                see(Sampled { units: range, sums: sums.0, states: states.0 }, results.0);
+                inspect(ComputedPanel { units: range, sums: sums.0, states: states.0 }, results.0);
             },
         );
     }
 }
 
-/// Tiles that take as long as sampling a panel's states.
+/// Sampling a panel's states takes as long as adding this many tiles.
 const SAMPLING: usize = 2;
 
-/// Tiles, times rows, from which a second thread pays: about 30 microseconds of work.
+/// Number of tiles times rows from which a second thread is worth starting: about 30 microseconds of work.
 const PARALLEL_FROM: usize = 2000;
 
-/// Whether all `numbers` are 0.
+/// True if all `numbers` are 0.
 #[cfg(test)]
 pub(crate) fn is_zero<T: Element>(numbers: &[T]) -> bool {
     numbers.iter().all(|&x| x == T::ZERO)
 }
 
-/// The units' numbers of (panels, rows, 64) as (rows, units).
+/// Converts (panels, rows, 64) to (rows, units).
 pub(crate) fn unpack_rows<T: Element>(panelled: &[T], units: usize, out: &mut [T]) {
     let rows = out.len() / units;
     for (r, out) in out.chunks_exact_mut(units).enumerate() {
@@ -266,7 +267,7 @@ pub(crate) fn unpack_rows<T: Element>(panelled: &[T], units: usize, out: &mut [T
     }
 }
 
-/// The reverse of [`unpack_rows`]: units beyond the last one become 0.
+/// Converts (rows, units) to (panels, rows, 64) with padding 0.
 pub(crate) fn pack_rows<T: Element>(rows_of_units: &[T], units: usize, panelled: &mut [T]) {
     let rows = rows_of_units.len() / units;
     for (r, row) in rows_of_units.chunks_exact(units).enumerate() {

@@ -1,18 +1,20 @@
-//! How a machine learns: gradient ascent on the log-likelihood, the gradient estimated from Gibbs chains.
+//! Training by gradient ascent on the log-likelihood, with the gradient estimated from Gibbs chains.
 
-mod centring;
+pub mod centring;
 #[cfg(all(test, feature = "parallel"))]
 mod combinations;
 pub mod deep;
 mod gradient;
-mod learner;
+pub mod learner;
 mod monitor;
 mod negative_phase;
 pub mod reference;
-mod tempering;
+pub mod tempering;
 mod weights;
 
+#[doc(inline)]
 pub use learner::{Learner, LearnerState, Rates};
 pub use monitor::Reading;
 pub use negative_phase::NegativePhase;
+#[doc(inline)]
 pub use tempering::Swaps;

@@ -1,16 +1,21 @@
-//! How probable a machine finds images.
+//! Log-likelihoods of images under a machine.
 //!
-//! ln P(v) = - F(v) - ln Z. The free energy F is cheap; ln Z, a sum over all states, is not. [`exact`] enumerates
-//! the smaller layer where that is possible; [`annealed`] estimates elsewhere, from both sides; the
-//! pseudo-log-likelihood needs no ln Z, and is another quantity. Of a deep machine F, too, is a sum over many states:
-//! [`deep`] bounds it, and has their ln Z.
+//! For a restricted machine ln P(v) = - F(v) - ln Z. The free energy F is cheap; ln Z, a sum over all states, is
+//! expensive.
+//!
+//! - [`exact`] enumerates the smaller layer where it is small enough.
+//! - [`annealed`] estimates ln Z and ln P(v) otherwise, once from below and once from above.
+//! - The pseudo-log-likelihood needs no ln Z, but it is a different quantity.
+//! - [`deep`] treats deep machines. Their ln P(v) + ln Z is also a sum over many states; the module bounds it and
+//!   estimates ln Z.
 
 pub mod annealed;
 pub mod deep;
 pub mod exact;
 mod log_sum;
-mod pseudo;
+pub mod pseudo;
 
+#[doc(inline)]
 pub use pseudo::{pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
 
 use super::Rbm;
@@ -19,18 +24,21 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, math, reduce};
 
-/// Images whose hidden units are held at once.
+/// Images whose hidden units are computed at once.
 const BLOCK: usize = 512;
 
-/// ln P(v) + ln Z = - F(v) of each image, summed in f64.
+/// The negative free energy - F(v) = ln P(v) + ln Z of each image, summed in f64.
 ///
-/// Add them up and subtract ln Z, exact or estimated, and the log-likelihood is there.
+/// The sum over the images minus ln Z times their number is their log-likelihood.
 ///
 /// **Shapes** `images` (rows, visible), each 0 or 1; returns (rows).
+///
 /// **Units** nats.
+///
 /// **Panics** if `images` is not whole rows.
-/// **Accuracy and cost** As good as the logits in the type of the model; rows x visible x hidden multiply-adds, and
-/// the room of a few hundred images.
+///
+/// **Accuracy and cost** As accurate as the logits in the type of the model. Takes rows x visible x hidden
+/// multiply-adds, and memory for a few hundred images.
 #[track_caller]
 pub fn minus_free_energies<T: Element>(model: &Rbm<T>, images: &[T]) -> Vec<f64> {
     let level = Level::detect();
@@ -52,7 +60,7 @@ pub fn minus_free_energies<T: Element>(model: &Rbm<T>, images: &[T]) -> Vec<f64>
     out
 }
 
-/// The mean of ln P(v) over images, by a ln Z that is known.
+/// The mean of ln P(v) over images, given ln Z.
 ///
 /// ```
 /// use equilibria::boltzmann::{Rbm, likelihood};
@@ -65,12 +73,15 @@ pub fn minus_free_energies<T: Element>(model: &Rbm<T>, images: &[T]) -> Vec<f64>
 /// ```
 ///
 /// **Shapes** `images` (rows, visible), each 0 or 1.
+///
 /// **Units** nats per image.
+///
 /// **Panics** if `images` is empty or not whole rows.
+///
 /// **Accuracy and cost** As [`minus_free_energies`].
 #[track_caller]
 pub fn log_likelihood<T: Element>(model: &Rbm<T>, images: &[T], log_partition: f64) -> f64 {
     let energies = minus_free_energies(model, images);
-    assert!(!energies.is_empty(), "no image to find probable");
+    assert!(!energies.is_empty(), "the log-likelihood of 0 images");
     energies.iter().sum::<f64>() / energies.len() as f64 - log_partition
 }

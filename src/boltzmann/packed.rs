@@ -1,4 +1,4 @@
-//! A machine laid out for the binary kernels.
+//! The parameters of a machine in the layout of the binary kernels.
 
 use super::Rbm;
 use super::link::Weights;
@@ -10,15 +10,15 @@ use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_til
 
 /// A matrix of weights in tiles of 64 x 64, in both orientations.
 ///
-/// Tile (q, p) holds the weights between column panel q and row panel p, units beyond the last one 0. All tiles of a
-/// column panel are contiguous, so that one thread can learn them.
+/// Tile (q, p) holds the weights between column panel q and row panel p; padding is 0. All tiles of a column panel are
+/// contiguous, so that one thread can update them.
 #[derive(Debug, Clone)]
 pub(crate) struct Tiles<T: Element> {
     pub rows: usize,
     pub columns: usize,
-    /// Row i of tile (q, p) is that of row unit 64 p + i.
+    /// Row i of tile (q, p) belongs to row unit 64 p + i.
     pub forward: Aligned<T>,
-    /// Row j of tile (q, p) is that of column unit 64 q + j.
+    /// Row j of tile (q, p) belongs to column unit 64 q + j.
     pub backward: Aligned<T>,
 }
 
@@ -29,7 +29,7 @@ impl<T: Element> Tiles<T> {
         Self { rows, columns, forward: Aligned::zeros(len), backward: Aligned::zeros(len) }
     }
 
-    /// Takes over `matrix` (rows, columns).
+    /// Copies `matrix` (rows, columns) into the tiles.
     pub fn read(&mut self, matrix: &[T]) {
         pack_tiles(matrix, self.columns, &mut self.forward);
         for (from, to) in self.forward.chunks_exact(TILE).zip(self.backward.chunks_exact_mut(TILE)) {
@@ -37,7 +37,7 @@ impl<T: Element> Tiles<T> {
         }
     }
 
-    /// As [`Tiles::read`], of the transpose (columns, rows).
+    /// Copies the transpose of the weights, `matrix` (columns, rows), into the tiles.
     pub fn read_transposed(&mut self, matrix: &[T]) {
         let row_panels = panels(self.rows);
         for (j, row) in matrix.chunks_exact(self.rows).enumerate() {
@@ -51,24 +51,24 @@ impl<T: Element> Tiles<T> {
         }
     }
 
-    /// The weights (rows, columns).
+    /// Copies the weights to `matrix` (rows, columns).
     pub fn write(&self, matrix: &mut [T]) {
         let row_panels = panels(self.rows);
         write_tiles(&self.forward, [1, row_panels], self.columns, matrix);
     }
 
-    /// The transpose (columns, rows).
+    /// Copies the transpose of the weights to `matrix` (columns, rows).
     pub fn write_transposed(&self, matrix: &mut [T]) {
         let row_panels = panels(self.rows);
         write_tiles(&self.backward, [row_panels, 1], self.rows, matrix);
     }
 
-    /// What leads from the row units to the column panels.
+    /// The weights from the row units to the column panels.
     pub fn to_columns(&self) -> Weights<'_, T> {
         Weights { data: &self.forward, panel_stride: panels(self.rows) * TILE, tile_stride: TILE }
     }
 
-    /// What leads from the column units to the row panels.
+    /// The weights from the column units to the row panels.
     pub fn to_rows(&self) -> Weights<'_, T> {
         Weights { data: &self.backward, panel_stride: TILE, tile_stride: panels(self.rows) * TILE }
     }
@@ -76,7 +76,7 @@ impl<T: Element> Tiles<T> {
 
 #[cfg(test)]
 impl<T: Element> Tiles<T> {
-    /// Whether the weights of units beyond the last row and column are 0, in both orientations and in `velocity`.
+    /// True if the padding is 0 in both orientations and in `velocity`.
     pub fn has_zero_padding(&self, velocity: &[T]) -> bool {
         let row_panels = panels(self.rows);
         let is_zero_in = |tiles: &[T], is_transposed: bool| {
@@ -94,7 +94,7 @@ impl<T: Element> Tiles<T> {
     }
 }
 
-/// A machine: its rows are the visible units, its columns the hidden ones.
+/// A restricted machine: the rows of the weights are the visible units, the columns the hidden ones.
 #[derive(Debug, Clone)]
 pub(crate) struct PackedRbm<T: Element> {
     pub weight: Tiles<T>,
@@ -114,14 +114,14 @@ impl<T: Element> PackedRbm<T> {
         packed
     }
 
-    /// Takes over the parameters of `model`, which has the same sizes.
+    /// Copies the parameters of `model`, which has the same sizes.
     pub fn read(&mut self, model: &Rbm<T>) {
         self.weight.read(model.weight().data());
         self.visible_bias.copy_from_slice(model.visible_bias().data());
         self.hidden_bias.copy_from_slice(model.hidden_bias().data());
     }
 
-    /// Gives the parameters to `model`, which has the same sizes.
+    /// Copies the parameters to `model`, which has the same sizes.
     pub fn write(&self, model: &mut Rbm<T>) {
         let [weight, visible_bias, hidden_bias] = model.parameters_mut();
         unpack_tiles(&self.weight.forward, self.hidden(), weight.data_mut());
@@ -137,18 +137,18 @@ impl<T: Element> PackedRbm<T> {
         self.weight.columns
     }
 
-    /// What leads from the visible units to the hidden panels.
+    /// The weights from the visible units to the hidden panels.
     pub fn to_hidden(&self) -> Weights<'_, T> {
         self.weight.to_columns()
     }
 
-    /// What leads from the hidden units to the visible panels.
+    /// The weights from the hidden units to the visible panels.
     pub fn to_visible(&self) -> Weights<'_, T> {
         self.weight.to_rows()
     }
 }
 
-/// Where row `i` of a matrix with `columns` columns lies in tiles: pairs of ranges in the row and in the tiles.
+/// The position of row `i` of a matrix with `columns` columns: pairs of ranges in the row and in the tiles.
 fn places(i: usize, columns: usize, tiles: usize) -> impl Iterator<Item = [core::ops::Range<usize>; 2]> {
     let row_tiles = tiles / TILE / panels(columns);
     (0..panels(columns)).map(move |q| {
@@ -158,7 +158,7 @@ fn places(i: usize, columns: usize, tiles: usize) -> impl Iterator<Item = [core:
     })
 }
 
-/// Tiles (column panels, row panels) of a matrix.
+/// Copies a matrix into tiles (column panels, row panels).
 pub(crate) fn pack_tiles<T: Element>(matrix: &[T], columns: usize, tiles: &mut [T]) {
     for (i, row) in matrix.chunks_exact(columns).enumerate() {
         for [in_row, in_tiles] in places(i, columns, tiles.len()) {
@@ -167,7 +167,7 @@ pub(crate) fn pack_tiles<T: Element>(matrix: &[T], columns: usize, tiles: &mut [
     }
 }
 
-/// The reverse of [`pack_tiles`].
+/// Copies tiles back into a matrix; the inverse of [`pack_tiles`].
 pub(crate) fn unpack_tiles<T: Element>(tiles: &[T], columns: usize, matrix: &mut [T]) {
     for (i, row) in matrix.chunks_exact_mut(columns).enumerate() {
         for [in_row, in_tiles] in places(i, columns, tiles.len()) {
@@ -176,8 +176,8 @@ pub(crate) fn unpack_tiles<T: Element>(tiles: &[T], columns: usize, matrix: &mut
     }
 }
 
-/// A matrix with `columns` columns from tiles, of which the one of row panel p and column panel q is number
-/// `strides[0] p + strides[1] q`.
+/// Copies tiles to a matrix with `columns` columns. The tile of row panel p and column panel q is number `strides[0]
+/// p + strides[1] q`.
 fn write_tiles<T: Element>(tiles: &[T], strides: [usize; 2], columns: usize, matrix: &mut [T]) {
     let row_panels = (matrix.len() / columns).div_ceil(PANEL);
     let in_parallel = tiles.len() >= PARALLEL_FROM;
@@ -192,5 +192,5 @@ fn write_tiles<T: Element>(tiles: &[T], strides: [usize; 2], columns: usize, mat
     });
 }
 
-/// Weights whose copying pays a second thread.
+/// Number of weights from which copying with a second thread is worthwhile.
 const PARALLEL_FROM: usize = 100_000;

@@ -1,6 +1,6 @@
 //! The binary restricted Boltzmann machine (Smolensky 1986; Hinton 2002).
 //!
-//! Visible units v and hidden units h are 0 or 1, and no two units of a layer are connected:
+//! Visible units v and hidden units h are 0 or 1. Units of the same layer are not connected:
 //!
 //! ```text
 //! energy          E(v, h) = - b v - c h - v W h
@@ -14,7 +14,7 @@
 //! P(v_i = 1 | h) = sigmoid(b_i + (W h)_i)
 //! ```
 //!
-//! and the hidden units can be summed out, which leaves the free energy:
+//! and the hidden units can be summed out, which gives the free energy:
 //!
 //! ```text
 //! P(v) = exp(- F(v)) / Z,   F(v) = - b v - sum over j of softplus(c_j + (v W)_j)
@@ -39,16 +39,18 @@ pub struct Rbm<T: Element> {
 /// Standard deviation of the initial weights (Hinton 2012, section 8).
 const INITIAL_WEIGHT: f64 = 0.01;
 
-/// A unit's mean is taken to be at least this far from 0 and 1, so that the bias of a constant unit is finite.
-const LEAST_MEAN: f64 = 1e-3;
+/// Smallest distance of a unit's mean from 0 and 1, so that the bias of a constant unit is finite.
+const SMALLEST_MEAN: f64 = 1e-3;
 
 impl<T: Element> Rbm<T> {
-    /// A machine to start learning from, after Hinton 2012, section 8: small normal weights, visible biases that
-    /// give each unit its mean in the data, hidden biases 0.
+    /// Initialises a machine after Hinton 2012, section 8: small normal weights, visible biases that give each unit its
+    /// mean in the data, hidden biases 0.
     ///
     /// **Shapes** `visible_mean` (visible), each in [0, 1].
-    /// **Errors** [`Error::InvalidArgument`] without visible or hidden units.
-    /// **Randomness** One normal number a weight, from `stream`.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there are no visible or no hidden units.
+    ///
+    /// **Randomness** One normal number per weight, from `stream`.
     pub fn new(visible_mean: &[f32], hidden: usize, stream: Stream) -> Result<Self> {
         let visible = visible_mean.len();
         if visible == 0 || hidden == 0 {
@@ -69,9 +71,10 @@ impl<T: Element> Rbm<T> {
         Ok(Self { weight, visible_bias, hidden_bias: Tensor::zeros(&[hidden]) })
     }
 
-    /// The machine with these parameters.
+    /// Creates a machine from its parameters.
     ///
     /// **Shapes** `weight` (visible, hidden), `visible_bias` (visible), `hidden_bias` (hidden).
+    ///
     /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if a layer is empty or a parameter is not
     /// finite.
     pub fn from_parameters(
@@ -104,37 +107,37 @@ impl<T: Element> Rbm<T> {
         }
     }
 
-    /// Number of visible units.
+    /// The number of visible units.
     pub fn visible(&self) -> usize {
         self.visible_bias.len()
     }
 
-    /// Number of hidden units.
+    /// The number of hidden units.
     pub fn hidden(&self) -> usize {
         self.hidden_bias.len()
     }
 
-    /// W (visible, hidden).
+    /// The weights W (visible, hidden).
     pub fn weight(&self) -> &Tensor<T> {
         &self.weight
     }
 
-    /// b (visible).
+    /// The visible biases b (visible).
     pub fn visible_bias(&self) -> &Tensor<T> {
         &self.visible_bias
     }
 
-    /// c (hidden).
+    /// The hidden biases c (hidden).
     pub fn hidden_bias(&self) -> &Tensor<T> {
         &self.hidden_bias
     }
 
-    /// W, b and c, to change; they must stay finite.
+    /// Mutable W, b and c. The caller must keep them finite.
     pub(crate) fn parameters_mut(&mut self) -> [&mut Tensor<T>; 3] {
         [&mut self.weight, &mut self.visible_bias, &mut self.hidden_bias]
     }
 
-    /// The parameter that holds NaN or infinity, if one does.
+    /// The name of the first parameter that holds NaN or infinity, if any does.
     pub fn first_not_finite(&self) -> Option<&'static str> {
         let finite =
             |tensor: &Tensor<T>| equilibria_kernels::elementwise::is_finite(Level::detect(), tensor.data());
@@ -143,31 +146,33 @@ impl<T: Element> Rbm<T> {
             .find_map(|(name, tensor)| (!finite(tensor)).then_some(name))
     }
 
-    /// c + v W: the logits of P(h = 1 | v).
+    /// Computes the logits c + v W of P(h = 1 | v).
     ///
     /// **Shapes** `visible` (rows, visible), `out` (rows, hidden).
-    /// **Panics** if the lengths are not whole rows or their numbers differ.
+    ///
+    /// **Panics** if a length is not whole rows or the numbers of rows differ.
     #[track_caller]
     pub fn hidden_logits(&self, visible: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
         self.hidden_given_visible(visible, out, Activation::Identity, workspace);
     }
 
-    /// P(h = 1 | v). Shapes and panics as [`Rbm::hidden_logits`].
+    /// Computes P(h = 1 | v). Shapes and panics are those of [`Rbm::hidden_logits`].
     #[track_caller]
     pub fn hidden_probabilities(&self, visible: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
         self.hidden_given_visible(visible, out, Activation::Sigmoid, workspace);
     }
 
-    /// b + W h: the logits of P(v = 1 | h).
+    /// Computes the logits b + W h of P(v = 1 | h).
     ///
     /// **Shapes** `hidden` (rows, hidden), `out` (rows, visible).
-    /// **Panics** if the lengths are not whole rows or their numbers differ.
+    ///
+    /// **Panics** if a length is not whole rows or the numbers of rows differ.
     #[track_caller]
     pub fn visible_logits(&self, hidden: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
         self.visible_given_hidden(hidden, out, Activation::Identity, workspace);
     }
 
-    /// P(v = 1 | h). Shapes and panics as [`Rbm::visible_logits`].
+    /// Computes P(v = 1 | h). Shapes and panics are those of [`Rbm::visible_logits`].
     #[track_caller]
     pub fn visible_probabilities(&self, hidden: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
         self.visible_given_hidden(hidden, out, Activation::Sigmoid, workspace);
@@ -205,10 +210,12 @@ impl<T: Element> Rbm<T> {
         workspace.gemm(T::ONE, hidden, weight, T::ZERO, out, epilogue);
     }
 
-    /// F(v) of each row.
+    /// The free energy F(v) of each row.
     ///
     /// **Shapes** `visible` (rows, visible); returns (rows).
+    ///
     /// **Units** nats.
+    ///
     /// **Panics** if `visible` is not whole rows.
     #[track_caller]
     pub fn free_energies(&self, visible: &[T], workspace: &mut Workspace<T>) -> Vec<T> {
@@ -224,31 +231,31 @@ impl<T: Element> Rbm<T> {
     }
 }
 
-/// The bias that gives a unit this mean, as long as no other unit is on.
+/// The bias that gives a unit this mean while all units connected to it are off.
 pub(super) fn bias_of_mean<T: Element>(mean: f32) -> T {
-    let mean = f64::from(mean).clamp(LEAST_MEAN, 1.0 - LEAST_MEAN);
+    let mean = f64::from(mean).clamp(SMALLEST_MEAN, 1.0 - SMALLEST_MEAN);
     T::from_f64(libm::log(mean / (1.0 - mean)))
 }
 
-/// The rows that both slices have.
+/// The number of rows, which must be the same in both slices.
 #[track_caller]
 fn rows(from: usize, from_width: usize, to: usize, to_width: usize) -> usize {
     let rows = from / from_width;
     assert!(
         rows * from_width == from && rows * to_width == to,
-        "{from} units in rows of {from_width} do not go with {to} units in rows of {to_width}"
+        "{from} units in rows of {from_width} do not match {to} units in rows of {to_width}"
     );
     rows
 }
 
 #[cfg(feature = "checkpoint")]
 impl Rbm<f32> {
-    /// What the file says that it is.
+    /// The model kind in the metadata of a file.
     const KIND: &'static str = "rbm";
 
-    /// The machine as tensors `weight` (visible, hidden), `visible_bias` and `hidden_bias`.
+    /// Stores the machine as tensors `weight` (visible, hidden), `visible_bias` and `hidden_bias`.
     ///
-    /// **Errors** none in practice: names and shapes are right by construction.
+    /// **Errors** None in practice: names and shapes are valid by construction.
     pub fn to_archive(&self) -> Result<crate::checkpoint::Archive> {
         use alloc::string::ToString;
         let mut archive = crate::checkpoint::Archive::new();
@@ -261,10 +268,11 @@ impl Rbm<f32> {
         Ok(archive)
     }
 
-    /// The machine in `archive`, of f32 or 16-bit floats. Metadata is optional, so that files from elsewhere load too.
+    /// Loads a machine from tensors of f32 or 16-bit floats. Metadata is optional, so files from other programs load
+    /// too.
     ///
-    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape or type, is not finite, or if the
-    /// file says that it holds another kind of model.
+    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape or type or is not finite, or if the
+    /// metadata name another kind of model.
     pub fn from_archive(archive: &crate::checkpoint::Archive) -> Result<Self> {
         if let Some(kind) = archive.metadata("model").filter(|&kind| kind != Self::KIND) {
             let problem =

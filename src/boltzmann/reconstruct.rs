@@ -1,8 +1,8 @@
-//! Filling in missing pixels: Gibbs sampling with the known pixels clamped.
+//! Reconstruction of missing pixels by Gibbs sampling with the known pixels clamped.
 //!
-//! The best guess at a missing pixel, in mean squared error, is its mean given the known ones. Chains walk with
-//! the known pixels held at their values; after a burn-in, P(v = 1 | h) of the missing pixels is averaged over
-//! the steps and the chains of an image.
+//! The estimate of a missing pixel with the least mean squared error is its mean given the known pixels. The chains
+//! hold the known pixels at their values. After a burn-in, P(v = 1 | h) of the missing pixels is averaged over the
+//! steps of an image's chain.
 
 use crate::boltzmann::{Dbm, DbmChains, GibbsChains, Rbm};
 use crate::rng::Stream;
@@ -13,10 +13,10 @@ use alloc::vec::Vec;
 use equilibria_kernels::binary::{pack_states, panels};
 use equilibria_kernels::{Level, elementwise};
 
-/// How long chains walk.
+/// Lengths of the chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// Steps that are thrown away.
+    /// Steps that are discarded before averaging.
     pub burn_in: usize,
     /// Steps that are averaged.
     pub average: usize,
@@ -28,25 +28,25 @@ impl Default for Effort {
     }
 }
 
-/// A machine whose chains can be held at known pixels.
+/// A machine whose chains can be clamped at known pixels.
 pub trait Machine<T: Element> {
-    /// Chains of all its layers.
+    /// Chains over all layers of the machine.
     type Chains;
 
-    /// Number of visible units.
+    /// The number of visible units.
     fn visible(&self) -> usize;
 
-    /// Chains whose visible units are sampled from their biases alone.
+    /// Creates chains whose visible units are sampled from their biases alone.
     fn begin(&self, chains: usize, stream: Stream) -> Self::Chains;
 
     /// Samples the hidden units, then the visible ones.
     fn step(chains: &mut Self::Chains);
 
-    /// Sets the visible units at which `known` is on to those of `values`, both as
-    /// [`pack_states`] makes them of (chains, visible).
+    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]
+    /// from (chains, visible).
     fn clamp(chains: &mut Self::Chains, known: &[u64], values: &[u64]);
 
-    /// P(v = 1 | the rest) from which the visible units were last sampled (chains, visible).
+    /// Writes P(v = 1 | the rest), from which the visible units were last sampled (chains, visible).
     fn probabilities_into(chains: &Self::Chains, out: &mut [T]);
 }
 
@@ -59,7 +59,7 @@ impl<T: Element> Machine<T> for Rbm<T> {
 
     fn begin(&self, chains: usize, stream: Stream) -> GibbsChains<T> {
         let mut chains = GibbsChains::new(self, chains, stream);
-        // With h = 0, v ~ sigmoid(b).
+        // With h = 0, P(v = 1) = sigmoid(b).
         chains.sample_visible();
         chains
     }
@@ -105,15 +105,18 @@ impl<T: Element> Machine<T> for Dbm<T> {
     }
 }
 
-/// The images with their missing pixels replaced by their estimated means.
+/// Replaces the missing pixels of images by their estimated means.
 ///
-/// Missing pixels start from the visible biases: nothing of what was there is used.
+/// The missing pixels start from the visible biases; their values in `images` are not read.
 ///
 /// **Shapes** `images` (rows, visible), `missing` (visible); returns (rows, visible).
-/// **Units** probabilities.
-/// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if `effort.average` is 0 or a known pixel is
-/// neither 0 nor 1.
-/// **Randomness** A chain a row, from `stream` as [`GibbsChains`] and [`DbmChains`] draw.
+///
+/// **Units** The missing pixels of the result are probabilities.
+///
+/// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] if `effort.average` is 0 or a known pixel is neither
+/// 0 nor 1.
+///
+/// **Randomness** One chain per row, with random numbers from `stream` as [`GibbsChains`] and [`DbmChains`] document.
 pub fn reconstruct<T: Element, M: Machine<T>>(
     model: &M,
     images: &[T],

@@ -1,14 +1,14 @@
-//! One number for each unit of a layer, laid out in panels of 64 for the kernels.
+//! One number per unit of a layer, laid out in panels of 64 for the kernels.
 
 use crate::aligned::Aligned;
 use crate::tensor::Element;
 use core::ops::{Deref, DerefMut};
 use equilibria_kernels::binary::{PANEL, panels};
 
-/// One number for each unit of a layer, padded with zeros to whole panels of 64.
+/// One number per unit of a layer, padded with zeros to whole panels of 64.
 ///
-/// Dereferences to the units alone, which is all that an algorithm gets to see. Kernels take whole panels, and
-/// [`PanelsMut`] clears what they leave in the padding, so that the padding is always 0.
+/// Dereferences to the units without the padding. Kernels take whole panels; [`PanelsMut`] clears the padding
+/// afterwards, so that it is always 0.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitValues<T: Element> {
     units: usize,
@@ -22,7 +22,7 @@ impl<T: Element> UnitValues<T> {
         Self { units, panelled: Aligned::zeros(panels(units) * PANEL) }
     }
 
-    /// Whole panels, 0 beyond the last unit.
+    /// Whole panels; the padding is 0.
     pub fn panels(&self) -> &[T] {
         &self.panelled
     }
@@ -47,7 +47,7 @@ impl<T: Element> DerefMut for UnitValues<T> {
     }
 }
 
-/// Whole panels of [`UnitValues`], whose padding becomes 0 when this is dropped.
+/// Whole panels of [`UnitValues`]. Dropping this sets the padding to 0.
 pub(crate) struct PanelsMut<'a, T: Element>(&'a mut UnitValues<T>);
 
 impl<T: Element> Deref for PanelsMut<'_, T> {
@@ -75,7 +75,7 @@ mod tests {
     use super::UnitValues;
 
     #[test]
-    fn padding_stays_zero_whatever_a_kernel_writes() {
+    fn padding_is_zero_after_any_kernel() {
         for units in [1, 40, 63, 64, 65, 200] {
             let mut values = UnitValues::<f32>::new(units);
             values.panels_mut().fill(3.0);

@@ -10,14 +10,14 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// All layers of chains that step side by side, without the machine.
+/// The states of all layers in a block of chains, without the machine's parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct DeepChains<T: Element> {
-    /// The visible one first.
+    /// The visible layer first.
     pub layers: Vec<Layer<T>>,
-    /// Number l leads from layer l to the sums of layer l + 1.
+    /// `up[l]` leads from layer l to the input sums of layer l + 1.
     up: Vec<Link<T>>,
-    /// Number l leads from layer l + 1 to the sums of layer l.
+    /// `down[l]` leads from layer l + 1 to the input sums of layer l.
     down: Vec<Link<T>>,
     stream: Stream,
     /// Layers sampled since the stream was set.
@@ -36,7 +36,7 @@ impl<T: Element> DeepChains<T> {
         }
     }
 
-    /// Keeps the probabilities of odd layers alone.
+    /// Stores the probabilities of odd layers only.
     pub fn without_even_probabilities(mut self) -> Self {
         let strip = |(place, layer): (usize, Layer<T>)| {
             if place.is_multiple_of(2) { layer.without_probabilities() } else { layer }
@@ -49,9 +49,9 @@ impl<T: Element> DeepChains<T> {
         (self.stream, self.draws) = (stream, 0);
     }
 
-    /// Computes the sums anew when they are next needed: the weights have changed.
-    pub fn forget(&mut self) {
-        self.up.iter_mut().chain(&mut self.down).for_each(Link::forget);
+    /// Marks the input sums as out of date: the weights have changed.
+    pub fn invalidate(&mut self) {
+        self.up.iter_mut().chain(&mut self.down).for_each(Link::invalidate);
     }
 
     pub fn sample_odd(&mut self, model: &PackedDbm<T>) {
@@ -62,7 +62,7 @@ impl<T: Element> DeepChains<T> {
         (0..self.layers.len()).step_by(2).for_each(|layer| self.sample(model, layer));
     }
 
-    /// A layer given its neighbours.
+    /// Samples a layer given its neighbours.
     fn sample(&mut self, model: &PackedDbm<T>, place: usize) {
         let stream = self.stream.substream(self.draws);
         self.draws += 1;
@@ -87,14 +87,14 @@ impl<T: Element> DeepChains<T> {
     }
 }
 
-/// Chains of a deep machine that step side by side; stepping allocates nothing.
+/// A block of Gibbs chains of a deep machine that step together. Stepping allocates nothing.
 ///
-/// As [`GibbsChains`](crate::boltzmann::GibbsChains), of all layers: states are bits, and only the weights of units that
-/// changed are added up.
+/// States are bits, and a step adds up only the weights of units that changed, as in
+/// [`GibbsChains`](crate::boltzmann::GibbsChains).
 ///
-/// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream, lower layers before higher
-/// ones, each 64 of its units from a substream of that, chain after chain: so a chain's states do not depend on the number
-/// of chains.
+/// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream, lower layers before
+/// higher ones. Within it, each panel of 64 units has its own substream and draws one chain after another. A chain's
+/// states therefore do not depend on the number of chains.
 #[derive(Debug, Clone)]
 pub struct DbmChains<T: Element> {
     model: PackedDbm<T>,
@@ -102,7 +102,7 @@ pub struct DbmChains<T: Element> {
 }
 
 impl<T: Element> DbmChains<T> {
-    /// `chains` chains of `model`, all units 0.
+    /// Creates `chains` chains of `model` with all units 0.
     pub fn new(model: &Dbm<T>, chains: usize, stream: Stream) -> Self {
         let sizes: Vec<usize> = model.sizes().collect();
         Self { model: PackedDbm::new(model), chains: DeepChains::new(&sizes, chains, stream) }
@@ -113,19 +113,20 @@ impl<T: Element> DbmChains<T> {
         self.chains.layers[0].rows()
     }
 
-    /// There are none.
+    /// True if there are no chains.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Has the chains draw from the start of `stream`.
+    /// Draws from the start of `stream` from now on.
     pub fn draw_from(&mut self, stream: Stream) {
         self.chains.draw_from(stream);
     }
 
-    /// The states of a layer, 0 being the visible one.
+    /// The states of a layer; layer 0 is the visible one.
     ///
-    /// **Shapes** (chains, units), 0 or 1.
+    /// **Shapes** (chains, units), each 0 or 1.
+    ///
     /// **Panics** if the machine has no such layer.
     #[track_caller]
     pub fn states(&self, layer: usize) -> Vec<T> {
@@ -134,18 +135,18 @@ impl<T: Element> DbmChains<T> {
         states
     }
 
-    /// Sets the states of a layer (chains, units): units above 0 are on.
+    /// Sets the states of a layer (chains, units). Units above 0 are on.
     ///
-    /// **Panics** if there are not that many, or if the machine has no such layer.
+    /// **Panics** if the length differs or the machine has no such layer.
     #[track_caller]
     pub fn set_states(&mut self, layer: usize, states: &[T]) {
         self.chains.layers[layer].set(states);
     }
 
-    /// Sets the visible units at which `known` is on to those of `values`; both as [`pack_states`] makes them of
-    /// (chains, visible).
+    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]
+    /// from (chains, visible).
     ///
-    /// **Panics** if there are not as many words as the visible layer has.
+    /// **Panics** if `known` or `values` does not have as many words as the visible layer.
     ///
     /// [`pack_states`]: equilibria_kernels::binary::pack_states
     #[track_caller]
@@ -160,7 +161,8 @@ impl<T: Element> DbmChains<T> {
         self.chains.layers[0].clamp(known, values);
     }
 
-    /// P(unit = 1 | the neighbours' states) from which the states of a layer were last sampled (chains, units).
+    /// The probabilities P(unit = 1 | the neighbours' states) from which the states of a layer were last sampled
+    /// (chains, units).
     ///
     /// **Panics** if the machine has no such layer.
     #[track_caller]
@@ -170,9 +172,9 @@ impl<T: Element> DbmChains<T> {
         probabilities
     }
 
-    /// As [`DbmChains::probabilities`], into `out`.
+    /// Writes [`DbmChains::probabilities`] into `out`.
     ///
-    /// **Panics** if `out` is shorter, or if the machine has no such layer.
+    /// **Panics** if `out` is shorter than (chains, units), or the machine has no such layer.
     #[track_caller]
     pub fn probabilities_into(&self, layer: usize, out: &mut [T]) {
         let len = self.len() * self.model.biases[layer].len();
@@ -189,8 +191,8 @@ impl<T: Element> DbmChains<T> {
         self.chains.sample_even(&self.model);
     }
 
-    /// `sweeps` times all odd layers, then all even ones: a walk from image to image, to which the even hidden layers
-    /// belong.
+    /// Takes `sweeps` sweeps: all odd layers, then all even ones. Each sweep leads from one image to the next; the even
+    /// hidden layers belong to that image.
     pub fn walk(&mut self, sweeps: usize) {
         within(|| {
             for _ in 0..sweeps {

@@ -1,30 +1,31 @@
-//! The posterior of a deep machine, as far as independent units go.
+//! The mean-field approximation of a deep machine's posterior.
 //!
-//! Given an image v, the hidden units of a deep machine depend on one another: exp(- E) / Z has products of units of
-//! neighbouring layers that no unit's state fixes. The nearest distribution with independent units, Q with means mu, is
-//! the one with the highest **variational lower bound**
+//! Given an image v, the hidden units of a deep machine are dependent: exp(- E) / Z contains products of units of
+//! neighbouring layers. The closest distribution with independent units, Q with means mu, maximises the **variational
+//! lower bound**
 //!
 //! ```text
 //! ln P(v) >= - E(v, mu_1, ..., mu_L) + sum over units of H(mu) - ln Z,   H(m) = - m ln m - (1 - m) ln(1 - m),
 //! ```
 //!
-//! whose two sides differ by the divergence of Q from the posterior. The bound's derivative by the mean of a unit is 0 at
+//! The two sides differ by the divergence of Q from the posterior. The derivative of the bound with respect to the mean
+//! of a unit is 0 at
 //!
 //! ```text
 //! mu_l = sigmoid(b_l + mu_(l-1) W_l + W_(l+1) mu_(l+1)),   mu_0 = v,
 //! ```
 //!
-//! and as a function of that mean alone the bound is concave. Units of one layer do not meet in E, nor do those of layers
-//! that are not neighbours: so setting all odd layers to this at once is the exact maximum given the even ones, and the
-//! reverse. **Each half of an iteration raises the bound**, which setting all layers at once need not. (Salakhutdinov &
-//! Hinton 2009, section 3.1.) `each_half_of_an_iteration_raises_the_bound` below and `tests/boltzmann/deep_likelihood.rs`
-//! check both.
+//! and the bound is concave as a function of that mean alone. E has no products of two units of the same layer, nor of
+//! layers that are not neighbours. Setting all odd layers to these values at once is therefore the exact maximum given
+//! the even ones, and vice versa. **Each half of an iteration raises the bound**, which setting all layers at once need
+//! not do (Salakhutdinov & Hinton 2009, section 3.1). `each_half_of_an_iteration_raises_the_bound` below and
+//! `tests/boltzmann/deep_likelihood.rs` check both.
 //!
-//! The start is a pass from the bottom to the top that doubles what comes from below, as what will come from above is
-//! not there yet (their section 3.2); the last layer has nothing above it.
+//! The initial means come from one pass from the bottom to the top. It doubles the input from below, since the layer
+//! above has no means yet (their section 3.2). The last layer has no layer above it, and its input is not doubled.
 //!
-//! v W_1 + b_1 is the same in all iterations. What is left are the products with W_2 to W_L, once in each direction; and
-//! only of those images whose means still move: most come to rest long before the slowest, and leave the products.
+//! v W_1 + b_1 is the same in all iterations. Each iteration needs only the products with W_2 to W_L, once in each
+//! direction. Converged images are dropped from these products; most images converge long before the slowest one.
 
 use super::Dbm;
 use crate::parallel::{for_each_row, within};
@@ -34,25 +35,26 @@ use alloc::vec::Vec;
 use core::mem;
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, threads};
 
-/// When mean-field iterations end.
+/// The stopping rule of mean-field iterations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stop {
-    /// For each image, where the largest change of its means in an iteration is below this; never, if 0.
+    /// An image has converged once the largest change of its means in an iteration is below this. With 0 no image
+    /// converges early.
     pub tolerance: f64,
-    /// After so many iterations in any case.
+    /// The largest number of iterations.
     pub most: usize,
 }
 
-/// How mean-field iterations ended.
+/// The outcome of mean-field iterations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Convergence {
-    /// Iterations that were done for the slowest image.
+    /// Iterations of the slowest image.
     pub iterations: usize,
-    /// The largest change of a mean in its image's last iteration; infinite without any.
+    /// The largest change of a mean in its image's last iteration; infinite if there was no iteration.
     pub change: f64,
 }
 
-/// Means of the hidden units given images, and the room to find them: in steady state, finding them allocates nothing.
+/// The mean-field means of the hidden units given images, with reusable buffers: repeated inference allocates nothing.
 ///
 /// ```
 /// use equilibria::boltzmann::{Dbm, MeanField, Stop};
@@ -66,18 +68,19 @@ pub struct Convergence {
 /// ```
 #[derive(Debug, Clone)]
 pub struct MeanField<T: Element> {
-    /// Images that there is room for.
-    room: usize,
-    /// Images that the means are of.
+    /// The largest number of images.
+    capacity: usize,
+    /// The number of images of the current means.
     rows: usize,
     /// b_1 + v W_1 (rows, units of layer 1).
     logits: Vec<T>,
     /// mu_1 to mu_L (rows, units).
     means: Vec<Vec<T>>,
     /// A layer's means before the last update.
-    before: Vec<T>,
-    /// Logits, in the order of the rows while some of them still move; which images these are, and how far they moved.
-    held: Vec<T>,
+    previous: Vec<T>,
+    /// The logits in the current order of the rows, the image of each row, and the largest change of its means. Images
+    /// that have not converged come first.
+    active_logits: Vec<T>,
     order: Vec<usize>,
     changes: Vec<f64>,
     /// The number of threads that the workspace is large enough for.
@@ -86,17 +89,17 @@ pub struct MeanField<T: Element> {
 }
 
 impl<T: Element> MeanField<T> {
-    /// Room for up to `rows` images of a machine with the sizes of `model`.
+    /// Allocates buffers for up to `rows` images of a machine with the sizes of `model`.
     pub fn new(model: &Dbm<T>, rows: usize) -> Self {
         let means: Vec<Vec<T>> = model.sizes().skip(1).map(|units| vec![T::ZERO; rows * units]).collect();
         let largest = means.iter().map(Vec::len).max().unwrap_or(0);
         Self {
-            room: rows,
+            capacity: rows,
             rows: 0,
             logits: vec![T::ZERO; means[0].len()],
             means,
-            before: vec![T::ZERO; largest],
-            held: vec![T::ZERO; rows * width(model, 1)],
+            previous: vec![T::ZERO; largest],
+            active_logits: vec![T::ZERO; rows * width(model, 1)],
             order: vec![0; rows],
             changes: vec![0.0; rows],
             reserved: 0,
@@ -104,13 +107,16 @@ impl<T: Element> MeanField<T> {
         }
     }
 
-    /// Finds the means given images.
+    /// Computes the means given images.
     ///
-    /// **Shapes** `visible` (rows, visible), as many rows as there is room for or fewer; from 0 to 1.
+    /// **Shapes** `visible` (rows, visible), each in [0, 1], with at most as many rows as [`MeanField::new`] was given.
+    ///
     /// **Panics** if the lengths do not fit or the machine has other sizes.
-    /// **Accuracy and cost** For each image 2 multiply-adds a weight above W_1 in each of its own iterations, as matrix
-    /// products, and before that one a weight. Bit-identical for every number of threads, and an image's means do not
-    /// depend on the others.
+    ///
+    /// **Accuracy and cost** Each image takes 2 multiply-adds per weight above W_1 in each of its own iterations, as
+    /// matrix products, and before that 1 per weight. Bit-identical for every number of threads; an image's means do
+    /// not depend on the other images.
+    ///
     /// **Source** Salakhutdinov & Hinton 2009, sections 3.1 and 3.2.
     #[track_caller]
     pub fn infer(&mut self, model: &Dbm<T>, visible: &[T], stop: Stop) -> Convergence {
@@ -135,7 +141,7 @@ impl<T: Element> MeanField<T> {
         found
     }
 
-    /// As [`MeanField::infer`], where b_1 + v W_1 is there already.
+    /// Computes the means from given logits b_1 + v W_1.
     ///
     /// **Shapes** `logits` (rows, units of layer 1).
     #[track_caller]
@@ -144,9 +150,10 @@ impl<T: Element> MeanField<T> {
         within(|| self.iterate(model, logits, stop))
     }
 
-    /// mu_l, of the images last given.
+    /// The means mu_l of the last images.
     ///
     /// **Shapes** (rows, units of layer `layer`).
+    ///
     /// **Panics** unless `layer` is from 1 to L.
     #[track_caller]
     pub fn means(&self, layer: usize) -> &[T] {
@@ -158,31 +165,31 @@ impl<T: Element> MeanField<T> {
         &self.means[layer - 1]
     }
 
-    /// Number of hidden layers, L.
+    /// The number of hidden layers, L.
     pub fn layers(&self) -> usize {
         self.means.len()
     }
 
-    /// Images that the means are of.
+    /// The number of images of the current means.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     #[track_caller]
     fn resize(&mut self, model: &Dbm<T>, rows: usize) {
-        assert!(rows <= self.room, "{rows} images where there is room for {}", self.room);
+        assert!(rows <= self.capacity, "{rows} images do not fit into buffers for {}", self.capacity);
         let (layers, held) = (model.hidden_layers(), self.means.len());
-        assert!(layers == held, "{layers} hidden layers where there is room for {held}");
+        assert!(layers == held, "{layers} hidden layers do not match buffers for {held}");
         self.rows = rows;
         for (layer, means) in (1..).zip(&mut self.means) {
             means.resize(rows * width(model, layer), T::ZERO);
         }
-        // Images leave one after the other, and a product of fewer may be split so that it needs more.
+        // Converged images are dropped, and a smaller product may be split in a way that needs more memory.
         let threads = threads::count();
         if self.reserved != threads {
             self.reserved = threads;
             for weight in model.weights() {
-                for rows in 1..=self.room {
+                for rows in 1..=self.capacity {
                     self.workspace.reserve(rows, weight.columns(), weight.rows());
                     self.workspace.reserve(rows, weight.rows(), weight.columns());
                 }
@@ -193,62 +200,62 @@ impl<T: Element> MeanField<T> {
     fn iterate(&mut self, model: &Dbm<T>, logits: &[T], stop: Stop) -> Convergence {
         self.start(model, logits);
         let rows = self.rows;
-        let mut held = mem::take(&mut self.held);
-        held[..logits.len()].copy_from_slice(logits);
+        let mut active_logits = mem::take(&mut self.active_logits);
+        active_logits[..logits.len()].copy_from_slice(logits);
         self.order[..rows].iter_mut().enumerate().for_each(|(i, image)| *image = i);
-        let mut moving = rows;
+        let mut active = rows;
         let mut found = Convergence { iterations: 0, change: f64::INFINITY };
-        // Of the images that have come to rest.
-        let mut rested = 0.0_f64;
-        while found.iterations < stop.most && moving > 0 {
-            // Nobody asks for the change of an iteration that another one follows in any case.
-            let is_compared = stop.tolerance > 0.0 || found.iterations + 1 == stop.most;
-            self.changes[..moving].fill(0.0);
+        // The largest last change among the converged images.
+        let mut converged_change = 0.0_f64;
+        while found.iterations < stop.most && active > 0 {
+            // The change is needed for the tolerance and for the last iteration.
+            let measures_change = stop.tolerance > 0.0 || found.iterations + 1 == stop.most;
+            self.changes[..active].fill(0.0);
             let layers = self.means.len();
             for layer in (1..=layers).step_by(2).chain((2..=layers).step_by(2)) {
-                self.update(model, &held, layer, moving, is_compared);
+                self.update(model, &active_logits, layer, active, measures_change);
             }
             found.iterations += 1;
-            if is_compared {
-                found.change = self.changes[..moving].iter().copied().fold(rested, f64::max);
-                for row in (0..moving).rev() {
+            if measures_change {
+                found.change = self.changes[..active].iter().copied().fold(converged_change, f64::max);
+                for row in (0..active).rev() {
                     if self.changes[row] < stop.tolerance {
-                        rested = rested.max(self.changes[row]);
-                        moving -= 1;
-                        self.exchange(&mut held, row, moving);
+                        converged_change = converged_change.max(self.changes[row]);
+                        active -= 1;
+                        self.swap_images(&mut active_logits, row, active);
                     }
                 }
             }
         }
         for row in 0..rows {
             while self.order[row] != row {
-                self.exchange(&mut held, row, self.order[row]);
+                self.swap_images(&mut active_logits, row, self.order[row]);
             }
         }
-        self.held = held;
+        self.active_logits = active_logits;
         found
     }
 
-    /// Exchanges two images in everything that has a row for each.
-    fn exchange(&mut self, held: &mut [T], row: usize, other: usize) {
+    /// Swaps two images in every buffer that has one row per image.
+    fn swap_images(&mut self, active_logits: &mut [T], row: usize, other: usize) {
         if row == other {
             return;
         }
-        let exchange = |values: &mut [T], width: usize| {
+        let swap_rows = |values: &mut [T], width: usize| {
             let (first, second) = (row.min(other), row.max(other));
             let (head, tail) = values.split_at_mut(second * width);
             head[first * width..(first + 1) * width].swap_with_slice(&mut tail[..width]);
         };
         for means in &mut self.means {
             let width = means.len() / self.rows;
-            exchange(means, width);
+            swap_rows(means, width);
         }
-        exchange(held, self.means[0].len() / self.rows);
+        swap_rows(active_logits, self.means[0].len() / self.rows);
         self.order.swap(row, other);
         self.changes.swap(row, other);
     }
 
-    /// mu_1 = sigmoid(b_1 + 2 v W_1), mu_l = sigmoid(b_l + 2 mu_(l-1) W_l), the last layer's with factor 1.
+    /// Initialises mu_1 = sigmoid(b_1 + 2 v W_1) and mu_l = sigmoid(b_l + 2 mu_(l-1) W_l); the last layer has factor 1.
     fn start(&mut self, model: &Dbm<T>, logits: &[T]) {
         let level = Level::detect();
         let first = &mut self.means[0];
@@ -276,16 +283,16 @@ impl<T: Element> MeanField<T> {
         }
     }
 
-    /// Sets a layer to what its neighbours say, in the first `rows` rows. How far that moves each is added to its largest
-    /// change, if it is asked for.
-    fn update(&mut self, model: &Dbm<T>, logits: &[T], layer: usize, rows: usize, is_compared: bool) {
-        let Self { means, before, changes, workspace, .. } = self;
+    /// Updates the means of a layer from its neighbours in the first `rows` rows. If `measures_change`, also updates
+    /// each row's largest change.
+    fn update(&mut self, model: &Dbm<T>, logits: &[T], layer: usize, rows: usize, measures_change: bool) {
+        let Self { means, previous, changes, workspace, .. } = self;
         let (below, rest) = means.split_at_mut(layer - 1);
         let (out, above) = rest.split_first_mut().expect("the layer is there");
         let units = width(model, layer);
-        let (out, before) = (&mut out[..rows * units], &mut before[..rows * units]);
-        if is_compared {
-            before.copy_from_slice(out);
+        let (out, previous) = (&mut out[..rows * units], &mut previous[..rows * units]);
+        if measures_change {
+            previous.copy_from_slice(out);
         }
         let sigmoid = |bias| Epilogue { bias, activation: Activation::Sigmoid };
         let bias = Some(model.biases()[layer].data());
@@ -303,7 +310,7 @@ impl<T: Element> MeanField<T> {
             out.copy_from_slice(&logits[..rows * units]);
         }
         if let Some(above) = above.first() {
-            // b_1 is in the logits already.
+            // The logits already contain b_1.
             let epilogue = sigmoid(bias.filter(|_| layer > 1));
             workspace.gemm(
                 T::ONE,
@@ -314,10 +321,10 @@ impl<T: Element> MeanField<T> {
                 epilogue,
             );
         }
-        if is_compared {
+        if measures_change {
             let changes = &mut changes[..rows];
-            for_each_row((out, units), (before, units), changes, |_, out, before, change| {
-                *change = change.max(largest_difference(out, before));
+            for_each_row((out, units), (previous, units), changes, |_, out, previous, change| {
+                *change = change.max(largest_difference(out, previous));
             });
         }
     }
@@ -339,7 +346,7 @@ fn whole_rows(len: usize, width: usize) -> usize {
 
 /// The largest |x - y|.
 fn largest_difference<T: Element>(x: &[T], y: &[T]) -> f64 {
-    // Several maxima at a time, which the compiler keeps in a vector.
+    // Several maxima at a time, which the compiler keeps in a vector register.
     const LANES: usize = 16;
     let mut largest = [T::ZERO; LANES];
     for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
@@ -398,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_difference_is_found_wherever_it_is() {
+    fn the_largest_difference_is_found_at_every_position() {
         let x: Vec<f32> = (0..37).map(|i| i as f32 * 0.25).collect();
         for place in 0..x.len() {
             for by in [-2.0, 3.0] {

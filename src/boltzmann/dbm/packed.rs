@@ -1,4 +1,4 @@
-//! A deep machine laid out for the binary kernels.
+//! The parameters of a deep machine in the layout of the binary kernels.
 
 use super::Dbm;
 use crate::aligned::Aligned;
@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 
 /// The weights in tiles, and the biases.
 ///
-/// Every matrix is between an even layer and an odd one: the rows of its tiles are units of the even layer and the columns
-/// those of the odd one, whichever is above. So the learner sees the states of even layers beside numbers of odd ones.
+/// Every matrix connects an even layer and an odd one. The rows of its tiles are always the units of the even layer and
+/// the columns those of the odd layer, whichever is above. The learner can therefore combine the states of even layers
+/// with the probabilities of odd ones.
 #[derive(Debug, Clone)]
 pub(crate) struct PackedDbm<T: Element> {
     /// W_1 to W_L.
@@ -19,7 +20,7 @@ pub(crate) struct PackedDbm<T: Element> {
     pub biases: Vec<Aligned<T>>,
 }
 
-/// The even one and the odd one of layers `place` and `place + 1`.
+/// The even layer and the odd layer among layers `place` and `place + 1`.
 pub(crate) const fn even_and_odd(place: usize) -> [usize; 2] {
     if place.is_multiple_of(2) { [place, place + 1] } else { [place + 1, place] }
 }
@@ -39,7 +40,7 @@ impl<T: Element> PackedDbm<T> {
         packed
     }
 
-    /// Takes over the parameters of `model`, which has the same sizes.
+    /// Copies the parameters of `model`, which has the same sizes.
     pub fn read(&mut self, model: &Dbm<T>) {
         for (place, (tiles, weight)) in self.weights.iter_mut().zip(model.weights()).enumerate() {
             if place.is_multiple_of(2) {
@@ -53,7 +54,7 @@ impl<T: Element> PackedDbm<T> {
         }
     }
 
-    /// Gives the parameters to `model`, which has the same sizes.
+    /// Copies the parameters to `model`, which has the same sizes.
     pub fn write(&self, model: &mut Dbm<T>) {
         let (weights, biases) = model.parameters_mut();
         for (place, (tiles, weight)) in self.weights.iter().zip(weights).enumerate() {
@@ -68,7 +69,7 @@ impl<T: Element> PackedDbm<T> {
         }
     }
 
-    /// What leads from the units of a layer to the panels of a neighbour.
+    /// The weights from the units of a layer to the panels of a neighbour.
     pub fn between(&self, from: usize, to: usize) -> Weights<'_, T> {
         let tiles = &self.weights[from.min(to)];
         if to.is_multiple_of(2) { tiles.to_rows() } else { tiles.to_columns() }

@@ -1,8 +1,11 @@
-//! Random options × odd sizes × a hundred updates × an interruption: is everything finite, is the padding of panels 0,
-//! does a restored learner go on with the same bits at another number of threads, and does the learner agree with the
-//! plain loops of [`reference`](super::reference) on the same random stream?
+//! Random options × odd sizes × a hundred updates × an interruption. Four checks:
 //!
-//! `EQUILIBRIA_COMBINATIONS=5000` tries as many combinations of each machine rather than the usual number.
+//! - All parameters are finite.
+//! - The padding of panels is 0.
+//! - A restored learner continues with the same bits at another number of threads.
+//! - The learner agrees with the plain loops of [`reference`](super::reference) on the same random stream.
+//!
+//! `EQUILIBRIA_COMBINATIONS=5000` sets the number of combinations for each kind of machine.
 
 use super::deep::reference::Reference as DeepReference;
 use super::deep::{DeepLearner, DeepLearnerState, Sparsity};
@@ -34,7 +37,7 @@ fn one_of<T: Copy>(random: &mut impl Rng, choices: &[T]) -> T {
     choices[random.random_range(0..choices.len())]
 }
 
-/// What both machines have to choose.
+/// The options that both kinds of machines have.
 #[derive(Debug, Clone)]
 struct Common {
     batch: usize,
@@ -64,20 +67,20 @@ impl Common {
         }
     }
 
-    /// The mini-batch of an update: not always a full one.
+    /// The mini-batch of an update, sometimes smaller than `batch`.
     fn images(&self, update: usize, visible: usize) -> Vec<f64> {
         let mut random = Stream::named(self.seed, "data").substream(update as u64).generator();
         let rows = if update.is_multiple_of(3) { random.random_range(1..=self.batch) } else { self.batch };
         (0..rows * visible)
             .map(|place| {
-                // Units that are always on or off are among them.
+                // Some units are always on or always off.
                 let grey = random.random::<f64>() * if place % visible % 7 == 2 { 0.0 } else { 1.0 };
                 if self.is_grey { grey } else { f64::from(u8::from(grey > 0.6)) }
             })
             .collect()
     }
 
-    /// Momentum comes and goes.
+    /// Every tenth update has no momentum.
     fn rates(&self, update: usize) -> Rates {
         Rates { momentum: if update % 10 == 9 { 0.0 } else { self.rates.momentum }, ..self.rates }
     }
@@ -180,7 +183,7 @@ impl Restricted {
         assert!(learner.has_zero_padding(), "padding after update {update}, {self:?}");
     }
 
-    /// All that a learner has learned, as f64, which holds every f32.
+    /// All learned numbers of a learner as f64, which represents every f32 exactly.
     fn numbers<T: Element>(learner: &mut Learner<T>) -> Vec<f64> {
         let state = learner.state();
         let model = learner.model();
@@ -190,7 +193,7 @@ impl Restricted {
         tensors.flat_map(Tensor::data).chain(chains).map(|x| x.to_f64()).collect()
     }
 
-    /// Interrupted and resumed at another number of threads: the same bits.
+    /// Checks that interrupting and resuming at another number of threads gives the same bits.
     fn check_resumed<T: Element>(&self) {
         let learn = |mut learner: Learner<T>, updates: core::ops::Range<usize>, threads| {
             pool(threads).install(|| updates.for_each(|update| self.update(&mut learner, update)));
@@ -206,7 +209,7 @@ impl Restricted {
         assert!(Self::numbers(&mut whole) == Self::numbers(&mut resumed), "resumed, {self:?}");
     }
 
-    /// Every update is that of the plain loops from where the learner was.
+    /// Checks that every update equals that of the plain loops from the same state.
     fn check_plain(&self) {
         let (mut learner, mut reference) = (self.learner::<f64>(), self.reference());
         let base = reference.model.visible_bias().data().to_vec();
@@ -240,7 +243,7 @@ impl Restricted {
     }
 }
 
-/// Tempered Gibbs steps by plain loops: replica i of chain k is row i chains + k.
+/// Takes tempered Gibbs steps by plain loops. Replica i of chain k is row i chains + k.
 fn tempered(
     reference: &Reference,
     base: &[f64],
@@ -296,7 +299,7 @@ fn tempered(
 }
 
 #[test]
-fn restricted_machines_learn_right_under_random_options() {
+fn restricted_machines_learn_correctly_with_random_options() {
     let mut compared = 0;
     for seed in 0..combinations(150) {
         let case = Restricted::draw(seed);
@@ -425,7 +428,7 @@ impl Deep {
         assert!(Self::numbers(&whole) == Self::numbers(&resumed), "resumed, {self:?}");
     }
 
-    /// Every update is that of the plain loops from where the learner was.
+    /// Checks that every update equals that of the plain loops from the same state.
     fn check_plain(&self) {
         let (mut learner, mut reference) = (self.learner::<f64>(), self.reference());
         for update in 0..UPDATES {
@@ -457,7 +460,7 @@ impl Deep {
 }
 
 #[test]
-fn deep_machines_learn_right_under_random_options() {
+fn deep_machines_learn_correctly_with_random_options() {
     let mut compared = 0;
     for seed in 0..combinations(150) {
         let case = Deep::draw(seed);

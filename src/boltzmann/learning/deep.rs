@@ -1,23 +1,25 @@
-//! Joint learning of all layers of a deep machine (Salakhutdinov & Hinton 2009).
+//! Joint training of all layers of a deep machine (Salakhutdinov & Hinton 2009).
 //!
-//! What rises is the variational lower bound of an image's log-likelihood. With mu_0 = v and the mean-field means mu_1 to
-//! mu_L of the hidden units, which are held fixed, its gradient is
+//! Training maximises the variational lower bound on the images' log-likelihood. Let mu_0 = v, and hold the mean-field
+//! means mu_1 to mu_L of the hidden units fixed. The gradient of the bound is
 //!
 //! ```text
-//! by W_l:  mu_(l-1)' mu_l  -  E over the model [ h_(l-1)' h_l ]          by b_l:  mu_l - E[h_l]
-//!          positive phase     negative phase
+//! with respect to W_l:  mu_(l-1)' mu_l  -  E over the model [ h_(l-1)' h_l ]
+//!                       positive phase     negative phase
+//! with respect to b_l:  mu_l - E[h_l]
 //! ```
 //!
-//! The expectation over the model is estimated from persistent chains, `sweeps` Gibbs sweeps further at each update. A
-//! sweep samples the even layers given the odd ones and then the odd ones given the even ones. So the last thing that is
-//! known of an odd layer is P(h_odd | its neighbours), which stands in for its state; every matrix has one even and one
-//! odd layer, and
+//! The expectation over the model is estimated from persistent chains, which take `sweeps` Gibbs sweeps per update. A
+//! sweep samples the even layers given the odd ones and then the odd ones given the even ones. At the end of a sweep,
+//! P(h_odd | h_even) is known for every odd layer and replaces the layer's state. Every matrix has one even and one odd
+//! layer, and the estimate of
 //!
 //! ```text
 //! E[h_even' h_odd]  =  E[h_even' P(h_odd | h_even)]
 //! ```
 //!
-//! has no error but less noise. Two layers of probabilities would be wrong: P(v | h1)' P(h1 | v) is not the mean of v' h1.
+//! remains unbiased and has less variance. Probabilities for both layers would be wrong, because
+//! P(v | h1)' P(h1 | v) does not have the mean of v' h1.
 //!
 //! One update, for a mini-batch of B images and C chains:
 //!
@@ -26,15 +28,16 @@
 //! W_l      <- W_l + velocity
 //! ```
 //!
-//! In the positive phase v W_1 is a sum of rows, as v is bits, and the same in all mean-field iterations; what is left of
-//! them are dense products, and so is mu_(l-1)' mu_l above the first layer. Everything else is a sum of rows
-//! ([`equilibria_kernels::binary`]).
+//! In the positive phase v W_1 is a sum of rows, because v is bits, and it is the same in all mean-field iterations.
+//! The other products of these iterations are dense, and so is mu_(l-1)' mu_l above the first layer. Everything else is
+//! a sum of rows ([`equilibria_kernels::binary`]).
 //!
-//! **Centred** (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016) the units enter the gradient less their offsets,
-//! as `centring.rs` derives it for two layers: each matrix has the offsets of its two layers, and the biases of a layer
-//! move by what the matrices below and above it do to them. A centred machine learns without pre-training.
+//! In **centred** learning (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016), offsets are subtracted from the
+//! units in the gradient. [`centring`](super::centring) derives it for two layers. Here each matrix uses the offsets of
+//! its two layers, and the biases of a layer are corrected for the matrices below and above it. A centred machine can
+//! be trained without pre-training.
 //!
-//! `tests/boltzmann/deep_learning.rs` compares the expected update with the gradient of the bound by enumeration.
+//! `tests/boltzmann/deep_learning.rs` compares the expected update with the gradient of the bound, by enumeration.
 
 mod ascent;
 mod images;
@@ -59,22 +62,25 @@ use ascent::{DeepCentring, LayerGradient, Velocity};
 use equilibria_kernels::binary::{PANEL, panels};
 use images::Images;
 
-/// Pulls the mean activation of each hidden unit over a mini-batch, a probability, to a target: the gradient by its bias
-/// loses `cost * (mean - target)`.
+/// A penalty that pulls the mean activation of each hidden unit over a mini-batch to a target: it subtracts
+/// `cost * (mean - target)` from the gradient with respect to the unit's bias.
 ///
-/// **Source** Lee, Ekanadham & Ng 2008, "Sparse deep belief net model for visual area V2", which also moves biases alone.
+/// The activation of a unit is a probability.
+///
+/// **Source** Lee, Ekanadham & Ng 2008, "Sparse deep belief net model for visual area V2", which also updates the
+/// biases only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sparsity {
-    /// For each hidden layer, the lowest first.
+    /// The target of each hidden layer, the lowest first.
     pub targets: Vec<f64>,
-    /// Multiplied by the learning rate.
+    /// The weight of the penalty; multiplied by the learning rate.
     pub cost: f64,
 }
 
-/// Mean-field iterations of an update unless [`DeepLearner::with_stop`] says otherwise.
+/// The default of [`DeepLearner::with_stop`].
 const STOP: Stop = Stop { tolerance: 1e-3, most: 30 };
 
-/// A deep machine that learns: with its velocity, its chains, and the buffers of an update.
+/// A deep machine in training, with its velocity, its chains, and the buffers of an update.
 #[derive(Debug, Clone)]
 pub struct DeepLearner<T: Element> {
     sweeps: usize,
@@ -86,47 +92,50 @@ pub struct DeepLearner<T: Element> {
     /// The machine, for sums of rows.
     packed: PackedDbm<T>,
     velocity: Velocity<T>,
-    /// Whether the last update had momentum; if not, the velocity counts as 0, whatever was left there.
+    /// True if the last update had momentum. If not, the velocity counts as 0, and its buffers hold old values.
     has_velocity: bool,
     images: Images<T>,
     posterior: MeanField<T>,
     convergence: Convergence,
     chains: DeepChains<T>,
-    /// For every even layer which rows of the phases its units add up.
+    /// For every even layer, the rows of the phases that each unit adds up.
     lists: Vec<Gradient<T>>,
-    /// By b_0 to b_L.
+    /// The gradients with respect to b_0 to b_L.
     gradients: Vec<LayerGradient<T>>,
     centring: Option<DeepCentring<T>>,
     /// mu of each odd layer (panels, images, 64).
     means: Vec<Aligned<T>>,
-    /// What the gradient by a matrix adds up, for each of its column panels.
+    /// The numbers that the gradient with respect to a matrix adds up, for each of its column panels.
     values: Aligned<T>,
-    /// Partial sums of these, if they are few.
+    /// Partial sums of `values`, if the mini-batch is small.
     tables: Aligned<T>,
     /// Squared norms of a layer's incoming weights (panels, 64).
     norms: Vec<T>,
     workspace: Workspace<T>,
 }
 
-/// What changes from update to update, in the shapes of the model.
+/// The quantities that change with every update, in the shapes of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeepLearnerState<T: Element> {
-    /// Of W_1 to W_L; 0 after an update without momentum.
+    /// Velocities of W_1 to W_L; 0 after an update without momentum.
     pub weight_velocity: Vec<Tensor<T>>,
-    /// Of b_0 to b_L.
+    /// Velocities of b_0 to b_L; 0 after an update without momentum.
     pub bias_velocity: Vec<Tensor<T>>,
-    /// States (chains, units) of the odd layers h_1, h_3, ...: the even ones are sampled from them.
+    /// States (chains, units) of the odd layers h_1, h_3, ...; the even layers are sampled from them.
     pub chains: Vec<Tensor<T>>,
     /// Offsets of all layers in centred learning; plain learning has none.
     pub offsets: Option<Vec<Tensor<T>>>,
 }
 
 impl<T: Element> DeepLearner<T> {
-    /// A learner for `model`, for mini-batches of up to `batch` images, with `chains` persistent chains that walk `sweeps`
-    /// Gibbs sweeps an update. They start with every unit of the odd layers at its toss of a coin.
+    /// Creates a learner for `model`, with mini-batches of up to `batch` images and `chains` persistent chains that
+    /// take `sweeps` Gibbs sweeps per update.
     ///
-    /// **Randomness** One uniform number a unit of each chain, those of h_1 from `stream.substream(0)`, of h_3 from
-    /// `stream.substream(1)` and so on, a substream of that for each chain.
+    /// Each unit of the chains' odd layers starts at 1 with probability 0.5.
+    ///
+    /// **Randomness** One uniform number per unit of each chain: those of h_1 from `stream.substream(0)`, of h_3 from
+    /// `stream.substream(1)` and so on, each with one substream per chain.
+    ///
     /// **Panics** if `batch`, `chains` or `sweeps` is 0.
     #[track_caller]
     pub fn new(model: Dbm<T>, batch: usize, chains: usize, sweeps: usize, stream: Stream) -> Self {
@@ -170,14 +179,14 @@ impl<T: Element> DeepLearner<T> {
         }
     }
 
-    /// Ends mean-field iterations as `stop` says from now on.
+    /// Sets the stopping rule of the mean-field iterations.
     #[must_use]
     pub fn with_stop(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
-    /// Learns sparse codes from now on.
+    /// Sets a sparsity penalty.
     ///
     /// **Panics** unless there is a target for each hidden layer.
     #[must_use]
@@ -193,16 +202,16 @@ impl<T: Element> DeepLearner<T> {
         self
     }
 
-    /// Scales the weights from below to a hidden unit down to a Euclidean norm of `most` where theirs is larger, from now
-    /// on. Biases stay, also in centred learning.
+    /// Limits the Euclidean norm of each hidden unit's weights from below to `most`: larger weight vectors are scaled
+    /// down after each update. Biases are not changed, also in centred learning.
     #[must_use]
     pub fn with_max_norm(mut self, most: f64) -> Self {
         self.max_norm = Some(most);
         self
     }
 
-    /// Learns in centred form from now on: each unit enters the gradient less an offset, which follows its mean over the
-    /// data. The visible offsets start at sigmoid(b_0), the hidden ones at a half.
+    /// Switches to centred learning: an offset that follows the unit's mean over the data is subtracted from each unit
+    /// in the gradient. The visible offsets start at sigmoid(b_0), the hidden ones at 0.5.
     ///
     /// **Source** Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016, "How to center deep Boltzmann machines".
     #[must_use]
@@ -211,22 +220,23 @@ impl<T: Element> DeepLearner<T> {
         self
     }
 
-    /// The machine.
+    /// The current machine.
     pub fn model(&self) -> &Dbm<T> {
         &self.model
     }
 
-    /// The machine, at the end of learning.
+    /// The machine at the end of training.
     pub fn into_model(self) -> Dbm<T> {
         self.model
     }
 
-    /// How the mean-field iterations of the last update ended.
+    /// The outcome of the mean-field iterations of the last update.
     pub fn convergence(&self) -> Convergence {
         self.convergence
     }
 
-    /// The place of the next mini-batch (images, visible), from 0 to 1, to fill before [`DeepLearner::update`].
+    /// The buffer of the next mini-batch (images, visible), each unit in [0, 1], to fill before
+    /// [`DeepLearner::update`].
     ///
     /// **Panics** if `images` is more than the `batch` of [`DeepLearner::new`].
     #[track_caller]
@@ -234,8 +244,8 @@ impl<T: Element> DeepLearner<T> {
         self.images.numbers_mut(images)
     }
 
-    /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond the
-    /// last unit are ignored.
+    /// The buffer of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it. Bits beyond
+    /// the last unit are ignored.
     ///
     /// **Panics** if `images` is more than the `batch` of [`DeepLearner::new`].
     ///
@@ -245,17 +255,18 @@ impl<T: Element> DeepLearner<T> {
         self.images.states_mut(images)
     }
 
-    /// Moves the machine by one update from the mini-batch in [`DeepLearner::images_mut`] or
-    /// [`DeepLearner::states_mut`]. Returns whether all parameters are still finite.
+    /// Makes one update from the mini-batch in [`DeepLearner::images_mut`] or [`DeepLearner::states_mut`]. Returns true
+    /// if all parameters are finite afterwards.
     ///
-    /// **Randomness** The chains draw from `stream`, which is to be a new one for each update.
-    /// **Accuracy and cost** Two dense products a matrix above the first in each mean-field iteration, one for their
-    /// gradient; bit-identical for every number of threads. Allocates nothing in steady state.
+    /// **Randomness** The chains draw from `stream`, which must be new for each update.
+    ///
+    /// **Accuracy and cost** Each matrix above the first takes two dense products per mean-field iteration and one for
+    /// its gradient. Bit-identical for every number of threads. Repeated updates allocate nothing.
     pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
         let Self { images, packed, model, posterior, chains, workspace, .. } = self;
-        let are_binary = images.find_logits(packed, model, workspace);
+        let are_binary = images.compute_logits(packed, model, workspace);
         self.convergence = posterior.infer_from_logits(model, images.logits(), self.stop);
-        chains.forget();
+        chains.invalidate();
         chains.draw_from(stream);
         for _ in 0..self.sweeps {
             chains.sample_even(packed);
@@ -264,7 +275,7 @@ impl<T: Element> DeepLearner<T> {
         self.ascend(rates, are_binary)
     }
 
-    /// Whether everything that is kept of units beyond the last one is 0.
+    /// True if the padding is 0 in everything that the learner stores.
     #[cfg(test)]
     pub(super) fn has_zero_padding(&self) -> bool {
         let mut tiles = self.packed.weights.iter().zip(&self.velocity.weights);
@@ -272,7 +283,7 @@ impl<T: Element> DeepLearner<T> {
             && self.chains.layers.iter().all(Layer::has_zero_padding)
     }
 
-    /// What the last update changed, to save beside [`DeepLearner::model`].
+    /// The state after the last update, to save beside [`DeepLearner::model`].
     pub fn state(&self) -> DeepLearnerState<T> {
         let tensor = |numbers: &[T]| {
             let mut tensor = Tensor::zeros(&[numbers.len()]);
@@ -309,12 +320,15 @@ impl<T: Element> DeepLearner<T> {
         DeepLearnerState { weight_velocity, bias_velocity, chains: chains.collect(), offsets }
     }
 
-    /// Goes on from `model` and `state`, whose shapes are those of this learner.
+    /// Continues from `model` and `state`, whose shapes must be those of this learner.
     ///
-    /// **Panics** if they are not.
+    /// **Panics** if the shapes differ.
     #[track_caller]
     pub fn restore(&mut self, model: &Dbm<T>, state: &DeepLearnerState<T>) {
-        assert!(model.sizes().eq(self.model.sizes()), "a machine of other sizes");
+        assert!(
+            model.sizes().eq(self.model.sizes()),
+            "the sizes of the machine differ from those of the learner"
+        );
         self.model = model.clone();
         self.packed.read(model);
         self.has_velocity = true;
@@ -323,7 +337,7 @@ impl<T: Element> DeepLearner<T> {
         {
             let tiles = &self.packed.weights[place];
             let mut matrix = vec![T::ZERO; tensor.len()];
-            // Transposing back starts from the other shape.
+            // The source of this transposition has the other orientation.
             oriented(place, [tiles.columns, tiles.rows], tensor.data(), &mut matrix);
             pack_tiles(&matrix, tiles.columns, velocity);
         }
@@ -341,7 +355,8 @@ impl<T: Element> DeepLearner<T> {
     }
 }
 
-/// `to` <- `from` (rows, columns), transposed where the columns of the tiles of W number `place` are of the layer below.
+/// Copies `from` (rows, columns) to `to`. Transposes it if the columns of the tiles of matrix `place` belong to the
+/// layer below.
 fn oriented<T: Element>(place: usize, [rows, columns]: [usize; 2], from: &[T], to: &mut [T]) {
     if place.is_multiple_of(2) {
         to.copy_from_slice(from);

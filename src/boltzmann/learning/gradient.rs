@@ -1,4 +1,4 @@
-//! The gradient over a mini-batch, as far as it is the same for every hidden panel.
+//! The parts of a mini-batch's gradient that all hidden panels share.
 
 use crate::aligned::Aligned;
 use crate::boltzmann::units::UnitValues;
@@ -13,20 +13,20 @@ use equilibria_kernels::binary::{
 };
 use equilibria_kernels::{Level, reduce};
 
-/// Rows of both phases up to which the gradient is looked up rather than listed. Lists of so few rows would be short,
-/// and their ends cost more than their additions.
-const TABLED: usize = 64;
+/// Rows of both phases up to which the gradient uses tables instead of lists. For so few rows, lists would be short,
+/// and starting and ending them would cost more than the additions.
+const MAX_TABLED_ROWS: usize = 64;
 
-/// The gradient for each visible panel: which rows of the phases' probabilities each unit adds up, as a sparse matrix, or
-/// for small mini-batches as places in tables of partial sums.
+/// The gradient for each visible panel: the rows of the phases' probabilities that each unit adds up. They are stored
+/// as a sparse matrix, or for small mini-batches as indices into tables of partial sums.
 #[derive(Debug, Clone)]
 pub(super) struct Gradient<T: Element> {
-    /// Entries that a panel has room for.
-    room: usize,
-    /// Transposed states of the data and the chains (visible panels, 64 for each 64 rows of a phase); if they are looked
-    /// up, 64 for both phases.
+    /// Entries that fit into the lists of a panel.
+    capacity: usize,
+    /// Transposed states of the data and the chains (visible panels, 64 for each 64 rows of a phase); with tables, 64
+    /// words for both phases.
     words: Vec<u64>,
-    /// Elements of the tables that a hidden panel needs; 0 for lists.
+    /// Elements of a hidden panel's tables; 0 with lists.
     pub tables_len: usize,
     starts: Vec<u32>,
     offsets: Vec<u32>,
@@ -40,25 +40,25 @@ pub(super) struct Gradient<T: Element> {
     pub means: [UnitValues<T>; 2],
 }
 
-/// One of the two phases, or the difference between them.
+/// The states of one of the two phases.
 #[derive(Clone, Copy)]
 pub(super) struct PhaseStates<'a, T> {
     /// (panels, stride)
     pub states: &'a [u64],
-    /// Rows of a panel, of which the first `rows` count.
+    /// Rows stored per panel; the first `rows` of them are used.
     pub stride: usize,
     pub rows: usize,
-    /// Learning rate over rows, negative for the negative phase.
+    /// Learning rate over the number of rows, negative for the negative phase.
     pub factor: T,
 }
 
 impl<'a, T> PhaseStates<'a, T> {
-    /// The states of a visible panel; none of grey data.
+    /// The states of a visible panel; empty for grey data.
     fn panel(&self, panel: usize) -> &'a [u64] {
         if self.states.is_empty() { &[] } else { &self.states[panel * self.stride..][..self.rows] }
     }
 
-    /// The probabilities of a hidden panel, among those of all (panels, stride, 64).
+    /// The range of a hidden panel's probabilities within (panels, stride, 64).
     pub fn of_panel(&self, panel: usize) -> Range<usize> {
         let first = panel * self.stride * PANEL;
         first..first + self.rows * PANEL
@@ -66,21 +66,21 @@ impl<'a, T> PhaseStates<'a, T> {
 }
 
 impl<T: Element> Gradient<T> {
-    /// Room for the gradient of a machine over `rows` images and as many chains.
+    /// Allocates buffers for the gradient of a machine over `rows` images and as many chains.
     pub fn new(visible: usize, hidden: usize, rows: usize) -> Self {
         let (panels_of, blocks) = (panels(visible), panels(rows));
-        let is_tabled = 2 * rows <= TABLED;
-        let (room, blocks_of_both) = match is_tabled {
+        let is_tabled = 2 * rows <= MAX_TABLED_ROWS;
+        let (capacity, blocks_of_both) = match is_tabled {
             true => (0, 1),
             false => (SparseMut::<T>::room(PANEL, 2 * blocks * PANEL), 2 * blocks),
         };
         Self {
-            room,
+            capacity,
             tables_len: if is_tabled { tables_len(2 * rows) } else { 0 },
             words: vec![0; panels_of * blocks_of_both * PANEL],
             starts: vec![0; panels_of * (PANEL + 1)],
-            offsets: vec![0; panels_of * room],
-            factors: Aligned::zeros(panels_of * room),
+            offsets: vec![0; panels_of * capacity],
+            factors: Aligned::zeros(panels_of * capacity),
             order: vec![0; panels_of * PANEL],
             means: [visible, hidden].map(UnitValues::new),
             visible: UnitValues::new(visible),
@@ -88,8 +88,10 @@ impl<T: Element> Gradient<T> {
         }
     }
 
-    /// Lists or packs the rows of both phases, the negative one's after the positive one's; if `differ`, of the negative phase
-    /// the changes since the positive one. Grey data have no `positive` states.
+    /// Lists the active units of both phases, or packs them for tables: the rows of the negative phase follow those of
+    /// the positive one. With `differ`, lists of the negative phase hold its changes since the positive one. Grey data
+    /// have no `positive` states. Also computes the counted parts of the gradient with respect to b and of the visible
+    /// means.
     pub fn list(
         &mut self,
         positive: PhaseStates<'_, T>,
@@ -108,7 +110,7 @@ impl<T: Element> Gradient<T> {
             ),
             (
                 Chunks(&mut self.starts, PANEL + 1),
-                (Chunks(&mut self.offsets, self.room), Chunks(&mut self.factors, self.room)),
+                (Chunks(&mut self.offsets, self.capacity), Chunks(&mut self.factors, self.capacity)),
             ),
         );
         for_each_split(panels_of, in_parallel, pieces, &|panel,
@@ -120,7 +122,7 @@ impl<T: Element> Gradient<T> {
             let (v0, vk) = (positive.panel(panel), negative.panel(panel));
             let mut counts = [[0; PANEL]; 2];
             if is_tabled {
-                // Both phases' rows in a word.
+                // The rows of both phases fit into one word.
                 let mut rows = [0; PANEL];
                 rows[..v0.len()].copy_from_slice(v0);
                 rows[positive.rows..][..vk.len()].copy_from_slice(vk);
@@ -146,7 +148,7 @@ impl<T: Element> Gradient<T> {
                 count_rows(level, of_positive, !0, &mut counts[0]);
                 count_rows(level, of_negative, !0, &mut counts[1]);
             }
-            // At least 1, where the positive phase is not of bits.
+            // At least 1: the positive phase has no listed rows if the data are not bits.
             let per_row = T::ONE / T::from_f64(positive.rows.max(1) as f64);
             let counts = counts[0].iter().zip(&counts[1]);
             for ((gradient, mean), counts) in visible.0.iter_mut().zip(means.0).zip(counts) {
@@ -157,8 +159,8 @@ impl<T: Element> Gradient<T> {
         });
     }
 
-    /// Makes the tables of a hidden panel, if there are any, of p0 and pk (rows of both phases, 64); `phases` are their
-    /// rows and factors.
+    /// Computes the tables of a hidden panel, if tables are used, from p0 and pk (rows of both phases, 64). `phases`
+    /// are their rows and factors.
     pub fn tabulate(&self, phases: [(usize, T); 2], values: &[T], columns: usize, tables: &mut [T]) {
         if self.tables_len > 0 {
             let len = tables_len(phases[0].0 + phases[1].0);
@@ -166,7 +168,7 @@ impl<T: Element> Gradient<T> {
         }
     }
 
-    /// The sums that a tile of visible panel `panel` learns from.
+    /// The sums for the update of a tile of visible panel `panel`.
     pub fn sums<'a>(&'a self, panel: usize, values: &'a [T], tables: &'a [T]) -> Sums<'a, T> {
         if self.tables_len > 0 {
             let words = &self.words[panel * PANEL..][..PANEL];
@@ -176,14 +178,14 @@ impl<T: Element> Gradient<T> {
         let lists = SparseRows {
             starts: &self.starts[panel * (PANEL + 1)..][..PANEL + 1],
             order: &self.order[panel * PANEL..][..PANEL],
-            offsets: &self.offsets[panel * self.room..][..self.room],
-            factors: &self.factors[panel * self.room..][..self.room],
+            offsets: &self.offsets[panel * self.capacity..][..self.capacity],
+            factors: &self.factors[panel * self.capacity..][..self.capacity],
         };
         Sums::Listed { lists, values }
     }
 
-    /// The parts by b and c that are not counted: by c, from the probabilities p0 and pk (panels, stride, 64); by b,
-    /// where the data are `grey` (rows, visible).
+    /// Adds the parts of the bias gradients that `list` does not count: those of c, from the probabilities p0 and pk
+    /// (panels, stride, 64), and the data's part of b if the data are `grey` (rows, visible).
     pub fn add_up(
         &mut self,
         positive: PhaseStates<'_, T>,

@@ -7,12 +7,12 @@
 //!                   positive phase    negative phase
 //! ```
 //!
-//! and likewise v0 - E[v] for the visible and P(h | v0) - E[P(h | v)] for the hidden biases. The expectation over
-//! the model is estimated from Gibbs chains after `steps` steps: **CD** starts them at the images of the
-//! mini-batch, **PCD** where the last update left them.
+//! and likewise v0 - E[v] with respect to b and P(h | v0) - E[P(h | v)] with respect to c. The expectation over the
+//! model is estimated from Gibbs chains after `steps` steps. **CD** starts the chains at the images of the mini-batch,
+//! **PCD** at their states after the last update.
 //!
-//! As Hinton's guide (2012, section 3) has it: hidden states are sampled wherever they drive the visible units, and
-//! probabilities stand in for them in what is learned from, which is the last update of the chain and the data.
+//! Hidden units are treated as in Hinton's guide (2012, section 3): their states are sampled wherever they drive the
+//! visible units. The gradient uses their probabilities instead, for the data and for the last step of the chains.
 //!
 //! One update, for a mini-batch of B images and C chains:
 //!
@@ -21,18 +21,19 @@
 //! W        <- W + velocity
 //! ```
 //!
-//! An update without momentum leaves a velocity of 0, which need not be stored.
+//! After an update without momentum the velocity is 0 and need not be stored.
 //!
-//! States are bits, so every product is a sum of rows ([`equilibria_kernels::binary`]). Contrastive divergence saves
-//! more: its chains start at the data, so that from v0 to vk only the pixels that flipped count, in the sums of the
-//! hidden units and in the gradient,
+//! States are bits, so every product is a sum of rows ([`equilibria_kernels::binary`]). Contrastive divergence needs
+//! fewer additions, because its chains start at the data. Only the pixels that flipped between v0 and vk are added,
+//! both to the sums of the hidden units and to the gradient,
 //!
 //! ```text
 //! v0' p0 - vk' pk  =  v0' (p0 - pk)  -  (vk - v0)' pk
 //! ```
 //!
-//! Grey images take dense products in the positive phase. Centred learning is in `centring.rs`. `tests/boltzmann.rs`
-//! checks the phases, and that the expected update nears the exact gradient as `steps` grows.
+//! Grey images take dense products in the positive phase. [`centring`](super::centring) derives centred learning.
+//! `tests/boltzmann.rs` checks both phases, and that the expected update approaches the exact gradient as `steps`
+//! grows.
 
 mod state;
 
@@ -55,34 +56,34 @@ use alloc::vec::Vec;
 use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, random, update};
 
-/// The numbers of one update.
+/// The hyperparameters of one update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    /// Multiplies the mini-batch's mean gradient.
+    /// Multiplies the mean gradient of the mini-batch.
     pub learning_rate: f64,
-    /// Share of the last update that is kept, if that one had momentum, too.
+    /// Fraction of the last update that is added again. The first update with momentum after one without starts from 0.
     pub momentum: f64,
-    /// Pulls weights (not biases) to 0; multiplied by the learning rate.
+    /// Pulls weights (not biases) towards 0; multiplied by the learning rate.
     pub weight_decay: f64,
 }
 
-/// A machine that learns: with its velocity, its chains, and the buffers of an update.
+/// A machine in training, with its velocity, its chains, and the buffers of an update.
 #[derive(Debug, Clone)]
 pub struct Learner<T: Element> {
     steps: usize,
-    /// The machine as it was when it was last asked for.
+    /// The machine at the last call of [`Learner::model`].
     model: Rbm<T>,
-    /// The machine.
+    /// The current machine.
     packed: PackedRbm<T>,
-    /// Of W, in tiles as the weights, of b and of c; the centred ones, if centred.
+    /// Velocities of W (in tiles, as the weights), b and c; in centred learning, of the centred parameters.
     velocity: [Aligned<T>; 3],
-    /// Whether the last update had momentum; if not, the velocity counts as 0, whatever was left there.
+    /// True if the last update had momentum. If not, the velocity counts as 0, and its buffers hold old values.
     has_velocity: bool,
-    /// The mini-batch (images, visible), if it was given so.
+    /// The mini-batch (images, visible), if it was set by [`Learner::images_mut`].
     images: Vec<T>,
-    /// Whether it is in `data` already, as bits.
+    /// True if the mini-batch is already in `data` as bits.
     are_states: bool,
-    /// The data and their hidden units; contrastive divergence walks on from there.
+    /// The data and their hidden units. The chains of contrastive divergence continue from there.
     data: Chains<T>,
     /// Persistent chains; contrastive divergence has none.
     chains: Option<Chains<T>>,
@@ -93,19 +94,22 @@ pub struct Learner<T: Element> {
     data_probabilities: Aligned<T>,
     gradient: Gradient<T>,
     centring: Option<Centring<T>>,
-    /// What the gradient adds up: for each hidden panel p0 and pk (images + chains, 64).
+    /// The numbers that the gradient adds up: p0 and pk for each hidden panel (images + chains, 64).
     values: Aligned<T>,
-    /// Partial sums of these, if they are few.
+    /// Partial sums of `values`, if the mini-batch is small.
     tables: Aligned<T>,
     workspace: Workspace<T>,
 }
 
 impl<T: Element> Learner<T> {
-    /// A learner for `model`, for mini-batches of up to `batch` images and `steps` Gibbs steps an update.
-    /// Persistent chains, `batch` of them at each temperature, start with every hidden unit at its toss of a coin.
+    /// Creates a learner for `model`, with mini-batches of up to `batch` images and `steps` Gibbs steps per update.
     ///
-    /// **Randomness** One uniform number a hidden unit of each chain, from `stream.substream(chain)`.
-    /// **Panics** if `batch` or `steps` is 0, or with fewer than 2 temperatures of tempering.
+    /// There are `batch` persistent chains at each temperature. Each of their hidden units starts at 1 with probability
+    /// 0.5.
+    ///
+    /// **Randomness** One uniform number per hidden unit of each chain, from `stream.substream(chain)`.
+    ///
+    /// **Panics** if `batch` or `steps` is 0, or if tempering has fewer than 2 temperatures.
     #[track_caller]
     pub fn new(
         model: Rbm<T>,
@@ -153,8 +157,8 @@ impl<T: Element> Learner<T> {
         }
     }
 
-    /// Learns in centred form from now on: each unit enters the gradient less an offset, which follows its mean over
-    /// the data. The visible offsets start at sigmoid(b), the hidden ones at a half.
+    /// Switches to centred learning: an offset that follows the unit's mean over the data is subtracted from each unit
+    /// in the gradient. The visible offsets start at sigmoid(b), the hidden ones at 0.5.
     ///
     /// **Source** Melchior, Fischer & Wiskott 2016, "How to center deep Boltzmann machines".
     #[must_use]
@@ -165,15 +169,15 @@ impl<T: Element> Learner<T> {
         self
     }
 
-    /// Multiplies the hidden units' inputs from the visible ones by `up`, and the visible units' inputs from the hidden ones
-    /// by `down`, from now on: for machines that are to become layers of a deep one
-    /// ([`pretraining`](super::deep::pretraining)).
+    /// Multiplies the inputs of the hidden units by `up`, and the inputs of the visible units by `down`.
+    ///
+    /// This trains a machine that becomes a layer of a deep one ([`pretraining`](super::deep::pretraining)).
     ///
     /// **Panics** if the chains are tempered.
     #[must_use]
     #[track_caller]
     pub fn with_input_factors(mut self, [up, down]: [f64; 2]) -> Self {
-        assert!(self.tempering.is_none(), "tempered chains have input factors of their own");
+        assert!(self.tempering.is_none(), "input factors cannot be combined with tempering");
         let factors = [up, down].map(T::from_f64);
         self.data.factors = factors;
         if let Some(chains) = &mut self.chains {
@@ -182,19 +186,19 @@ impl<T: Element> Learner<T> {
         self
     }
 
-    /// The machine.
+    /// The current machine.
     pub fn model(&mut self) -> &Rbm<T> {
         self.packed.write(&mut self.model);
         &self.model
     }
 
-    /// The machine, at the end of learning.
+    /// The machine at the end of training.
     pub fn into_model(mut self) -> Rbm<T> {
         self.packed.write(&mut self.model);
         self.model
     }
 
-    /// The place of the next mini-batch (images, visible), to fill before [`Learner::update`].
+    /// The buffer of the next mini-batch (images, visible), to fill before [`Learner::update`].
     ///
     /// **Panics** if `images` is more than the `batch` of [`Learner::new`].
     #[track_caller]
@@ -205,7 +209,7 @@ impl<T: Element> Learner<T> {
         &mut self.images[..images * visible]
     }
 
-    /// The place of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it; bits beyond
+    /// The buffer of the next mini-batch as bits (panels, images), as [`BinaryImages::gather`] fills it. Bits beyond
     /// the last unit are ignored.
     ///
     /// **Panics** if `images` is more than the `batch` of [`Learner::new`].
@@ -218,24 +222,24 @@ impl<T: Element> Learner<T> {
         &mut self.data.visible.states
     }
 
-    /// Moves the machine by one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`].
-    /// Returns whether all parameters are still finite.
+    /// Makes one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`]. Returns true if all
+    /// parameters are finite afterwards.
     ///
-    /// **Randomness** Substreams of `stream`, which is to be a new one for each update: the data's hidden units
-    /// from substream 0, the chains from substream 1.
+    /// **Randomness** Substreams of `stream`, which must be new for each update: substream 0 for the data's hidden
+    /// units, substream 1 for the chains.
     pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
         let are_binary = self.positive_phase(stream.substream(0));
         self.negative_phase(stream.substream(1), are_binary);
         self.ascend(rates, are_binary)
     }
 
-    /// p0 = P(h | v0), and states sampled from it. Returns whether v0 is binary.
+    /// Computes p0 = P(h | v0) and samples states from it. Returns true if v0 is binary.
     fn positive_phase(&mut self, stream: Stream) -> bool {
         let Self { packed, data, images, workspace, .. } = self;
         let (visible, rows) = (packed.visible(), data.visible.rows());
         let images = &images[..rows * visible];
         data.draw_from(stream);
-        data.forget();
+        data.invalidate();
         let are_binary = self.are_states || data.visible.set(images);
         if are_binary {
             data.visible.clear_padding();
@@ -255,22 +259,22 @@ impl<T: Element> Learner<T> {
         }
         let (words, len) = (data.visible.states.len(), data.hidden.probabilities.len());
         self.data_states[..words].copy_from_slice(&data.visible.states);
-        // The chains overwrite all of them when they sample next.
+        // The chains overwrite all probabilities when they sample next.
         core::mem::swap(&mut self.data_probabilities, &mut data.hidden.probabilities);
         data.hidden.probabilities.set_len(len);
         are_binary
     }
 
-    /// vk and pk after `steps` Gibbs steps from where the chains start.
+    /// Computes vk and pk by `steps` Gibbs steps from the start of the chains.
     fn negative_phase(&mut self, stream: Stream, are_binary: bool) {
         let Self { packed, data, chains, tempering, .. } = self;
         let chains = if let Some(chains) = chains {
-            chains.forget();
+            chains.invalidate();
             chains
         } else {
             if !are_binary {
-                // The hidden units' sums are of grey images.
-                data.up.forget();
+                // The stored sums of the hidden units belong to the grey images, not to states.
+                data.up.invalidate();
             }
             data
         };
@@ -285,7 +289,7 @@ impl<T: Element> Learner<T> {
         }
     }
 
-    /// The update itself.
+    /// Updates all parameters. Returns true if they are finite.
     fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
         let temperatures = self.temperatures();
         let momentum = T::from_f64(rates.momentum);
@@ -300,7 +304,7 @@ impl<T: Element> Learner<T> {
         let (rows, walker_rows) = (data.visible.rows(), walkers.visible.rows() / temperatures);
         let factor = |rows: usize| T::from_f64(rates.learning_rate / rows as f64);
         let in_parallel = (rows + walker_rows) * panels(visible) * panels(hidden) >= PARALLEL_FROM;
-        // Chains that started at the data differ from them in few pixels.
+        // Chains that start at the data differ from them in few pixels.
         let differ = are_binary && chains.is_none() && gradient.tables_len == 0;
         let states = if are_binary { &self.data_states[..panels(visible) * rows] } else { &[] };
         let positive = PhaseStates { states, stride: rows, rows, factor: factor(rows) };
@@ -344,8 +348,8 @@ impl<T: Element> Learner<T> {
         self.step_biases() && are_finite
     }
 
-    /// Velocity and weights of all tiles; `differ` says that the gradient counts from the data on. Returns whether
-    /// all weights are finite.
+    /// Updates velocity and weights of all tiles. With `differ`, the gradient adds up only the pixels that changed
+    /// since the data. Returns true if all weights are finite.
     fn step_weights(
         &mut self,
         step: Step<T>,
@@ -356,7 +360,7 @@ impl<T: Element> Learner<T> {
         let level = Level::detect();
         let Self { packed, velocity, data, chains, centring, values, tables, gradient, .. } = self;
         let walkers = chains.as_ref().unwrap_or(data);
-        // The first of the replicas are those of the machine itself.
+        // The first replicas are those at the machine's own temperature.
         let stride = walkers.visible.rows();
         let [rows, walker_rows] = phases.map(|(rows, _)| rows);
         let (p0, pk) = (&*self.data_probabilities, &*walkers.hidden.probabilities);
@@ -385,12 +389,12 @@ impl<T: Element> Learner<T> {
         })
     }
 
-    /// The biases, after the weights. Returns whether they are finite.
+    /// Updates the biases, after the weights. Returns true if they are finite.
     fn step_biases(&mut self) -> bool {
         let Self {
             packed, velocity: [_, visible_velocity, hidden_velocity], gradient, centring, data, ..
         } = self;
-        // The gradient is spent: its place takes the steps of the plain biases.
+        // The gradient is not needed any more: its buffer takes the steps of the plain biases.
         let (visible_step, hidden_step) = (&mut *gradient.visible, &mut *gradient.hidden);
         visible_step.copy_from_slice(visible_velocity);
         hidden_step.copy_from_slice(hidden_velocity);
@@ -403,7 +407,7 @@ impl<T: Element> Learner<T> {
         })
     }
 
-    /// Whether everything that is kept of units beyond the last one is 0.
+    /// True if the padding is 0 in everything that the learner stores.
     #[cfg(test)]
     pub(super) fn has_zero_padding(&self) -> bool {
         let walkers = self.chains.as_ref().unwrap_or(&self.data);
@@ -416,12 +420,12 @@ impl<T: Element> Learner<T> {
         self.tempering.as_ref().map_or(1, Tempering::temperatures)
     }
 
-    /// Swaps since [`Learner::forget_swaps`], between each temperature and the next; there are none without tempering.
+    /// Swap counts since [`Learner::forget_swaps`], between each temperature and the next; empty without tempering.
     pub fn swaps(&self) -> &[Swaps] {
         self.tempering.as_ref().map_or(&[], |tempering| &tempering.swaps)
     }
 
-    /// Counts swaps from 0 again.
+    /// Resets the swap counts to 0.
     pub fn forget_swaps(&mut self) {
         if let Some(tempering) = &mut self.tempering {
             tempering.swaps.fill(Swaps::default());
@@ -429,10 +433,10 @@ impl<T: Element> Learner<T> {
     }
 }
 
-/// Tiles, times rows, from which a second thread pays.
+/// Number of tiles times rows from which a second thread is worth starting.
 pub(super) const PARALLEL_FROM: usize = 4000;
 
-/// Hidden states (chains, hidden), each 1 with probability a half.
+/// Samples hidden states (chains, hidden), each 1 with probability 0.5.
 pub(super) fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) -> Vec<T> {
     let mut states = vec![T::ZERO; chains * hidden];
     let half = vec![T::from_f64(0.5); hidden];

@@ -1,32 +1,35 @@
-//! What is watched while a machine learns.
+//! Measurements during training.
 
 use crate::boltzmann::likelihood::{pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
 use crate::boltzmann::{GibbsChains, Rbm};
 use crate::rng::Stream;
 use crate::tensor::{Element, Workspace};
 
-/// One reading, of a fixed subset of the images.
+/// The measurements at one point of training, on a fixed subset of the images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
-    /// Mean squared difference of the validation images from P(v = 1 | h), h ~ P(h | v); per pixel.
+    /// Mean squared difference of the validation images from P(v = 1 | h), with h sampled from P(h | v); per pixel.
     ///
-    /// Falls while learning goes well, but is not what contrastive divergence follows (Hinton 2012, section 5).
+    /// Falls while learning goes well, but is not the objective of contrastive divergence (Hinton 2012, section 5).
     pub reconstruction_error: f64,
-    /// Mean over the validation images of the exact pseudo-log-likelihood, the sum over pixels of
-    /// ln P(pixel | all others); nats per image.
+    /// Mean exact pseudo-log-likelihood of the validation images, the sum over pixels of ln P(pixel | all others); nats
+    /// per image.
     pub pseudo_log_likelihood: f64,
-    /// Its estimate as scikit-learn defines it: pixels times the term of one random pixel an image; nats per image.
+    /// Its estimate as scikit-learn defines it: the number of pixels times the term of one random pixel per image; nats
+    /// per image.
     pub stochastic_pseudo_log_likelihood: f64,
-    /// Mean free energy of the validation images less that of the training images; nats. Grows where the machine
+    /// Mean free energy of the validation images minus that of the training images; nats. Grows when the machine
     /// overfits (Hinton 2012, section 6).
     pub free_energy_gap: f64,
 }
 
 impl Reading {
-    /// Reads `model`.
+    /// Measures `model`.
     ///
     /// **Shapes** `training` and `validation` (rows, visible), each 0 or 1.
-    /// **Randomness** A chain an image from `stream.substream(0)`, a pixel an image from `stream.substream(1)`.
+    ///
+    /// **Randomness** One chain per image from `stream.substream(0)`, one pixel per image from `stream.substream(1)`.
+    ///
     /// **Panics** if a set of images is empty or not whole rows.
     #[track_caller]
     pub fn of<T: Element>(model: &Rbm<T>, training: &[T], validation: &[T], stream: Stream) -> Self {

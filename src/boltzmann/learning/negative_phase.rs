@@ -1,25 +1,25 @@
-//! Where the chains of the negative phase come from.
+//! The methods of the negative phase.
 
 use crate::{Error, Result};
 use core::fmt;
 use core::str::FromStr;
 
-/// Where the negative phase's chains start, and how they walk. Written `cd`, `pcd` and `tempering:10`.
+/// The start of the negative phase's chains, and their transitions. Written `cd`, `pcd` and `tempering:10`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NegativePhase {
-    /// At the images of the mini-batch.
+    /// Chains start at the images of the mini-batch.
     Contrastive,
-    /// Where the last update left them.
+    /// Chains continue from their states after the last update.
     Persistent,
-    /// Where the last update left them, each with replicas at other temperatures to swap with.
+    /// Chains continue from their states after the last update, each with replicas at other temperatures to swap with.
     Tempered {
-        /// Inverse temperatures, evenly from 1, the machine, to 0: at least 2.
+        /// Number of inverse temperatures, evenly spaced from 1 (the machine) to 0; at least 2.
         temperatures: usize,
     },
 }
 
 impl NegativePhase {
-    /// Replicas of each chain; 1 without tempering.
+    /// The number of replicas of each chain; 1 without tempering.
     pub fn temperatures(self) -> usize {
         match self {
             Self::Contrastive | Self::Persistent => 1,
@@ -28,10 +28,10 @@ impl NegativePhase {
     }
 }
 
-/// Temperatures of `tempering` without a number.
+/// The number of temperatures of `tempering` without a number.
 const TEMPERATURES: usize = 10;
-/// Temperatures that a text may ask for.
-const MOST_TEMPERATURES: usize = 1000;
+/// The largest number of temperatures that can be parsed.
+const MAX_TEMPERATURES: usize = 1000;
 
 impl fmt::Display for NegativePhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ impl FromStr for NegativePhase {
         let problem = || {
             let expected = alloc::format!(
                 "the methods are cd (contrastive divergence), pcd (persistent) and tempering:N with N of 2 to \
-                 {MOST_TEMPERATURES} temperatures (persistent, with replicas)"
+                 {MAX_TEMPERATURES} temperatures (persistent, with replicas)"
             );
             Error::invalid(alloc::format!("method '{text}'"), expected)
         };
@@ -60,7 +60,7 @@ impl FromStr for NegativePhase {
             "tempering" => Ok(Self::Tempered { temperatures: TEMPERATURES }),
             _ => {
                 let number = text.strip_prefix("tempering:").and_then(|number| number.parse().ok());
-                let temperatures = number.filter(|number| (2..=MOST_TEMPERATURES).contains(number));
+                let temperatures = number.filter(|number| (2..=MAX_TEMPERATURES).contains(number));
                 Ok(Self::Tempered { temperatures: temperatures.ok_or_else(problem)? })
             }
         }
@@ -73,7 +73,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn texts_are_read_as_they_are_written() {
+    fn a_written_negative_phase_is_read_back() {
         for phase in [
             NegativePhase::Contrastive,
             NegativePhase::Persistent,

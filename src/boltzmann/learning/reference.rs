@@ -1,13 +1,13 @@
-//! Contrastive divergence as the textbook writes it: dense loops in f64, one formula a line.
+//! Contrastive divergence as in the textbook: dense loops in f64, one formula per line.
 //!
 //! The tests compare [`Learner`](super::Learner) with it on the same random stream, over random options and sizes. Read
-//! this file first. The learner departs from it in how it computes, never in what:
+//! this file first. The learner computes the same quantities in a different way:
 //!
-//! - states are bits, and a product with them is a sum of the rows of active units;
-//! - the sums of a chain are kept, and corrected by the units that changed;
-//! - contrastive divergence adds up only the pixels in which vₖ and v₀ differ;
-//! - weights are in tiles of 64 × 64 in both orientations, updated in one pass with their velocity;
-//! - panels of 64 units are split over threads, each with its own substream of random numbers.
+//! - States are bits, and a product with them is a sum of the rows of active units.
+//! - The input sums of a chain are stored, and corrected by the units that changed.
+//! - Contrastive divergence adds up only the pixels in which vₖ and v₀ differ.
+//! - Weights are stored in tiles of 64 × 64 in both orientations, and updated in one pass with their velocity.
+//! - Panels of 64 units are split over threads, each with its own substream of random numbers.
 
 use super::Rates;
 use crate::boltzmann::Rbm;
@@ -17,7 +17,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
-/// A machine that learns by dense loops.
+/// A machine that is trained by dense loops.
 ///
 /// ```
 /// use equilibria::boltzmann::{Rbm, learning::{Rates, reference::Reference}};
@@ -33,15 +33,16 @@ use equilibria_kernels::{Level, random};
 pub struct Reference {
     /// The machine.
     pub model: Rbm<f64>,
-    /// Gibbs steps an update.
+    /// Gibbs steps per update.
     pub steps: usize,
-    /// Velocities of W, b and c; of the centred parameters, if centred.
+    /// Velocities of W, b and c; in centred learning, of the centred parameters.
     pub velocity: [Vec<f64>; 3],
     /// States (chains, hidden) of persistent chains; contrastive divergence has none.
     pub chains: Option<Vec<f64>>,
     /// Offsets μ of the visible and λ of the hidden units in centred learning.
     pub offsets: Option<[Vec<f64>; 2]>,
-    /// Factors of the hidden units' inputs from below and of the visible units' inputs from above.
+    /// Factors of the hidden units' inputs from the visible ones, and of the visible units' inputs from the hidden
+    /// ones.
     pub factors: [f64; 2],
 }
 
@@ -49,21 +50,22 @@ pub struct Reference {
 pub type Negative = (Vec<f64>, Vec<f64>);
 
 impl Reference {
-    /// Contrastive divergence with `steps` Gibbs steps.
+    /// Creates a reference for contrastive divergence with `steps` Gibbs steps.
     pub fn new(model: Rbm<f64>, steps: usize) -> Self {
         let velocity =
             [model.weight(), model.visible_bias(), model.hidden_bias()].map(|x| vec![0.0; x.len()]);
         Self { model, steps, velocity, chains: None, offsets: None, factors: [1.0; 2] }
     }
 
-    /// One update from a mini-batch (rows, visible).
+    /// Makes one update from a mini-batch (rows, visible).
     ///
     /// **Randomness** As [`Learner::update`](super::Learner::update).
     pub fn update(&mut self, v0: &[f64], rates: Rates, stream: Stream) {
         self.update_with(v0, rates, stream, Self::walk);
     }
 
-    /// One update whose negative phase is `walk(self, h, stream)`, from the chains' hidden states h (chains, hidden).
+    /// Makes one update with the negative phase `walk(self, h, stream)`, where h (chains, hidden) are the chains'
+    /// hidden states.
     pub fn update_with(
         &mut self,
         v0: &[f64],
@@ -81,7 +83,7 @@ impl Reference {
         self.ascend([(v0, &p0), (&vk, &pk)], rates);
     }
 
-    /// `steps` Gibbs steps: v ~ P(v | h), h ~ P(h | v).
+    /// Takes `steps` Gibbs steps: v from P(v | h), then h from P(h | v).
     fn walk(&self, h: &mut Vec<f64>, stream: Stream) -> Negative {
         let (mut v, mut p) = (Vec::new(), Vec::new());
         for step in 0..self.steps as u64 {
@@ -113,45 +115,49 @@ impl Reference {
             .collect()
     }
 
-    /// The step of all parameters from v and P(h | v) of the positive and of the negative phase.
+    /// Updates all parameters from v and P(h | v) of the positive and of the negative phase.
     fn ascend(&mut self, phases: [(&[f64], &[f64]); 2], rates: Rates) {
         let Rates { learning_rate, momentum, weight_decay } = rates;
         let (visible, hidden) = (self.model.visible(), self.model.hidden());
-        // rate · (mean over the data − mean over the chains) of v' p, v and p
-        let [mut by_w, mut by_b, mut by_c] = self.velocity.each_ref().map(|x| vec![0.0; x.len()]);
+        // gradients: learning rate · (mean over the data − mean over the chains) of v' p, v and p
+        let [mut gradient_w, mut gradient_b, mut gradient_c] =
+            self.velocity.each_ref().map(|x| vec![0.0; x.len()]);
         for ((v, p), sign) in phases.into_iter().zip([1.0, -1.0]) {
             let scale = sign * learning_rate / (v.len() / visible) as f64;
             for (v, p) in v.chunks(visible).zip(p.chunks(hidden)) {
                 for i in 0..visible {
-                    by_b[i] += scale * v[i];
-                    (0..hidden).for_each(|j| by_w[i * hidden + j] += scale * v[i] * p[j]);
+                    gradient_b[i] += scale * v[i];
+                    (0..hidden).for_each(|j| gradient_w[i * hidden + j] += scale * v[i] * p[j]);
                 }
-                (0..hidden).for_each(|j| by_c[j] += scale * p[j]);
+                (0..hidden).for_each(|j| gradient_c[j] += scale * p[j]);
             }
         }
-        // The offsets follow the means over the data; the centred gradient by W loses μ by_c' + by_b λ'.
+        // The offsets follow the means over the data. Centring subtracts μ g_c' + g_b λ' from the gradient with respect
+        // to W.
         let (v0, p0) = phases[0];
         if let Some([mu, lambda]) = &mut self.offsets {
             for (offsets, units) in [(&mut *mu, v0), (&mut *lambda, p0)] {
                 let (width, rows) = (offsets.len(), units.len() / offsets.len());
                 for (unit, offset) in offsets.iter_mut().enumerate() {
                     let mean = units.iter().skip(unit).step_by(width).sum::<f64>() / rows as f64;
-                    *offset += super::centring::SLIDE * (mean - *offset);
+                    *offset += super::centring::SLIDING_FACTOR * (mean - *offset);
                 }
             }
             for i in 0..visible {
-                (0..hidden).for_each(|j| by_w[i * hidden + j] -= mu[i] * by_c[j] + by_b[i] * lambda[j]);
+                (0..hidden).for_each(|j| {
+                    gradient_w[i * hidden + j] -= mu[i] * gradient_c[j] + gradient_b[i] * lambda[j]
+                });
             }
         }
         let [w, b, c] = self.model.parameters_mut().map(Tensor::data_mut);
-        by_w.iter_mut().zip(&*w).for_each(|(g, w)| *g -= learning_rate * weight_decay * w);
-        for (velocity, gradient) in self.velocity.iter_mut().zip([by_w, by_b, by_c]) {
+        gradient_w.iter_mut().zip(&*w).for_each(|(g, w)| *g -= learning_rate * weight_decay * w);
+        for (velocity, gradient) in self.velocity.iter_mut().zip([gradient_w, gradient_b, gradient_c]) {
             velocity.iter_mut().zip(gradient).for_each(|(velocity, g)| *velocity = momentum * *velocity + g);
         }
         for (parameters, velocity) in [&mut *w, &mut *b, &mut *c].into_iter().zip(&self.velocity) {
             parameters.iter_mut().zip(velocity).for_each(|(x, velocity)| *x += velocity);
         }
-        // A step dW of a centred machine moves the plain biases by −dW λ and −dW' μ.
+        // A step dW of a centred machine changes the plain biases by −dW λ and −dW' μ.
         if let Some([mu, lambda]) = &self.offsets {
             let [up, down] = self.factors;
             for i in 0..visible {
@@ -168,9 +174,9 @@ impl Reference {
     }
 }
 
-/// Units (rows, units) that are 1 with these probabilities.
+/// Samples units (rows, units) that are 1 with these probabilities.
 ///
-/// **Randomness** Each 64 units draw from a substream, row after row, eight numbers at a time.
+/// **Randomness** Each panel of 64 units draws from its own substream, one row after another, eight numbers at a time.
 pub(crate) fn bernoulli(probabilities: &[f64], units: usize, stream: Stream) -> Vec<f64> {
     let rows = probabilities.len() / units;
     let mut states = vec![0.0; rows * units];

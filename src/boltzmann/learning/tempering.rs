@@ -1,27 +1,27 @@
-//! Parallel tempering (Desjardins et al. 2010; Cho, Raiko & Ilin 2010): chains that get out of a mode.
+//! Parallel tempering (Desjardins et al. 2010; Cho, Raiko & Ilin 2010), which lets chains leave a mode.
 //!
-//! Every chain is one of a row of replicas at inverse temperatures 1 = beta_0 > beta_1 > ... > beta_n = 0, on the path
-//! of annealed importance sampling ([`annealed`](crate::boltzmann::likelihood::annealed)): from the machine to the
-//! base-rate model of visible biases a, which knows no modes,
+//! Each chain has replicas at inverse temperatures 1 = beta_0 > beta_1 > ... > beta_n = 0, on the path of annealed
+//! importance sampling ([`annealed`](crate::boltzmann::likelihood::annealed)). The path leads from the machine to the
+//! base-rate model with visible biases a, which has a single mode:
 //!
 //! ```text
 //! ln q_beta(v)  =  a v + beta (b - a) v + sum over j of softplus(beta x_j),      x = c + v W.
 //! ```
 //!
-//! A step is a Gibbs step of all replicas at their own temperatures; half way, when v is drawn and h is not, replicas
-//! of neighbouring temperatures may swap their v, with the probability
+//! A step is a Gibbs step of all replicas at their own temperatures. When v has been drawn and h has not, replicas of
+//! neighbouring temperatures may swap their v, with the probability
 //!
 //! ```text
 //! min(1, q_i(v_k) q_k(v_i) / (q_i(v_i) q_k(v_k)))  =  min(1, exp(rise(v_k) - rise(v_i))),
 //! rise(v) = ln q_i(v) - ln q_k(v),      i the colder one, k the warmer one,
 //! ```
 //!
-//! which leaves the product of the q_beta alone (detailed balance), so that the replica at beta = 1 has the machine's
-//! own distribution. h is summed out: with it, the energies of neighbours would differ too much for most swaps.
+//! The swaps leave the product of the q_beta unchanged (detailed balance). So the replica at beta = 1 has the machine's
+//! own distribution. h is summed out; otherwise the energies of neighbours would differ too much for most swaps.
 //! `tests` below compares the frequencies at all temperatures with enumeration.
 
 use crate::boltzmann::gibbs::Chains;
-use crate::boltzmann::layer::{Logits, Sampled};
+use crate::boltzmann::layer::{ComputedPanel, Logits};
 use crate::boltzmann::link::Source;
 use crate::boltzmann::packed::PackedRbm;
 use crate::tensor::Element;
@@ -31,45 +31,45 @@ use equilibria_kernels::binary::{PANEL, dot_states, panels, softplus_rises};
 use equilibria_kernels::{Level, elementwise};
 use rand::RngExt;
 
-/// Swaps of two neighbouring temperatures.
+/// Counts of swaps between two neighbouring temperatures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swaps {
-    /// Pairs that were asked.
+    /// Number of proposed swaps.
     pub proposed: u64,
-    /// Pairs that swapped.
+    /// Number of accepted swaps.
     pub accepted: u64,
 }
 
 impl Swaps {
-    /// The share that swapped; 0 if none was asked.
+    /// The acceptance rate; 0 if no swap was proposed.
     pub fn rate(self) -> f64 {
         self.accepted as f64 / self.proposed.max(1) as f64
     }
 }
 
-/// What tempered chains need beside their states: replica i of chain k is row `i * chains + k`.
+/// The parameters and buffers of tempered chains. Replica i of chain k is row `i * chains + k`.
 #[derive(Debug, Clone)]
 pub(super) struct Tempering<T: Element> {
-    /// From 1 to 0.
+    /// The inverse temperatures, from 1 to 0.
     inverse_temperatures: Vec<T>,
-    /// a.
+    /// The visible biases a of the base-rate model.
     base_rate: Vec<T>,
-    /// b - a.
+    /// b - a
     bias_rise: Vec<T>,
-    /// a + beta (b - a) (temperatures, visible).
+    /// a + beta (b - a) (temperatures, visible)
     visible_bias: Vec<T>,
-    /// beta c (temperatures, hidden).
+    /// beta c (temperatures, hidden)
     hidden_bias: Vec<T>,
-    /// (b - a) v of the units of each panel (visible panels, rows).
+    /// (b - a) v, summed over the units of each panel (visible panels, rows).
     bias_terms: Vec<T>,
-    /// What x adds to a rise, for each panel (hidden panels, rows).
+    /// The part of `rise` that comes from x, for each panel (hidden panels, rows).
     rises: Vec<T>,
-    /// Between each temperature and the next.
+    /// Swap counts between each temperature and the next.
     pub swaps: Vec<Swaps>,
 }
 
 impl<T: Element> Tempering<T> {
-    /// Even inverse temperatures, of machines that start as `model`: its visible biases are those of the base-rate model.
+    /// Creates evenly spaced inverse temperatures. The visible biases of `model` become those of the base-rate model.
     pub fn new(model: &PackedRbm<T>, temperatures: usize, chains: usize) -> Self {
         let (visible, hidden, rows) = (model.visible(), model.hidden(), temperatures * chains);
         let beta = |i: usize| T::from_f64(1.0 - i as f64 / (temperatures - 1) as f64);
@@ -89,7 +89,7 @@ impl<T: Element> Tempering<T> {
         self.inverse_temperatures.len()
     }
 
-    /// Follows the machine, which has changed.
+    /// Updates the biases at all temperatures after the machine has changed.
     pub fn follow(&mut self, model: &PackedRbm<T>) {
         let level = Level::detect();
         self.bias_rise.copy_from_slice(&model.visible_bias);
@@ -104,9 +104,9 @@ impl<T: Element> Tempering<T> {
         }
     }
 
-    /// v ~ p_beta(v | h), perhaps swapped; h ~ p_beta(h | v).
+    /// Samples v from p_beta(v | h), swaps neighbours, and samples h from p_beta(h | v).
     ///
-    /// **Randomness** Three streams of the chains: v, the swaps, h.
+    /// **Randomness** Three streams of the chains, in this order: v, the swaps, h.
     pub fn step(&mut self, chains: &mut Chains<T>, model: &PackedRbm<T>) {
         let level = Level::detect();
         let betas = &*self.inverse_temperatures;
@@ -114,18 +114,18 @@ impl<T: Element> Tempering<T> {
         let Chains { visible, hidden, down, .. } = chains;
         let bias_rise = &*self.bias_rise;
         let logits = Logits { scales: betas, bias: &self.visible_bias };
-        let dot = |panel: Sampled<'_, T>, terms: &mut [T]| {
+        let dot = |panel: ComputedPanel<'_, T>, terms: &mut [T]| {
             dot_states(level, panel.states, &bias_rise[panel.units], terms);
         };
         let source = Source { states: &hidden.states, link: down, weights: model.to_visible() };
-        visible.sample_from_and_see([source], logits, stream, &mut self.bias_terms, &dot);
+        visible.sample_and_inspect([source], logits, stream, &mut self.bias_terms, &dot);
 
         let mut random = chains.next_stream().generator();
-        // The first pairs are (0, 1), (2, 3), ... or (1, 2), (3, 4), ...
+        // The pairs are (0, 1), (2, 3), ... or (1, 2), (3, 4), ...
         let first = random.random_range(0..2_usize.min(self.swaps.len()));
         let replicas = chains.hidden.rows() / betas.len();
         let (bias, pairs) = (&*model.hidden_bias, betas.len().saturating_sub(first) / 2);
-        let rise = |panel: Sampled<'_, T>, rises: &mut [T]| {
+        let rise = |panel: ComputedPanel<'_, T>, rises: &mut [T]| {
             let of_pair = |pair: usize| (first + 2 * pair) * replicas..(first + 2 * pair + 2) * replicas;
             for pair in 0..pairs {
                 let (rows, colder) = (of_pair(pair), first + 2 * pair);
@@ -180,7 +180,7 @@ mod tests {
     const HIDDEN: usize = 3;
     const TEMPERATURES: usize = 4;
     const CHAINS: usize = 10_000;
-    /// From one mode to the other takes some tens of them.
+    /// Going from one mode to the other takes some tens of steps.
     const STEPS: usize = 250;
 
     fn model(weight: f64, visible: [f64; VISIBLE], hidden: [f64; HIDDEN]) -> Rbm<f64> {
@@ -194,7 +194,8 @@ mod tests {
         .unwrap()
     }
 
-    /// Two modes, all on and all off, that Gibbs steps alone hardly part from, and a base rate that knows neither.
+    /// A machine with two modes, all units on and all units off, which Gibbs steps alone rarely leave; and a base-rate
+    /// model with neither of them.
     fn bimodal() -> [Rbm<f64>; 2] {
         [
             model(5.0, [-9.0, -9.5, -10.0, -9.0], [-13.0, -13.5, -12.0]),
@@ -202,7 +203,7 @@ mod tests {
         ]
     }
 
-    /// ln q_beta(v), by its definition.
+    /// ln q_beta(v) by its definition.
     fn log_q(machine: &Rbm<f64>, base: &Rbm<f64>, beta: f64, v: usize) -> f64 {
         let on = |i: usize| v >> i & 1 == 1;
         let (b, a) = (machine.visible_bias().data(), base.visible_bias().data());
@@ -221,14 +222,14 @@ mod tests {
         q.iter().map(|q| q / z).collect()
     }
 
-    /// The largest difference of frequencies from probabilities, in standard errors.
+    /// The largest difference between frequencies and probabilities, in standard errors.
     fn deviation(frequencies: &[f64], probabilities: &[f64]) -> f64 {
         let error = |p: f64| libm::sqrt(p * (1.0 - p) / CHAINS as f64);
         let pairs = frequencies.iter().zip(probabilities);
         pairs.map(|(f, &p)| (f - p).abs() / error(p)).fold(0.0, f64::max)
     }
 
-    /// Frequencies of v at each temperature, of chains that start at v = 0 all, after `steps` steps.
+    /// Frequencies of v at each temperature after `steps` steps of chains that start at v = 0.
     fn frequencies(steps: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<Swaps>) {
         let [machine, base] = bimodal();
         let packed = PackedRbm::new(&base);
@@ -260,7 +261,7 @@ mod tests {
                 let beta = 1.0 - t as f64 / 3.0;
                 let off = deviation(found, &at(beta));
                 assert!(off < 5.0, "seed {seed}, beta {beta}: {off} standard errors off");
-                // Another temperature would show.
+                // The test would detect another temperature.
                 let off = deviation(found, &at((beta - 0.4).abs()));
                 assert!(off > 7.0, "seed {seed}, beta {beta}: {off} standard errors from another one");
             }
@@ -273,10 +274,10 @@ mod tests {
         }
     }
 
-    /// Replicas that start with exactly their joint distribution have it after a step: a swap that is accepted too often or
-    /// too rarely would move it.
+    /// Replicas that start with exactly their joint distribution still have it after a step. A swap that is accepted
+    /// too often or too rarely would change it.
     #[test]
-    fn a_step_leaves_the_joint_distribution_of_the_replicas_alone() {
+    fn a_step_preserves_the_joint_distribution_of_the_replicas() {
         const CHAINS: usize = 400_000;
         const STATES: usize = 1 << VISIBLE;
         let [machine, base] = [
@@ -285,7 +286,8 @@ mod tests {
         ];
         let at = |beta: f64| distribution(|v| log_q(&machine, &base, beta, v));
         let (cold, warm) = (at(1.0), at(0.0));
-        // At beta = 0 hidden units are on half of the time; at 1 each has its probability given v, averaged.
+        // At beta = 0 hidden units are on half of the time. At beta = 1 each is on with its probability given v,
+        // averaged over v.
         let hidden_given = |v: usize, h: usize| {
             let p = (0..HIDDEN).map(|j| {
                 let w = (0..VISIBLE).map(|i| (v >> i & 1) as f64 * machine.weight().data()[i * HIDDEN + j]);
@@ -329,9 +331,9 @@ mod tests {
         assert!((0.1..0.9).contains(&tempering.swaps[0].rate()), "{:?}", tempering.swaps);
     }
 
-    /// What all this is for: without replicas, chains stay in the mode in which they start.
+    /// Without replicas, chains stay in the mode in which they start. This is what tempering solves.
     #[test]
-    fn replicas_lead_out_of_a_mode() {
+    fn without_replicas_chains_stay_in_their_mode() {
         let [machine, _] = bimodal();
         let exact = distribution(|v| log_q(&machine, &machine, 1.0, v));
         let packed = PackedRbm::new(&machine);

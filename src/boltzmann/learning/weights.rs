@@ -1,4 +1,4 @@
-//! The learning step of the weights between two layers, column panel by column panel.
+//! The update of the weights between two layers, one column panel after another.
 
 use super::centring::TileOffsets;
 use super::gradient::Gradient;
@@ -9,34 +9,35 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, Step, TILE, Tile, panel_units, panels, update_tile};
 
-/// What all column panels learn by.
+/// The inputs of the update that all column panels share.
 pub(super) struct WeightStep<'a, T: Element> {
-    /// Which rows of the phases each row unit adds up.
+    /// The rows of the phases to add up for each row unit.
     pub gradient: &'a Gradient<T>,
     /// Rows and factor of the positive and of the negative phase.
     pub phases: [(usize, T); 2],
     pub step: Step<T>,
-    /// Of the two layers, (panels, 64) each; none of plain learning.
+    /// The centring terms of the two layers, (panels, 64) each; none in plain learning.
     pub offsets: Option<TileOffsets<'a, T>>,
     pub in_parallel: bool,
 }
 
-/// What they change and need room for.
+/// The weights to update, and buffers.
 pub(super) struct WeightPlaces<'a, T: Element> {
     pub tiles: &'a mut Tiles<T>,
-    /// As the tiles.
+    /// The velocity, in the layout of the tiles.
     pub velocity: &'a mut [T],
-    /// For each column panel the numbers that the gradient adds up, filled by the step itself (rows of both phases, 64).
+    /// For each column panel, the numbers that the gradient adds up (rows of both phases, 64). The update fills them
+    /// itself.
     pub values: &'a mut [T],
-    /// Partial sums of these, if the gradient has any.
+    /// Partial sums of the values, if the gradient uses tables.
     pub tables: &'a mut [T],
-    /// What a step does to the biases ([`Centring`](super::centring::Centring)); empty of plain learning.
+    /// The effect of the step on the biases (see [`Centring`](super::centring::Centring)); empty in plain learning.
     pub products: &'a mut [T],
 }
 
 impl<T: Element> WeightStep<'_, T> {
-    /// Velocity and weights of all tiles; `fill(q, values)` puts the numbers of column panel q in place. Returns whether
-    /// all weights are finite.
+    /// Updates velocity and weights of all tiles. `fill(q, values)` writes the numbers of column panel q. Returns true
+    /// if all weights are finite.
     pub fn run(&self, places: WeightPlaces<'_, T>, fill: &(impl Fn(usize, &mut [T]) + Sync)) -> bool {
         let WeightPlaces { tiles, velocity, values, tables, products } = places;
         let (rows, columns) = (tiles.rows, tiles.columns);
@@ -65,7 +66,7 @@ impl<T: Element> WeightStep<'_, T> {
         finite.into_inner()
     }
 
-    /// All tiles of a column panel: velocity, weights, their transpose.
+    /// Updates velocity, weights and transposed weights of all tiles of a column panel.
     fn step_panel(&self, panel: Panel<'_, T>, tiles: [&mut [T]; 3], products: &mut [T]) -> bool {
         let level = Level::detect();
         let Panel { q, units: [rows, columns], values, tables } = panel;
@@ -95,12 +96,13 @@ impl<T: Element> WeightStep<'_, T> {
 /// A column panel.
 struct Panel<'a, T> {
     q: usize,
-    /// Row units of the layer, column units of the panel.
+    /// Units of the row layer, and units of the column panel.
     units: [usize; 2],
     values: &'a [T],
     tables: &'a mut [T],
 }
 
-/// Of a column panel: velocity and products of centring, values that the gradient adds up and their tables, W both ways.
+/// The buffers of a column panel: velocity and centring products; gradient values and their tables; W in both
+/// orientations.
 type Pieces<'a, T> = (Pair<'a, T>, (Pair<'a, T>, Pair<'a, T>));
 type Pair<'a, T> = (Chunks<'a, T>, Chunks<'a, T>);

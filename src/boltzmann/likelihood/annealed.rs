@@ -1,9 +1,9 @@
-//! Annealed estimates of ln Z and of ln P(v): forward, from a model that is solved to the machine, and in reverse,
-//! from an image to the model that is solved.
+//! Annealed estimates of ln Z and of ln P(v). The forward estimate anneals from a solvable model to the machine, the
+//! reverse estimate from an image back to the solvable model.
 //!
 //! ## The path
-//! The **base-rate model** has the visible biases a that give each unit its mean in the data, and no weights.
-//! Between it (beta = 0) and the machine (beta = 1) lie
+//! The **base-rate model** has no weights, and visible biases a that give each unit its mean in the data. The
+//! distributions between it (beta = 0) and the machine (beta = 1) are
 //!
 //! ```text
 //! p_beta(v, h) = q_beta(v, h) / Z_beta,   q_beta(v, h) = exp((1 - beta) a v + beta (b v + c h + v W h)).
@@ -16,27 +16,28 @@
 //! Z_beta       = 2^hidden * prod over i of (1 + e^(a_i)) at beta = 0: Z_0,           Z at beta = 1,
 //! ```
 //!
-//! and a Gibbs step, which leaves p_beta as it is:
+//! A Gibbs step that leaves p_beta unchanged samples from
 //!
 //! ```text
 //! P(h_j = 1 | v) = sigmoid(beta x_j),   P(v_i = 1 | h) = sigmoid((1 - beta) a_i + beta (b_i + (h W')_i)).
 //! ```
 //!
-//! From here on the index is that of a step: T_k is this Gibbs step, q_k is q, at beta_k, 0 = beta_0 < ... < beta_K =
-//! 1. As h is drawn from v and v' from h by the same joint distribution, T_k is in detailed balance:
+//! In the following, the index k counts steps: q_k is q at beta_k, and T_k the Gibbs step at beta_k, with 0 = beta_0 <
+//! ... < beta_K = 1. The step draws h given v and then v' given h, both from the same joint distribution. T_k therefore
+//! satisfies detailed balance:
 //!
 //! ```text
 //! q_k(v) T_k(v' | v) = q_k(v') T_k(v | v').
 //! ```
 //!
 //! ## Forward: annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)
-//! Draw v_0 from p_0, which is exact, then v_1 by T_1, ..., v_(K-1) by T_(K-1), and weigh the chain by
+//! Draw v_0 from p_0, which is exact, then v_1 by T_1, ..., v_(K-1) by T_(K-1). The weight of the chain is
 //!
 //! ```text
 //! w = prod over k = 0 .. K-1 of q_(k+1)(v_k) / q_k(v_k).
 //! ```
 //!
-//! Its mean is Z / Z_0, because summing out the first state leaves a sum of the same form:
+//! Its mean is Z / Z_0, because summing out the first state gives a sum of the same form:
 //!
 //! ```text
 //!   sum over v_0 of p_0(v_0) [q_1(v_0) / q_0(v_0)] T_1(v_1 | v_0)
@@ -45,27 +46,27 @@
 //!   sum over v_(K-1) of q_K(v_(K-1)) / Z_0 = Z / Z_0.
 //! ```
 //!
-//! So over chains
+//! The estimate from the mean over chains is
 //!
 //! ```text
 //! ln Z ~ ln Z_0 + ln mean w,   with relative standard error  s / (mean w sqrt(chains)),   s^2 the variance of w,
 //! ```
 //!
-//! and the interval of the paper is ln(Z +- 3 standard errors of Z). Z is unbiased; ln Z, a concave function of it,
-//! is too small on average, and by much if chains miss a mode of the machine, of which no weight then tells. **So
-//! the forward estimate flatters the machine.**
+//! and the interval of the paper is ln(Z +- 3 standard errors of Z). The estimate of Z is unbiased. ln Z is a concave
+//! function of it and therefore too small on average. The error is large if the chains miss a mode of the machine,
+//! which the weights cannot reveal. **So the forward estimate makes the machine look better than it is.**
 //!
 //! ## Reverse (Burda, Grosse & Salakhutdinov 2015: RAISE)
-//! What the forward chain draws, with one more step T_K at the end, is itself a model of images, the *annealed
-//! model*
+//! The states that the forward chain reaches, with one more step T_K at the end, define a model of images, the
+//! *annealed model*
 //!
 //! ```text
 //! p_ann(v_K) = sum over v_0 .. v_(K-1) of p_0(v_0) T_1(v_1 | v_0) ... T_K(v_K | v_(K-1)),
 //! ```
 //!
-//! and the better the path, the closer to p. Estimate the sum by importance sampling: from the image v_K = v walk
-//! backwards, v_(K-1) by T_K, ..., v_0 by T_1. The ratio of the term to the probability of the walk is, by the
-//! balance,
+//! The better the path, the closer p_ann is to p. The sum is estimated by importance sampling: start at the image
+//! v_K = v and walk backwards, v_(K-1) by T_K, ..., v_0 by T_1. By detailed balance, the ratio of the term to the
+//! probability of the walk is
 //!
 //! ```text
 //! p_0(v_0) prod over k = 1 .. K of T_k(v_k | v_(k-1)) / T_k(v_(k-1) | v_k)
@@ -73,35 +74,38 @@
 //!     = (q_K(v_K) / Z_0) prod over k = 0 .. K-1 of q_k(v_k) / q_(k+1)(v_k).
 //! ```
 //!
-//! Its mean is p_ann(v), hence by Jensen's inequality the mean of its logarithm,
+//! Its mean is p_ann(v). By Jensen's inequality, the mean of its logarithm,
 //!
 //! ```text
 //! ln p(v) ~ - F(v) - ln Z_0 - sum over k of ln [q_(k+1)(v_k) / q_k(v_k)],
 //! ```
 //!
-//! is at most ln p_ann(v): a stochastic lower bound, on average over walks, which several walks an image, averaged
-//! inside the logarithm, make tighter. How p_ann compares with p is another matter. Averaged over images that the
-//! machine itself draws, ln p_ann is below ln p (Gibbs' inequality). So **the reverse estimate is conservative for
-//! images such as the machine draws**; for a machine that has learned, these are its data. Of a machine that has not,
-//! annealed in few steps, the annealed model, still close to the base rate of the data, may find the data more
-//! probable than the machine does. A chain's sum is the forward one with the opposite sign, and the same code
-//! computes both.
+//! is at most ln p_ann(v). It is a stochastic lower bound, on average over walks. Averaging several walks per image
+//! inside the logarithm makes it tighter.
 //!
-//! Where both agree, both are close to the truth. Where they differ by more than [`LARGEST_GAP`], neither is to be
-//! trusted: the gap is the truth about the estimate.
+//! p_ann differs from p. Averaged over images drawn from the machine, ln p_ann is below ln p (Gibbs' inequality). So
+//! **the reverse estimate is conservative for images drawn from the machine**; for a trained machine, these resemble
+//! its data. For an untrained machine and few steps, the annealed model is still close to the base rates of the data.
+//! It may give the data a higher probability than the machine does.
+//!
+//! A reverse chain's sum is a forward chain's sum with the opposite sign, and the same code computes both.
+//!
+//! If both estimates agree, both are close to the true value. If they differ by more than [`LARGEST_GAP`], neither is
+//! reliable, and the gap measures the uncertainty.
 //!
 //! ## Arithmetic
-//! A step is a Gibbs step on bits ([`equilibria_kernels::binary`]): v W and h W' are kept, and only the weights of the
-//! units that flipped are added. v W gives both terms of the weight, at beta_k and beta_(k+1), and the logits of the
-//! next hidden states, at beta_(k+1) alone.
+//! A step is a Gibbs step on bits ([`equilibria_kernels::binary`]): v W and h W' are stored, and only the weights of
+//! the units that flipped are added. v W gives both terms of the weight, at beta_k and beta_(k+1), and the logits of
+//! the next hidden states, at beta_(k+1).
 //!
-//! With beta' - beta = 1e-5 the difference of two sums of softplus has no digit left in f32. So softplus(beta' x) -
-//! softplus(beta x) is computed as such ([`softplus_rises`](equilibria_kernels::binary::softplus_rises)), as exact as
-//! x is, summed over the 64 units of a panel, and from there on added in f64; so is v (b - a). Panels are added in
-//! their order, whichever threads computed them, and a chain's numbers do not depend on the other chains.
+//! With beta' - beta = 1e-5 the difference of two sums of softplus has no correct digit in f32. Therefore
+//! softplus(beta' x) - softplus(beta x) is computed directly
+//! ([`softplus_rises`](equilibria_kernels::binary::softplus_rises)), as accurately as x itself. It is summed over
+//! the 64 units of a panel in the type of the model, and then in f64. The same holds for v (b - a). Panels are added in
+//! a fixed order, whichever threads computed them, and a chain's results do not depend on the other chains.
 //!
-//! `tests/boltzmann/likelihood.rs` checks both against enumeration, with error bars, and that a wrong machine
-//! fails.
+//! `tests/boltzmann/likelihood.rs` checks both estimates against enumeration, with error bars, and checks that a wrong
+//! machine fails.
 
 mod schedule;
 mod walkers;
@@ -120,13 +124,13 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use walkers::{Rise, Walkers};
 
-/// The difference between forward and reverse estimate from which on neither is to be trusted; nats.
+/// The difference between forward and reverse estimate above which neither is reliable; nats.
 pub const LARGEST_GAP: f64 = 2.0;
 
-/// Chains that step together: each weight that is fetched serves many, and their states stay in cache.
-const TOGETHER: usize = 128;
+/// Chains per batch. Each weight that is loaded serves the whole batch, and its states stay in cache.
+const BATCH: usize = 128;
 
-/// The path from the base-rate model to a machine.
+/// The annealing path from the base-rate model to a machine.
 ///
 /// ```
 /// use equilibria::boltzmann::{Rbm, likelihood::annealed::{Annealing, Schedule}};
@@ -144,42 +148,43 @@ const TOGETHER: usize = 128;
 #[derive(Debug, Clone)]
 pub struct Annealing<'a, T: Element> {
     model: &'a Rbm<T>,
-    /// a.
+    /// The visible biases a of the base-rate model.
     base_rate: Vec<T>,
-    /// beta, from 0 to 1.
+    /// The inverse temperatures beta, from 0 to 1.
     inverse_temperatures: Vec<T>,
 }
 
-/// What annealing forward says about ln Z.
+/// The forward estimate of ln Z.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forward {
     /// The estimate of ln Z; nats.
     pub log_partition: f64,
-    /// The standard error of Z relative to Z, which is that of ln Z while it is small; nats.
+    /// The standard error of Z relative to Z. While it is small, it is the standard error of ln Z; nats.
     pub standard_error: f64,
-    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors); the first is -inf if the difference is not
+    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors). The first is -inf if the difference is not
     /// positive.
     pub interval: [f64; 2],
-    /// (sum w)^2 / sum w^2: as many chains of equal weight would tell as much. Close to 1, it says that a single chain
-    /// decided.
+    /// The effective number of samples, (sum w)^2 / sum w^2. A value close to 1 means that a single chain dominates the
+    /// estimate.
     pub effective_samples: f64,
 }
 
-/// What annealing in reverse says about images.
+/// The reverse estimates of ln p(v).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reverse {
-    /// The estimate of ln p(v) for each image, on average below it for images such as the machine draws; nats.
+    /// The estimate of ln p(v) for each image, on average too low for images drawn from the machine; nats.
     pub log_likelihoods: Vec<f64>,
-    /// - F(v) = ln p(v) + ln Z for each image, exact; nats.
+    /// The negative free energies - F(v) = ln p(v) + ln Z of the images, exact; nats.
     pub minus_free_energies: Vec<f64>,
 }
 
 impl<'a, T: Element> Annealing<'a, T> {
-    /// The path to `model` from the base-rate model of data with this mean.
+    /// Creates the path to `model` from the base-rate model of data with this mean.
     ///
-    /// Means are kept 0.001 from 0 and 1, so that no state of a visible unit is impossible at the start.
+    /// Means are clamped to [0.001, 0.999], so that no state of a visible unit is impossible at the start.
     ///
     /// **Shapes** `visible_mean` (visible), each in [0, 1].
+    ///
     /// **Errors** [`Error::ShapeMismatch`]; [`Error::InvalidArgument`] for a mean outside [0, 1].
     pub fn new(model: &'a Rbm<T>, visible_mean: &[f32], schedule: &Schedule) -> Result<Self> {
         if visible_mean.len() != model.visible() {
@@ -199,7 +204,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         })
     }
 
-    /// ln Z_0, of the base-rate model.
+    /// The ln Z_0 of the base-rate model.
     fn base_log_partition(&self) -> f64 {
         let softplus = |&a: &T| {
             let a = a.to_f64();
@@ -211,17 +216,21 @@ impl<'a, T: Element> Annealing<'a, T> {
 
     /// Estimates ln Z from `chains` chains.
     ///
-    /// `progress` is called after each step with the number of chains that took it; of chains x steps of the
-    /// schedule in all. Its error ends the estimate.
+    /// `progress` is called after each step with the number of chains that took it. The total is chains x steps of the
+    /// schedule. An error that it returns ends the estimate.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for fewer than 2 chains: the error bar is their spread; that of `progress`.
-    /// **Randomness** Chains walk in batches of 128. Layer n that batch b samples, counted from 0, visible layers being
-    /// even, draws from `stream.substream(b).substream(n)`, each 64 of its units from a substream of that, chain after
-    /// chain: so a chain's states depend on its place and not on the number of chains.
-    /// **Accuracy and cost** The weight of a chain is rounded by some 1e-4 nats in f32; the spread of the weights is
-    /// what counts, and is in the result. A step adds up a row of weights for each unit that flipped, and takes
-    /// visible + 2 hidden sigmoids a chain. Bit-identical for every number of threads; steps allocate
-    /// nothing.
+    /// **Errors** [`Error::InvalidArgument`] for fewer than 2 chains, since the error bar comes from their spread; an
+    /// error of `progress`.
+    ///
+    /// **Randomness** Chains walk in batches of 128. Layers are counted from 0 in the order in which they are sampled;
+    /// the even ones are visible. Layer n of batch b draws from `stream.substream(b).substream(n)`. Within it, each
+    /// panel of 64 units has its own substream and draws one chain after another. A chain's states therefore depend on
+    /// its index and not on the number of chains.
+    ///
+    /// **Accuracy and cost** Rounding changes the weight of a chain by about 1e-4 nats in f32. The spread of the
+    /// weights dominates; it is part of the result. A step adds a row of weights for each unit that flipped, and takes
+    /// visible + 2 hidden sigmoids per chain. Bit-identical for every number of threads; steps allocate nothing.
+    ///
     /// **Source** Neal 2001; Salakhutdinov & Murray 2008.
     pub fn forward(
         &self,
@@ -240,7 +249,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         Ok(Forward::from_weights(self.base_log_partition(), &log_weights))
     }
 
-    /// ln w of `chains` chains, batch after batch: `walk(walkers, batch)` takes them all the way.
+    /// Returns ln w of `chains` chains. `walk(walkers, batch)` takes one batch through all steps.
     fn walk(
         &self,
         chains: usize,
@@ -248,12 +257,12 @@ impl<'a, T: Element> Annealing<'a, T> {
         mut walk: impl FnMut(&mut Walkers<'_, T>, Range<usize>) -> Result<()> + Send,
     ) -> Result<Vec<f64>> {
         within_awake(|| {
-            let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(TOGETHER));
+            let mut walkers = Walkers::new(self.model, &self.base_rate, chains.min(BATCH));
             let mut log_weights = Vec::with_capacity(chains);
             while log_weights.len() < chains {
                 let first = log_weights.len();
-                let batch = first..chains.min(first + TOGETHER);
-                walkers.start(batch.len(), stream.substream((first / TOGETHER) as u64));
+                let batch = first..chains.min(first + BATCH);
+                walkers.start(batch.len(), stream.substream((first / BATCH) as u64));
                 walk(&mut walkers, batch)?;
                 log_weights.extend_from_slice(walkers.log_weights());
             }
@@ -261,7 +270,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         })
     }
 
-    /// From the base-rate model to the machine. The last image is drawn for nothing.
+    /// Anneals from the base-rate model to the machine. The image drawn last is not used.
     fn anneal(
         &self,
         walkers: &mut Walkers<'_, T>,
@@ -277,14 +286,18 @@ impl<'a, T: Element> Annealing<'a, T> {
 
     /// Estimates ln p(v) of images, each from `chains` chains.
     ///
-    /// `progress` as of [`Annealing::forward`], of images x chains x steps.
+    /// `progress` works as in [`Annealing::forward`]; the total is images x chains x steps.
     ///
     /// **Shapes** `images` (rows, visible), each 0 or 1.
-    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images or
-    /// chains, or if a unit of an image is neither 0 nor 1; that of `progress`.
-    /// **Randomness** As [`Annealing::forward`], hidden layers being even; chain c of image i is at place
-    /// i chains + c.
-    /// **Accuracy and cost** As [`Annealing::forward`], images x chains for chains.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] if there are no
+    /// images or no chains, or a unit of an image is neither 0 nor 1; an error of `progress`.
+    ///
+    /// **Randomness** As [`Annealing::forward`], except that the even layers are hidden. Chain c of image i has index i
+    /// chains + c.
+    ///
+    /// **Accuracy and cost** As [`Annealing::forward`] for images x chains walks.
+    ///
     /// **Source** Burda, Grosse & Salakhutdinov 2015.
     pub fn reverse(
         &self,
@@ -309,7 +322,7 @@ impl<'a, T: Element> Annealing<'a, T> {
                 "the reverse estimate needs at least 1 image and 1 chain",
             ));
         }
-        let mut places = Vec::with_capacity(total.min(TOGETHER) * visible);
+        let mut places = Vec::with_capacity(total.min(BATCH) * visible);
         let log_weights = self.walk(total, stream, |walkers, batch| {
             places.clear();
             for row in batch {
@@ -334,7 +347,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         })
     }
 
-    /// From the machine to the base-rate model. The last hidden states are drawn for nothing.
+    /// Anneals from the machine to the base-rate model. The hidden states drawn last are not used.
     fn anneal_back(
         &self,
         walkers: &mut Walkers<'_, T>,
@@ -349,13 +362,14 @@ impl<'a, T: Element> Annealing<'a, T> {
     }
 }
 
-/// The weight's rise from `from` to `to`, then a Gibbs step T at `to`.
+/// Adds the change of the weight from `from` to `to`, then takes a Gibbs step T at `to`.
 fn forward_step<T: Element>(walkers: &mut Walkers<'_, T>, from: T, to: T) {
     walkers.sample_hidden(Some(Rise { from, to, sign: 1.0 }), to);
     walkers.sample_visible(to);
 }
 
-/// The second half of a Gibbs step T at `to`, the weight's fall to `from`, then the first half of a step at `from`.
+/// Takes the second half of a Gibbs step T at `to`, subtracts the change of the weight from `from` to `to`, then takes
+/// the first half of a step at `from`.
 fn backward_step<T: Element>(walkers: &mut Walkers<'_, T>, from: T, to: T) {
     walkers.sample_visible(to);
     walkers.sample_hidden(Some(Rise { from, to, sign: -1.0 }), from);
@@ -365,7 +379,7 @@ impl Forward {
     fn from_weights(base_log_partition: f64, log_weights: &[f64]) -> Self {
         let count = log_weights.len() as f64;
         let log_mean = LogSum::of(log_weights.iter().copied()) - libm::log(count);
-        // w / mean w.
+        // w / mean w
         let relative = || log_weights.iter().map(|weight| libm::exp(weight - log_mean));
         let variance = relative().map(|w| (w - 1.0) * (w - 1.0)).sum::<f64>() / (count - 1.0);
         let standard_error = libm::sqrt(variance / count);
@@ -381,22 +395,22 @@ impl Forward {
 }
 
 impl Reverse {
-    /// The mean estimate and its standard error over images, which is infinite for a single one; nats per image.
+    /// The mean estimate and its standard error over images, which is infinite for a single image; nats per image.
     pub fn mean(&self) -> (f64, f64) {
         mean_and_error(self.log_likelihoods.iter().copied())
     }
 
     /// The ln Z that the estimates imply, the mean of - F(v) - ln p(v), and its standard error over images; nats.
     ///
-    /// On average above ln Z for images such as the machine draws. Its error is smaller than that of the mean: what
-    /// makes one image more probable than another is in F, which is exact.
+    /// On average above ln Z for images drawn from the machine. Its error is smaller than that of the mean, because
+    /// images differ in probability mostly through F, which is exact.
     pub fn log_partition(&self) -> (f64, f64) {
         let pairs = self.minus_free_energies.iter().zip(&self.log_likelihoods);
         mean_and_error(pairs.map(|(energy, likelihood)| energy - likelihood))
     }
 }
 
-/// Mean and standard error of the mean.
+/// The mean and the standard error of the mean.
 pub(super) fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.clone().sum::<f64>() / count;
@@ -415,7 +429,7 @@ mod tests {
 
     #[test]
     fn weights_become_estimate_error_interval_and_effective_samples() {
-        // Weights 1, 2, 3 of e^500: mean 2, variance 1.
+        // Weights 1, 2, 3 times e^500: mean 2, variance 1.
         let weights = [0.0, core::f64::consts::LN_2, libm::log(3.0)].map(|w| w + 500.0);
         let found = Forward::from_weights(10.0, &weights);
         let close = |x: f64, y: f64| assert!((x - y).abs() < 1e-12 * y.abs().max(1.0), "{x}, not {y}");
@@ -426,16 +440,16 @@ mod tests {
         close(found.interval[1], found.log_partition + libm::log(1.0 + 3.0 * error));
         close(found.effective_samples, 36.0 / 14.0);
 
-        let alone = Forward::from_weights(0.0, &[-1e4, -1e4, 0.0]);
-        close(alone.effective_samples, 1.0);
-        assert_eq!(alone.interval[0], f64::NEG_INFINITY);
+        let single = Forward::from_weights(0.0, &[-1e4, -1e4, 0.0]);
+        close(single.effective_samples, 1.0);
+        assert_eq!(single.interval[0], f64::NEG_INFINITY);
     }
 
     const VISIBLE: usize = 3;
     const HIDDEN: usize = 2;
     const CHAINS: usize = 200_000;
 
-    /// Weights so large that the inverse temperature matters much.
+    /// A machine with large weights, so that an error in the inverse temperature is visible.
     fn machine() -> (Rbm<f64>, [f64; VISIBLE]) {
         let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
         let weight = tensor(&[VISIBLE, HIDDEN], &[2.0, -1.5, 1.0, 2.5, -2.0, 1.0]);
@@ -444,7 +458,7 @@ mod tests {
         (model.unwrap(), [0.7, -0.3, 0.1])
     }
 
-    /// p_beta(v, h) at v 2^HIDDEN + h, by its definition at the head of the file.
+    /// p_beta(v, h) at index v 2^HIDDEN + h, by the definition in the module documentation.
     fn joint(beta: f64) -> Vec<f64> {
         let (model, base) = machine();
         let unit = |state: usize, i: usize| (state >> i & 1) as f64;
@@ -469,7 +483,8 @@ mod tests {
         joint.chunks(1 << HIDDEN).map(|of_v| of_v.iter().sum()).collect()
     }
 
-    /// How far the chains' (v, h) are from `probabilities`: Pearson's statistic in standard deviations from its mean.
+    /// Compares the frequencies of the chains' (v, h) with `probabilities`: Pearson's statistic, in standard deviations
+    /// from its mean.
     fn excess(walkers: &Walkers<'_, f64>, probabilities: &[f64]) -> f64 {
         let mut counts = vec![0.0; probabilities.len()];
         walkers.states().for_each(|[v, h]| counts[(v << HIDDEN | h) as usize] += 1.0);
@@ -481,7 +496,7 @@ mod tests {
         (terms.sum::<f64>() - freedom) / libm::sqrt(2.0 * freedom)
     }
 
-    /// Chains whose v have exactly the distribution p_beta.
+    /// Starts chains whose v have exactly the distribution p_beta.
     fn stationary(walkers: &mut Walkers<'_, f64>, beta: f64) {
         let (mut images, mut sum, mut drawn) = (Vec::new(), 0.0, 0);
         for (v, p) in marginal(&joint(beta)).into_iter().enumerate() {
@@ -495,9 +510,9 @@ mod tests {
         assert!(walkers.place(&images));
     }
 
-    /// Steps far apart, so that a half step at the wrong inverse temperature shows.
+    /// Uses large steps, so that a half step at the wrong inverse temperature is visible.
     #[test]
-    fn a_step_leaves_the_distribution_of_its_inverse_temperature_alone() {
+    fn a_step_preserves_the_distribution_of_its_inverse_temperature() {
         let (model, base) = machine();
         let mut walkers = Walkers::new(&model, &base, CHAINS);
         for (from, to) in [(0.0, 0.4), (0.3, 0.9), (0.5, 1.0)] {
@@ -509,7 +524,7 @@ mod tests {
             stationary(&mut walkers, to);
             walkers.sample_hidden(None, to);
             backward_step(&mut walkers, from, to);
-            // v of p_to, h drawn from it at `from`.
+            // v has the distribution p_to, and h is drawn given v at `from`.
             let (at_to, at_from) = (marginal(&joint(to)), joint(from));
             let of_v = marginal(&at_from);
             let right: Vec<f64> = at_from
@@ -525,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn means_over_images_come_with_their_error() {
+    fn means_over_images_have_standard_errors() {
         let reverse =
             Reverse { log_likelihoods: [-3.0, -5.0].to_vec(), minus_free_energies: [7.0, 6.0].to_vec() };
         assert_eq!(reverse.mean(), (-4.0, 1.0));

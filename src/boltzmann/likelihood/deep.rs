@@ -1,12 +1,12 @@
-//! How probable a deep machine finds images: ln Z, and lower bounds on what is added to it.
+//! Log-likelihoods of deep machines: ln Z, and lower bounds on ln P(v) + ln Z.
 //!
-//! Of a restricted machine ln P(v) + ln Z = - F(v) is a sum over hidden units; of a deep one it is a sum over the states of
-//! all hidden layers. [`lower_bounds`] bounds it from below, by independent units. ln Z is another matter:
+//! For a restricted machine ln P(v) + ln Z = - F(v) is a sum over independent hidden units. For a deep one it is a sum
+//! over the states of all hidden layers. [`lower_bounds`] bounds it from below, by independent units.
 //!
 //! ## A deep machine is a restricted one
-//! Only neighbouring layers are connected. Put all even layers e = (v, h2, h4, ...) side by side, and all odd ones o = (h1,
-//! h3, ...), and no two units of a side are connected: **the two sides are the layers of a restricted machine** ([`sides`])
-//!
+//! ln Z is computed on a restricted machine with the same energy. Only neighbouring layers are connected. Collect all
+//! even layers in e = (v, h2, h4, ...) and all odd ones in o = (h1, h3, ...). No two units of e are connected, nor two
+//! of o: **e and o are the two layers of a restricted machine** ([`sides`])
 //! ```text
 //! E(v, h1, ..., hL) = - c_e e - c_o o - e U o,    c_e = (b_0, b_2, ...),  c_o = (b_1, b_3, ...),
 //!
@@ -16,16 +16,18 @@
 //!   h4  [  0       W_4' ]
 //! ```
 //!
-//! For two hidden layers there is no block of zeros. Either side can be summed out, and all that is here for restricted
-//! machines holds as it is: [`log_partition`] enumerates the side with fewer units, and [`Annealing`] estimates from both
-//! sides of the truth.
+//! With two hidden layers U has no block of zeros. Either of e and o can be summed out, and every method for restricted
+//! machines applies unchanged. [`log_partition`] enumerates the one with fewer units; [`Annealing`] estimates ln Z from
+//! below and from above.
 //!
-//! `tests/boltzmann/deep_likelihood.rs` checks all of it against enumeration of every layer.
+//! `tests/boltzmann/deep_likelihood.rs` checks all of this against enumeration of every layer.
 
-mod annealed;
-mod bound;
+pub mod annealed;
+pub mod bound;
 
+#[doc(inline)]
 pub use annealed::{Annealing, Reverse};
+#[doc(inline)]
 pub use bound::{lower_bounds, lower_bounds_at};
 
 use super::exact;
@@ -35,16 +37,18 @@ use crate::{Error, Result};
 use alloc::format;
 use alloc::vec::Vec;
 
-/// The restricted machine whose visible units are the even layers of a deep one, its own visible units first, and whose
-/// hidden units are the odd ones.
+/// The restricted machine with the even layers of a deep one as visible units, and the odd layers as hidden units.
+///
+/// The first visible units are those of the deep machine. Both machines have the same energies.
 ///
 /// **Errors** [`Error::InvalidArgument`] if a parameter is not finite.
-/// **Accuracy and cost** The same energies; with more than two hidden layers, weights of 0 between layers that are not
-/// connected take room and time.
+///
+/// **Accuracy and cost** With more than two hidden layers, the weights of 0 between layers that are not connected cost
+/// memory and time.
 pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
     let of = |parity: usize| model.biases().iter().skip(parity).step_by(2);
     let side = |parity| of(parity).flat_map(|bias| bias.data()).copied().collect::<Vec<T>>();
-    // Where a layer begins on its side.
+    // The first unit of a layer among the even or odd units.
     let begin = |layer: usize| of(layer % 2).take(layer / 2).map(Tensor::len).sum::<usize>();
     let (even, odd) = (side(0), side(1));
     let columns = odd.len();
@@ -62,9 +66,9 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
     Rbm::from_parameters(weight, bias(even)?, bias(odd)?)
 }
 
-/// ln Z, exact but for rounding.
+/// Computes ln Z exactly, up to rounding.
 ///
-/// All odd or all even layers are enumerated, whichever have fewer units. `progress` as of [`exact::log_partition`].
+/// Enumerates all even or all odd layers, whichever have fewer units. `progress` works as in [`exact::log_partition`].
 ///
 /// ```
 /// use equilibria::boltzmann::{Dbm, Stop, likelihood::deep};
@@ -78,9 +82,11 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 /// ```
 ///
 /// **Units** nats.
-/// **Errors** [`Error::InvalidArgument`] if both have more than [`exact::LARGEST_LAYER`] units: [`Annealing`] estimates
-/// then; that of `progress`.
-/// **Accuracy and cost** As [`exact::log_partition`] of the restricted machine with these layers.
+///
+/// **Errors** [`Error::InvalidArgument`] if the even layers and the odd layers each have more than
+/// [`exact::LARGEST_LAYER`] units: use [`Annealing`] then. An error of `progress` is returned.
+///
+/// **Accuracy and cost** As [`exact::log_partition`] of the restricted machine [`sides`].
 pub fn log_partition<T: Element>(model: &Dbm<T>, progress: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     let units = |parity: usize| model.sizes().skip(parity).step_by(2).sum::<usize>();
     let (even, odd) = (units(0), units(1));

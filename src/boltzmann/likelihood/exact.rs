@@ -1,7 +1,8 @@
 //! The exact partition function, by enumerating the smaller layer.
 //!
-//! Given the states s of one layer, the units of the other are independent and can be summed out. With U the
-//! weights seen from that layer (W for visible units, W' for hidden ones), a its biases and d those of the other:
+//! Given the states s of one layer, the units of the other are independent and can be summed out. Let U be the weights
+//! with the enumerated layer as rows (W for visible units, W' for hidden ones), a its biases and d those of the other
+//! layer. Then
 //!
 //! ```text
 //! Z = sum over s of e^(a s) prod over j of (1 + e^(d_j + (s U)_j)),
@@ -9,10 +10,10 @@
 //! ln Z = ln sum over s of exp(a s + sum over j of softplus(d_j + (s U)_j)).
 //! ```
 //!
-//! n units have 2^n states, and a product s U for each would be 2^n n m multiply-adds. But s is its low bits l and
-//! its high bits t, and s U = l U + t U: with a table of l U for the 64 states of 6 units, kept in cache, and d + t
-//! U computed once for 64 states, a logit costs one addition, and no error adds up from state to state as it does
-//! along a Gray code. What is left is 2^n m times softplus, in one pass
+//! n units have 2^n states, and one product s U per state would cost 2^n n m multiply-adds. Split s into its low bits l
+//! and high bits t, so that s U = l U + t U. A table holds l U for the 64 states of 6 units and stays in cache; d + t U
+//! is computed once for 64 states. A logit then costs one addition, and errors do not accumulate from state to state as
+//! they do along a Gray code. The remaining cost is 2^n m softplus terms, in one pass
 //! ([`softplus_sum`](equilibria_kernels::reduce::softplus_sum)).
 //!
 //! ```text
@@ -24,8 +25,8 @@
 //!   slot += term                                  a running log-sum-exp, in f64
 //! ```
 //!
-//! Which block goes to which slot, and the order in which slots are added at the end, depend on n alone: so does
-//! the result. `tests/boltzmann/likelihood.rs::the_exact_partition_function_is_that_of_brute_force`.
+//! The assignment of blocks to slots, and the order in which slots are added at the end, depend on n alone. So does the
+//! result. `tests/boltzmann/likelihood.rs::the_exact_partition_function_agrees_with_brute_force` checks it.
 
 use super::log_sum::LogSum;
 use crate::boltzmann::Rbm;
@@ -36,19 +37,19 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// Units of the smaller layer that can be enumerated: 2^25 states.
+/// The largest number of units that can be enumerated: 2^25 states.
 pub const LARGEST_LAYER: usize = 25;
 
 /// Units whose states are in the table.
 const LOW: usize = 6;
 
-/// Blocks of a round. More than any number of threads that helps; with fewer, threads would wait.
+/// Blocks per round: more than the number of threads that helps. With fewer blocks, threads would wait.
 const SLOTS: usize = 64;
 
-/// ln Z, exact but for rounding.
+/// Computes ln Z exactly, up to rounding.
 ///
-/// `progress` is called now and then with the number of states done since the last call; of
-/// 2^(units of the smaller layer) in all. Its error ends the sum.
+/// `progress` is called repeatedly with the number of states done since the last call. The total is 2^(units of the
+/// smaller layer). An error that it returns ends the sum.
 ///
 /// ```
 /// use equilibria::Tensor;
@@ -63,11 +64,14 @@ const SLOTS: usize = 64;
 /// ```
 ///
 /// **Units** nats.
-/// **Errors** [`Error::InvalidArgument`] if both layers have more than [`LARGEST_LAYER`] units: [`super::annealed`]
-/// estimates then. That of `progress`.
-/// **Accuracy and cost** An exponent is rounded in the type of the model, terms are added in f64: for `Rbm<f32>` and
-/// 784 visible units within about 1e-4 nats. 2^n m softplus for n units in the smaller layer and m in the other;
-/// memory for about 130 rows of m numbers. Bit-identical for every number of threads; allocates nothing per block.
+///
+/// **Errors** [`Error::InvalidArgument`] if both layers have more than [`LARGEST_LAYER`] units: use [`super::annealed`]
+/// then. An error of `progress` is returned.
+///
+/// **Accuracy and cost** Exponents are rounded in the type of the model, terms are added in f64. For `Rbm<f32>` and 784
+/// visible units the error is at most about 1e-4 nats. Takes 2^n m softplus terms for n units in the smaller layer and
+/// m in the other, and memory for about 130 rows of m numbers. Bit-identical for every number of threads; allocates
+/// nothing per block.
 pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     let smaller = Layer::smaller_of(model)?;
     let (width, count) = (smaller.other_bias.len(), smaller.bias.len());
@@ -77,7 +81,7 @@ pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64) -
     let mut logits = vec![T::ZERO; slots * width];
     let mut exponents = vec![0.0; slots * states];
     let mut sums = vec![LogSum::EMPTY; slots];
-    // Both counts are powers of two, so that every round is full.
+    // Both counts are powers of two, so every round is full.
     for round in 0..blocks / slots {
         for_each_row(
             (&mut logits, width),
@@ -94,13 +98,13 @@ pub fn log_partition<T: Element>(model: &Rbm<T>, mut progress: impl FnMut(u64) -
     Ok(total.ln())
 }
 
-/// The layer that is enumerated, and what it says to the other.
+/// The enumerated layer, and its effect on the other one.
 struct Layer<T> {
-    /// a, of the units that are enumerated.
+    /// The biases a of the enumerated units.
     bias: Vec<T>,
-    /// U (units, others): what a unit that is on adds to the logits of the others.
+    /// U (units, others): the contribution of an active unit to the logits of the others.
     weight: Vec<T>,
-    /// d, of the others.
+    /// The biases d of the others.
     other_bias: Vec<T>,
     /// Units whose states are in the table.
     low: usize,
@@ -141,7 +145,8 @@ impl<T: Element> Layer<T> {
         Self { bias, weight, other_bias, low, table, table_bias }
     }
 
-    /// ln of the sum of e^exponent over the states whose high bits are `high`. `logits` and `exponents` are room.
+    /// The logarithm of the sum of e^exponent over the states whose high bits are `high`. `logits` and `exponents` are
+    /// buffers.
     fn block(&self, high: usize, logits: &mut [T], exponents: &mut [f64]) -> f64 {
         let level = Level::detect();
         let width = logits.len();
@@ -157,7 +162,7 @@ impl<T: Element> Layer<T> {
     }
 }
 
-/// Adds to `logits` the row of `weight` of every unit that is on in `state`.
+/// Adds the row of `weight` of every unit that is on in `state` to `logits`.
 fn add_units<T: Element>(state: usize, weight: &[T], logits: &mut [T]) {
     for unit in units(state) {
         let row = &weight[unit * logits.len()..][..logits.len()];
@@ -170,7 +175,7 @@ fn sum_of_units<T: Element>(state: usize, values: &[T]) -> f64 {
     units(state).map(|unit| values[unit].to_f64()).sum()
 }
 
-/// The units that are on in a state, whose bit i is unit i.
+/// The units that are on in a state; bit i is unit i.
 fn units(state: usize) -> impl Iterator<Item = usize> {
     (0..usize::BITS as usize).filter(move |&unit| state >> unit & 1 == 1)
 }

@@ -1,6 +1,6 @@
-//! ln of a sum of exponentials, one term at a time.
+//! The logarithm of a sum of exponentials, accumulated term by term.
 
-/// The sum of e^x over the x that were added, as e^`largest` * `scaled`: nothing overflows.
+/// The sum of e^x over the x that were added, stored as e^`largest` * `scaled`, so that nothing overflows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LogSum {
     largest: f64,
@@ -8,7 +8,7 @@ pub(super) struct LogSum {
 }
 
 impl LogSum {
-    /// The sum of no term.
+    /// The empty sum.
     pub(super) const EMPTY: Self = Self { largest: f64::NEG_INFINITY, scaled: 0.0 };
 
     /// Adds e^x.
@@ -19,19 +19,19 @@ impl LogSum {
     /// Adds all terms of another sum.
     pub(super) fn merge(&mut self, other: Self) {
         if other.largest == f64::NEG_INFINITY {
-            return; // no term, or terms of 0
+            return; // The other sum is empty or 0.
         }
         let largest = if other.largest > self.largest { other.largest } else { self.largest };
         let scaled = |sum: &Self| sum.scaled * libm::exp(sum.largest - largest);
         *self = Self { largest, scaled: scaled(self) + scaled(&other) };
     }
 
-    /// ln of the sum; -inf of no term.
+    /// The logarithm of the sum; -inf for the empty sum.
     pub(super) fn ln(self) -> f64 {
         self.largest + libm::log(self.scaled)
     }
 
-    /// ln of the sum of e^x over `terms`.
+    /// The logarithm of the sum of e^x over `terms`.
     pub(super) fn of(terms: impl IntoIterator<Item = f64>) -> f64 {
         let mut sum = Self::EMPTY;
         terms.into_iter().for_each(|x| sum.add(x));
@@ -44,7 +44,7 @@ mod tests {
     use super::LogSum;
 
     #[test]
-    fn terms_far_beyond_exp_are_summed_in_any_order() {
+    fn terms_beyond_the_range_of_exp_are_summed_in_any_order() {
         let terms = [-2000.0, 1000.0, 999.0, f64::NEG_INFINITY, 1001.0];
         let exact = 1001.0 + libm::log(1.0 + libm::exp(-1.0) + libm::exp(-2.0));
         for first in 0..terms.len() {

@@ -1,24 +1,24 @@
-//! The pseudo-log-likelihood (Besag 1975): how well each unit is predicted by all the others.
+//! The pseudo-log-likelihood (Besag 1975) measures how well each unit is predicted by all the others.
 //!
 //! ```text
 //! PLL(v) = sum over i of ln P(v_i | v without i) = sum over i of ln sigmoid(F(v with i flipped) - F(v))
 //! ```
 //!
-//! With p_j = P(h_j = 1 | v) and d = 1 - 2 v_i the flip changes the logit of h_j by d W_ij, and
+//! With p_j = P(h_j = 1 | v) and d = 1 - 2 v_i, flipping v_i changes the logit of h_j by d W_ij. Since
 //!
 //! ```text
 //! softplus(x + d W) - softplus(x) = ln((1 + e^x e^(d W)) / (1 + e^x)) = ln((1 - p) + p e^(d W)),
 //! ```
 //!
-//! so that
+//! it follows that
 //!
 //! ```text
 //! F(v with i flipped) - F(v) = - d b_i - sum over j of ln((1 - p_j) + p_j e^(d W_ij)).
 //! ```
 //!
-//! No term cancels, e^W and e^-W are computed once for all images, and one logarithm serves the product of
-//! several factors. A machine with weights beyond the range of such products takes the left side, in f64.
-//! `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration`.
+//! No terms cancel, e^W and e^-W are computed once for all images, and one logarithm serves the product of several
+//! factors. If a weight is so large that such a product could overflow, the left side of the first equation is computed
+//! in f64 instead. `tests/boltzmann.rs::pseudo_log_likelihoods_agree_with_enumeration` checks the result.
 
 use crate::boltzmann::Rbm;
 use crate::parallel::for_each_row;
@@ -28,22 +28,27 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, math, reduce};
 
-/// Largest weight for which products of factors stay in the range of f32; beyond it, softplus is taken twice.
+/// Largest weight for which products of factors stay in the range of f32. Above it, the two softplus terms are computed
+/// separately.
 const LARGEST_IN_PRODUCT: f64 = 20.0;
 
 /// The mean exact pseudo-log-likelihood of images.
 ///
 /// **Shapes** `images` (rows, visible), each 0 or 1.
+///
 /// **Units** nats per image.
+///
 /// **Panics** if `images` is empty or not whole rows.
-/// **Accuracy and cost** Sums over units in the type of the model, over images in f64; rows x visible x hidden
-/// multiply-adds, and a quarter as many logarithms.
+///
+/// **Accuracy and cost** Sums over units in the type of the model, over images in f64. Takes rows x visible x hidden
+/// multiply-adds and a quarter as many logarithms.
+///
 /// **Source** Besag 1975; Marlin et al. 2010, eq. 14.
 #[track_caller]
 pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
     let flips = Flips::new(model);
-    mean(model, images, model.visible(), |_, logits, room, image, raises| {
-        let hidden = flips.prepare(logits, room);
+    mean(model, images, model.visible(), |_, logits, buffer, image, raises| {
+        let hidden = flips.prepare(logits, buffer);
         for (i, raise) in raises.iter_mut().enumerate() {
             *raise = T::from_f64(flips.raise(model, hidden, image, i));
         }
@@ -52,29 +57,32 @@ pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
     })
 }
 
-/// The mean pseudo-log-likelihood of images as scikit-learn's `BernoulliRBM.score_samples` estimates it: visible
-/// units times the term of one unit, chosen at random for each image.
+/// Estimates the mean pseudo-log-likelihood of images as scikit-learn's `BernoulliRBM.score_samples` does: the number
+/// of visible units times the term of one unit, chosen at random for each image.
 ///
-/// Its mean over choices is the exact one; its spread is large.
+/// The estimate is unbiased, and its variance is large.
 ///
 /// **Shapes** `images` (rows, visible), each 0 or 1.
+///
 /// **Units** nats per image.
-/// **Randomness** One index an image, from `stream.substream(row)`.
+///
+/// **Randomness** One index per image, from `stream.substream(row)`.
+///
 /// **Panics** if `images` is empty or not whole rows.
 #[track_caller]
 pub fn stochastic_pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
     let flips = Flips::new(model);
-    mean(model, images, 0, |row, logits, room, image, _| {
+    mean(model, images, 0, |row, logits, buffer, image, _| {
         let visible = model.visible();
-        // The high bits of a product with a 64-bit word are uniform up to visible / 2^64.
+        // The high bits of the product with a 64-bit word are uniform up to visible / 2^64.
         let word = u128::from(stream.substream(row as u64).seed());
         let i = ((word * visible as u128) >> 64) as usize;
-        visible as f64 * log_sigmoid(flips.raise(model, flips.prepare(logits, room), image, i))
+        visible as f64 * log_sigmoid(flips.raise(model, flips.prepare(logits, buffer), image, i))
     })
 }
 
-/// The mean over rows of `term(row, logits of P(h = 1 | v), room for as many, v, scratch)`, with `scratch` elements
-/// of scratch.
+/// The mean over rows of `term(row, logits, buffer, v, scratch)`. The logits are those of P(h = 1 | v), `buffer` has
+/// the same length, and `scratch` is the number of elements of the last argument.
 #[track_caller]
 fn mean<T: Element>(
     model: &Rbm<T>,
@@ -86,16 +94,16 @@ fn mean<T: Element>(
     let rows = images.len() / visible;
     assert!(rows > 0 && rows * visible == images.len(), "{} units in rows of {visible}", images.len());
     let mut logits = vec![T::ZERO; rows * hidden];
-    let mut room = vec![T::ZERO; rows * (hidden + scratch)];
+    let mut buffer = vec![T::ZERO; rows * (hidden + scratch)];
     model.hidden_logits(images, &mut logits, &mut Workspace::new());
     let mut terms = vec![0.0; rows];
     for_each_row(
         (&mut logits, hidden),
-        (&mut room, hidden + scratch),
+        (&mut buffer, hidden + scratch),
         &mut terms,
-        |row, logits, room, out| {
-            let (room, scratch) = room.split_at_mut(hidden);
-            *out = term(row, logits, room, &images[row * visible..(row + 1) * visible], scratch);
+        |row, logits, buffer, out| {
+            let (buffer, scratch) = buffer.split_at_mut(hidden);
+            *out = term(row, logits, buffer, &images[row * visible..(row + 1) * visible], scratch);
         },
     );
     terms.iter().sum::<f64>() / rows as f64
@@ -111,16 +119,16 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
-/// What an image says about its hidden units.
+/// The hidden units given an image, in the form that [`Flips::raise`] reads.
 #[derive(Clone, Copy)]
 enum Hidden<'a, T> {
     /// P(h = 1 | v) and P(h = 0 | v).
     Probabilities(&'a [T], &'a [T]),
-    /// The logits of P(h = 1 | v): with large weights a flip may undo a probability that is 0 in `T`.
+    /// The logits of P(h = 1 | v). With large weights a flip may matter even where the probability rounds to 0 in `T`.
     Logits(&'a [T]),
 }
 
-/// e^W and e^-W, the factors of a flip.
+/// The factors e^W and e^-W of a flip.
 struct Flips<T> {
     raised: Vec<T>,
     lowered: Vec<T>,
@@ -139,16 +147,16 @@ impl<T: Element> Flips<T> {
         Self { raised, lowered, in_products: largest <= LARGEST_IN_PRODUCT }
     }
 
-    /// What [`Flips::raise`] needs of an image.
-    fn prepare<'a>(&self, logits: &'a mut [T], room: &'a mut [T]) -> Hidden<'a, T> {
+    /// Converts an image's logits to the form that [`Flips::raise`] reads.
+    fn prepare<'a>(&self, logits: &'a mut [T], buffer: &'a mut [T]) -> Hidden<'a, T> {
         if !self.in_products {
             return Hidden::Logits(logits);
         }
         let level = Level::detect();
-        room.iter_mut().zip(logits.iter()).for_each(|(off, &on)| *off = -on);
+        buffer.iter_mut().zip(logits.iter()).for_each(|(off, &on)| *off = -on);
         math::sigmoid_in_place(level, logits);
-        math::sigmoid_in_place(level, room);
-        Hidden::Probabilities(logits, room)
+        math::sigmoid_in_place(level, buffer);
+        Hidden::Probabilities(logits, buffer)
     }
 
     /// F(v with unit i flipped) - F(v).

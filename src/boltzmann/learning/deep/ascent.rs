@@ -1,4 +1,4 @@
-//! The step of all parameters, from the means and the chains.
+//! The update of all parameters, from the mean-field means and the chains.
 
 use super::DeepLearner;
 use super::norm::limit;
@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, reduce, update};
 
-/// Of W_1 to W_L, in tiles as the weights, and of b_0 to b_L; the centred ones, if centred.
+/// Velocities of W_1 to W_L (in tiles, as the weights) and of b_0 to b_L; in centred learning, of the centred
+/// parameters.
 #[derive(Debug, Clone)]
 pub(super) struct Velocity<T: Element> {
     pub weights: Vec<Aligned<T>>,
@@ -34,45 +35,45 @@ impl<T: Element> Velocity<T> {
 /// The gradient of one layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerGradient<T: Element> {
-    /// With respect to the biases, times the learning rate.
-    by_bias: UnitValues<T>,
+    /// The gradient with respect to the biases, times the learning rate.
+    bias_gradient: UnitValues<T>,
     /// Means of the units over the data.
     means: UnitValues<T>,
 }
 
 impl<T: Element> LayerGradient<T> {
     pub fn new(units: usize) -> Self {
-        Self { by_bias: UnitValues::new(units), means: UnitValues::new(units) }
+        Self { bias_gradient: UnitValues::new(units), means: UnitValues::new(units) }
     }
 
-    /// The positive phase from numbers (rows, units).
+    /// Computes the positive phase from numbers (rows, units).
     fn read(&mut self, numbers: &[T], rows: usize, rate: T) {
         let means = &mut *self.means;
         means.fill(T::ZERO);
         let per_row = T::ONE / T::from_f64(rows as f64);
         reduce::add_column_sums(Level::detect(), per_row, numbers, rows, means.len(), means);
-        self.by_bias.iter_mut().zip(means).for_each(|(gradient, mean)| *gradient = rate * *mean);
+        self.bias_gradient.iter_mut().zip(means).for_each(|(gradient, mean)| *gradient = rate * *mean);
     }
 }
 
-/// The offsets, and room for what a step of the weights does to the biases.
+/// The offsets, and buffers for the effect of a step of the weights on the biases.
 #[derive(Debug, Clone)]
 pub(super) struct DeepCentring<T: Element> {
-    /// Of each layer.
+    /// The offsets of each layer.
     pub offsets: Vec<UnitValues<T>>,
-    /// Of each matrix, as [`Centring`](crate::boltzmann::learning::centring::Centring) has them.
+    /// The products of each matrix, laid out as in [`Centring`](crate::boltzmann::learning::centring::Centring).
     products: Vec<Aligned<T>>,
 }
 
 impl<T: Element> DeepCentring<T> {
-    /// Offsets that start at sigmoid(b_0), and at a half.
+    /// Creates offsets that start at sigmoid(b_0) and, for hidden layers, at 0.5.
     pub fn new(packed: &PackedDbm<T>) -> Self {
         let offsets = |(layer, bias): (usize, &Aligned<T>)| {
             let mut offsets = UnitValues::new(bias.len());
             if layer == 0 {
                 offsets.copy_from_slice(bias);
             }
-            // sigmoid(0) is a half.
+            // sigmoid(0) = 0.5
             math::sigmoid_in_place(Level::detect(), &mut offsets);
             offsets
         };
@@ -86,7 +87,7 @@ impl<T: Element> DeepCentring<T> {
 }
 
 impl<T: Element> DeepLearner<T> {
-    /// The step of all parameters. Returns whether they are finite.
+    /// Updates all parameters. Returns true if they are finite.
     pub(super) fn ascend(&mut self, rates: Rates, are_binary: bool) -> bool {
         let has_momentum = T::from_f64(rates.momentum) != T::ZERO;
         if has_momentum && !self.has_velocity {
@@ -94,7 +95,7 @@ impl<T: Element> DeepLearner<T> {
             weights.iter_mut().chain(biases).for_each(|velocity| velocity.fill(T::ZERO));
         }
         self.has_velocity = has_momentum;
-        self.find_gradients(rates, are_binary);
+        self.compute_gradients(rates, are_binary);
         let mut are_finite = true;
         for place in 0..self.packed.weights.len() {
             are_finite &= self.step_weights(place, rates, are_binary);
@@ -111,15 +112,15 @@ impl<T: Element> DeepLearner<T> {
         are_finite
     }
 
-    /// Learning rate over rows, of the data and of the chains.
+    /// The learning rate over the number of rows, for the data and (negative) for the chains.
     fn factors(&self, rates: Rates) -> [T; 2] {
         let rows = [self.images.rows(), self.chains.layers[0].rows()];
         let [positive, negative] = rows.map(|rows| T::from_f64(rates.learning_rate / rows as f64));
         [positive, -negative]
     }
 
-    /// Rows of both phases whose numbers the gradient by W number `place` lists: above the first layer, and of grey data,
-    /// the positive phase is dense.
+    /// The rows of both phases that the gradient with respect to matrix `place` adds up by lists. The positive phase
+    /// has none above the first layer, nor for grey data: it takes a dense product instead.
     fn listed(&self, place: usize, are_binary: bool) -> [usize; 2] {
         let positive = if place == 0 && are_binary { self.images.rows() } else { 0 };
         [positive, self.chains.layers[0].rows()]
@@ -129,8 +130,9 @@ impl<T: Element> DeepLearner<T> {
         (self.images.rows() + self.chains.layers[0].rows()) * tiles >= PARALLEL_FROM
     }
 
-    /// Lists of even layers, gradients by the biases, means of the data; and moves the offsets.
-    fn find_gradients(&mut self, rates: Rates, are_binary: bool) {
+    /// Computes the lists of even layers, the gradients with respect to the biases and the means of the data. Also
+    /// moves the offsets.
+    fn compute_gradients(&mut self, rates: Rates, are_binary: bool) {
         let level = Level::detect();
         let (rows, [plus, minus]) = (self.images.rows(), self.factors(rates));
         let rate = T::from_f64(rates.learning_rate);
@@ -153,14 +155,15 @@ impl<T: Element> DeepLearner<T> {
                 let negative = PhaseStates { states, stride: chains, rows: chains, factor: minus };
                 lists.list(positive, negative, false, in_parallel);
                 if is_listed {
-                    gradient.by_bias.copy_from_slice(&lists.visible);
+                    gradient.bias_gradient.copy_from_slice(&lists.visible);
                     gradient.means.copy_from_slice(&lists.means[0]);
                 } else {
-                    elementwise::add_in_place(level, &mut gradient.by_bias, &lists.visible);
+                    elementwise::add_in_place(level, &mut gradient.bias_gradient, &lists.visible);
                 }
             } else {
                 let numbers = walkers.probabilities.chunks_exact(chains * PANEL);
-                for (gradient, numbers) in gradient.by_bias.panels_mut().chunks_exact_mut(PANEL).zip(numbers)
+                for (gradient, numbers) in
+                    gradient.bias_gradient.panels_mut().chunks_exact_mut(PANEL).zip(numbers)
                 {
                     reduce::add_column_sums(level, minus, numbers, chains, PANEL, gradient);
                 }
@@ -173,7 +176,7 @@ impl<T: Element> DeepLearner<T> {
         }
     }
 
-    /// Velocity and weights of W number `place`. Returns whether they are finite.
+    /// Updates velocity and weights of matrix `place`. Returns true if the weights are finite.
     fn step_weights(&mut self, place: usize, rates: Rates, are_binary: bool) -> bool {
         let [even, odd] = even_and_odd(place);
         let factors = self.factors(rates);
@@ -193,8 +196,8 @@ impl<T: Element> DeepLearner<T> {
                 let offsets = TileOffsets {
                     visible: offsets[even].panels(),
                     hidden: offsets[odd].panels(),
-                    visible_gradient: gradients[even].by_bias.panels(),
-                    hidden_gradient: gradients[odd].by_bias.panels(),
+                    visible_gradient: gradients[even].bias_gradient.panels(),
+                    hidden_gradient: gradients[odd].bias_gradient.panels(),
                 };
                 (Some(offsets), &mut *products[place])
             }
@@ -218,7 +221,7 @@ impl<T: Element> DeepLearner<T> {
         })
     }
 
-    /// velocity <- momentum velocity + factor mu_even' mu_odd.
+    /// velocity <- momentum velocity + factor mu_even' mu_odd
     fn add_dense(&mut self, place: usize, factor: T, momentum: T, are_binary: bool) {
         let [even, odd] = even_and_odd(place);
         let rows = self.images.rows();
@@ -240,22 +243,22 @@ impl<T: Element> DeepLearner<T> {
         }
     }
 
-    /// Velocity and biases of a layer, after all weights. Returns whether they are finite.
+    /// Updates velocity and biases of a layer, after all weights. Returns true if the biases are finite.
     fn step_bias(&mut self, layer: usize, rates: Rates) -> bool {
         let momentum = T::from_f64(rates.momentum);
         let velocity = &mut *self.velocity.biases[layer];
-        let LayerGradient { by_bias, means } = &mut self.gradients[layer];
+        let LayerGradient { bias_gradient, means } = &mut self.gradients[layer];
         if let (Some(sparsity), Some(place)) = (&self.sparsity, layer.checked_sub(1)) {
             let rate = T::from_f64(rates.learning_rate * sparsity.cost);
             let target = T::from_f64(sparsity.targets[place]);
-            let pairs = by_bias.iter_mut().zip(means.iter());
+            let pairs = bias_gradient.iter_mut().zip(means.iter());
             pairs.for_each(|(gradient, &mean)| *gradient -= rate * (mean - target));
         }
-        for (velocity, &gradient) in velocity.iter_mut().zip(by_bias.iter()) {
+        for (velocity, &gradient) in velocity.iter_mut().zip(bias_gradient.iter()) {
             *velocity = momentum * *velocity + gradient;
         }
-        // The gradient is spent: its place takes the step of the plain biases.
-        by_bias.copy_from_slice(velocity);
+        // The gradient is not needed any more: its buffer takes the step of the plain biases.
+        bias_gradient.copy_from_slice(velocity);
         if let Some(centring) = &self.centring {
             for place in layer.saturating_sub(1)..=layer.min(centring.products.len() - 1) {
                 let is_even = even_and_odd(place)[0] == layer;
@@ -264,12 +267,12 @@ impl<T: Element> DeepLearner<T> {
                 for (q, products) in of_panels.enumerate() {
                     let (of_rows, of_columns) = products.split_at(row_panels * PANEL);
                     let (first, products) = if is_even { (0, of_rows) } else { (q * PANEL, of_columns) };
-                    let steps = by_bias[first..].iter_mut().zip(products);
+                    let steps = bias_gradient[first..].iter_mut().zip(products);
                     steps.for_each(|(step, &product)| *step -= product);
                 }
             }
         }
         let bias = &mut *self.packed.biases[layer];
-        update::add_velocity(Level::detect(), T::ZERO, by_bias, bias)
+        update::add_velocity(Level::detect(), T::ZERO, bias_gradient, bias)
     }
 }

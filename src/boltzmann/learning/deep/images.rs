@@ -1,4 +1,4 @@
-//! The mini-batch, and what it says to the first hidden layer.
+//! The mini-batch, and its contribution to the logits of the first hidden layer.
 
 use crate::boltzmann::Dbm;
 use crate::boltzmann::dbm::packed::PackedDbm;
@@ -13,12 +13,12 @@ use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elem
 pub(super) struct Images<T: Element> {
     visible: usize,
     hidden: usize,
-    /// (images, visible), if the mini-batch was given so.
+    /// The mini-batch (images, visible), if it was not set as bits.
     numbers: Vec<T>,
-    /// Whether it is in `states` already, as bits.
+    /// True if the mini-batch is already in `states` as bits.
     are_states: bool,
     states: Layer<T>,
-    /// Its sums are v W_1.
+    /// A layer whose sums are v W_1.
     sums: Layer<T>,
     up: Link<T>,
     /// b_1 + v W_1 (images, hidden).
@@ -26,7 +26,7 @@ pub(super) struct Images<T: Element> {
 }
 
 impl<T: Element> Images<T> {
-    /// Room for `batch` images of a machine with layers of `sizes`.
+    /// Allocates buffers for `batch` images of a machine with layers of `sizes`.
     pub fn new(sizes: &[usize], batch: usize) -> Self {
         let (visible, hidden) = (sizes[0], sizes[1]);
         Self {
@@ -76,15 +76,15 @@ impl<T: Element> Images<T> {
 
     #[track_caller]
     fn resize(&mut self, images: usize) {
-        let room = self.numbers.len() / self.visible;
-        assert!(images <= room, "{images} images where there is room for {room}");
+        let capacity = self.numbers.len() / self.visible;
+        assert!(images <= capacity, "{images} images, but the mini-batch holds at most {capacity}");
         self.states.resize(images);
         self.sums.resize(images);
         self.up.resize(images);
     }
 
-    /// b_1 + v W_1. Returns whether v is binary.
-    pub fn find_logits(
+    /// Computes b_1 + v W_1. Returns true if v is binary.
+    pub fn compute_logits(
         &mut self,
         packed: &PackedDbm<T>,
         model: &Dbm<T>,
@@ -97,7 +97,7 @@ impl<T: Element> Images<T> {
         let are_binary = self.are_states || states.set(numbers);
         if are_binary {
             states.clear_padding();
-            up.forget();
+            up.invalidate();
             let source = Source { states: &states.states, link: up, weights: packed.between(0, 1) };
             sums.sum_from([source], &mut [], &|_, _| {});
             unpack_rows(&sums.sums, hidden, logits);

@@ -1,4 +1,4 @@
-//! The limit of the norm of a unit's incoming weights (Hinton et al. 2012, "Improving neural networks by preventing
+//! A limit on the norm of a unit's incoming weights (Hinton et al. 2012, "Improving neural networks by preventing
 //! co-adaptation of feature detectors").
 
 use crate::boltzmann::packed::Tiles;
@@ -6,12 +6,12 @@ use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels};
 
-/// Scales the weights of each unit of the columns, or of the rows, down to the norm `most` where theirs is larger.
+/// Scales the weights of each column unit (or row unit) down to the norm `most` if their norm is larger.
 ///
-/// **Shapes** `norms` (panels of those units, 64) or longer, overwritten.
+/// **Shapes** `norms` (panels of those units, 64) or longer; overwritten.
 pub(super) fn limit<T: Element>(tiles: &mut Tiles<T>, of_columns: bool, most: f64, norms: &mut [T]) {
     let [row_panels, column_panels] = [tiles.rows, tiles.columns].map(panels);
-    // In this orientation a tile's columns are the units.
+    // In this orientation the columns of a tile are the units.
     let (data, count, others, other_units) = match of_columns {
         true => (&*tiles.forward, column_panels, row_panels, tiles.rows),
         false => (&*tiles.backward, row_panels, column_panels, tiles.columns),
@@ -22,7 +22,7 @@ pub(super) fn limit<T: Element>(tiles: &mut Tiles<T>, of_columns: bool, most: f6
         for other in 0..others {
             let (q, p) = if of_columns { (panel, other) } else { (other, panel) };
             let tile = &data[(q * row_panels + p) * TILE..];
-            // Weights of units beyond the last one mean nothing.
+            // The padding is skipped.
             for row in tile.chunks_exact(PANEL).take(panel_units(other_units, other)) {
                 norms.0.iter_mut().zip(row).for_each(|(norm, &weight)| *norm += weight * weight);
             }

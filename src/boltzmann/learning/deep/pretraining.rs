@@ -1,8 +1,8 @@
-//! Greedy pre-training: restricted machines, one after the other, that together make a deep one (Salakhutdinov & Hinton
-//! 2009, section 3.3).
+//! Greedy pre-training: restricted machines are trained one after another and then composed into a deep one
+//! (Salakhutdinov & Hinton 2009, section 3.3).
 //!
-//! Every hidden layer of a deep machine but the last has input from below and from above. A restricted machine that learns
-//! a layer alone knows one of them, so that its input is taken twice; it comes from both sides, as it were:
+//! Every hidden layer of a deep machine except the last has input from below and from above. A restricted machine that
+//! is trained on its own has only one of them. That input is therefore doubled, to stand for both:
 //!
 //! ```text
 //! first machine    P(h_1 | v) = sigmoid(c + 2 v W_1)          P(v | h_1) = sigmoid(a + W_1 h_1)
@@ -10,9 +10,11 @@
 //! last machine     P(h_L | h_(L-1)) = sigmoid(c + h_(L-1) W_L)     P(h_(L-1) | h_L) = sigmoid(a + 2 W_L h_L)
 //! ```
 //!
-//! A machine in between can as well learn 2 W_l as a plain one, and its weights are halved afterwards. In the deep machine
-//! the input of a layer then is the mean of what the two machines that it belongs to would have: of c + 2 h_(l-1) W_l of the
-//! one and of a + 2 W_(l+1) h_(l+1) of the other. So its bias is the mean of c and a.
+//! A machine in between is equivalent to a plain machine with the weights 2 W_l: it is trained as a plain machine, and
+//! its weights are halved afterwards.
+//!
+//! Each hidden layer below the last belongs to two machines, and its input in the deep machine is the mean of its
+//! inputs there: c + 2 h_(l-1) W_l in one and a + 2 W_(l+1) h_(l+1) in the other. So its bias is the mean of c and a.
 
 use crate::boltzmann::{Dbm, Rbm};
 use crate::rng::Stream;
@@ -22,8 +24,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, random};
 
-/// What machine `place` of `machines`, 0 being the lowest, multiplies its inputs by, bottom-up and top-down: for
-/// [`Learner::with_input_factors`](crate::boltzmann::learning::Learner::with_input_factors).
+/// The factors of the inputs, bottom-up and top-down, of machine `place` of `machines`; machine 0 is the lowest.
+///
+/// They are the argument of [`Learner::with_input_factors`](crate::boltzmann::learning::Learner::with_input_factors).
 ///
 /// **Panics** unless `place` is below `machines`.
 #[track_caller]
@@ -37,9 +40,11 @@ pub fn input_factors(place: usize, machines: usize) -> [f64; 2] {
     }
 }
 
-/// Means of the hidden units of a machine with the bottom-up factor `up`: the data of the machine above it.
+/// Computes the means of the hidden units of a machine with the bottom-up factor `up`: the training data of the next
+/// machine.
 ///
 /// **Shapes** `visible` (rows, visible), `out` (rows, hidden).
+///
 /// **Panics** if the lengths do not fit.
 #[track_caller]
 pub fn hidden_means<T: Element>(
@@ -68,10 +73,12 @@ pub fn hidden_means<T: Element>(
     );
 }
 
-/// States sampled from the means that [`hidden_means`] gives.
+/// Samples states from the means of [`hidden_means`].
 ///
 /// **Shapes** `means` and `out` (rows, hidden).
-/// **Randomness** One number a unit, row r from `stream.substream(r)`.
+///
+/// **Randomness** One number per unit; row r draws from `stream.substream(r)`.
+///
 /// **Panics** if the lengths differ or are not whole rows.
 #[track_caller]
 pub fn hidden_states<T: Element>(means: &[T], hidden: usize, stream: Stream, out: &mut [T]) {
@@ -87,11 +94,13 @@ pub fn hidden_states<T: Element>(means: &[T], hidden: usize, stream: Stream, out
     }
 }
 
-/// The deep machine that restricted ones make, which have learned with their [`input_factors`], the lowest first: weights
-/// are theirs, halved of machines in between; the bias of a layer is the mean of those of its two machines.
+/// Composes a deep machine from restricted ones that were trained with their [`input_factors`], the lowest first.
 ///
-/// **Errors** [`Error::InvalidArgument`] with fewer than 2 machines; [`Error::ShapeMismatch`] if a machine's hidden units
-/// are not as many as the visible units of the next.
+/// The weights are those of the restricted machines, halved for machines in between. The bias of a layer is the mean of
+/// its biases in its two machines.
+///
+/// **Errors** [`Error::InvalidArgument`] with fewer than 2 machines; [`Error::ShapeMismatch`] if the number of a
+/// machine's hidden units differs from that of the next machine's visible units.
 pub fn compose<T: Element>(machines: &[Rbm<T>]) -> Result<Dbm<T>> {
     let [first, .., last] = machines else {
         let problem = format!("{} restricted machines", machines.len());
@@ -168,7 +177,7 @@ mod tests {
                 });
                 let sides: Vec<_> = below.into_iter().chain(above).collect();
                 for unit in 0..sizes[layer] {
-                    // What the energy gains by the unit.
+                    // The decrease of the energy when the unit is turned on.
                     let with = |on: f64| {
                         let mut states = states.clone();
                         states[layer][unit] = on;
@@ -184,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_that_do_not_chain_are_refused() {
+    fn machines_with_mismatched_layers_give_an_error() {
         let words = |machines: &[Rbm<f64>]| compose(machines).unwrap_err().to_string();
         assert!(words(&[machine(3, 2, 1)]).contains("at least 2"));
         assert!(words(&[machine(3, 2, 1), machine(3, 2, 1)]).contains("restricted machines of a deep one"));

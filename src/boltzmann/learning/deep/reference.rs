@@ -1,31 +1,31 @@
-//! Joint learning of a deep machine as the paper writes it: dense loops in f64, one formula a line.
+//! Joint training of a deep machine as in the paper: dense loops in f64, one formula per line.
 //!
 //! The tests compare [`DeepLearner`](super::DeepLearner) with it on the same random stream, over random options and
-//! sizes. The learner departs from it in how it computes, as
-//! [`learning::reference`](crate::boltzmann::learning::reference) lists, and drops converged images from the products of
-//! the mean field.
+//! sizes. The learner computes the same quantities in a different way, as
+//! [`learning::reference`](crate::boltzmann::learning::reference) lists. It also drops converged images from the
+//! products of the mean-field iterations.
 
 use super::Sparsity;
 use crate::boltzmann::learning::Rates;
-use crate::boltzmann::learning::centring::SLIDE;
+use crate::boltzmann::learning::centring::SLIDING_FACTOR;
 use crate::boltzmann::learning::reference::{bernoulli, sigmoid};
 use crate::boltzmann::{Dbm, Stop};
 use crate::rng::Stream;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A deep machine that learns by dense loops.
+/// A deep machine that is trained by dense loops.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The machine.
     pub model: Dbm<f64>,
-    /// Gibbs sweeps an update.
+    /// Gibbs sweeps per update.
     pub sweeps: usize,
-    /// When mean-field iterations end.
+    /// The stopping rule of the mean-field iterations.
     pub stop: Stop,
-    /// Sparse codes, if wanted.
+    /// The sparsity penalty, if any.
     pub sparsity: Option<Sparsity>,
-    /// The largest norm of a hidden unit's weights from below.
+    /// The largest norm of a hidden unit's weights from below, if limited.
     pub max_norm: Option<f64>,
     /// Velocities of W₁ to W_L, then of b₀ to b_L.
     pub velocity: [Vec<Vec<f64>>; 2],
@@ -36,12 +36,12 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// One update from a mini-batch (rows, visible).
+    /// Makes one update from a mini-batch (rows, visible).
     ///
     /// **Randomness** As [`DeepLearner::update`](super::DeepLearner::update).
     pub fn update(&mut self, v: &[f64], rates: Rates, stream: Stream) {
         let positive = self.mean_field(v);
-        // Odd layers come last in a sweep: their probabilities stand in for their states.
+        // Odd layers come last in a sweep: their probabilities replace their states.
         let mut negative = self.chains.clone();
         for sweep in 0..self.sweeps {
             let mut draw = (sweep * self.chains.len()) as u64;
@@ -63,7 +63,7 @@ impl Reference {
         self.layer_from(layer, x, [1.0, 1.0])
     }
 
-    /// As above, with factors for what comes from below and from above.
+    /// The same with factors for the inputs from below and from above.
     fn layer_from(&self, layer: usize, x: &[Vec<f64>], [below, above]: [f64; 2]) -> Vec<f64> {
         let (weights, biases) = (self.model.weights(), self.model.biases());
         let size = |layer: usize| biases[layer].len();
@@ -89,7 +89,8 @@ impl Reference {
         out
     }
 
-    /// v and the means of the hidden layers: image by image, odd layers before even ones, until the image has converged.
+    /// v and the mean-field means of the hidden layers: image by image, odd layers before even ones, until the image
+    /// has converged.
     fn mean_field(&self, v: &[f64]) -> Vec<Vec<f64>> {
         let (visible, last) = (self.model.visible(), self.model.hidden_layers());
         let mut all: Vec<Vec<f64>> = vec![Vec::new(); last + 1];
@@ -114,7 +115,7 @@ impl Reference {
         all
     }
 
-    /// The step of all parameters from the layers of the positive and of the negative phase.
+    /// Updates all parameters from the layers of the positive and of the negative phase.
     fn ascend(&mut self, phases: [&[Vec<f64>]; 2], rates: Rates) {
         let Rates { learning_rate, momentum, weight_decay } = rates;
         let sizes: Vec<usize> = self.model.sizes().collect();
@@ -122,14 +123,14 @@ impl Reference {
         let mean = |phase: usize, layer: usize, unit: usize| {
             phases[phase][layer].iter().skip(unit).step_by(sizes[layer]).sum::<f64>() / rows[phase] as f64
         };
-        let by_bias = |layer: usize| {
+        let bias_gradient = |layer: usize| {
             let difference = |unit| learning_rate * (mean(0, layer, unit) - mean(1, layer, unit));
             (0..sizes[layer]).map(difference).collect::<Vec<f64>>()
         };
-        let mut by_biases: Vec<Vec<f64>> = (0..sizes.len()).map(by_bias).collect();
+        let mut bias_gradients: Vec<Vec<f64>> = (0..sizes.len()).map(bias_gradient).collect();
         for (layer, offsets) in self.offsets.iter_mut().flatten().enumerate() {
             let units = offsets.iter_mut().enumerate();
-            units.for_each(|(unit, offset)| *offset += SLIDE * (mean(0, layer, unit) - *offset));
+            units.for_each(|(unit, offset)| *offset += SLIDING_FACTOR * (mean(0, layer, unit) - *offset));
         }
         let (weights, biases) = self.model.parameters_mut();
         for (l, weight) in weights.iter_mut().enumerate() {
@@ -143,7 +144,8 @@ impl Reference {
                     let place = i * sizes[l + 1] + j;
                     let mut gradient = learning_rate * (product(0) - product(1));
                     if let Some(offsets) = &self.offsets {
-                        gradient -= offsets[l][i] * by_biases[l + 1][j] + by_biases[l][i] * offsets[l + 1][j];
+                        gradient -= offsets[l][i] * bias_gradients[l + 1][j]
+                            + bias_gradients[l][i] * offsets[l + 1][j];
                     }
                     let w = &mut weight.data_mut()[place];
                     let velocity = &mut self.velocity[0][l][place];
@@ -154,16 +156,17 @@ impl Reference {
         }
         if let Some(sparsity) = &self.sparsity {
             for (layer, target) in (1..).zip(&sparsity.targets) {
-                let units = by_biases[layer].iter_mut().enumerate();
+                let units = bias_gradients[layer].iter_mut().enumerate();
                 let cost = learning_rate * sparsity.cost;
                 units.for_each(|(unit, gradient)| *gradient -= cost * (mean(0, layer, unit) - target));
             }
         }
-        for ((velocity, gradient), bias) in self.velocity[1].iter_mut().zip(by_biases).zip(&mut *biases) {
+        for ((velocity, gradient), bias) in self.velocity[1].iter_mut().zip(bias_gradients).zip(&mut *biases)
+        {
             velocity.iter_mut().zip(gradient).for_each(|(velocity, g)| *velocity = momentum * *velocity + g);
             bias.data_mut().iter_mut().zip(velocity).for_each(|(b, velocity)| *b += *velocity);
         }
-        // A step dW of a centred machine moves the plain biases of its two layers.
+        // A step dW of a centred machine changes the plain biases of its two layers.
         for (l, velocity) in self.velocity[0].iter().enumerate() {
             let Some(offsets) = &self.offsets else { break };
             for (place, step) in velocity.iter().enumerate() {

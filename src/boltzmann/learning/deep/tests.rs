@@ -6,9 +6,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
-/// Several panels in some layers, one in others.
+/// Some layers have several panels, others one.
 const SIZES: [&[usize]; 2] = [&[150, 70, 130], &[80, 66, 70, 20]];
-/// The fixed point itself, which does not depend on the start.
+/// Iterates until the fixed point, which does not depend on the start.
 const TIGHT: Stop = Stop { tolerance: 1e-15, most: 500 };
 
 fn noise(len: usize, seed: u64) -> Vec<f64> {
@@ -33,12 +33,12 @@ fn machine(sizes: &[usize]) -> Dbm<f64> {
     Dbm::from_parameters(weights, model.biases().iter().enumerate().map(stir).collect()).unwrap()
 }
 
-/// All parameters, W_1 to W_L, then b_0 to b_L.
+/// All parameters: W_1 to W_L, then b_0 to b_L.
 fn parameters(model: &Dbm<f64>) -> Vec<f64> {
     model.weights().iter().chain(model.biases()).flat_map(|tensor| tensor.data().iter().copied()).collect()
 }
 
-/// x' y / rows for each two layers, then the layers' means; layers (rows, units).
+/// x' y / rows for each pair of neighbouring layers, then the means of the layers (rows, units).
 fn statistics(layers: &[Vec<f64>], rows: usize) -> Vec<f64> {
     let units = |layer: &Vec<f64>| layer.len() / rows;
     let mut all = Vec::new();
@@ -63,7 +63,7 @@ fn images(rows: usize, visible: usize, are_binary: bool, seed: u64) -> Vec<f64> 
     if are_binary { images.iter().map(on(0.3)).collect() } else { images }
 }
 
-/// The layers that the phases of the last update were of.
+/// The layers from which the two phases of the last update were computed.
 fn phases(learner: &DeepLearner<f64>, images: &[f64]) -> [Vec<Vec<f64>>; 2] {
     let mut positive = vec![images.to_vec()];
     positive.extend((1..learner.packed.biases.len()).map(|layer| learner.posterior.means(layer).to_vec()));
@@ -103,10 +103,11 @@ fn check(sizes: &[usize], [batch, rows, chains]: [usize; 3], are_binary: bool) {
 }
 
 #[test]
-fn sums_of_rows_and_dense_products_give_the_gradient_of_its_definition() {
+fn sums_of_rows_and_dense_products_give_the_gradient_by_its_definition() {
     for sizes in SIZES {
         for are_binary in [true, false] {
-            // As many chains as images, fewer, more; so few of both that tables take the place of lists.
+            // As many chains as images, fewer, and more; in the last case so few of both that tables are used instead
+            // of lists.
             for rows in [[40, 40, 40], [70, 40, 33], [20, 10, 65], [5, 3, 4]] {
                 check(sizes, rows, are_binary);
             }
@@ -114,7 +115,7 @@ fn sums_of_rows_and_dense_products_give_the_gradient_of_its_definition() {
     }
 }
 
-/// The machine in which the units of `flips` call 1 what they called 0.
+/// The machine in which the states 0 and 1 of the units in `flips` are exchanged.
 fn flipped(model: &Dbm<f64>, flips: &[Vec<bool>]) -> Dbm<f64> {
     let sign = |flip: bool| if flip { -1.0 } else { 1.0 };
     let mut model = model.clone();
@@ -127,7 +128,7 @@ fn flipped(model: &Dbm<f64>, flips: &[Vec<bool>]) -> Dbm<f64> {
         for (at, w) in weight.data_mut().iter_mut().enumerate() {
             let (i, j) = (at / columns, at % columns);
             let (below, above) = (flips[place][i], flips[place + 1][j]);
-            // x W y with x = 1 - x' and y = 1 - y': what is left of it beside x' y' belongs to the biases.
+            // x W y with x = 1 - x' and y = 1 - y'. The terms other than x' y' belong to the biases.
             let old = *w;
             *w = sign(below) * sign(above) * old;
             biases[place].data_mut()[i] += if above { sign(below) * old } else { 0.0 };
@@ -137,8 +138,9 @@ fn flipped(model: &Dbm<f64>, flips: &[Vec<bool>]) -> Dbm<f64> {
     model
 }
 
-/// Three updates from given states of the chains, of a machine and of its flipped twin: how far their parameters part.
-fn parting(sizes: &[usize], is_centred: bool, are_binary: bool) -> f64 {
+/// The largest difference between the parameters of a machine and of its flipped twin after three updates from the same
+/// states of the chains.
+fn distance_from_twin(sizes: &[usize], is_centred: bool, are_binary: bool) -> f64 {
     const ROWS: usize = 40;
     let flips: Vec<Vec<bool>> = (20..)
         .zip(sizes)
@@ -166,7 +168,7 @@ fn parting(sizes: &[usize], is_centred: bool, are_binary: bool) -> f64 {
             let v0 = of(&images(ROWS, sizes[0], are_binary, update), &flips[0]);
             learner.images_mut(ROWS).copy_from_slice(&v0);
             let DeepLearner { images, packed, model, posterior, workspace, chains, .. } = &mut learner;
-            assert_eq!(images.find_logits(packed, model, workspace), are_binary);
+            assert_eq!(images.compute_logits(packed, model, workspace), are_binary);
             posterior.infer_from_logits(model, images.logits(), TIGHT);
             for (place, (layer, flips)) in chains.layers.iter_mut().zip(flips).enumerate() {
                 let numbers = noise(ROWS * flips.len(), 40 + 10 * update + place as u64);
@@ -192,13 +194,21 @@ fn parting(sizes: &[usize], is_centred: bool, are_binary: bool) -> f64 {
 }
 
 #[test]
-fn centred_deep_learning_does_not_depend_on_what_a_unit_calls_on() {
+fn centred_deep_learning_is_the_same_when_units_exchange_0_and_1() {
     for sizes in SIZES {
         for are_binary in [true, false] {
-            let parting = |is_centred| parting(sizes, is_centred, are_binary);
-            assert!(parting(true) < 1e-11, "{sizes:?}, binary {are_binary}: {}", parting(true));
-            // Plain learning does.
-            assert!(parting(false) > 0.1, "{sizes:?}, binary {are_binary}: {}", parting(false));
+            let distance_from_twin = |is_centred| distance_from_twin(sizes, is_centred, are_binary);
+            assert!(
+                distance_from_twin(true) < 1e-11,
+                "{sizes:?}, binary {are_binary}: {}",
+                distance_from_twin(true)
+            );
+            // Plain learning depends on the choice.
+            assert!(
+                distance_from_twin(false) > 0.1,
+                "{sizes:?}, binary {are_binary}: {}",
+                distance_from_twin(false)
+            );
         }
     }
 }
@@ -263,7 +273,7 @@ fn sparsity_moves_biases_by_means_and_norms_are_limited() {
         }
     }
     assert!(above > 10 && below > 10, "{above} units above the limit and {below} below it");
-    // Chains go by the transposed weights, which have to be the same.
+    // The chains use the transposed weights, which must be equal.
     let mut again = limited.packed.clone();
     again.read(limited.model());
     for (one, two) in limited.packed.weights.iter().zip(&again.weights) {

@@ -1,4 +1,4 @@
-//! What a learner can go on from.
+//! The state of a learner, from which training can resume.
 
 use super::Learner;
 use crate::boltzmann::Rbm;
@@ -8,21 +8,21 @@ use crate::tensor::{Element, Tensor};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// What changes from update to update, in the shapes of the model.
+/// The quantities that change with every update, in the shapes of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnerState<T: Element> {
-    /// Of W, b and c; 0 after an update without momentum.
+    /// Velocities of W, b and c; 0 after an update without momentum.
     pub velocity: [Tensor<T>; 3],
-    /// h of the persistent chains (temperatures, chains, hidden); contrastive divergence has none.
+    /// Hidden states of the persistent chains (temperatures, chains, hidden); contrastive divergence has none.
     pub persistent_chains: Option<Vec<T>>,
-    /// Swaps since [`Learner::forget_swaps`], between each temperature and the next; there are none without tempering.
+    /// Swap counts since [`Learner::forget_swaps`], between each temperature and the next; empty without tempering.
     pub swaps: Vec<Swaps>,
     /// Offsets (visible) and (hidden) of centred learning; plain learning has none.
     pub offsets: Option<[Tensor<T>; 2]>,
 }
 
 impl<T: Element> Learner<T> {
-    /// What the last update changed, to save.
+    /// The state after the last update, to save.
     pub fn state(&self) -> LearnerState<T> {
         let (visible, hidden) = (self.packed.visible(), self.packed.hidden());
         let [weight, visible_bias, hidden_bias] = &self.velocity;
@@ -47,10 +47,12 @@ impl<T: Element> Learner<T> {
         LearnerState { velocity, persistent_chains, swaps: self.swaps().to_vec(), offsets }
     }
 
-    /// Goes on from `model` and `state`, whose shapes are those of this learner. With tempering, whose warmest model has
-    /// the visible biases that the learner was made with, these have to be those of the learner that `state` is of.
+    /// Continues from `model` and `state`, whose shapes must be those of this learner.
     ///
-    /// **Panics** if they are not.
+    /// With tempering, the learner must have been created with the same visible biases as the learner that saved
+    /// `state`: they define the model at the highest temperature.
+    ///
+    /// **Panics** if the shapes differ.
     #[track_caller]
     pub fn restore(&mut self, model: &Rbm<T>, state: &LearnerState<T>) {
         self.packed.read(model);

@@ -15,7 +15,7 @@ fn noise(len: usize, seed: u64) -> Vec<f64> {
     values
 }
 
-/// rate (v0' p0 / B - vk' pk / C) by its definition, each p from its v by the model's own products.
+/// The gradient rate (v0' p0 / B - vk' pk / C) by its definition. Each p is computed from its v by dense products.
 fn expected(model: &Rbm<f64>, v: [&[f64]; 2], rate: f64) -> Vec<f64> {
     let mut gradient = vec![0.0; VISIBLE * HIDDEN + VISIBLE + HIDDEN];
     for (v, sign) in v.into_iter().zip([1.0, -1.0]) {
@@ -62,7 +62,7 @@ fn check(phase: NegativePhase, steps: usize, batch: usize, images: usize, are_bi
     }
 }
 
-/// The change of W by two updates of a machine with weights W times `scale`.
+/// The change of W in one update of a machine with weights W times `scale`.
 fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2]) -> Vec<f64> {
     let mut model = Rbm::<f64>::new(&[0.3; VISIBLE], HIDDEN, Stream::named(1, "init")).unwrap();
     model.parameters_mut()[0].data_mut().iter_mut().for_each(|w| *w *= 20.0 * scale);
@@ -80,7 +80,8 @@ fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2])
     after.iter().zip(before.data()).map(|(after, before)| after - before).collect()
 }
 
-/// Twice the weights are the same as twice the inputs both ways, and half of each makes up for them.
+/// Doubling the weights is the same as doubling the inputs in both directions; a factor of 0.5 in one direction undoes
+/// it there.
 #[test]
 fn inputs_are_multiplied_by_their_factors() {
     let far = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
@@ -98,7 +99,7 @@ fn inputs_are_multiplied_by_their_factors() {
     }
 }
 
-/// Which factor is which: the hidden units of the data see the first.
+/// The first factor applies to the hidden units of the data.
 #[test]
 fn the_first_input_factor_is_that_of_the_hidden_units() {
     const ROWS: usize = 40;
@@ -123,7 +124,7 @@ fn the_first_input_factor_is_that_of_the_hidden_units() {
 fn sums_of_rows_and_changes_give_the_gradient_of_dense_products() {
     for are_binary in [true, false] {
         for (batch, images) in [(3, 3), (100, 100), (100, 70)] {
-            // More steps than sums are corrected, too.
+            // 20 steps exceed the number of corrections after which sums are recomputed.
             for steps in [1, 3, 20] {
                 check(NegativePhase::Contrastive, steps, batch, images, are_binary);
             }
@@ -132,7 +133,7 @@ fn sums_of_rows_and_changes_give_the_gradient_of_dense_products() {
     }
 }
 
-/// The machine in which the units of `flipped` (visible, hidden) call 1 what they called 0.
+/// The machine in which the states 0 and 1 of the units in `flipped` (visible, hidden) are exchanged.
 fn flipped(model: &Rbm<f64>, flipped: [&[bool]; 2]) -> Rbm<f64> {
     let sign = |flipped: bool| if flipped { -1.0 } else { 1.0 };
     let mut model = model.clone();
@@ -140,7 +141,7 @@ fn flipped(model: &Rbm<f64>, flipped: [&[bool]; 2]) -> Rbm<f64> {
     let (w, b, c) = (weight.data_mut(), visible_bias.data_mut(), hidden_bias.data_mut());
     for (i, &visible) in flipped[0].iter().enumerate() {
         for (j, &hidden) in flipped[1].iter().enumerate() {
-            // v W h with v = 1 - v' and h = 1 - h'.
+            // v W h with v = 1 - v' and h = 1 - h'
             let old = w[i * HIDDEN + j];
             b[i] += if hidden { old } else { 0.0 };
             c[j] += if visible { old } else { 0.0 };
@@ -152,8 +153,9 @@ fn flipped(model: &Rbm<f64>, flipped: [&[bool]; 2]) -> Rbm<f64> {
     model
 }
 
-/// Three updates from given states, of a machine and of its flipped twin: how far their parameters part.
-fn parting(phase: NegativePhase, is_centred: bool, are_binary: bool) -> f64 {
+/// The largest difference between the parameters of a machine and of its flipped twin after three updates from the same
+/// states.
+fn distance_from_twin(phase: NegativePhase, is_centred: bool, are_binary: bool) -> f64 {
     const ROWS: usize = 70;
     let is_on = |x: &f64| *x < 0.4;
     let flips = [noise(VISIBLE, 20), noise(HIDDEN, 21)].map(|x| x.iter().map(is_on).collect::<Vec<_>>());
@@ -176,7 +178,7 @@ fn parting(phase: NegativePhase, is_centred: bool, are_binary: bool) -> f64 {
             }
         }
         for update in 0..3 {
-            // States and probabilities as the phases would leave them.
+            // Sets states and probabilities as the two phases would.
             let state = |x: &f64| f64::from(u8::from(is_on(x)));
             let states = |seed| noise(ROWS * VISIBLE, seed).iter().map(state).collect::<Vec<_>>();
             let v0 = if are_binary { states(update) } else { noise(ROWS * VISIBLE, update) };
@@ -210,13 +212,21 @@ fn parting(phase: NegativePhase, is_centred: bool, are_binary: bool) -> f64 {
 }
 
 #[test]
-fn centred_learning_does_not_depend_on_what_a_unit_calls_on() {
+fn centred_learning_is_the_same_when_units_exchange_0_and_1() {
     for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
         for are_binary in [true, false] {
-            let parting = |is_centred| parting(phase, is_centred, are_binary);
-            assert!(parting(true) < 1e-12, "{phase}, binary {are_binary}: {}", parting(true));
-            // Plain learning does.
-            assert!(parting(false) > 0.1, "{phase}, binary {are_binary}: {}", parting(false));
+            let distance_from_twin = |is_centred| distance_from_twin(phase, is_centred, are_binary);
+            assert!(
+                distance_from_twin(true) < 1e-12,
+                "{phase}, binary {are_binary}: {}",
+                distance_from_twin(true)
+            );
+            // Plain learning depends on the choice.
+            assert!(
+                distance_from_twin(false) > 0.1,
+                "{phase}, binary {are_binary}: {}",
+                distance_from_twin(false)
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The inverse temperatures of annealing.
+//! The annealing schedule.
 
 use crate::{Error, Result};
 use alloc::string::ToString;
@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::str::FromStr;
 
-/// Inverse temperatures that rise strictly from 0, the base-rate model, to 1, the machine.
+/// The inverse temperatures of annealing, which rise strictly from 0 (the base-rate model) to 1 (the machine).
 ///
-/// Written as pieces `END/STEP`, each from the end of the one before, the first from 0. The default is that of
+/// Written as pieces `END/STEP`. Each piece starts at the end of the one before, the first at 0. The default is that of
 /// Salakhutdinov & Murray 2008, `0.5/0.001,0.9/0.0001,1/0.00001`: 14,500 steps, most of them close to the machine,
-/// where its modes part.
+/// where its modes separate.
 ///
 /// ```
 /// use equilibria::boltzmann::likelihood::annealed::Schedule;
@@ -28,11 +28,11 @@ pub struct Schedule {
 /// The pieces of Salakhutdinov & Murray 2008: end and step.
 const DEFAULT: [(f64, f64); 3] = [(0.5, 1e-3), (0.9, 1e-4), (1.0, 1e-5)];
 
-/// Steps that a text may ask for.
-const MOST_STEPS: f64 = 1e7;
+/// The largest number of steps that can be parsed.
+const MAX_STEPS: f64 = 1e7;
 
 impl Schedule {
-    /// The schedule with these inverse temperatures.
+    /// Creates a schedule from its inverse temperatures.
     ///
     /// **Errors** [`Error::InvalidArgument`] unless they rise strictly from 0 to 1.
     pub fn new(inverse_temperatures: Vec<f64>) -> Result<Self> {
@@ -54,7 +54,7 @@ impl Schedule {
         }
     }
 
-    /// `steps` equal steps.
+    /// Creates a schedule of `steps` equal steps.
     ///
     /// **Errors** [`Error::InvalidArgument`] for 0 steps.
     pub fn even(steps: usize) -> Result<Self> {
@@ -64,31 +64,31 @@ impl Schedule {
         Self::new((0..=steps).map(|i| i as f64 / steps as f64).collect())
     }
 
-    /// Inverse temperatures, 0 and 1 included.
+    /// The inverse temperatures, including 0 and 1.
     pub fn inverse_temperatures(&self) -> &[f64] {
         &self.inverse_temperatures
     }
 
-    /// Steps from one inverse temperature to the next.
+    /// The number of steps from one inverse temperature to the next.
     pub fn steps(&self) -> usize {
         self.inverse_temperatures.len() - 1
     }
 
-    /// Pieces of equal steps, by end and (about) step.
-    fn of_pieces(pieces: &[(f64, f64)]) -> Result<Self> {
+    /// Creates a schedule from pieces of equal steps, given as (end, approximate step).
+    fn from_pieces(pieces: &[(f64, f64)]) -> Result<Self> {
         let mut all = [0.0].to_vec();
         let mut start = 0.0;
         for &(end, step) in pieces {
             let count = libm::round((end - start) / step);
-            if !(count >= 1.0 && count + all.len() as f64 <= MOST_STEPS) {
+            if !(count >= 1.0 && count + all.len() as f64 <= MAX_STEPS) {
                 return Err(Error::invalid(
                     alloc::format!("{end}/{step} after {start}"),
-                    alloc::format!("a piece rises by 1 to {MOST_STEPS} steps"),
+                    alloc::format!("a piece rises by 1 to {MAX_STEPS} steps"),
                 ));
             }
             let place = |i: usize| start + (end - start) * (i as f64 / count);
             all.extend((1..=count as usize).map(place));
-            // The end itself, not its neighbour by rounding.
+            // Store the end itself, without rounding errors.
             all.pop();
             all.push(end);
             start = end;
@@ -99,7 +99,7 @@ impl Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self::of_pieces(&DEFAULT).expect("the pieces rise from 0 to 1")
+        Self::from_pieces(&DEFAULT).expect("the pieces rise from 0 to 1")
     }
 }
 
@@ -118,11 +118,11 @@ impl FromStr for Schedule {
         };
         let pieces = pieces.ok_or_else(problem)?;
         let steps: f64 = pieces.iter().map(|&(end, step)| end / step).sum();
-        if steps.is_finite() && steps > MOST_STEPS {
-            let expected = alloc::format!("a schedule takes at most {MOST_STEPS:e} steps");
+        if steps.is_finite() && steps > MAX_STEPS {
+            let expected = alloc::format!("a schedule takes at most {MAX_STEPS:e} steps");
             return Err(Error::invalid(alloc::format!("schedule '{text}'"), expected));
         }
-        Self::of_pieces(&pieces).map_err(|_| problem())
+        Self::from_pieces(&pieces).map_err(|_| problem())
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn schedules_that_do_not_rise_from_0_to_1_are_errors() {
+    fn schedules_that_do_not_rise_from_0_to_1_give_errors() {
         for bad in [
             vec![],
             vec![0.0],
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_do_not_rise_from_0_to_1_are_errors() {
+    fn parsing_schedules_that_do_not_rise_from_0_to_1_gives_errors() {
         let short =
             ["", "1", "1/", "x/0.1", "0.5/0.1", "1.5/0.1", "0.5/0.1,0.4/0.1,1/0.1", "1/-0.1", "1/0", "1/NaN"];
         for text in short.into_iter().chain(["1/3", "nan/0.1", "inf/0.1"]) {

@@ -1,4 +1,4 @@
-//! Chains that walk along the path together, and all that a step needs: stepping allocates nothing.
+//! A batch of chains that are annealed together, with the buffers of a step: stepping allocates nothing.
 
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use equilibria_kernels::binary::{dot_states, panels, softplus_rises};
 use equilibria_kernels::{Level, elementwise};
 
-/// A change of the inverse temperature, and whether the weight gains by it or loses.
+/// A change of the inverse temperature; `sign` says whether it increases or decreases the weight.
 #[derive(Clone, Copy)]
 pub(super) struct Rise<T> {
     pub(super) from: T,
@@ -21,14 +21,14 @@ pub(super) struct Rise<T> {
     pub(super) sign: f64,
 }
 
-/// Chains at their images.
+/// A batch of annealed chains.
 ///
-/// A step goes panel by panel, as any Gibbs step does; the thread that has sampled a panel also computes what the
-/// weights need of it. The panels' parts are added up by one thread, in their order.
+/// A step processes panels one by one, like any Gibbs step. The thread that has sampled a panel also computes the
+/// panel's part of the weights. One thread adds up the parts, in the order of the panels.
 pub(super) struct Walkers<'a, T: Element> {
     model: PackedRbm<T>,
     chains: Chains<T>,
-    /// a.
+    /// The visible biases a of the base-rate model.
     base_rate: &'a [T],
     /// b - a.
     bias_rise: Vec<T>,
@@ -36,7 +36,7 @@ pub(super) struct Walkers<'a, T: Element> {
     visible_bias: Vec<T>,
     /// beta c.
     hidden_bias: Vec<T>,
-    /// (b - a) v of the units of each panel (visible panels, chains).
+    /// (b - a) v, summed over the units of each panel (visible panels, chains).
     bias_terms: Vec<T>,
     /// softplus(beta' x) - softplus(beta x), summed over the units of each panel (hidden panels, chains).
     rises: Vec<T>,
@@ -44,13 +44,13 @@ pub(super) struct Walkers<'a, T: Element> {
 }
 
 impl<'a, T: Element> Walkers<'a, T> {
-    /// Room for up to `most` chains.
+    /// Allocates buffers for up to `most` chains.
     pub(super) fn new(model: &Rbm<T>, base_rate: &'a [T], most: usize) -> Self {
         let (visible, hidden) = (model.visible(), model.hidden());
         let mut bias_rise = model.visible_bias().data().to_vec();
         elementwise::sub_in_place(Level::detect(), &mut bias_rise, base_rate);
         let model = PackedRbm::new(model);
-        // `start` brings the stream.
+        // `start` sets the stream.
         let chains = Chains::new(&model, most, Stream::named(0, "chain")).without_visible_probabilities();
         Self {
             model,
@@ -65,25 +65,25 @@ impl<'a, T: Element> Walkers<'a, T> {
         }
     }
 
-    /// Begins with `chains` chains of weight 1, all units off.
+    /// Starts `chains` chains with weight 1 and all units off.
     ///
-    /// **Randomness** As of [`GibbsChains`](crate::boltzmann::GibbsChains): a chain's states depend on its place among
-    /// the others, not on how many follow.
+    /// **Randomness** As for [`GibbsChains`](crate::boltzmann::GibbsChains): a chain's states depend on its index, not
+    /// on the number of chains.
     pub(super) fn start(&mut self, chains: usize, stream: Stream) {
         self.chains.resize(chains);
         self.chains.draw_from(stream);
         for layer in [&mut self.chains.visible, &mut self.chains.hidden] {
             layer.states.fill(0);
         }
-        // All batches compute their sums alike, whatever came before.
-        self.chains.forget();
+        // Every batch computes its sums from 0, independently of the batch before.
+        self.chains.invalidate();
         self.bias_terms.resize(panels(self.model.visible()) * chains, T::ZERO);
         self.rises.resize(panels(self.model.hidden()) * chains, T::ZERO);
         self.log_weights.clear();
         self.log_weights.resize(chains, 0.0);
     }
 
-    /// Chains that walk.
+    /// The number of chains.
     pub(super) fn len(&self) -> usize {
         self.log_weights.len()
     }
@@ -93,18 +93,18 @@ impl<'a, T: Element> Walkers<'a, T> {
         &self.log_weights
     }
 
-    /// Puts the chains at images (chains, visible). Returns whether all units were 0 or 1.
+    /// Sets the chains' visible units to images (chains, visible). Returns true if all units were 0 or 1.
     pub(super) fn place(&mut self, images: &[T]) -> bool {
         self.chains.visible.set(images)
     }
 
-    /// v and h of each chain, as bits; for machines of at most 64 units a layer.
+    /// The states v and h of each chain as bits; for machines of at most 64 units per layer.
     #[cfg(test)]
     pub(super) fn states(&self) -> impl Iterator<Item = [u64; 2]> {
         self.chains.visible.states.iter().zip(&self.chains.hidden.states).map(|(&v, &h)| [v, h])
     }
 
-    /// v ~ p_beta(v | h): at beta = 0, where h does not matter, v ~ p_0(v).
+    /// Samples v from p_beta(v | h). At beta = 0, where h has no effect, this is p_0(v).
     pub(super) fn sample_visible(&mut self, beta: T) {
         let level = Level::detect();
         let Self { model, chains, bias_rise, visible_bias, bias_terms, .. } = self;
@@ -115,12 +115,12 @@ impl<'a, T: Element> Walkers<'a, T> {
         let Chains { visible, hidden, down, .. } = chains;
         let bias_rise = &*bias_rise;
         let source = Source { states: &hidden.states, link: down, weights: model.to_visible() };
-        visible.sample_from_and_see([source], logits, stream, bias_terms, &|panel, terms| {
+        visible.sample_and_inspect([source], logits, stream, bias_terms, &|panel, terms| {
             dot_states(level, panel.states, &bias_rise[panel.units], terms)
         });
     }
 
-    /// h ~ p_beta(h | v), and before that the weights' rise by v and its x, if there is one.
+    /// Samples h from p_beta(h | v). If `rise` is given, first adds the change of the weights at this v.
     pub(super) fn sample_hidden(&mut self, rise: Option<Rise<T>>, beta: T) {
         let level = Level::detect();
         let Self { model, chains, hidden_bias, rises, .. } = self;
@@ -134,13 +134,13 @@ impl<'a, T: Element> Walkers<'a, T> {
         let Some(rise) = rise else {
             return hidden.sample_from([source], logits, stream);
         };
-        hidden.sample_from_and_see([source], logits, stream, rises, &|panel, rises| {
+        hidden.sample_and_inspect([source], logits, stream, rises, &|panel, rises| {
             softplus_rises(level, [rise.from, rise.to], panel.sums, &bias[panel.units], rises)
         });
         self.weigh(rise);
     }
 
-    /// ln w += sign (ln q_to(v) - ln q_from(v)), from the panels' parts.
+    /// Updates ln w by sign (ln q_to(v) - ln q_from(v)), from the panels' parts.
     fn weigh(&mut self, rise: Rise<T>) {
         let step = rise.to.to_f64() - rise.from.to_f64();
         for (parts, factor) in [(&self.bias_terms, rise.sign * step), (&self.rises, rise.sign)] {

@@ -1,38 +1,44 @@
 //! Annealed estimates of a deep machine's ln Z and ln P(v), forward and in reverse.
 //!
-//! All is that of a restricted machine ([`annealed`](super::super::annealed), where both directions are derived), of the
-//! [`sides`] of the deep one. The state that is annealed are the even layers e = (v, h2, ...), the odd ones are summed out:
+//! The method is that for restricted machines ([`annealed`](super::super::annealed), which derives both directions),
+//! applied to the restricted machine [`sides`] of the deep one. The annealed state consists of the even layers e = (v,
+//! h2, ...); the odd layers are summed out:
 //!
 //! ```text
 //! ln q_beta(e) = ((1 - beta) a + beta c_e) e + sum over units of odd layers of softplus(beta (c_o + e U)).
 //! ```
 //!
-//! Salakhutdinov & Hinton 2009 (section 3.3) have h1 for the state, sum the others out, and start from the uniform
-//! distribution. But what is known of a machine beforehand is how often its pixels are on, and only what belongs to the
-//! state can be told at the start. So here the pixels are in it, and **the base-rate model** has the means of data and of
-//! the data's mean-field posterior. Of 100 chains with 2,900 inverse temperatures to a 784-500-1000 machine of MNIST 11
-//! were effective so; 2 with the uniform start, and 1 or 2 with h1 for the state and either start.
+//! Salakhutdinov & Hinton 2009 (section 3.3) anneal h1, sum out the other layers, and start from the uniform
+//! distribution. The available prior knowledge is the mean of each pixel, and the start can only use means of units
+//! that belong to the annealed state. Here the pixels belong to it, and **the base-rate model** has the means of the
+//! data and of the data's mean-field posterior.
+//!
+//! With 100 chains and 2,900 inverse temperatures for a 784-500-1000 machine of MNIST, this start gave 11 effective
+//! samples. The uniform start gave 2; annealing h1 gave 1 or 2 with either start.
 //!
 //! ## Reverse
-//! **Images.** The annealed model p_ann(e), what the chains draw, is a model of images, p_ann(v) = sum over h2, ... of
-//! p_ann(e), and a walk back from e estimates p_ann(e) without bias. Draw h2, ... from the mean-field posterior Q of the
-//! image, and
+//! **Images.** The annealed model p_ann(e), the distribution of the chains' last states, is also a model of images:
+//! p_ann(v) = sum over h2, ... of p_ann(e). A walk back from e estimates p_ann(e) without bias. Draw h2, ... from the
+//! mean-field posterior Q of the image, then
 //!
 //! ```text
 //! p_ann(v) = E over h2, ... from Q [ E over walks back from e [ estimate of p_ann(e) ] / Q(h2, ...) ].
 //! ```
 //!
-//! So the logarithm of a mean over chains is at most ln p_ann(v) on average, a stochastic lower bound, and no ln Z is
-//! needed. As for a restricted machine it is **conservative for images such as the machine draws**, on average over which
-//! ln p_ann is below ln P. It loses also what the variational bound loses by Q, but for the odd layers, which are summed
-//! out, and less with more chains.
+//! So the logarithm of a mean over chains is on average at most ln p_ann(v): a stochastic lower bound that needs no ln
+//! Z. As for a restricted machine, it is **conservative for images drawn from the machine**, for which ln p_ann is on
+//! average below ln P. It also includes the loss of the variational bound, except for the odd layers, which are summed
+//! out; more chains reduce this loss.
 //!
-//! **ln Z.** The walks imply a ln Z, that of q_1(e) over the estimate of p_ann(e). For states e that the machine draws it
-//! is **on average above ln Z** (Gibbs' and Jensen's inequalities), and closer the closer p_ann is to the machine. The states
-//! of [`Annealing::reverse`], images and hidden units from Q, are such only for a machine that has learned its data, and
-//! as far as Q is the posterior. Those of [`Annealing::reverse_log_partition`] walk on from there, by Gibbs steps of the whole
-//! machine, and are drawn by it once they have forgotten where they began. Chains that never leave a part A of the
-//! states are as good as drawn from P given A, and what they imply is above the ln of A's part of Z.
+//! **ln Z.** The walks imply a value of ln Z: ln q_1(e) minus the logarithm of the estimate of p_ann(e). For states e
+//! drawn from the machine it is **on average above ln Z** (Gibbs' and Jensen's inequalities), and the closer p_ann is
+//! to the machine, the closer it is to ln Z.
+//!
+//! [`Annealing::reverse`] starts from images and hidden units drawn from Q. Their distribution is that of the machine
+//! only if the machine has learned its data and Q is the posterior. [`Annealing::reverse_log_partition`] takes Gibbs
+//! steps of the whole machine from there; once the chains have forgotten their start, the states are drawn from the
+//! machine. Chains that never leave a part A of the states behave like draws from P given A. The value that they imply
+//! is on average above the logarithm of A's part of Z.
 //!
 //! `tests/boltzmann/deep_annealing.rs` checks all of this against enumeration.
 
@@ -48,10 +54,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
-/// Chains whose states are held at once, and images whose means are.
+/// Chains whose states are stored at once, and images whose means are.
 const BLOCK: usize = 1024;
 
-/// The path from the base-rate model to a deep machine.
+/// The annealing path from the base-rate model to a deep machine.
 ///
 /// ```
 /// use equilibria::boltzmann::{Dbm, Stop, likelihood::annealed::Schedule, likelihood::deep};
@@ -70,30 +76,31 @@ const BLOCK: usize = 1024;
 pub struct Annealing<'a, T: Element> {
     model: &'a Dbm<T>,
     sides: Rbm<T>,
-    /// Of the even layers.
+    /// The means of the even layers.
     mean: Vec<f32>,
     schedule: Schedule,
     stop: Stop,
 }
 
-/// What annealing in reverse says about images.
+/// The reverse estimates of ln P(v).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reverse {
-    /// The estimate of ln P(v) for each image, on average below it for images such as the machine draws; nats.
+    /// The estimate of ln P(v) for each image, on average too low for images drawn from the machine; nats.
     pub log_likelihoods: Vec<f64>,
-    /// An estimate of ln P(v) + ln Z for each image by importance sampling from the same states, on average below it;
-    /// nats.
+    /// An importance-sampling estimate of ln P(v) + ln Z for each image from the same states, on average too low; nats.
     pub lower_bounds: Vec<f64>,
 }
 
 impl Reverse {
-    /// The mean estimate and its standard error over images, which is infinite for a single one; nats per image.
+    /// The mean estimate and its standard error over images, which is infinite for a single image; nats per image.
     pub fn mean(&self) -> (f64, f64) {
         mean_and_error(self.log_likelihoods.iter().copied())
     }
 
-    /// The ln Z that the estimates imply and its standard error over images; nats. Which side of ln Z it is on depends
-    /// on the images and their posterior: [`Annealing::reverse_log_partition`] is the one to bound it with.
+    /// The ln Z that the estimates imply and its standard error over images; nats.
+    ///
+    /// It may be above or below ln Z, depending on the images and their posterior. Use
+    /// [`Annealing::reverse_log_partition`] to bound ln Z.
     pub fn log_partition(&self) -> (f64, f64) {
         let pairs = self.lower_bounds.iter().zip(&self.log_likelihoods);
         mean_and_error(pairs.map(|(bound, likelihood)| bound - likelihood))
@@ -101,14 +108,15 @@ impl Reverse {
 }
 
 impl<'a, T: Element> Annealing<'a, T> {
-    /// The path to `model` from the base-rate model of `images` and their mean-field posterior, whose iterations `stop`
-    /// ends here and in reverse.
+    /// Creates the path to `model` from the base-rate model of `images` and their mean-field posterior. `stop` ends the
+    /// mean-field iterations here and in the reverse estimates.
     ///
-    /// Some hundred images of those that the machine has learned from are enough. Means are kept 0.001 from 0 and 1.
+    /// A few hundred training images are enough. Means are clamped to [0.001, 0.999].
     ///
-    /// **Shapes** `images` (rows, visible), from 0 to 1.
-    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images, for a
-    /// unit outside [0, 1], or a parameter that is not finite.
+    /// **Shapes** `images` (rows, visible), each in [0, 1].
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] if there are no
+    /// images, a unit is outside [0, 1], or a parameter is not finite.
     pub fn new(model: &'a Dbm<T>, images: &[T], stop: Stop, schedule: &Schedule) -> Result<Self> {
         let rows = whole_images(model, images)?;
         if rows == 0 {
@@ -127,41 +135,47 @@ impl<'a, T: Element> Annealing<'a, T> {
                 sums.iter_mut().zip(units).for_each(|(sum, unit)| *sum += unit.to_f64());
             }
         }
-        // Rounding must not leave [0, 1].
+        // Rounding must not take the mean out of [0, 1].
         let mean: Vec<f32> = sums.iter().map(|sum| (sum / rows as f64).clamp(0.0, 1.0) as f32).collect();
         annealed::Annealing::new(&sides, &mean, schedule)?;
         Ok(Self { model, sides, mean, schedule: schedule.clone(), stop })
     }
 
-    fn of_sides(&self) -> annealed::Annealing<'_, T> {
-        annealed::Annealing::new(&self.sides, &self.mean, &self.schedule).expect("`new` has tried")
+    fn restricted_annealing(&self) -> annealed::Annealing<'_, T> {
+        annealed::Annealing::new(&self.sides, &self.mean, &self.schedule)
+            .expect("`new` has checked the arguments")
     }
 
-    /// Estimates ln Z from `chains` chains: on average too low, and by much if they miss a mode.
+    /// Estimates ln Z from `chains` chains: too low on average, and by much if they miss a mode.
     ///
-    /// Arguments, errors, randomness, accuracy and cost are those of the restricted machine's
-    /// [`forward`](annealed::Annealing::forward), with the even layers for visible and the odd ones for hidden units.
+    /// Arguments, errors, randomness, accuracy and cost are those of [`forward`](annealed::Annealing::forward) for the
+    /// restricted machine, with the even layers as visible and the odd layers as hidden units.
     pub fn forward(
         &self,
         chains: usize,
         stream: Stream,
         progress: impl FnMut(u64) -> Result<()> + Send,
     ) -> Result<Forward> {
-        self.of_sides().forward(chains, stream, progress)
+        self.restricted_annealing().forward(chains, stream, progress)
     }
 
     /// Estimates ln P(v) of images, each from `chains` chains.
     ///
-    /// `progress` as of [`annealed::Annealing::reverse`], of images x chains x steps.
+    /// `progress` works as in [`annealed::Annealing::reverse`]; the total is images x chains x steps.
     ///
     /// **Shapes** `images` (rows, visible), each 0 or 1.
-    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images or
-    /// chains, or if a unit of an image is neither 0 nor 1; that of `progress`.
-    /// **Randomness** Chain c of image i takes one uniform number a unit of the even hidden layers from
-    /// `stream.substream(0).substream(i chains + c)`. Blocks of as many images as have at most 1,024 chains, or 1, walk from
-    /// `stream.substream(1).substream(block)`, as those of [`annealed::Annealing::reverse`].
-    /// **Accuracy and cost** As [`Annealing::forward`], images x chains for chains.
-    /// **Source** Burda, Grosse & Salakhutdinov 2015, with Q for the layers that are not seen.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] if there are no
+    /// images or no chains, or a unit of an image is neither 0 nor 1; an error of `progress`.
+    ///
+    /// **Randomness** Chain c of image i draws one uniform number per unit of the even hidden layers from
+    /// `stream.substream(0).substream(i chains + c)`. Images are processed in blocks with at most 1,024 chains (at
+    /// least one image); a block walks from `stream.substream(1).substream(block)`, as [`annealed::Annealing::reverse`]
+    /// does.
+    ///
+    /// **Accuracy and cost** As [`Annealing::forward`] for images x chains walks.
+    ///
+    /// **Source** Burda, Grosse & Salakhutdinov 2015, with Q for the hidden layers of the annealed state.
     pub fn reverse(
         &self,
         images: &[T],
@@ -178,7 +192,7 @@ impl<'a, T: Element> Annealing<'a, T> {
         }
         let together = (BLOCK / chains).max(1).min(rows);
         let mut posterior = MeanField::new(self.model, together);
-        let annealing = self.of_sides();
+        let annealing = self.restricted_annealing();
         let mut found = Reverse { log_likelihoods: Vec::new(), lower_bounds: Vec::new() };
         for (block, images) in images.chunks(together * self.model.visible()).enumerate() {
             let place = block * together * chains;
@@ -199,20 +213,25 @@ impl<'a, T: Element> Annealing<'a, T> {
         Ok(found)
     }
 
-    /// The ln Z that states of the machine imply, and its standard error over them: on average too high, if they are such
-    /// as the machine draws.
+    /// Estimates ln Z from states of the machine, and returns the estimate and its standard error: too high on average,
+    /// if the states are drawn from the machine.
     ///
-    /// A state begins at each image, with hidden units from its mean-field posterior, takes `gibbs_steps` steps of the whole
-    /// machine, all odd and then all even layers, and is annealed back. `progress` as of [`Annealing::reverse`], for one
-    /// chain an image.
+    /// Each image gives one state, with hidden units from its mean-field posterior. The state takes `gibbs_steps` steps
+    /// of the whole machine, all odd and then all even layers, and is then annealed back. `progress` works as in
+    /// [`Annealing::reverse`] with one chain per image.
     ///
     /// **Shapes** `images` (rows, visible), each 0 or 1.
+    ///
     /// **Units** nats.
-    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] without images, or if a
-    /// unit of an image is neither 0 nor 1; that of `progress`.
-    /// **Randomness** Hidden units as of [`Annealing::reverse`]; blocks of 1,024 images walk from substreams of
-    /// `stream.substream(2)` and `stream.substream(1)`, forward and back.
-    /// **Source** Grosse, Ghahramani & Adams 2015 (bidirectional Monte Carlo), with long chains for exact samples.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `images` is not whole rows; [`Error::InvalidArgument`] if there are no
+    /// images or a unit of an image is neither 0 nor 1; an error of `progress`.
+    ///
+    /// **Randomness** Hidden units as in [`Annealing::reverse`]. Blocks of 1,024 images draw from substreams of
+    /// `stream.substream(2)` for the Gibbs steps and of `stream.substream(1)` for annealing.
+    ///
+    /// **Source** Grosse, Ghahramani & Adams 2015 (bidirectional Monte Carlo), with long chains in place of exact
+    /// samples.
     pub fn reverse_log_partition(
         &self,
         images: &[T],
@@ -228,7 +247,7 @@ impl<'a, T: Element> Annealing<'a, T> {
             return Err(Error::invalid("an image to start from", "units are 0 or 1"));
         }
         let mut posterior = MeanField::new(self.model, rows.min(BLOCK));
-        let annealing = self.of_sides();
+        let annealing = self.restricted_annealing();
         let mut implied = Vec::with_capacity(rows);
         for (block, images) in images.chunks(BLOCK * self.model.visible()).enumerate() {
             let drawn = self.draw(images, 1, &mut posterior, block * BLOCK, stream.substream(0));
@@ -243,8 +262,8 @@ impl<'a, T: Element> Annealing<'a, T> {
         Ok(mean_and_error(implied.into_iter()))
     }
 
-    /// `chains` states of the even layers for each image: the image, and hidden units from its mean-field posterior.
-    /// `place` is that of the first.
+    /// Draws `chains` states of the even layers for each image: the image, and hidden units from its mean-field
+    /// posterior. `place` is the index of the first chain.
     fn draw(
         &self,
         images: &[T],
@@ -282,7 +301,7 @@ impl<'a, T: Element> Annealing<'a, T> {
 struct Drawn<T> {
     /// (chains, units of the even layers)
     states: Vec<T>,
-    /// ln Q of the hidden units in them.
+    /// ln Q of the hidden units in each state.
     log_probabilities: Vec<f64>,
 }
 
@@ -300,7 +319,7 @@ fn even_means<'a, T: Element>(
     [images].into_iter().chain(layers).flat_map(of_row).copied()
 }
 
-/// The number of images.
+/// The number of images; an error if they are not whole rows.
 fn whole_images<T: Element>(model: &Dbm<T>, images: &[T]) -> Result<usize> {
     let visible = model.visible();
     let rows = images.len() / visible;

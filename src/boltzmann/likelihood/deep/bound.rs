@@ -1,11 +1,13 @@
 //! The variational lower bound on ln P(v) + ln Z.
 //!
 //! ```text
-//! - E(v, mu) + sum of H(mu) = b_0 v + sum over hidden layers l of [(b_l + mu_(l-1) W_l) mu_l + sum of H(mu_l)],   mu_0 = v
+//! - E(v, mu) + sum of H(mu)
+//!     = b_0 v + sum over hidden layers l of [(b_l + mu_(l-1) W_l) mu_l + sum of H(mu_l)],   mu_0 = v
 //! ```
 //!
-//! is ln P(v) + ln Z less the divergence of the independent units from the posterior: equal to it where the posterior is
-//! of independent units, below elsewhere, at any means at all. The better the means, the tighter.
+//! This is ln P(v) + ln Z minus the divergence of Q, the distribution with independent units and means mu, from the
+//! posterior. It is a lower bound for any means. It is exact if the posterior has independent units, and the closer Q
+//! is to the posterior, the tighter it is.
 
 use crate::boltzmann::{Convergence, Dbm, MeanField, Stop};
 use crate::parallel::{Chunks, for_each_split};
@@ -14,21 +16,25 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Epilogue, MatrixMut, MatrixRef};
 
-/// Images whose means are held at once.
+/// Images whose means are computed at once.
 const BLOCK: usize = 512;
 
-/// The variational lower bound on ln P(v) + ln Z of each image, by mean-field means, and how the slowest block of images
-/// converged.
+/// The variational lower bound on ln P(v) + ln Z of each image at its mean-field means, and the convergence of the
+/// slowest block of images.
 ///
-/// Subtract ln Z, and a lower bound on the log-likelihood is there; subtract an estimate of it that is too low, and the
-/// bound is too high.
+/// The bound minus ln Z is a lower bound on the log-likelihood. If ln Z is replaced by an estimate that is too low, the
+/// result is too high.
 ///
 /// **Shapes** `images` (rows, visible), each 0 or 1; returns (rows).
+///
 /// **Units** nats.
+///
 /// **Panics** if `images` is not whole rows.
-/// **Accuracy and cost** As good as the logits in the type of the model, summed in f64: within some 1e-4 nats in f32.
-/// Mean-field inference in blocks of 512 images, which each stop by themselves, and a product for each weight. Bit-identical
-/// for every number of threads.
+///
+/// **Accuracy and cost** As accurate as the logits in the type of the model, summed in f64: within about 1e-4 nats in
+/// f32. Takes mean-field inference in blocks of 512 images, each with its own stopping time, and one product per
+/// weight. Bit-identical for every number of threads.
+///
 /// **Source** Salakhutdinov & Hinton 2009, eq. 5.
 #[track_caller]
 pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> (Vec<f64>, Convergence) {
@@ -47,9 +53,9 @@ pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> (Ve
     (bounds, slowest)
 }
 
-/// As [`lower_bounds`], by the means that `posterior` holds for these images.
+/// The variational lower bounds of [`lower_bounds`] at the means that `posterior` holds for these images.
 ///
-/// **Panics** if it holds those of another number of images.
+/// **Panics** if `posterior` holds the means of another number of images.
 #[track_caller]
 pub fn lower_bounds_at<T: Element>(model: &Dbm<T>, images: &[T], posterior: &MeanField<T>) -> Vec<f64> {
     let (visible, rows) = (model.visible(), posterior.rows());
