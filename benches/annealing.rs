@@ -1,6 +1,6 @@
-//! Steps of annealed importance sampling of 100 chains, on a machine that has begun to learn synthetic digits, at the
-//! inverse temperatures where a schedule spends its steps: `Kelem/s` are thousands of chains' steps. An estimate by the
-//! default schedule takes 14,500 times the time of a step.
+//! Steps of annealed importance sampling with 100 chains. The machine has been trained briefly on synthetic digits, and
+//! the inverse temperatures are those where a schedule has most of its steps. `Kelem/s` are thousands of chain steps
+//! per second. An estimate with the default schedule takes 14,500 times as long as a step.
 //!
 //! ```text
 //! cargo bench --bench annealing
@@ -19,7 +19,7 @@ const HIDDEN: usize = 500;
 const CHAINS: usize = 100;
 const RATES: Rates = Rates { learning_rate: 0.05, momentum: 0.5, weight_decay: 0.0 };
 
-/// A machine after `updates` updates, and the mean of what it learned.
+/// A machine after `updates` updates, and the mean of its training images.
 fn machine(updates: u64) -> Result<(Rbm<f32>, Vec<f32>), Error> {
     let stream = Stream::named(1, "bench");
     let digits = Digits::synthetic(1000, 1)?;
@@ -36,7 +36,7 @@ fn machine(updates: u64) -> Result<(Rbm<f32>, Vec<f32>), Error> {
     Ok((learner.model().clone(), mean))
 }
 
-/// The time of `steps` steps from 0.9 to 1, without the one that leads there.
+/// The time of `steps` steps from inverse temperature 0.9 to 1, without the step to 0.9.
 fn time(model: &Rbm<f32>, mean: &[f32], steps: u64) -> Result<Duration, Error> {
     let schedule: Schedule = format!("0.9/0.9,1/{:e}", 0.1 / steps as f64).parse()?;
     let annealing = Annealing::new(model, mean, &schedule)?;

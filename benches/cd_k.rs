@@ -1,5 +1,5 @@
-//! Updates of a restricted Boltzmann machine by contrastive divergence, on synthetic digits: `Kelem/s` are thousands of
-//! images, of which an epoch of MNIST has 60.
+//! Updates of a restricted Boltzmann machine by contrastive divergence on synthetic digits. `Kelem/s` are thousands of
+//! images per second; an epoch of MNIST has 60 thousand.
 //!
 //! ```text
 //! cargo bench --bench cd_k
@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 const VISIBLE: usize = 784;
 const DIGITS: usize = 2_000;
-/// Updates before the clock runs: hidden units find their density.
+/// Updates before the measurement: the share of active hidden units settles.
 const WARM_UP: u64 = 300;
 const RATES: Rates = Rates { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 };
 
-/// A machine that learns digits, some hundred updates old.
+/// A machine in training, after some hundred updates.
 struct Training {
     learner: Learner<f32>,
     images: BinaryImages,
@@ -61,7 +61,7 @@ fn updates(criterion: &mut Criterion) {
         let id = BenchmarkId::from_parameter(format!("{VISIBLE}-{hidden} batch {batch} CD-{steps}"));
         group.bench_function(id, |bencher| {
             bencher.iter_custom(|calls| {
-                // Inside the pool, so that no update has to enter it.
+                // The loop runs inside the thread pool, so that no update has to enter it.
                 rayon::scope(|_| {
                     let start = Instant::now();
                     (0..calls).for_each(|_| training.update());

@@ -1,11 +1,12 @@
-//! Joint learning of a deep Boltzmann machine of 784-500-1000 units on synthetic digits, and sampling from it: `Kelem/s`
-//! are thousands of images, or of chains' sweeps.
+//! Joint training of a deep Boltzmann machine of 784-500-1000 units on synthetic digits, and sampling from it.
+//! `Kelem/s` are thousands of images, or of chain sweeps, per second.
 //!
-//! A step is 10 mean-field iterations on 100 images, 5 Gibbs sweeps of 100 persistent chains, and the gradient step. What
-//! so many iterations take does not depend on the machine; in training, images leave them once their means change by less
-//! than 1e-3 ("step to rest", 10 iterations at most). What sampling takes depends on it: of a machine that has learned
-//! something few units flip in a sweep, of one that has not ("untrained step") half of the hidden units do, and adding up
-//! their weights takes as long as a dense product would.
+//! A step is 10 mean-field iterations on 100 images, 5 Gibbs sweeps of 100 persistent chains, and the gradient step.
+//! The time of the 10 iterations does not depend on the machine. In training, converged images (change below 1e-3) are
+//! dropped from the batch ("step to convergence", at most 10 iterations).
+//!
+//! The time of sampling depends on the machine. In a trained machine few units flip per sweep. In an untrained one
+//! ("untrained step") half of the hidden units flip, and adding up their weights takes as long as a dense product.
 //!
 //! ```text
 //! cargo bench --bench dbm
@@ -24,15 +25,15 @@ const HIDDEN: [usize; 2] = [500, 1000];
 const BATCH: usize = 100;
 const DIGITS: usize = 2_000;
 const SWEEPS: usize = 5;
-/// No change is small enough to end before.
+/// With a tolerance of 0 all iterations are done.
 const STOP: Stop = Stop { tolerance: 0.0, most: 10 };
-const REST: Stop = Stop { tolerance: 1e-3, most: 10 };
-/// Updates before the clock runs, centred, so that they lead somewhere.
+const UNTIL_CONVERGENCE: Stop = Stop { tolerance: 1e-3, most: 10 };
+/// Updates before the measurement, with centred learning, so that the machine learns.
 const WARM_UP: u64 = 600;
 const WARM_UP_RATES: Rates = Rates { learning_rate: 0.02, momentum: 0.5, weight_decay: 0.0 };
 const RATES: Rates = Rates { learning_rate: 0.001, momentum: 0.0, weight_decay: 0.0 };
 
-/// A machine that learns digits.
+/// A machine in training.
 #[derive(Clone)]
 struct Training {
     learner: DeepLearner<f32>,
@@ -41,7 +42,7 @@ struct Training {
 }
 
 impl Training {
-    /// A machine that is `updates` updates old.
+    /// A machine after `updates` updates.
     fn new(updates: u64) -> Self {
         let stream = Stream::named(1, "bench");
         let digits = Digits::synthetic(DIGITS, 1).expect("there are digits");
@@ -57,7 +58,7 @@ impl Training {
         training
     }
 
-    /// The same machine and chains, learning without centring.
+    /// The same machine and chains with plain (not centred) learning.
     fn plain(&self, stop: Stop) -> Self {
         let model = self.learner.model().clone();
         let stream = Stream::named(1, "bench");
@@ -77,7 +78,7 @@ impl Training {
     }
 }
 
-/// The time of `calls` calls, by threads that stay awake as in a run.
+/// The time of `calls` calls on threads that stay awake, as in a run.
 fn time(calls: u64, mut call: impl FnMut() + Send) -> Duration {
     within_awake(|| {
         let start = Instant::now();
@@ -92,7 +93,7 @@ fn steps(criterion: &mut Criterion) {
     let trained = Training::new(WARM_UP);
     for (name, mut training, momentum) in [
         ("step", trained.plain(STOP), 0.0),
-        ("step to rest", trained.plain(REST), 0.0),
+        ("step to convergence", trained.plain(UNTIL_CONVERGENCE), 0.0),
         ("step with momentum", trained.plain(STOP), 0.9),
         ("centred step", trained.clone(), 0.0),
         ("untrained step", Training::new(0).plain(STOP), 0.0),

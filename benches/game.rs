@@ -1,7 +1,7 @@
-//! A step of the generator with the steps of the discriminator that belong to it, for each objective: batch 64, the pair
-//! of multilayer perceptrons for 28 x 28 images, 5 critic steps. `Kelem/s` are thousands of real samples.
+//! One step of the generator with its steps of the discriminator, for each objective: batch 64, the pair of multilayer
+//! perceptrons for 28 x 28 images, 5 critic steps. `Kelem/s` are thousands of real samples per second.
 //!
-//! The first step's losses are compared with those of the same game in f64.
+//! The losses of the first step are compared with those of the same game in f64.
 //!
 //! ```text
 //! cargo bench --bench game
@@ -15,7 +15,7 @@ use equilibria::rng::Stream;
 use equilibria::tensor::{Element, Tensor};
 use std::time::{Duration, Instant};
 
-/// A game whose parameters are the same numbers in either type.
+/// A game whose parameters are the same numbers in both types.
 fn begin<T: Element>(objective: Objective) -> Game<T> {
     let networks = Mlp::digits();
     let cast = |from: Sequential<f32>, mut to: Sequential<T>, index| {
@@ -32,7 +32,7 @@ fn begin<T: Element>(objective: Objective) -> Game<T> {
     build().expect("networks fit")
 }
 
-/// A mini-batch of random images from -1 to 1, the same numbers in either type.
+/// A mini-batch of random images in [-1, 1], the same numbers in both types.
 fn images<T: Element>(game: &Game<T>) -> Tensor<T> {
     let mut images = Tensor::<f32>::zeros(&[game.recipe().batch, game.generator().outputs()]);
     images.fill_uniform(Stream::named(2, "bench"));
@@ -50,7 +50,7 @@ fn step<T: Element>(game: &mut Game<T>, images: &Tensor<T>, measured: bool) -> O
     outcome.report
 }
 
-/// Asserts that the first step's losses are those of f64.
+/// Asserts that the losses of the first step agree with f64.
 fn check(objective: Objective) {
     let [single, double] = [
         step(&mut begin::<f32>(objective), &images(&begin::<f32>(objective)), true),
@@ -63,7 +63,7 @@ fn check(objective: Objective) {
     }
 }
 
-/// The time of `calls` steps, by threads that stay awake as in a run.
+/// The time of `calls` steps on threads that stay awake, as in a run.
 fn time(calls: u64, mut call: impl FnMut() + Send) -> Duration {
     within_awake(|| {
         let start = Instant::now();

@@ -1,12 +1,13 @@
-//! The matrix product beside `matrixmultiply` and the multiply-add peak: `Gelem/s` are GFLOP/s.
+//! The matrix product compared with `matrixmultiply` and with the peak rate of multiply-adds. `Gelem/s` are GFLOP/s.
 //!
 //! ```text
 //! cargo bench --bench gemm
 //! MATMUL_NUM_THREADS=1 RAYON_NUM_THREADS=1 cargo bench --bench gemm     # both on one thread
 //! ```
 //!
-//! `matrixmultiply` takes `MATMUL_NUM_THREADS` threads, else as many as there are physical cores, at most 4.
-//! On a machine whose speed wavers, `equilibria bench` compares better: it lets the contenders take turns.
+//! `matrixmultiply` uses `MATMUL_NUM_THREADS` threads, by default as many as there are physical cores, at most 4. On a
+//! machine with varying speed, `equilibria bench` gives a better comparison, because it measures the candidates in
+//! turn.
 
 #[path = "../src/cli/bench/limits.rs"]
 mod limits;
@@ -43,7 +44,7 @@ fn peak(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Runs `work` in `pool`, or in the one of all threads.
+/// Runs `work` in `pool`, or in the global pool of all threads.
 fn within<R: Send>(pool: Option<&rayon::ThreadPool>, work: impl FnOnce() -> R + Send) -> R {
     match pool {
         Some(pool) => pool.install(work),
@@ -51,7 +52,7 @@ fn within<R: Send>(pool: Option<&rayon::ThreadPool>, work: impl FnOnce() -> R + 
     }
 }
 
-/// Checks a product, then times ours and, in a pool of all threads, the peer's.
+/// Checks a product, then measures our product and, in a pool of all threads, that of `matrixmultiply`.
 fn product<T: Scalar>(
     criterion: &mut Criterion,
     shape: Shape,

@@ -1,4 +1,4 @@
-//! Transcendental functions and reductions over slices in L1: `Gelem/s` are elements a nanosecond.
+//! Transcendental functions and reductions over slices in L1. `Gelem/s` are elements per nanosecond.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_uniform};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const ELEMENTS: usize = 4096;
 
-/// Uniform in [0.01, 8.01).
+/// Uniform numbers in [0.01, 8.01).
 fn noise(seed: u64) -> Vec<f32> {
     let (level, mut x) = (Level::detect(), vec![0.0; ELEMENTS]);
     fill_uniform(level, &mut Xoshiro256PlusPlusX8::from_seed_u64(level, seed), &mut x);
@@ -23,10 +23,10 @@ fn close(found: f32, right: f64) -> bool {
     (f64::from(found) - right).abs() <= 1e-5 * right.abs()
 }
 
-/// A kernel of a slice.
+/// A kernel that maps a slice.
 type Function = fn(Level, &[f32], &mut [f32]);
 
-/// The function of a number that it is.
+/// The exact function of a number.
 type Exact = fn(f64) -> f64;
 
 fn functions(criterion: &mut Criterion) {
@@ -74,7 +74,7 @@ fn reductions(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ELEMENTS as u64));
     for (name, reduction, right) in reductions {
         let found = reduction(level, &x, &y);
-        assert!(close(found, right), "{name} gives {found} where {right} is right");
+        assert!(close(found, right), "{name} gives {found}, not {right}");
         group.bench_function(name, |bencher| {
             bencher.iter(|| reduction(level, black_box(&x), black_box(&y)));
         });

@@ -1,4 +1,4 @@
-//! Bulk random numbers, 4096 a call: `Gelem/s` are numbers a nanosecond.
+//! Bulk random numbers, 4096 per call. `Gelem/s` are numbers per nanosecond.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use equilibria_kernels::Level;
@@ -21,13 +21,13 @@ fn generator() -> Xoshiro256PlusPlusX8 {
     Xoshiro256PlusPlusX8::from_seed_u64(Level::detect(), SEED)
 }
 
-/// Mean and mean square, each within 6 standard errors or so.
+/// Checks the mean and the mean square, each to about 6 standard errors.
 fn check_moments(name: &str, x: &[f32], mean: f64, mean_square: f64) {
     let average = |term: fn(f64) -> f64| x.iter().map(|&x| term(f64::from(x))).sum::<f64>() / ELEMENTS as f64;
     let (found, found_square) = (average(|x| x), average(|x| x * x));
     assert!(
         (found - mean).abs() < 0.1 && (found_square - mean_square).abs() < 0.15,
-        "{name}: mean {found} and mean square {found_square} where {mean} and {mean_square} are right"
+        "{name}: mean {found}, not {mean}; mean square {found_square}, not {mean_square}"
     );
 }
 
@@ -35,7 +35,10 @@ fn words(criterion: &mut Criterion) {
     let (level, mut out) = (Level::detect(), vec![0; ELEMENTS]);
     fill_words(level, &mut generator(), &mut out);
     let mut peer = Xoshiro256PlusPlus::seed_from_u64(SEED);
-    assert!(out.iter().step_by(8).all(|&word| word == peer.next_u64()), "words: lane 0 is not the stream");
+    assert!(
+        out.iter().step_by(8).all(|&word| word == peer.next_u64()),
+        "words: lane 0 differs from the scalar generator"
+    );
     let mut group = criterion.benchmark_group("words");
     group.throughput(Throughput::Elements(ELEMENTS as u64));
     let mut ours = generator();
@@ -66,7 +69,7 @@ fn numbers(criterion: &mut Criterion) {
         bencher.iter(|| fill_normal(level, &mut ours, black_box(&mut out)));
     });
 
-    // Symmetric logits: as many ones as zeros.
+    // With symmetric logits, ones and zeros are equally frequent.
     let logits = out.clone();
     bernoulli_from_logits(level, &mut generator(), &logits, &mut out);
     check_moments("bernoulli", &out, 0.5, 0.5);

@@ -1,4 +1,4 @@
-//! Do Boltzmann machines, restricted and deep, compute, sample and learn what enumeration of all states says?
+//! Do Boltzmann machines, restricted and deep, compute, sample and learn as enumeration of all states predicts?
 
 #[path = "boltzmann/deep_annealing.rs"]
 mod deep_annealing;
@@ -39,7 +39,8 @@ fn machine<T: Element>(visible: usize, hidden: usize, scale: f64, seed: u64) -> 
     Rbm::from_parameters(tensor(&[visible, hidden], 0), tensor(&[visible], 1), tensor(&[hidden], 2)).unwrap()
 }
 
-/// A machine whose units like to be all on or, a little more, all off: a chain long remembers where it began.
+/// A machine with two modes, all units on and (slightly more probable) all units off. Its chains stay near their start
+/// for long.
 fn attracting(visible: usize, hidden: usize, pull: f64) -> Rbm<f64> {
     let mut weight = machine::<f64>(visible, hidden, 0.2, 5).weight().clone();
     weight.data_mut().iter_mut().for_each(|w| *w += pull);
@@ -52,7 +53,7 @@ fn attracting(visible: usize, hidden: usize, pull: f64) -> Rbm<f64> {
     Rbm::from_parameters(weight, visible_bias, hidden_bias).unwrap()
 }
 
-/// The units of `states`, one after the other.
+/// The units of `states`, one state after another.
 fn rows<T: Element>(states: impl Iterator<Item = usize>, width: usize) -> Vec<T> {
     states.flat_map(|state| units(state, width)).map(T::from_f64).collect()
 }
@@ -62,7 +63,7 @@ fn all_images<T: Element>(exact: &Enumeration) -> Vec<T> {
     rows(0..exact.visible_states(), exact.visible)
 }
 
-/// Fails unless `x` are `exact`, up to `tolerance` times the larger of 1 and their size.
+/// Fails if an element of `x` differs from `exact` by more than `tolerance` times the larger of 1 and its magnitude.
 #[track_caller]
 fn assert_near<T: Element>(x: &[T], exact: &[f64], tolerance: f64, what: &str) {
     assert_eq!(x.len(), exact.len(), "{what}");
@@ -72,7 +73,7 @@ fn assert_near<T: Element>(x: &[T], exact: &[f64], tolerance: f64, what: &str) {
     }
 }
 
-/// Sizes and scales of the machines: usual weights, and some far beyond 20.
+/// Sizes and scales of the machines: usual weights, and some far above 20.
 const MACHINES: [(usize, usize, f64); 5] = [(6, 4, 1.0), (5, 3, 0.1), (1, 1, 2.0), (4, 9, 3.0), (6, 4, 30.0)];
 
 fn check_conditionals<T: Element>(tolerance: f64) {
@@ -101,7 +102,7 @@ fn check_conditionals<T: Element>(tolerance: f64) {
 }
 
 #[test]
-fn conditional_probabilities_and_free_energies_are_those_of_enumeration() {
+fn conditional_probabilities_and_free_energies_agree_with_enumeration() {
     check_conditionals::<f64>(1e-13);
     check_conditionals::<f32>(2e-5);
 }
@@ -120,7 +121,7 @@ fn free_energies_give_the_ratios_of_probabilities() {
 }
 
 fn check_pseudo_log_likelihood<T: Element>(tolerance: f64) {
-    // The last has logits beyond the range of exp in f32, which one flip undoes.
+    // The last machine has logits beyond the range of exp in f32, and one flip brings them back into it.
     for (seed, (visible, hidden, scale)) in (10..).zip(MACHINES.into_iter().chain([(6, 5, 200.0)])) {
         let model = machine::<T>(visible, hidden, scale, seed);
         let exact = Enumeration::of(&model);
@@ -169,17 +170,17 @@ fn the_stochastic_pseudo_log_likelihood_has_the_exact_mean() {
         let estimates = [stochastic_estimate::<f64>(scale, 400), stochastic_estimate::<f32>(scale, 400)];
         for (mean, exact, error) in estimates {
             assert!((mean - exact).abs() < 5.0 * error, "{mean}, not {exact} +- {error}");
-            assert!(error < 0.02 * exact.abs(), "{error} is too wide to tell");
+            assert!(error < 0.02 * exact.abs(), "{error} is too large for the test");
         }
     }
 }
 
 #[test]
-fn a_reading_is_what_its_parts_say() {
+fn a_reading_agrees_with_its_separate_parts() {
     let model = machine::<f64>(6, 4, 1.0, 30);
     let exact = Enumeration::of(&model);
     let training = rows::<f64>([3, 17, 40].into_iter(), 6);
-    // Each image many times, so that the sampled reconstruction nears its mean.
+    // Each image occurs many times, so that the sampled reconstruction is close to its mean.
     let validation_states = || (0..4000).map(|row| [5, 33, 62][row % 3]);
     let validation = rows::<f64>(validation_states(), 6);
     let stream = Stream::named(31, "evaluate");
@@ -213,13 +214,13 @@ fn a_reading_is_what_its_parts_say() {
 }
 
 #[test]
-fn a_new_machine_is_as_hinton_advises() {
+fn a_new_machine_follows_hintons_recommendations() {
     let means = [0.0, 0.001, 0.3, 0.5, 1.0];
     let model = Rbm::<f64>::new(&means, 4000, Stream::named(1, "init")).unwrap();
     let images = vec![0.0; 5];
     let mut chains = GibbsChains::new(&model, 1, Stream::named(1, "chain"));
     chains.set_visible_states(&images);
-    chains.sample_visible(); // h = 0: P(v = 1 | h) is the mean in the data
+    chains.sample_visible(); // With h = 0, P(v = 1 | h) is the mean in the data.
     assert_near(&chains.visible_probabilities(), &[0.001, 0.001, 0.3, 0.5, 0.999], 1e-7, "mean");
     assert!(model.hidden_bias().data().iter().all(|&c| c == 0.0));
     let weight = model.weight().data();

@@ -1,4 +1,4 @@
-//! Does a seed decide every bit of a run, whatever the threads, the interruptions and the machine's load?
+//! Does a seed determine every bit of a run, for any number of threads, any interruptions and any load of the computer?
 
 #![cfg(feature = "cli")]
 
@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// 203 images make four mini-batches of 60, the last of 23.
+/// 203 images give four mini-batches of 60, the last with 23 images.
 const IMAGES: usize = 203;
 const BATCHES: usize = 4;
 
@@ -35,7 +35,7 @@ fn settings(method: NegativePhase, binarise: Binarisation) -> Settings {
     }
 }
 
-/// What training may be like: all methods, all ways to binarise, plain and centred.
+/// The kinds of training: all methods, all kinds of binarisation, plain and centred.
 fn kinds() -> Vec<Settings> {
     use Binarisation::{Grey, Sampled, Threshold};
     use NegativePhase::{Contrastive, Persistent, Tempered};
@@ -48,7 +48,7 @@ fn kinds() -> Vec<Settings> {
     plain.into_iter().chain(centred).chain([tempered]).collect()
 }
 
-/// A stop that comes at the `checks`-th question.
+/// A stop condition that becomes true when it is checked after `checks` other checks.
 fn after(checks: usize) -> impl Fn() -> bool + Sync {
     let asked = AtomicUsize::new(0);
     move || asked.fetch_add(1, Ordering::Relaxed) == checks
@@ -77,7 +77,7 @@ fn assert_interrupted(result: Result<Summary>) {
     assert!(matches!(result, Err(Error::Interrupted { .. })), "{result:?}");
 }
 
-/// All that a run leaves, but for the seconds: model, checkpoint's tensors, rows of the monitors.
+/// Everything that a run writes, except the seconds: model, tensors of the checkpoint, rows of the monitors.
 #[derive(PartialEq)]
 struct Trace {
     model: Vec<u8>,
@@ -107,7 +107,7 @@ fn assert_same(found: &Trace, expected: &Trace, what: &str) {
     assert!(found.model == expected.model, "the models differ: {what}");
 }
 
-/// The trace of a whole run.
+/// The trace of an uninterrupted run.
 fn whole(settings: &Settings) -> Trace {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
@@ -115,7 +115,7 @@ fn whole(settings: &Settings) -> Trace {
     trace(&path)
 }
 
-/// A deep machine and its learner's state after some joint steps, the last of a short mini-batch.
+/// A deep machine and its learner's state after some joint updates, the last one with a short mini-batch.
 fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>) {
     let (digits, stream) = (digits(), Stream::named(3, "chain"));
     let images = digits.train.images();
@@ -139,7 +139,7 @@ fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>)
 }
 
 #[test]
-fn the_number_of_threads_does_not_change_a_bit_of_a_deep_machine() {
+fn a_deep_machine_is_bit_identical_for_every_number_of_threads() {
     for hidden in [&[300, 130][..], &[130, 70, 90]] {
         for is_centred in [false, true] {
             let with = |threads| {
@@ -155,7 +155,7 @@ fn the_number_of_threads_does_not_change_a_bit_of_a_deep_machine() {
 }
 
 #[test]
-fn the_number_of_threads_does_not_change_a_bit() {
+fn a_run_is_bit_identical_for_every_number_of_threads() {
     for settings in kinds() {
         let settings = Settings { hidden: 300, epochs: 2, ..settings };
         let with = |threads| {
@@ -170,10 +170,10 @@ fn the_number_of_threads_does_not_change_a_bit() {
 }
 
 #[test]
-fn the_seed_alone_makes_the_difference() {
+fn runs_differ_only_by_their_seed() {
     for settings in kinds() {
         let first = whole(&settings);
-        assert_same(&whole(&settings), &first, "twice the same");
+        assert_same(&whole(&settings), &first, "the same seed again");
         let other = whole(&Settings { seed: 2, ..settings });
         assert!(
             other.model != first.model && other.monitors != first.monitors,
@@ -182,9 +182,9 @@ fn the_seed_alone_makes_the_difference() {
     }
 }
 
-/// All else may differ and hide it: what a machine starts from depends on the seed too.
+/// The initial machine must depend on the seed, too: the rest of the run could hide that it does not.
 #[test]
-fn a_machine_starts_from_its_seed() {
+fn the_initial_machine_depends_on_the_seed() {
     let folder = tempfile::tempdir().unwrap();
     let start = |name: &str, seed| {
         let path = folder.path().join(name);
@@ -209,7 +209,7 @@ fn a_run_resumed_after_any_batch_ends_with_the_same_bits() {
             assert_eq!(summary.epochs.len(), settings.epochs);
             assert_same(&trace(&path), &expected, &format!("stopped after {checks} batches, {settings:?}"));
         }
-        // Once more where nothing is left to do.
+        // Resuming a finished run changes nothing.
         go_on(&path, &digits, &|| false).unwrap();
         assert_same(&trace(&path), &expected, "resumed at the end");
     }
@@ -229,8 +229,8 @@ fn a_run_of_single_batches_ends_with_the_same_bits() {
     }
 }
 
-/// Trains by the command and returns the model and the last exact pseudo-log-likelihood.
-fn by_command(folder: &Path, arguments: &str, environment: &[(&str, &str)]) -> (Vec<u8>, f64) {
+/// Trains with the command-line program, and returns the model and the last exact pseudo-log-likelihood.
+fn train_by_command(folder: &Path, arguments: &str, environment: &[(&str, &str)]) -> (Vec<u8>, f64) {
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_equilibria"))
         .args(
             "rbm train --images 1010 --hidden 40 --epochs 3 --batch 50 --out run --force --json -q"
@@ -250,32 +250,32 @@ fn by_command(folder: &Path, arguments: &str, environment: &[(&str, &str)]) -> (
 #[test]
 fn the_command_gives_the_same_model_for_any_threads() {
     let folder = tempfile::tempdir().unwrap();
-    let one = by_command(folder.path(), "--threads 1", &[]);
+    let one = train_by_command(folder.path(), "--threads 1", &[]);
     for threads in ["2", "5"] {
         let arguments = format!("--threads {threads}");
-        assert!(by_command(folder.path(), &arguments, &[]) == one, "{threads} threads");
+        assert!(train_by_command(folder.path(), &arguments, &[]) == one, "{threads} threads");
     }
-    assert!(by_command(folder.path(), "", &[("RAYON_NUM_THREADS", "3")]) == one, "RAYON_NUM_THREADS");
+    assert!(train_by_command(folder.path(), "", &[("RAYON_NUM_THREADS", "3")]) == one, "RAYON_NUM_THREADS");
 }
 
-/// Levels round differently, so that a sampled state differs now and then; what is learned is as good.
+/// SIMD levels round differently, so some sampled states differ. The learned machines are equally good.
 #[test]
-fn every_level_learns_as_well() {
+fn every_simd_level_learns_equally_well() {
     let folder = tempfile::tempdir().unwrap();
     let mut likelihoods = Vec::new();
     for level in equilibria_kernels::Level::available() {
         let environment = [("EQUILIBRIA_SIMD", level.name())];
-        let first = by_command(folder.path(), "", &environment);
-        assert!(by_command(folder.path(), "--threads 2", &environment) == first, "{}", level.name());
+        let first = train_by_command(folder.path(), "", &environment);
+        assert!(train_by_command(folder.path(), "--threads 2", &environment) == first, "{}", level.name());
         likelihoods.push((level.name(), first.1));
     }
     let values = || likelihoods.iter().map(|found| found.1);
     let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    assert!(most - least < 1.0 && (-200.0..-50.0).contains(&most), "nats an image: {likelihoods:?}");
+    assert!(most - least < 1.0 && (-200.0..-50.0).contains(&most), "nats per image: {likelihoods:?}");
 }
 
 #[test]
-fn a_model_says_how_it_was_trained() {
+fn a_model_file_contains_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let settings = settings(NegativePhase::Contrastive, Binarisation::Threshold);
@@ -286,7 +286,7 @@ fn a_model_says_how_it_was_trained() {
     assert_eq!(toml_value(configuration, "seed"), settings.seed.to_string());
 }
 
-/// What follows `key = ` in `text`.
+/// The text after `key = ` in `text`.
 fn toml_value<'a>(text: &'a str, key: &str) -> &'a str {
     text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix("= ")).unwrap_or("missing")
 }

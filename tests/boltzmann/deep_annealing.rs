@@ -1,4 +1,4 @@
-//! Annealed estimates of deep machines against brute force, by their own error bars.
+//! Compares annealed estimates of deep machines with brute force, by their own error bars.
 
 use super::rows;
 use crate::deep_likelihood::{Enumeration, LONG, all_images, machine};
@@ -16,7 +16,7 @@ fn marginal(brute: &Enumeration) -> Vec<f64> {
     (0..brute.images()).map(|v| (brute.minus_free_energy(v) - log_partition).exp()).collect()
 }
 
-/// Images of the machine, each as often as its probability says.
+/// Images of the machine, with frequencies equal to their probabilities.
 fn drawn<T: Element>(brute: &Enumeration, count: usize) -> Vec<T> {
     let marginal = marginal(brute);
     let (mut states, mut sum) = (Vec::new(), 0.0);
@@ -33,7 +33,7 @@ fn annealing<'a, T: Element>(model: &'a Dbm<T>, images: &[T], steps: usize) -> A
     Annealing::new(model, images, LONG, &Schedule::even(steps).unwrap()).unwrap()
 }
 
-/// Deviations of the estimates of several seeds from `log_partition`, each in its own standard errors.
+/// Deviations of the estimates of several seeds from `log_partition`, each in units of its own standard error.
 fn deviations<T: Element>(annealing: &Annealing<'_, T>, log_partition: f64) -> Vec<f64> {
     let deviation = |seed| {
         let found = forward(annealing, seed);
@@ -48,7 +48,7 @@ fn forward<T: Element>(annealing: &Annealing<'_, T>, seed: u64) -> Forward {
     annealing.forward(150, Stream::named(seed, "chain"), |_| Ok(())).unwrap()
 }
 
-/// The same machine, a bias of its first hidden layer off by `by`.
+/// The same machine with one bias of its first hidden layer changed by `by`.
 fn perturbed<T: Element>(model: &Dbm<T>, by: f64) -> Dbm<T> {
     let mut biases = model.biases().to_vec();
     biases[1].data_mut()[0] += T::from_f64(by);
@@ -65,23 +65,26 @@ fn check_forward<T: Element>() {
         let what = format!("{sizes:?}, {steps} steps");
         let found = deviations(&annealing, brute.log_partition());
         assert!(are_standard(&found), "{what}: {found:?}");
-        // Of another machine, by as little as some standard errors.
+        // Another machine, whose ln Z differs by a few standard errors, is detected.
         let error = forward(&annealing, 0).standard_error;
         let other = Enumeration::of(&perturbed(&model, 8.0 * error)).log_partition();
-        assert!((other - brute.log_partition()).abs() < 8.0 * error, "{what}: too far to tell anything");
+        assert!(
+            (other - brute.log_partition()).abs() < 8.0 * error,
+            "{what}: the other machine is too different for a meaningful test"
+        );
         let found = deviations(&annealing, other);
-        assert!(!are_standard(&found), "{what}, of another machine: {found:?}");
+        assert!(!are_standard(&found), "{what}: another machine is not detected: {found:?}");
     }
 }
 
 #[test]
-fn forward_estimates_are_as_far_from_enumeration_as_their_error_bars_say() {
+fn forward_estimates_agree_with_enumeration_within_their_error_bars() {
     check_forward::<f64>();
     check_forward::<f32>();
 }
 
 #[test]
-fn many_steps_leave_no_error() {
+fn the_error_vanishes_with_many_steps() {
     for (seed, sizes) in (310..).zip([&[5, 4, 5][..], &[4, 3, 3, 4]]) {
         let model = machine::<f32>(sizes, 1.0, seed);
         let brute = Enumeration::of(&model);
@@ -93,7 +96,7 @@ fn many_steps_leave_no_error() {
 }
 
 #[test]
-fn layers_of_several_panels_and_chains_of_several_batches_add_up() {
+fn estimates_are_right_for_several_panels_and_batches() {
     for (seed, sizes) in (320..).zip([&[90, 12, 70][..], &[8, 150, 2], &[70, 6, 70, 6]]) {
         let model = machine::<f32>(sizes, 0.3, seed);
         let right = deep::log_partition(&model, |_| Ok(())).unwrap();
@@ -110,7 +113,7 @@ fn layers_of_several_panels_and_chains_of_several_batches_add_up() {
     }
 }
 
-/// Estimates of every image, `copies` times each.
+/// The estimates for every image, `copies` times each.
 fn reverse(annealing: &Annealing<'_, f64>, visible: usize, copies: usize, chains: usize) -> Reverse {
     let images = all_images::<f64>(visible);
     let images: Vec<f64> = images.chunks(visible).flat_map(|v| v.repeat(copies)).collect();
@@ -131,7 +134,7 @@ fn excess(probabilities: &[f64], truth: &[f64], estimates: &[f64], copies: usize
 }
 
 #[test]
-fn reverse_estimates_are_below_and_near_with_many_steps_and_chains() {
+fn reverse_estimates_are_too_low_and_converge_with_more_steps_and_chains() {
     for (seed, sizes) in (330..).zip([&[5, 4, 3][..], &[4, 3, 4, 2]]) {
         let model = machine::<f64>(sizes, 1.2, seed);
         let brute = Enumeration::of(&model);
@@ -165,7 +168,7 @@ fn reverse_estimates_are_below_and_near_with_many_steps_and_chains() {
 }
 
 #[test]
-fn many_chains_an_image_give_the_annealed_model() {
+fn many_chains_per_image_give_the_annealed_model() {
     let model = machine::<f64>(&[3, 3, 2], 1.0, 340);
     let images = all_images::<f64>(3);
     let mut posterior = MeanField::new(&model, 8);
@@ -187,7 +190,7 @@ fn many_chains_an_image_give_the_annealed_model() {
         };
         let (near, other) = (far(&expected), far(&exact));
         assert!(near < 0.03, "{near} nats from the annealed model of {steps} steps");
-        assert!(other > 2.0 * near, "the model is as near: {other} in {steps} steps");
+        assert!(other > 2.0 * near, "p itself is as near: {other} nats in {steps} steps");
     }
 }
 
@@ -214,7 +217,8 @@ fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
     assert!(above.abs() < 4.0 * error + 0.01 && error < 0.01, "{above} +- {error} in 500 steps");
     let found = forward(&annealing(&model, &images, 500), 1);
     assert!(found.interval[0] < right && right < found.interval[1], "{found:?}, not {right}");
-    // Gibbs steps make the machine's states of others: from an image that it hardly draws, the same is implied.
+    // Gibbs steps turn any states into states of the machine: starting from an improbable image, the implied ln Z is
+    // the same.
     let rare = (0..32).min_by(|&a, &b| brute.minus_free_energy(a).total_cmp(&brute.minus_free_energy(b)));
     let rare = rows::<f64>(std::iter::repeat_n(rare.unwrap(), 3000), 5);
     let annealing = annealing(&model, &images, 3);
@@ -230,7 +234,7 @@ fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
 
 #[cfg(feature = "parallel")]
 #[test]
-fn the_number_of_threads_does_not_change_a_bit_of_an_estimate() {
+fn estimates_are_bit_identical_for_every_number_of_threads() {
     let model = machine::<f32>(&[200, 140, 90], 0.1, 360);
     let images: Vec<f32> = (0..200 * 40).map(|i| f32::from(u8::from(i * i % 7 < 2))).collect();
     let stream = Stream::named(1, "chain");
@@ -247,13 +251,13 @@ fn the_number_of_threads_does_not_change_a_bit_of_an_estimate() {
 }
 
 #[test]
-fn an_image_s_chains_depend_on_their_stream_alone() {
+fn an_images_chains_depend_on_their_stream_alone() {
     let model = machine::<f64>(&[6, 5, 4], 0.5, 361);
     let annealing = annealing(&model, &all_images(6), 7);
     let run =
         |images: &[f64], stream| annealing.reverse(images, 700, stream, |_| Ok(())).unwrap().log_likelihoods;
     let (images, stream) = (all_images::<f64>(6), Stream::named(2, "evaluate"));
-    // One image a block; the last of several is as if there were no more.
+    // One image per block; the last estimate does not depend on the number of images.
     let three = run(&images[..18], stream);
     assert_eq!(run(&images[..12], stream), three[..2]);
     assert_ne!(run(&images[..12], Stream::named(3, "evaluate")), three[..2]);
@@ -289,7 +293,7 @@ fn progress_counts_every_step_and_its_error_ends_an_estimate() {
 }
 
 #[test]
-fn impossible_annealings_are_errors() {
+fn invalid_annealing_arguments_give_errors() {
     let model = machine::<f64>(&[5, 3, 2], 1.0, 363);
     let (schedule, stream) = (Schedule::even(3).unwrap(), Stream::named(0, "chain"));
     let words = |images: &[f64]| Annealing::new(&model, images, LONG, &schedule).unwrap_err().to_string();
@@ -298,7 +302,7 @@ fn impossible_annealings_are_errors() {
     for bad in [-0.1, 1.1, f64::NAN] {
         assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("units are from 0 to 1"));
     }
-    // The base rate may be certain, and its images grey.
+    // The base rates may be 0 or 1, and the images of the base-rate model may be grey.
     for image in [[0.0, 1.0, 0.0, 1.0, 0.0], [0.5; 5]] {
         let annealing = annealing(&model, &image, 3);
         assert!(annealing.forward(2, stream, |_| Ok(())).unwrap().log_partition.is_finite());

@@ -1,4 +1,4 @@
-//! Does joint learning of a deep machine follow the bound of the likelihood?
+//! Does joint training of a deep machine follow the gradient of the variational bound?
 
 use crate::assert_near;
 use crate::deep_states::{DeepStates, deep_machine, statistics};
@@ -9,10 +9,11 @@ use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::{Dbm, Stop};
 use equilibria::rng::Stream;
 
-/// So slow that the model stands still; a velocity divided by it is a gradient. Without momentum there is no velocity.
+/// A learning rate so small that the model does not change: velocity / rate is the gradient. Without momentum no
+/// velocity is stored.
 const STILL: Rates = Rates { learning_rate: 1e-12, momentum: 1e-100, weight_decay: 0.0 };
 const MACHINES: [&[usize]; 2] = [&[4, 3, 2], &[3, 2, 2, 2]];
-/// So many that the noise of their mean is below a hundredth.
+/// Enough chains to keep the noise of their mean below a hundredth.
 const CHAINS: usize = 20_000;
 const UPDATES: u64 = 12;
 
@@ -25,7 +26,7 @@ fn images(visible: usize) -> [Vec<f64>; 2] {
     [0b0101, 0b0111].map(|state| units(state, visible))
 }
 
-/// The fixed point of mean-field equations by plain loops, layer after layer, with the image.
+/// The fixed point of the mean-field equations by plain loops, layer after layer, including the image.
 fn posterior(model: &Dbm<f64>, image: &[f64]) -> Vec<Vec<f64>> {
     let sizes: Vec<usize> = model.sizes().collect();
     let mut means: Vec<Vec<f64>> = sizes.iter().map(|&size| vec![0.5; size]).collect();
@@ -49,13 +50,14 @@ fn posterior(model: &Dbm<f64>, image: &[f64]) -> Vec<Vec<f64>> {
     means
 }
 
-/// The mean over the images of what the parameters multiply in the bound.
+/// The positive phase: the mean over the images of the statistics.
 fn positive_phase(model: &Dbm<f64>) -> Vec<f64> {
     let [one, two] = images(model.visible()).map(|image| statistics(&posterior(model, &image)));
     one.iter().zip(two).map(|(x, y)| (x + y) / 2.0).collect()
 }
 
-/// The gradient of the images' mean bound by all parameters, the means of the hidden units being held fixed.
+/// The gradient of the images' mean bound with respect to all parameters, with the means of the hidden units held
+/// fixed.
 fn exact_gradient(model: &Dbm<f64>) -> Vec<f64> {
     let negative = DeepStates::of(model).phase();
     positive_phase(model).iter().zip(negative).map(|(x, y)| x - y).collect()
@@ -66,11 +68,11 @@ fn parameters(model: &Dbm<f64>) -> Vec<f64> {
 }
 
 #[test]
-fn means_less_expectations_are_the_derivative_of_the_bound() {
+fn means_minus_expectations_are_the_derivative_of_the_bound() {
     const STEP: f64 = 1e-5;
     for sizes in MACHINES {
         let model = model(sizes);
-        // The bound but for the entropy, which the parameters do not change.
+        // The bound without the entropy, which does not depend on the parameters.
         let positive = positive_phase(&model);
         let bound = |index: usize, change: f64| {
             let mut numbers = parameters(&model);
@@ -100,8 +102,12 @@ fn log_partition(model: &Dbm<f64>) -> f64 {
     log_sum_exp(all.iter().copied())
 }
 
-/// What the last update of a standing model follows, and the offsets.
-fn followed(model: &Dbm<f64>, is_centred: bool, are_binary: bool) -> (Vec<f64>, Option<Vec<Vec<f64>>>) {
+/// The gradient of the last update of a fixed model, and the offsets.
+fn update_gradient(
+    model: &Dbm<f64>,
+    is_centred: bool,
+    are_binary: bool,
+) -> (Vec<f64>, Option<Vec<Vec<f64>>>) {
     let stream = Stream::named(91, "chain");
     let mut learner = DeepLearner::new(model.clone(), 8, CHAINS, 10, stream)
         .with_stop(Stop { tolerance: 1e-14, most: 300 });
@@ -110,7 +116,7 @@ fn followed(model: &Dbm<f64>, is_centred: bool, are_binary: bool) -> (Vec<f64>, 
     }
     let mut rows = images(model.visible()).concat();
     if !are_binary {
-        // Nearly the same, but no bits.
+        // Almost the same images, but not bits.
         rows.iter_mut().for_each(|x| *x = (*x - 1e-9).abs());
     }
     for update in 0..UPDATES {
@@ -129,17 +135,18 @@ fn followed(model: &Dbm<f64>, is_centred: bool, are_binary: bool) -> (Vec<f64>, 
 fn centre(plain: &[f64], sizes: &[usize], offsets: &[Vec<f64>]) -> Vec<f64> {
     let mut gradient = plain.to_vec();
     let weights: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let mut by_bias = Vec::new();
+    let mut bias_gradients = Vec::new();
     let mut first = weights;
     for &size in sizes {
-        by_bias.push(&plain[first..first + size]);
+        bias_gradients.push(&plain[first..first + size]);
         first += size;
     }
     let mut at = 0;
     for (l, pair) in sizes.windows(2).enumerate() {
         for i in 0..pair[0] {
             for j in 0..pair[1] {
-                gradient[at] -= offsets[l][i] * by_bias[l + 1][j] + by_bias[l][i] * offsets[l + 1][j];
+                gradient[at] -=
+                    offsets[l][i] * bias_gradients[l + 1][j] + bias_gradients[l][i] * offsets[l + 1][j];
                 at += 1;
             }
         }
@@ -153,16 +160,17 @@ fn the_expected_update_is_the_gradient_of_the_bound() {
         let model = model(sizes);
         let exact = exact_gradient(&model);
         for (is_centred, are_binary) in [(false, true), (false, false), (true, true)] {
-            let (found, offsets) = followed(&model, is_centred, are_binary);
+            let (found, offsets) = update_gradient(&model, is_centred, are_binary);
             let expected = match &offsets {
                 Some(offsets) => centre(&exact, sizes, offsets),
                 None => exact.clone(),
             };
-            // Each statistic is from 0 to 1 and has a variance below a quarter; centred ones add two of them.
+            // Each statistic lies in [0, 1] and has a variance of at most a quarter; centred statistics add two of
+            // them.
             let error = 0.5 / (CHAINS as f64).sqrt() * if is_centred { 2.0 } else { 1.0 };
             let largest = found.iter().zip(&expected).map(|(x, y)| (x - y).abs() / error).fold(0.0, f64::max);
             assert!(largest < 4.0, "{sizes:?}, centred {is_centred}, binary {are_binary}: {largest} errors");
-            // Other gradients would show: without the layers above, or not centred.
+            // The test distinguishes this gradient from others: from 0, and from the plain gradient.
             let size = expected.iter().map(|x| x.abs() / error).fold(0.0, f64::max);
             assert!(size > 20.0, "{sizes:?}: the gradient is only {size} errors long");
             if is_centred {

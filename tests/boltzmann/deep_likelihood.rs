@@ -1,4 +1,5 @@
-//! A deep machine's energy, mean-field posterior, bound and partition function against brute force over all layers.
+//! Compares a deep machine's energy, mean-field posterior, bound and partition function with brute force over all
+//! layers.
 
 use super::{assert_near, rows};
 use crate::enumeration::{log_sum_exp, units};
@@ -20,7 +21,7 @@ pub fn machine<T: Element>(sizes: &[usize], scale: f64, seed: u64) -> Dbm<T> {
     Dbm::from_parameters(weights, biases).unwrap()
 }
 
-/// All energies of a machine, summed literally; bit i of a joint state is unit i, the visible ones first.
+/// All energies of a machine, summed term by term. Bit i of a joint state is unit i, the visible units first.
 pub struct Enumeration {
     pub sizes: Vec<usize>,
     minus_energy: Vec<f64>,
@@ -71,7 +72,7 @@ fn layers(sizes: &[usize], state: usize) -> Vec<Vec<f64>> {
     (0..sizes.len()).map(|layer| units(state >> begin(layer), sizes[layer])).collect()
 }
 
-/// Layers and scale: two to four hidden layers; odd or even layers the fewer units.
+/// Layers and scale: two to four hidden layers, with fewer units in the odd or in the even layers.
 const MACHINES: [(&[usize], f64); 7] = [
     (&[4, 3, 5], 1.0),
     (&[3, 7, 2], 0.7),
@@ -95,7 +96,7 @@ pub fn all_images<T: Element>(visible: usize) -> Vec<T> {
 pub const LONG: Stop = Stop { tolerance: 1e-12, most: 10_000 };
 
 #[test]
-fn energies_are_those_of_the_definition() {
+fn energies_agree_with_their_definition() {
     for (model, what) in machines::<f64>() {
         let brute = Enumeration::of(&model);
         for (state, &minus_energy) in brute.minus_energy.iter().enumerate().step_by(7) {
@@ -122,14 +123,14 @@ fn check_exact<T: Element>(tolerance: f64) {
 }
 
 #[test]
-fn the_exact_partition_function_is_that_of_brute_force() {
+fn the_exact_partition_function_agrees_with_brute_force() {
     check_exact::<f64>(1e-13);
     check_exact::<f32>(2e-6);
 }
 
 #[test]
-fn sides_too_large_to_enumerate_are_refused() {
-    // The larger side may be as large as it likes.
+fn layers_too_large_to_enumerate_give_an_error() {
+    // The larger of the two may have any size.
     assert!(deep::log_partition(&machine::<f32>(&[300, 7, 200, 2], 0.1, 1), |_| Ok(())).is_ok());
     for sizes in [&[784, 500, 1000][..], &[20, 20, 6, 6]] {
         let error = deep::log_partition(&machine::<f32>(sizes, 0.01, 1), |_| Ok(())).unwrap_err();
@@ -144,7 +145,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The largest distance of a mean from what its neighbours say.
+/// The largest difference between a mean and its mean-field equation.
 fn residual(model: &Dbm<f64>, image: &[f64], means: &[&[f64]]) -> f64 {
     let layers: Vec<&[f64]> = [image].into_iter().chain(means.iter().copied()).collect();
     let mut largest = 0.0_f64;
@@ -163,7 +164,7 @@ fn residual(model: &Dbm<f64>, image: &[f64], means: &[&[f64]]) -> f64 {
     largest
 }
 
-/// Means of all hidden layers for one of several images.
+/// The means of all hidden layers for one of several images.
 fn means_of<'a>(posterior: &'a MeanField<f64>, model: &Dbm<f64>, row: usize) -> Vec<&'a [f64]> {
     let units: Vec<usize> = model.sizes().skip(1).collect();
     (1..).zip(units).map(|(l, units)| &posterior.means(l)[row * units..(row + 1) * units]).collect()
@@ -178,7 +179,7 @@ fn inferred_means_are_a_fixed_point() {
         assert!(found.change < LONG.tolerance && found.iterations < LONG.most, "{what}: {found:?}");
         let far = posterior.infer(&model, &images, Stop { tolerance: 0.0, most: 1 });
         for (row, image) in images.chunks(model.visible()).enumerate() {
-            // One iteration is still far where more than one is needed.
+            // The error after one iteration is of the order of its change.
             let early = residual(&model, image, &means_of(&posterior, &model, row));
             assert!(early <= far.change.max(1e-12) * 20.0, "{what}: {early} after {far:?}");
         }
@@ -208,12 +209,12 @@ fn the_bound_rises_with_every_iteration_and_stays_below() {
             }
             last = bounds;
         }
-        assert!(rise > 1e-3, "{what}: a rise of {rise} tells nothing");
+        assert!(rise > 1e-3, "{what}: a rise of {rise} is too small for the test");
     }
 }
 
 #[test]
-fn the_bound_is_close_where_units_are_nearly_independent_and_not_elsewhere() {
+fn the_bound_is_close_only_if_units_are_nearly_independent() {
     let gap = |scale| {
         let model = machine::<f64>(&[4, 3, 5], scale, 210);
         let brute = Enumeration::of(&model);
@@ -225,7 +226,7 @@ fn the_bound_is_close_where_units_are_nearly_independent_and_not_elsewhere() {
     assert!(near < 0.01 && far > 0.2, "{near}, {far}");
 }
 
-/// The machine with W_2 to W_L at 0.
+/// The machine with W_2 to W_L set to 0.
 fn without_upper_weights<T: Element>(model: &Dbm<T>) -> Dbm<T> {
     let mut weights = model.weights().to_vec();
     weights[1..].iter_mut().for_each(|weight| weight.data_mut().fill(T::ZERO));
@@ -245,13 +246,13 @@ fn check_equality<T: Element>(tolerance: f64) {
 }
 
 #[test]
-fn the_bound_is_exact_where_the_posterior_is_of_independent_units() {
+fn the_bound_is_exact_if_the_posterior_has_independent_units() {
     check_equality::<f64>(1e-13);
     check_equality::<f32>(2e-6);
 }
 
 #[test]
-fn iterations_end_where_they_are_told_to() {
+fn iterations_end_at_the_tolerance_or_the_maximum() {
     let model = machine::<f64>(&[4, 3, 2, 4], 1.0, 220);
     let images = all_images::<f64>(4);
     let mut posterior = MeanField::new(&model, 16);
@@ -261,7 +262,7 @@ fn iterations_end_where_they_are_told_to() {
     for most in 1..20 {
         let found = infer(0.0, most);
         assert!(found.iterations == most && found.change < last, "{found:?} after {last}");
-        // The first iteration to change less than that many.
+        // The first iteration whose change is below the tolerance is the last one.
         let stopped = infer(found.change * 1.001, 100);
         assert_eq!(stopped, found);
         assert_eq!(infer(found.change * 0.999, 100).iterations, most + 1);
@@ -271,8 +272,8 @@ fn iterations_end_where_they_are_told_to() {
 }
 
 #[test]
-fn an_image_comes_to_rest_by_itself_whatever_the_others_do() {
-    // Some come to rest in a few iterations, others in dozens.
+fn an_image_converges_independently_of_the_others() {
+    // Some images converge in a few iterations, others in dozens.
     let model = machine::<f64>(&[4, 3, 2, 4], 2.0, 225);
     let images = all_images::<f64>(4);
     let stop = Stop { tolerance: 1e-7, most: 200 };
@@ -290,12 +291,12 @@ fn an_image_comes_to_rest_by_itself_whatever_the_others_do() {
     assert!(counts.iter().min().unwrap() * 2 < found.iterations && found.iterations < 200, "{counts:?}");
 }
 
-/// Layers that products cut into blocks and over threads, in f32.
+/// Layers so large that products are split into blocks and over threads, in f32.
 #[test]
-fn in_large_layers_too_an_image_does_not_depend_on_the_others() {
+fn an_image_converges_independently_of_the_others_in_large_layers() {
     const ROWS: usize = 130;
     let model = machine::<f32>(&[300, 540, 610], 0.12, 226);
-    // More and more pixels are on, so that some images are harder than others.
+    // The number of active pixels grows from image to image, so that some images converge more slowly.
     let is_on = |i: usize| (i * i % 97) * ROWS < 97 * (i / 300);
     let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(is_on(i)))).collect();
     let stop = Stop { tolerance: 1e-4, most: 100 };
@@ -315,7 +316,7 @@ fn in_large_layers_too_an_image_does_not_depend_on_the_others() {
 }
 
 #[test]
-fn logits_of_the_image_may_be_brought_and_rows_may_be_fewer() {
+fn inference_accepts_logits_and_smaller_batches() {
     let model = machine::<f64>(&[6, 3, 5], 1.0, 230);
     let stop = Stop { tolerance: 0.0, most: 5 };
     let images = all_images::<f64>(6);
@@ -341,7 +342,7 @@ fn logits_of_the_image_may_be_brought_and_rows_may_be_fewer() {
 
 #[cfg(feature = "parallel")]
 #[test]
-fn the_number_of_threads_does_not_change_a_bit_of_means_or_bounds() {
+fn means_and_bounds_are_bit_identical_for_every_number_of_threads() {
     let model = machine::<f32>(&[300, 140, 210, 90], 0.1, 240);
     let images: Vec<f32> = (0..130 * 300).map(|i| f32::from(u8::from(i * i % 7 < 2))).collect();
     let stop = Stop { tolerance: 1e-4, most: 30 };
@@ -355,7 +356,7 @@ fn the_number_of_threads_does_not_change_a_bit_of_means_or_bounds() {
 }
 
 #[test]
-fn images_that_do_not_fit_are_refused() {
+fn images_of_the_wrong_size_panic() {
     let model = machine::<f64>(&[4, 3, 2], 1.0, 250);
     let stop = Stop { tolerance: 0.0, most: 1 };
     let words = |work: &dyn Fn(&mut MeanField<f64>)| {
@@ -366,12 +367,12 @@ fn images_that_do_not_fit_are_refused() {
     let partial = words(&|posterior| _ = posterior.infer(&model, &[0.0; 7], stop));
     assert!(partial.contains("7 units in rows of 4"), "{partial}");
     let many = words(&|posterior| _ = posterior.infer(&model, &[0.0; 12], stop));
-    assert!(many.contains("3 images where there is room for 2"), "{many}");
+    assert!(many.contains("3 images do not fit into buffers for 2"), "{many}");
     let layer = words(&|posterior| drop(posterior.means(3).to_vec()));
     assert!(layer.contains("layer 3 of 2"), "{layer}");
     let other = machine::<f64>(&[4, 3, 2, 2], 1.0, 251);
     let deeper = words(&|posterior| _ = posterior.infer(&other, &[0.0; 4], stop));
-    assert!(deeper.contains("3 hidden layers where there is room for 2"), "{deeper}");
+    assert!(deeper.contains("3 hidden layers do not match buffers for 2"), "{deeper}");
     let unmatched = words(&|posterior| drop(deep::lower_bounds_at(&model, &[0.0; 4], posterior)));
     assert!(unmatched.contains("means of 0 images"), "{unmatched}");
 }

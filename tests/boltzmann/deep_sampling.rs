@@ -1,4 +1,4 @@
-//! Do chains of a deep machine visit states as often as the model says?
+//! Do chains of a deep machine visit states with the model's frequencies?
 
 use crate::assert_near;
 use crate::deep_states::{DeepStates, deep_machine};
@@ -12,12 +12,12 @@ use equilibria_kernels::binary::pack_states;
 use equilibria_kernels::{Level, random};
 
 const CHAINS: usize = 1000;
-/// Samples of a chain.
+/// Samples per chain.
 const SAMPLES: usize = 20;
-/// Sweeps before the first and between two samples.
+/// Sweeps before the first sample and between two samples.
 const SPACING: usize = 12;
 
-/// How often each joint state was visited.
+/// The number of visits of each joint state.
 fn visits<T: Element>(model: &Dbm<T>, exact: &DeepStates, seed: u64) -> Vec<f64> {
     let mut chains = DbmChains::new(model, CHAINS, Stream::named(seed, "chain"));
     let mut visits = vec![0.0; exact.joint.len()];
@@ -48,7 +48,7 @@ fn frequencies_of_all_layers_agree_with_enumeration() {
         for found in [visits(&model, &exact, seed), visits(&single, &exact, seed + 10)] {
             let off = excess(&found, &exact.joint);
             assert!(off < 5.0, "{sizes:?}: {off} standard deviations");
-            // A machine that is nearly the same would show.
+            // A slightly different machine is detected.
             let other = DeepStates::of(&deep_machine::<f64>(sizes, 0.7, seed));
             let off = excess(&found, &other.joint);
             assert!(off > 10.0, "{sizes:?}: {off} standard deviations from another machine");
@@ -76,7 +76,7 @@ fn expected(model: &Dbm<f64>, layers: &[Vec<f64>], layer: usize, row: usize) -> 
     (0..sizes[layer]).map(|j| 1.0 / (1.0 + (-logit(j)).exp())).collect()
 }
 
-/// Layers of several panels, through more sweeps than sums are corrected, with states set and clamped on the way.
+/// Layers of several panels, over more sweeps than sums are corrected, with states set and clamped in between.
 #[test]
 fn probabilities_given_both_neighbours_are_those_of_dense_products() {
     const ROWS: usize = 40;
@@ -94,7 +94,7 @@ fn probabilities_given_both_neighbours_are_those_of_dense_products() {
     for sweep in 0..20 {
         match sweep {
             3 => chains.set_states(0, &set),
-            // So few units change that sums are corrected.
+            // So few units change that the sums are corrected rather than recomputed.
             4..9 => chains.clamp_visible(&known, &values),
             _ => {}
         }
@@ -156,7 +156,7 @@ fn missing_pixels_take_their_mean_given_the_known_ones_in_deep_machines_too() {
         let exact = DeepStates::of(&model);
         let missing = [true, false, true, false];
         let kinds = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
-        // Nonsense where pixels are missing: it must not be read.
+        // The missing pixels have arbitrary values, which must not be read.
         let image = |row: usize| [f64::NAN, kinds[row % 4][0], f64::NAN, kinds[row % 4][1]];
         let images: Vec<f64> = (0..4 * EACH).flat_map(image).collect();
         let effort = Effort { burn_in: 30, average: 60 };
@@ -188,6 +188,6 @@ fn missing_pixels_take_their_mean_given_the_known_ones_in_deep_machines_too() {
         let first: Vec<f64> = expected_of_kinds.iter().step_by(2).copied().collect();
         let spread =
             first.iter().copied().fold(f64::MIN, f64::max) - first.iter().copied().fold(f64::MAX, f64::min);
-        assert!(spread > 0.05, "{sizes:?}: known pixels say nothing about missing ones: {spread}");
+        assert!(spread > 0.05, "{sizes:?}: the missing pixels hardly depend on the known ones: {spread}");
     }
 }

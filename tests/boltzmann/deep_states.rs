@@ -18,14 +18,14 @@ pub fn deep_machine<T: Element>(sizes: &[usize], scale: f64, seed: u64) -> Dbm<T
     Dbm::from_parameters(weights, biases).unwrap()
 }
 
-/// The probability of every joint state: a number in which a layer's units follow those of the layer below.
+/// The probability of every joint state. A joint state is a number whose bits are the units, the lowest layer first.
 pub struct DeepStates {
     pub sizes: Vec<usize>,
     pub joint: Vec<f64>,
 }
 
 impl DeepStates {
-    /// From the energies, summed literally.
+    /// Computes the probabilities from the energies, which are summed term by term.
     pub fn of<T: Element>(model: &Dbm<T>) -> Self {
         let sizes: Vec<usize> = model.sizes().collect();
         let minus_energy: Vec<f64> = (0..1 << sizes.iter().sum::<usize>())
@@ -54,13 +54,13 @@ impl DeepStates {
         layers_of(&self.sizes, state)
     }
 
-    /// The joint state of units (units) of each layer.
+    /// The joint state with these units of each layer.
     pub fn state_of<T: Element>(&self, layers: &[&[T]]) -> usize {
         let units = layers.iter().flat_map(|layer| layer.iter());
         units.enumerate().map(|(place, &x)| usize::from(x.to_f64() == 1.0) << place).sum()
     }
 
-    /// Means of the statistics that the parameters multiply, over all states.
+    /// Means over all states of the statistics that the parameters multiply.
     pub fn phase(&self) -> Vec<f64> {
         let mut sum = Vec::new();
         for (state, &mass) in self.joint.iter().enumerate() {
@@ -82,7 +82,7 @@ fn layers_of(sizes: &[usize], state: usize) -> Vec<Vec<f64>> {
     sizes.iter().map(layer).collect()
 }
 
-/// h_(l-1)' h_l for l = 1 to L, row by row, then h_0 to h_L.
+/// The statistics h_(l-1)' h_l for l = 1 to L, row by row, then h_0 to h_L.
 pub fn statistics(layers: &[Vec<f64>]) -> Vec<f64> {
     let products = layers.windows(2).flat_map(|pair| {
         pair[0].iter().flat_map(|below| pair[1].iter().map(move |above| below * above)).collect::<Vec<_>>()

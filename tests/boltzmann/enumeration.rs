@@ -1,12 +1,12 @@
 //! Small restricted Boltzmann machines, by brute force over every state of every unit.
 //!
-//! All follows from the energy of a joint state (v, h), which is summed literally; no formula of the library is
-//! used. A state of a layer is a number whose bit i is unit i. Phases are flat: W row by row, then b, then c.
+//! Everything is derived from the energy of a joint state (v, h), which is summed term by term; no formula of the
+//! library is used. Bit i of a layer's state is unit i. Phases are flat vectors: W row by row, then b, then c.
 
 use equilibria::boltzmann::Rbm;
 use equilibria::tensor::Element;
 
-/// ln of the sum of e^x.
+/// The logarithm of the sum of e^x.
 pub fn log_sum_exp(x: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = x.clone().fold(f64::NEG_INFINITY, f64::max);
     largest + x.map(|x| (x - largest).exp()).sum::<f64>().ln()
@@ -22,7 +22,7 @@ pub fn units(state: usize, width: usize) -> Vec<f64> {
     (0..width).map(|i| unit(state, i)).collect()
 }
 
-/// The state of units.
+/// The state with these units.
 pub fn state_of<T: Element>(units: &[T]) -> usize {
     units.iter().enumerate().map(|(i, &on)| usize::from(on.to_f64() == 1.0) << i).sum()
 }
@@ -31,7 +31,7 @@ pub fn state_of<T: Element>(units: &[T]) -> usize {
 pub struct Enumeration {
     pub visible: usize,
     pub hidden: usize,
-    /// - E(v, h), at v 2^hidden + h.
+    /// -E(v, h) at index v 2^hidden + h.
     minus_energy: Vec<f64>,
 }
 
@@ -67,12 +67,12 @@ impl Enumeration {
         self.minus_energy[(v << self.hidden) + h]
     }
 
-    /// - ln of the sum over h of e^-E(v, h).
+    /// The free energy: minus the logarithm of the sum over h of e^-E(v, h).
     pub fn free_energy(&self, v: usize) -> f64 {
         -log_sum_exp((0..self.hidden_states()).map(|h| self.minus_energy(v, h)))
     }
 
-    /// P(v, h), at v 2^hidden + h.
+    /// P(v, h) at index v 2^hidden + h.
     pub fn joint(&self) -> Vec<f64> {
         let log_partition = log_sum_exp(self.minus_energy.iter().copied());
         self.minus_energy.iter().map(|x| (x - log_partition).exp()).collect()
@@ -114,7 +114,7 @@ impl Enumeration {
         self.visible_after(&hidden)
     }
 
-    /// The distribution of v ~ P(v | h) from a distribution of h.
+    /// The distribution of v, sampled from P(v | h), for a distribution of h.
     pub fn visible_after(&self, hidden: &[f64]) -> Vec<f64> {
         let mut visible = vec![0.0; self.visible_states()];
         for (h, &mass) in hidden.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Enumeration {
         distribution
     }
 
-    /// What a learner adds up for one chain at v: v' P(h | v), v, P(h | v).
+    /// The terms of a chain at v: v' P(h | v), v, P(h | v).
     fn phase_at(&self, v: usize) -> Vec<f64> {
         let (v, p) = (units(v, self.visible), self.hidden_probabilities(v));
         v.iter()
@@ -141,7 +141,7 @@ impl Enumeration {
             .collect()
     }
 
-    /// The mean of v' P(h | v), v, P(h | v) over a distribution of v, and the variance.
+    /// The mean and the variance of v' P(h | v), v, P(h | v) over a distribution of v.
     pub fn phase(&self, distribution: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut mean = vec![0.0; self.visible * self.hidden + self.visible + self.hidden];
         let mut square = mean.clone();

@@ -1,4 +1,4 @@
-//! Does learning follow the likelihood?
+//! Does learning follow the gradient of the log-likelihood?
 
 use crate::enumeration::{Enumeration, state_of};
 use crate::{assert_near, attracting, machine, rows};
@@ -8,13 +8,13 @@ use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::rng::Stream;
 use equilibria::tensor::Element;
 
-/// Too little momentum to matter, but without any there is no velocity.
+/// Momentum too small to have an effect. Without momentum no velocity is stored.
 const NEXT_TO_NONE: f64 = 1e-100;
 
-/// So slow that the model stands still; a velocity divided by it is a gradient.
+/// A learning rate so small that the model does not change: velocity / rate is the gradient.
 const STILL: Rates = Rates { learning_rate: 1e-12, momentum: NEXT_TO_NONE, weight_decay: 0.0 };
 
-/// The images of a mini-batch, in turn.
+/// The images of a mini-batch, alternating.
 const IMAGES: [usize; 2] = [0b1111, 0b0111];
 
 /// Mini-batches so large that the noise of a mean is below a hundredth.
@@ -24,15 +24,15 @@ fn sticky() -> Rbm<f64> {
     attracting(4, 3, 1.5)
 }
 
-/// Velocities of W, b and c one after the other.
+/// The velocities of W, b and c in one vector.
 fn velocity<T: Element>(learner: &Learner<T>) -> Vec<f64> {
     learner.state().velocity.iter().flat_map(|tensor| tensor.data()).map(|x| x.to_f64()).collect()
 }
 
-/// The gradient that the last of `updates` updates of a standing model follows.
+/// The gradient that the last of `updates` updates of a fixed model follows.
 fn gradient(model: &Rbm<f64>, phase: NegativePhase, steps: usize, updates: u64, seed: u64) -> Vec<f64> {
     let stream = Stream::named(seed, "chain");
-    // Room to spare: the mean is that of the images in use.
+    // The learner has room for more images: only the images in use may enter the mean.
     let mut learner = Learner::new(model.clone(), phase, steps, ROWS + 500, stream.substream(0));
     for update in 1..=updates {
         learner.images_mut(ROWS).copy_from_slice(&rows((0..ROWS).map(|row| IMAGES[row % 2]), 4));
@@ -41,13 +41,13 @@ fn gradient(model: &Rbm<f64>, phase: NegativePhase, steps: usize, updates: u64, 
     velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect()
 }
 
-/// The means of two phases, image by image.
+/// The positive phase, averaged over the images.
 fn positive_phase(exact: &Enumeration) -> Vec<f64> {
     let phases = IMAGES.map(|v| exact.phase(&exact.walk(v, 0)).0);
     phases[0].iter().zip(&phases[1]).map(|(x, y)| (x + y) / 2.0).collect()
 }
 
-/// What CD-k follows on average, and the standard error of one update.
+/// The expected gradient of CD-k, and the standard error of one update.
 fn contrastive(exact: &Enumeration, steps: usize) -> (Vec<f64>, Vec<f64>) {
     let [(x, x_variance), (y, y_variance)] = IMAGES.map(|v| exact.phase(&exact.walk(v, steps)));
     let negative = x.iter().zip(&y).map(|(x, y)| (x + y) / 2.0);
@@ -63,7 +63,7 @@ fn exact_gradient(exact: &Enumeration) -> Vec<f64> {
     positive_phase(exact).iter().zip(negative).map(|(positive, negative)| positive - negative).collect()
 }
 
-/// The largest of |x - y| in units of `error`.
+/// The largest |x - y| in units of `error`.
 fn deviations(x: &[f64], y: &[f64], error: &[f64]) -> f64 {
     x.iter().zip(y).zip(error).map(|((x, y), error)| (x - y).abs() / error).fold(0.0, f64::max)
 }
@@ -73,7 +73,7 @@ fn distance(x: &[f64], y: &[f64]) -> f64 {
 }
 
 #[test]
-fn positive_less_negative_phase_is_the_derivative_of_the_log_likelihood() {
+fn positive_minus_negative_phase_is_the_derivative_of_the_log_likelihood() {
     const STEP: f64 = 1e-5;
     let model = sticky();
     let log_likelihood = |index: usize, change: f64| {
@@ -102,13 +102,13 @@ fn contrastive_divergence_follows_the_chain_after_its_steps() {
     let (model, exact) = (sticky(), Enumeration::of(&sticky()));
     for steps in [1, 2, 4] {
         let (mean, error) = contrastive(&exact, steps);
-        // Chains start anew at the images, so that the second update is like the first.
+        // Chains start at the images again, so the second update has the same expectation as the first.
         for updates in [1, 2] {
             let found = gradient(&model, NegativePhase::Contrastive, steps, updates, 40);
             let off = deviations(&found, &mean, &error);
             assert!(off < 5.0, "CD-{steps}, update {updates}: {off} standard errors off");
         }
-        // One step fewer or more would show.
+        // One step fewer or more would be detected.
         for other in [steps - 1, steps + 1] {
             let off = deviations(&contrastive(&exact, other).0, &mean, &error);
             assert!(off > 7.0, "CD-{steps} and CD-{other} differ by {off} standard errors");
@@ -116,7 +116,8 @@ fn contrastive_divergence_follows_the_chain_after_its_steps() {
     }
 }
 
-/// A unit above hangs together with one below: numbers used twice, for h and then for v, would show.
+/// Each hidden unit is correlated with one visible unit. The test detects random numbers that are used for h and again
+/// for v.
 #[test]
 fn hidden_and_visible_states_are_drawn_from_different_numbers() {
     let tensor = |shape: &[usize], x: &[f64]| Tensor::from_vec(shape, x.to_vec()).unwrap();
@@ -130,7 +131,7 @@ fn hidden_and_visible_states_are_drawn_from_different_numbers() {
 }
 
 #[test]
-fn contrastive_divergence_nears_the_gradient_as_steps_grow() {
+fn contrastive_divergence_approaches_the_gradient_as_steps_grow() {
     let (model, exact) = (sticky(), Enumeration::of(&sticky()));
     let gradient_of = exact_gradient(&exact);
     let mut last = [f64::INFINITY; 2];
@@ -150,11 +151,11 @@ fn contrastive_divergence_nears_the_gradient_as_steps_grow() {
 }
 
 #[test]
-fn persistent_chains_go_on_where_they_were() {
+fn persistent_chains_continue_from_their_last_states() {
     const STEPS: usize = 2;
     let (model, exact) = (sticky(), Enumeration::of(&sticky()));
     let positive = positive_phase(&exact);
-    // From a coin toss a hidden unit, the first half step included.
+    // Hidden units start at 0 or 1 with probability 0.5; the first half step is included.
     let mut distribution = exact.visible_after(&[0.125; 8]);
     distribution = exact.step(&distribution);
     let mut first: Option<Vec<f64>> = None;
@@ -162,21 +163,21 @@ fn persistent_chains_go_on_where_they_were() {
         let (negative, variance) = exact.phase(&distribution);
         let mean: Vec<f64> =
             positive.iter().zip(negative).map(|(positive, negative)| positive - negative).collect();
-        // All chains count, however many images there are.
+        // All chains contribute, whatever the number of images.
         let error: Vec<f64> = variance.iter().map(|x| (x / (ROWS + 500) as f64).sqrt()).collect();
         let found = gradient(&model, NegativePhase::Persistent, STEPS, updates, 42);
         let off = deviations(&found, &mean, &error);
         assert!(off < 5.0, "update {updates}: {off} standard errors off");
-        // Chains that start anew would show.
+        // Chains that restart would be detected.
         let off = deviations(first.get_or_insert_with(|| mean.clone()), &mean, &error);
         assert!(updates == 1 || off > 7.0, "updates 1 and {updates} differ by {off} standard errors");
         (0..STEPS).for_each(|_| distribution = exact.step(&distribution));
     }
 }
 
-/// With one image and one chain, the gradient of b tells where the chain ended, and the rest follows.
+/// With one image and one chain, the gradient of b gives the last state of the chain, from which the rest follows.
 #[test]
-fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
+fn the_gradient_uses_probabilities_of_hidden_units_instead_of_states() {
     let model = machine::<f64>(4, 3, 1.0, 13);
     let exact = Enumeration::of(&model);
     for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
@@ -196,8 +197,8 @@ fn probabilities_stand_in_for_hidden_states_in_what_is_learned_from() {
     }
 }
 
-/// Updates against the documented formula, one of them without momentum; a learner without momentum and decay gives each
-/// gradient.
+/// Compares updates with the documented formula, one of them without momentum. A learner without momentum and decay
+/// gives each gradient.
 fn check_update(phase: NegativePhase, rates: Rates) {
     let stream = Stream::named(50, "chain");
     let mut learner = Learner::new(machine::<f64>(7, 5, 0.8, 6), phase, 2, 8, stream.substream(0));
@@ -259,7 +260,7 @@ fn check_alarm<T: Element>(learning_rate: f64, longest: u64) {
             return;
         }
     }
-    panic!("a rate of {learning_rate} went unnoticed");
+    panic!("a rate of {learning_rate} caused no error");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Partition functions and likelihoods against brute force, estimates by their own error bars.
+//! Compares partition functions and likelihoods with brute force, and estimates by their own error bars.
 
 use super::{all_images, assert_near, attracting, machine, rows};
 use crate::enumeration::{Enumeration, log_sum_exp};
@@ -14,8 +14,8 @@ fn log_partition(exact: &Enumeration) -> f64 {
     log_sum_exp((0..exact.visible_states()).map(|v| -exact.free_energy(v)))
 }
 
-/// Visible and hidden units and the scale of the parameters: either layer the smaller, fewer units than the table
-/// has, one block and many.
+/// Visible units, hidden units and the scale of the parameters. Either layer is the smaller one, some have fewer units
+/// than the table, and the enumeration takes one block or many.
 const SIZES: [(usize, usize, f64); 9] = [
     (1, 1, 1.0),
     (6, 4, 1.0),
@@ -45,13 +45,13 @@ fn check_exact<T: Element>(tolerance: f64) {
 }
 
 #[test]
-fn the_exact_partition_function_is_that_of_brute_force() {
+fn the_exact_partition_function_agrees_with_brute_force() {
     check_exact::<f64>(1e-13);
     check_exact::<f32>(2e-6);
 }
 
-/// The same machine with the layers exchanged.
-fn exchanged(model: &Rbm<f64>) -> Rbm<f64> {
+/// The same machine with visible and hidden units swapped.
+fn swapped(model: &Rbm<f64>) -> Rbm<f64> {
     let (many, few) = (model.visible(), model.hidden());
     let weight = model.weight().data();
     let transposed = (0..few).flat_map(|j| (0..many).map(move |i| weight[i * few + j])).collect();
@@ -60,19 +60,19 @@ fn exchanged(model: &Rbm<f64>) -> Rbm<f64> {
 }
 
 #[test]
-fn many_rounds_add_up_whichever_layer_is_the_smaller() {
-    // 16 units have 1024 blocks. Summed the other way: each state's free energy, by the model's own product.
+fn many_rounds_give_the_right_sum_for_either_smaller_layer() {
+    // 16 units give 1024 blocks. The reference is the sum over the free energies of all states of that layer.
     let model = machine::<f64>(40, 16, 0.4, 110);
-    let other = exchanged(&model);
+    let other = swapped(&model);
     let found = exact::log_partition(&model, |_| Ok(())).unwrap();
-    assert_near(&[exact::log_partition(&other, |_| Ok(())).unwrap()], &[found], 1e-13, "layers exchanged");
+    assert_near(&[exact::log_partition(&other, |_| Ok(())).unwrap()], &[found], 1e-13, "layers swapped");
     let energies = minus_free_energies(&other, &rows::<f64>(0..1 << 16, 16));
     assert_near(&[found], &[log_sum_exp(energies.into_iter())], 1e-13, "by free energies");
 }
 
 #[test]
 fn single_precision_loses_no_more_than_documented() {
-    // As large as trained machines' parameters and ln Z.
+    // The parameters and ln Z are as large as those of trained machines.
     let model = machine::<f32>(784, 12, 0.5, 111);
     let wide = Rbm::from_parameters(
         model.weight().cast::<f64>(),
@@ -85,7 +85,7 @@ fn single_precision_loses_no_more_than_documented() {
 }
 
 #[test]
-fn a_layer_too_large_to_enumerate_is_refused() {
+fn a_layer_too_large_to_enumerate_gives_an_error() {
     for (visible, hidden) in [(26, 26), (784, 500)] {
         let error = exact::log_partition(&machine::<f32>(visible, hidden, 0.01, 1), |_| Ok(())).unwrap_err();
         let text = error.to_string();
@@ -106,12 +106,12 @@ fn check_log_likelihood<T: Element>(tolerance: f64) {
 }
 
 #[test]
-fn log_likelihoods_are_those_of_enumeration() {
+fn log_likelihoods_agree_with_enumeration() {
     check_log_likelihood::<f64>(1e-13);
     check_log_likelihood::<f32>(2e-6);
 }
 
-/// The mean of each visible unit under the machine, as a trained machine's data would have.
+/// The mean of each visible unit under the machine, like the data of a trained machine.
 fn visible_mean(exact: &Enumeration) -> Vec<f32> {
     let marginal = exact.marginal();
     let mean = |i| marginal.iter().enumerate().map(|(v, p)| p * (v >> i & 1) as f64).sum::<f64>();
@@ -126,7 +126,7 @@ fn forward<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, seed: u64) ->
     annealing.forward(150, Stream::named(seed, "chain"), |_| Ok(())).unwrap()
 }
 
-/// Deviations of the estimates of several seeds from `log_partition`, each in its own standard errors.
+/// Deviations of the estimates of several seeds from `log_partition`, each in units of its own standard error.
 fn deviations<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, log_partition: f64) -> Vec<f64> {
     let deviation = |seed| {
         let found = forward(model, mean, steps, seed);
@@ -137,7 +137,7 @@ fn deviations<T: Element>(model: &Rbm<T>, mean: &[f32], steps: usize, log_partit
     (0..SEEDS).map(deviation).collect()
 }
 
-/// All within 4, and of about the spread that standard errors have.
+/// True if all deviations are within 4, and their mean and spread are those of standard errors.
 pub fn are_standard(deviations: &[f64]) -> bool {
     let count = deviations.len() as f64;
     let square = deviations.iter().map(|d| d * d).sum::<f64>() / count;
@@ -147,7 +147,7 @@ pub fn are_standard(deviations: &[f64]) -> bool {
         && mean.abs() < 4.0 / count.sqrt()
 }
 
-/// The same machine, one visible bias off by `by`.
+/// The same machine with one visible bias changed by `by`.
 fn perturbed<T: Element>(model: &Rbm<T>, by: f64) -> Rbm<T> {
     let mut bias = model.visible_bias().clone();
     bias.data_mut()[1] += T::from_f64(by);
@@ -164,29 +164,29 @@ fn check_forward<T: Element>() {
         let what = format!("{visible} x {hidden}, {steps} steps");
         let found = deviations(&model, &mean, steps, right);
         assert!(are_standard(&found), "{what}: {found:?}");
-        // Of another machine, by as little as three standard errors.
+        // Another machine, whose ln Z differs by three standard errors, is detected.
         let error = forward(&model, &mean, steps, 0).standard_error;
         let other = log_partition(&Enumeration::of(&perturbed(&model, 3.0 * error / f64::from(mean[1]))));
         let found = deviations(&model, &mean, steps, other);
-        assert!(!are_standard(&found), "{what}, of another machine: {found:?}");
+        assert!(!are_standard(&found), "{what}: another machine is not detected: {found:?}");
     }
 }
 
 #[test]
-fn forward_estimates_are_as_far_from_enumeration_as_their_error_bars_say() {
+fn forward_estimates_agree_with_enumeration_within_their_error_bars() {
     check_forward::<f64>();
     check_forward::<f32>();
 }
 
 #[test]
-fn many_steps_leave_no_error() {
+fn the_error_vanishes_with_many_steps() {
     let model = machine::<f32>(8, 5, 1.0, 140);
     let brute = Enumeration::of(&model);
     let found = forward(&model, &visible_mean(&brute), 4000, 1);
     assert!(found.standard_error < 0.01 && found.effective_samples > 140.0, "{found:?}");
     let right = log_partition(&brute);
     assert!((found.log_partition - right).abs() < 4.0 * found.standard_error, "{found:?}, not {right}");
-    // Weights add up 4000 small terms, none of which is lost: the base rate itself has no spread.
+    // The weights add up 4000 small terms without loss: with W = 0 they have no spread.
     let silent = Rbm::<f32>::new(&[0.1, 0.9, 0.5], 3, Stream::named(1, "init")).unwrap();
     let silent = Rbm::from_parameters(
         Tensor::zeros(&[3, 3]),
@@ -200,7 +200,7 @@ fn many_steps_leave_no_error() {
 }
 
 #[test]
-fn layers_of_several_panels_and_chains_of_several_batches_add_up() {
+fn estimates_are_right_for_several_panels_and_batches() {
     for (seed, (visible, hidden)) in (141..).zip([(150, 12), (12, 150), (64, 10), (11, 65)]) {
         let model = machine::<f32>(visible, hidden, 0.3, seed);
         let right = exact::log_partition(&model, |_| Ok(())).unwrap();
@@ -211,7 +211,7 @@ fn layers_of_several_panels_and_chains_of_several_batches_add_up() {
         let found = annealing.forward(300, stream, |_| Ok(())).unwrap();
         let (error, off) = (found.standard_error, found.log_partition - right);
         assert!(error < 0.03 && off.abs() < 4.0 * error, "{visible} x {hidden}: off by {off}, {found:?}");
-        // From images as the machine draws them, or nearly so.
+        // The images are drawn from the machine, almost exactly.
         let mut chains = GibbsChains::new(&model, 300, stream);
         chains.walk(300);
         let found = annealing.reverse(&chains.visible_states(), 1, stream, |_| Ok(())).unwrap();
@@ -246,14 +246,14 @@ fn excess<T: Element>(model: &Rbm<T>, found: &Reverse, copies: usize) -> (f64, f
 }
 
 #[test]
-fn reverse_estimates_are_below_and_near_with_many_steps() {
+fn reverse_estimates_are_too_low_and_converge_with_more_steps() {
     for model in [attracting(6, 4, 0.8), attracting(5, 3, 1.3), machine::<f64>(4, 6, 2.0, 151)] {
         let mut last = f64::NEG_INFINITY;
         for steps in [1, 4, 16] {
             let (mean, error) = excess(&model, &reverse(&model, steps, 2000, 1, 1), 2000);
             assert!(mean < -3.0 * error, "{mean} +- {error} in {steps} steps is not below");
             assert!(mean > last, "{mean} in {steps} steps, {last} in fewer");
-            // More walks an image make the bound tighter.
+            // More walks per image make the bound tighter.
             let (more, error) = excess(&model, &reverse(&model, steps, 1000, 8, 2), 1000);
             assert!(mean + 3.0 * error < more && more < 3.0 * error, "{mean}, then {more} +- {error}");
             last = mean;
@@ -263,13 +263,13 @@ fn reverse_estimates_are_below_and_near_with_many_steps() {
     }
 }
 
-/// The annealed model by enumeration: its distribution of v, for even steps.
+/// The annealed model by enumeration: its distribution of v for evenly spaced steps.
 pub fn annealed_model(model: &Rbm<f64>, mean: &[f32], steps: usize) -> Vec<f64> {
     let base: Vec<f64> = mean.iter().map(|&p| (f64::from(p) / (1.0 - f64::from(p))).ln()).collect();
     let brute = Enumeration::of(model);
     let mut distribution = Vec::new();
     for step in 0..=steps {
-        // The machine of inverse temperature beta is a machine.
+        // The distribution at inverse temperature beta is that of another machine.
         let beta = step as f64 / steps as f64;
         let scale = |tensor: &Tensor<f64>| {
             let mut tensor = tensor.clone();
@@ -287,20 +287,20 @@ pub fn annealed_model(model: &Rbm<f64>, mean: &[f32], steps: usize) -> Vec<f64> 
 }
 
 #[test]
-fn many_walks_an_image_give_the_annealed_model() {
+fn many_walks_per_image_give_the_annealed_model() {
     let model = machine::<f64>(4, 3, 1.0, 160);
     let brute = Enumeration::of(&model);
     for steps in [1, 2, 5] {
         let expected = annealed_model(&model, &visible_mean(&brute), steps);
         let found = reverse(&model, steps, 1, 40_000, 4);
-        // The weights' mean has an error of its own; that of p itself is far larger at so few steps.
+        // The mean of the weights has an error of its own. With so few steps, p itself is much farther away.
         let far = |exact: &[f64]| {
             let off = |(x, p): (&f64, &f64)| (x - p.ln()).abs();
             found.log_likelihoods.iter().zip(exact).map(off).fold(0.0, f64::max)
         };
         let (near, other) = (far(&expected), far(&brute.marginal()));
         assert!(near < 0.03, "{near} nats from the annealed model of {steps} steps");
-        assert!(other > 2.0 * near, "the model is as near: {other} in {steps} steps");
+        assert!(other > 2.0 * near, "p itself is as near: {other} nats in {steps} steps");
     }
 }
 
@@ -310,12 +310,12 @@ fn forward_and_reverse_estimates_bracket_the_exact_partition_function() {
     let brute = Enumeration::of(&model);
     let right = log_partition(&brute);
     let found = reverse(&model, 100, 20, 1, 5);
-    // Images as the machine draws them.
+    // Average over images drawn from the machine.
     let (mean, error) = excess(&model, &found, 20);
     let forward = forward(&model, &visible_mean(&brute), 100, 5);
     assert!(forward.interval[0] < right && right < forward.interval[1], "{forward:?}, not {right}");
     assert!((-0.2..3.0 * error).contains(&mean) && error < 0.01, "{mean} +- {error}");
-    // What the estimates imply, image by image and on average.
+    // The ln Z implied by the estimates, by image and on average.
     let (implied, error) = found.log_partition();
     assert!((implied - right).abs() < 0.5 && error < 0.05, "{implied} +- {error}, not {right}");
     let (likelihood, _) = found.mean();
@@ -337,18 +337,19 @@ pub fn assert_independent_of_threads<R: PartialEq + std::fmt::Debug + Send>(
 
 #[cfg(feature = "parallel")]
 #[test]
-fn the_number_of_threads_does_not_change_a_bit_of_an_estimate() {
-    // Enough for a layer's panels to be split over threads.
+fn estimates_are_bit_identical_for_every_number_of_threads() {
+    // The layer is so large that its panels are split over threads.
     let large = machine::<f32>(300, 140, 0.2, 180);
     let schedule = Schedule::even(20).unwrap();
     let mean = [0.3; 300];
     let stream = Stream::named(1, "chain");
-    // Another order of the terms moves ln Z by less than its last bit; a term lost or counted twice shows.
+    // Another order of the terms changes ln Z by less than its last bit. A term that is missing or counted twice is
+    // detected.
     for seed in 181..189 {
         let small = machine::<f64>(60, 13, 0.3, seed);
         assert_independent_of_threads(|| exact::log_partition(&small, |_| Ok(())).unwrap().to_bits());
     }
-    // More chains than walk together.
+    // More chains than one batch.
     let annealing = || Annealing::new(&large, &mean, &schedule).unwrap();
     assert_independent_of_threads(|| annealing().forward(131, stream, |_| Ok(())).unwrap());
     let images = vec![1.0; 300 * 45];
@@ -414,7 +415,7 @@ fn an_error_of_progress_ends_an_estimate() {
 }
 
 #[test]
-fn impossible_annealings_are_errors() {
+fn invalid_annealing_arguments_give_errors() {
     let model = machine::<f64>(5, 3, 1.0, 192);
     let (schedule, stream) = (Schedule::even(3).unwrap(), Stream::named(0, "chain"));
     let words = |mean: &[f32]| Annealing::new(&model, mean, &schedule).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Do overlap, free energy, classes and autocorrelation times come out as enumeration says?
+//! Do overlap, free energy, classes and autocorrelation times agree with enumeration?
 
 use crate::enumeration::{Enumeration, units};
 use crate::{all_images, attracting, machine};
@@ -8,7 +8,7 @@ use equilibria::evaluate::mixing::{Mixing, Task, mix, rising_steps};
 use equilibria::evaluate::nearest::NearestImages;
 use equilibria::rng::Stream;
 
-/// Chains from each of the 16 states.
+/// Chains that start at each of the 16 states.
 const EACH: usize = 60;
 const STEPS: usize = 1000;
 
@@ -20,7 +20,7 @@ fn model(perturbation: f64) -> Rbm<f32> {
     model
 }
 
-/// The class of an image here: the number of its pixels that are on.
+/// The class of an image in this test: the number of its active pixels.
 fn class(state: usize) -> u8 {
     state.count_ones() as u8
 }
@@ -28,7 +28,7 @@ fn class(state: usize) -> u8 {
 fn walk(model: &Rbm<f32>, seed: u64) -> Mixing {
     let images = all_images::<f32>(&Enumeration::of(model));
     let classes: Vec<u8> = (0..16).map(class).collect();
-    // Every image but the empty one is a digit.
+    // Every image except the empty one counts as a digit.
     let known = (&images[4..], &classes[1..]);
     let nearest = NearestImages::new(known, known, 4).unwrap();
     let (start, classes) = (images.repeat(EACH), classes.repeat(EACH));
@@ -40,7 +40,7 @@ fn agreement(a: usize, b: usize) -> f64 {
     f64::from(4 - (a ^ b).count_ones()) / 4.0
 }
 
-/// 1 + 2 sum of rho(t) for the observable whose product at two states is `product`, and whose mean, squared, is `square`.
+/// 1 + 2 sum of rho(t) for an observable. `product` is its product at two states, `square` its squared mean.
 fn time(exact: &Enumeration, product: &dyn Fn(usize, usize) -> f64, square: f64) -> f64 {
     let marginal = exact.marginal();
     let covariance = |lag| {
@@ -67,7 +67,7 @@ fn free_energy_time(exact: &Enumeration) -> f64 {
 }
 
 #[test]
-fn looks_are_what_enumeration_expects_of_them() {
+fn measurements_agree_with_their_expectation_by_enumeration() {
     let chains = (16 * EACH) as f64;
     let found = walk(&model(0.0), 70);
     let mut wrong = 0;
@@ -82,7 +82,7 @@ fn looks_are_what_enumeration_expects_of_them() {
             let square = mean(&|_, v| exact.free_energy(v).powi(2));
             let deviation = (square - free_energy * free_energy).sqrt();
             let agreement = mean(&agreement);
-            // Two different chains: the states are independent, and the starts never one chain's.
+            // For two different chains the states are independent, and the pair never has the same start.
             let state = |v: usize| mean(&|_, state| f64::from(u8::from(state == v)));
             let states: Vec<f64> = (0..16).map(state).collect();
             let stranger = |state: &dyn Fn(usize) -> f64| -> f64 {
@@ -104,7 +104,7 @@ fn looks_are_what_enumeration_expects_of_them() {
             }
         }
     }
-    assert!(wrong > 10, "another machine is told from this one by {wrong} numbers");
+    assert!(wrong > 10, "only {wrong} numbers distinguish another machine");
     assert_eq!((found.looks[0].overlap, found.looks[0].digits, found.looks[0].same_class), (1.0, 900, 900));
 }
 
@@ -139,13 +139,16 @@ fn autocorrelation_times_are_those_of_the_transition_matrix() {
     ] {
         let Some(Time { steps, bound: Bound::Equal }) = found else { panic!("{what}: {found:?}") };
         assert!((steps - exact).abs() < 0.02 * exact, "{what}: {steps}, not {exact}");
-        assert!((steps - wrong).abs() > 0.05 * wrong, "{what}: the other's time {wrong} would pass");
+        assert!(
+            (steps - wrong).abs() > 0.05 * wrong,
+            "{what}: the time {wrong} of the other observable would pass"
+        );
     }
 }
 
 #[test]
-fn chains_that_never_leave_are_not_taken_for_fast_ones() {
-    // All on or all off, hardly ever anything else.
+fn chains_that_never_leave_a_mode_are_not_reported_as_fast() {
+    // All units on or all off, and almost never anything else.
     let torn = attracting(4, 3, 6.0);
     let torn = Rbm::<f32>::from_parameters(
         torn.weight().cast(),
@@ -155,7 +158,7 @@ fn chains_that_never_leave_are_not_taken_for_fast_ones() {
     let found = walk(&torn.unwrap(), 73);
     let bound = found.image_time.unwrap().bound;
     assert!(bound == Bound::Above && found.last().overlap > 0.3, "{:?} {:?}", found.image_time, found.last());
-    // One state alone: nothing to measure, and no overlap with what no chain is any longer.
+    // With a single state there is nothing to measure, and no chain overlaps with its start any longer.
     let still = Rbm::<f32>::from_parameters(
         equilibria::Tensor::zeros(&[4, 3]),
         equilibria::Tensor::from_vec(&[4], vec![60.0, -60.0, 60.0, -60.0]).unwrap(),
@@ -169,7 +172,7 @@ fn chains_that_never_leave_are_not_taken_for_fast_ones() {
 }
 
 #[test]
-fn tasks_that_make_no_sense_are_refused_and_errors_end_the_walk() {
+fn invalid_tasks_give_errors_and_errors_of_progress_end_the_walk() {
     let model = model(0.0);
     let images = all_images::<f32>(&Enumeration::of(&model));
     let classes = [1_u8; 16];

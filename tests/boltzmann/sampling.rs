@@ -1,4 +1,4 @@
-//! Do chains visit states as often as the model says, and fill in what it expects?
+//! Do chains visit states with the model's frequencies, and do reconstructions match the model's expectation?
 
 use crate::enumeration::{Enumeration, state_of, units};
 use crate::{all_images, assert_near, attracting, machine, rows};
@@ -11,9 +11,9 @@ use equilibria_kernels::Level;
 use equilibria_kernels::random::fill_uniform;
 
 const CHAINS: usize = 1000;
-/// Samples of a chain.
+/// Samples per chain.
 const SAMPLES: usize = 20;
-/// Steps before the first and between two samples; [`a_walk_forgets`] shows that they are enough.
+/// Steps before the first sample and between two samples; [`a_walk_forgets_its_start`] checks that they are enough.
 const SPACING: usize = 6;
 
 fn quick(perturbation: f64) -> Rbm<f64> {
@@ -23,7 +23,7 @@ fn quick(perturbation: f64) -> Rbm<f64> {
     Rbm::from_parameters(weight, model.visible_bias().clone(), model.hidden_bias().clone()).unwrap()
 }
 
-/// How often each (v, h) was visited, at v 2^hidden + h.
+/// The number of visits of each (v, h), at index v 2^hidden + h.
 fn visits<T: Element>(model: &Rbm<T>, seed: u64) -> Vec<f64> {
     let mut chains = GibbsChains::new(model, CHAINS, Stream::named(seed, "chain"));
     let mut visits = vec![0.0; 1 << (model.visible() + model.hidden())];
@@ -38,10 +38,10 @@ fn visits<T: Element>(model: &Rbm<T>, seed: u64) -> Vec<f64> {
     visits
 }
 
-/// Pearson's statistic in standard deviations from its mean, if `visits` come from `joint`.
+/// Pearson's statistic in standard deviations from its mean, under the assumption that `visits` are drawn from `joint`.
 pub fn excess(visits: &[f64], joint: &[f64]) -> f64 {
     let total: f64 = visits.iter().sum();
-    // Rare states count as one.
+    // Rare states are pooled into one cell.
     let (mut statistic, mut cells, mut rare) = (0.0, 0.0, (0.0, 0.0));
     for (&found, p) in visits.iter().zip(joint) {
         let expected = total * p;
@@ -60,19 +60,19 @@ pub fn excess(visits: &[f64], joint: &[f64]) -> f64 {
     (statistic - freedom) / (2.0 * freedom).sqrt()
 }
 
-/// Total variation between two distributions.
+/// The total variation distance of two distributions.
 fn variation(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y).abs()).sum::<f64>() / 2.0
 }
 
 #[test]
-fn a_walk_forgets() {
+fn a_walk_forgets_its_start() {
     let exact = Enumeration::of(&quick(0.0));
     let marginal = exact.marginal();
     assert!(variation(&exact.step(&marginal), &marginal) < 1e-14, "the model is not stationary");
     for v in 0..exact.visible_states() {
         let left = variation(&exact.walk(v, SPACING), &marginal);
-        assert!(left < 0.01, "{left} of state {v} is left after {SPACING} steps");
+        assert!(left < 0.01, "state {v} still has a distance of {left} after {SPACING} steps");
     }
 }
 
@@ -88,17 +88,17 @@ fn gibbs_frequencies_agree_with_enumeration() {
         let excess_here = excess(&visits, &joint);
         assert!(excess_here < 5.0, "{excess_here} standard deviations");
         let shares: Vec<f64> = visits.iter().map(|count| count / (CHAINS * SAMPLES) as f64).collect();
-        // 128 states of 20,000 samples: half the sum of mean absolute deviations is about 0.03.
+        // 128 states and 20,000 samples: half the sum of the mean absolute deviations is about 0.03.
         let apart = variation(&shares, &joint);
         assert!(apart < 0.04, "{apart}");
-        // One weight off by 0.3, and it shows.
+        // A change of one weight by 0.3 is detected.
         let other = excess(&visits, &Enumeration::of(&quick(0.3)).joint());
         assert!(other > 10.0, "a wrong model is only {other} standard deviations off");
     }
 }
 
 #[test]
-fn probabilities_are_those_that_states_were_sampled_from() {
+fn reported_probabilities_are_those_of_the_last_sampling() {
     let model = machine::<f64>(4, 3, 1.0, 9);
     let exact = Enumeration::of(&model);
     let mut chains = GibbsChains::new(&model, 16, Stream::named(62, "chain"));
@@ -113,9 +113,10 @@ fn probabilities_are_those_that_states_were_sampled_from() {
     }
 }
 
-/// Units that are on for the most part are taken from the sum of all, which is as if each were added.
+/// If most units are on, the sums are computed as the sum of all rows minus those of the units that are off. The result
+/// must be the same.
 #[test]
-fn probabilities_are_those_of_dense_products_however_many_units_are_on() {
+fn probabilities_agree_with_dense_products_for_any_share_of_active_units() {
     const ROWS: usize = 40;
     const VISIBLE: usize = 300;
     const HIDDEN: usize = 70;
@@ -136,7 +137,7 @@ fn probabilities_are_those_of_dense_products_however_many_units_are_on() {
     }
 }
 
-/// Whether units that are on or those that are off are counted is each chain's own affair.
+/// Each chain decides for itself whether its active or its inactive units are added up.
 #[test]
 fn probabilities_do_not_depend_on_the_other_chains() {
     const VISIBLE: usize = 200;
@@ -165,7 +166,7 @@ pub fn assert_differ<T: Element>(states: &[T], width: usize) {
     let mut distinct: Vec<Vec<bool>> = all.map(|v| v.iter().map(|&v| v == T::ONE).collect()).collect();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), count, "chains that walk alike");
+    assert_eq!(distinct.len(), count, "some chains are equal");
 }
 
 fn check_independence<T: Element>() {
@@ -174,7 +175,7 @@ fn check_independence<T: Element>() {
     let walk = |chains: usize| {
         let mut walkers = GibbsChains::new(&model, chains, Stream::named(63, "chain"));
         assert_eq!((walkers.len(), walkers.is_empty()), (chains, false));
-        // More steps than sums are corrected.
+        // More steps than the number of corrections after which sums are recomputed.
         walkers.walk(40);
         (walkers.visible_states(), walkers.hidden_states())
     };
@@ -184,9 +185,9 @@ fn check_independence<T: Element>() {
         assert!(v == visible_states[..chains * visible], "visible states of {chains} chains");
         assert!(h == hidden_states[..chains * hidden], "hidden states of {chains} chains");
     }
-    // And no two walk alike, though they start alike.
+    // No two chains are equal, though they start equal.
     assert_differ(&visible_states, visible);
-    // A new stream is as new chains.
+    // Setting a new stream is the same as creating new chains.
     let mut walkers = GibbsChains::new(&model, 70, Stream::named(64, "chain"));
     walkers.draw_from(Stream::named(63, "chain"));
     walkers.walk(40);
@@ -205,7 +206,7 @@ fn missing_pixels_take_their_mean_given_the_known_ones() {
     let model = attracting(5, 3, 1.0);
     let exact = Enumeration::of(&model);
     let missing = [true, false, true, false, true];
-    // Known pixels of each kind, and nonsense where they are missing: it must not be read.
+    // The missing pixels of the images have arbitrary values, which must not be read.
     let states = [0b00000, 0b00010, 0b01000, 0b01010];
     let mut images = rows::<f64>((0..4 * EACH).map(|row| states[row % 4]), 5);
     for image in images.chunks_mut(5) {
@@ -230,16 +231,16 @@ fn missing_pixels_take_their_mean_given_the_known_ones() {
                 (mean - expected).abs() < 5.0 * error,
                 "pixel {i} of {state:b}: {mean}, not {expected} +- {error}"
             );
-            assert!(error < 0.01, "pixel {i} of {state:b}: {error} is too wide to tell");
+            assert!(error < 0.01, "pixel {i} of {state:b}: {error} is too large for the test");
             let elsewhere = exact.mean_given_known(states[3 - kind], &missing)[i];
             spread = spread.max((elsewhere - expected).abs());
         }
     }
-    assert!(spread > 0.1, "the known pixels say nothing about the missing ones: {spread}");
+    assert!(spread > 0.1, "the missing pixels hardly depend on the known ones: {spread}");
 }
 
 #[test]
-fn as_many_steps_are_averaged_as_were_asked_for() {
+fn the_requested_number_of_steps_is_averaged() {
     let model = attracting(5, 3, 1.0);
     let exact = Enumeration::of(&model);
     for burn_in in [0, 4] {
@@ -247,7 +248,7 @@ fn as_many_steps_are_averaged_as_were_asked_for() {
         let stream = Stream::named(66, "evaluate");
         let filled = reconstruct(&model, &rows(0..32, 5), &[true; 5], effort, stream).unwrap();
         for image in filled.chunks(5) {
-            // A single step gives the probabilities of some hidden state.
+            // A single step gives the probabilities for some hidden state.
             let is_from = |h| {
                 let p = exact.visible_probabilities(h);
                 image.iter().zip(p).all(|(x, p)| (x - p).abs() < 1e-12)
@@ -258,7 +259,7 @@ fn as_many_steps_are_averaged_as_were_asked_for() {
 }
 
 #[test]
-fn impossible_reconstructions_are_errors() {
+fn invalid_reconstruction_arguments_give_errors() {
     let model = machine::<f64>(5, 3, 1.0, 11);
     let (stream, effort) = (Stream::named(0, "evaluate"), Effort { burn_in: 0, average: 1 });
     let run = |images: &[f64], missing: &[bool], effort| reconstruct(&model, images, missing, effort, stream);
@@ -270,7 +271,7 @@ fn impossible_reconstructions_are_errors() {
 }
 
 #[test]
-fn the_errors_of_a_reconstruction_are_over_the_removed_pixels() {
+fn reconstruction_errors_are_averaged_over_the_removed_pixels() {
     let model = machine::<f32>(6, 4, 1.0, 12);
     let images = rows::<f32>([9, 30, 52].into_iter(), 6);
     let mean_image = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
