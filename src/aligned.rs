@@ -1,11 +1,11 @@
-//! Numbers from a cache line on.
+//! Arrays that start at a cache line.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 use equilibria_kernels::Scalar;
 
-/// A slice whose first element starts a cache line: a vector across two lines costs two loads.
+/// An array whose first element starts a cache line. A vector register that straddles two lines would take two loads.
 #[derive(Debug)]
 pub(crate) struct Aligned<T> {
     buffer: Vec<T>,
@@ -14,7 +14,7 @@ pub(crate) struct Aligned<T> {
 }
 
 impl<T: Copy> Aligned<T> {
-    /// `len` times `value`.
+    /// Creates `len` elements equal to `value`.
     pub fn filled(len: usize, value: T) -> Self {
         let line = Self::line();
         let buffer = vec![value; len + line];
@@ -22,45 +22,49 @@ impl<T: Copy> Aligned<T> {
         Self { buffer, first, len }
     }
 
-    /// `values`, wherever they start.
+    /// Takes over `values` without moving them; they may start anywhere.
     pub fn from_vec(values: Vec<T>) -> Self {
         Self { len: values.len(), first: 0, buffer: values }
     }
 
-    /// The elements; allocates nothing.
+    /// Converts the array into a vector without allocating.
     pub fn into_vec(mut self) -> Vec<T> {
         self.buffer.copy_within(self.first..self.first + self.len, 0);
         self.buffer.truncate(self.len);
         self.buffer
     }
 
-    /// Elements of a cache line.
+    /// The number of elements in a cache line.
     fn line() -> usize {
         64 / size_of::<T>()
     }
 }
 
 impl<T: Scalar> Aligned<T> {
-    /// `len` zeros.
+    /// Creates `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Self::filled(len, T::ZERO)
     }
 
-    /// Becomes `len` elements long, of any content; allocates only if it never was as long.
+    /// Changes the length to `len`, with unspecified content. Allocates only if the array has never been that long.
     pub fn resize(&mut self, len: usize) {
         if len + Self::line() > self.buffer.len() {
-            // Old contents are of no use: free them first rather than copy.
+            // The old content is not needed: free it first rather than copy it.
             self.buffer = Vec::new();
             *self = Self::zeros(len);
         }
         self.len = len;
     }
 
-    /// Becomes `len` elements long, of which those beyond the old length are old ones or 0.
+    /// Changes the length to `len`. Elements beyond the old length are old ones or 0.
     ///
-    /// **Panics** if it never was as long.
+    /// **Panics** if the array has never been that long.
     pub fn set_len(&mut self, len: usize) {
-        assert!(len + Self::line() <= self.buffer.len(), "{len} of {} elements", self.buffer.len());
+        assert!(
+            len + Self::line() <= self.buffer.len(),
+            "{len} elements in a buffer of {}",
+            self.buffer.len()
+        );
         self.len = len;
     }
 }
@@ -68,7 +72,7 @@ impl<T: Scalar> Aligned<T> {
 impl<T: Copy> Clone for Aligned<T> {
     fn clone(&self) -> Self {
         let Some(&value) = self.buffer.first() else { return Self::from_vec(Vec::new()) };
-        // The copy can become as long as this one can.
+        // The copy gets the same capacity.
         let most = self.buffer.len().saturating_sub(Self::line()).max(self.len);
         let mut copy = Self::filled(most, value);
         copy.len = self.len;
@@ -102,7 +106,7 @@ mod tests {
     use super::Aligned;
 
     #[test]
-    fn what_is_allocated_starts_at_a_cache_line_and_is_given_back_from_its_start() {
+    fn allocated_arrays_start_at_a_cache_line_and_convert_back_to_vectors() {
         for len in [0, 1, 15, 16, 17, 1000] {
             let mut numbers = Aligned::filled(len, 2.5_f32);
             let expected: Vec<f32> = (0..len).map(|i| 2.5 + i as f32).collect();

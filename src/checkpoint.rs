@@ -6,13 +6,13 @@
 //! the rest         the tensors' values, little-endian, row-major, without gaps
 //! ```
 //!
-//! Python reads the same bytes by `safetensors.numpy.load_file`. Nothing here needs an operating system: a
-//! model in flash is [`Archive::from_bytes`] away.
+//! In Python, `safetensors.numpy.load_file` reads the same bytes. This module needs no operating system:
+//! [`Archive::from_bytes`] also loads a model from flash memory.
 //!
-//! # Check sum
-//! Whatever is written has in its metadata, under the key `crc32`, a CRC-32 (that of zlib) of all the rest of its
-//! content, as 8 hexadecimal digits in lower case. It does not depend on the order in which the file has things. In
-//! Python, where `header` is the JSON and `data` the bytes after it:
+//! # Checksum
+//! The metadata of every written file contain, under the key `crc32`, a CRC-32 (as in zlib) of the rest of the content,
+//! as 8 hexadecimal digits in lower case. It does not depend on the order of the entries in the file. In Python, with
+//! `header` the JSON and `data` the bytes after it:
 //!
 //! ```text
 //! def crc32(header, data):
@@ -28,7 +28,8 @@
 //!     return "%08x" % zlib.crc32(b"".join(struct.pack("<Q", len(part)) + part for part in parts))
 //! ```
 //!
-//! A file without the key is read as it is. Whoever changes one removes the key, or replaces its value.
+//! A file without the key is read without a check. A program that changes a file must remove the key or replace its
+//! value.
 
 mod half;
 mod values;
@@ -47,16 +48,16 @@ use values::{Element, Stored, Values};
 use crate::error::Shape;
 use crate::{Error, Result};
 
-/// Bytes of the number with which a file begins: the length of its header.
+/// Bytes of the number at the start of a file, the length of the header.
 const LENGTH_BYTES: usize = 8;
-/// The one name that no tensor can have.
+/// The name that no tensor can have.
 const METADATA_KEY: &str = "__metadata__";
-/// The key of the check sum.
+/// The metadata key of the checksum.
 const CRC32_KEY: &str = "crc32";
 
-/// Named tensors of f32, f64, u64, u8 or 16-bit floats and a map from string to string.
+/// Named tensors of f32, f64, u64, u8 or 16-bit floats, and a map from string to string.
 ///
-/// Names are kept in order, so the same content always gives the same bytes, however it was put together.
+/// Names are stored in order, so the same content always gives the same bytes, in whatever order it was inserted.
 ///
 /// ```
 /// use equilibria::checkpoint::Archive;
@@ -75,50 +76,55 @@ const CRC32_KEY: &str = "crc32";
 pub struct Archive {
     tensors: BTreeMap<String, Stored>,
     metadata: BTreeMap<String, String>,
-    /// What the bytes were said to be; every complaint begins with it.
+    /// The name of the source of the bytes; every error message begins with it.
     place: String,
 }
 
 impl Archive {
-    /// An archive without tensors and metadata.
+    /// Creates an archive without tensors and metadata.
     pub fn new() -> Self {
         Self { place: "archive".to_string(), ..Self::default() }
     }
 
     /// Adds a tensor of f32.
     ///
-    /// **Shapes** `values` holds as many numbers as the product of `shape`, row-major.
-    /// **Errors** [`Error::ShapeMismatch`] if it does not; [`Error::InvalidArgument`] if the name is taken or is
-    /// the format's own `__metadata__`.
+    /// **Shapes** `values` has as many numbers as the product of `shape`, row-major.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if it has not; [`Error::InvalidArgument`] if the name is in use or is
+    /// `__metadata__`, which the format reserves.
     pub fn insert_f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
         self.insert(name, shape, values)
     }
 
-    /// Adds a tensor of 16-bit floats, half as large in a file; otherwise as [`Archive::insert_f32`].
+    /// Adds a tensor of 16-bit floats, which take half the space in a file.
     ///
-    /// **Errors** also [`Error::InvalidArgument`] for a finite number beyond the range of 16 bits.
-    /// **Accuracy and cost** to nearest, ties to even: a relative error of at most 2⁻¹¹ from 2⁻¹⁴ = 6.1e-5 up to 65504,
-    /// an absolute one of at most 2⁻²⁵ below. What is read, from here already, are the rounded values.
+    /// **Shapes** As [`Archive::insert_f32`].
+    ///
+    /// **Errors** As [`Archive::insert_f32`], and [`Error::InvalidArgument`] for a finite number beyond the range of
+    /// 16-bit floats.
+    ///
+    /// **Accuracy and cost** Rounds to nearest, ties to even: the relative error is at most 2⁻¹¹ from 2⁻¹⁴ = 6.1e-5 up
+    /// to 65504, the absolute error at most 2⁻²⁵ below. The archive stores the rounded values at once.
     pub fn insert_f16(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
         self.insert_values(name, shape, values.len(), || halved(name, values))
     }
 
-    /// Adds a tensor of f64; otherwise as [`Archive::insert_f32`].
+    /// Adds a tensor of f64; see [`Archive::insert_f32`].
     pub fn insert_f64(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<()> {
         self.insert(name, shape, values)
     }
 
-    /// Adds a tensor of u64; otherwise as [`Archive::insert_f32`].
+    /// Adds a tensor of u64; see [`Archive::insert_f32`].
     pub fn insert_u64(&mut self, name: &str, shape: &[usize], values: &[u64]) -> Result<()> {
         self.insert(name, shape, values)
     }
 
-    /// Adds a tensor of u8; otherwise as [`Archive::insert_f32`].
+    /// Adds a tensor of u8; see [`Archive::insert_f32`].
     pub fn insert_u8(&mut self, name: &str, shape: &[usize], values: &[u8]) -> Result<()> {
         self.insert(name, shape, values)
     }
 
-    /// A copy whose tensors of f32 are of 16-bit floats.
+    /// A copy in which tensors of f32 are converted to 16-bit floats.
     ///
     /// **Errors** as [`Archive::insert_f16`].
     pub fn halved(&self) -> Result<Archive> {
@@ -131,20 +137,20 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Sets the text under a key, replacing what was there. A text under `crc32` does not last: that key is the
-    /// check sum's.
+    /// Sets the text of a key, replacing any old one. A text under `crc32` is not kept, because the key is reserved for
+    /// the checksum.
     pub fn set_metadata(&mut self, key: &str, value: &str) {
         self.metadata.insert(key.to_owned(), value.to_owned());
     }
 
-    /// The values of a tensor of f32 or of 16-bit floats, row-major.
+    /// The values of a tensor of f32 or 16-bit floats, row-major.
     ///
     /// **Errors** [`Error::Malformed`] if there is no such tensor, or it is of another element type or shape.
     pub fn tensor_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
         self.tensor(name, shape)
     }
 
-    /// As [`Archive::tensor_f32`], of numbers that are all finite.
+    /// The values of a tensor of f32 whose numbers are all finite; see [`Archive::tensor_f32`].
     ///
     /// **Errors** also [`Error::Malformed`] if one is infinite or not a number.
     pub fn finite_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
@@ -158,34 +164,34 @@ impl Archive {
         }
     }
 
-    /// The values of a tensor of f64; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of f64; see [`Archive::tensor_f32`].
     pub fn tensor_f64(&self, name: &str, shape: &[usize]) -> Result<&[f64]> {
         self.tensor(name, shape)
     }
 
-    /// The values of a tensor of u64; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of u64; see [`Archive::tensor_f32`].
     pub fn tensor_u64(&self, name: &str, shape: &[usize]) -> Result<&[u64]> {
         self.tensor(name, shape)
     }
 
-    /// The values of a tensor of u8; otherwise as [`Archive::tensor_f32`].
+    /// The values of a tensor of u8; see [`Archive::tensor_f32`].
     pub fn tensor_u8(&self, name: &str, shape: &[usize]) -> Result<&[u8]> {
         self.tensor(name, shape)
     }
 
-    /// The shape of a tensor, whatever its element type.
+    /// The shape of a tensor of any element type.
     ///
     /// **Errors** [`Error::Malformed`] if there is no such tensor.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
         self.stored(name).map(|tensor| tensor.shape.as_slice())
     }
 
-    /// The text under a key, if there is one.
+    /// The text of a key, if it is present.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 
-    /// The text under a key that must be there.
+    /// The text of a key that must be present.
     ///
     /// **Errors** [`Error::Malformed`] if it is not.
     pub fn required_metadata(&self, key: &str) -> Result<&str> {
@@ -197,15 +203,16 @@ impl Archive {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// What the bytes were said to be; `archive` for one that was not read.
+    /// The name of the source of the bytes; `archive` if the archive was not read.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The archive as the bytes of a safetensors file, with its check sum; the same content gives the same bytes.
+    /// The bytes of a safetensors file with this content and its checksum. The same content gives the same bytes.
     ///
     /// **Errors** [`Error::InvalidArgument`] if the header would be longer than the format allows (100 MB).
-    /// **Accuracy and cost** bit-exact; one copy of the values.
+    ///
+    /// **Accuracy and cost** Bit-exact; one copy of the values.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let too_large = |reason: &dyn core::fmt::Display| Error::invalid(&self.place, reason);
         let mut bytes =
@@ -213,8 +220,8 @@ impl Archive {
         let mut metadata: BTreeMap<&str, &str> = self.metadata_without_sum().collect();
         let sum = self.crc32();
         metadata.insert(CRC32_KEY, &sum);
-        // The library would write the metadata in a hash map's order, another one each time, so it goes into
-        // the header here: in order, after the opening brace.
+        // The library would write the metadata in the random order of a hash map. Therefore they are inserted into the
+        // header here: in order, after the opening brace.
         let (length, rest) = split_length(&bytes, &self.place)?;
         let without = rest[..length].trim_ascii_end().to_vec();
         let text = serde_json::to_string(&metadata).map_err(|reason| too_large(&reason))?;
@@ -229,15 +236,19 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// Reads the bytes of a safetensors file; `place` names it in the errors.
+    /// Reads the bytes of a safetensors file; `place` names their source in errors.
     ///
-    /// Every length is checked against the bytes that are there before memory for it is asked for.
+    /// Every length is checked against the available bytes before memory is allocated for it.
     ///
-    /// **Errors** [`Error::Malformed`] if the bytes are not a safetensors file (too short, a header that is
-    /// longer than the file or not JSON, data that overlap, leave gaps or do not end with the file, a name that
-    /// occurs twice), hold an element type other than f32, f64, u64, u8 and 16-bit floats, or have a check sum that is
-    /// not theirs.
-    /// **Accuracy and cost** bit-exact; one copy of the values.
+    /// **Errors** [`Error::Malformed`] in these cases:
+    ///
+    /// - The bytes are too short, or the header is longer than the file or not JSON.
+    /// - The data of tensors overlap, leave gaps, or do not end with the file.
+    /// - A name occurs twice.
+    /// - An element type is not f32, f64, u64, u8 or 16-bit float.
+    /// - The checksum does not match the content.
+    ///
+    /// **Accuracy and cost** Bit-exact; one copy of the values.
     pub fn from_bytes(bytes: &[u8], place: &str) -> Result<Archive> {
         let (length, rest) = split_length(bytes, place)?;
         let (header, data) = rest.split_at(length);
@@ -266,7 +277,8 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Compares the check sum with the content, and drops it: it is of the bytes, not of what they say.
+    /// Compares the checksum with the content and removes it from the metadata: it belongs to the file, not to its
+    /// content.
     fn check_sum(&mut self) -> Result<()> {
         let Some(promised) = self.metadata.remove(CRC32_KEY) else { return Ok(()) };
         let found = self.crc32();
@@ -279,7 +291,7 @@ impl Archive {
         )))
     }
 
-    /// The check sum that the head of this file defines.
+    /// The checksum that the module documentation defines.
     fn crc32(&self) -> String {
         let mut hasher = crc32fast::Hasher::new();
         let mut add = |part: &[u8]| {
@@ -325,7 +337,7 @@ impl Archive {
             });
         }
         if name == METADATA_KEY {
-            return Err(Error::invalid(name, "is the format's own name; call the tensor something else"));
+            return Err(Error::invalid(name, "is a name that the format reserves; choose another one"));
         }
         match self.tensors.entry(name.to_owned()) {
             Entry::Occupied(_) => Err(Error::invalid(name, "the archive has a tensor of that name already")),
@@ -358,13 +370,13 @@ impl Archive {
         })
     }
 
-    /// Content that is not what the reader needs; it shows in the header.
+    /// An error about content that does not match the reader's expectations, at the position of the header.
     fn complain(&self, problem: String) -> Error {
         Error::malformed(&self.place, LENGTH_BYTES as u64, problem)
     }
 }
 
-/// Values of 16 bits, if each of them is in their range.
+/// Rounds values to 16-bit floats; an error if one is out of their range.
 fn halved(name: &str, values: &[f32]) -> Result<Values> {
     match values.iter().find(|&&value| half::overflows(value)) {
         Some(value) => {
@@ -375,7 +387,7 @@ fn halved(name: &str, values: &[f32]) -> Result<Values> {
     }
 }
 
-/// Splits off the length of the header and proves that the rest is at least that long.
+/// Splits off the length of the header, and checks that the rest is at least that long.
 fn split_length<'a>(bytes: &'a [u8], place: &str) -> Result<(usize, &'a [u8])> {
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
         let problem =
@@ -395,7 +407,7 @@ fn split_length<'a>(bytes: &'a [u8], place: &str) -> Result<(usize, &'a [u8])> {
     }
 }
 
-/// The header's content; the tensors are proven to follow one another and to fill their places.
+/// Parses the header, and checks that the tensors follow one another without gaps and match their shapes.
 fn parse_header(header: &[u8], place: &str) -> Result<Metadata> {
     let complain = |problem: String| Error::malformed(place, LENGTH_BYTES as u64, problem);
     let index: Metadata = serde_json::from_slice(header).map_err(|reason| {
@@ -408,7 +420,7 @@ fn parse_header(header: &[u8], place: &str) -> Result<Metadata> {
             format!("the header is not JSON: {reason}")
         })
     })?;
-    // A map that is read twice under one name keeps the last: count what was written.
+    // A map keeps only the last of two entries with the same name. Count the keys in the text instead.
     let (tensors, metadata) = (index.tensors().len(), index.metadata().as_ref());
     let [outer, inner] = count_keys(header);
     if outer != tensors + usize::from(metadata.is_some()) {
@@ -422,7 +434,7 @@ fn parse_header(header: &[u8], place: &str) -> Result<Metadata> {
     Ok(index)
 }
 
-/// How many keys valid JSON has in its outermost object, and in the objects one level below.
+/// The numbers of keys in the outermost object of valid JSON, and in the objects one level below.
 fn count_keys(json: &[u8]) -> [usize; 2] {
     let mut keys = [0, 0];
     let mut depth = 0_usize;
@@ -440,7 +452,7 @@ fn count_keys(json: &[u8]) -> [usize; 2] {
             }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
-            // Outside a string a colon stands for a key.
+            // Outside a string, a colon marks a key.
             b':' if (1..=2).contains(&depth) => keys[depth - 1] += 1,
             _ => {}
         }

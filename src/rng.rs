@@ -1,12 +1,11 @@
 //! Random numbers: one seed per run, split into named streams, each into substreams.
 //!
-//! A [`Stream`] is a key, not a state. The numbers behind a key depend on the key alone, so neither the
-//! number of threads nor an extra draw elsewhere changes a result, and a run resumes without saving a
-//! generator: row 17 of batch 300 of epoch 4 is
-//! `Stream::named(seed, "chain").substream(4).substream(300).substream(17)`.
+//! A [`Stream`] is a key, not a state. Its numbers depend on the key alone. Therefore neither the number of threads nor
+//! an additional draw elsewhere changes a result, and a run can resume without a saved generator. For example, row 17
+//! of batch 300 of epoch 4 uses `Stream::named(seed, "chain").substream(4).substream(300).substream(17)`.
 //!
-//! The generator is xoshiro256++ (Blackman & Vigna 2018), seeded by SplitMix64 as `rand_xoshiro` does: one at a
-//! time ([`Stream::generator`]) or eight side by side for slices ([`Stream::bulk`]).
+//! The generator is xoshiro256++ (Blackman & Vigna 2018), seeded by SplitMix64 as in `rand_xoshiro`.
+//! [`Stream::generator`] is one generator; [`Stream::bulk`] is eight that step together, for filling slices.
 
 mod shuffle;
 
@@ -18,18 +17,19 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 /// The key of a stream of random numbers.
 ///
-/// **Randomness** Two keys that differ in seed, name or any index give unrelated numbers (up to collisions of
-/// a 64-bit hash).
+/// **Randomness** Keys that differ in seed, name or any index give unrelated numbers (up to collisions of a 64-bit
+/// hash).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stream {
     key: u64,
 }
 
 impl Stream {
-    /// The stream `name` of the run with this `seed`. The names in use are `init`, `shuffle`, `augment`,
-    /// `binarise`, `chain`, `latent`, `evaluate` and `synthetic`.
+    /// The stream `name` of the run with this `seed`.
+    ///
+    /// The names in use are `init`, `shuffle`, `augment`, `binarise`, `chain`, `latent`, `evaluate` and `synthetic`.
     pub fn named(seed: u64, name: &str) -> Self {
-        // FNV-1a over the name, then mixed with the seed.
+        // FNV-1a over the name, mixed with the seed.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
@@ -48,12 +48,12 @@ impl Stream {
         Self { key: mix(self.key ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))) }
     }
 
-    /// The seed that a generator of this stream starts from.
+    /// The seed of this stream's generators.
     pub fn seed(self) -> u64 {
         self.key
     }
 
-    /// A scalar generator, for code that draws through the traits of `rand`.
+    /// A scalar generator, for code that uses the traits of `rand`.
     pub fn generator(self) -> Xoshiro256PlusPlus {
         Xoshiro256PlusPlus::seed_from_u64(self.key)
     }
@@ -69,8 +69,8 @@ impl Stream {
     /// assert!(latent.iter().all(|x| x.is_finite()));
     /// ```
     ///
-    /// **Randomness** The first of the eight is [`Stream::generator`]: draw from one of the two, or give each a
-    /// substream. The state does not depend on the SIMD level.
+    /// **Randomness** The first of the eight generators equals [`Stream::generator`]. Use only one of the two, or give
+    /// each its own substream. The state does not depend on the SIMD level.
     ///
     /// **Panics** As [`Level::detect`].
     pub fn bulk(self) -> Xoshiro256PlusPlusX8 {

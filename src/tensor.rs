@@ -1,13 +1,13 @@
-//! Tensors: owned, contiguous, row-major, of one to four dimensions.
+//! Tensors: owned, contiguous, row-major arrays of one to four dimensions.
 //!
-//! Batch first; images are (batch, channel, height, width). Every tensor is also a matrix of
-//! [`rows`](Tensor::rows), the size of the first axis, by [`columns`](Tensor::columns), the product of the
-//! other sizes: a batch of images is a matrix with an image a row, and a vector is one column. Views, row
-//! access, row broadcasts and row and column sums read a tensor that way.
+//! The batch axis comes first; images are (batch, channel, height, width). Every tensor is also a matrix of
+//! [`rows`](Tensor::rows), the size of the first axis, by [`columns`](Tensor::columns), the product of the other sizes.
+//! A batch of images is a matrix with one image per row, and a vector is one column. Views, row access, row broadcasts,
+//! and row and column sums use this matrix.
 //!
-//! `Tensor<f32>` is the fast one, `Tensor<f64>` the exact one. All arithmetic is done by the kernels at
-//! [`Level::detect`](equilibria_kernels::Level::detect), whose panic on a bad `EQUILIBRIA_SIMD` is the only
-//! one left unsaid below.
+//! Use `Tensor<f32>` for speed and `Tensor<f64>` for accuracy. All arithmetic is done by the kernels at
+//! [`Level::detect`](equilibria_kernels::Level::detect), which panics if `EQUILIBRIA_SIMD` is invalid. The sections on
+//! panics below do not repeat this.
 //!
 //! ```
 //! use equilibria::tensor::{Activation, Epilogue, Tensor, Workspace, product_into};
@@ -43,15 +43,15 @@ use crate::error::Shape;
 use crate::rng::Stream;
 use crate::{Error, Result};
 
-/// The most dimensions that a tensor has.
+/// The largest number of dimensions.
 const MAX_RANK: usize = 4;
 
-/// The most elements that a tensor of either type may promise.
+/// The largest number of elements, for either element type.
 const MAX_LEN: usize = isize::MAX as usize / size_of::<f64>();
 
-/// A block of numbers in up to four dimensions, last axis contiguous.
+/// A block of numbers in one to four dimensions; the last axis is contiguous.
 ///
-/// What it allocates itself starts at a cache line; [`Tensor::from_vec`] takes values where they are.
+/// Memory that a tensor allocates starts at a cache line. [`Tensor::from_vec`] keeps the memory of its values.
 #[derive(PartialEq)]
 pub struct Tensor<T> {
     axes: Axes,
@@ -64,7 +64,7 @@ impl<T: Copy> Clone for Tensor<T> {
     }
 }
 
-/// The sizes of the axes; those from `rank` on are 1.
+/// The sizes of the axes; entries from `rank` on are 1.
 #[derive(Clone, Copy, PartialEq)]
 struct Axes {
     sizes: [usize; MAX_RANK],
@@ -97,15 +97,15 @@ impl Axes {
 }
 
 impl<T: Element> Tensor<T> {
-    /// A tensor of zeros.
+    /// Creates a tensor of zeros.
     ///
-    /// **Panics** if `shape` does not have 1 to 4 sizes, or asks for more elements than can be addressed.
+    /// **Panics** if `shape` does not have 1 to 4 sizes, or has more elements than can be addressed.
     #[track_caller]
     pub fn zeros(shape: &[usize]) -> Self {
         Self::filled(shape, T::ZERO)
     }
 
-    /// A tensor whose elements are all `value`.
+    /// Creates a tensor whose elements are all `value`.
     ///
     /// **Panics** as [`Tensor::zeros`].
     #[track_caller]
@@ -116,7 +116,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// A tensor that takes over `values`, last axis fastest.
+    /// Creates a tensor from its values, with the last axis varying fastest. The memory of `values` is reused.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if the number of values is not the product of the sizes;
     /// [`Error::InvalidArgument`] if `shape` does not have 1 to 4 sizes or their product cannot be addressed.
@@ -152,7 +152,7 @@ impl<T: Element> Tensor<T> {
         self.data.len()
     }
 
-    /// Whether there is no element.
+    /// True if the tensor has no elements.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
@@ -162,30 +162,30 @@ impl<T: Element> Tensor<T> {
         self.axes.sizes[0]
     }
 
-    /// The product of the sizes of the other axes: 1 for a vector.
+    /// The product of the sizes of the other axes; 1 for a vector.
     pub fn columns(&self) -> usize {
         self.axes.sizes[1..].iter().product()
     }
 
-    /// The elements, last axis fastest.
+    /// The elements, with the last axis varying fastest.
     pub fn data(&self) -> &[T] {
         &self.data
     }
 
-    /// The elements, writable.
+    /// The mutable elements, with the last axis varying fastest.
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut self.data
     }
 
-    /// The elements, the tensor given up.
+    /// Converts the tensor into its elements.
     pub fn into_vec(self) -> Vec<T> {
         self.data.into_vec()
     }
 
-    /// Gives the same elements another shape.
+    /// Changes the shape and keeps the elements.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if the number of elements would change, [`Error::InvalidArgument`]
-    /// as [`Tensor::from_vec`]; the tensor is unchanged then.
+    /// **Errors** [`Error::ShapeMismatch`] if the number of elements would change; [`Error::InvalidArgument`] as for
+    /// [`Tensor::from_vec`]. The tensor is unchanged then.
     pub fn reshape(&mut self, shape: &[usize]) -> Result<()> {
         let axes = Axes::new(shape)?;
         if axes.len() != self.len() {
@@ -204,7 +204,7 @@ impl<T: Element> Tensor<T> {
         &self.data[i * columns..][..columns]
     }
 
-    /// As [`Tensor::row`], writable.
+    /// The mutable elements at index `i` of the first axis.
     ///
     /// **Panics** as [`Tensor::row`].
     #[track_caller]
@@ -224,13 +224,13 @@ impl<T: Element> Tensor<T> {
         MatrixRef::new(&self.data, self.rows(), self.columns())
     }
 
-    /// As [`Tensor::view`], writable.
+    /// The mutable matrix of [`rows`](Tensor::rows) by [`columns`](Tensor::columns).
     pub fn view_mut(&mut self) -> MatrixMut<'_, T> {
         let (rows, columns) = (self.rows(), self.columns());
         MatrixMut::new(&mut self.data, rows, columns)
     }
 
-    /// The same numbers in another type: exact from f32 to f64, rounded to nearest the other way.
+    /// Converts the elements to another type: exactly from f32 to f64, rounded to nearest from f64 to f32.
     pub fn cast<U: Element>(&self) -> Tensor<U> {
         let mut data = Aligned::zeros(self.len());
         data.iter_mut().zip(&*self.data).for_each(|(to, from)| *to = U::from_f64(from.to_f64()));
@@ -251,10 +251,10 @@ impl<T: Element> Tensor<T> {
         Ok(())
     }
 
-    /// Fills the tensor with independent normals of mean 0.
+    /// Fills the tensor with independent normal numbers of mean 0.
     ///
-    /// **Randomness** The first numbers of [`Stream::bulk`], in the order of the elements: the same for the
-    /// same stream and length, up to the last bits, which depend on the SIMD level.
+    /// **Randomness** The first numbers of [`Stream::bulk`], in the order of the elements. They depend on the stream
+    /// and the length alone, except for the last bits, which depend on the SIMD level.
     ///
     /// ```
     /// use equilibria::{Tensor, rng::Stream};
@@ -268,16 +268,16 @@ impl<T: Element> Tensor<T> {
         elementwise::scale_in_place(level, standard_deviation, &mut self.data);
     }
 
-    /// Fills the tensor with independent uniforms in [0, 1).
+    /// Fills the tensor with independent uniform numbers in [0, 1).
     ///
-    /// **Randomness** The first numbers of [`Stream::bulk`], in the order of the elements: the same for the
-    /// same stream and length at every SIMD level.
+    /// **Randomness** The first numbers of [`Stream::bulk`], in the order of the elements. They depend on the stream
+    /// and the length alone, and are the same at every SIMD level.
     pub fn fill_uniform(&mut self, stream: Stream) {
         random::fill_uniform(Level::detect(), &mut stream.bulk(), &mut self.data);
     }
 }
 
-/// Short: type, shape and the first numbers.
+/// Shows the type, the shape and the first elements.
 impl<T: Element> fmt::Debug for Tensor<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 6;
@@ -289,7 +289,7 @@ impl<T: Element> fmt::Debug for Tensor<T> {
     }
 }
 
-/// `Ok` if the shapes are equal.
+/// Returns an error if the shapes differ.
 fn expect_shape(operation: &'static str, expected: &[usize], found: &[usize]) -> Result<()> {
     if expected == found { Ok(()) } else { Err(mismatch(operation, expected, found)) }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::Archive;
 use crate::Error;
 
-/// Numbers of 16 bits: ordinary, the largest, the smallest, and none.
+/// Numbers of 16 bits: an ordinary one, the largest, the smallest, and special values.
 const HALVES: [f32; 5] = [-0.099_975_586, 65504.0, 5.960_464_5e-8, f32::NEG_INFINITY, -0.0];
 
 /// One tensor of each element type, awkward values, and metadata that JSON must escape.
@@ -27,7 +27,7 @@ fn example() -> Archive {
     archive
 }
 
-/// A file with the given header and so many bytes of data.
+/// A file with the given header and `data` bytes of data.
 fn file(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(header.as_bytes());
@@ -40,13 +40,13 @@ fn rejected(bytes: &[u8], expected: &str) {
     let text = error.to_string();
     assert!(matches!(error, Error::Malformed { .. }), "{text}");
     assert!(text.starts_with("runs/a/model.safetensors: at byte "), "{text}");
-    assert!(text.contains(expected), "{text:?} should say {expected:?}");
+    assert!(text.contains(expected), "{text:?} does not contain {expected:?}");
 }
 
 const NAMES: [&str; 7] = ["empty", "half", "mean", "scalar", "states", "stream", "weight"];
 
 #[test]
-fn every_element_type_comes_back_bit_for_bit() {
+fn every_element_type_is_restored_bit_for_bit() {
     let before = example();
     let bytes = before.to_bytes().unwrap();
     let after = Archive::from_bytes(&bytes, "here").unwrap();
@@ -69,7 +69,7 @@ fn every_element_type_comes_back_bit_for_bit() {
 }
 
 #[test]
-fn the_order_of_insertion_does_not_show_in_the_bytes() {
+fn the_bytes_do_not_depend_on_the_order_of_insertion() {
     let archive = |names: [&str; 3]| {
         let mut archive = Archive::new();
         for name in names {
@@ -96,7 +96,7 @@ fn values_start_at_a_multiple_of_eight_bytes() {
 }
 
 #[test]
-fn what_does_not_fit_is_not_inserted() {
+fn invalid_insertions_give_an_error_and_change_nothing() {
     let mut archive = example();
     let mismatch = archive.insert_f32("bias", &[2, 2], &[0.0; 3]).unwrap_err();
     assert_eq!(mismatch.to_string(), "insert into an archive: expected shape (2, 2), found (3)");
@@ -108,7 +108,7 @@ fn what_does_not_fit_is_not_inserted() {
 }
 
 #[test]
-fn what_is_missing_or_of_another_kind_is_named() {
+fn errors_name_the_missing_or_mismatched_entry() {
     let archive = Archive::from_bytes(&example().to_bytes().unwrap(), "a.safetensors").unwrap();
     let say = |error: Error| error.to_string();
     assert_eq!(
@@ -131,7 +131,7 @@ fn what_is_missing_or_of_another_kind_is_named() {
 }
 
 #[test]
-fn sixteen_bits_round_once_and_take_half_the_room() {
+fn sixteen_bit_tensors_round_once_and_take_half_the_space() {
     let mut archive = Archive::new();
     let values = [1.0 / 3.0, 2048.0 + 1.0, -1e-9, 65519.0];
     archive.insert_f32("weight", &[2, 2], &values).unwrap();
@@ -140,7 +140,7 @@ fn sixteen_bits_round_once_and_take_half_the_room() {
     let rounded = [0.333_251_95, 2048.0, -0.0, 65504.0];
     assert_eq!(halved.tensor_f32("weight", &[2, 2]).unwrap(), rounded);
     let [whole, half] = [&archive, &halved].map(|archive| archive.to_bytes().unwrap());
-    // Both headers are as long.
+    // Both headers have the same length.
     assert_eq!(whole.len() - half.len(), 8);
     let text = String::from_utf8_lossy(&half).into_owned();
     assert!(text.contains(r#""weight":{"dtype":"F16","shape":[2,2],"#), "{text}");
@@ -155,10 +155,10 @@ fn sixteen_bits_round_once_and_take_half_the_room() {
     let mut halved = halved;
     assert_eq!(halved.insert_f16("bias", &[1], &[-65520.0]).unwrap_err().to_string(), sentence);
     assert!(halved.insert_f16("bias", &[3], &[0.0; 2]).is_err());
-    assert_eq!(halved.to_bytes().unwrap(), before, "what was refused left something behind");
+    assert_eq!(halved.to_bytes().unwrap(), before, "the refused insertion changed the archive");
 }
 
-/// The CRC-32 of zlib, bit by bit.
+/// The CRC-32 of zlib, computed bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(
@@ -174,7 +174,7 @@ fn split(file: &[u8]) -> (serde_json::Value, &[u8]) {
     (serde_json::from_slice(&file[8..][..length]).unwrap(), &file[8 + length..])
 }
 
-/// As the head of the module has it, from the bytes.
+/// The checksum of a file's bytes, as the module documentation defines it.
 fn sum_by_definition(file: &[u8]) -> String {
     let (header, data) = split(file);
     let mut parts: Vec<Vec<u8>> = Vec::new();
@@ -202,7 +202,7 @@ fn sum_by_definition(file: &[u8]) -> String {
 }
 
 #[test]
-fn the_check_sum_is_the_one_that_the_documentation_defines() {
+fn the_checksum_is_the_one_that_the_documentation_defines() {
     assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     let mut taken = example();
     taken.set_metadata("crc32", "mine");
@@ -215,7 +215,7 @@ fn the_check_sum_is_the_one_that_the_documentation_defines() {
 }
 
 #[test]
-fn what_others_wrote_needs_no_check_sum() {
+fn files_of_other_programs_need_no_checksum() {
     let tensor = entry("a", 4, 0, 4);
     let read = |metadata: &str| {
         let bytes = file(&format!("{{\"__metadata__\":{{{metadata}}},{tensor}}}"), 4);
@@ -228,7 +228,7 @@ fn what_others_wrote_needs_no_check_sum() {
         archive.set_metadata("kind", "x");
         split(&archive.to_bytes().unwrap()).0["__metadata__"]["crc32"].as_str().unwrap().to_owned()
     };
-    // In whatever order and spacing it was written.
+    // The order of the keys and the white space do not matter.
     assert_eq!(read(&format!(" \"kind\": \"x\",\n\"crc32\":\"{right}\" ")).unwrap(), [0; 4]);
     let refused = read("\"crc32\":\"0000000g\"").unwrap_err().to_string();
     for words in ["here: at byte 8: the check sum `crc32` is \"0000000g\"", "is damaged", "remove the key"] {
@@ -236,15 +236,15 @@ fn what_others_wrote_needs_no_check_sum() {
     }
 }
 
-/// Nothing but a change of the key's own name, which only leaves the content unguarded.
+/// The only accepted change is to the name of the key itself, which removes the check but leaves the content intact.
 #[test]
-fn one_changed_byte_is_refused_wherever_it_is() {
+fn a_change_of_any_one_byte_is_detected() {
     let whole = example().to_bytes().unwrap();
     let text = String::from_utf8_lossy(&whole);
     let key = text.find("crc32").unwrap();
     let sum = text[key..].split('"').nth(2).unwrap();
     let begins = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii()).count();
-    assert!(begins(&whole) > key, "offsets in the text are those in the bytes up to the key");
+    assert!(begins(&whole) > key, "up to the key, offsets in the text must equal offsets in the bytes");
     for place in 0..whole.len() {
         for change in [0x01, 0x04, 0x20, 0x80, 0xff] {
             let mut bytes = whole.clone();
@@ -302,7 +302,7 @@ fn malformed_offsets_are_rejected() {
     rejects(&[entry("a", 4, 0, 4)], 3, "promises 4 bytes of tensors, the file holds 3");
     rejects(&[entry("a", 1 << 50, 0, 1 << 50)], 3, "promises 1125899906842624 bytes");
     rejects(&[entry("a", usize::MAX, 0, usize::MAX)], 3, "overflow");
-    // Sizes that fit one by one and whose sum is the largest number there is.
+    // Each size fits, but their sum overflows.
     let eighth = usize::MAX / 8;
     let mut entries: Vec<_> =
         (0..8).map(|i| entry(&i.to_string(), eighth, i * eighth, (i + 1) * eighth)).collect();
@@ -335,7 +335,7 @@ proptest! {
     ) {
         let mut bytes = example().to_bytes().unwrap();
         for (place, byte) in changes {
-            // Digits and structure more often than other bytes, to get past the JSON reader.
+            // Digits and structural characters are more likely than other bytes, to get past the JSON reader.
             let choice = [byte, b'0' + byte % 10, b"{}[],:\"\\"[usize::from(byte) % 8]];
             let place = place.index(bytes.len());
             bytes[place] = choice[usize::from(byte) % 3];
@@ -347,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn any_content_comes_back(
+    fn any_content_survives_a_round_trip(
         tensors in proptest::collection::btree_map(".{0,12}", proptest::collection::vec(any::<u64>(), 0..9), 0..5),
         metadata in proptest::collection::btree_map(".{0,12}", ".{0,30}", 0..5),
     ) {

@@ -1,4 +1,4 @@
-//! The numbers of a tensor, and their bytes in a file.
+//! The values of a tensor, and their bytes in a file.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorInfo};
 
 use super::half::{narrow, widen};
 
-/// A tensor: its values are as many as its shape says.
+/// A tensor. The number of values matches the shape.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub shape: Vec<usize>,
@@ -16,7 +16,7 @@ pub(super) struct Stored {
 
 #[derive(Debug, Clone)]
 pub(super) enum Values {
-    /// 16 bits each in a file, and of such precision here.
+    /// 16-bit floats in a file; stored as rounded f32 here.
     F16(Vec<f32>),
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -25,7 +25,7 @@ pub(super) enum Values {
 }
 
 impl Values {
-    /// Rounded to 16 bits: to nearest, ties to even.
+    /// Rounds to 16-bit floats: to nearest, ties to even.
     pub fn halved(values: &[f32]) -> Self {
         Self::F16(values.iter().map(|&value| widen(narrow(value))).collect())
     }
@@ -40,7 +40,7 @@ impl Values {
         }
     }
 
-    /// The values of a tensor out of the data of the whole file; nothing if the element type is not ours.
+    /// Reads the values of a tensor from the data of the whole file; `None` if the element type is not supported.
     pub fn read(info: &TensorInfo, data: &[u8]) -> Option<Self> {
         let bytes = data.get(info.data_offsets.0..info.data_offsets.1)?;
         match info.dtype {
@@ -97,9 +97,9 @@ impl safetensors::View for &Stored {
     }
 }
 
-/// A number that an archive can hold.
+/// A number type that an archive can store.
 pub(super) trait Element: Copy {
-    /// What tensors of it are called.
+    /// The name of the element type in error messages.
     const NAME: &str;
     fn store(values: Vec<Self>) -> Values;
     fn view(values: &Values) -> Option<&[Self]>;

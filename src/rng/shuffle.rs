@@ -1,7 +1,7 @@
-//! A random order, by Fisher and Yates' shuffle, and a draw with replacement; both with Lemire's bounded draw.
+//! Random permutations by the Fisher-Yates shuffle, and draws with replacement. Both use Lemire's bounded integers.
 //!
-//! Written here rather than taken from `rand`, whose orders may change with its version: a run must resume under a
-//! later build.
+//! Implemented here because the orders of `rand` may change between its versions, and a run must be able to resume
+//! under a later build.
 
 use super::Stream;
 use rand_xoshiro::rand_core::Rng;
@@ -17,8 +17,8 @@ impl Stream {
     /// assert_eq!(order, [0, 1, 2, 3, 4]);
     /// ```
     ///
-    /// **Randomness** Every order is equally likely, as far as 64 bits of seed go. One word an element, from
-    /// [`Stream::generator`]; rarely more. The same on machines of 32 and 64 bits.
+    /// **Randomness** All orders are equally likely, up to the limit of a 64-bit seed. Takes one word per element from
+    /// [`Stream::generator`], rarely more. The result is the same on 32-bit and 64-bit machines.
     ///
     /// **Source** Durstenfeld 1964; Lemire, *Fast random integer generation in an interval*, 2019.
     pub fn permutation(self, out: &mut [usize]) {
@@ -32,12 +32,13 @@ impl Stream {
         }
     }
 
-    /// Calls `take` with `count` indices below `bound`, each drawn from all of them.
+    /// Calls `take` with `count` indices below `bound`, drawn with replacement.
     ///
-    /// **Randomness** Every index is equally likely. One word a draw, from [`Stream::generator`]; rarely more.
+    /// **Randomness** All indices are equally likely. Takes one word per index from [`Stream::generator`], rarely more.
+    ///
     /// **Panics** if `bound` is 0 and `count` is not.
     pub(crate) fn draw_indices(self, count: usize, bound: usize, mut take: impl FnMut(usize)) {
-        assert!(bound > 0 || count == 0, "{count} indices of none");
+        assert!(bound > 0 || count == 0, "{count} indices below 0");
         let mut generator = self.generator();
         for _ in 0..count {
             take(below(&mut generator, bound as u64) as usize);
@@ -45,15 +46,15 @@ impl Stream {
     }
 }
 
-/// A uniform integer in `0..bound`; `bound` is not 0.
+/// A uniform integer in `0..bound`; `bound` must not be 0.
 ///
-/// The high half of word · bound is in range, but some values have one word more than others; a low half
-/// below 2^64 mod bound marks the words in excess.
+/// The high half of word · bound is in range, but some values have one word more than others. The surplus words are
+/// those whose low half is below 2^64 mod bound; they are drawn again.
 fn below(generator: &mut impl Rng, bound: u64) -> u64 {
     loop {
         let product = u128::from(generator.next_u64()) * u128::from(bound);
         let (high, low) = ((product >> 64) as u64, product as u64);
-        // The remainder is below `bound`: mostly the division is not needed.
+        // The remainder is below `bound`, so the division is rarely needed.
         if low >= bound || low >= bound.wrapping_neg() % bound {
             return high;
         }
@@ -81,7 +82,7 @@ mod tests {
         }
     }
 
-    /// All 24 orders of four elements, 24,000 times: chi square has mean 23 and deviation 6.8.
+    /// All 24 orders of four elements in 24,000 permutations: chi square has mean 23 and standard deviation 6.8.
     #[test]
     fn all_orders_are_equally_likely() {
         let mut counts = [0_u32; 256];
@@ -93,10 +94,11 @@ mod tests {
         let seen: vec::Vec<_> = counts.iter().filter(|&&count| count > 0).collect();
         assert_eq!(seen.len(), 24);
         let chi_square: f64 = seen.iter().map(|&&count| (f64::from(count) - 1000.0).powi(2) / 1000.0).sum();
-        assert!((chi_square - 23.0).abs() < 5.0 * 6.8, "chi square {chi_square} for 23");
+        assert!((chi_square - 23.0).abs() < 5.0 * 6.8, "chi square {chi_square}, not 23");
     }
 
-    /// The order is part of a run: it may not change between versions. Computed apart, in Python.
+    /// The order is part of a run and must not change between versions. The expected values were computed separately,
+    /// in Python.
     #[test]
     fn orders_are_stable() {
         let mut order = [0; 8];
@@ -104,7 +106,7 @@ mod tests {
         assert_eq!(order, [2, 5, 0, 1, 6, 3, 4, 7]);
     }
 
-    /// Gives the words of a list.
+    /// A generator that returns the words of a list.
     struct Listed(vec::IntoIter<u64>);
 
     impl TryRng for Listed {
@@ -119,16 +121,16 @@ mod tests {
         }
 
         fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
-            unreachable!("words alone are drawn")
+            unreachable!("only 64-bit words are drawn")
         }
     }
 
     #[test]
-    fn words_in_excess_are_drawn_again() {
-        // 2^64 = 3 · 6148914691236517205 + 1: of the words that give 0, the first is in excess.
+    fn surplus_words_are_drawn_again() {
+        // 2^64 = 3 · 6148914691236517205 + 1: of the words that give 0, the first is a surplus word.
         assert_eq!(below(&mut Listed(vec![0, 1].into_iter()), 3), 0);
         assert_eq!(below(&mut Listed(vec![0, u64::MAX].into_iter()), 3), 2);
-        // A power of two has none.
+        // A power of two has no surplus words.
         assert_eq!(below(&mut Listed(vec![0].into_iter()), 1 << 20), 0);
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(SplitMix64::seed_from_u64(4).next_u64());
         assert!((0..1000).all(|i| below(&mut generator, i % 7 + 1) <= i % 7));

@@ -1,11 +1,11 @@
-//! Elementwise arithmetic, functions of the elements, and reductions.
+//! Elementwise arithmetic, elementwise functions, and reductions.
 
 use equilibria_kernels::{Level, elementwise, math, reduce};
 
 use super::{Element, Tensor, expect_shape};
 use crate::Result;
 
-/// Operations on two tensors of one shape.
+/// Operations on two tensors of the same shape.
 macro_rules! binary {
     ($($name:ident, $in_place:ident, $operation:literal, $sign:literal;)*) => {
         impl<T: Element> Tensor<T> {$(
@@ -37,7 +37,7 @@ binary! {
     mul, mul_in_place, "elementwise product of tensors", "*";
 }
 
-/// Functions of each element.
+/// Functions that apply to each element.
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident;)*) => {
         impl<T: Element> Tensor<T> {$(
@@ -100,6 +100,7 @@ impl<T: Element> Tensor<T> {
     /// `self` with `row` added to each row.
     ///
     /// **Shapes** `self` (rows, columns); `row` (columns).
+    ///
     /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `row` has another length.
     pub fn add_row(&self, row: &[T]) -> Result<Self> {
         let mut out = self.clone();
@@ -109,7 +110,7 @@ impl<T: Element> Tensor<T> {
 
     /// Adds `row` to each row.
     ///
-    /// **Shapes** and **Errors** as [`Tensor::add_row`].
+    /// **Shapes**, **Errors** as for [`Tensor::add_row`].
     pub fn add_row_in_place(&mut self, row: &[T]) -> Result<()> {
         let (rows, columns) = (self.rows(), self.columns());
         expect_shape("row added to each row", &[columns], &[row.len()])?;
@@ -118,19 +119,19 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// Reductions. The order of the additions depends on the length and the SIMD level alone.
+/// Reductions. The order of the additions depends only on the length and the SIMD level.
 impl<T: Element> Tensor<T> {
-    /// The sum of the elements; 0 of none.
+    /// The sum of the elements; 0 for an empty tensor.
     pub fn sum(&self) -> T {
         reduce::sum(Level::detect(), &self.data)
     }
 
-    /// The mean of the elements, summed in f64; NaN of none.
+    /// The mean of the elements, summed in f64; NaN for an empty tensor.
     pub fn mean(&self) -> T {
         T::from_f64(reduce::sum_f64(Level::detect(), &self.data) / self.len() as f64)
     }
 
-    /// The sum of the products of elements; 0 of none.
+    /// The sum of the products of corresponding elements; 0 for empty tensors.
     ///
     /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
     pub fn dot(&self, other: &Self) -> Result<T> {
@@ -138,22 +139,22 @@ impl<T: Element> Tensor<T> {
         Ok(reduce::dot(Level::detect(), &self.data, &other.data))
     }
 
-    /// The sum of the squares; 0 of none.
+    /// The sum of the squares; 0 for an empty tensor.
     pub fn squared_norm(&self) -> T {
         reduce::squared_norm(Level::detect(), &self.data)
     }
 
-    /// The largest element: -inf of none, NaN if any is NaN.
+    /// The largest element; -inf for an empty tensor, NaN if any element is NaN.
     pub fn max(&self) -> T {
         reduce::max(Level::detect(), &self.data)
     }
 
-    /// ln sum e^x, without overflow; -inf of none.
+    /// The logarithm of the sum of e^x, without overflow; -inf for an empty tensor.
     pub fn log_sum_exp(&self) -> T {
         reduce::log_sum_exp(Level::detect(), &self.data)
     }
 
-    /// Whether no element is infinite or NaN.
+    /// True if no element is infinite or NaN.
     pub fn is_finite(&self) -> bool {
         elementwise::is_finite(Level::detect(), &self.data)
     }
@@ -187,6 +188,7 @@ impl<T: Element> Tensor<T> {
     /// Writes the sum of each row to `out`.
     ///
     /// **Shapes** `self` (rows, columns); `out` (rows).
+    ///
     /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
     pub fn row_sums_into(&self, out: &mut [T]) -> Result<()> {
         expect_shape("row sums", &[self.rows()], &[out.len()])?;
@@ -194,9 +196,10 @@ impl<T: Element> Tensor<T> {
         Ok(())
     }
 
-    /// Adds `scale` times the sum of each column to `out`: the gradient of a bias.
+    /// Adds `scale` times the sum of each column to `out`, as for the gradient of a bias.
     ///
     /// **Shapes** `self` (rows, columns); `out` (columns).
+    ///
     /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
     pub fn add_column_sums_to(&self, scale: T, out: &mut [T]) -> Result<()> {
         expect_shape("column sums", &[self.columns()], &[out.len()])?;

@@ -7,28 +7,28 @@ use equilibria_kernels::{Level, gemm};
 use super::{Activation, Element, Epilogue, MatrixMut, MatrixRef, Tensor, expect_shape};
 use crate::Result;
 
-/// Scratch memory for products: grows when a product needs more, and never shrinks.
+/// Scratch memory for products. It grows when a product needs more, and never shrinks.
 ///
-/// Reuse one and a repeated product allocates nothing.
+/// Reusing a workspace makes repeated products free of allocations.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace<T> {
     pub(super) buffer: Vec<T>,
 }
 
 impl<T: Element> Workspace<T> {
-    /// An empty workspace; allocates nothing.
+    /// Creates an empty workspace; allocates nothing.
     pub const fn new() -> Self {
         Self { buffer: Vec::new() }
     }
 
-    /// Grows to what a product (m, k) times (k, n) needs in the current thread pool.
+    /// Grows to the size that a product (m, k) times (k, n) needs in the current thread pool.
     pub fn reserve(&mut self, m: usize, n: usize, k: usize) {
         self.at_least(gemm::workspace_len::<T>(Level::detect(), m, n, k));
     }
 
     fn at_least(&mut self, len: usize) -> &mut [T] {
         if self.buffer.len() < len {
-            // Old contents are of no use: free them first rather than copy.
+            // The old content is not needed: free it first rather than copy it.
             self.buffer = Vec::new();
             self.buffer = alloc::vec![T::ZERO; len];
         }
@@ -37,10 +37,10 @@ impl<T: Element> Workspace<T> {
 }
 
 impl<T: Element> Workspace<T> {
-    /// `c` = activation(alpha a b + beta c + bias): the kernels' [`gemm()`](equilibria_kernels::gemm()) with this
-    /// workspace.
+    /// Computes `c` = activation(alpha a b + beta c + bias) by the kernels' [`gemm()`](equilibria_kernels::gemm()) with
+    /// this workspace.
     ///
-    /// **Panics** if the shapes do not chain; for models, whose shapes chain by construction.
+    /// **Panics** if the shapes do not match. Meant for models, whose shapes match by construction.
     #[track_caller]
     pub(crate) fn gemm(
         &mut self,
@@ -58,7 +58,7 @@ impl<T: Element> Workspace<T> {
 }
 
 impl<T: Element> Workspace<T> {
-    /// `c` = (a b) φ′, element by element: the kernels'
+    /// Computes `c` = (a b) φ′, element by element, by the kernels'
     /// [`gemm_times_slope`](equilibria_kernels::gemm_times_slope) with this workspace.
     ///
     /// **Panics** as [`Workspace::gemm`].
@@ -80,8 +80,10 @@ impl<T: Element> Tensor<T> {
     /// The matrix product a b.
     ///
     /// **Shapes** `a` (m, k), `b` (k, n); the result (m, n).
-    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not chain.
-    /// **Accuracy and cost** As [`product_into`]; allocates result and workspace.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not match.
+    ///
+    /// **Accuracy and cost** As [`product_into`]; also allocates the result and a workspace.
     ///
     /// ```
     /// use equilibria::Tensor;
@@ -98,15 +100,17 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// `out` = activation(a b + bias), a layer in one pass over `out`.
+/// Computes `out` = activation(a b + bias), a layer in one pass over `out`.
 ///
-/// What `out` held before is not read.
+/// The old content of `out` is not read.
 ///
 /// **Shapes** `a` (m, k), `b` (k, n), `out` (m, n), the epilogue's bias (n).
-/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not chain; `out` is
-/// unchanged then.
-/// **Accuracy and cost** 2 m n k operations; bit-identical for every number of threads. Allocates only if the
-/// workspace must grow.
+///
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not match; `out` is unchanged
+/// then.
+///
+/// **Accuracy and cost** 2 m n k operations; bit-identical for every number of threads. Allocates only if the workspace
+/// must grow.
 pub fn product_into<T: Element>(
     a: MatrixRef<'_, T>,
     b: MatrixRef<'_, T>,
@@ -117,15 +121,15 @@ pub fn product_into<T: Element>(
     multiply(T::ONE, a, b, T::ZERO, epilogue, workspace, out)
 }
 
-/// `out` = alpha a b + beta `out`, for gradients that add up.
+/// Computes `out` = alpha a b + beta `out`, for gradients that accumulate.
 ///
-/// If `beta` is 0, `out` is not read.
+/// If `beta` is 0, the old content of `out` is not read.
 ///
-/// **Shapes**, **Errors**, **Accuracy and cost** As [`product_into`].
+/// **Shapes**, **Errors**, **Accuracy and cost** as for [`product_into`].
 ///
 /// ```
 /// use equilibria::tensor::{Tensor, Workspace, accumulate_product};
-/// // The gradient of a weight: inputs^T grad_output, added to what is there.
+/// The gradient of a weight: inputs^T grad_output, added to the existing content.
 /// let inputs = Tensor::from_vec(&[2, 1], vec![1.0_f32, 2.0])?;
 /// let grad_output = Tensor::from_vec(&[2, 1], vec![3.0, 4.0])?;
 /// let mut gradient = Tensor::filled(&[1, 1], 100.0);

@@ -16,18 +16,18 @@ fn uniform<T: Element>(shape: &[usize], index: u64) -> Tensor<T> {
 fn refused<V: core::fmt::Debug>(result: crate::Result<V>) -> (&'static str, Vec<usize>, Vec<usize>) {
     match result {
         Err(Error::ShapeMismatch { operation, expected, found }) => (operation, expected, found),
-        other => panic!("not a mismatch of shapes: {other:?}"),
+        other => panic!("not a shape mismatch: {other:?}"),
     }
 }
 
 #[track_caller]
 fn assert_close<T: Element>(found: T, exact: f64, size: f64) {
     let error = (found.to_f64() - exact).abs();
-    assert!(error <= 64.0 * T::EPSILON.to_f64() * size, "{found} for {exact}: off by {error:e}");
+    assert!(error <= 64.0 * T::EPSILON.to_f64() * size, "{found}, not {exact}: the error is {error:e}");
 }
 
 #[test]
-fn shapes_that_do_not_fit_are_refused_with_both_shapes() {
+fn mismatched_shapes_give_an_error_with_both_shapes() {
     let (a, b) = (uniform::<f32>(&[2, 3], 0), uniform::<f32>(&[3, 2], 1));
     let (ab, ba) = ((vec![2, 3], vec![3, 2]), (vec![3, 2], vec![2, 3]));
     let both = |(_, expected, found)| (expected, found);
@@ -46,7 +46,7 @@ fn shapes_that_do_not_fit_are_refused_with_both_shapes() {
     assert_eq!(refused(c.reshape(&[7])), ("reshape", vec![3, 2], vec![7]));
     assert_eq!(refused(c.row_sums_into(&mut [0.0; 2])), ("row sums", vec![3], vec![2]));
     assert_eq!(refused(c.add_column_sums_to(1.0, &mut [0.0; 3])), ("column sums", vec![2], vec![3]));
-    assert_eq!(c, b, "a refusal changes nothing");
+    assert_eq!(c, b, "an error must leave the tensor unchanged");
     assert_eq!(
         refused(Tensor::from_vec(&[2, 2], vec![0.0_f32; 3])),
         ("tensor from values", vec![2, 2], vec![3])
@@ -54,7 +54,7 @@ fn shapes_that_do_not_fit_are_refused_with_both_shapes() {
 }
 
 #[test]
-fn products_that_do_not_chain_are_refused() {
+fn products_of_mismatched_shapes_give_an_error() {
     let (a, b) = (uniform::<f64>(&[2, 3], 0), uniform::<f64>(&[3, 4], 1));
     let operand = "right operand of a matrix product";
     assert_eq!(refused(Tensor::product(a.view(), b.view().transposed())), (operand, vec![3, 3], vec![4, 3]));
@@ -72,7 +72,7 @@ fn products_that_do_not_chain_are_refused() {
 }
 
 #[test]
-fn impossible_shapes_are_refused() {
+fn invalid_shapes_give_an_error() {
     let half = usize::MAX / 2 + 1;
     for shape in [&[][..], &[1; 5], &[half, 2], &[0, half, 2], &[usize::MAX / 8]] {
         let result = Tensor::<f64>::from_vec(shape, Vec::new());
@@ -218,7 +218,7 @@ fn random_fills_follow_the_stream_and_have_their_moments() {
     let variance = x.squared_norm() / 1e4;
     assert!(x.mean().abs() < 0.15 && (variance - 9.0).abs() < 0.64, "{} {variance}", x.mean());
     x.fill_uniform(stream);
-    // 1 / √(12 n) for the mean; the largest of n is below 1 - 20/n once in e^20.
+    // 1 / √(12 n) for the mean. The largest of n numbers is below 1 - 20/n with probability e^-20.
     assert!((x.mean() - 0.5).abs() < 0.0145 && x.max() < 1.0 && x.max() > 0.998);
     assert!(x.data().iter().all(|&x| x >= 0.0));
 }
@@ -237,7 +237,7 @@ fn a_workspace_grows_only_when_it_must() {
     assert!(workspace.buffer.len() > place.1);
 }
 
-/// Products of random matrices, each stored as it is or transposed, against a loop in f64.
+/// Compares products of random matrices, each stored as it is or transposed, with a loop in f64.
 fn product_agrees<T: Element>((m, n, k): (usize, usize, usize), turned: [bool; 3], seed: u64) {
     let stored = |turned, rows, columns| if turned { [columns, rows] } else { [rows, columns] };
     let a = uniform::<T>(&stored(turned[0], m, k), seed);
