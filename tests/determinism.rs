@@ -49,7 +49,7 @@ fn kinds() -> Vec<Settings> {
 }
 
 /// A stop condition that becomes true when it is checked after `checks` other checks.
-fn after(checks: usize) -> impl Fn() -> bool + Sync {
+fn stop_after(checks: usize) -> impl Fn() -> bool + Sync {
     let asked = AtomicUsize::new(0);
     move || asked.fetch_add(1, Ordering::Relaxed) == checks
 }
@@ -68,7 +68,7 @@ fn begin(
     train(&directory, settings, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 
-fn go_on(path: &Path, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
+fn resume_run(path: &Path, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
     resume(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 
@@ -189,7 +189,7 @@ fn the_initial_machine_depends_on_the_seed() {
     let start = |name: &str, seed| {
         let path = folder.path().join(name);
         let settings = Settings { seed, ..settings(NegativePhase::Persistent, Binarisation::Threshold) };
-        assert_interrupted(begin(&path, &settings, &digits(), &after(0)));
+        assert_interrupted(begin(&path, &settings, &digits(), &stop_after(0)));
         let checkpoint = RunDirectory::open(&path).unwrap().read_checkpoint().unwrap();
         checkpoint.tensor_f32("weight", &[784, settings.hidden]).unwrap().to_vec()
     };
@@ -204,13 +204,13 @@ fn a_run_resumed_after_any_batch_ends_with_the_same_bits() {
     for settings in kinds() {
         let expected = whole(&settings);
         for checks in 0..settings.epochs * BATCHES {
-            assert_interrupted(begin(&path, &settings, &digits, &after(checks)));
-            let summary = go_on(&path, &digits, &|| false).unwrap();
+            assert_interrupted(begin(&path, &settings, &digits, &stop_after(checks)));
+            let summary = resume_run(&path, &digits, &|| false).unwrap();
             assert_eq!(summary.epochs.len(), settings.epochs);
             assert_same(&trace(&path), &expected, &format!("stopped after {checks} batches, {settings:?}"));
         }
         // Resuming a finished run changes nothing.
-        go_on(&path, &digits, &|| false).unwrap();
+        resume_run(&path, &digits, &|| false).unwrap();
         assert_same(&trace(&path), &expected, "resumed at the end");
     }
 }
@@ -220,11 +220,11 @@ fn a_run_of_single_batches_ends_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let (path, digits) = (folder.path().join("run"), digits());
     for settings in kinds() {
-        assert_interrupted(begin(&path, &settings, &digits, &after(1)));
+        assert_interrupted(begin(&path, &settings, &digits, &stop_after(1)));
         for _ in 1..settings.epochs * BATCHES - 1 {
-            assert_interrupted(go_on(&path, &digits, &after(1)));
+            assert_interrupted(resume_run(&path, &digits, &stop_after(1)));
         }
-        go_on(&path, &digits, &after(1)).unwrap();
+        resume_run(&path, &digits, &stop_after(1)).unwrap();
         assert_same(&trace(&path), &whole(&settings), &format!("{settings:?}"));
     }
 }

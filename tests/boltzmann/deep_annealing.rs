@@ -184,11 +184,11 @@ fn many_chains_per_image_give_the_annealed_model() {
         let joint = annealed_model(&deep::sides(&model).unwrap(), &mean, steps);
         let expected: Vec<f64> = (0..8).map(|v| joint[v..].iter().step_by(8).sum()).collect();
         let found = reverse(&annealing(&model, &images, steps), 3, 1, 40_000);
-        let far = |exact: &[f64]| {
+        let largest_distance = |exact: &[f64]| {
             let off = |(x, p): (&f64, &f64)| (x - p.ln()).abs();
             found.log_likelihoods.iter().zip(exact).map(off).fold(0.0, f64::max)
         };
-        let (near, other) = (far(&expected), far(&exact));
+        let (near, other) = (largest_distance(&expected), largest_distance(&exact));
         assert!(near < 0.03, "{near} nats from the annealed model of {steps} steps");
         assert!(other > 2.0 * near, "p itself is as near: {other} nats in {steps} steps");
     }

@@ -294,11 +294,11 @@ fn many_walks_per_image_give_the_annealed_model() {
         let expected = annealed_model(&model, &visible_mean(&brute), steps);
         let found = reverse(&model, steps, 1, 40_000, 4);
         // The mean of the weights has an error of its own. With so few steps, p itself is much farther away.
-        let far = |exact: &[f64]| {
+        let largest_distance = |exact: &[f64]| {
             let off = |(x, p): (&f64, &f64)| (x - p.ln()).abs();
             found.log_likelihoods.iter().zip(exact).map(off).fold(0.0, f64::max)
         };
-        let (near, other) = (far(&expected), far(&brute.marginal()));
+        let (near, other) = (largest_distance(&expected), largest_distance(&brute.marginal()));
         assert!(near < 0.03, "{near} nats from the annealed model of {steps} steps");
         assert!(other > 2.0 * near, "p itself is as near: {other} nats in {steps} steps");
     }

@@ -45,8 +45,8 @@ fn time(exact: &Enumeration, product: &dyn Fn(usize, usize) -> f64, square: f64)
     let marginal = exact.marginal();
     let covariance = |lag| {
         let of_start = |start: usize| {
-            let there = exact.walk(start, lag);
-            marginal[start] * there.iter().enumerate().map(|(v, p)| p * product(start, v)).sum::<f64>()
+            let after_lag = exact.walk(start, lag);
+            marginal[start] * after_lag.iter().enumerate().map(|(v, p)| p * product(start, v)).sum::<f64>()
         };
         (0..16).map(of_start).sum::<f64>() - square
     };
@@ -73,10 +73,10 @@ fn measurements_agree_with_their_expectation_by_enumeration() {
     let mut wrong = 0;
     for (exact, is_right) in [(Enumeration::of(&model(0.0)), true), (Enumeration::of(&model(1.0)), false)] {
         for look in &found.looks {
-            let there: Vec<Vec<f64>> = (0..16).map(|start| exact.walk(start, look.steps)).collect();
+            let distributions: Vec<Vec<f64>> = (0..16).map(|start| exact.walk(start, look.steps)).collect();
             let mean = |observable: &dyn Fn(usize, usize) -> f64| {
                 let pairs = (0..256).map(|pair| (pair / 16, pair % 16));
-                pairs.map(|(start, v)| there[start][v] * observable(start, v)).sum::<f64>() / 16.0
+                pairs.map(|(start, v)| distributions[start][v] * observable(start, v)).sum::<f64>() / 16.0
             };
             let free_energy = mean(&|_, v| exact.free_energy(v));
             let square = mean(&|_, v| exact.free_energy(v).powi(2));
@@ -85,10 +85,10 @@ fn measurements_agree_with_their_expectation_by_enumeration() {
             // For two different chains the states are independent, and the pair never has the same start.
             let state = |v: usize| mean(&|_, state| f64::from(u8::from(state == v)));
             let states: Vec<f64> = (0..16).map(state).collect();
-            let stranger = |state: &dyn Fn(usize) -> f64| -> f64 {
+            let independent_agreement = |state: &dyn Fn(usize) -> f64| -> f64 {
                 (0..256).map(|pair| state(pair % 16) * self::agreement(pair / 16, pair % 16) / 16.0).sum()
             };
-            let others = (stranger(&|v| states[v]) * chains - agreement) / (chains - 1.0);
+            let others = (independent_agreement(&|v| states[v]) * chains - agreement) / (chains - 1.0);
             let overlap = (agreement - others) / (1.0 - others);
             let digits = chains * (1.0 - states[0]);
             for (what, found, exact, tolerance) in [

@@ -7,9 +7,9 @@
 //!                   positive phase    negative phase
 //! ```
 //!
-//! and likewise v0 - E[v] with respect to b and P(h | v0) - E[P(h | v)] with respect to c. The expectation over the
-//! model is estimated from Gibbs chains after `steps` steps. **CD** starts the chains at the images of the mini-batch,
-//! **PCD** at their states after the last update.
+//! and likewise `v0 - E[v]` with respect to b and `P(h | v0) - E[P(h | v)]` with respect to c. The expectation over
+//! the model is estimated from Gibbs chains after `steps` steps. **CD** starts the chains at the images of the
+//! mini-batch, **PCD** at their states after the last update.
 //!
 //! Hidden units are treated as in Hinton's guide (2012, section 3): their states are sampled wherever they drive the
 //! visible units. The gradient uses their probabilities instead, for the data and for the last step of the chains.

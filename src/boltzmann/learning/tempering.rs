@@ -241,14 +241,14 @@ mod tests {
         for _ in 0..steps {
             tempering.step(&mut chains, &packed);
         }
-        let of = |t: usize| {
+        let frequencies_at = |t: usize| {
             let mut counts = vec![0.0; 1 << VISIBLE];
             chains.visible.states[t * CHAINS..(t + 1) * CHAINS]
                 .iter()
                 .for_each(|&v| counts[v as usize] += 1.0 / CHAINS as f64);
             counts
         };
-        ((0..TEMPERATURES).map(of).collect(), tempering.swaps)
+        ((0..TEMPERATURES).map(frequencies_at).collect(), tempering.swaps)
     }
 
     #[test]

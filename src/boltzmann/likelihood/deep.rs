@@ -46,10 +46,10 @@ use alloc::vec::Vec;
 /// **Accuracy and cost** With more than two hidden layers, the weights of 0 between layers that are not connected cost
 /// memory and time.
 pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
-    let of = |parity: usize| model.biases().iter().skip(parity).step_by(2);
-    let side = |parity| of(parity).flat_map(|bias| bias.data()).copied().collect::<Vec<T>>();
+    let biases_of = |parity: usize| model.biases().iter().skip(parity).step_by(2);
+    let side = |parity| biases_of(parity).flat_map(|bias| bias.data()).copied().collect::<Vec<T>>();
     // The first unit of a layer among the even or odd units.
-    let begin = |layer: usize| of(layer % 2).take(layer / 2).map(Tensor::len).sum::<usize>();
+    let begin = |layer: usize| biases_of(layer % 2).take(layer / 2).map(Tensor::len).sum::<usize>();
     let (even, odd) = (side(0), side(1));
     let columns = odd.len();
     let mut weight = Tensor::zeros(&[even.len(), columns]);

@@ -147,7 +147,7 @@ fn distance_from_twin(sizes: &[usize], is_centred: bool, are_binary: bool) -> f6
         .map(|(seed, &units)| noise(units, seed).iter().map(|x| *x < 0.4).collect())
         .collect();
     let none: Vec<Vec<bool>> = sizes.iter().map(|&units| vec![false; units]).collect();
-    let of = |values: &[f64], flips: &[bool]| -> Vec<f64> {
+    let apply_flips = |values: &[f64], flips: &[bool]| -> Vec<f64> {
         let flip = |(value, &flip): (&f64, &bool)| if flip { 1.0 - value } else { *value };
         values.iter().zip(flips.iter().cycle()).map(flip).collect()
     };
@@ -161,11 +161,11 @@ fn distance_from_twin(sizes: &[usize], is_centred: bool, are_binary: bool) -> f6
         if let Some(centring) = &mut learner.centring {
             for (offsets, flips) in centring.offsets.iter_mut().zip(flips) {
                 let start: Vec<f64> = (0..flips.len()).map(|unit| 0.2 + unit as f64 / 300.0).collect();
-                offsets[..flips.len()].copy_from_slice(&of(&start, flips));
+                offsets[..flips.len()].copy_from_slice(&apply_flips(&start, flips));
             }
         }
         for update in 0..3 {
-            let v0 = of(&images(ROWS, sizes[0], are_binary, update), &flips[0]);
+            let v0 = apply_flips(&images(ROWS, sizes[0], are_binary, update), &flips[0]);
             learner.images_mut(ROWS).copy_from_slice(&v0);
             let DeepLearner { images, packed, model, posterior, workspace, chains, .. } = &mut learner;
             assert_eq!(images.compute_logits(packed, model, workspace), are_binary);
@@ -174,10 +174,10 @@ fn distance_from_twin(sizes: &[usize], is_centred: bool, are_binary: bool) -> f6
                 let numbers = noise(ROWS * flips.len(), 40 + 10 * update + place as u64);
                 if place % 2 == 0 {
                     let states: Vec<f64> = numbers.iter().map(on(0.4)).collect();
-                    layer.set(&of(&states, flips));
+                    layer.set(&apply_flips(&states, flips));
                 } else {
                     crate::boltzmann::layer::pack_rows(
-                        &of(&numbers, flips),
+                        &apply_flips(&numbers, flips),
                         flips.len(),
                         &mut layer.probabilities,
                     );

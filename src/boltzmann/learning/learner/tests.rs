@@ -84,16 +84,17 @@ fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2])
 /// it there.
 #[test]
 fn inputs_are_multiplied_by_their_factors() {
-    let far = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+    let largest_distance =
+        |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
     for phase in [NegativePhase::Contrastive, NegativePhase::Persistent] {
         for are_binary in [true, false] {
             let change = |scale, factors| change(phase, are_binary, scale, factors);
             let [up, down] = [change(1.0, [2.0, 1.0]), change(1.0, [1.0, 2.0])];
-            assert!(far(&up, &change(2.0, [1.0, 0.5])) < 1e-14, "{phase}, up");
-            assert!(far(&down, &change(2.0, [0.5, 1.0])) < 1e-14, "{phase}, down");
+            assert!(largest_distance(&up, &change(2.0, [1.0, 0.5])) < 1e-14, "{phase}, up");
+            assert!(largest_distance(&down, &change(2.0, [0.5, 1.0])) < 1e-14, "{phase}, down");
             for (one, other) in [(&up, &down), (&up, &change(1.0, [1.0; 2])), (&down, &change(1.0, [1.0; 2]))]
             {
-                assert!(far(one, other) > 1e-3, "{phase}: {}", far(one, other));
+                assert!(largest_distance(one, other) > 1e-3, "{phase}: {}", largest_distance(one, other));
             }
         }
     }
@@ -161,7 +162,7 @@ fn distance_from_twin(phase: NegativePhase, is_centred: bool, are_binary: bool) 
     let flips = [noise(VISIBLE, 20), noise(HIDDEN, 21)].map(|x| x.iter().map(is_on).collect::<Vec<_>>());
     let flips = [&*flips[0], &*flips[1]];
     let none = [&[false; VISIBLE][..], &[false; HIDDEN][..]];
-    let of = |values: &[f64], flips: &[bool]| -> Vec<f64> {
+    let apply_flips = |values: &[f64], flips: &[bool]| -> Vec<f64> {
         let flip = |(value, &flip): (&f64, &bool)| if flip { 1.0 - value } else { *value };
         values.iter().zip(flips.iter().cycle()).map(flip).collect()
     };
@@ -174,7 +175,7 @@ fn distance_from_twin(phase: NegativePhase, is_centred: bool, are_binary: bool) 
         if let Some(centring) = &mut learner.centring {
             for (offsets, flips) in [&mut centring.visible, &mut centring.hidden].into_iter().zip(flips) {
                 let start: Vec<f64> = (0..flips.len()).map(|unit| 0.2 + unit as f64 / 300.0).collect();
-                offsets[..flips.len()].copy_from_slice(&of(&start, flips));
+                offsets[..flips.len()].copy_from_slice(&apply_flips(&start, flips));
             }
         }
         for update in 0..3 {
@@ -182,8 +183,8 @@ fn distance_from_twin(phase: NegativePhase, is_centred: bool, are_binary: bool) 
             let state = |x: &f64| f64::from(u8::from(is_on(x)));
             let states = |seed| noise(ROWS * VISIBLE, seed).iter().map(state).collect::<Vec<_>>();
             let v0 = if are_binary { states(update) } else { noise(ROWS * VISIBLE, update) };
-            let (v0, vk) = (of(&v0, flips[0]), of(&states(update + 10), flips[0]));
-            let p = [30, 40].map(|seed| of(&noise(ROWS * HIDDEN, update + seed), flips[1]));
+            let (v0, vk) = (apply_flips(&v0, flips[0]), apply_flips(&states(update + 10), flips[0]));
+            let p = [30, 40].map(|seed| apply_flips(&noise(ROWS * HIDDEN, update + seed), flips[1]));
             learner.images_mut(ROWS).copy_from_slice(&v0);
             learner.data.visible.set(&v0);
             learner.data_states.copy_from_slice(&learner.data.visible.states);

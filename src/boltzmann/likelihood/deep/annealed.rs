@@ -1,6 +1,6 @@
 //! Annealed estimates of a deep machine's ln Z and ln P(v), forward and in reverse.
 //!
-//! The method is that for restricted machines ([`annealed`](super::super::annealed), which derives both directions),
+//! The method is that for restricted machines ([`annealed`], which derives both directions),
 //! applied to the restricted machine [`sides`] of the deep one. The annealed state consists of the even layers e = (v,
 //! h2, ...); the odd layers are summed out:
 //!
