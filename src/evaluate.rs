@@ -1,4 +1,4 @@
-//! How good a model is: model, data and stream in, numbers out.
+//! Quality measures for models: each takes a model or its samples, data and a random stream, and returns numbers.
 
 pub mod autocorrelation;
 pub mod classifier;
@@ -10,7 +10,7 @@ pub mod memorisation;
 pub mod mixing;
 pub mod modes;
 pub mod nearest;
-mod pairs;
+pub mod pairs;
 pub mod precision_recall;
 pub mod reconstruction;
 pub mod sliced;

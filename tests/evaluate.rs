@@ -1,4 +1,4 @@
-//! Do the measures of samples say what is wrong with them, of drawn digits and of MNIST's?
+//! Do the measures of samples find typical faults, on drawn digits and on MNIST?
 
 #![cfg(feature = "cli")]
 
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[path = "support/real_data.rs"]
 mod real_data;
 
-/// Images of each set.
+/// Number of images in each set.
 const COUNT: usize = 1500;
 const HOW: How = How { images: COUNT, nearest: 150, directions: 100, seed: 1 };
 
@@ -20,13 +20,13 @@ fn quiet() -> Progress {
     Progress::new(ProgressKind::Quiet)
 }
 
-/// Digits to judge against, and as many further images that a perfect generator might draw.
+/// Digits to compare with, and as many other images as the samples of a perfect generator.
 struct Data {
     digits: Digits,
     fresh: Labelled,
 }
 
-/// `COUNT` training and test images, and further training images, all at random.
+/// `COUNT` random training images, `COUNT` random test images, and further random training images.
 fn split(digits: &Digits) -> Data {
     let part = |from: &Labelled, first: usize| {
         let mut rows = vec![0; from.len()];
@@ -45,7 +45,7 @@ fn judged(data: &Data, samples: &Images) -> Judgement {
     judge(samples, &data.digits, &eye, &HOW, &mut quiet(), &|| false).unwrap()
 }
 
-/// The pixels of all images, changed.
+/// Applies `change` to the pixels of each image.
 fn changed(images: &Images, change: impl Fn(&mut [u8])) -> Images {
     let mut pixels = images.pixels().to_vec();
     pixels.chunks_exact_mut(images.pixels_per_image()).for_each(change);
@@ -74,12 +74,12 @@ fn blurred(images: &Images) -> Images {
     })
 }
 
-/// Asks all measures about fresh images and about samples with one fault each.
-fn the_right_measures_object(data: &Data) {
+/// Applies all measures to fresh images, and to samples with one fault each.
+fn the_right_measures_find_each_fault(data: &Data) {
     let fresh = data.fresh.images();
     let good = judged(data, fresh);
     let (ours, real) = (&good.measures, &good.real);
-    // As good as the training images, to what chance does, and new.
+    // As good as training images within statistical error, and no copies.
     assert!(ours.frechet_distance < 1.3 * good.frechet_floor, "{good:?}");
     assert!(ours.frechet_extrapolated < ours.frechet_distance, "{good:?}");
     let apart = (ours.kernel_distance - real.kernel_distance).abs();
@@ -112,7 +112,7 @@ fn the_right_measures_object(data: &Data) {
         "{blur:?}"
     );
 
-    // Without threes: what there is, is good, and something is missing.
+    // Without threes: the samples are good, and one class is missing.
     let others: Vec<usize> = (0..fresh.len()).filter(|&row| data.fresh.labels()[row] != 3).collect();
     let missing = judged(data, &fresh.select(&others));
     let worse = &missing.measures;
@@ -121,13 +121,13 @@ fn the_right_measures_object(data: &Data) {
     assert!((worse.precision - real.precision).abs() < 0.05, "{missing:?}");
     assert!(worse.coverage < real.coverage - 0.05 && worse.recall < real.recall - 0.04, "{missing:?}");
 
-    // One good image for ever.
+    // One good image, repeated.
     let same = judged(data, &fresh.select(&vec![7; COUNT]));
     let worse = &same.measures;
     assert!((worse.modes, worse.class_entropy, worse.recall) == (1, 0.0, 0.0), "{same:?}");
     assert!(worse.coverage < 0.05 && worse.frechet_distance > 100.0 * floor, "{same:?}");
 
-    // The training images again: as good as can be, and not new.
+    // The training images themselves: perfect, but copies.
     let copies = judged(data, data.digits.train.images());
     assert!(copies.measures.frechet_distance < 1.3 * floor, "{copies:?}");
     assert!(
@@ -138,18 +138,18 @@ fn the_right_measures_object(data: &Data) {
 }
 
 #[test]
-fn of_drawn_digits_the_right_measures_object_to_what_is_wrong() {
-    the_right_measures_object(&split(&Digits::synthetic(2 * COUNT, COUNT).unwrap()));
+fn the_right_measures_find_faults_in_drawn_digits() {
+    the_right_measures_find_each_fault(&split(&Digits::synthetic(2 * COUNT, COUNT).unwrap()));
 }
 
 #[test]
-fn of_mnist_the_right_measures_object_to_what_is_wrong() {
+fn the_right_measures_find_faults_in_mnist() {
     let Some(folder) = real_data::folder() else { return };
-    the_right_measures_object(&split(&Digits::load(folder, None).unwrap()));
+    the_right_measures_find_each_fault(&split(&Digits::load(folder, None).unwrap()));
 }
 
 #[test]
-fn the_shipped_classifier_is_right_about_mnist() {
+fn the_shipped_classifier_is_accurate_on_mnist() {
     let Some(folder) = real_data::folder() else { return };
     let digits = Digits::load(folder, None).unwrap();
     let accuracy = equilibria::run::classifier::shipped().unwrap().accuracy(&digits.test).unwrap();
@@ -179,8 +179,8 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn data_that_the_shipped_classifier_does_not_know_get_one_of_their_own() {
-    // Negatives.
+fn inverted_data_get_a_classifier_of_their_own() {
+    // Inverted digits and samples.
     let (mut digits, mut samples) = small();
     digits.invert();
     samples.invert();
@@ -188,7 +188,7 @@ fn data_that_the_shipped_classifier_does_not_know_get_one_of_their_own() {
     assert!(eye.1.source == "trained" && eye.1.accuracy > 0.7, "{:?}", eye.1);
     let found = judge(&samples, &digits, &eye, &HOW, &mut quiet(), &|| false).unwrap();
     assert!(found.measures.frechet_distance < 3.0 * found.frechet_floor, "{found:?}");
-    // Samples that are not negative beside them.
+    // Samples that are not inverted, compared with inverted digits.
     samples.invert();
     let wrong = judge(&samples, &digits, &eye, &HOW, &mut quiet(), &|| false).unwrap();
     assert!(wrong.warnings.iter().any(|warning| warning.contains("--invert")), "{:?}", wrong.warnings);

@@ -1,53 +1,53 @@
-//! How many steps of a chain it takes to draw anew: the integrated autocorrelation time.
+//! The integrated autocorrelation time: the number of steps after which a chain's values are effectively independent.
 //!
-//! With rho(t) the correlation of an observable with itself t steps later, the mean of N successive values has the
-//! variance of N / tau independent ones:
+//! Let rho(t) be the correlation of an observable with itself t steps later. The mean of N successive values has the
+//! variance of the mean of N / tau independent values, where
 //!
 //! ```text
 //! tau = 1 + 2 sum over t >= 1 of rho(t)
 //! ```
 //!
-//! The sum ends at the first W with W >= 5 tau(W), where less than a hundredth of an exponential decay is left; farther
-//! out, an estimate is noise (Sokal 1997, "Monte Carlo methods in statistical mechanics", section 3). Mean and variance
-//! are those of all chains together: a chain that never leaves its place then counts as correlated for ever, where its
-//! own mean would make it look as if it moved fast.
+//! The sum ends at the first W with W >= 5 tau(W), where less than 1 % of an exponential decay is left; beyond W,
+//! estimates of rho are noise (Sokal 1997, "Monte Carlo methods in statistical mechanics", section 3). Mean and
+//! variance are taken over all chains together. So a chain that stays near its own mean counts as correlated for ever;
+//! with a mean of its own it would seem to mix fast.
 
 use alloc::vec;
 
-/// The window is so many times tau.
+/// The window is at least this many times tau.
 const WINDOW: f64 = 5.0;
-/// Looks of which half are as long as the shortest window.
+/// Fewest observations; half of them is the shortest window.
 const FEWEST: usize = 10;
-/// A correlation below this after one look says that tau is shorter than the time between two looks.
+/// If the correlation of successive observations is below this, tau is shorter than the time between two observations.
 const FORGOTTEN: f64 = 0.1;
 
-/// What is known of an autocorrelation time.
+/// An estimate of an autocorrelation time, or a bound on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Time {
-    /// Steps.
+    /// The time, in steps.
     pub steps: f64,
-    /// Whether this is the time or a bound of it.
+    /// The relation of the true time to [`Self::steps`].
     pub bound: Bound,
 }
 
-/// On which side of a number something is.
+/// The relation of a true value to a stated number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Bound {
-    /// It is the number.
+    /// The value is the number.
     Equal,
-    /// The chains are too short to see more.
+    /// The value is larger than the number: the chains are too short to measure it.
     Above,
-    /// The chains were looked at too seldom to see less.
+    /// The value is smaller than the number: the observations are too far apart to measure it.
     Below,
 }
 
 impl Time {
-    /// From the correlation after 1, 2, ... looks, asked for up to `longest`; `every` steps lie between two looks.
+    /// Computes the time from a function that returns the correlation at a lag of 1, 2, ... observations.
     ///
-    /// Where the window does not end by then, the time is [`Bound::Above`] a fifth of `longest`: the longest that could
-    /// have been told.
+    /// Lags go up to `longest`; two observations are `every` steps apart. If the window does not end by then, the
+    /// result is [`Bound::Above`] a fifth of `longest`, the longest time that could have been measured.
     pub fn integrated(longest: usize, every: usize, mut correlation: impl FnMut(usize) -> f64) -> Self {
         let mut tau = 1.0;
         let scaled = |tau: f64, bound| Self { steps: tau * every as f64, bound };
@@ -58,23 +58,27 @@ impl Time {
             }
             tau += 2.0 * rho;
             if lag as f64 >= WINDOW * tau {
-                // Gibbs chains, there and back, are never anticorrelated; what is has no negative time either.
+                // Gibbs chains are reversible, so never anticorrelated; a negative estimate becomes 0.
                 return scaled(tau.max(0.0), Bound::Equal);
             }
         }
         scaled(longest as f64 / WINDOW, Bound::Above)
     }
 
-    /// The time of an observable that was looked at in several chains, `every` steps apart; lags up to half of the
-    /// chains' length are used. `None` if it never changes, or there are fewer than ten looks, within which no window ends.
+    /// Computes the time of an observable of several chains, observed every `every` steps.
     ///
-    /// **Shapes** `values` (chains, looks).
-    /// **Panics** if `values` is not whole chains of `looks` looks.
-    /// **Accuracy and cost** Sums in f64; O(values times the window).
+    /// Lags go up to half of the chains' length. `None` if the observable is constant, or if there are fewer than ten
+    /// observations, too few for the shortest window.
+    ///
+    /// **Shapes** `values` (chains, looks): `looks` observations of each chain.
+    ///
+    /// **Panics** if the length of `values` is not a multiple of `looks`.
+    ///
+    /// **Accuracy and cost** Sums in f64; O(values x window).
     ///
     /// ```
     /// use equilibria::evaluate::autocorrelation::{Bound, Time};
-    /// // A coin that is turned over at every look is anticorrelated: no time at all.
+    /// // Values that alternate are anticorrelated: the time is 0.
     /// let flips: Vec<f64> = (0..1000).map(|i| f64::from(i % 2)).collect();
     /// assert!(Time::of(&flips, 1000, 1).unwrap().steps < 0.01);
     /// assert_eq!(Time::of(&[3.0; 1000], 1000, 1), None);
@@ -83,7 +87,7 @@ impl Time {
     pub fn of(values: &[f64], looks: usize, every: usize) -> Option<Self> {
         assert!(
             looks > 0 && values.len().is_multiple_of(looks),
-            "{} values are no chains of {looks}",
+            "{} values cannot be divided into chains of {looks} observations",
             values.len()
         );
         let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -97,7 +101,7 @@ impl Time {
             sum / ((values.len() / looks) * (looks - lag)) as f64
         };
         let variance = covariance(0);
-        // Rounding of the mean is no change.
+        // A variance this small is rounding error of the mean.
         if looks < FEWEST || variance <= 1e-20 * mean * mean || variance == 0.0 {
             return None;
         }
@@ -113,13 +117,13 @@ mod tests {
     use equilibria_kernels::{Level, random};
 
     #[test]
-    fn a_few_looks_tell_nothing() {
+    fn too_few_observations_give_no_time() {
         let values: Vec<f64> = (0..20).map(|i| f64::from(i * i % 7)).collect();
         assert_eq!(Time::of(&values[..9], 9, 1), None);
         assert!(Time::of(&values, 10, 1).is_some());
     }
 
-    /// `chains` stationary chains x' = rho x + noise of `looks` looks.
+    /// `chains` stationary chains x' = rho x + noise, `looks` observations each.
     fn autoregression(rho: f64, chains: usize, looks: usize, seed: u64) -> Vec<f64> {
         let mut values = Vec::new();
         for chain in 0..chains {
@@ -141,48 +145,49 @@ mod tests {
             let exact = (1.0 + rho) / (1.0 - rho);
             let found = Time::of(&autoregression(rho, 100, 4000, 3), 4000, 1).unwrap();
             assert_eq!(found.bound, Bound::Equal);
-            // The window leaves out exp(-10) of the sum; the rest is chance: tau sqrt(2 (2 W + 1) / N).
+            // The window cuts off a share exp(-10) of the sum; the remaining error is statistical: tau sqrt(2 (2 W + 1)
+            // / N).
             let error = exact * libm::sqrt(2.0 * (2.0 * WINDOW * exact + 1.0) / 400_000.0);
             assert!(
                 (found.steps - exact).abs() < 4.0 * error,
                 "rho {rho}: {found:?}, not {exact} +- {error}"
             );
             let other = 1.5 * exact;
-            assert!((found.steps - other).abs() > 4.0 * error, "rho {rho}: a wrong time goes unnoticed");
+            assert!((found.steps - other).abs() > 4.0 * error, "rho {rho}: the test accepts a wrong time");
         }
     }
 
     #[test]
-    fn every_second_look_sees_the_same_time() {
+    fn every_second_observation_gives_the_same_time() {
         let values = autoregression(0.95, 100, 4000, 4);
         let thin: Vec<f64> = values.iter().step_by(2).copied().collect();
         let (all, half) = (Time::of(&values, 4000, 1).unwrap(), Time::of(&thin, 2000, 2).unwrap());
         assert!((all.steps - half.steps).abs() < 0.02 * all.steps, "{all:?}, {half:?}");
-        // Too seldom to see anything: tau is 39.
+        // Observations too far apart to measure tau = 39.
         let seldom: Vec<f64> = values.iter().step_by(100).copied().collect();
         let expected = Time { steps: 100.0, bound: Bound::Below };
         assert_eq!(Time::of(&seldom, 40, 100), Some(expected));
     }
 
     #[test]
-    fn chains_that_are_too_short_or_stuck_say_so() {
+    fn chains_that_are_too_short_or_stuck_give_lower_bounds() {
         // tau is 199.
         let short = Time::of(&autoregression(0.99, 100, 200, 5), 200, 1).unwrap();
         assert_eq!(short, Time { steps: 20.0, bound: Bound::Above });
-        // Each chain moves fast about a place of its own that it never leaves.
+        // Each chain moves fast around its own mean and never leaves it.
         let mut stuck = autoregression(0.0, 20, 400, 6);
         for (chain, values) in stuck.chunks_mut(400).enumerate() {
             values.iter_mut().for_each(|x| *x += 10.0 * (chain % 2) as f64);
         }
         let found = Time::of(&stuck, 400, 1).unwrap();
         assert_eq!(found, Time { steps: 40.0, bound: Bound::Above });
-        // Each by itself is fast.
+        // A single chain by itself seems fast.
         assert!(Time::of(&stuck[..400], 400, 1).unwrap().steps < 2.0);
     }
 
     #[test]
-    fn two_states_that_swap_now_and_then_have_the_time_of_their_rates() {
-        // Up with probability a, down with b: rho(t) = (1 - a - b)^t.
+    fn a_two_state_chain_has_the_time_given_by_its_rates() {
+        // Goes up with probability a and down with probability b: rho(t) = (1 - a - b)^t.
         let (a, b) = (0.1, 0.3);
         let mut values = Vec::new();
         for chain in 0..100 {

@@ -1,16 +1,16 @@
-//! A classifier of digits: tells which one an image shows, and turns it into features.
+//! A classifier of digits, also used as a feature extractor.
 //!
-//! Distances between sets of images need a space in which near means alike; pixels are none, as a digit moved by a
-//! pixel is far from itself. A network that was trained to tell digits apart has one before its last layer, where all
-//! that is left to do is to draw planes between the classes:
+//! A distance between sets of images needs a space in which similar images are near each other. Pixels do not give such
+//! a space: a digit shifted by one pixel is far from the original. The last hidden layer of a network trained to
+//! classify digits does, because linear functions of it separate the classes:
 //!
 //! ```text
-//! image (784) -> 512 -> 256 -> 128 features -> 10 logits       ReLU after each but the last
+//! image (784) -> 512 -> 256 -> 128 features -> 10 logits       ReLU after each layer except the last
 //! ```
 //!
-//! For photographs the field takes the Inception network, trained on a million of them (Heusel et al. 2017). For digits
-//! that network has no eye and this one does, as others found who measured generators on MNIST. Numbers of one
-//! classifier do not compare with those of another.
+//! For photographs the field uses the Inception network, trained on a million photographs (Heusel et al. 2017).
+//! Inception features do not separate digits; these features do, as in earlier work that measured generators on MNIST.
+//! Distances computed with different classifiers are not comparable.
 
 use super::modes::largest;
 use crate::data::{Images, Labelled};
@@ -20,12 +20,12 @@ use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Units of the hidden layers; the last ones are the features.
+/// Units of the hidden layers; the last hidden layer gives the features.
 const HIDDEN: [usize; 3] = [512, 256, 128];
-/// Images that are turned into features at once.
+/// Images per call of the network.
 const BLOCK: usize = 1000;
 
-/// A trained network, in two parts.
+/// A trained network, split before its last layer.
 #[derive(Debug, Clone)]
 pub struct Classifier {
     body: Sequential<f32>,
@@ -33,7 +33,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// An untrained network, all zeros: see [`Sequential::initialise`].
+    /// Creates an untrained network with all parameters 0: see [`Sequential::initialise`].
     ///
     /// **Errors** [`Error::InvalidArgument`] if there are no inputs or no classes.
     pub fn network(inputs: usize, classes: usize) -> Result<Sequential<f32>> {
@@ -41,7 +41,7 @@ impl Classifier {
         chain(widths.windows(2).map(|widths| Linear::new(widths[0], widths[1])).collect())
     }
 
-    /// The classifier that a trained network is: what comes before its last layer makes the features.
+    /// Creates a classifier from a trained network; all layers before the last compute the features.
     ///
     /// **Errors** [`Error::InvalidArgument`] if it has fewer than two layers.
     pub fn new(network: &Sequential<f32>) -> Result<Self> {
@@ -58,7 +58,7 @@ impl Classifier {
         }
     }
 
-    /// Pixels of an image.
+    /// The number of pixels of an image.
     pub fn inputs(&self) -> usize {
         self.body.inputs()
     }
@@ -73,10 +73,11 @@ impl Classifier {
         self.head.outputs()
     }
 
-    /// What it sees in images.
+    /// Computes the features of images.
     ///
     /// **Shapes** Returns (images, features).
-    /// **Errors** [`Error::ShapeMismatch`] if the images are of another size.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the images have a different size.
     pub fn features_of(&self, images: &Images) -> Result<Tensor<f32>> {
         let (size, width) = (self.inputs(), self.features());
         if images.pixels_per_image() != size {
@@ -98,10 +99,11 @@ impl Classifier {
         Ok(features)
     }
 
-    /// The logits of the classes: ln P(class), each less the same number.
+    /// Computes the logits of the classes: ln P(class) plus a constant for each image.
     ///
     /// **Shapes** `features` (images, features); returns (images, classes).
-    /// **Errors** [`Error::ShapeMismatch`] if there is another number of features.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the number of features differs.
     pub fn logits(&self, features: &Tensor<f32>) -> Result<Tensor<f32>> {
         if features.columns() != self.features() {
             return Err(Error::ShapeMismatch {
@@ -115,10 +117,10 @@ impl Classifier {
         Ok(logits)
     }
 
-    /// The share of images whose class it finds, for each class, and of all.
+    /// Computes the share of correctly classified images, of all and of each class.
     ///
-    /// **Errors** As [`Classifier::features_of`]; [`Error::InvalidArgument`] if there is no image, or a class it does
-    /// not know.
+    /// **Errors** Those of [`Classifier::features_of`]; [`Error::InvalidArgument`] if there are no images, or a label
+    /// is not one of the classes.
     pub fn accuracy(&self, digits: &Labelled) -> Result<Accuracy> {
         if digits.is_empty() {
             return Err(Error::invalid("accuracy on 0 images", "at least 1 is needed"));
@@ -146,22 +148,22 @@ impl Classifier {
     }
 }
 
-/// How often a classifier is right.
+/// The accuracy of a classifier.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Accuracy {
-    /// Share of all images.
+    /// Share of all images that are classified correctly.
     pub all: f64,
-    /// Share of the images of each class, where there are any.
+    /// Share of each class that is classified correctly; `None` for a class without images.
     pub by_class: Vec<Option<f64>>,
 }
 
-/// A pixel as the network sees it: from 0, background, to 1, full ink.
+/// Converts a pixel to an input of the network: from 0 (background) to 1 (full ink).
 pub fn intensity(pixel: u8) -> f32 {
     f32::from(pixel) / 255.0
 }
 
-/// Linear layers with ReLU between.
+/// Linear layers with ReLU between them.
 fn chain(linear: Vec<Linear<f32>>) -> Result<Sequential<f32>> {
     let inputs = linear.first().map_or(0, |layer| layer.weight().columns());
     let mut layers: Vec<Layer<f32>> = Vec::new();
@@ -181,14 +183,15 @@ mod archive {
     use alloc::format;
 
     impl Classifier {
-        /// What archives say the model in them is.
+        /// The value of the metadata key `model` in archives of a classifier.
         pub const KIND: &'static str = "classifier";
 
-        /// An archive of the parameters, in 16 bits: about a thousandth of each is lost, and one image in thousands
-        /// changes its class. Names and shapes are those of PyTorch's `Sequential`: `0.weight` (outputs, inputs),
-        /// `0.bias`, `2.weight`, ...
+        /// Writes the parameters to an archive, in 16 bits.
         ///
-        /// **Errors** [`Error::InvalidArgument`] for parameters beyond the range of 16 bits.
+        /// The relative rounding error is up to about 1e-3; one image in some thousands changes its class. Names and
+        /// shapes are those of PyTorch's `Sequential`: `0.weight` (outputs, inputs), `0.bias`, `2.weight`, ...
+        ///
+        /// **Errors** [`Error::InvalidArgument`] for parameters beyond the range of 16-bit floats.
         pub fn to_archive(&self) -> Result<Archive> {
             let mut archive = Archive::new();
             archive.set_metadata("model", Self::KIND);
@@ -204,9 +207,10 @@ mod archive {
             Ok(archive)
         }
 
-        /// The classifier in `archive`: linear layers with ReLU between.
+        /// Reads a classifier from an archive: linear layers with ReLU between them.
         ///
-        /// **Errors** [`Error::Malformed`] if it is of another kind, or tensors are missing, do not fit or are not finite.
+        /// **Errors** [`Error::Malformed`] if the archive holds another kind of model, or if tensors are missing, have the
+        /// wrong shape or are not finite.
         pub fn from_archive(archive: &Archive) -> Result<Self> {
             if let Some(kind) = archive.metadata("model").filter(|&kind| kind != Self::KIND) {
                 let problem = format!("this is a model of kind '{kind}'; a classifier is needed");
@@ -259,7 +263,7 @@ mod tests {
         network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
         let classifier = Classifier::new(&network).unwrap();
         assert_eq!((classifier.inputs(), classifier.features(), classifier.classes()), (784, 128, 10));
-        // More than a block.
+        // More than one block.
         let digits = synthetic::digits(0, BLOCK + 20).unwrap();
         let features = classifier.features_of(digits.images()).unwrap();
         assert!(features.data().iter().all(|&x| x >= 0.0) && features.data().iter().any(|&x| x > 0.0));
@@ -275,7 +279,7 @@ mod tests {
 
     #[test]
     fn accuracy_counts_what_is_right_by_class() {
-        // Logit j is the ink of pixel j, by way of the features.
+        // Logit j is the ink of pixel j, passed through the features.
         let mut network = Classifier::network(2, 2).unwrap();
         for parameter in network.parameters_mut().filter(|parameter| parameter.rank() == 2) {
             (0..2).for_each(|i| parameter.row_mut(i)[i] = 1.0);
@@ -310,7 +314,7 @@ mod tests {
             Archive::from_bytes(bytes, "a.st").and_then(|archive| Classifier::from_archive(&archive))
         };
         let same = read(&bytes).unwrap();
-        // Rounded once, and not again.
+        // Rounding a second time changes nothing.
         assert_eq!(same.to_archive().unwrap().to_bytes().unwrap(), bytes);
         let images = synthetic::digits(0, 10).unwrap();
         let logits = |of: &Classifier| of.logits(&of.features_of(images.images()).unwrap()).unwrap();

@@ -1,23 +1,30 @@
 //! Eigenvalues and eigenvectors of a symmetric matrix: A = V^T diag(values) V, the rows of V orthonormal.
 //!
-//! **1. To three diagonals** (Householder 1958). Reflections H_k = I - b v v^T with v in the coordinates after k put
-//! zeros below and right of the diagonals, from the first row to the last but two: T = H_{n-3} ... H_0 A H_0 ...
-//! H_{n-3}. With x the part of row k right of its diagonal, v = x + sign(x_0) |x| e_0 and b = 2 / v^T v send x to
-//! -sign(x_0) |x| e_0, the sign so chosen that nothing cancels. The part C of the matrix beyond k becomes
+//! **1. Reduction to three diagonals** (Householder 1958). Reflections H_k = I - b v v^T set the elements below and
+//! right of the three diagonals to zero, from the first row to the last but two. The vector v of H_k is nonzero only in
+//! the coordinates after k.
 //!
 //! ```text
+//! T = H_{n-3} ... H_0 A H_0 ... H_{n-3}
+//! ```
+//!
+//! Let x be the part of row k right of its diagonal. Then H_k maps x to -sign(x_0) |x| e_0 (this sign avoids
+//! cancellation), and the part C of the matrix beyond k becomes H C H:
+//!
+//! ```text
+//! v = x + sign(x_0) |x| e_0,   b = 2 / v^T v
 //! H C H = C - v w^T - w v^T,   w = p - (b/2) (p^T v) v,   p = b C v
 //! ```
 //!
-//! which is all rows at a time: a dot product and two multiples of a row each.
+//! which costs one dot product and two multiples of a row for each row.
 //!
-//! **2. Three diagonals to one** (QL with implicit shifts: Francis 1961, Dubrulle 1970). Plane rotations chase a bulge
-//! from the lower end of a block of T to its upper one; it is a step of T - shift I = Q L, T <- L Q + shift I, without
-//! forming either. With Wilkinson's shift (the eigenvalue of the upper 2x2 block that is nearer to its corner) the
-//! uppermost off-diagonal element converges cubically, and always (Wilkinson 1968); a block falls apart where an
-//! off-diagonal element is below the rounding error of the whole, of which step 1 made more.
+//! **2. From three diagonals to one** (QL with implicit shifts: Francis 1961, Dubrulle 1970). Plane rotations chase a
+//! bulge from the lower end of a block of T to its upper end. Together they are one step of T - shift I = Q L, T <- L Q
+//! + shift I, without forming Q or L. With Wilkinson's shift (the eigenvalue of the upper 2x2 block that is nearer to
+//! its corner) the uppermost off-diagonal element converges cubically, and always (Wilkinson 1968). A block is split at
+//! an off-diagonal element below the rounding error of the whole matrix; step 1 has larger errors than that.
 //!
-//! V starts as the product of the reflections; a rotation mixes two of its rows, which lie contiguous in memory.
+//! V starts as the product of the reflections. Each rotation mixes two of its rows, which are contiguous in memory.
 
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -26,7 +33,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// Steps of QL that an eigenvalue may take. It takes about 1.7 on average, and never more than a handful.
+/// Most steps of QL per eigenvalue. The average is about 1.7, and no more than a handful have been needed.
 const MOST_STEPS: usize = 60;
 
 /// The eigenvalues of a symmetric matrix, rising, and their eigenvectors.
@@ -40,12 +47,15 @@ pub struct Eigen {
 
 /// Decomposes a symmetric matrix.
 ///
-/// **Shapes** `matrix` (n, n), n at least 1. Only its lower triangle counts.
+/// **Shapes** `matrix` (n, n), n at least 1. Only its lower triangle is read.
+///
 /// **Errors** [`Error::ShapeMismatch`] if the matrix is not square; [`Error::InvalidArgument`] if it is empty or not
 /// finite.
-/// **Accuracy and cost** Backward stable: |V A V^T - diag| and |V V^T - I| are below 4 n ε times |A| and 1 in any
-/// element, so every eigenvalue is right to 4 n ε |A|; small ones are not right relative to themselves. 8/3 n³
-/// operations for the three diagonals with V, about 5 n³ for QL; 2 ms at n = 128, 0.1 s at 512, on one core.
+///
+/// **Accuracy and cost** Backward stable: each element of V A V^T - diag is below 4 n ε |A|, and each of V V^T - I is
+/// below 4 n ε. So each eigenvalue has an error of at most 4 n ε |A|; small eigenvalues may have large relative
+/// errors. 8/3 n³ operations for the reduction with V, about 5 n³ for QL; 2 ms at n = 128, 0.1 s at 512, on one core.
+///
 /// **Source** Golub & Van Loan, *Matrix Computations*, 4th edition, 8.3.
 ///
 /// ```
@@ -71,7 +81,8 @@ pub fn decompose(matrix: &Tensor<f64>) -> Result<Eigen> {
             "at least 1 row of finite numbers is needed",
         ));
     }
-    // Squares of elements neither overflow nor vanish when the largest is near 1; a power of 2 rounds nothing.
+    // Scaling the largest element to about 1 keeps squares from overflow and underflow; a power of 2 adds no
+    // rounding.
     let largest = matrix.data().iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
     let exponent = if largest > 0.0 { libm::ilogb(largest) } else { 0 };
     let mut vectors = Tensor::zeros(&[n, n]);
@@ -99,16 +110,16 @@ pub fn decompose(matrix: &Tensor<f64>) -> Result<Eigen> {
     Ok(Eigen { values, vectors: sorted })
 }
 
-/// A symmetric matrix with three diagonals.
+/// A symmetric tridiagonal matrix.
 struct Tridiagonal {
     /// (n)
     diagonal: Vec<f64>,
-    /// (n): element i stands between the diagonal's i and i + 1; the last is 0.
+    /// (n): element i is next to the diagonal elements i and i + 1; the last is 0.
     beside: Vec<f64>,
 }
 
 impl Tridiagonal {
-    /// Step 1. `a` comes as A and leaves as the product V with V A V^T = T.
+    /// Step 1. Replaces A in `a` by V, with V A V^T = T, and returns T.
     fn reduce(a: &mut Tensor<f64>) -> Self {
         let (n, level) = (a.rows(), Level::detect());
         let (mut beside, mut factors) = (vec![0.0; n], vec![0.0; n]);
@@ -117,7 +128,7 @@ impl Tridiagonal {
             let (done, rest) = a.data_mut().split_at_mut((k + 1) * n);
             let v = &mut done[k * n + k + 1..];
             (beside[k], factors[k]) = reflector(v);
-            // Row k of A is of no more use than its diagonal; v stays in its place until V is made of it.
+            // The rest of row k of A is no longer needed; v stays there until `accumulate` builds V.
             if factors[k] == 0.0 {
                 continue;
             }
@@ -137,8 +148,8 @@ impl Tridiagonal {
         Self { diagonal, beside }
     }
 
-    /// Step 2. Leaves the eigenvalues on the diagonal and turns the rows of `vectors` into their eigenvectors; false if
-    /// one took too many steps.
+    /// Step 2. Leaves the eigenvalues on the diagonal and turns the rows of `vectors` into their eigenvectors. Returns
+    /// false if an eigenvalue took too many steps.
     fn diagonalise(&mut self, vectors: &mut Tensor<f64>) -> bool {
         let largest =
             self.diagonal.iter().chain(&self.beside).fold(0.0_f64, |largest, x| largest.max(x.abs()));
@@ -160,7 +171,7 @@ impl Tridiagonal {
         true
     }
 
-    /// The last row of the block that begins at `first`: what is beside it has vanished.
+    /// The last row of the block that begins at `first`: the off-diagonal element after it is negligible.
     fn end_of_block(&self, first: usize, rounding: f64) -> usize {
         let last = self.beside.len() - 1;
         (first..last).find(|&i| self.beside[i].abs() <= rounding).unwrap_or(last)
@@ -172,8 +183,8 @@ impl Tridiagonal {
         // The eigenvalue of [d_0 e_0; e_0 d_1] nearer to d_0 is d_0 - e_0 / (q + sign(q) sqrt(q² + 1)).
         let q = (d[first + 1] - d[first]) / (2.0 * e[first]);
         let shift = d[first] - e[first] / (q + libm::copysign(libm::hypot(q, 1.0), q));
-        // `corner` is the diagonal element being rotated, less the shift; `bulge` what stands beside the three
-        // diagonals; `carried` what rotations so far moved along the diagonal.
+        // `corner` is the diagonal element being rotated, minus the shift; `bulge` is the element outside the three
+        // diagonals; `carried` is the amount that earlier rotations moved along the diagonal.
         let (mut sine, mut cosine, mut carried) = (1.0, 1.0, 0.0);
         let mut corner = d[last] - shift;
         for i in (first..last).rev() {
@@ -182,7 +193,7 @@ impl Tridiagonal {
             let length = libm::hypot(bulge, corner);
             e[i + 1] = length;
             if length == 0.0 {
-                // Nothing to rotate by: the block has fallen apart here.
+                // No rotation is needed: the block splits here.
                 d[i + 1] -= carried;
                 e[last] = 0.0;
                 return;
@@ -201,14 +212,14 @@ impl Tridiagonal {
     }
 }
 
-/// Turns `x` into v and returns what the reflection I - b v v^T leaves of x in its first place, and b; b = 0 if x is 0
-/// beyond that place already.
+/// Turns `x` into v; returns the first element of the reflected x, and b of the reflection I - b v v^T. b is 0 if all
+/// elements of x after the first are 0.
 fn reflector(x: &mut [f64]) -> (f64, f64) {
     let largest = x[1..].iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
     if largest == 0.0 {
         return (x[0], 0.0);
     }
-    // v may have any length: near 1 its square is a normal number.
+    // v may have any length; near 1 its square neither overflows nor underflows.
     let scale = largest.max(x[0].abs());
     x.iter_mut().for_each(|x| *x /= scale);
     let norm = libm::sqrt(reduce::squared_norm(Level::detect(), x));
@@ -218,8 +229,9 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     (-signed * scale, 1.0 / (norm * x[0].abs()))
 }
 
-/// V = H_{n-3} ... H_0 from the v that the rows hold right of the diagonal: multiplied from the right, onto the last
-/// rows first, where V is still I.
+/// Forms V = H_{n-3} ... H_0 from the vectors v, which the rows of `a` hold right of the diagonal.
+///
+/// Multiplies from the right, starting with the last rows, where V is still I.
 fn accumulate(a: &mut Tensor<f64>, factors: &[f64]) {
     let (n, level) = (a.rows(), Level::detect());
     let mut v = vec![0.0; n];
@@ -252,7 +264,7 @@ mod tests {
     use super::*;
     use crate::rng::Stream;
 
-    /// Largest element of V A V^T - diag relative to |A|, and of V V^T - I, both in units of n ε.
+    /// The largest elements of (V A V^T - diag) / |A| and of V V^T - I, both in units of n ε.
     fn residuals(matrix: &Tensor<f64>, eigen: &Eigen) -> (f64, f64) {
         let n = matrix.rows();
         let v = &eigen.vectors;
@@ -270,14 +282,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(what: &str, matrix: &Tensor<f64>) -> Eigen {
+    fn check(name: &str, matrix: &Tensor<f64>) -> Eigen {
         let eigen = decompose(matrix).unwrap();
         let (residual, skew) = residuals(matrix, &eigen);
         assert!(
             residual < 4.0 && skew < 4.0,
-            "{what}: residual {residual} n ε, not orthogonal by {skew} n ε"
+            "{name}: residual {residual} n ε, not orthogonal by {skew} n ε"
         );
-        assert!(eigen.values.is_sorted(), "{what}: {:?}", eigen.values);
+        assert!(eigen.values.is_sorted(), "{name}: {:?}", eigen.values);
         eigen
     }
 
@@ -293,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn matrices_with_known_eigenvalues_have_them() {
+    fn known_eigenvalues_are_found() {
         // Second differences: 2 - 2 cos(k pi / (n + 1)).
         for n in [1, 2, 3, 10, 101] {
             let differences = symmetric(n, |i, j| match i - j {
@@ -311,7 +323,7 @@ mod tests {
                 );
             }
         }
-        // min(i, j) from 1: 1 / (4 sin²((2k - 1) pi / (4n + 2))), 5 orders of magnitude apart; no zero in it.
+        // min(i, j) counted from 1: 1 / (4 sin²((2k - 1) pi / (4n + 2))), over 5 orders of magnitude; no element is 0.
         let n = 150;
         let eigen = check("least indices", &symmetric(n, |_, j| (j + 1) as f64));
         for (k, value) in eigen.values.iter().rev().enumerate() {
@@ -325,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn random_matrices_are_put_together_again() {
+    fn random_matrices_are_reconstructed() {
         for (n, seed) in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (17, 6), (64, 7), (200, 8)] {
             let x = normals(n, n, seed);
             let matrix = symmetric(n, |i, j| x.row(i)[j]);
@@ -344,18 +356,18 @@ mod tests {
     }
 
     #[test]
-    fn equal_vanishing_and_far_apart_eigenvalues_do_no_harm() {
+    fn equal_zero_and_widely_spread_eigenvalues_are_handled() {
         check("zeros", &Tensor::zeros(&[7, 7]));
         assert_eq!(check("the identity", &symmetric(9, |i, j| f64::from(i == j))).values, [1.0; 9]);
-        // Eigenvalues 0 and n alone.
+        // Only the eigenvalues 0 and n.
         let ones = check("ones", &symmetric(30, |_, _| 1.0));
         assert!(ones.values[28].abs() < 1e-13 && (ones.values[29] - 30.0).abs() < 1e-13);
-        // Two coordinates of five hold all: rank 2.
+        // X X^T of a (40, 5) matrix: rank 5.
         let x = normals(40, 5, 9);
         let low = Tensor::product(x.view(), x.view().transposed()).unwrap();
         let rank_5 = check("rank 5", &low);
         assert!(rank_5.values[34].abs() < 1e-12 && rank_5.values[35] > 1.0, "{:?}", rank_5.values);
-        // From 1 to 1e-30, turned by a random rotation, and on the diagonal.
+        // Eigenvalues from 1 to 1e-30: rotated randomly, and graded along the diagonal.
         let turn = check("random", &symmetric(16, |i, j| x.data()[i * 10 + j])).vectors;
         let power = |i: usize| libm::pow(10.0, -2.0 * i as f64);
         check(
@@ -384,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_eigenvalues_is_refused() {
+    fn invalid_matrices_are_refused() {
         let error = decompose(&Tensor::zeros(&[2, 3])).unwrap_err().to_string();
         assert_eq!(error, "eigenvalues of a matrix: expected shape (2, 2), found (2, 3)");
         assert!(decompose(&Tensor::zeros(&[0, 0])).is_err());

@@ -1,7 +1,7 @@
-//! What filters look like, in numbers: the weights of each hidden unit taken as a picture.
+//! Numerical measures of filters: the weights of each hidden unit, taken as a picture.
 //!
-//! Words such as "larger", "noisier" and "focuses on loops" become measures of a filter w of N pixels, height by width.
-//! None depends on the scale or the sign of w, so machines with weights of other sizes compare:
+//! Words such as "larger", "noisier" and "focuses on loops" become measures of a filter w of N pixels (height x width).
+//! No measure depends on the scale or the sign of w, so machines with weights of different sizes can be compared:
 //!
 //! ```text
 //! area           (sum w^2)^2 / sum w^4: the number of pixels that hold the energy, if they held it evenly
@@ -13,9 +13,11 @@
 //! centred        the share of the energy that the distance to the middle of the image explains
 //! ```
 //!
-//! What each is of a known picture (a point, a plane, a wave packet, a ring, noise) is tested in `filters/tests.rs`. A
-//! unit of a higher layer *combines* the filters below it: [`inputs_used`] says how many, and [`best_match`] how much of
-//! its projection to pixels a single filter would give as well. How sets of filters compare is in [`compare`].
+//! `filters/tests.rs` checks each measure on known pictures: a point, a plane, a wave packet, a ring, noise.
+//!
+//! A unit of a higher layer *combines* the filters below it. [`inputs_used`] counts how many it combines.
+//! [`best_match`] gives the share of its projection to pixels that a single filter explains. [`compare`] compares sets
+//! of filters.
 
 pub mod compare;
 mod lobes;
@@ -34,34 +36,34 @@ use compare::Quartiles;
 use loops::Rings;
 use spectrum::LowPass;
 
-/// A filter of less than so much of the median norm is dead: next to the others it does nothing.
+/// A filter with a norm below this share of the median norm is dead: it has almost no effect next to the others.
 const DEAD: f64 = 0.1;
-/// Of the normal distribution: the median of |x| in standard deviations.
+/// The median of |x| for a normal distribution, in standard deviations.
 const MEDIAN_DEVIATION: f64 = 0.674_489_750_196_081_7;
 
-/// What is measured of a filter; the module says how.
+/// A measure of a filter; the module documentation gives the formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Measure {
-    /// Pixels, from 1 (a point) to all (a plane); a third of them for normal noise.
+    /// Number of pixels, from 1 (a point) to all (a plane); a third of all for normal noise.
     Area,
-    /// A share, from that of the disc in the image (a plane) to 1.
+    /// Share of the energy, from the disc's share of the image's pixels (a plane) to 1.
     Concentration,
-    /// A count, from 1.
+    /// Number of patches, from 1.
     Lobes,
-    /// A share of the root mean square: 0 where w is smooth nearly everywhere, 1 for normal noise, 3.95 for a
-    /// chessboard.
+    /// Share of the root mean square: 0 if w is smooth nearly everywhere, 1 for normal noise, 3.95 for a chessboard.
     Noise,
-    /// A share, from 0 (a plane) to 1 (a chessboard); for white noise that of the frequencies, about 0.8.
+    /// Share of the power, from 0 (a plane) to 1 (a chessboard); for white noise the share of these frequencies, about
+    /// 0.8.
     FinePower,
-    /// A share, from 0 to 1 (a loop).
+    /// Share of the energy, from 0 to 1 (a loop).
     Loop,
-    /// A share, from 0 to 1 (rings around the middle of the image).
+    /// Share of the energy, from 0 to 1 (rings around the middle of the image).
     Centred,
 }
 
 impl Measure {
-    /// All of them, in the order in which tables show them.
+    /// All measures, in the order of the columns in tables.
     pub const ALL: [Self; 7] = [
         Self::Area,
         Self::Concentration,
@@ -72,7 +74,7 @@ impl Measure {
         Self::Centred,
     ];
 
-    /// In a word or two.
+    /// The name, one or two words.
     pub fn name(self) -> &'static str {
         match self {
             Self::Area => "area",
@@ -85,7 +87,7 @@ impl Measure {
         }
     }
 
-    /// Of its values.
+    /// The unit of the values.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Area => "pixels",
@@ -97,27 +99,30 @@ impl Measure {
     }
 }
 
-/// A set of filters, measured.
+/// The measures of a set of filters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// Euclidean norms of all filters, in their order.
+    /// Euclidean norms of all filters, in the order of the filters.
     pub norms: Vec<f64>,
-    /// Filters that are not dead, rising; what is measured is measured of them.
+    /// Indices of the filters that are not dead, rising. Only these filters are measured.
     pub alive: Vec<usize>,
-    /// For each of [`Measure::ALL`], its values.
+    /// For each of [`Measure::ALL`], the values of the filters in `alive`.
     values: [Vec<f64>; Measure::ALL.len()],
     is_dark_inside: Vec<bool>,
 }
 
 impl Measured {
-    /// Measures the filters of a machine. A filter is dead, and left out, if its norm is less than a tenth of the median
-    /// norm, or 0.
+    /// Measures the filters of a machine.
     ///
-    /// **Shapes** `weight` (height x width, filters), a filter a column.
-    /// **Errors** [`Error::ShapeMismatch`] if the pixels do not fit; [`Error::InvalidArgument`] if an image has fewer than 3
-    /// pixels a side, which noise cannot be told of.
-    /// **Accuracy and cost** In f64; about half a millisecond a filter of 28 x 28 pixels and thread, nearly all of it for
-    /// loops. The numbers do not depend on the threads.
+    /// A filter is dead, and is not measured, if its norm is 0 or less than a tenth of the median norm.
+    ///
+    /// **Shapes** `weight` (height x width, filters), one filter per column.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the rows are not height x width; [`Error::InvalidArgument`] if a side has
+    /// fewer than 3 pixels, too few for the noise mask.
+    ///
+    /// **Accuracy and cost** In f64. About 0.5 ms per filter of 28 x 28 pixels and thread, nearly all of it for loops.
+    /// The results do not depend on the number of threads.
     pub fn new<T: Element>(weight: &Tensor<T>, height: usize, width: usize) -> Result<Self> {
         if height < 3 || width < 3 {
             let given = format!("filters of {height}x{width} pixels");
@@ -140,7 +145,7 @@ impl Measured {
         let mut is_dark = vec![false; count];
         for_each_row((&mut filters, pixels), (&mut rows, 1), &mut is_dark, |i, filter, row, is_dark| {
             if alive.binary_search(&i).is_ok() {
-                // Sums of fourth powers of tiny weights would vanish.
+                // Norm 1 keeps the fourth powers of tiny weights from underflowing to 0.
                 filter.iter_mut().for_each(|w| *w /= norms[i]);
                 (row[0], *is_dark) = gauge.measure(filter);
             }
@@ -150,12 +155,12 @@ impl Measured {
         Ok(Self { norms, alive, values, is_dark_inside })
     }
 
-    /// The values of all filters that are not dead.
+    /// The values of one measure for all filters that are not dead.
     pub fn values(&self, measure: Measure) -> &[f64] {
         &self.values[measure as usize]
     }
 
-    /// Of each of them, whether the inside of its best loop is negative, hence dark.
+    /// For each of these filters, whether the inside of its best loop is negative (drawn dark).
     pub fn is_dark_inside(&self) -> &[bool] {
         &self.is_dark_inside
     }
@@ -166,13 +171,13 @@ impl Measured {
     }
 }
 
-/// What measuring needs to know of the shape of images.
+/// Quantities that depend on the image size only.
 struct Gauge {
     height: usize,
     width: usize,
     rings: Rings,
     low_pass: LowPass,
-    /// Of each pixel, its distance to the middle of the image in whole pixels.
+    /// For each pixel, its distance to the middle of the image, rounded down to whole pixels.
     to_middle: Vec<usize>,
 }
 
@@ -209,7 +214,7 @@ impl Gauge {
     }
 }
 
-/// The columns of a matrix as rows, in f64.
+/// The transposed matrix, in f64, row by row.
 fn rows_of<T: Element>(weight: &Tensor<T>) -> Vec<f64> {
     let (rows, columns) = (weight.rows(), weight.columns());
     let mut out = vec![0.0; rows * columns];
@@ -231,16 +236,16 @@ fn participation(weights: &[f64]) -> f64 {
     squares * squares / weights.iter().map(|w| w * w * w * w).sum::<f64>()
 }
 
-/// The deviation of the noise in a filter, in units of its root mean square.
+/// The standard deviation of the noise in a filter, in units of the filter's root mean square.
 ///
-/// The mask takes second differences down and across: of planes and of straight edges along the axes nothing is left, of
-/// white noise six times its deviation, as the mask's squares sum to 36 (Immerkaer 1996). The median does not see the few
-/// pixels in which strokes leave something (Donoho 1995).
+/// The mask takes second differences down and across. Planes and straight edges along the axes become 0. White noise
+/// becomes six times its deviation, because the squares of the mask sum to 36 (Immerkaer 1996). The median ignores the
+/// few pixels that strokes leave non-zero (Donoho 1995).
 fn noise(filter: &[f64], height: usize, width: usize) -> f64 {
     let mut left = Vec::with_capacity((height - 2) * (width - 2));
     for y in 1..height - 1 {
         for x in 1..width - 1 {
-            // [1 -2 1] across, in a row of the image.
+            // The mask [1 -2 1] across a row of the image.
             let across = |row: usize| {
                 let w = &filter[row * width + x - 1..][..3];
                 w[0] - 2.0 * w[1] + w[2]
@@ -252,7 +257,7 @@ fn noise(filter: &[f64], height: usize, width: usize) -> f64 {
     Quartiles::of(&left).median / (6.0 * MEDIAN_DEVIATION) / root_mean_square
 }
 
-/// The share of the energy that is left if each pixel has the mean of its group.
+/// The share of the energy that remains if each pixel is replaced by the mean of its group.
 fn explained_by_groups(filter: &[f64], groups: &[usize]) -> f64 {
     let mut sums = vec![(0.0, 0.0); groups.iter().max().map_or(0, |last| last + 1)];
     for (&w, &group) in filter.iter().zip(groups) {
@@ -263,8 +268,10 @@ fn explained_by_groups(filter: &[f64], groups: &[usize]) -> f64 {
     explained / energy(filter)
 }
 
-/// How many inputs each unit uses: (sum w^2)^2 / sum w^4 over its weights, from 1 to all of them; of normal weights a
-/// third. Units without weights use 0.
+/// The number of inputs that each unit uses, (sum w^2)^2 / sum w^4 over its weights.
+///
+/// Ranges from 1 to the number of inputs; a third of them for normal weights. It is 0 for a unit whose weights are all
+/// 0.
 ///
 /// **Shapes** `weight` (inputs, units); the result (units).
 pub fn inputs_used<T: Element>(weight: &Tensor<T>) -> Vec<f64> {
@@ -276,12 +283,14 @@ pub fn inputs_used<T: Element>(weight: &Tensor<T>) -> Vec<f64> {
     rows_of(weight).chunks_exact(weight.rows().max(1)).map(used).collect()
 }
 
-/// The share of each picture's energy that the most alike of `filters` explains: the largest squared cosine.
+/// For each picture, the share of its energy that the most similar filter explains: the largest squared cosine.
 ///
-/// **Shapes** `pictures` (pixels, units), `filters` (pixels, filters), one a column; the result (units). A picture or
-/// filter of zeros is like none.
-/// **Errors** [`Error::ShapeMismatch`] if the pixels differ.
-/// **Accuracy and cost** In f64; a product of the two matrices.
+/// **Shapes** `pictures` (pixels, units) and `filters` (pixels, filters), one per column; the result (units). A picture
+/// or filter of zeros gives 0.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the numbers of pixels differ.
+///
+/// **Accuracy and cost** In f64; one product of the two matrices.
 pub fn best_match<T: Element>(pictures: &Tensor<T>, filters: &Tensor<T>) -> Result<Vec<f64>> {
     let normalised = |weight: &Tensor<T>| {
         let mut rows = rows_of(weight);

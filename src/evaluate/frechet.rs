@@ -1,24 +1,24 @@
-//! The Fréchet distance of two sets of features: how far apart the Gaussians fitted to them are.
+//! The Fréchet distance of two sets of features: the distance of the Gaussians fitted to them.
 //!
 //! ```text
 //! d² = |m1 - m2|² + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
 //! ```
 //!
-//! with means m and covariances S; the square is what the field calls the Fréchet distance (FID), and what is called so
-//! here. S1 S2 is not symmetric, but it has the eigenvalues of the symmetric F S2 F^T with F^T F = S1, so that the
-//! trace of its root is the sum of their square roots. F has a row sqrt(l) u for each eigenvector u of S1 whose
-//! eigenvalue l is not rounding: features that never vary, or fewer vectors than features, make S1 singular and F
-//! shorter.
+//! with means m and covariances S. The field calls this square the Fréchet distance (FID), and so does this module. S1
+//! S2 is not symmetric, but it has the eigenvalues of the symmetric matrix F S2 F^T, where F^T F = S1. So the trace of
+//! its root is the sum of their square roots. F has one row sqrt(l) u for each eigenvector u of S1 whose eigenvalue l
+//! is above rounding error. Constant features, or fewer vectors than features, make S1 singular and F shorter.
 //!
-//! **What it says depends on the sizes of the sets.** Of two sets from one distribution it is not 0 but about c (1/n1 +
-//! 1/n2), c growing with the number of features: distances compare at equal sizes only, and the floor is that of two
-//! sets of real images of these sizes. Taking both sets twice as large halves the excess, so that
+//! **The distance depends on the sizes of the sets.** For two sets from one distribution its expectation is not 0 but
+//! about c (1/n1 + 1/n2), where c grows with the number of features. So compare distances at equal sizes only; the
+//! smallest value to expect is that of two sets of real images of these sizes. Doubling both sizes halves the excess,
+//! so that
 //!
 //! ```text
 //! 2 d²(n1, n2) - d²(n1/2, n2/2)
 //! ```
 //!
-//! is free of it but for terms in 1/n² (Chong & Forsyth 2020 fit a line in 1/n; this is the line through two points).
+//! is free of it up to terms in 1/n² (Chong & Forsyth 2020 fit a line in 1/n; this is the line through two points).
 
 use super::eigen::{Eigen, decompose};
 use super::pairs::check_set;
@@ -30,7 +30,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// Rows whose products are added at once.
+/// Rows that are added to the covariance at once.
 const BLOCK: usize = 2048;
 
 /// A normal distribution of feature vectors.
@@ -41,10 +41,11 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// The one with this mean and covariance.
+    /// Creates a Gaussian from its mean and covariance.
     ///
-    /// **Shapes** `mean` (d), `covariance` (d, d), of which the lower triangle counts.
-    /// **Errors** [`Error::ShapeMismatch`] if they do not fit; [`Error::InvalidArgument`] if there is no dimension, or
+    /// **Shapes** `mean` (d), `covariance` (d, d), of which only the lower triangle is read.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the sizes differ; [`Error::InvalidArgument`] if d is 0, or
     /// an element is not finite.
     pub fn new(mean: Vec<f64>, covariance: Tensor<f64>) -> Result<Self> {
         let d = mean.len();
@@ -62,12 +63,14 @@ impl Gaussian {
         Ok(Self { mean, covariance })
     }
 
-    /// Mean and unbiased covariance of the rows of `features`.
+    /// Fits the mean and the unbiased covariance of the rows of `features`.
     ///
     /// **Shapes** `features` (n, d), n at least 2.
+    ///
     /// **Errors** [`Error::InvalidArgument`] if there are fewer rows, no columns, or an element is not finite.
-    /// **Accuracy and cost** In f64: the mean first, then the products of what is left without it, so that a feature's
-    /// size beside its spread costs nothing. n d² operations as one matrix product; memory for d² and 2048 d numbers.
+    ///
+    /// **Accuracy and cost** In f64 and two passes: the mean first, then products of the centred rows, so that a large
+    /// mean costs no accuracy. n d² operations as one matrix product; memory for d² + 2048 d numbers.
     pub fn fit<T: Element>(features: &Tensor<T>) -> Result<Self> {
         check_set("Gaussian of features", "feature vectors", features, 2)?;
         let (n, d) = (features.rows(), features.columns());
@@ -112,13 +115,16 @@ impl Gaussian {
     }
 }
 
-/// The Fréchet distance of two Gaussians, squared as the field has it: their 2-Wasserstein distance, squared.
+/// The Fréchet distance of two Gaussians: their squared 2-Wasserstein distance.
 ///
-/// **Units** As the square of the features.
+/// **Units** The square of the features' unit.
+///
 /// **Errors** [`Error::ShapeMismatch`] if they differ in dimension.
-/// **Accuracy and cost** About 1e-14 (tr S1 + tr S2) for covariances that are not nearly singular; an eigenvalue of S1
-/// S2 that is neither 0 nor more than 1e-13 of the largest is taken for 0. Not below 0. Two eigendecompositions and
-/// three products of (d, d).
+///
+/// **Accuracy and cost** The error is about 1e-14 (tr S1 + tr S2) for covariances that are not nearly singular. An
+/// eigenvalue of S1 S2 below 1e-13 of the largest counts as 0. The result is never negative. Two eigendecompositions
+/// and three products of (d, d) matrices.
+///
 /// **Source** Dowson & Landau 1982; Heusel et al. 2017.
 ///
 /// ```
@@ -145,7 +151,7 @@ pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64> {
     Ok(distance.max(0.0))
 }
 
-/// tr (A B)^(1/2) of covariances.
+/// tr (A B)^(1/2) of two covariances.
 fn trace_of_root(a: &Tensor<f64>, b: &Tensor<f64>) -> Result<f64> {
     let factor = root(&decompose(a)?);
     if factor.is_empty() {
@@ -156,7 +162,7 @@ fn trace_of_root(a: &Tensor<f64>, b: &Tensor<f64>) -> Result<f64> {
     Ok(values[first_kept(&values)..].iter().map(|&value| libm::sqrt(value)).sum())
 }
 
-/// F with F^T F = A, a row for each eigenvalue that is not rounding.
+/// F with F^T F = A, one row for each eigenvalue above rounding error.
 fn root(eigen: &Eigen) -> Tensor<f64> {
     let first = first_kept(&eigen.values);
     let d = eigen.values.len();
@@ -169,30 +175,31 @@ fn root(eigen: &Eigen) -> Tensor<f64> {
     factor
 }
 
-/// Where the eigenvalues begin that rounding does not account for: see [`decompose`].
+/// The index of the first eigenvalue above rounding error: see [`decompose`].
 fn first_kept(values: &[f64]) -> usize {
     let noise = 4.0 * values.len() as f64 * f64::EPSILON * values[values.len() - 1];
     values.partition_point(|&value| value <= noise.max(0.0))
 }
 
-/// The Fréchet distance of two sets of features.
+/// The Fréchet distance of two sets of features, and its extrapolation to infinitely many samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Frechet {
-    /// Of these sets.
+    /// The distance of the two sets as given.
     pub distance: f64,
-    /// Extrapolated to sets without end. May come out below 0 where that is the truth.
+    /// The distance extrapolated to infinitely many samples. Negative values can occur if the true distance is near 0.
     pub extrapolated: f64,
 }
 
 impl Frechet {
-    /// Of the rows of `a` and of `b`.
+    /// Computes both distances from the rows of `a` and `b`.
     ///
     /// **Shapes** `a` (n1, d), `b` (n2, d), at least 4 rows each.
-    /// **Errors** [`Error::InvalidArgument`] and [`Error::ShapeMismatch`] as [`Gaussian::fit`] and
-    /// [`frechet_distance`].
-    /// **Randomness** Which halves are taken for the extrapolation: permutations from the substreams 0 and 1 of
-    /// `stream`.
+    ///
+    /// **Errors** Those of [`Gaussian::fit`] and [`frechet_distance`].
+    ///
+    /// **Randomness** Random halves for the extrapolation: permutations from the substreams 0 and 1 of `stream`.
+    ///
     /// **Accuracy and cost** Three distances and four further fits of half the size.
     pub fn of<T: Element>(a: &Tensor<T>, b: &Tensor<T>, stream: Stream) -> Result<Self> {
         for set in [a, b] {
@@ -208,7 +215,7 @@ impl Frechet {
     }
 }
 
-/// Fits to two random halves; an odd row is left out.
+/// Gaussians fitted to two random halves of the rows; an odd row is left out.
 fn halves<T: Element>(features: &Tensor<T>, stream: Stream) -> Result<[Gaussian; 2]> {
     let mut order = vec![0; features.rows()];
     stream.permutation(&mut order);
@@ -259,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn covariances_that_commute_differ_by_their_roots() {
+    fn commuting_covariances_differ_by_the_difference_of_their_roots() {
         let (a, b) = ([4.0, 9.0, 0.0, 1.0, 0.0], [1.0, 16.0, 2.25, 1.0, 0.0]);
         let mut shifted = centred(diagonal(&a));
         shifted.mean = vec![1.0, 0.0, -2.0, 0.0, 0.5];
-        // (2 - 1)² + (3 - 4)² + 1.5², and the means.
+        // (2 - 1)² + (3 - 4)² + 1.5², and the squared distance of the means.
         close(distance(&shifted, &centred(diagonal(&b))), 4.25 + 5.25);
-        // Turned by the same rotation.
+        // The same covariances in a rotated basis.
         let turn = decompose(&wishart(5, 9, 1)).unwrap().vectors;
         let turned = |values: &[f64]| {
             let right = Tensor::product(diagonal(values).view(), turn.view()).unwrap();
@@ -275,8 +282,8 @@ mod tests {
     }
 
     #[test]
-    fn two_by_two_covariances_have_the_formula_of_their_determinants() {
-        // tr M^(1/2) = sqrt(tr M + 2 sqrt(det M)) of a 2x2 matrix.
+    fn covariances_of_two_by_two_follow_the_closed_formula() {
+        // tr M^(1/2) = sqrt(tr M + 2 sqrt(det M)) for a 2x2 matrix.
         for seed in 0..20 {
             let (a, b) = (wishart(2, 3, 2 * seed), wishart(2, 3, 2 * seed + 1));
             let trace = |m: &Tensor<f64>| m.row(0)[0] + m.row(1)[1];
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_map_moves_a_gaussian_as_far_as_its_points() {
+    fn the_distance_to_a_linear_image_is_the_cost_of_the_linear_map() {
         // x -> T x with T symmetric and positive is the best way to move any distribution (Brenier), at the price
         // E |x - T x|² = tr S + tr T S T - 2 tr S T. T S T and S do not commute.
         for (d, seed) in [(3, 1), (20, 2), (128, 3)] {
@@ -305,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn singular_covariances_are_no_trouble() {
+    fn singular_covariances_are_handled() {
         // v v^T and w w^T: the root of their product has the trace |v w|.
         let outer = |v: &[f64]| {
             let v = Tensor::from_vec(&[v.len(), 1], v.to_vec()).unwrap();
@@ -316,7 +323,7 @@ mod tests {
         close(distance(&outer(&v), &outer(&w)), 14.25 + 22.0 - 2.0);
         close(distance(&outer(&v), &nothing), 14.25);
         close(distance(&nothing, &nothing), 0.0);
-        // Of 30 samples of 100 features, beside the same ones: rounding alone. Nearly so beside the full ones.
+        // A singular covariance (30 samples of 100 features) compared with itself: only rounding error remains.
         let x = normals(30, 100, stream(5));
         let (few, full) = (Gaussian::fit(&x).unwrap(), centred(wishart(100, 300, 6)));
         assert!(distance(&few, &few) < 1e-10);
@@ -329,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn mean_and_covariance_are_those_of_the_rows_however_far_from_zero() {
+    fn a_large_mean_does_not_change_the_covariance() {
         let x = Tensor::from_vec(&[4, 2], vec![1.0, 2.0, 3.0, 0.0, -1.0, 1.0, 5.0, -3.0]).unwrap();
         let found = Gaussian::fit(&x).unwrap();
         assert_eq!(found.mean(), [2.0, 0.0]);
@@ -337,7 +344,7 @@ mod tests {
         for (found, exact) in found.covariance().data().iter().zip(exact) {
             assert!((found - exact).abs() < 1e-14, "{found}, not {exact}");
         }
-        // A second block, f32, and an offset of a million times the spread, exact in f32.
+        // More than one block, in f32, with an offset of 1e5 (about 1e5 times the spread) that f32 represents exactly.
         let rows = BLOCK + 3;
         let steps = |i: usize| ((i * 37) % 64) as f32 / 64.0;
         let near = Tensor::from_vec(&[rows, 1], (0..rows).map(steps).collect()).unwrap();
@@ -348,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_excess_of_finite_sets_is_that_of_the_formula_and_is_extrapolated_away() {
+    fn the_bias_of_finite_sets_follows_the_formula_and_the_extrapolation_removes_it() {
         // Standard normals in one dimension: E (m1 - m2)² = 1/n1 + 1/n2 and E (s1 - s2)² = half of that, nearly.
         let (n1, n2, times) = (100, 300, 2000);
         let expected = 1.5 * (1.0 / n1 as f64 + 1.0 / n2 as f64);
@@ -359,7 +366,7 @@ mod tests {
             sum += found.distance / times as f64;
             rest += found.extrapolated / times as f64;
         }
-        // Its standard deviation is of the size of itself.
+        // The standard deviation of the distance is as large as the distance.
         assert!((sum / expected - 1.0).abs() < 0.1, "{sum}, not {expected}");
         assert!(rest.abs() < 0.1 * expected, "{rest} of {expected} is left");
         // In many dimensions.
@@ -369,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_have_no_gaussian_are_refused() {
+    fn invalid_sets_and_gaussians_are_refused() {
         let message = |x: &Tensor<f32>| Gaussian::fit(x).unwrap_err().to_string();
         let words = "Gaussian of features: 1 feature vectors: at least 2 are needed";
         assert_eq!(message(&Tensor::zeros(&[1, 3])), words);

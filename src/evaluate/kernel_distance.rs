@@ -6,20 +6,21 @@
 //! MMD² = mean of k(x, x') + mean of k(y, y') - 2 mean of k(x, y)
 //! ```
 //!
-//! over pairs of different x of the first set, of different y of the second, and of one of each. It compares the first
-//! three moments of the two distributions: in one dimension, with D_p the difference of their p-th moments, it comes to
-//! `D_3² + 3 D_2² + 3 D_1²`. Unlike the Fréchet distance it is unbiased: of two sets from one distribution it is 0 on
-//! average, whatever their sizes, and comes out below 0 as often as above. So it needs an error beside it.
+//! with means over pairs of different x in the first set, pairs of different y in the second set, and pairs (x, y). It
+//! compares the first three moments of the two distributions. In one dimension, with D_p the difference of their p-th
+//! moments, it equals `D_3² + 3 D_2² + 3 D_1²`. Unlike the Fréchet distance it is unbiased: for two sets from one
+//! distribution its mean is 0 at any size, so negative values are as frequent as positive ones. It therefore needs an
+//! error estimate.
 //!
-//! **The error** is the jackknife's: with t_i the estimate without element i of a set of m,
+//! **The standard error** comes from the jackknife: with t_i the estimate without element i of a set of m,
 //!
 //! ```text
 //! variance = (m - 1) / m sum over i of (t_i - mean t)²
 //! ```
 //!
-//! added over both sets. Without x_i, the sums over pairs lose the row of x_i: all t_i come from the rows' sums, at no
-//! cost. On average the jackknife is not too small (Efron & Stein 1981); for sets of one distribution, where the first
-//! order of the variance vanishes, it is up to twice the variance.
+//! summed over both sets. Removing x_i removes the row of x_i from the sums over pairs, so all t_i follow from the sums
+//! of rows at no cost. On average the jackknife does not underestimate (Efron & Stein 1981). For two sets from one
+//! distribution, where the first-order variance vanishes, it gives up to twice the variance.
 
 use super::pairs::{check, for_each_products};
 use crate::Result;
@@ -27,7 +28,7 @@ use crate::tensor::{Element, Tensor};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A kernel distance and how sure it is.
+/// A kernel distance and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct KernelDistance {
@@ -40,12 +41,15 @@ pub struct KernelDistance {
 /// The kernel distance of the rows of `a` and of `b`.
 ///
 /// **Shapes** `a` (m, d), `b` (n, d), at least 3 rows each.
-/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they differ in columns;
+///
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the numbers of columns differ;
 /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if there are fewer rows, no columns, or an element is not
 /// finite.
-/// **Accuracy and cost** In f64: rounding is about 1e-15 of the mean of k. 2 d (m + n)² operations as matrix products,
-/// all pairs of both sets (no subsets are drawn); memory for copies of the sets in f64 and 32 MB. The same at any
-/// number of threads.
+///
+/// **Accuracy and cost** In f64; rounding errors are about 1e-15 of the mean of k. All pairs of both sets are used (no
+/// subsets are drawn): 2 d (m + n)² operations as matrix products; memory for copies of the sets in f64 and 32 MB. The
+/// result does not depend on the number of threads.
+///
 /// **Source** Bińkowski, Sutherland, Arbel & Gretton 2018.
 ///
 /// ```
@@ -65,9 +69,9 @@ pub fn kernel_distance<T: Element>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Kerne
     Ok(KernelDistance { value, standard_error: libm::sqrt(variance) })
 }
 
-/// What a set has to do with itself and with the other one.
+/// Sums of the kernel for each element of a set.
 struct Sums {
-    /// For each element, k summed over the others of its set.
+    /// For each element, k summed over the other elements of its set.
     own: Vec<f64>,
     /// For each element, the mean of k over the other set.
     other: Vec<f64>,
@@ -102,11 +106,11 @@ impl Sums {
         self.other.iter().sum::<f64>() / self.other.len() as f64
     }
 
-    /// The variance that comes from this set.
+    /// The variance contributed by this set.
     fn jackknife(&self) -> f64 {
         let m = self.own.len() as f64;
         let (own, other): (f64, f64) = (self.own.iter().sum(), self.other.iter().sum());
-        // A pair within the set is in two rows.
+        // A pair within the set is counted in two rows.
         let without = |(&row, &mean): (&f64, &f64)| {
             (own - 2.0 * row) / ((m - 1.0) * (m - 2.0)) - 2.0 * (other - mean) / (m - 1.0)
         };
@@ -126,7 +130,7 @@ mod tests {
         Stream::named(seed, "evaluate")
     }
 
-    /// MMD² by its definition, pair by pair.
+    /// MMD² by its definition, computed pair by pair.
     fn by_pairs(a: &[&[f64]], b: &[&[f64]]) -> f64 {
         let kernel = |x: &[f64], y: &[f64]| {
             let product: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn distance_and_error_are_those_of_all_pairs_one_by_one() {
+    fn distance_and_error_equal_those_computed_pair_by_pair() {
         for (m, n, d) in [(3, 3, 1), (4, 9, 2), (30, 17, 5)] {
             let (a, b) = (normals(m, d, stream(1)), normals(n, d, stream(2)));
             let found = kernel_distance(&a, &b).unwrap();
@@ -199,13 +203,13 @@ mod tests {
         let [mean, deviation, error] =
             repeated(2000, |stream| normals(20, 4, stream), |stream| normals(30, 4, stream));
         assert!(mean.abs() < 4.0 * deviation / libm::sqrt(2000.0), "{mean} +- {deviation}/44");
-        // With the pairs of equal elements it would not be.
-        assert!(deviation / libm::sqrt(2000.0) < 0.02, "{deviation}: too coarse to see a bias of 0.3");
-        assert!((0.9..2.0).contains(&(error / deviation)), "an error of {error} for {deviation}");
+        // Pairs of equal elements would add a bias.
+        assert!(deviation / libm::sqrt(2000.0) < 0.02, "{deviation}: too imprecise to detect a bias of 0.3");
+        assert!((0.9..2.0).contains(&(error / deviation)), "standard error {error}, deviation {deviation}");
     }
 
     #[test]
-    fn distance_and_error_of_shifted_normals_are_those_of_their_moments() {
+    fn distance_and_error_of_shifted_normals_follow_from_their_moments() {
         // Moments of N(m, 1): m, 1 + m², m³ + 3 m.
         let shift: f64 = 0.7;
         let exact = libm::pow(shift * shift * shift + 3.0 * shift, 2.0)
@@ -221,7 +225,7 @@ mod tests {
             },
         );
         assert!((mean - exact).abs() < 4.0 * deviation / 20.0, "{mean} +- {deviation}/20, not {exact}");
-        assert!((0.9..1.2).contains(&(error / deviation)), "an error of {error} for {deviation}");
+        assert!((0.9..1.2).contains(&(error / deviation)), "standard error {error}, deviation {deviation}");
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! Does a model copy its training images? Whether samples are nearer to them than images that it has not seen.
+//! Tests whether a model copies its training images: are its samples nearer to them than unseen images are?
 //!
-//! New images have a distance to their nearest training image. Samples of a model that has learned the distribution
-//! should have the same one; of a model that repeats training images a smaller one; of a bad model a larger one. The
-//! two sets of distances are compared by the statistic of Mann and Whitney: how often, of a random sample and a random
-//! test image, the sample is the nearer one. Of m samples and n test images, if both are distributed alike, that share
-//! is 1/2 on average, with the variance `(m + n + 1) / (12 m n)`.
+//! Each unseen (test) image has a distance to its nearest training image. Samples of a model that has learned the
+//! distribution should have distances distributed alike. A model that repeats training images gives smaller distances,
+//! a bad model larger ones. The statistic of Mann and Whitney compares the two sets of distances: the share of pairs
+//! (sample, test image) in which the sample is nearer. For m samples and n test images from one distribution, this
+//! share has mean 1/2 and variance `(m + n + 1) / (12 m n)`.
 
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec::Vec;
 
-/// A sample that is nearer to a training image than this share of the test images is suspicious.
+/// A sample is suspicious if fewer than this share of the test images are as near to a training image.
 const SUSPICIOUS: f64 = 0.01;
 
-/// How far samples and test images are from the training images.
+/// Comparison of the distances of samples and of test images to the training images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Memorisation {
@@ -21,28 +21,30 @@ pub struct Memorisation {
     pub samples: f64,
     /// Mean distance of a test image to its nearest training image.
     pub test_images: f64,
-    /// Share of the pairs of a sample and a test image in which the sample is the nearer one, ties half: 1/2 if the
-    /// samples are as new as test images are, 1 if they are copies.
+    /// Share of the pairs (sample, test image) in which the sample is nearer; a tie counts half. 1/2 if samples are
+    /// distributed as test images, 1 if all are copies.
     pub nearer: f64,
-    /// How many standard deviations that is above 1/2, if samples were as new as test images; above 3 says that the
-    /// model copies.
+    /// [`Self::nearer`] minus 1/2, in standard deviations under the hypothesis that samples are distributed as test
+    /// images. A value above 3 means that the model copies.
     pub z: f64,
-    /// Share of samples that are nearer to a training image than all but 1 % of the test images: 0.01 or less is no
-    /// reason to worry.
+    /// Share of samples that are nearer to a training image than 99 % of the test images. The expected value without
+    /// copying is about 0.01.
     pub suspicious: f64,
 }
 
 impl Memorisation {
-    /// From the distances to the nearest training image, each.
+    /// Compares distances to the nearest training image: of each sample, and of each test image.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if either is empty or a distance is not a number.
-    /// **Accuracy and cost** Two sorts.
+    /// **Errors** [`Error::InvalidArgument`] if either set is empty or a distance is not a number.
+    ///
+    /// **Accuracy and cost** Sorts the test distances, then two binary searches a sample.
+    ///
     /// **Source** Mann & Whitney 1947; Meehan, Chaudhuri & Dasgupta 2020.
     ///
     /// ```
     /// use equilibria::evaluate::memorisation::Memorisation;
     /// let found = Memorisation::of(&[0.0, 0.3], &[0.2, 0.3, 0.4])?;
-    /// // 3 pairs of the first sample, 1 and a tie of the second, of 6.
+    /// // The first sample is nearer in 3 of its 3 pairs; the second in 1, with 1 tie.
     /// assert_eq!(found.nearer, 4.5 / 6.0);
     /// # Ok::<(), equilibria::Error>(())
     /// ```
@@ -60,15 +62,15 @@ impl Memorisation {
         };
         let test = sorted(test_images);
         let (m, n) = (samples.len() as f64, test.len() as f64);
-        // Twice the number of pairs, so that ties are whole numbers.
+        // Counts each pair twice, so that a tie is a whole number.
         let farther = |&distance: &f64| {
             let nearer_or_tied = test.partition_point(|&other| other <= distance);
             let nearer = test.partition_point(|&other| other < distance);
             (test.len() - nearer_or_tied) + (test.len() - nearer)
         };
         let nearer = samples.iter().map(farther).sum::<usize>() as f64 / (2.0 * m * n);
-        // Of samples as new as test images, (rank + 1) / (n + 1) are nearer than the test image of this rank, on
-        // average.
+        // If samples are distributed as test images, an expected share (rank + 1) / (n + 1) of them is nearer than the
+        // test image of this rank.
         let rank = ((SUSPICIOUS * (n + 1.0)) as usize).saturating_sub(1);
         let edge = test[rank];
         let mean = |distances: &[f64]| distances.iter().sum::<f64>() / distances.len() as f64;

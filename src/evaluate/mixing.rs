@@ -1,9 +1,8 @@
-//! What becomes of Gibbs chains that start at test images: whether they forget the start, and whether they still draw
-//! digits.
+//! Mixing of Gibbs chains that start at test images, and the quality of the digits that they draw.
 //!
-//! A machine with good samples after 10,000 steps needs two things. Its chains must *mix*: the overlap with the start
-//! decays and the classes stay as mixed as they were. And where they mix to must be digits: free energies as those of
-//! test images, and neighbours among the training images.
+//! A machine has good samples after 10,000 steps if two conditions hold. Its chains *mix*: the overlap with the start
+//! decays and all classes stay about as frequent as they were. And the states that they reach are digits: their free
+//! energies are those of test images, and training images are near them.
 
 use super::autocorrelation::Time;
 use super::modes::entropy;
@@ -17,95 +16,96 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Steps between two reports of progress.
+/// Steps between two calls of the progress function.
 const STRIDE: usize = 50;
-/// Looks that autocorrelation times are measured by, for chains long enough: one in ten of the report's 10,000 steps.
+/// Observations per chain for autocorrelation times, if the chains are long enough: every tenth of the report's 10,000
+/// steps.
 const OBSERVATIONS: usize = 1000;
-/// The share of each chain that is left out of them: the way from the start.
+/// Share of each chain, from its start, that is excluded from the observations.
 const BURN_IN: f64 = 0.1;
-/// Probabilities within are grey: neither ink nor paper.
+/// Pixels with a probability in this range are grey: neither ink nor background.
 const GREY: Range<f32> = 0.1..0.9;
 
-/// Where chains start, how long they walk, and what knows digits.
+/// The start and the length of the chains, and the images that recognise digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// Images (chains, visible), each pixel 0 or 1; at least two.
     pub start: &'a [f32],
     /// Their classes.
     pub classes: &'a [u8],
-    /// Gibbs steps after which to look, rising, from 1 on.
+    /// Numbers of Gibbs steps after which the chains are measured: rising, at least 1.
     pub steps: &'a [usize],
-    /// Tells which digit an image is, and whether it is one.
+    /// Classifies images and decides which ones show a digit.
     pub nearest: &'a NearestImages,
 }
 
-/// The chains after some steps; means over all of them.
+/// Measurements of the chains after some number of steps; means are over all chains.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Look {
     /// Gibbs steps; 0 is the start.
     pub steps: usize,
-    /// Share of pixels that are as they were at the start of the same chain.
+    /// Share of pixels that are equal to the start of the same chain.
     pub agreement: f64,
-    /// That share, where 0 is the agreement with the start of another chain and 1 is the start itself.
+    /// The agreement rescaled: 0 is the agreement with the start of another chain, 1 is the start itself.
     pub overlap: f64,
-    /// How alike two chains are: 0 as two starts, 1 the same image.
+    /// Similarity of two chains: 0 if they agree as two starts do, 1 if their images are equal.
     pub likeness: f64,
     /// Mean free energy of the states, in nats.
     pub free_energy: f64,
-    /// Its standard deviation over chains.
+    /// Standard deviation of the free energy over chains, in nats.
     pub free_energy_deviation: f64,
-    /// Share of pixels whose probability is above 0.1 and below 0.9; none is known of the start.
+    /// Share of pixels whose probability is above 0.1 and below 0.9; `None` at the start, which has no probabilities.
     pub grey_pixels: Option<f64>,
-    /// Chains that show a digit: see [`NearestImages::is_digit`].
+    /// Number of chains that show a digit: see [`NearestImages::is_digit`].
     pub digits: usize,
-    /// Chains whose nearest training image has each class, digits or not; without those that have no pixel in common
-    /// with any.
+    /// Number of chains whose nearest training image has each class, whether they show a digit or not. Chains without a
+    /// pixel in common with any training image are excluded.
     pub classes: Vec<usize>,
-    /// The entropy of that histogram, in nats.
+    /// Entropy of [`Self::classes`], in nats.
     pub class_entropy: f64,
-    /// Chains of the class that they started with.
+    /// Number of chains that still have the class of their start.
     pub same_class: usize,
     /// Mean distance to the nearest training image.
     pub nearest_distance: f64,
 }
 
-/// What became of the chains.
+/// The measurements of all chains over time.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Mixing {
     /// Number of chains.
     pub chains: usize,
-    /// The start, then each of [`Task::steps`].
+    /// The measurements at the start, then after each of [`Task::steps`].
     pub looks: Vec<Look>,
-    /// Autocorrelation time of the free energy, in steps, if it changes at all.
+    /// Autocorrelation time of the free energy, in steps; `None` if the free energy is constant.
     pub free_energy_time: Option<Time>,
-    /// Autocorrelation time of the image, all pixels taken as one vector, in steps.
+    /// Autocorrelation time of the image (all pixels as one vector), in steps; `None` if the image is constant.
     pub image_time: Option<Time>,
-    /// States at the start, then the probabilities that those of each look were sampled from: (chains, visible) each.
+    /// The start, then the probabilities from which each later state was sampled: (chains, visible) each.
     #[cfg_attr(feature = "cli", serde(skip))]
     pub pictures: Vec<Vec<f32>>,
 }
 
 impl Mixing {
-    /// The look after exactly so many steps.
+    /// The measurements after exactly `steps` steps.
     pub fn after(&self, steps: usize) -> Option<&Look> {
         self.looks.iter().find(|look| look.steps == steps)
     }
 
-    /// The last look.
+    /// The last measurements.
     pub fn last(&self) -> &Look {
         &self.looks[self.looks.len() - 1]
     }
 }
 
-/// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor paper.
+/// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor background.
 pub fn grey_pixels(probabilities: &[f32]) -> f64 {
     let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
     grey as f64 / probabilities.len() as f64
 }
 
-/// 1, 2, 5, 10, 20, 50, ... below `last`, and `last`.
+/// The numbers 1, 2, 5, 10, 20, 50, ... below `last`, followed by `last`.
 pub fn rising_steps(last: usize) -> Vec<usize> {
     let mut steps = Vec::new();
     let mut ten = 1_usize;
@@ -122,14 +122,18 @@ pub fn rising_steps(last: usize) -> Vec<usize> {
     steps
 }
 
-/// Walks from the start and looks after each of `task.steps`. `after` is told of every few steps that were done; its
-/// error ends the walk.
+/// Runs the chains from their start and measures them after each of `task.steps`.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes;
-/// [`Error::InvalidArgument`] for fewer than two chains or steps that do not rise; what `after` returns.
+/// Calls `after` every few steps with the number of steps done since the last call; an error that it returns ends the
+/// run.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes; [`Error::InvalidArgument`]
+/// for fewer than two chains or steps that do not rise; the errors of `after`.
+///
 /// **Randomness** The chains draw from `stream`; see [`GibbsChains`].
-/// **Accuracy and cost** Agreements and counts are exact. Beside the chains, a thousand products of all states with the
-/// weights, and up to a million comparisons of a chain's states at two times.
+///
+/// **Accuracy and cost** Agreements and counts are exact. In addition to the chains: a thousand products of all states
+/// with the weights, and up to a million comparisons of a chain's states at two times.
 pub fn mix(
     model: &Rbm<f32>,
     task: &Task<'_>,
@@ -184,7 +188,7 @@ fn check(model: &Rbm<f32>, task: &Task<'_>) -> Result<()> {
         });
     }
     if chains < 2 {
-        return Err(Error::invalid(format!("{chains} chains"), "at least 2 are needed, to be compared"));
+        return Err(Error::invalid(format!("{chains} chains"), "at least 2 are needed for a comparison"));
     }
     if task.steps.first().is_none_or(|&first| first == 0) || !task.steps.is_sorted_by(|a, b| a < b) {
         return Err(Error::invalid(
@@ -195,13 +199,13 @@ fn check(model: &Rbm<f32>, task: &Task<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What looks at the chains.
+/// The start of the chains, and what measuring them needs.
 struct Watch<'a> {
     model: &'a Rbm<f32>,
     task: &'a Task<'a>,
-    /// Starts that have each pixel on.
+    /// For each pixel, the number of starts in which it is on.
     start_counts: Vec<u64>,
-    /// Agreement of two different starts.
+    /// Mean agreement of two different starts.
     strangers: f64,
     workspace: Workspace<f32>,
 }
@@ -218,7 +222,7 @@ impl<'a> Watch<'a> {
         let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
         let agreement = same as f64 / states.len() as f64;
         let counts = counts(states, visible);
-        // All pairs of a state and a start, without those of one chain.
+        // All pairs (state, start) except those of the same chain.
         let with_all = agreement_of_counts(&counts, &self.start_counts, chains);
         let others = (with_all * chains as f64 - agreement) / (chains - 1) as f64;
         let free_energies: Vec<f64> =
@@ -252,13 +256,13 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Where `agreement` lies between `chance` (0) and all pixels (1).
+/// Rescales `agreement` so that `chance` becomes 0 and full agreement (1) stays 1.
 fn share(agreement: f64, chance: f64) -> f64 {
-    // Where even strangers are equal there is nothing to remember.
+    // If all starts are equal, no state can differ from chance.
     if chance < 1.0 { (agreement - chance) / (1.0 - chance) } else { 0.0 }
 }
 
-/// How many rows have each pixel on.
+/// For each pixel, the number of rows in which it is on.
 fn counts(states: &[f32], pixels: usize) -> Vec<u64> {
     let mut counts = vec![0; pixels];
     for row in states.chunks_exact(pixels) {
@@ -269,14 +273,14 @@ fn counts(states: &[f32], pixels: usize) -> Vec<u64> {
     counts
 }
 
-/// Mean share of equal pixels over all pairs of a row of one set and a row of another, `rows` rows each.
+/// Mean share of equal pixels over all pairs of a row of one set and a row of the other; both sets have `rows` rows.
 fn agreement_of_counts(a: &[u64], b: &[u64], rows: usize) -> f64 {
     let rows = rows as u64;
     let equal: u64 = a.iter().zip(b).map(|(&a, &b)| a * b + (rows - a) * (rows - b)).sum();
     equal as f64 / (rows * rows) as f64 / a.len() as f64
 }
 
-/// Mean share of equal pixels over pairs of different rows.
+/// Mean share of equal pixels over all pairs of different rows of one set.
 fn agreement_of_pairs(counts: &[u64], rows: usize) -> f64 {
     let rows = rows as u64;
     let equal: u64 = counts.iter().map(|&on| on * on + (rows - on) * (rows - on) - rows).sum();
@@ -289,7 +293,7 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, libm::sqrt(squares / (values.len() - 1) as f64))
 }
 
-/// The chains at equal intervals.
+/// Observations of the chains at equal intervals.
 struct Trace {
     visible: usize,
     chains: usize,
@@ -300,7 +304,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// Autocorrelation times of the free energy and of the image; `every` steps lie between two observations.
+    /// Autocorrelation times of the free energy and of the image; two observations are `every` steps apart.
     fn times(&self, every: usize) -> (Option<Time>, Option<Time>) {
         let looks = self.energies.len() / self.chains;
         if looks < 2 {
@@ -312,7 +316,7 @@ impl Trace {
         (Time::of(&energies, looks, every), self.image_time(looks, every))
     }
 
-    /// rho(t) = sum over pixels of cov(v(s), v(s + t)) / sum over pixels of var(v), with the mean over chains and s.
+    /// rho(t) = sum over pixels of cov(v(s), v(s + t)) / sum over pixels of var(v), the mean taken over chains and s.
     fn image_time(&self, looks: usize, every: usize) -> Option<Time> {
         let words = self.visible.div_ceil(64);
         let rows = (looks * self.chains) as f64;
@@ -344,7 +348,7 @@ mod tests {
     use super::*;
     use crate::Tensor;
 
-    /// Mean share of equal pixels over pairs of rows of four pixels, one by one.
+    /// Mean share of equal pixels over pairs of rows of four pixels, computed pair by pair.
     fn by_pairs(a: &[f32], b: &[f32], take: impl Fn(usize, usize) -> bool) -> f64 {
         let (mut equal, mut pairs) = (0, 0);
         for (i, a) in a.chunks(4).enumerate() {
@@ -357,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn agreements_are_those_of_all_pairs_one_by_one() {
+    fn agreements_equal_those_computed_pair_by_pair() {
         let start = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0];
         let states = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
         let zeros = |shape: &[usize]| Tensor::<f32>::zeros(shape);
@@ -377,10 +381,11 @@ mod tests {
         close(look.overlap, (own - others) / (1.0 - others));
         close(look.likeness, (alike - strangers) / (1.0 - strangers));
         close(look.grey_pixels.unwrap(), 3.0 / 12.0);
-        // Free energies -1, 1 and -1, less ln 2 for each hidden unit.
+        // Free energies -1, 1 and -1, minus ln 2 for each of the two hidden units.
         assert!((look.free_energy + 1.0 / 3.0 + 2.0 * libm::log(2.0)).abs() < 1e-6, "{look:?}");
         assert!((look.free_energy_deviation - libm::sqrt(4.0 / 3.0)).abs() < 1e-6, "{look:?}");
-        // The first is half of the first start, the second two thirds of the second one; the third half of either.
+        // The first state is half of the first start, the second is two thirds of the second; the third is half of
+        // either.
         assert_eq!((look.classes, look.same_class, look.digits), (vec![2, 0, 0, 1], 2, 0));
         close(look.class_entropy, libm::log(3.0) - libm::log(2.0) * 2.0 / 3.0);
         close(look.nearest_distance, (0.5 + 1.0 / 3.0 + 0.5) / 3.0);

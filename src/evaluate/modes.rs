@@ -1,4 +1,4 @@
-//! How many kinds of samples there are: classes of digits, modes of a mixture.
+//! Counts the kinds of samples: classes of digits, modes of a mixture.
 
 use super::pairs::check_set;
 use crate::data::Mixture;
@@ -8,13 +8,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A class with this share of what it would have if all were equal is found. A classifier that is wrong about one
-/// sample in a hundred puts some into every class.
+/// A class counts as found if it has at least this share of samples / classes. A classifier with 1 % errors puts a few
+/// samples into every class.
 const FOUND: f64 = 0.1;
-/// A point is of high quality within so many standard deviations of a centre.
+/// A point is of high quality if it is within this many standard deviations of a centre.
 const RADIUS: f64 = 3.0;
 
-/// How many samples are of each class.
+/// The number of samples of each class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct ClassHistogram {
@@ -22,16 +22,16 @@ pub struct ClassHistogram {
 }
 
 impl ClassHistogram {
-    /// Of samples whose classes are known.
+    /// Counts samples with known classes.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if a class is not below `classes`.
+    /// **Errors** [`Error::InvalidArgument`] if a label is not below `classes`.
     pub fn of_labels(labels: &[u8], classes: usize) -> Result<Self> {
         let mut counts = vec![0; classes];
         for &label in labels {
             match counts.get_mut(usize::from(label)) {
                 Some(count) => *count += 1,
                 None => {
-                    let expected = format!("the classes are those below {classes}");
+                    let expected = format!("a class must be below {classes}");
                     return Err(Error::invalid(format!("class {label}"), expected));
                 }
             }
@@ -39,10 +39,11 @@ impl ClassHistogram {
         Ok(Self { counts })
     }
 
-    /// Of samples each of which counts for its most probable class, the first of those equally probable.
+    /// Counts each sample for its most probable class; the first one if several are equally probable.
     ///
-    /// **Shapes** `scores` (samples, classes): probabilities, or anything that rises with them.
-    /// **Errors** [`Error::InvalidArgument`] if there is no sample or class, or a score is not finite.
+    /// **Shapes** `scores` (samples, classes): probabilities, or numbers that rise with them.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there are no samples or no classes, or a score is not finite.
     ///
     /// ```
     /// use equilibria::{Tensor, evaluate::modes::ClassHistogram};
@@ -59,17 +60,17 @@ impl ClassHistogram {
         Ok(Self { counts })
     }
 
-    /// How many samples are of each class.
+    /// The number of samples of each class.
     pub fn counts(&self) -> &[usize] {
         &self.counts
     }
 
-    /// The entropy of the classes, in nats: ln(classes) if all are equal, 0 if there is one alone, or no sample.
+    /// The entropy of the classes, in nats: ln(classes) if all are equally frequent, 0 for one class or no samples.
     pub fn entropy(&self) -> f64 {
         entropy(&self.counts)
     }
 
-    /// The number of classes that are found: those with at least a tenth of an equal share of the samples, and one.
+    /// The number of found classes: those with at least one sample and at least a tenth of samples / classes.
     pub fn found(&self) -> usize {
         let samples: usize = self.counts.iter().sum();
         let least = FOUND * samples as f64 / self.counts.len() as f64;
@@ -77,7 +78,7 @@ impl ClassHistogram {
     }
 }
 
-/// The place of the largest, the first of those equally large.
+/// The index of the largest score; the first one if several are equal.
 pub fn largest<T: Element>(scores: &[T]) -> usize {
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {
@@ -88,7 +89,7 @@ pub fn largest<T: Element>(scores: &[T]) -> usize {
     best
 }
 
-/// In nats; 0 of nothing.
+/// The entropy of a histogram, in nats; 0 if it is empty.
 pub(super) fn entropy(counts: &[usize]) -> f64 {
     let total: usize = counts.iter().sum();
     let term = |&count: &usize| {
@@ -98,29 +99,31 @@ pub(super) fn entropy(counts: &[usize]) -> f64 {
     counts.iter().map(term).sum()
 }
 
-/// What a model has of a mixture.
+/// The modes of a mixture that a set of points covers.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct MixtureModes {
-    /// Modes with at least one point of high quality.
+    /// Number of modes with at least one point of high quality.
     pub found: usize,
-    /// Share of points of high quality: within 3 standard deviations of a centre. The mixture's own is 1 - e^-4.5,
-    /// 0.989.
+    /// Share of points of high quality: within 3 standard deviations of a centre. It is 1 - e^-4.5 = 0.989 for the
+    /// mixture itself.
     pub high_quality: f64,
-    /// Points of high quality of each mode.
+    /// Number of points of high quality at each mode.
     pub counts: Vec<usize>,
 }
 
-/// Counts the modes of `mixture` that `points` have.
+/// Counts the modes of `mixture` that `points` cover.
 ///
 /// **Shapes** `points` (n, 2).
-/// **Errors** [`Error::ShapeMismatch`] if they are not points of the plane; [`Error::InvalidArgument`] if there are
-/// none. Points that are not finite are of no quality.
-/// **Source** Srivastava et al. 2017, section 4.1, whose tables take 2,500 points.
+///
+/// **Errors** [`Error::ShapeMismatch`] if `points` does not have 2 columns; [`Error::InvalidArgument`] if it has no
+/// rows. Points that are not finite count as points of low quality.
+///
+/// **Source** Srivastava et al. 2017, section 4.1, whose tables use 2,500 points.
 ///
 /// ```
 /// use equilibria::{Tensor, data::Mixture, evaluate::modes::mixture_modes};
-/// // Near (1, 0), near (0, 1), and near neither.
+/// // Near (1, 0), near (0, 1), and near no centre.
 /// let points = Tensor::from_vec(&[3, 2], vec![1.0, 0.02, 0.0, 1.0, 0.5, 0.5])?;
 /// let modes = mixture_modes(&points, &Mixture::ring())?;
 /// assert_eq!((modes.found, modes.high_quality), (2, 2.0 / 3.0));
@@ -135,7 +138,7 @@ pub fn mixture_modes<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Resul
             let (x, y) = (point[0].to_f64() - centre[0], point[1].to_f64() - centre[1]);
             x * x + y * y
         };
-        // Balls of this radius about the centres of either mixture do not meet.
+        // For both mixtures, circles of this radius around the centres do not overlap.
         if let Some(mode) = mixture.centres().iter().position(|centre| squared(centre) <= reach * reach) {
             counts[mode] += 1;
         }
@@ -147,10 +150,14 @@ pub fn mixture_modes<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Resul
     })
 }
 
-/// The entropy of the modes that points are about, in nats: ln(modes) if as many are about each of them. A point is about
-/// the nearest mode, however good, if that is within the distance of two neighbouring modes; others do not count.
+/// The entropy of the modes of points, in nats: ln(modes) if all modes have equally many points.
 ///
-/// **Shapes**, **Errors** as [`mixture_modes`].
+/// A point belongs to the nearest mode, unless it is farther away than the distance of two neighbouring modes. Such
+/// points are not counted; quality does not matter.
+///
+/// **Shapes** As [`mixture_modes`].
+///
+/// **Errors** As [`mixture_modes`].
 pub fn mixture_entropy<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Result<f64> {
     check_points(points)?;
     let centres = mixture.centres();
@@ -191,7 +198,7 @@ mod tests {
     use crate::rng::Stream;
 
     #[test]
-    fn entropy_and_classes_found_are_those_of_the_counts() {
+    fn entropy_and_found_classes_follow_from_the_counts() {
         let of = |counts: &[usize]| ClassHistogram { counts: counts.to_vec() };
         for (counts, entropy, found) in [
             (&[7, 7, 7, 7][..], libm::log(4.0), 4),
@@ -204,7 +211,7 @@ mod tests {
             assert!((histogram.entropy() - entropy).abs() < 1e-14, "{counts:?}: {}", histogram.entropy());
             assert_eq!(histogram.found(), found, "{counts:?}");
         }
-        // 1000 of 10 classes: 10 are a tenth of an equal share, 9 could be mistakes.
+        // 1000 samples of 10 classes: 10 samples are a tenth of an equal share; 9 could be errors of a classifier.
         assert_eq!(of(&[981, 10, 9, 0, 0, 0, 0, 0, 0, 0]).found(), 2);
     }
 
@@ -214,7 +221,7 @@ mod tests {
         assert_eq!(labels.counts(), [1, 0, 2, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(
             ClassHistogram::of_labels(&[3], 3).unwrap_err().to_string(),
-            "class 3: the classes are those below 3"
+            "class 3: a class must be below 3"
         );
         let scores =
             Tensor::from_vec(&[3, 3], vec![-1.0_f32, -2.0, -3.0, 0.0, 5.0, 5.0, 1.0, 1.0, 2.0]).unwrap();
@@ -224,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mixtures_themselves_have_all_modes_and_the_share_of_3_sigma() {
+    fn the_mixtures_have_all_their_modes_and_the_high_quality_share_of_3_sigma() {
         for (mixture, modes) in [(Mixture::ring(), 8), (Mixture::grid(), 25)] {
             let mut points = Tensor::<f32>::zeros(&[20_000, 2]);
             mixture.fill(Stream::named(1, "evaluate"), points.data_mut());
@@ -232,7 +239,7 @@ mod tests {
             assert_eq!(found.found, modes);
             let exact = 1.0 - libm::exp(-4.5);
             assert!((found.high_quality - exact).abs() < 0.003, "{found:?}, not {exact}");
-            // Four modes alone, and twice as wide: 1 - e^(-9/8).
+            // Only four modes, and twice as wide: 1 - e^(-9/8).
             for (i, point) in points.data_mut().chunks_mut(2).enumerate() {
                 for (axis, x) in point.iter_mut().enumerate() {
                     let centre = mixture.centres()[i % 4][axis] as f32;
@@ -250,12 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn points_are_about_the_nearest_mode_or_about_none() {
+    fn points_belong_to_the_nearest_mode_or_to_none() {
         let of = |points: &[f64]| {
             let points = Tensor::from_vec(&[points.len() / 2, 2], points.to_vec()).unwrap();
             mixture_entropy(&points, &Mixture::grid()).unwrap()
         };
-        // Two modes, neither of high quality; what is far from all does not count.
+        // Two modes, without points of high quality; points far from all modes are not counted.
         let found = of(&[0.4, -0.4, 3.5, 4.9, 0.0, 0.9, 4.0, 5.5, 99.0, 0.0, f64::NAN, 0.0]);
         assert!((found - libm::log(2.0)).abs() < 1e-14, "{found}");
         assert_eq!(of(&[1e9, 1e9]), 0.0);
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_none_are_of_no_quality_or_refused() {
+    fn points_that_are_not_finite_have_low_quality_and_wrong_shapes_are_refused() {
         let nothing = Tensor::filled(&[2, 2], f64::NAN);
         let found = mixture_modes(&nothing, &Mixture::grid()).unwrap();
         assert_eq!((found.found, found.high_quality), (0, 0.0));

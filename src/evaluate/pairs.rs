@@ -1,8 +1,8 @@
-//! Two sets of feature vectors, and a pass over all their pairs.
+//! Squared distances and products of all pairs of two sets of feature vectors.
 //!
-//! Products of all pairs are one matrix product, a block of rows at a time; |a - b|² = |a|² + |b|² - 2 a b then costs
-//! no more. It loses what a and b have in common: an error of about 1e-15 of |a|² + |b|² in f64, which is why f32 is
-//! not enough, and why less than 1e-12 of that counts as the distance 0 of equal vectors.
+//! |a - b|² = |a|² + |b|² - 2 a·b, so all pairs of a block of rows cost one matrix product. The difference cancels: its
+//! error is about 1e-15 (|a|² + |b|²) in f64. So f32 is not precise enough, and a result below 1e-12 (|a|² + |b|²) is
+//! set to 0, the distance of equal vectors.
 
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::{Element, Epilogue, MatrixRef, Tensor, Workspace, product_into};
@@ -11,21 +11,21 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Products of a block, at most, if a row is no longer: 32 MB.
+/// Most products in a block (32 MB), unless a single row is longer.
 const BLOCK: usize = 1 << 22;
-/// Rows of a block at most: enough for a product to run at full speed.
+/// Most rows in a block: enough for a matrix product to run at full speed.
 const ROWS: usize = 512;
-/// A squared distance below this share of the squared lengths is rounding.
+/// A squared distance below this share of |a|² + |b|² is rounding error and counts as 0.
 const ROUNDING: f64 = 1e-12;
 
-/// Vectors in f64, and their squared lengths.
+/// Feature vectors in f64 with their squared lengths.
 pub(super) struct Points {
     values: Tensor<f64>,
     squares: Vec<f64>,
 }
 
 impl Points {
-    /// The rows of `values`, less `origin`: distances stay, lengths shrink, and with them rounding.
+    /// The rows of `values` minus `origin`. Distances do not change; lengths, and with them rounding errors, shrink.
     pub fn around<T: Element>(values: &Tensor<T>, origin: &[f64]) -> Self {
         let mut values: Tensor<f64> = values.cast();
         let mut squares = Vec::with_capacity(values.rows());
@@ -37,12 +37,12 @@ impl Points {
         Self { values, squares }
     }
 
-    /// Their number.
+    /// The number of vectors.
     pub fn len(&self) -> usize {
         self.squares.len()
     }
 
-    /// `row(i, distances, out_i)` for each point i of `self`, with its squared distances to all points of `other`.
+    /// Calls `row(i, distances, out_i)` for each point i of `self` with its squared distances to all points of `other`.
     pub fn for_each_distances<R: Send>(
         &self,
         other: &Self,
@@ -60,8 +60,9 @@ impl Points {
     }
 }
 
-/// `row(i, products, out_i)` for each row i of `a`, with its products with all rows of `b`; the same at any number of
-/// threads.
+/// Calls `row(i, products, out_i)` for each row i of `a` with its products with all rows of `b`.
+///
+/// The result does not depend on the number of threads.
 ///
 /// **Panics** if `a` and `b` differ in columns, or `a` and `out` in length.
 pub(super) fn for_each_products<R: Send>(
@@ -91,7 +92,7 @@ pub(super) fn for_each_products<R: Send>(
     }
 }
 
-/// `Err` unless both are finite vectors of one length, at least `least` of each.
+/// Returns an error unless both sets hold at least `least` finite vectors of one length.
 pub(super) fn check<T: Element>(
     operation: &'static str,
     sets: [(&str, &Tensor<T>); 2],
@@ -111,7 +112,7 @@ pub(super) fn check<T: Element>(
     Ok(())
 }
 
-/// `Err` unless there are at least `least` finite vectors.
+/// Returns an error unless the set holds at least `least` finite vectors.
 pub(super) fn check_set<T: Element>(
     operation: &'static str,
     name: &str,
@@ -148,9 +149,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn distances_in_blocks_are_those_of_pairs_one_by_one() {
+    fn distances_computed_in_blocks_equal_the_distances_of_single_pairs() {
         let stream = Stream::named(1, "evaluate");
-        // More than a block of rows, and not a whole number of them.
+        // More than one block of rows, and not a multiple of the block.
         let (mut a, b) = (normals(ROWS + 77, 5, stream.substream(0)), normals(70, 5, stream.substream(1)));
         a.row_mut(3).copy_from_slice(b.row(60));
         let origin = [3.0, -1.0, 0.5, 100.0, 0.0];

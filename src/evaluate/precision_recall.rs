@@ -1,10 +1,8 @@
-//! Are the samples good, and are they all there is? Precision and recall, density and coverage of samples against
-//! images.
+//! Precision and recall, density and coverage: the quality and the completeness of samples, measured against images.
 //!
-//! A set of feature vectors stands for a region: the union of balls, one about each vector, that reach to its k-th
-//! nearest neighbour in the same set. With the real vectors x_i, i = 1 ... N, the samples y_j, j = 1 ... M, and r(.)
-//! these radii:
-//!
+//! A set of feature vectors defines a region: the union of balls around its vectors, each with the distance to the k-th
+//! nearest neighbour in the same set as its radius. With real vectors x_i, i = 1 ... N, samples y_j, j = 1 ... M, and
+//! these radii r(.):
 //! ```text
 //! precision = share of j with |y_j - x_i| <= r(x_i) for some i    samples in the real region: are they good?
 //! recall    = share of i with |x_i - y_j| <= r(y_j) for some j    images in the samples' region: are they varied?
@@ -12,16 +10,17 @@
 //! coverage  = share of i with |x_i - y_j| <= r(x_i) for some j
 //! ```
 //!
-//! One image far from the others has a large ball and makes precision too large; one bad sample far out makes recall
-//! too large. Density counts in how many balls a sample is instead (and may exceed 1); coverage takes the balls about
-//! real images alone. For independent sets of one distribution, N = M, density is 1 on average and coverage
+//! An image far from all others has a large ball and makes precision too large; a bad sample far outside makes recall
+//! too large. Density avoids this by counting the balls that contain a sample (it may exceed 1); coverage uses only the
+//! balls around real images. For independent sets from one distribution with N = M, density is 1 on average, and
+//! coverage is
 //!
 //! ```text
 //! 1 - (N - 1) ... (N - k) / ((2N - 1) ... (2N - k)),   close to 1 - 2^-k
 //! ```
 //!
-//! (a real vector is left out if its k nearest of all 2N - 1 others are real). Precision and recall are to be compared
-//! with those of another set of real images: they depend on the sizes of the sets and on the dimension.
+//! (a real vector is not covered if its k nearest of all 2N - 1 other vectors are real). Precision and recall depend on
+//! the sizes of the sets and on the dimension. Compare them with those of another set of real images.
 
 use super::pairs::{Points, check};
 use crate::tensor::{Element, Tensor};
@@ -30,10 +29,10 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Balls are so much larger: a vector that is the k-th neighbour itself is within, however it rounds.
+/// Factor on squared radii, so that rounding never excludes the k-th neighbour itself.
 const BOUNDARY: f64 = 1.0 + 1e-9;
 
-/// How many neighbours balls reach to.
+/// The number k of neighbours that defines the radii of balls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Neighbours {
@@ -44,13 +43,13 @@ pub struct Neighbours {
 }
 
 impl Default for Neighbours {
-    /// 3 and 5, as their authors have it.
+    /// 3 and 5, the values of the authors.
     fn default() -> Self {
         Self { manifold: 3, density: 5 }
     }
 }
 
-/// How samples lie among real images.
+/// Precision, recall, density and coverage of samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Overlap {
@@ -58,20 +57,23 @@ pub struct Overlap {
     pub precision: f64,
     /// Share of images in the region of the samples.
     pub recall: f64,
-    /// Mean number of images' balls that a sample is in, in units of k.
+    /// Mean number of images' balls that contain a sample, divided by k.
     pub density: f64,
     /// Share of images with a sample in their ball.
     pub coverage: f64,
 }
 
-/// How the rows of `samples` lie among those of `real`.
+/// Measures the overlap of `samples` with `real`.
 ///
-/// **Shapes** `real` (N, d), `samples` (M, d), more rows than neighbours each.
-/// **Errors** [`Error::ShapeMismatch`] if they differ in columns; [`Error::InvalidArgument`] for 0 neighbours, for sets
-/// that do not have as many, and for elements that are not finite.
-/// **Accuracy and cost** Distances in f64: right to 1e-15 of the squared lengths about the images' mean, those below
-/// 1e-12 of them are 0. 2 d (N + M)² operations as matrix products; memory for copies of the sets in f64 and 32 MB. The
-/// same at any number of threads.
+/// **Shapes** `real` (N, d), `samples` (M, d), each with more rows than neighbours.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the numbers of columns differ; [`Error::InvalidArgument`] for 0 neighbours,
+/// for sets with too few rows, and for elements that are not finite.
+///
+/// **Accuracy and cost** Distances in f64, with errors of 1e-15 of the squared lengths measured from the images' mean;
+/// a distance below 1e-12 of them is 0. 2 d (N + M)² operations as matrix products; memory for copies of the sets in
+/// f64 and 32 MB. The result does not depend on the number of threads.
+///
 /// **Source** Kynkäänniemi, Karras, Laine, Lehtinen & Aila 2019; Naeem, Oh, Uh, Choi & Yoo 2020.
 ///
 /// ```
@@ -81,7 +83,7 @@ pub struct Overlap {
 ///     let values: Vec<f32> = (first..last).map(|i| i as f32).collect();
 ///     Tensor::from_vec(&[values.len(), 1], values)
 /// };
-/// // Half of the images, each exactly: precise, but not complete. The last one reaches 3 farther.
+/// // Exactly half of the images: precise, but not complete. The last sample's ball reaches 3 images farther.
 /// let found = overlap(&line(0, 100)?, &line(0, 50)?, Neighbours::default())?;
 /// assert_eq!((found.precision, found.recall), (1.0, 0.53));
 /// # Ok::<(), equilibria::Error>(())
@@ -120,40 +122,44 @@ pub fn overlap<T: Element>(real: &Tensor<T>, samples: &Tensor<T>, k: Neighbours)
     })
 }
 
-/// What coverage is on average if images and samples, `count` each, are independent and of one distribution.
+/// The expected coverage if images and samples, `count` each, are independent and from one distribution.
 ///
-/// **Source** Naeem et al. 2020, lemma 2; `tests::equal_distributions_have_the_density_and_coverage_of_the_formula`.
+/// **Source** Naeem et al. 2020, lemma 2; `tests::equal_distributions_have_the_expected_density_and_coverage`.
 pub fn expected_coverage(count: usize, k: Neighbours) -> f64 {
     let n = count as f64;
     let missed = |i: usize| (n - i as f64) / (2.0 * n - i as f64);
     1.0 - (1..=k.density).map(missed).product::<f64>()
 }
 
-/// Squared radii of the balls about a vector.
+/// Squared radii of the balls around a vector.
 #[derive(Clone, Copy, Default)]
 struct Radii {
     manifold: f64,
     density: f64,
 }
 
-/// What a sample is in.
+/// The balls that contain a sample.
 #[derive(Clone, Copy, Default)]
 struct Hits {
+    /// True if a ball of an image contains it.
     manifold: bool,
+    /// The number of images' balls for density that contain it.
     balls: usize,
 }
 
-/// What an image is in, and has in it.
+/// The balls that cover an image.
 #[derive(Clone, Copy, Default)]
 struct Covered {
+    /// True if a ball of a sample contains it.
     manifold: bool,
+    /// True if its own ball contains a sample.
     own_ball: bool,
 }
 
 fn radii(points: &Points, k: Neighbours) -> Vec<Radii> {
     let mut radii = vec![Radii::default(); points.len()];
     points.for_each_distances(points, &mut radii, |i, distances, radii| {
-        // It is no neighbour of itself.
+        // A vector is not its own neighbour.
         distances[i] = f64::INFINITY;
         let most = k.manifold.max(k.density);
         let (nearest, _, _) = distances.select_nth_unstable_by(most, f64::total_cmp);
@@ -184,7 +190,7 @@ mod tests {
         x
     }
 
-    /// The definitions, pair by pair.
+    /// The definitions, computed pair by pair.
     fn by_pairs(real: &Tensor<f64>, samples: &Tensor<f64>, k: Neighbours) -> Overlap {
         let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
         let radius = |set: &Tensor<f64>, i: usize, k: usize| {
@@ -209,13 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn all_four_are_those_of_their_definitions_pair_by_pair() {
+    fn all_four_measures_equal_their_definitions() {
         for (n, m, d, shift) in [(40, 40, 2, 0.0), (60, 35, 3, 1.0), (25, 70, 1, 0.5), (30, 30, 10, 0.3)] {
             let (real, samples) = (normals(n, d, stream(1)), shifted(normals(m, d, stream(2)), shift));
             for k in [Neighbours::default(), Neighbours { manifold: 7, density: 2 }] {
                 let found = overlap(&real, &samples, k).unwrap();
                 assert_eq!(found, by_pairs(&real, &samples, k), "{n}, {m}, {d}, {k:?}");
-                // Nothing trivial.
+                // The sets overlap only partly.
                 assert!(
                     found.precision + found.recall + found.coverage < 3.0 && found.density != 1.0,
                     "{found:?}"
@@ -225,29 +231,29 @@ mod tests {
     }
 
     #[test]
-    fn equal_sets_overlap_wholly_and_sets_apart_not_at_all() {
+    fn equal_sets_overlap_completely_and_distant_sets_not_at_all() {
         let x = normals(200, 6, stream(3));
         let same = overlap(&x, &x, Neighbours::default()).unwrap();
         assert_eq!((same.precision, same.recall, same.coverage), (1.0, 1.0, 1.0));
-        // Of about k balls that a vector lies in, and its own.
+        // On average a vector lies in k balls of other vectors, and in its own.
         assert_eq!(same.density, 1.2);
         let apart = overlap(&x, &shifted(x.clone(), 100.0), Neighbours::default()).unwrap();
         assert_eq!(apart, Overlap { precision: 0.0, recall: 0.0, density: 0.0, coverage: 0.0 });
-        // Far from the origin, too, where lengths are a million times the distances.
+        // The same far from the origin, where lengths are a million times the distances.
         let far = shifted(x.clone(), 1e6);
         let found = overlap(&far, &far, Neighbours::default()).unwrap();
         assert_eq!((found.precision, found.recall, found.density, found.coverage), (1.0, 1.0, 1.2, 1.0));
     }
 
     #[test]
-    fn samples_of_half_of_the_data_are_precise_but_do_not_recall() {
-        // Two clusters, the samples all in one.
+    fn samples_of_half_of_the_data_have_high_precision_and_low_recall() {
+        // Two clusters; all samples are in one.
         let mut real = normals(400, 4, stream(4));
         real.data_mut()[..200 * 4].iter_mut().for_each(|x| *x += 50.0);
         let half = overlap(&real, &normals(400, 4, stream(5)), Neighbours::default()).unwrap();
         assert!(half.precision > 0.85 && (0.4..=0.5).contains(&half.recall), "{half:?}");
         assert!((0.45..=0.5).contains(&half.coverage), "{half:?}");
-        // And samples of too much: complete, half of them bad.
+        // Samples of a wider distribution are complete, and half of them are bad.
         let one = normals(400, 4, stream(6));
         let wide = overlap(&one, &real, Neighbours::default()).unwrap();
         assert!((0.4..=0.5).contains(&wide.precision) && wide.recall > 0.85, "{wide:?}");
@@ -255,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sample_again_and_again_covers_next_to_nothing() {
+    fn one_repeated_sample_covers_almost_nothing() {
         let real = normals(300, 3, stream(7));
         let mut same = Tensor::zeros(&[300, 3]);
         for i in 0..300 {
@@ -263,13 +269,13 @@ mod tests {
         }
         let found = overlap(&real, &same, Neighbours::default()).unwrap();
         assert_eq!(found.precision, 1.0);
-        // Balls of radius 0 about the one image hold it alone, however the lengths round.
+        // Balls of radius 0 around the one image contain only that image, in spite of rounding.
         assert_eq!(found.recall, 1.0 / 300.0);
         assert!(found.coverage < 0.05 && found.density > 0.5, "{found:?}");
     }
 
     #[test]
-    fn equal_distributions_have_the_density_and_coverage_of_the_formula() {
+    fn equal_distributions_have_the_expected_density_and_coverage() {
         let (count, times, k) = (30, 400, Neighbours::default());
         let (mut density, mut coverage) = (0.0, 0.0);
         for i in 0..times {

@@ -1,4 +1,4 @@
-//! How well a machine fills in rows of pixels that were removed.
+//! Reconstruction of removed rows of pixels, and its mean squared error.
 
 use crate::boltzmann::reconstruct::{Effort, Machine, reconstruct};
 use crate::rng::Stream;
@@ -7,41 +7,43 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Images with known pixels, and what a reconstruction is compared with.
+/// Images to reconstruct, the baseline to compare with, and the length of the chains.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// Images (rows, height x width), each pixel 0 or 1.
     pub images: &'a [f32],
-    /// The mean of the training images (height x width): the guess of who knows nothing of the image.
+    /// The mean of the training images (height x width): the baseline, a guess that uses no pixel of the image.
     pub mean_image: &'a [f32],
     /// Pixels in a column of an image.
     pub height: usize,
     /// Pixels in a row of an image.
     pub width: usize,
-    /// How long chains walk.
+    /// Number of steps of the chains.
     pub effort: Effort,
 }
 
-/// The outcome for one block of removed rows.
+/// The errors for one block of removed rows.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Cell {
-    /// Rows that were removed.
+    /// Number of removed rows.
     pub rows: usize,
-    /// The first of them, counted from 0 at the top.
+    /// The first removed row, counted from 0 at the top.
     pub first_row: usize,
     /// Mean over the removed pixels of (reconstruction - image)^2.
     pub mean_squared_error: f64,
-    /// The same with the mean image as the reconstruction.
+    /// The same error with the mean image as the reconstruction.
     pub baseline_mean_squared_error: f64,
 }
 
 /// Removes the pixel rows `removed` and fills them in.
 ///
-/// **Shapes** returns the images (rows, height x width) with the removed pixels reconstructed.
-/// **Errors** [`Error::InvalidArgument`] if the rows are none or not all of the image's;
-/// [`Error::ShapeMismatch`] if the images do not fit the model.
-/// **Randomness** A chain an image, from `stream.substream(image)`.
+/// **Shapes** Returns the images (rows, height x width) with the removed pixels reconstructed, and the errors.
+///
+/// **Errors** [`Error::InvalidArgument`] if the range is empty or reaches beyond the image; [`Error::ShapeMismatch`]
+/// if the images do not fit the model.
+///
+/// **Randomness** One chain per image, from `stream.substream(image)`.
 pub fn remove_rows(
     model: &impl Machine<f32>,
     task: &Task<'_>,
@@ -82,11 +84,13 @@ pub fn remove_rows(
     Ok((filled, cell))
 }
 
-/// [`remove_rows`] for each number of rows at each position that fits, `stride` rows apart. `after_each` is called
-/// after each cell; its error ends the sweep.
+/// Calls [`remove_rows`] for each number of rows at each position that fits; positions are `stride` rows apart.
 ///
-/// **Errors** as [`remove_rows`], and what `after_each` returns.
-/// **Randomness** Cell i from `stream.substream(i)`.
+/// Calls `after_each` after each cell; an error that it returns ends the sweep.
+///
+/// **Errors** Those of [`remove_rows`] and of `after_each`.
+///
+/// **Randomness** Cell i draws from `stream.substream(i)`.
 pub fn sweep(
     model: &impl Machine<f32>,
     task: &Task<'_>,
@@ -104,7 +108,7 @@ pub fn sweep(
     Ok(cells)
 }
 
-/// The cells of a sweep: numbers of rows, those that an image has, and first rows.
+/// The cells of a sweep, each as (number of rows, first row). Numbers of rows above the image's height are left out.
 pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, usize)> {
     let firsts = |&rows: &usize| {
         let last = height - rows;

@@ -1,16 +1,16 @@
-//! The sliced Wasserstein distance of two sets of images, on their pixels.
+//! The sliced Wasserstein distance of two sets of images, computed on their pixels.
 //!
-//! Between distributions on a line, transport needs no search: what is at the quantile t of the one goes to the
-//! quantile t of the other. With F⁻¹ and G⁻¹ the quantile functions,
+//! In one dimension the optimal transport plan is known: it moves the quantile t of one distribution to the quantile t
+//! of the other. With F⁻¹ and G⁻¹ the quantile functions,
 //!
 //! ```text
 //! W_p^p = integral over t from 0 to 1 of |F⁻¹(t) - G⁻¹(t)|^p
 //! ```
 //!
-//! which of sorted numbers is a sum: of pairs of the same rank if there are as many of both, else over the pieces of
-//! [0, 1] between all i/n and j/m. The sliced distance takes the mean of W_p^p over directions of space, to which the
-//! points are projected, and its p-th root. It needs no features and no classifier, which is its use: it sees what a
-//! classifier is blind to, such as noise. Moving a set by t moves it by SW_2 = |t| / sqrt(d).
+//! For sorted numbers this is a sum: over pairs of equal rank if both sets have the same size, otherwise over the
+//! pieces of [0, 1] between all i/n and j/m. The sliced distance projects the points to directions of space, takes the
+//! mean of W_p^p over directions, and then the p-th root. It needs no features and no classifier, so it detects what a
+//! classifier ignores, such as noise. Shifting a set by t gives SW_2 = |t| / sqrt(d).
 
 use super::pairs::check;
 use crate::parallel::{Chunks, for_each_split};
@@ -20,32 +20,37 @@ use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
 
-/// A sliced distance and how sure it is.
+/// A sliced distance and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct SlicedWasserstein {
     /// SW_p.
     pub distance: f64,
-    /// Its standard error, as far as the choice of directions goes.
+    /// Its standard error from the random choice of directions.
     pub standard_error: f64,
 }
 
-/// SW_p of the rows of `a` and of `b`, over random directions.
+/// The sliced Wasserstein distance SW_p of the rows of `a` and of `b`, over random directions.
 ///
 /// **Shapes** `a` (n, d), `b` (m, d), at least one row each.
-/// **Units** As the elements.
-/// **Errors** [`Error::ShapeMismatch`] if they differ in columns; [`Error::InvalidArgument`] if `p` is neither 1 nor 2,
-/// for fewer than 2 directions, without rows or columns, or if an element is not finite.
+///
+/// **Units** The unit of the elements.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the numbers of columns differ; [`Error::InvalidArgument`] if `p` is neither 1
+/// nor 2, for fewer than 2 directions, without rows or columns, or if an element is not finite.
+///
 /// **Randomness** Direction i is uniform on the sphere, from `stream.substream(i)`.
-/// **Accuracy and cost** Projections in T, sums in f64. 2 d (n + m) operations a direction as a matrix product, and a
-/// sort; memory for n + m numbers a direction. The same at any number of threads.
+///
+/// **Accuracy and cost** Projections in T, sums in f64. Per direction: 2 d (n + m) operations as part of a matrix
+/// product, a sort, and memory for n + m numbers. The result does not depend on the number of threads.
+///
 /// **Source** Rabin, Peyré, Delon & Bernot 2011; Bonneel et al. 2015.
 ///
 /// ```
 /// use equilibria::{Tensor, evaluate::sliced::sliced_wasserstein, rng::Stream};
 /// let a = Tensor::from_vec(&[2, 1], vec![0.0, 1.0])?;
 /// let b = Tensor::from_vec(&[4, 1], vec![3.0, 2.0, 2.0, 3.0])?;
-/// // On a line all directions are the same: 0 goes to both 2, and 1 to both 3.
+/// // In one dimension all directions are the same: 0 goes to both 2, and 1 to both 3.
 /// let found = sliced_wasserstein(&a, &b, 2, 5, Stream::named(1, "evaluate"))?;
 /// assert_eq!((found.distance, found.standard_error), (2.0, 0.0));
 /// # Ok::<(), equilibria::Error>(())
@@ -104,12 +109,12 @@ fn axes<T: Element>(directions: usize, d: usize, stream: Stream) -> Tensor<T> {
     axes
 }
 
-/// W_p^p of points on a line, of equal weight in each set, which are left in order.
+/// W_p^p of points on a line, with equal weights in each set; sorts both sets in place.
 fn on_a_line<T: Element>(a: &mut [T], b: &mut [T], p: u32) -> f64 {
     let sort = |x: &mut [T]| x.sort_unstable_by(|x, y| x.to_f64().total_cmp(&y.to_f64()));
     sort(a);
     sort(b);
-    // Each of the n points has mass m, each of the m mass n: whole numbers.
+    // Each of the n points has mass m and each of the m points mass n, so that masses are whole numbers.
     let (n, m) = (a.len(), b.len());
     let (mut i, mut j, mut left_a, mut left_b) = (0, 0, m, n);
     let mut cost = 0.0;
@@ -157,7 +162,7 @@ mod tests {
             let found = sliced_wasserstein(&a, &b, p, directions, stream(2)).unwrap();
             let off = (found.distance - exact).abs() / found.standard_error;
             assert!(off < 4.0 && found.standard_error < 0.02 * exact, "order {p}: {found:?}, not {exact}");
-            // And exactly along the directions that there were.
+            // The same for three directions, exactly.
             let along = |i: usize| {
                 let axes: Tensor<f64> = axes(directions, d, stream(2));
                 axes.row(i).iter().zip(shift).map(|(u, t)| u * t).sum::<f64>().abs()
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_of_unequal_size_are_the_same_when_repeated_to_equal_size() {
+    fn repeating_points_to_equalise_the_sizes_does_not_change_the_distance() {
         let (a, b) = (normals(6, 3, stream(3)), normals(4, 3, stream(4)));
         let repeat = |x: &Tensor<f64>, times: usize| {
             let values: std::vec::Vec<f64> = (0..times).flat_map(|_| x.data()).copied().collect();
@@ -186,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn on_a_line_it_is_the_cheapest_of_all_assignments() {
+    fn in_one_dimension_it_is_the_cheapest_of_all_assignments() {
         let (a, b) = (normals(5, 1, stream(6)), normals(5, 1, stream(7)));
-        // All 5! orders, by swapping.
+        // All 5! permutations, by swapping.
         fn cheapest(a: &[f64], b: &mut [f64], at: usize, p: i32) -> f64 {
             if at == a.len() {
                 return a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs().powi(p)).sum::<f64>()
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_the_spread_over_choices_of_directions() {
+    fn the_standard_error_is_the_deviation_over_choices_of_directions() {
         let (a, mut b) = (normals(40, 8, stream(1)), normals(40, 8, stream(2)));
         (0..40).for_each(|i| b.row_mut(i)[0] += 3.0);
         for p in [1, 2] {
@@ -223,12 +228,15 @@ mod tests {
                 error += found.standard_error / times as f64;
             }
             let spread = libm::sqrt(squares - sum * sum);
-            assert!((error / spread - 1.0).abs() < 0.15, "order {p}: an error of {error} for {spread}");
+            assert!(
+                (error / spread - 1.0).abs() < 0.15,
+                "order {p}: standard error {error}, deviation {spread}"
+            );
         }
     }
 
     #[test]
-    fn what_cannot_be_projected_is_refused() {
+    fn invalid_sets_orders_and_directions_are_refused() {
         let (a, b) = (Tensor::<f32>::zeros(&[2, 3]), Tensor::<f32>::zeros(&[2, 4]));
         assert!(sliced_wasserstein(&a, &b, 2, 10, stream(1)).is_err());
         assert!(sliced_wasserstein(&a, &Tensor::zeros(&[0, 3]), 2, 10, stream(1)).is_err());

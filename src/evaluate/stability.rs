@@ -1,27 +1,29 @@
-//! Is a game stable? Readings of a run in, a verdict by stated rules out.
+//! Judges the stability of a game: takes the readings of a run and returns a verdict by fixed rules.
 //!
-//! The losses of two adversaries say little by themselves: each is measured against an opponent that moves. What can be
-//! told from a run's readings is whether they stay finite, whether they stopped moving, whether they go round, and
-//! whether the samples still differ from one another. [`judge`] asks in this order, and the first yes is the verdict (with
-//! fewer than 16 readings all but the first tell nothing, and the game is unsettled):
+//! The losses of two adversaries say little by themselves, because each loss is measured against a moving opponent. The
+//! readings of a run do show whether numbers stay finite, stop moving or oscillate, and whether the samples still
+//! differ from each other. [`judge`] tests the rules in this order; the first that applies is the verdict. With fewer
+//! than 16 readings only rule 1 can apply, otherwise the game is unsettled.
 //!
-//! 1. **Diverged**: a number is not finite, or the last gradients are 100 times as long as they usually were.
-//! 2. **Collapsed**: in the last quarter, samples have less than 0.3 of the spread of data, or fall into so few classes
-//!    that their entropy is below 0.65 of the data's. Where that rises so fast that as many steps again would bring it
-//!    beyond, the game has not collapsed but hardly begun: it is **unsettled**.
-//! 3. **Oscillating**: in the second half, the gap between the scores of data and samples, or the generator's loss, goes
-//!    round: less its straight line, it is anticorrelated with itself half a period later and correlated again a whole
-//!    one later, both beyond chance. Or it has no period, but swings: the gap, less its line, by more than a quarter of
-//!    the largest gap of the run; or a discriminator of probabilities that takes everything for real at one time and for
-//!    generated at another: the share that it takes for real swings by more than a fifth of all images, and not because
-//!    all probabilities are nearly alike, as these swing too, by more than 0.05. (Standard deviations; that a reading sees
-//!    64 images of either kind explains 0.04 of each.)
-//! 4. **Unsettled**: one of the two still moves along a straight line, by more than its noise can explain and more than
-//!    a tenth of its size. More steps could end anywhere.
-//! 5. **Converged**: none of these. It says that the game came to rest, not that it did so in a good place: for that,
-//!    see [`Judgement::reasons`] and the measures of samples.
+//! 1. **Diverged**: a number is not finite, or the last gradients are more than 100 times as long as the median over
+//!    the run.
+//! 2. **Collapsed**: in the last quarter, the spread of samples is below 0.3 of the data's, or the entropy of their
+//!    classes is below 0.65 of the data's. The game is **unsettled** instead if that measure rises so fast that as many
+//!    steps again would bring it above the limit.
+//! 3. **Oscillating**: in the second half, the gap between the scores of data and samples, or the generator's loss, has
+//!    a period: after its straight line is subtracted, it is anticorrelated with itself half a period later and
+//!    correlated one period later, both more than chance explains. Or it swings without a period, in one of two ways.
+//!    Either the standard deviation of the gap about its line is more than a quarter of the largest gap of the run. Or
+//!    a discriminator of probabilities switches between calling everything real and calling everything generated: the
+//!    share of images that it calls real has a standard deviation above 0.2, and its mean probability has one above
+//!    0.05. (The second condition excludes discriminators whose probabilities are nearly all equal. A reading covers 64
+//!    images of either kind; this alone gives deviations of 0.04.)
+//! 4. **Unsettled**: the gap or the generator's loss still moves along a straight line, by more than its noise explains
+//!    and more than a tenth of its size. More steps could lead to any verdict.
+//! 5. **Converged**: none of these. The game stopped moving; this does not say that the samples are good. For that, see
+//!    [`Judgement::reasons`] and the measures of samples.
 //!
-//! [`Watch`] applies what can be applied to one reading while the game is on.
+//! [`Watch`] applies the rules that need few readings while the game runs.
 
 mod series;
 mod watch;
@@ -36,23 +38,24 @@ use core::fmt;
 pub use series::deviation;
 use series::{Cycle, Line};
 
-/// Samples have collapsed below this share of the spread of data.
+/// Samples have collapsed if their spread is below this share of the data's.
 const LEAST_SPREAD: f64 = 0.3;
-/// Samples have collapsed below this share of the entropy of the data's classes: 1.5 of MNIST's 2.30 nats.
+/// Samples have collapsed if the entropy of their classes is below this share of the data's: 1.5 of MNIST's 2.30 nats.
 const LEAST_ENTROPY: f64 = 0.65;
-/// A gradient has exploded if it is so many times as long as the median.
+/// A gradient has exploded if it is more than this many times as long as the median.
 const EXPLOSION: f64 = 100.0;
-/// What moves by less than this share of its size over half of a run is taken to rest.
+/// A signal has converged if it changes by less than this share of its size over half of a run.
 const REST: f64 = 0.1;
-/// A gap that swings by more than this share of the largest is not at rest.
+/// The gap oscillates if its standard deviation is above this share of the largest gap.
 const SWING: f64 = 0.25;
-/// Nor is a discriminator that takes now more, now fewer images for real, by more than these in share and probability.
+/// A discriminator oscillates if the share of images that it calls real, and its mean probability, both have larger
+/// deviations.
 const SWING_OF_SHARE: f64 = 0.2;
 const SWING_OF_PROBABILITY: f64 = 0.05;
-/// Fewer readings than this tell nothing of rest or cycles.
+/// Fewest readings from which convergence or cycles can be judged.
 const FEWEST: usize = 16;
 
-/// What was seen of a game after some step of its generator. What an objective does not have is `None`.
+/// Measurements of a game after some step of its generator; `None` for a quantity that the objective does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Reading {
@@ -60,37 +63,37 @@ pub struct Reading {
     pub step: u64,
     /// The generator's loss.
     pub generator_loss: f64,
-    /// The discriminator's or critic's loss, its penalty included.
+    /// The discriminator's or critic's loss, including its penalty.
     pub discriminator_loss: f64,
-    /// Share of real samples that the discriminator takes for real; a critic has no threshold.
+    /// Share of real samples that the discriminator calls real; a critic has no threshold.
     pub real_accuracy: Option<f64>,
-    /// Share of the generator's samples that it takes for the generator's.
+    /// Share of generated samples that the discriminator calls generated.
     pub fake_accuracy: Option<f64>,
     /// Mean of D(x): a probability, or a critic's score.
     pub real_score: f64,
     /// Mean of D(G(z)).
     pub fake_score: f64,
-    /// Euclidean norm of the gradient by all parameters of the generator.
+    /// Euclidean norm of the gradient with respect to all parameters of the generator.
     pub generator_gradient: f64,
-    /// Of the discriminator.
+    /// Euclidean norm of the gradient with respect to all parameters of the discriminator.
     pub discriminator_gradient: f64,
     /// A critic's estimate of the Wasserstein distance, mean D(x) - mean D(G(z)), up to its Lipschitz constant.
     pub wasserstein: Option<f64>,
-    /// Mean Euclidean norm of the critic's gradient by its input, where the penalty pulls it to 1.
+    /// Mean Euclidean norm of the critic's gradient with respect to its input, which the gradient penalty pulls to 1.
     pub slope: Option<f64>,
-    /// Share of the critic's weights that lie at the bound which clips them.
+    /// Share of the critic's weights that are at the clipping bound.
     pub clipped: Option<f64>,
-    /// Standard deviation of a pixel over the generator's samples, over that of data; mean over pixels. 0 where the samples
-    /// are all alike; `None` where they differ and the data do not.
+    /// Standard deviation of a pixel over the generator's samples, divided by that over data; mean over pixels. 0 if all
+    /// samples are equal; `None` if they differ and the data do not.
     pub spread: Option<f64>,
-    /// Entropy of the classes of the generator's samples, over that of the data's classes.
+    /// Entropy of the classes of the generator's samples, divided by that of the data's classes.
     pub class_entropy: Option<f64>,
-    /// What either player could still gain while the other stays, from below: 0 at an equilibrium.
+    /// Lower bound on what either player could still gain while the other stays fixed: 0 at an equilibrium.
     pub duality_gap: Option<f64>,
 }
 
 impl Reading {
-    /// How far apart the scores of data and samples are.
+    /// The difference between the mean scores of data and of samples.
     pub fn gap(&self) -> f64 {
         self.real_score - self.fake_score
     }
@@ -109,19 +112,19 @@ impl Reading {
     }
 }
 
-/// What became of a game.
+/// The outcome of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Verdict {
-    /// Came to rest.
+    /// The game stopped moving.
     Converged,
-    /// Goes round.
+    /// The game oscillates.
     Oscillating,
-    /// The samples hardly differ.
+    /// The samples differ too little.
     Collapsed,
     /// Numbers grew without bound.
     Diverged,
-    /// Still moves, or was looked at too seldom to tell.
+    /// The game still moves, or there are too few readings.
     Unsettled,
 }
 
@@ -137,13 +140,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict, and the numbers that it rests on.
+/// A verdict with its reasons.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Judgement {
-    /// The first rule that applied.
+    /// The verdict of the first rule that applied.
     pub verdict: Verdict,
-    /// Why, one sentence each.
+    /// The reasons, one sentence each.
     pub reasons: Vec<String>,
 }
 
@@ -152,15 +155,15 @@ impl Judgement {
         Self { verdict, reasons: Vec::from([reason]) }
     }
 
-    /// Of a game that had to be stopped, and why: what is no longer finite is in no reading.
+    /// The judgement of a game that was stopped because a number was no longer finite; such numbers are in no reading.
     pub fn diverged(reason: impl Into<String>) -> Self {
         Self::new(Verdict::Diverged, reason.into())
     }
 }
 
-/// Judges a whole run by the rules at the head of this module.
+/// Judges a whole run by the rules in the module documentation.
 ///
-/// **Shapes** any number of readings, in order, at equal distances; fewer than 16 cannot be told to rest.
+/// **Shapes** Any number of readings, in order, at equal distances; fewer than 16 are too few to find convergence.
 ///
 /// ```
 /// use equilibria::evaluate::stability::{Reading, Verdict, judge};
@@ -212,7 +215,7 @@ pub fn judge(readings: &[Reading]) -> Judgement {
     Judgement { verdict: Verdict::Converged, reasons: Vec::from([rest(half)]) }
 }
 
-/// Rule 1.
+/// Rule 1: numbers that are not finite, and exploding gradients.
 fn explosion(readings: &[Reading]) -> Option<Judgement> {
     if let Some(reading) = readings.iter().find(|reading| !reading.is_finite()) {
         let reason = format!("a loss, score or gradient was no longer finite after {} steps", reading.step);
@@ -233,7 +236,7 @@ fn explosion(readings: &[Reading]) -> Option<Judgement> {
     })
 }
 
-/// Rule 2.
+/// Rule 2: collapse, or a measure that still rises.
 fn collapse(readings: &[Reading]) -> Option<Judgement> {
     let measures = [
         ("the spread of samples", LEAST_SPREAD, (|reading| reading.spread) as fn(&Reading) -> Option<f64>),
@@ -245,7 +248,7 @@ fn collapse(readings: &[Reading]) -> Option<Judgement> {
         let half: Vec<f64> = readings[readings.len() / 2..].iter().filter_map(measure).collect();
         if half.len() >= FEWEST / 2 {
             let line = Line::through(&half);
-            // As many steps again are twice those of the line.
+            // As many steps again as the whole run are twice the steps of this half.
             if line.is_beyond_noise() && end + 2.0 * line.change > least {
                 let reason = format!("{is}, but still rises: by {:+.2} over the second half", line.change);
                 return Some(Judgement::new(Verdict::Unsettled, reason));
@@ -255,10 +258,10 @@ fn collapse(readings: &[Reading]) -> Option<Judgement> {
     })
 }
 
-/// The second part of rule 3.
+/// The second part of rule 3: swings without a period.
 fn swing(readings: &[Reading], half: &[Reading]) -> Option<String> {
     let of = |signal: fn(&Reading) -> f64| deviation(&half.iter().map(signal).collect::<Vec<f64>>());
-    // A critic's are 0 all the time.
+    // A critic has no accuracies: the share is constantly 0.
     let share =
         of(|reading| 0.5 * (reading.real_accuracy.unwrap_or(0.0) - reading.fake_accuracy.unwrap_or(0.0)));
     if share > SWING_OF_SHARE
@@ -283,7 +286,7 @@ fn swing(readings: &[Reading], half: &[Reading]) -> Option<String> {
     })
 }
 
-/// Where the game came to rest.
+/// The reason for the verdict "converged", with the accuracy or the gap in the second half.
 fn rest(half: &[Reading]) -> String {
     let mean = |value: fn(&Reading) -> Option<f64>| {
         let values: Vec<f64> = half.iter().filter_map(value).collect();
@@ -304,7 +307,7 @@ fn rest(half: &[Reading]) -> String {
     )
 }
 
-/// The last of so many equal parts, of one reading at least.
+/// The last of `parts` equal parts, at least one reading.
 fn last(readings: &[Reading], parts: usize) -> &[Reading] {
     &readings[readings.len() - readings.len().div_ceil(parts)..]
 }

@@ -1,35 +1,35 @@
-//! Which of two sets has the larger values, and whether that can be told.
+//! Compares two sets of values: which set has the larger values, and is the difference significant?
 //!
-//! The chance that a value of a is larger than one of b, ties counting half (Mann & Whitney 1947), asks for no unit and
-//! no shape of the distributions. How far it would be off with other filters is what the bootstrap tells (Efron 1979): both
-//! sets are drawn anew from themselves, with replacement, and the middle 95 % of the outcomes are the interval.
+//! The measure is the probability that a value of a is larger than a value of b, ties counting half (Mann & Whitney
+//! 1947). It has no unit and assumes no distribution. The bootstrap estimates its uncertainty (Efron 1979): both sets
+//! are resampled with replacement, and the middle 95 % of the results are the interval.
 //!
-//! A claim "a is more than b" then *holds* if the interval lies above one half, *does not hold* if it lies below, and
+//! A claim "a is larger than b" *holds* if the interval lies above one half, *does not hold* if it lies below, and
 //! *cannot be told* otherwise.
 
 use crate::rng::Stream;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Times that sets are drawn anew.
+/// Number of bootstrap samples.
 const DRAWS: usize = 1000;
-/// The share of the outcomes that is cut off at each end.
+/// Share of the bootstrap results that is cut off at each end.
 const TAIL: f64 = 0.025;
 
-/// The values that a quarter, half and three quarters of a set lie below; NaN of an empty one.
+/// The three quartiles of a set of values; NaN for an empty set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Quartiles {
-    /// A quarter lies below.
+    /// A quarter of the values lies below.
     pub lower: f64,
-    /// Half lies below.
+    /// Half of the values lies below.
     pub median: f64,
-    /// Three quarters lie below.
+    /// Three quarters of the values lie below.
     pub upper: f64,
 }
 
 impl Quartiles {
-    /// Of `values`, in any order; between two values on a line.
+    /// Computes the quartiles of `values`, in any order, with linear interpolation between neighbouring values.
     ///
     /// ```
     /// use equilibria::evaluate::filters::compare::Quartiles;
@@ -44,7 +44,7 @@ impl Quartiles {
     }
 }
 
-/// The value that `share` of `sorted` lies below.
+/// The quantile `share` of the rising values `sorted`, with linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;
@@ -53,40 +53,40 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }
 
-/// A chance, and what it may be.
+/// A probability with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Chance {
-    /// From 0 to 1; NaN where a set is empty.
+    /// The estimate, from 0 to 1; NaN if a set is empty.
     pub estimate: f64,
     /// The lower end of the 95 % interval.
     pub low: f64,
-    /// Its upper end.
+    /// The upper end of the 95 % interval.
     pub high: f64,
 }
 
-/// Whether a claim holds.
+/// The verdict on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Verdict {
     /// The interval lies above one half.
     Holds,
-    /// It lies below.
+    /// The interval lies below one half.
     DoesNotHold,
-    /// It lies on both sides.
+    /// The interval contains one half.
     CannotBeTold,
 }
 
 impl Verdict {
-    /// Of a claim that needs all of `verdicts`: it holds, or does not, if they agree.
+    /// The verdict on a claim that needs all of `verdicts`: their common value, or `CannotBeTold` if they differ.
     ///
-    /// **Panics** if there are none.
+    /// **Panics** if `verdicts` is empty.
     pub fn of_all(verdicts: &[Self]) -> Self {
         let first = verdicts[0];
         if verdicts.iter().all(|&verdict| verdict == first) { first } else { Self::CannotBeTold }
     }
 
-    /// `holds`, `does not hold` or `cannot be told`.
+    /// The words `holds`, `does not hold` or `cannot be told`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Holds => "holds",
@@ -97,10 +97,11 @@ impl Verdict {
 }
 
 impl Chance {
-    /// The chance that a value of `a` is larger than one of `b`.
+    /// Estimates the probability that a value of `a` is larger than a value of `b`.
     ///
-    /// **Randomness** Each drawing anew takes as many words as there are values, from its substream of `stream`.
-    /// **Accuracy and cost** 1,000 times a pass over both sets; sorting them once.
+    /// **Randomness** Each bootstrap sample uses as many words as there are values, from its own substream of `stream`.
+    ///
+    /// **Accuracy and cost** Sorts once, then makes 1,000 passes over both sets.
     ///
     /// ```
     /// use equilibria::evaluate::filters::compare::{Chance, Verdict};
@@ -115,7 +116,7 @@ impl Chance {
         if a.is_empty() || b.is_empty() {
             return Self { estimate: f64::NAN, low: f64::NAN, high: f64::NAN };
         }
-        // Values become their places among all different ones: a set is then how often it has each.
+        // Replace values by their ranks among the distinct values; `counts` then describes each set by rank.
         let mut places: Vec<f64> = a.iter().chain(b).copied().collect();
         places.sort_by(f64::total_cmp);
         places.dedup_by(|x, y| x.total_cmp(y).is_eq());
@@ -138,14 +139,16 @@ impl Chance {
         Self { estimate, low: quantile(&outcomes, TAIL), high: quantile(&outcomes, 1.0 - TAIL) }
     }
 
-    /// The chance that a value lies below `limit`: the share of them that do.
+    /// Estimates the probability that a value lies below `limit`: the share of values below it.
     ///
-    /// **Randomness** and **cost** as [`Chance::of_larger`].
+    /// **Randomness** As [`Chance::of_larger`].
+    ///
+    /// **Accuracy and cost** As [`Chance::of_larger`].
     pub fn of_below(values: &[f64], limit: f64, stream: Stream) -> Self {
         Self::of_larger(&[limit], values, stream)
     }
 
-    /// Whether it is more than one half.
+    /// The verdict on the claim that the probability is above one half.
     pub fn verdict(self) -> Verdict {
         if self.low > 0.5 {
             Verdict::Holds
@@ -157,7 +160,7 @@ impl Chance {
     }
 }
 
-/// The share of pairs in which the first is larger, ties counting half, of two sets given by how often they have each of
+/// The share of pairs in which the first value is larger, ties counting half. Each set is given as counts of the same
 /// rising values.
 fn larger([a, b]: &[Vec<u32>; 2]) -> f64 {
     let (mut below, mut twice, mut of_a) = (0_u64, 0_u64, 0_u64);

@@ -1,18 +1,21 @@
-//! How many pieces a filter has: patches of one sign.
+//! Counts the lobes of a filter: connected patches of one sign.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A pixel belongs to a lobe if it has at least so much of the largest magnitude.
+/// A pixel belongs to a lobe if its magnitude is at least this share of the largest magnitude.
 const LEVEL: f64 = 0.5;
 
-/// Patches of pixels of one sign, connected by sides, in which the filter has at least half of its largest magnitude;
-/// after smoothing by [1 2 1] / 4 both ways, as a single pixel of noise is no piece. Outside of the image all is 0.
+/// The number of patches of one sign, connected by sides, in which the smoothed filter has at least half of its largest
+/// magnitude.
+///
+/// Smoothing is by [1 2 1] / 4 in both directions, so that a single pixel of noise does not count. Pixels outside the
+/// image count as 0.
 pub(super) fn count(filter: &[f64], height: usize, width: usize) -> usize {
     let smooth = smoothed(&smoothed(filter, width), height);
     let largest = smooth.iter().fold(0.0, |largest: f64, w| largest.max(w.abs()));
     if largest == 0.0 {
-        return 0; // a chessboard, which no piece of is left
+        return 0; // smoothing cancels a chessboard completely
     }
     let sign = |pixel: usize| match smooth[pixel] {
         w if w >= LEVEL * largest => 1,
@@ -48,7 +51,7 @@ pub(super) fn count(filter: &[f64], height: usize, width: usize) -> usize {
     lobes
 }
 
-/// [1 2 1] / 4 along the rows of `row_length` pixels; transposed, so that twice is both ways.
+/// Smooths rows of `row_length` pixels by [1 2 1] / 4 and transposes; two calls smooth both directions.
 fn smoothed(image: &[f64], row_length: usize) -> Vec<f64> {
     let rows = image.len() / row_length;
     let mut out = vec![0.0; image.len()];

@@ -1,16 +1,16 @@
-//! Whether a filter is at one place, and whether it is a loop.
+//! The concentration of a filter's energy in a disc, and the best loop in a filter.
 
 use alloc::vec::Vec;
 
-/// Discs whose share of the energy is taken, in pixels.
+/// Radius of the disc of the measure "concentration", in pixels.
 const DISC: usize = 4;
-/// Loops have insides of 1 to so many pixels, in radius.
+/// Largest radius of the inside of a loop, in pixels; the smallest is 1.
 const INSIDE: usize = 7;
-/// Their rings are 1 to so many pixels wide.
+/// Largest width of the ring of a loop, in pixels; the smallest is 1.
 const RING: usize = 3;
-/// Pixels that loops reach from their centre.
+/// Largest radius of a loop, in pixels.
 const REACH: usize = INSIDE + RING;
-/// A ring is closed if it has one sign in each of so many sectors.
+/// A ring is closed if it has the same sign in each of these sectors.
 const SECTORS: usize = 8;
 
 /// A pixel near a centre.
@@ -19,15 +19,15 @@ struct Neighbour {
     right: isize,
     /// Its distance in pixels, rounded.
     distance: usize,
-    /// Counted from the right, as the clock runs; sector 0 has its middle there.
+    /// Numbered clockwise; the middle of sector 0 points to the right.
     sector: usize,
 }
 
 /// The pixels around a centre.
 pub(super) struct Rings {
-    /// By distance.
+    /// Sorted by distance.
     neighbours: Vec<Neighbour>,
-    /// Pixels at each distance.
+    /// Number of pixels at each distance.
     sizes: [f64; REACH + 1],
 }
 
@@ -55,7 +55,7 @@ impl Rings {
         self.neighbours.iter().take_while(move |neighbour| neighbour.distance <= distance)
     }
 
-    /// The largest share of the energy in a disc; what is outside of the image has none.
+    /// The largest share of the energy in a disc; pixels outside the image count as 0.
     pub fn concentration(&self, filter: &[f64], height: usize, width: usize) -> f64 {
         let mut best = 0.0_f64;
         for pixel in 0..filter.len() {
@@ -72,9 +72,10 @@ impl Rings {
 
     /// The largest share of the energy that a loop explains, and whether its inside is negative.
     ///
-    /// A loop is a disc of value a in a ring of value b, of opposite signs, all else 0; the ring has the sign of b in each
-    /// of eight sectors. Least squares make a and b the means over the n and m pixels of disc and ring, and explain
-    /// n a^2 + m b^2. Loops that leave the image do not count.
+    /// A loop is a disc of value a inside a ring of value b with the opposite sign, and 0 elsewhere. The ring must have
+    /// the sign of b in each of the eight sectors. The least-squares values of a and b are the means over the n pixels
+    /// of the disc and the m pixels of the ring; they explain n a^2 + m b^2. Loops that do not fit into the image are
+    /// skipped.
     pub fn best_loop(&self, filter: &[f64], height: usize, width: usize) -> (f64, bool) {
         let mut best = (0.0, false);
         for y in 1..height - 1 {
@@ -92,7 +93,7 @@ impl Rings {
         (best.0 / super::energy(filter), best.1)
     }
 
-    /// Tries all loops around a centre; `sums` of the filter at each distance, by sector.
+    /// Tries all loops around one centre. `sums` holds the sums of the filter at each distance, by sector.
     fn grow(&self, sums: &[[f64; SECTORS]], best: &mut (f64, bool)) {
         let distances = || sums.iter().zip(&self.sizes);
         let (mut disc, mut disc_size) = (0.0, 0.0);
@@ -100,13 +101,13 @@ impl Rings {
             disc += sectors.iter().sum::<f64>();
             disc_size += size;
             if inside == 0 {
-                continue; // a pixel is no disc
+                continue; // a single pixel is not a disc
             }
             let (mut ring, mut ring_size) = ([0.0; SECTORS], 0.0);
             for (sectors, size) in distances().skip(inside + 1).take(RING) {
                 ring.iter_mut().zip(sectors).for_each(|(sum, more)| *sum += more);
                 ring_size += size;
-                // Of the other sign than the disc, all of them.
+                // Every sector has the opposite sign of the disc.
                 if ring.iter().all(|&sector| sector * disc < 0.0) {
                     let whole: f64 = ring.iter().sum();
                     let explained = disc * disc / disc_size + whole * whole / ring_size;

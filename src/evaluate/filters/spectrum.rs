@@ -1,18 +1,18 @@
-//! How fine a filter is: the share of its power at high frequencies.
+//! The share of a filter's power at high frequencies.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::f64::consts::TAU;
 
-/// Low frequencies end here, in cycles a pixel: half of the highest that an axis has.
+/// Upper limit of the low frequencies, in cycles per pixel: half of the highest frequency of an axis.
 const CUT: f64 = 0.25;
 
-/// Sums over the low frequencies of images of one shape.
+/// Tables of waves for the low frequencies of images of one size.
 pub(super) struct LowPass {
     width: usize,
-    /// (cos, sin) of 2 pi k x / width, for k of 0 to a quarter of the width: (k, x).
+    /// (cos, sin) of 2 pi k x / width, for k from 0 to a quarter of the width: (k, x).
     across: Vec<(f64, f64)>,
-    /// The same down, for k of both signs: the frequency in cycles a pixel, and (y).
+    /// The same in the vertical direction, for k of both signs: each a frequency in cycles per pixel and values (y).
     down: Vec<(f64, Vec<(f64, f64)>)>,
 }
 
@@ -32,8 +32,9 @@ impl LowPass {
         Self { width, across, down }
     }
 
-    /// 1 - (sum of |F(k)|^2 over |k| <= 1/4) / (sum over all k), F the discrete Fourier transform; the sum over all is N
-    /// times the energy (Parseval), and frequencies k and -k of real numbers have the same power.
+    /// 1 - (sum of |F(k)|^2 over |k| <= 1/4) / (sum over all k), where F is the discrete Fourier transform.
+    ///
+    /// The sum over all k is N times the energy (Parseval). The frequencies k and -k of a real image have equal power.
     pub fn share_above(&self, filter: &[f64]) -> f64 {
         let mut low = 0.0;
         let mut columns = vec![(0.0, 0.0); filter.len() / self.width];
@@ -43,7 +44,7 @@ impl LowPass {
                 *column = terms.fold((0.0, 0.0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
             }
             let across = k as f64 / self.width as f64;
-            // k and -k at once.
+            // Counts k and -k together.
             let times = if k == 0 { 1.0 } else { 2.0 };
             for (down, wave) in &self.down {
                 if across * across + down * down <= CUT * CUT {

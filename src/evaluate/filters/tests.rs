@@ -6,13 +6,13 @@ use equilibria_kernels::{Level, random};
 
 const SIDE: usize = 28;
 
-/// The picture whose pixel `y` down and `x` right of the middle of pixel (14, 14) is `value(y, x)`.
+/// The picture whose pixel at `y` down and `x` right of pixel (14, 14) is `value(y, x)`.
 fn picture(value: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     let pixel = |i: usize| value((i / SIDE) as f64 - 14.0, (i % SIDE) as f64 - 14.0);
     (0..SIDE * SIDE).map(pixel).collect()
 }
 
-/// Pictures as the filters of a machine.
+/// Pictures as the filters of a machine, one per column.
 fn columns(pictures: &[Vec<f64>]) -> Tensor<f64> {
     let pixels = pictures[0].len();
     let values = (0..pixels).flat_map(|pixel| pictures.iter().map(move |picture| picture[pixel]));
@@ -23,7 +23,7 @@ fn measured(pictures: &[Vec<f64>]) -> Measured {
     Measured::new(&columns(pictures), SIDE, SIDE).unwrap()
 }
 
-/// One measure of one picture, which neither scale nor sign may change.
+/// One measure of one picture; checks that neither scale nor sign changes it.
 #[track_caller]
 fn of(measure: Measure, picture: &[f64]) -> f64 {
     let scaled = |factor: f64| measured(&[picture.iter().map(|w| w * factor).collect()]).values(measure)[0];
@@ -55,12 +55,12 @@ fn chessboard() -> Vec<f64> {
     picture(|y, x| if (y + x) % 2.0 == 0.0 { 1.0 } else { -1.0 })
 }
 
-/// A grating of 1/7 cycles a pixel under a normal envelope of deviation `spread`.
+/// A grating of 1/7 cycles per pixel under a normal envelope of standard deviation `spread`.
 fn wave_packet(spread: f64) -> Vec<f64> {
     picture(|y, x| libm::exp(-(y * y + x * x) / (2.0 * spread * spread)) * libm::cos(TAU * x / 7.0))
 }
 
-/// A disc of -1, up to `inside` pixels in radius, in a ring of 0.8, `wide` pixels.
+/// A disc of value -1 with the radius `inside`, in a ring of value 0.8 with the width `wide`, both in pixels.
 fn ring(inside: f64, wide: f64) -> Vec<f64> {
     picture(|y, x| match libm::round(libm::sqrt(y * y + x * x)) {
         distance if distance <= inside => -1.0,
@@ -80,7 +80,7 @@ fn noises() -> Vec<Vec<f64>> {
     (0..100).map(noise).collect()
 }
 
-/// The mean of a measure of white noise, and four standard errors of it.
+/// The mean of a measure over 100 pictures of white noise, and four standard errors of the mean.
 fn of_noise(measure: Measure) -> (f64, f64) {
     let measured = measured(&noises());
     let values = measured.values(measure);
@@ -94,19 +94,19 @@ fn of_noise(measure: Measure) -> (f64, f64) {
 fn the_area_counts_the_pixels_that_hold_the_energy() {
     assert_close(of(Measure::Area, &point()), 1.0, 1e-12);
     assert_close(of(Measure::Area, &plane()), 784.0, 1e-9);
-    // Of exp(-r^2 / (2 s^2)): (pi s^2)^2 / (pi s^2 / 2).
+    // For exp(-r^2 / (2 s^2)): (pi s^2)^2 / (pi s^2 / 2).
     let blob = picture(|y, x| libm::exp(-(y * y + x * x) / 8.0));
     assert_close(of(Measure::Area, &blob), TAU * 4.0, 1e-6);
-    // Under cos(k x), with c = exp(-k^2 s^2 / 2): cos^2 has the mean (1 + c^2) / 2 under the envelope's square, and cos^4
-    // (3 + 4 c + c^4) / 8 under its fourth power.
+    // With the factor cos(k x), and c = exp(-k^2 s^2 / 2): the mean of cos^2 under the square of the envelope is (1 +
+    // c^2) / 2, and the mean of cos^4 under its fourth power is (3 + 4 c + c^4) / 8.
     let spread = 3.0;
     let c = libm::exp(-(TAU / 7.0) * (TAU / 7.0) * spread * spread / 2.0);
     let square = (1.0 + c * c) / 2.0;
     let fourth = (3.0 + 4.0 * c + c.powi(4)) / 8.0;
     let expected = TAU * spread * spread * square * square / fourth;
-    // A hundredth of a pixel: cos^4 is sampled too seldom for its fastest wave.
+    // Tolerance 0.01 pixel: the sampling is too coarse for the highest frequency in cos^4.
     assert_close(of(Measure::Area, &wave_packet(spread)), expected, 0.01);
-    // E(w^2)^2 / E(w^4) = 1/3; of a finite sum a little more.
+    // E(w^2)^2 / E(w^4) = 1/3; slightly more for a finite sum.
     let (mean, error) = of_noise(Measure::Area);
     assert_close(mean, 784.0 / 3.0 * (1.0 + 8.0 / 784.0), error);
 }
@@ -118,7 +118,7 @@ fn the_concentration_is_the_energy_of_the_best_disc() {
     assert_close(of(Measure::Concentration, &disc), 1.0, 1e-12);
     assert_close(of(Measure::Concentration, &plane()), size / 784.0, 1e-12);
     assert_close(of(Measure::Concentration, &point()), 1.0, 1e-12);
-    // Anywhere, and in a corner, too: two points too far apart for one disc, of energies 1 and 4.
+    // Discs may lie anywhere, also in a corner: two points too far apart for one disc, of energies 1 and 4.
     let mut points = vec![0.0; 784];
     (points[0], points[783]) = (1.0, 2.0);
     assert_close(of(Measure::Concentration, &points), 0.8, 1e-12);
@@ -133,16 +133,16 @@ fn lobes_are_patches_of_one_sign() {
     assert_eq!(of(Measure::Lobes, &ring(3.0, 2.0)), 2.0);
     let hollow = picture(|y, x| f64::from((5.0..8.0).contains(&libm::sqrt(y * y + x * x))));
     assert_eq!(of(Measure::Lobes, &hollow), 1.0, "a ring is one piece");
-    // The envelope is exp(-u^2 / 2) with u = 3.5 k / s at the bars k = 0, +-1, ...: above 1/2 up to u = 1.177.
+    // The envelope is exp(-u^2 / 2) with u = 3.5 k / s at the bars k = 0, +-1, ...; it is above 1/2 up to u = 1.177.
     for (spread, bars) in [(2.0, 1.0), (4.0, 3.0), (7.0, 5.0)] {
         assert_eq!(of(Measure::Lobes, &wave_packet(spread)), bars, "spread {spread}");
     }
-    // Four patches that meet at a corner are four.
+    // Four patches that meet at a corner count as four.
     let quarters = picture(|y, x| libm::copysign(1.0, (y + 0.5) * (x + 0.5)));
     assert_eq!(of(Measure::Lobes, &quarters), 4.0);
     assert!(of_noise(Measure::Lobes).0 > 20.0);
-    // A single pixel of noise is no piece, beside a line of ink across or down: smoothing leaves a quarter of it, and of the
-    // line a half.
+    // A single pixel of noise next to a horizontal or vertical line does not count: smoothing leaves a quarter of the
+    // pixel and half of the line.
     let lines: [fn(f64, f64) -> f64; 2] = [|y, _| f64::from(y == 0.0), |_, x| f64::from(x == 0.0)];
     for line in lines {
         let mut image = picture(line);
@@ -152,7 +152,7 @@ fn lobes_are_patches_of_one_sign() {
 }
 
 #[test]
-fn noise_is_found_under_a_stroke_and_only_there_where_it_is() {
+fn noise_is_measured_under_strokes_and_strokes_are_not_noise() {
     let (mean, error) = of_noise(Measure::Noise);
     assert_close(mean, 1.0, error.max(0.01));
     assert_eq!(of(Measure::Noise, &plane()), 0.0);
@@ -178,7 +178,8 @@ fn noise_is_found_under_a_stroke_and_only_there_where_it_is() {
 fn fine_power_is_the_spectrum_above_a_quarter_cycle() {
     assert_close(of(Measure::FinePower, &plane()), 0.0, 1e-12);
     assert_close(of(Measure::FinePower, &chessboard()), 1.0, 1e-12);
-    // A point has every frequency alike, noise in the mean: those above the cut are counted.
+    // A point has equal power at all frequencies, noise on average: the share is the number of frequencies above the
+    // cut.
     let signed = |k: usize| (if k > 14 { 28.0 - k as f64 } else { k as f64 }) / 28.0;
     let fine = |k: &usize| signed(k / 28) * signed(k / 28) + signed(k % 28) * signed(k % 28) > 1.0 / 16.0;
     let share = (0..784).filter(fine).count() as f64 / 784.0;
@@ -186,7 +187,7 @@ fn fine_power_is_the_spectrum_above_a_quarter_cycle() {
     assert_close(of(Measure::FinePower, &point()), share, 1e-12);
     let (mean, error) = of_noise(Measure::FinePower);
     assert_close(mean, share, error);
-    // Gratings of whole cycles on either side of the cut, across, down and aslant, and half of each.
+    // Gratings of whole cycles on either side of the cut: horizontal, vertical and diagonal; then half of each.
     let grating =
         |down: f64, across: f64| picture(move |y, x| libm::cos(TAU * (down * y + across * x) / 28.0 + 0.3));
     for (down, across, expected) in [
@@ -201,7 +202,7 @@ fn fine_power_is_the_spectrum_above_a_quarter_cycle() {
     }
     let both: Vec<f64> = grating(2.0, 3.0).iter().zip(grating(9.0, 1.0)).map(|(a, b)| a + b).collect();
     assert_close(of(Measure::FinePower, &both), 0.5, 1e-12);
-    // An image need not be square.
+    // An image that is not square.
     let tall: Vec<f64> = (0..6 * 10).map(|i| libm::cos(TAU * 3.0 * (i / 6) as f64 / 10.0)).collect();
     let tensor = Tensor::from_vec(&[60, 1], tall).unwrap();
     assert_close(Measured::new(&tensor, 10, 6).unwrap().values(Measure::FinePower)[0], 1.0, 1e-12);
@@ -214,15 +215,15 @@ fn a_loop_is_a_disc_in_a_closed_ring() {
     }
     assert_eq!(of(Measure::Loop, &point()), 0.0);
     assert_eq!(of(Measure::Loop, &plane()), 0.0);
-    // The same ring, open to the right: no loop of it is closed but smaller ones within.
+    // The same ring, open to the right: only smaller loops within it are closed.
     let open: Vec<f64> =
         ring(3.0, 2.0).iter().enumerate().map(|(i, &w)| if i % SIDE > 14 { 0.0 } else { w }).collect();
     assert!(of(Measure::Loop, &open) < 0.2, "{}", of(Measure::Loop, &open));
-    // A bar between two bars is a line; a loop sees no more of it than a piece.
+    // A bar between two bars is not a loop; the best loop explains only a part of it.
     assert!(of(Measure::Loop, &wave_packet(4.0)) < 0.5, "{}", of(Measure::Loop, &wave_packet(4.0)));
     let (mean, _) = of_noise(Measure::Loop);
     assert!(mean < 0.03, "the best of some thousand loops explains {mean} of noise");
-    // Both halves of the energy are explained together: n a^2 + m b^2 of what is there, noise of the same energy added.
+    // With noise of the same energy added, the loop still explains its own half: n a^2 + m b^2.
     let loops = ring(3.0, 2.0);
     let noise = &noises()[0];
     let scale = libm::sqrt(energy(&loops) / energy(noise));
@@ -237,20 +238,20 @@ fn the_inside_of_a_loop_is_dark_or_bright() {
 }
 
 #[test]
-fn what_is_centred_depends_on_the_distance_to_the_middle() {
-    // The middle lies between the pixels.
+fn the_measure_centred_depends_on_the_distance_to_the_middle() {
+    // The middle of the image lies between pixels.
     let distance = |y: f64, x: f64| libm::floor(libm::sqrt((y + 0.5) * (y + 0.5) + (x + 0.5) * (x + 0.5)));
     let rings = picture(|y, x| libm::sin(distance(y, x)));
     assert_close(of(Measure::Centred, &rings), 1.0, 1e-12);
     assert_close(of(Measure::Centred, &plane()), 1.0, 1e-12);
-    // Odd about the middle: nothing.
+    // A picture that is odd about the middle: 0.
     assert_close(of(Measure::Centred, &picture(|y, _| y + 0.5)), 0.0, 1e-12);
-    // A point explains itself by its group: one over their number.
+    // A point explains 1 / (size of its group) of its energy.
     let group = picture(|y, x| f64::from(distance(y, x) == 3.0));
     let mut one = vec![0.0; 784];
     one[group.iter().position(|&w| w == 1.0).unwrap()] = 1.0;
     assert_close(of(Measure::Centred, &one), 1.0 / group.iter().sum::<f64>(), 1e-12);
-    // Of noise a group's mean explains one pixel's energy: groups over pixels.
+    // For noise each group's mean explains the energy of one pixel: (number of groups) / (number of pixels).
     let (mean, error) = of_noise(Measure::Centred);
     assert_close(mean, 20.0 / 784.0, error);
 }
@@ -280,7 +281,7 @@ fn shapes_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_unit_of_a_higher_layer_uses_so_many_filters_and_is_like_one() {
+fn a_higher_unit_uses_several_filters_and_matches_each_in_part() {
     let used = inputs_used(
         &Tensor::from_vec(
             &[4, 3],
@@ -294,7 +295,7 @@ fn a_unit_of_a_higher_layer_uses_so_many_filters_and_is_like_one() {
         .unwrap(),
     );
     assert_eq!(used, [4.0, 1.0, 0.0]);
-    // A unit that adds k of n orthogonal filters is like each of them to 1/k.
+    // A unit that is the sum of k orthogonal filters matches each of them by 1/k.
     let filters = Tensor::from_vec(&[3, 3], vec![2.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 1.0]).unwrap();
     let pictures = vec![1.0, 7.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
     let found = best_match(&Tensor::from_vec(&[3, 3], pictures).unwrap(), &filters).unwrap();
@@ -313,20 +314,20 @@ fn the_chance_of_the_larger_value_is_that_of_all_pairs() {
     let stream = Stream::named(3, "evaluate");
     let a = [3.0, 1.0, 2.0, 2.0];
     let b = [2.0, 0.5];
-    // 3 > both; 1 > 0.5; 2 ties with 2 and > 0.5, twice.
+    // 3 is above both; 1 is above 0.5; each 2 ties with 2 and is above 0.5.
     assert_eq!(Chance::of_larger(&a, &b, stream).estimate, (2.0 + 1.0 + 2.0 * 1.5) / 8.0);
     assert_eq!(Chance::of_larger(&[-0.0], &[0.0], stream).estimate, 0.0, "in the total order");
     assert_eq!(Chance::of_below(&[1.0, 2.0, 3.0, 9.0], 5.0, stream).estimate, 0.75);
-    // Two uniforms, one shifted by d: 1 - (1 - d)^2 / 2.
+    // Two uniform distributions, one shifted by d: 1 - (1 - d)^2 / 2.
     let found = Chance::of_larger(&even(400, 0.2), &even(300, 0.0), stream);
     assert_close(found.estimate, 1.0 - 0.8 * 0.8 / 2.0, 1e-3);
-    // Its interval: 1.96 sqrt((P (1 - P) + ...) / n) is about 0.04 here, by Noether's variance.
+    // The width of the interval: 2 * 1.96 standard deviations (about 0.04 half width), with Noether's variance.
     let f = |x: f64| (x + 0.2).min(1.0);
     let variance = |n: usize, values: &[f64]| {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64 / n as f64
     };
-    // Of a, P(b < a) given a; of b, P(a > b) given b.
+    // The variance of P(b < a | a) over a, and of P(a > b | b) over b.
     let of_a: Vec<f64> = even(1000, 0.0).into_iter().map(f).collect();
     let deviation = libm::sqrt(variance(400, &of_a) + variance(300, &of_a));
     assert_close(found.high - found.low, 2.0 * 1.96 * deviation, 0.1 * 3.92 * deviation);
@@ -340,7 +341,7 @@ fn a_verdict_needs_the_whole_interval() {
     assert_eq!(verdict(0.1, 300), Verdict::Holds);
     assert_eq!(verdict(-0.1, 300), Verdict::DoesNotHold);
     assert_eq!(verdict(0.0, 300), Verdict::CannotBeTold);
-    assert_eq!(verdict(0.1, 10), Verdict::CannotBeTold, "ten filters do not say");
+    assert_eq!(verdict(0.1, 10), Verdict::CannotBeTold, "ten filters are too few");
     let [holds, not, open] = [Verdict::Holds, Verdict::DoesNotHold, Verdict::CannotBeTold];
     assert_eq!(Verdict::of_all(&[holds, holds]), holds);
     assert_eq!(Verdict::of_all(&[not, not]), not);
@@ -350,9 +351,9 @@ fn a_verdict_needs_the_whole_interval() {
 }
 
 #[test]
-fn equal_sets_are_told_apart_no_more_often_than_the_interval_allows() {
-    // 200 pairs of sets of normal values of one distribution: some 5 % of the intervals miss one half.
-    let told = |pair: u64| {
+fn sets_from_one_distribution_differ_no_more_often_than_the_interval_allows() {
+    // 200 pairs of sets of normal values from one distribution: about 5 % of the intervals exclude one half.
+    let differs = |pair: u64| {
         let set = |which: u64| {
             let mut values = vec![0.0; 40];
             let mut generator = Stream::named(6, "evaluate").substream(pair).substream(which).bulk();
@@ -362,6 +363,6 @@ fn equal_sets_are_told_apart_no_more_often_than_the_interval_allows() {
         let chance = Chance::of_larger(&set(0), &set(1), Stream::named(7, "evaluate").substream(pair));
         chance.verdict() != Verdict::CannotBeTold
     };
-    let told = (0..200).filter(|&pair| told(pair)).count();
-    assert!((2..=24).contains(&told), "{told} of 200");
+    let count = (0..200).filter(|&pair| differs(pair)).count();
+    assert!((2..=24).contains(&count), "{count} of 200");
 }

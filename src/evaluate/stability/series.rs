@@ -1,30 +1,32 @@
-//! What a series of numbers does: moves along a line, or goes round.
+//! Straight lines and cycles in series of numbers.
 
 use alloc::vec::Vec;
 
-/// Pieces whose means a line is laid through: what is left of noise in them is nearly independent.
+/// Number of pieces whose means are fitted by a line: the noise in the means is nearly independent.
 const PIECES: usize = 8;
-/// Student's t of 6 degrees of freedom is beyond this once in 400 times.
+/// Student's t with 6 degrees of freedom exceeds this magnitude with a probability of 1/400.
 const BEYOND_NOISE: f64 = 4.9;
-/// Correlations below this are not called a cycle, however many readings there are.
+/// Smallest correlation that counts as a cycle, for any number of readings.
 const LEAST_CORRELATION: f64 = 0.3;
-/// Nor are those below so many standard deviations of the correlation of noise, 1 / sqrt(n).
+/// Smallest correlation that counts as a cycle, in standard deviations of the correlation of noise, 1 / sqrt(n).
 const BEYOND_CHANCE: f64 = 3.5;
 
-/// The straight line through the means of eight pieces of a series.
+/// The least-squares line through the means of eight pieces of a series.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    /// From the first to the last number.
+    /// Change of the line over the whole series.
     pub change: f64,
     pub mean: f64,
-    /// Root of the mean square, against which a change is large or small.
+    /// Root mean square of the series, the scale for changes.
     pub size: f64,
-    /// Slope over its standard error.
+    /// Slope divided by its standard error.
     t: f64,
 }
 
 impl Line {
-    /// **Panics** with fewer than eight numbers.
+    /// Fits the line.
+    ///
+    /// **Panics** if there are fewer than eight numbers.
     pub fn through(values: &[f64]) -> Self {
         let n = values.len();
         let bounds = |piece: usize| piece * n / PIECES;
@@ -49,27 +51,28 @@ impl Line {
     }
 }
 
-/// That a series goes round.
+/// A cycle found in a series.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cycle {
-    /// In numbers of the series.
+    /// Period, in elements of the series.
     pub period: f64,
-    /// Its correlation with itself half a period later.
+    /// Correlation of the series with itself half a period later.
     pub trough: f64,
-    /// A period later.
+    /// Correlation of the series with itself one period later.
     pub crest: f64,
 }
 
 impl Cycle {
-    /// Looks for the deepest anticorrelation and, at twice its lag, for a correlation; `None` if chance could do as much.
+    /// Searches for the deepest anticorrelation, and for a correlation near twice its lag; `None` if chance explains
+    /// them.
     ///
-    /// Noise that forgets slowly makes a trough too, but no crest at twice its lag; a cycle must be seen twice within the
-    /// series.
+    /// Slowly decaying noise has an anticorrelation too, but no correlation at twice its lag. The series must hold at
+    /// least two periods.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         let rest = less_line(values);
         let variance = rest.iter().map(|x| x * x).sum::<f64>() / n as f64;
-        // Rounding of what stands still is no cycle.
+        // A variance this small is rounding error of a constant series.
         if variance.is_nan() || variance <= 1e-20 * values.iter().map(|x| x * x).sum::<f64>() / n as f64 {
             return None;
         }
@@ -83,12 +86,12 @@ impl Cycle {
             .map(|lag| (lag, correlation(lag)))
             .max_by(|a, b| a.1.total_cmp(&b.1))?;
         let least = LEAST_CORRELATION.max(BEYOND_CHANCE / libm::sqrt(n as f64));
-        // The sum over n - lag products is divided by n: correlations far out are taken for smaller than they are.
+        // A sum over n - lag products is divided by n, which shrinks correlations at large lags.
         (-trough > least && crest > least).then_some(Self { period: whole as f64, trough, crest })
     }
 }
 
-/// Standard deviation of a series about its least-squares line; not a number for an empty one.
+/// The standard deviation of a series about its least-squares line; NaN for an empty series.
 pub fn deviation(values: &[f64]) -> f64 {
     libm::sqrt(less_line(values).iter().map(|x| x * x).sum::<f64>() / values.len() as f64)
 }
@@ -114,7 +117,7 @@ mod tests {
     use alloc::vec;
     use equilibria_kernels::{Level, random};
 
-    /// x' = rho x + noise.
+    /// A stationary series x' = rho x + noise.
     fn noise(rho: f64, n: usize, seed: u64) -> Vec<f64> {
         let mut values = vec![0.0; n];
         random::fill_normal(Level::detect(), &mut Stream::named(seed, "chain").bulk(), &mut values);
@@ -147,7 +150,7 @@ mod tests {
             for seed in 0..100 {
                 let mut values = noise(0.0, n, seed);
                 for (i, value) in values.iter_mut().enumerate() {
-                    // As strong as the noise: variance 1; on a line that must not matter.
+                    // As strong as the noise (variance 1), on top of a line, which must not matter.
                     let angle = core::f64::consts::TAU * i as f64 / f64::from(period);
                     *value += core::f64::consts::SQRT_2 * libm::sin(angle) + 0.05 * i as f64;
                 }

@@ -3,7 +3,7 @@ use crate::rng::Stream;
 use alloc::vec;
 use equilibria_kernels::{Level, random};
 
-/// A healthy game at rest: 0.1 of noise on every number.
+/// A healthy, converged game with noise: 0.1 on losses and gradients, 0.01 on scores.
 fn game(readings: usize) -> Vec<Reading> {
     let mut noise = vec![0.0; readings * 6];
     random::fill_normal(Level::detect(), &mut Stream::named(5, "evaluate").bulk(), &mut noise);
@@ -24,7 +24,7 @@ fn game(readings: usize) -> Vec<Reading> {
     noise.chunks(6).enumerate().map(reading).collect()
 }
 
-/// The game after `change` at each reading, with its number.
+/// The judgement of the game after `change` was applied to each reading; `change` also takes the reading's number.
 fn changed(change: impl Fn(f64, &mut Reading)) -> Judgement {
     let mut readings = game(200);
     for (i, reading) in readings.iter_mut().enumerate() {
@@ -43,7 +43,7 @@ fn each_rule_gives_its_verdict_and_says_why() {
     expect(&changed(|_, _| ()), Verdict::Converged, "56 %");
     let turning = |i: f64, reading: &mut Reading| reading.real_score += 0.1 * libm::sin(i / 3.0);
     expect(&changed(turning), Verdict::Oscillating, "in about 950 steps");
-    // From 0 to 1, without a period.
+    // Pseudo-random values from 0 to 1, without a period.
     let scattered = |i: f64| (libm::sin(12.9898 * i) * 43_758.545).rem_euclid(1.0);
     let restless = |i: f64, reading: &mut Reading| {
         let swing = scattered(i) - 0.5;
@@ -51,7 +51,7 @@ fn each_rule_gives_its_verdict_and_says_why() {
         (reading.real_accuracy, reading.fake_accuracy) = (Some(0.5 + swing), Some(0.5 - swing));
     };
     expect(&changed(restless), Verdict::Oscillating, "the share swings by");
-    // Probabilities that are all alike are for one side or the other by a hair.
+    // Probabilities that are nearly all equal: small differences decide which side they fall on.
     let undecided = |i: f64, reading: &mut Reading| {
         restless(i, reading);
         (reading.real_score, reading.fake_score) = (0.501, 0.499);
@@ -130,7 +130,7 @@ fn warnings_come_once_when_they_begin_and_again_after_a_pause() {
 fn what_must_last_500_steps_is_not_said_earlier() {
     let mut watch = Watch::new();
     let mut heard = Vec::new();
-    // 50 steps apart; a pause at 5 starts the count again.
+    // Readings are 50 steps apart; a pause at reading 5 restarts the count.
     for (i, mut reading) in game(30).into_iter().enumerate() {
         reading.discriminator_loss = if i == 5 { 0.3 } else { 0.01 };
         heard.extend(watch.see(&reading).into_iter().map(|warning| (i, warning)));
@@ -140,7 +140,7 @@ fn what_must_last_500_steps_is_not_said_earlier() {
     let mut watch = Watch::new();
     let mut heard = Vec::new();
     for (i, mut reading) in game(30).into_iter().enumerate() {
-        // A critic's loss is below 0 when it does well.
+        // The loss of a good critic is negative.
         (reading.real_accuracy, reading.discriminator_loss) = (None, -4.0);
         reading.wasserstein = Some(if i < 3 { 0.5 } else { -0.5 });
         heard.extend(watch.see(&reading).into_iter().map(|warning| (i, warning)));

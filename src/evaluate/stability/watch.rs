@@ -1,4 +1,4 @@
-//! What can be said of a game while it is on.
+//! Early warnings while a game runs.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -6,14 +6,15 @@ use core::fmt;
 
 use super::{EXPLOSION, LEAST_ENTROPY, LEAST_SPREAD, Reading};
 
-/// A discriminator whose loss stays below this, in nats, teaches its generator nothing.
+/// The discriminator has won if its loss stays below this, in nats: its gradient is then too small to train the
+/// generator.
 const WON: f64 = 0.05;
-/// What must last so many steps of the generator before it is worth a word.
+/// Steps of the generator that a condition must last before a warning.
 const LASTING: u64 = 500;
-/// Gradients are compared with the median of so many readings.
+/// Number of readings over which the median of gradients is taken.
 const REMEMBERED: usize = 101;
 
-/// Something that ends badly if it goes on.
+/// A condition that usually ends badly if it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Warning {
@@ -21,7 +22,7 @@ pub enum Warning {
     NotFinite,
     /// The discriminator's loss has been below 0.05 nats for 500 steps.
     DiscriminatorWon,
-    /// The critic's estimate has been negative for 500 steps, which no critic that learned anything gives.
+    /// The critic's estimate has been negative for 500 steps; the estimate of a trained critic is positive.
     CriticBehind,
     /// Samples have less than 0.3 of the spread of data.
     LittleSpread,
@@ -48,27 +49,28 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Watches the readings of a game; says each thing once, and again only after it has gone.
+/// Watches the readings of a game; reports each warning when it begins, and again only after a pause.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
-    /// Gradients of the generator and the discriminator.
+    /// Recent gradient norms of the generator and of the discriminator.
     gradients: [VecDeque<f64>; 2],
-    /// Since which step the discriminator's loss is too low, and the critic's estimate negative.
+    /// First steps at which the discriminator's loss was too low, and the critic's estimate negative, without a pause
+    /// since.
     low_since: Option<u64>,
     negative_since: Option<u64>,
-    /// What holds now.
+    /// Warnings that hold now.
     active: Vec<Warning>,
 }
 
 impl Watch {
-    /// Nothing seen yet.
+    /// Creates a watch without readings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next reading; returns what begins to hold with it.
+    /// Takes the next reading; returns the warnings that begin with it.
     pub fn see(&mut self, reading: &Reading) -> Vec<Warning> {
-        // Only the discriminator of probabilities has a loss whose lower bound is 0.
+        // Only a discriminator of probabilities has a loss bounded below by 0.
         let has_won = reading.real_accuracy.is_some() && reading.discriminator_loss < WON;
         let is_behind = reading.wasserstein.is_some_and(|estimate| estimate < 0.0);
         let lasts = |since: &mut Option<u64>, holds: bool| {
@@ -102,7 +104,7 @@ impl Watch {
     }
 }
 
-/// Of eleven numbers or more that are not all 0; earlier ones are no measure.
+/// The median; `None` for fewer than eleven numbers, which are too few, or if it is 0.
 fn median(values: &VecDeque<f64>) -> Option<f64> {
     const FEWEST: usize = 11;
     if values.len() < FEWEST {
