@@ -1,6 +1,6 @@
-//! What a person looks at: contact sheets (PNG), plots and heat maps (SVG), pages (HTML).
+//! Figures and pages for people: contact sheets (PNG), plots and heat maps (SVG), pages (HTML).
 //!
-//! This room formats numbers that others computed. It reads no file, writes no file, knows no model.
+//! This module formats numbers that other modules computed. It reads no files, writes no files and knows no models.
 
 #[cfg(feature = "cli")]
 mod base64;

@@ -2,14 +2,14 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// `bytes` as base64: four characters for three bytes.
+/// Encodes `bytes` as base64: four characters for each three bytes.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for i in 0..4 {
-            // One byte fills two characters, two fill three.
+            // One byte fills two characters, two bytes fill three.
             let sextet = (group >> (18 - 6 * i) & 63) as usize;
             text.push(if i <= chunk.len() { char::from(ALPHABET[sextet]) } else { '=' });
         }
@@ -22,7 +22,7 @@ mod tests {
     use super::encode;
 
     #[test]
-    fn the_vectors_of_rfc_4648_come_out() {
+    fn the_test_vectors_of_rfc_4648_are_reproduced() {
         let vectors = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
         for (length, expected) in vectors.into_iter().enumerate() {
             assert_eq!(encode(&b"foobar"[..length]), expected);

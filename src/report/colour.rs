@@ -14,7 +14,7 @@ const BLUE_WHITE_RED: [Rgb; 7] = [
     [0xb2, 0x18, 0x2b],
 ];
 
-/// Nine samples of viridis (van der Walt & Smith 2015): lightness rises steadily, for every kind of colour vision.
+/// Nine samples of viridis (van der Walt & Smith 2015): its lightness rises evenly, for every kind of colour vision.
 #[cfg(feature = "cli")]
 const VIRIDIS: [Rgb; 9] = [
     [0x44, 0x01, 0x54],
@@ -28,7 +28,7 @@ const VIRIDIS: [Rgb; 9] = [
     [0xfd, 0xe7, 0x25],
 ];
 
-/// Tones for the marked pixel rows of a tile, from value 0 to value 1: neither black, grey nor white.
+/// Colours of marked pixel rows of a tile, from value 0 to value 1: distinct from black, grey and white.
 const AMBER: [Rgb; 2] = [[0xb4, 0x5f, 0x06], [0xff, 0xf2, 0xd6]];
 
 /// Blue at -1, near-white at 0, red at 1.

@@ -9,7 +9,7 @@ pub(super) const ADVANCE: usize = WIDTH + 1;
 /// Distance from one line to the next in font pixels.
 pub(super) const LINE: usize = HEIGHT + 2;
 
-/// The glyphs, sixteen to a band; the last one (DEL) stands for every character that the font lacks.
+/// The glyphs in rows of sixteen; the last glyph (DEL) is drawn for every character that the font lacks.
 #[rustfmt::skip]
 const ATLAS: [&[u8]; 6 * HEIGHT] = [
     //   ! " # $ % & ' ( ) * + , - . /
@@ -74,9 +74,9 @@ const ATLAS: [&[u8]; 6 * HEIGHT] = [
     b"#.... ....# ..... ..... ..... ..... ..... ..... ..... .###. ..... ..... ..... ..... ..... .....",
 ];
 
-/// Whether the glyph of `c` is inked at (`row`, `column`); false outside the glyph.
+/// Returns whether the glyph of `c` has ink at (`row`, `column`); false outside the glyph.
 ///
-/// Mathematical signs with an ASCII look-alike use its glyph; the rest is drawn as an empty box.
+/// Mathematical signs that resemble an ASCII character use its glyph; other characters are drawn as an empty box.
 pub(super) fn is_inked(c: char, row: usize, column: usize) -> bool {
     if row >= HEIGHT || column >= WIDTH {
         return false;
@@ -99,9 +99,9 @@ pub(super) fn width(line: &str) -> usize {
     (line.chars().count() * ADVANCE).saturating_sub(1)
 }
 
-/// Breaks `text` at spaces so that each line has at most `limit` characters; a longer word keeps a line to itself.
+/// Breaks `text` at spaces into lines of at most `limit` characters; a longer word gets a line of its own.
 ///
-/// Newlines in `text` are kept. An empty text has no lines.
+/// Newlines in `text` are kept. An empty text gives no lines.
 pub(super) fn wrap(text: &str, limit: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_fall_back_to_ascii_and_strangers_to_a_box() {
+    fn signs_fall_back_to_ascii_and_unknown_characters_to_a_box() {
         assert_eq!(bitmap('\u{2212}'), bitmap('-'));
         assert_eq!(bitmap('\u{d7}'), bitmap('x'));
         assert_eq!(bitmap('\u{e9}'), bitmap('\u{7f}'));

@@ -8,17 +8,18 @@ use crate::{Error, Result};
 const PAD: f64 = 14.0;
 const CELL_HEIGHT: f64 = 40.0;
 const CELL_GAP: f64 = 1.5;
-/// The smallest size at which a number in a cell is worth printing.
+/// The smallest font size at which numbers are printed in cells.
 const CELL_TEXT: f64 = 13.0;
 const BAR_HEIGHT: f64 = 16.0;
-/// Numbers in cells, dark on light and light on dark cells; no colours of the theme, as cells do not follow it.
+/// Colours of numbers, dark on light cells and light on dark cells. They do not depend on the theme because cells do
+/// not.
 const DARK_NUMBER: colour::Rgb = [0x11, 0x11, 0x11];
 const LIGHT_NUMBER: colour::Rgb = [0xfa, 0xfa, 0xfa];
 
 /// A table of values as coloured cells with a colour bar.
 ///
-/// The first row is at the top. Where a cell has room its value is printed in it. The scale is viridis, dark for low
-/// values. Cells of NaN stay empty.
+/// The first row is at the top. Each value is printed in its cell if there is space. The scale is viridis, dark for low
+/// values. Cells with NaN stay empty.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -38,9 +39,9 @@ const LIGHT_NUMBER: colour::Rgb = [0xfa, 0xfa, 0xfa];
 pub struct HeatMap {
     /// The heading of the figure.
     pub title: String,
-    /// What the columns are, with its unit.
+    /// The quantity of the columns, with its unit.
     pub x_label: String,
-    /// What the rows are, with its unit; written over the rows.
+    /// The quantity of the rows, with its unit; written above the rows.
     pub y_label: String,
     /// A label for each column.
     pub x_ticks: Vec<String>,
@@ -48,14 +49,14 @@ pub struct HeatMap {
     pub y_ticks: Vec<String>,
     /// (rows, columns), row-major.
     pub values: Vec<f64>,
-    /// What the values are, with their unit; written over the colour bar.
+    /// The quantity of the values, with its unit; written above the colour bar.
     pub unit: String,
-    /// The values at the two ends of the scale, for instance to share it between figures; by default, and where they are not
-    /// finite or do not rise, the extremes.
+    /// The values at the two ends of the scale, for instance to share the scale between figures. The default, also for a range
+    /// that is not finite and rising, is the smallest and the largest value.
     pub range: Option<(f64, f64)>,
 }
 
-/// The cells in units of the view box.
+/// Position and size of the cells, in units of the view box.
 struct Grid {
     left: f64,
     top: f64,
@@ -64,10 +65,9 @@ struct Grid {
 }
 
 impl HeatMap {
-    /// The map as SVG, to be a file of its own or part of a page. Where no value is finite, the figure is a sentence that
-    /// says so.
+    /// The map as SVG, for a file of its own or for a page. If no value is finite, the figure is a sentence that says so.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if the values are not one to a cell.
+    /// **Errors** [`Error::ShapeMismatch`] if the number of values is not rows x columns.
     pub fn to_svg(&self) -> Result<String> {
         let Some((low, high)) = self.scale()? else {
             return svg::without_data(&self.title, "Nothing to draw: no value is finite.");
@@ -83,7 +83,7 @@ impl HeatMap {
         let label_width = label_width.min(WIDTH / 3.0);
         let left = PAD + label_width + 10.0;
         let top = PAD + title.len() as f64 * TITLE * LINE + height(&y_label) + 10.0;
-        // Many rows share what twelve of them would have.
+        // More than twelve rows share the height of twelve.
         let cell_height = (12.0 * CELL_HEIGHT / rows as f64).min(CELL_HEIGHT);
         let cell_width = (WIDTH - PAD - left) / self.x_ticks.len() as f64;
         let grid = Grid { left, top, cell_width, cell_height };
@@ -108,7 +108,7 @@ impl HeatMap {
         })
     }
 
-    /// The ends of the scale, if there is something to show.
+    /// The ends of the scale; `None` if there is nothing to draw.
     fn scale(&self) -> Result<Option<(f64, f64)>> {
         let (rows, columns) = (self.y_ticks.len(), self.x_ticks.len());
         if rows.checked_mul(columns) != Some(self.values.len()) {
@@ -128,7 +128,7 @@ impl HeatMap {
         if let Some(range) = self.range.filter(is_usable) {
             return Ok(Some(range));
         }
-        // A single value still has a scale around it.
+        // If all values are equal, the scale extends a little to both sides.
         let room =
             if high - low <= 1e-9 * low.abs().max(high.abs()) { (low.abs() * 0.1).max(1e-9) } else { 0.0 };
         Ok(Some((low - room, high + room)))
@@ -143,7 +143,7 @@ impl HeatMap {
             .filter(|value| value.is_finite())
             .map(|&value| svg::text_width(&text(value), 1.0));
         let widest = widest.fold(0.0, f64::max);
-        // The estimate of widths is generous, so the numbers may fill the cell by it.
+        // The estimated widths are upper bounds, so numbers of this estimated size fit into the cell.
         let size = ((grid.cell_width - 4.0) / widest).min(grid.cell_height * 0.6).min(TEXT);
         for (i, &value) in self.values.iter().enumerate() {
             let x = grid.left + (i % columns) as f64 * grid.cell_width;
@@ -159,7 +159,7 @@ impl HeatMap {
             let shade = colour::viridis((value - low) / (high - low));
             canvas.rectangle(corners.0, corners.1, shade)?;
             if size >= CELL_TEXT && value.is_finite() {
-                // 0.18 is where black and white contrast equally with the cell.
+                // Black and white have equal contrast with a cell of luminance 0.18.
                 let ink = if colour::luminance(shade) > 0.18 { DARK_NUMBER } else { LIGHT_NUMBER };
                 let centre = (x + (grid.cell_width - gap) / 2.0, y + (grid.cell_height - gap) / 2.0);
                 canvas.text(&text(value), centre, size, Anchor::Middle, ink)?;
@@ -168,12 +168,12 @@ impl HeatMap {
         Ok(())
     }
 
-    /// As many labels of rows and columns as there is room for, evenly.
+    /// Draws the labels of rows and columns, evenly thinned to as many as fit.
     fn paint_ticks(&self, canvas: &mut Canvas, grid: &Grid, label_width: f64) -> Result<()> {
         let step = (TEXT * LINE / grid.cell_height).ceil() as usize;
         for (row, tick) in self.y_ticks.iter().enumerate().step_by(step.max(1)) {
             let y = grid.top + (row as f64 + 0.5) * grid.cell_height;
-            // The first line of a label that is too long for its margin.
+            // A label too long for its margin is cut to its first line.
             if let Some(line) = svg::wrap(tick, TEXT, label_width + 0.01).first() {
                 canvas.text(line, (grid.left - 10.0, y), TEXT, Anchor::End, MUTED.light)?;
             }
@@ -191,14 +191,14 @@ impl HeatMap {
     }
 }
 
-/// The colour bar with its ticks.
+/// Draws the colour bar with its ticks.
 fn paint_bar(canvas: &mut Canvas, (left, top): (f64, f64), (low, high): (f64, f64)) -> Result<()> {
     const STRIPES: u32 = 128;
     let width = WIDTH - PAD - 24.0 - left;
     for i in 0..STRIPES {
         let at = |i: u32| left + width * f64::from(i) / f64::from(STRIPES);
         let shade = colour::viridis((f64::from(i) + 0.5) / f64::from(STRIPES));
-        // One unit of overlap hides the seams; the last stripe has no neighbour to cover it.
+        // An overlap of one unit hides the seams between stripes; the last stripe has no neighbour to overlap.
         let right = if i + 1 < STRIPES { at(i + 1) + 1.0 } else { at(i + 1) };
         canvas.rectangle((at(i), top), (right, top + BAR_HEIGHT), shade)?;
     }

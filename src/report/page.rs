@@ -1,10 +1,10 @@
-//! Pages that show what was run and what came out: one HTML file without scripts or anything to fetch.
+//! HTML pages that document a run and its results: one file, without scripts or external resources.
 
 use super::base64;
 use crate::{Error, Result};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// Images up to this width are shown in full on a desktop, pixel by pixel; wider ones are scaled down, smoothly.
+/// Images up to this width are shown pixel by pixel on a desktop; wider images are scaled down smoothly.
 const COLUMN: u32 = 920;
 const STYLE: &str = include_str!("page.css");
 
@@ -22,12 +22,12 @@ enum Picture {
 }
 
 impl Figure {
-    /// A plot or a heat map, as its `to_svg` returned it.
+    /// Creates a figure from a plot or a heat map, as its `to_svg` returned it.
     pub fn svg(svg: impl Into<String>, caption: impl Into<String>) -> Self {
         Self { picture: Picture::Svg(svg.into()), caption: caption.into() }
     }
 
-    /// A contact sheet, as its `to_png` returned it; `alternative` says in words what it shows.
+    /// Creates a figure from a contact sheet, as its `to_png` returned it; `alternative` describes it in words.
     pub fn png(bytes: Vec<u8>, alternative: impl Into<String>, caption: impl Into<String>) -> Self {
         Self { picture: Picture::Png { bytes, alternative: alternative.into() }, caption: caption.into() }
     }
@@ -40,7 +40,7 @@ impl Figure {
                     let expected = "it must be one <svg> element without scripts, as `to_svg` returns it";
                     return Err(Error::invalid(format!("figure {:?}", self.caption), expected));
                 }
-                // Escaped by its own writer.
+                // The writer of the SVG has escaped its texts.
                 html! { (PreEscaped(svg)) }
             }
             Picture::Png { bytes, alternative } => {
@@ -52,7 +52,7 @@ impl Figure {
                     )
                 })?;
                 let source = format!("data:image/png;base64,{}", base64::encode(bytes));
-                // On a phone a wide sheet scrolls within its box before its labels become too small to read.
+                // On a phone, a wide sheet scrolls in its box instead of shrinking until its labels are unreadable.
                 let narrowest = u64::from(width) * 9 / 20;
                 html! {
                     div.paper tabindex="0" {
@@ -94,11 +94,11 @@ struct Column {
     is_number: bool,
 }
 
-/// A text of more letters may take several lines.
+/// A text cell with more characters than this may take several lines.
 const LONG: usize = 20;
 
 impl Table {
-    /// A table without columns; `caption` stands over it and may be empty.
+    /// Creates a table without columns; `caption` is written above it and may be empty.
     pub fn new(caption: impl Into<String>) -> Self {
         Self { caption: caption.into(), ..Self::default() }
     }
@@ -109,7 +109,7 @@ impl Table {
         self
     }
 
-    /// Adds a column of numbers, set right; `unit` may be empty.
+    /// Adds a column of numbers, aligned right; `unit` may be empty.
     pub fn number_column(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
         self.columns.push(Column { name: name.into(), unit: unit.into(), is_number: true });
         self
@@ -130,13 +130,13 @@ impl Table {
             });
         }
         let class = |column: &Column| column.is_number.then_some("number");
-        // Some words may wrap; one and numbers may not.
+        // Long texts may wrap; short texts and numbers may not.
         let of_cell = |column: &Column, cell: &String| match !column.is_number && cell.len() > LONG {
             true => Some("long"),
             false => class(column),
         };
         Ok(html! {
-            // Focusable, so that the keyboard can scroll it.
+            // Focusable, so that the table can be scrolled with the keyboard.
             div.scroll tabindex="0" role="region" aria-label=(if self.caption.is_empty() { "table" } else { &self.caption }) {
                 table {
                     @if !self.caption.is_empty() { caption { (prose(&self.caption)) } }
@@ -159,7 +159,7 @@ impl Table {
     }
 }
 
-/// A heading and what stands under it, in the order in which it was added.
+/// A heading with blocks below it, in the order in which they were added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Section {
     heading: String,
@@ -174,12 +174,12 @@ enum Block {
 }
 
 impl Section {
-    /// A section with nothing in it.
+    /// Creates a section without blocks.
     pub fn new(heading: impl Into<String>) -> Self {
         Self { heading: heading.into(), blocks: Vec::new() }
     }
 
-    /// Adds a paragraph; what stands between backticks is set as code.
+    /// Adds a paragraph; text between backticks is set as code.
     pub fn paragraph(mut self, text: impl Into<String>) -> Self {
         self.blocks.push(Block::Paragraph(text.into()));
         self
@@ -190,7 +190,7 @@ impl Section {
         self.figures([figure])
     }
 
-    /// Adds figures side by side; on a narrow screen they stand below one another.
+    /// Adds figures side by side; on a narrow screen they are stacked.
     pub fn figures(mut self, figures: impl IntoIterator<Item = Figure>) -> Self {
         self.blocks.push(Block::Figures(figures.into_iter().collect()));
         self
@@ -221,17 +221,17 @@ impl Section {
     }
 }
 
-/// A page of sections with figures and tables, and how it was run.
+/// A page of sections with figures and tables, and the settings of the run.
 ///
-/// The HTML is one self-contained file: it fetches nothing, runs no script, fits a phone and follows the reader's light
-/// or dark theme. Every text is escaped.
+/// The HTML is one self-contained file. It loads no resources, runs no scripts, fits a phone screen and follows the
+/// reader's light or dark theme. All texts are escaped.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
 /// use equilibria::report::{Page, Section, Table};
 /// let table = Table::new("Errors").text_column("set").number_column("error", "nats per image").row(["test", "127.1"]);
 /// let page = Page::new("A run")
-///     .lead("What came out, in a sentence.")
+///     .lead("The main result in a sentence.")
 ///     .section(Section::new("Errors").paragraph("Lower is better.").table(table))
 ///     .command("equilibria reproduce")
 ///     .setting("seed", "1");
@@ -250,7 +250,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page with nothing but a title.
+    /// Creates a page with only a title.
     pub fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
     }
@@ -287,8 +287,9 @@ impl Page {
 
     /// The page as one HTML file.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the title is empty or a figure is not SVG, [`Error::Malformed`] if one is not
-    /// PNG, [`Error::ShapeMismatch`] if a row of a table does not fit its columns.
+    /// **Errors** [`Error::InvalidArgument`] if the title is empty or a figure is not SVG; [`Error::Malformed`] if an
+    /// image is not PNG; [`Error::ShapeMismatch`] if the number of cells in a row of a table is not the number of its
+    /// columns.
     pub fn to_html(&self) -> Result<String> {
         if self.title.trim().is_empty() {
             return Err(Error::invalid("page without a title", "a page needs a title that names it"));
@@ -302,7 +303,7 @@ impl Page {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (self.title) }
-                    // An empty icon keeps the browser from asking the server for one.
+                    // An empty icon prevents the browser from requesting one from the server.
                     link rel="icon" href="data:,";
                     style { (PreEscaped(STYLE)) }
                 }
@@ -340,7 +341,7 @@ impl Page {
     }
 }
 
-/// A command whose lines break between arguments, not at the hyphens within them.
+/// A command whose lines break between arguments, not at hyphens within an argument.
 fn command_line(command: &str) -> Markup {
     html! {
         @for (i, word) in command.split(' ').enumerate() {
@@ -350,7 +351,7 @@ fn command_line(command: &str) -> Markup {
     }
 }
 
-/// Text with code between backticks; a backtick without a partner stays as it is.
+/// Text with code between backticks; a backtick without a partner is left unchanged.
 fn prose(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_complete_escaped_and_fetches_nothing() {
+    fn a_page_is_complete_and_escaped_and_loads_no_resources() {
         let plot = LinePlot { series: vec![Series::new("<a>", [(1.0, 2.0)])], ..LinePlot::default() };
         let figures =
             [Figure::svg(plot.to_svg().unwrap(), "a <plot>"), Figure::png(sheet(), "one \"grey\" tile", "")];
@@ -413,16 +414,16 @@ mod tests {
     }
 
     #[test]
-    fn an_image_states_its_size_so_that_nothing_jumps() {
+    fn an_image_states_its_size_so_that_the_page_does_not_shift_while_loading() {
         let (width, height) = png_size(&sheet()).unwrap();
-        assert_eq!((width, height), (35, 35), "one pixel, three by three, and two margins");
+        assert_eq!((width, height), (35, 35), "one pixel drawn as 3 x 3, and two margins");
         let html =
             Page::new("t").section(Section::new("").figure(Figure::png(sheet(), "", ""))).to_html().unwrap();
         assert!(html.contains(&format!("width=\"{width}\" height=\"{height}\"")));
     }
 
     #[test]
-    fn what_is_not_a_page_is_refused() {
+    fn invalid_pages_are_refused() {
         let with = |section: Section| Page::new("t").section(section).to_html();
         assert!(Page::new(" ").to_html().unwrap_err().to_string().contains("needs a title"));
         assert!(with(Section::new("").figure(Figure::png(b"GIF".to_vec(), "", "c"))).is_err());

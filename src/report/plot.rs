@@ -9,7 +9,7 @@ use axis::{Axis, drawable};
 const PAD: f64 = 14.0;
 const AREA_HEIGHT: f64 = 290.0;
 const STROKE: f64 = 2.6;
-/// Up to so many points each has a marker; beyond, about a dozen of them.
+/// Series with at most this many points have a marker at each point; longer ones have about a dozen markers.
 const MARKED_POINTS: usize = 40;
 const SWATCH: f64 = 38.0;
 const LEGEND_GAP: f64 = 26.0;
@@ -18,16 +18,16 @@ const MARKERS: usize = 6;
 /// One line of a plot.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
-    /// What the legend calls it; the legend leaves out a series without a name.
+    /// The name in the legend; a series without a name is not in the legend.
     pub name: String,
-    /// (x, y) in the order in which they are joined; a point that is not finite interrupts the line.
+    /// Points (x, y) in the order in which they are joined; a point that is not finite interrupts the line.
     pub points: Vec<(f64, f64)>,
-    /// Dashed and without markers, for a bound or a baseline.
+    /// Draws the line dashed and without markers, for a bound or a baseline.
     pub dashed: bool,
 }
 
 impl Series {
-    /// A solid line through `points`.
+    /// Creates a solid line through `points`.
     pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self { name: name.into(), points: points.into_iter().collect(), dashed: false }
     }
@@ -39,10 +39,10 @@ impl Series {
     }
 }
 
-/// Some series over common axes.
+/// A line plot of several series over common axes.
 ///
-/// Titles and labels wrap; the legend stands under the plot; colours are Okabe and Ito's, each with a marker of its
-/// own shape. The figure follows the reader's light or dark theme.
+/// Titles and labels wrap; the legend is below the plot. Lines have the colours of Okabe and Ito, each with its own
+/// marker shape. The figure follows the reader's light or dark theme.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -62,19 +62,19 @@ impl Series {
 pub struct LinePlot {
     /// The heading of the figure.
     pub title: String,
-    /// What the horizontal axis shows, with its unit.
+    /// The quantity on the horizontal axis, with its unit.
     pub x_label: String,
-    /// What the vertical axis shows, with its unit; written over the axis.
+    /// The quantity on the vertical axis, with its unit; written above the axis.
     pub y_label: String,
-    /// Logarithmic horizontal axis; points with x not above zero are left out.
+    /// Makes the horizontal axis logarithmic; points with x <= 0 are omitted.
     pub log_x: bool,
-    /// Logarithmic vertical axis; points with y not above zero are left out.
+    /// Makes the vertical axis logarithmic; points with y <= 0 are omitted.
     pub log_y: bool,
     /// The lines, drawn in this order.
     pub series: Vec<Series>,
 }
 
-/// The plot area in units of the view box and the axes over it.
+/// The plot area, in units of the view box, and its axes.
 struct Area {
     left: f64,
     right: f64,
@@ -91,7 +91,7 @@ impl Area {
     }
 }
 
-/// An entry of the legend: which series, its name in lines, and where its swatch starts.
+/// An entry of the legend: index of the series, lines of its name, and the position of its swatch.
 struct Entry {
     series: usize,
     lines: Vec<String>,
@@ -99,8 +99,8 @@ struct Entry {
 }
 
 impl LinePlot {
-    /// The plot as SVG, to be a file of its own or part of a page. Where no series has a point that can be drawn, the figure
-    /// is a sentence that says so.
+    /// The plot as SVG, for a file of its own or for a page. If no series has a point that can be drawn, the figure is a
+    /// sentence that says so.
     ///
     /// **Errors** none in practice: the figure is written to memory.
     pub fn to_svg(&self) -> Result<String> {
@@ -118,7 +118,7 @@ impl LinePlot {
         let right = WIDTH - PAD - 14.0;
         let fits = |ticks: &[super::ticks::Tick]| axis::labels_fit(ticks, right - left);
         let x = Axis::over(points.iter().map(|point| point.0), self.log_x, fits);
-        // Half of the last label may stand beyond its tick.
+        // Half of the last label may extend to the right of its tick.
         let right = (WIDTH - PAD - x.last_label() / 2.0).min(right);
         let area = Area { left, right, top, bottom: top + AREA_HEIGHT, x, y };
 
@@ -141,7 +141,7 @@ impl LinePlot {
         })
     }
 
-    /// The points that can be drawn, series by series, cut where one cannot.
+    /// The points that can be drawn, by series, cut into segments at points that cannot be drawn.
     fn segments(&self) -> Vec<Vec<Vec<(f64, f64)>>> {
         let usable = |point: &(f64, f64)| drawable(point.0, self.log_x) && drawable(point.1, self.log_y);
         let cut = |series: &Series| -> Vec<Vec<(f64, f64)>> {
@@ -151,14 +151,14 @@ impl LinePlot {
         self.series.iter().map(cut).collect()
     }
 
-    /// What the figure shows, for who cannot see it.
+    /// A description of the figure for screen readers.
     fn description(&self) -> String {
         let names: Vec<&str> =
             self.series.iter().map(|series| series.name.as_str()).filter(|name| !name.is_empty()).collect();
         format!("{}: {} against {}; {}", self.title, self.y_label, self.x_label, names.join(", "))
     }
 
-    /// Sets the entries in rows from `top` down. Returns them and the y below.
+    /// Places the entries in rows from `top` downwards. Returns them and the y below them.
     fn legend(&self, top: f64) -> (Vec<Entry>, f64) {
         let mut entries = Vec::new();
         let (mut x, mut y, mut row_lines) = (PAD, top, 0);
@@ -195,7 +195,8 @@ impl LinePlot {
                     canvas.path(&places, STROKE, colour)?;
                 }
                 for &place in &places {
-                    // A lone point would otherwise vanish; markers of several dense series stand apart.
+                    // A single point needs a marker to be visible; the markers of dense series are shifted against each
+                    // other.
                     let regular = !dashed && (index + number * stride / 3).is_multiple_of(stride);
                     if places.len() == 1 || regular {
                         paint_marker(canvas, place, number)?;
@@ -222,7 +223,7 @@ impl LinePlot {
     }
 }
 
-/// Grid, ticks and their labels.
+/// Draws the grid, the ticks and their labels.
 fn paint_axes(canvas: &mut Canvas, area: &Area) -> Result<()> {
     let Area { left, right, top, bottom, .. } = *area;
     for tick in &area.x.ticks {
@@ -240,7 +241,7 @@ fn paint_axes(canvas: &mut Canvas, area: &Area) -> Result<()> {
     canvas.path(&[(left, bottom), (right, bottom)], 1.5, MUTED.light)
 }
 
-/// The marker of a series: one of six shapes; seven colours make 42 pairs.
+/// Draws the marker of a series: six shapes and seven colours give 42 combinations.
 fn paint_marker(canvas: &mut Canvas, (x, y): (f64, f64), series: usize) -> Result<()> {
     let colour = LINES[series % LINES.len()].light;
     let corners = |offsets: &[(f64, f64)]| -> Vec<(f64, f64)> {

@@ -14,10 +14,12 @@ const FRAME: Rgb = [0xb0; 3];
 
 /// A grid of equally large images with a title and labels, drawn to PNG.
 ///
-/// Options are chained by value, tiles are pushed in row-major order. The sheet grows with its labels: none
-/// overlaps another or leaves the sheet. The paper is white; black pixels on it are black ones of a tile.
+/// Options are set by method chaining; tiles are added in row-major order. The sheet grows with its labels: labels
+/// never overlap each other or leave the sheet. The background is white, so black pixels inside a frame belong to a
+/// tile.
 ///
 /// **Shapes** Every tile is (tile height, tile width), row-major.
+///
 /// **Units** Grey values are in 0..=1 (0 black), or in 0..=255 for bytes.
 ///
 /// ```
@@ -46,13 +48,13 @@ pub struct ContactSheet {
 #[derive(Debug, Clone)]
 struct Tile {
     pixels: Vec<Rgb>,
-    /// The pixel value at which the scale of a signed tile ends.
+    /// The magnitude at the ends of the colour scale of a signed tile.
     signed_limit: Option<f32>,
     has_mark: bool,
 }
 
 impl ContactSheet {
-    /// An empty sheet for tiles of `tile_height` by `tile_width` pixels, each drawn as 3 by 3.
+    /// Creates an empty sheet for tiles of `tile_height` by `tile_width` pixels, each pixel drawn as 3 by 3.
     pub fn new(tile_height: usize, tile_width: usize) -> Self {
         Self {
             tile_height,
@@ -68,25 +70,27 @@ impl ContactSheet {
         }
     }
 
-    /// Writes `title` over the sheet.
+    /// Writes `title` above the sheet.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
     }
 
-    /// Sets the number of columns; by default that of the labels or groups, and else one row holds all tiles.
+    /// Sets the number of columns. The default is the number of column labels or grouped columns, otherwise one row
+    /// holds all tiles.
     pub fn columns(mut self, columns: usize) -> Self {
         self.columns = Some(columns);
         self
     }
 
-    /// Writes a label over each column; it wraps at spaces and widens its column where a word needs it.
+    /// Writes a label above each column. Labels wrap at spaces; a column is widened to fit its longest word.
     pub fn column_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
         self.column_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
     }
 
-    /// Sets the columns in groups with a gap between them: (heading, number of columns) each; a heading may be empty.
+    /// Groups the columns, with a gap between groups: each group is (heading, number of columns); a heading may be
+    /// empty.
     pub fn column_groups(mut self, groups: &[(impl AsRef<str>, usize)]) -> Self {
         self.column_groups =
             groups.iter().map(|(heading, size)| (heading.as_ref().to_string(), *size)).collect();
@@ -105,22 +109,22 @@ impl ContactSheet {
         self
     }
 
-    /// Explains the colour of marked rows in a line under the grid, for instance `removed rows`.
+    /// Explains the colour of marked rows in a line below the grid, for instance `removed rows`.
     pub fn mark_label(mut self, label: impl Into<String>) -> Self {
         self.mark_label = label.into();
         self
     }
 
-    /// Adds a tile of grey values; they are clamped to 0..=1, and a NaN is drawn in the colour of marked rows.
+    /// Adds a tile of grey values. Values are clamped to 0..=1; a NaN is drawn in the colour of marked rows.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile.
+    /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile.
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
         self.push_marked(values, 0..0)
     }
 
     /// Adds a tile of grey values as bytes.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile.
+    /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile.
     pub fn push_u8(&mut self, values: &[u8]) -> Result<()> {
         self.check_tile(values.len())?;
         let pixels = values.iter().map(|&value| [value; 3]).collect();
@@ -128,10 +132,11 @@ impl ContactSheet {
         Ok(())
     }
 
-    /// Adds a tile of grey values whose pixel rows `marked` are drawn in amber tones, so that missing is not black.
+    /// Adds a tile of grey values whose pixel rows `marked` are drawn in amber, so that removed pixels do not look
+    /// black.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile; [`Error::InvalidArgument`] if `marked`
-    /// leaves the tile.
+    /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile; [`Error::InvalidArgument`] if
+    /// `marked` is not within the tile.
     pub fn push_marked(&mut self, values: &[f32], marked: Range<usize>) -> Result<()> {
         self.check_tile(values.len())?;
         if marked.start > marked.end || marked.end > self.tile_height {
@@ -156,11 +161,11 @@ impl ContactSheet {
 
     /// Adds a tile of signed values: blue at `-limit` and below, near-white at 0, red at `limit` and above.
     ///
-    /// A colour bar under the grid shows the scale if all signed tiles have the same. A NaN is drawn in the colour of marked
-    /// rows.
+    /// A colour bar below the grid shows the scale if all signed tiles have the same limit. A NaN is drawn in the
+    /// colour of marked rows.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if `values` is not one tile; [`Error::InvalidArgument`] if `limit` is
-    /// not positive and finite.
+    /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile; [`Error::InvalidArgument`] if
+    /// `limit` is not positive and finite.
     pub fn push_signed(&mut self, values: &[f32], limit: f32) -> Result<()> {
         self.check_tile(values.len())?;
         if !(limit > 0.0 && limit.is_finite()) {
@@ -179,15 +184,15 @@ impl ContactSheet {
         Ok(())
     }
 
-    /// Leaves the next place of the grid empty.
+    /// Leaves the next position of the grid empty.
     pub fn push_blank(&mut self) {
         self.tiles.push(None);
     }
 
-    /// The sheet as the bytes of a PNG file: 8-bit grey, or RGB where a tile has marked rows or signed values.
+    /// The sheet as a PNG file: 8-bit grey, or RGB if a tile has marked rows or signed values.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if there is no tile, a size is zero, the labels do not count the
-    /// columns and rows, or the sheet would exceed 64 million pixels.
+    /// **Errors** [`Error::InvalidArgument`] if there are no tiles, a size is zero, the numbers of labels are not those
+    /// of the columns and rows, or the sheet would have more than 64 million pixels.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let layout = self.layout()?;
         let canvas = self.draw(&layout);
@@ -277,7 +282,7 @@ impl Canvas {
     fn to_png(&self, in_colour: bool) -> Result<Vec<u8>> {
         let failed = |reason: png::EncodingError| Error::io("encoding", "contact sheet", reason);
         let mut bytes = Vec::new();
-        // `layout` bounds the number of pixels far below 2^32.
+        // `layout` limits the number of pixels far below 2^32.
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_depth(png::BitDepth::Eight);
         let data: Vec<u8> = if in_colour {

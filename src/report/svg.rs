@@ -1,8 +1,8 @@
-//! A canvas over plotters' SVG backend: lengths in units of the view box, colours that follow light and dark.
+//! A canvas on top of the SVG backend of plotters: lengths in units of the view box, colours for light and dark themes.
 //!
-//! The backend writes whole coordinates, so everything is drawn ten times as large as the view box says. It knows one
-//! theme; each colour of [`Theme`] is therefore written as its light value, and a style sheet in the SVG replaces
-//! exactly these values in the dark. A viewer that ignores style sheets shows the light figure.
+//! The backend writes integer coordinates, so everything is drawn ten times as large as in the view box. The backend
+//! knows only one theme. So each colour of [`Theme`] is written as its light value, and a style sheet in the SVG
+//! replaces exactly these values in dark mode. A viewer that ignores style sheets shows the light figure.
 
 use super::colour::Rgb;
 use super::font;
@@ -12,18 +12,18 @@ use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle};
 
-/// Width of every figure in units of its view box; heights follow from the content.
+/// Width of every figure in units of its view box; the height depends on the content.
 pub(super) const WIDTH: f64 = 640.0;
-/// Font sizes: at a phone's 340 pixels of width the smaller one is still 9.5 pixels.
+/// Font sizes: on a phone, 340 pixels wide, the smaller size is still 9.5 pixels.
 pub(super) const TEXT: f64 = 18.0;
 pub(super) const TITLE: f64 = 21.0;
-/// Distance of lines of text, in font sizes.
+/// Line height in font sizes.
 pub(super) const LINE: f64 = 1.3;
 
 const SCALE: f64 = 10.0;
 const FAMILY: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif";
 
-/// A colour of the theme in its light and its dark value.
+/// A colour of the theme: its light and its dark value.
 pub(super) struct Theme {
     pub(super) light: Rgb,
     dark: Rgb,
@@ -33,7 +33,8 @@ pub(super) const SURFACE: Theme = Theme { light: [0xff, 0xff, 0xff], dark: [0x1b
 pub(super) const INK: Theme = Theme { light: [0x1f, 0x23, 0x28], dark: [0xe6, 0xe9, 0xec] };
 pub(super) const MUTED: Theme = Theme { light: [0x57, 0x60, 0x6a], dark: [0xa8, 0xb0, 0xb9] };
 pub(super) const GRID: Theme = Theme { light: [0xe1, 0xe4, 0xe8], dark: [0x34, 0x3a, 0x42] };
-/// Okabe and Ito's colours for lines (2008), told apart by every kind of colour vision; yellow is too pale for one.
+/// Okabe and Ito's colours (2008), distinct for every kind of colour vision; without yellow, which is too pale for a
+/// line.
 pub(super) const LINES: [Theme; 7] = [
     Theme { light: [0x00, 0x72, 0xb2], dark: [0x3d, 0x9b, 0xd9] },
     Theme { light: [0xd5, 0x5e, 0x00], dark: [0xf0, 0x7c, 0x26] },
@@ -44,7 +45,7 @@ pub(super) const LINES: [Theme; 7] = [
     Theme { light: [0x00, 0x00, 0x00], dark: [0xff, 0xff, 0xff] },
 ];
 
-/// Where the given x of a text is.
+/// Horizontal alignment of a text at a given x.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -52,12 +53,12 @@ pub(super) enum Anchor {
     End,
 }
 
-/// A figure while it is drawn.
+/// A figure that is being drawn.
 pub(super) struct Canvas<'a> {
     backend: SVGBackend<'a>,
 }
 
-/// Draws a figure of [`WIDTH`] by `height` and returns the SVG; `description` is read to who cannot see it.
+/// Draws a figure of [`WIDTH`] by `height` and returns the SVG; `description` is for screen readers.
 pub(super) fn draw(
     height: f64,
     description: &str,
@@ -72,7 +73,7 @@ pub(super) fn draw(
         paint(&mut canvas)?;
         canvas.backend.present().map_err(failed)?;
     }
-    // The backend's own first tag fixes the size in pixels.
+    // The first tag written by the backend fixes the size in pixels; it is replaced.
     let body = text.split_once('>').map_or("", |(_, body)| body);
     let (width, height) = (pixels(WIDTH), pixels(height));
     let mut svg = format!(
@@ -86,7 +87,7 @@ pub(super) fn draw(
     Ok(svg)
 }
 
-/// A figure of a title and a sentence that says why nothing is drawn.
+/// A figure that has only a title and a sentence that says why nothing is drawn.
 pub(super) fn without_data(title: &str, sentence: &str) -> Result<String> {
     const PAD: f64 = 14.0;
     let [headings, lines] =
@@ -98,12 +99,13 @@ pub(super) fn without_data(title: &str, sentence: &str) -> Result<String> {
     })
 }
 
-/// The dark values, and round corners of lines. Every selector is prefixed: inline, a style sheet rules the whole page.
+/// Dark colours and round line caps. Every selector has a prefix, because the style sheet of an inline SVG applies to
+/// the whole page.
 fn style_sheet() -> String {
     let mut css = String::from(
         "\n.eq-figure polyline{stroke-linejoin:round;stroke-linecap:round}\n@media (prefers-color-scheme:dark){\n",
     );
-    // Alone in a window, the figure does not fill it.
+    // If the SVG file is opened by itself, this colours the rest of the window.
     let _ = writeln!(css, ".eq-figure:root{{background:{}}}", hex(SURFACE.dark));
     for theme in [&SURFACE, &INK, &MUTED, &GRID].into_iter().chain(&LINES) {
         for property in ["fill", "stroke"] {
@@ -117,29 +119,29 @@ fn style_sheet() -> String {
 }
 
 impl Canvas<'_> {
-    /// A filled rectangle between two corners.
+    /// Draws a filled rectangle between two corners.
     pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: Rgb) -> Result<()> {
         self.backend.draw_rect(point(from), point(to), &stroke(colour, 1.0), true).map_err(failed)
     }
 
-    /// A filled polygon.
+    /// Draws a filled polygon.
     pub(super) fn polygon(&mut self, corners: &[(f64, f64)], colour: Rgb) -> Result<()> {
         self.backend.fill_polygon(corners.iter().copied().map(point), &stroke(colour, 1.0)).map_err(failed)
     }
 
-    /// A filled circle.
+    /// Draws a filled circle.
     pub(super) fn circle(&mut self, centre: (f64, f64), radius: f64, colour: Rgb) -> Result<()> {
         self.backend
             .draw_circle(point(centre), pixels(radius) as u32, &stroke(colour, 1.0), true)
             .map_err(failed)
     }
 
-    /// A line through `points`.
+    /// Draws a line through `points`.
     pub(super) fn path(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) -> Result<()> {
         self.backend.draw_path(points.iter().copied().map(point), &stroke(colour, width)).map_err(failed)
     }
 
-    /// A dashed line through `points`: the dashes go on around corners.
+    /// Draws a dashed line through `points`; the dash pattern continues around corners.
     pub(super) fn dashed_path(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) -> Result<()> {
         const DASH: [f64; 2] = [9.0, 7.0];
         let (mut phase, mut left) = (0, DASH[0]);
@@ -167,7 +169,7 @@ impl Canvas<'_> {
         if phase == 0 && dash.len() > 1 { self.path(&dash, width, colour) } else { Ok(()) }
     }
 
-    /// One line of text, centred vertically on `at`.
+    /// Writes one line of text, centred vertically on `at`.
     pub(super) fn text(
         &mut self,
         text: &str,
@@ -182,16 +184,16 @@ impl Canvas<'_> {
             Anchor::End => HPos::Right,
         };
         let style = if size >= TITLE { FontStyle::Bold } else { FontStyle::Normal };
-        // The backend divides by 1.24.
+        // Compensates for the backend, which divides sizes by 1.24.
         let font = FontDesc::new(FontFamily::Name(FAMILY), size * SCALE * 1.24, style)
             .transform(FontTransform::None);
         let style = font.color(&stroke(colour, 1.0).color).pos(Pos::new(position, VPos::Center));
-        // XML has no way to write a control character.
+        // XML cannot represent control characters.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.backend.draw_text(&text, &style, point(at)).map_err(failed)
     }
 
-    /// Lines of text below one another from the top edge `y` on. Returns the y below them.
+    /// Writes lines of text from the top edge `y` downwards. Returns the y below them.
     pub(super) fn lines(
         &mut self,
         lines: &[String],
@@ -228,13 +230,14 @@ fn failed(reason: impl Display) -> Error {
     Error::io("drawing", "the figure", reason)
 }
 
-/// `text` as the value of an attribute.
+/// Escapes `text` for use as the value of an attribute.
 fn escape(text: &str) -> String {
     let text = text.replace(|c: char| c.is_control(), " ").replace('&', "&amp;");
     text.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A generous estimate of the width of `text`: the viewer chooses the font, so this is a wide one (DejaVu Sans).
+/// An upper estimate of the width of `text`: the viewer chooses the font, so the estimate is for a wide one (DejaVu
+/// Sans).
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     let em: f64 = text
         .chars()
@@ -245,7 +248,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
             'A'..='Z' | '+' | '<' | '=' | '>' | '\u{2212}' | '\u{d7}' => 0.76,
             '\u{2070}'..='\u{207f}' | '\u{b9}' | '\u{b2}' | '\u{b3}' => 0.42,
             ' '..='~' => 0.64,
-            // Greek and the like; full width for what lies beyond.
+            // Greek and similar scripts; later characters count as full width.
             '\u{a0}'..='\u{2fff}' => 0.8,
             _ => 1.0,
         })
@@ -253,12 +256,12 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     em * size
 }
 
-/// Breaks `text` into lines no wider than `width`, at spaces where it can.
+/// Breaks `text` into lines no wider than `width`, at spaces if possible.
 pub(super) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
-    // Bold titles run wider than the estimate for plain text.
+    // Bold titles are wider than the estimate for regular text.
     let size = if size >= TITLE { size * 1.1 } else { size };
     let mut lines: Vec<String> = Vec::new();
-    // Every word to a line of its own first; then words too wide are cut and neighbours joined while they fit.
+    // Starts with one word per line; joins neighbours while they fit and cuts words that are too wide.
     for word in font::wrap(text, 1) {
         let mut piece = match lines.pop() {
             Some(last) if text_width(&format!("{last} {word}"), size) <= width => {
@@ -282,7 +285,7 @@ pub(super) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     lines
 }
 
-/// What a well-formed figure must satisfy; the tests of the figures call it.
+/// Checks that a figure is well-formed and inside its view box; the tests of all figures call it.
 #[cfg(test)]
 pub(super) fn assert_well_formed(svg: &str) {
     let mut open: Vec<&str> = Vec::new();
@@ -299,7 +302,7 @@ pub(super) fn assert_well_formed(svg: &str) {
     }
     assert!(open.is_empty(), "left open: {open:?}");
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
-    // Whatever is inside the view box horizontally is visible: nothing is drawn beyond it.
+    // Nothing is drawn beyond the left and right edges of the view box.
     let limit = pixels(WIDTH);
     for attribute in ["x=\"", "x1=\"", "x2=\"", "cx=\""] {
         for value in svg.split(&format!(" {attribute}")).skip(1) {

@@ -1,4 +1,4 @@
-//! Where the ticks of an axis go and how numbers are written beside them.
+//! Positions of the ticks of an axis, and the format of their numbers.
 
 /// A tick: its value and its label.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,20 +9,22 @@ pub(super) struct Tick {
 
 /// Ticks at multiples of 1, 2 or 5 times a power of ten within `low..=high`, about `target` of them.
 ///
-/// With `whole` no tick falls between two integers. The range must be finite, `low < high`.
+/// With `whole`, ticks are at integers only. The range must be finite, with `low < high`.
 pub(super) fn linear(low: f64, high: f64, target: usize, whole: bool) -> Vec<Tick> {
     let step = nice_step((high - low) / target.max(1) as f64);
     let step = if whole { step.max(1.0) } else { step };
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
-    // Integers times the step, so that rounding does not add up; the count is bounded by the choice of the step.
+    // Multiples of the step, so that rounding errors do not add up; the clamp bounds the number of ticks.
     let values = (0..=(last - first).clamp(0.0, 100.0) as usize).map(|i| (first + i as f64) * step);
     values.map(|value| Tick { value, label: number(value, step) }).collect()
 }
 
-/// Ticks of a logarithmic axis from 10 to the `low` to 10 to the `high`: at powers of ten, thinned out to `target`,
-/// or at 1, 2 and 5 times them if they are few.
+/// Ticks of a logarithmic axis from 10^`low` to 10^`high`.
+///
+/// Ticks are at 1, 2 and 5 times the powers of ten if there are no more than `target` of them. Otherwise they are at
+/// powers of ten, of which some are skipped to keep about `target`.
 pub(super) fn logarithmic(low: f64, high: f64, target: usize) -> Vec<Tick> {
-    // The room at the ends of an axis may lie beyond the floating-point range.
+    // The margins at the ends of an axis may extend beyond the range of floating-point numbers.
     let (low, high) = (low.max(-307.0), high.min(308.0));
     let decades = (low.floor() as i32, high.floor() as i32);
     let inside = |value: &f64| (low - 1e-9..=high + 1e-9).contains(&value.log10());
@@ -48,19 +50,20 @@ pub(super) fn logarithmic(low: f64, high: f64, target: usize) -> Vec<Tick> {
     values.into_iter().map(|value| Tick { value, label: label(value) }).collect()
 }
 
-/// A power of ten; by parsing where `powi` would not give the nearest number.
+/// A power of ten, rounded correctly: `powi` may be off by an ULP, parsing is not.
 fn power(exponent: i32) -> f64 {
     format!("1e{exponent}").parse().unwrap_or(f64::NAN)
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below `step`.
+/// The smallest number among 1, 2 and 5 times a power of ten that is not below `step`.
 fn nice_step(step: f64) -> f64 {
     let magnitude = power(step.log10().floor() as i32);
     let nice = [1.0, 2.0, 5.0].into_iter().find(|m| m * magnitude >= step * (1.0 - 1e-9));
     nice.unwrap_or(10.0) * magnitude
 }
 
-/// `value` to the precision of `step`, with commas between thousands; very large and very small numbers as 2×10⁻⁶.
+/// Formats `value` to the precision of `step`, with commas between thousands; very large and very small numbers as
+/// 2×10⁻⁶.
 pub(super) fn number(value: f64, step: f64) -> String {
     let digits_after = -(step.abs().log10() + 1e-9).floor();
     if value != 0.0 && (digits_after > 5.0 || value.abs() >= 1e7) {
@@ -88,7 +91,7 @@ pub(super) fn number(value: f64, step: f64) -> String {
     out
 }
 
-/// `value` as a mantissa with `decimals` and a power of ten in superscript; a mantissa of 1 is left out.
+/// Formats `value` as a mantissa with `decimals` digits and a power of ten in superscript; a mantissa of 1 is omitted.
 fn scientific(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$e}", value.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_as_a_person_writes_them() {
+    fn numbers_have_the_usual_format() {
         assert_eq!(number(1234567.0, 1.0), "1,234,567");
         assert_eq!(number(-0.25, 0.05), "\u{2212}0.25");
         assert_eq!(number(-0.001, 0.5), "0.0");
@@ -141,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn logarithmic_ticks_thin_out_as_the_range_grows() {
+    fn wide_ranges_have_fewer_logarithmic_ticks_per_decade() {
         let over = |low: f64, high: f64, target| logarithmic(low.log10(), high.log10(), target);
         assert_eq!(labels(over(10.0, 500.0, 7)), ["10", "20", "50", "100", "200", "500"]);
         assert_eq!(labels(over(1.0, 1e4, 7)), ["1", "10", "100", "1,000", "10,000"]);
         assert_eq!(labels(over(0.001, 0.1, 3)), ["0.001", "0.01", "0.1"]);
-        assert!(logarithmic(-330.0, 330.0, 7).len() <= 8, "the ends are beyond floating point");
+        assert!(logarithmic(-330.0, 330.0, 7).len() <= 8, "the ends are beyond the floating-point range");
         assert!(over(1e-300, 1e300, 7).len() <= 8);
         assert!(over(2.1, 2.4, 7).len() >= 2, "a narrow range has linear ticks");
     }

@@ -1,4 +1,4 @@
-//! An axis: its range, its ticks, and where a value lies on it.
+//! An axis: its range, its ticks, and the positions of values.
 
 use super::super::svg::{self, TEXT};
 use super::super::ticks::{self, Tick};
@@ -11,21 +11,22 @@ pub(super) struct Axis {
     pub(super) ticks: Vec<Tick>,
 }
 
-/// Whether `value` has a place on an axis; the bound keeps the length of the axis finite.
+/// Returns whether `value` can be drawn on an axis; the bound keeps the length of the axis finite.
 pub(super) fn drawable(value: f64, logarithmic: bool) -> bool {
     value.is_finite() && value.abs() < 1e300 && (!logarithmic || value >= f64::MIN_POSITIVE)
 }
 
-/// Whether the labels stand apart when their ticks share `length`; they are as good as evenly spread.
+/// Returns whether the tick labels fit side by side into `length`, assuming that the ticks are about evenly spaced.
 pub(super) fn labels_fit(ticks: &[Tick], length: f64) -> bool {
     let widths = ticks.iter().map(|tick| svg::text_width(&tick.label, TEXT) + TEXT * 0.7);
     ticks.len() <= 8 && widths.sum::<f64>() <= length
 }
 
 impl Axis {
-    /// The axis over `values` with a little room at both ends, and as many ticks as `fit`.
+    /// The axis over `values` with a small margin at both ends and the largest number of ticks, up to seven, that `fit`
+    /// accepts.
     ///
-    /// The values must be [`drawable`], at least one of them.
+    /// All values must be [`drawable`], and there must be at least one.
     pub(super) fn over(
         values: impl Iterator<Item = f64> + Clone,
         logarithmic: bool,
@@ -39,7 +40,7 @@ impl Axis {
         let span = high - low;
         let room = match span <= magnitude * 1e-9 {
             false => span * 0.04,
-            // One value alone.
+            // All values are equal.
             true if logarithmic => 0.35,
             true if whole => 1.0,
             true => (magnitude * 0.1).max(1e-290),
@@ -63,7 +64,7 @@ impl Axis {
         }
     }
 
-    /// Where `value` lies: 0 at the low end, 1 at the high end.
+    /// The position of `value`: 0 at the low end, 1 at the high end.
     pub(super) fn share(&self, value: f64) -> f64 {
         let value = if self.logarithmic { value.log10() } else { value };
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)

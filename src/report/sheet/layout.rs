@@ -1,24 +1,24 @@
-//! Where everything on a contact sheet goes.
+//! The layout of a contact sheet: positions of tiles, labels and keys.
 
 use super::super::font;
 use super::ContactSheet;
 use crate::{Error, Result};
 
-/// Pixels of the sheet to one pixel of the font.
+/// Pixels of the sheet per pixel of the font.
 pub(super) const FONT_SCALE: usize = 2;
 
 const MARGIN: usize = 16;
-/// Between a label and what it labels, and between stacked blocks.
+/// Gap between a label and its tiles, and between stacked blocks.
 const LABEL_GAP: usize = 10;
-/// Between neighbouring tiles, their one-pixel frames included.
+/// Gap between neighbouring tiles, including their one-pixel frames.
 const TILE_GAP: usize = 8;
-/// What groups of columns have between them on top of that.
+/// Additional gap between groups of columns.
 const GROUP_GAP: usize = 24;
-/// Blank pixels that keep labels of neighbouring columns apart.
+/// Blank pixels between the labels of neighbouring columns.
 const LABEL_SPACE: usize = 8;
 const LINE: usize = font::LINE * FONT_SCALE;
 const TEXT_HEIGHT: usize = font::HEIGHT * FONT_SCALE;
-/// Row labels wrap here, titles never before here (characters).
+/// Row labels wrap after this many characters; titles may always use at least [`TITLE_LIMIT`].
 const ROW_LABEL_LIMIT: usize = 18;
 const TITLE_LIMIT: usize = 24;
 const KEY_HEIGHT: usize = 14;
@@ -43,28 +43,29 @@ pub(super) struct Label {
     pub(super) bounds: Bounds,
 }
 
-/// What a key under the grid explains.
+/// The subject of a key below the grid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Key {
     Mark,
     Signed,
 }
 
-/// The places of everything on a sheet.
+/// The positions of everything on a sheet.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// One for each tile pushed, without the frame.
+    /// One rectangle per tile pushed, without the frame.
     pub(super) tiles: Vec<Bounds>,
     pub(super) labels: Vec<Label>,
-    /// Lines under the headings of groups.
+    /// Lines below the headings of groups.
     pub(super) rules: Vec<Bounds>,
     pub(super) keys: Vec<(Key, Bounds)>,
 }
 
 impl Layout {
-    /// Places `lines` from `y` down; `place` gives the left edge of a line from its width. Returns the y below them.
+    /// Places `lines` from `y` downwards; `place` returns the left edge of a line of a given width. Returns the y below
+    /// them.
     fn text(&mut self, lines: &[String], y: usize, place: impl Fn(usize) -> usize) -> usize {
         for (i, line) in lines.iter().enumerate() {
             let width = text_width(line);
@@ -75,12 +76,12 @@ impl Layout {
     }
 }
 
-/// The columns of the grid: their labels, wrapped, and their horizontal places.
+/// The columns of the grid: their wrapped labels and horizontal positions.
 struct Columns {
     labels: Vec<Vec<String>>,
     widths: Vec<usize>,
     starts: Vec<usize>,
-    /// Heading, first column, one past the last.
+    /// Each a wrapped heading, the first column, and one past the last column.
     groups: Vec<(Vec<String>, usize, usize)>,
     end: usize,
 }
@@ -97,13 +98,13 @@ fn most_lines<'a>(blocks: impl Iterator<Item = &'a Vec<String>>) -> usize {
     blocks.map(Vec::len).max().unwrap_or(0)
 }
 
-/// Characters that fit into `width` pixels, at least a short word.
+/// Number of characters that fit into `width` pixels, but at least 5, a short word.
 fn characters(width: usize) -> usize {
     ((width + FONT_SCALE) / (font::ADVANCE * FONT_SCALE)).max(5)
 }
 
 impl ContactSheet {
-    /// Places everything, or says what does not fit together.
+    /// Computes the layout, or returns an error that says which sizes or labels do not match.
     pub(super) fn layout(&self) -> Result<Layout> {
         let (column_count, row_count) = self.grid()?;
         let (tile_width, tile_height) = (self.tile_width * self.magnify, self.tile_height * self.magnify);
@@ -146,7 +147,7 @@ impl ContactSheet {
         Ok(layout)
     }
 
-    /// Columns and rows, checked against the labels.
+    /// The numbers of columns and rows, checked against the labels.
     fn grid(&self) -> Result<(usize, usize)> {
         if self.tiles.is_empty() {
             return Err(Error::invalid("contact sheet", "no tile was pushed; a sheet needs at least 1"));
@@ -171,7 +172,7 @@ impl ContactSheet {
         Ok((columns, rows))
     }
 
-    /// Wraps the labels of the columns and places the columns from `left` on.
+    /// Wraps the column labels and places the columns from `left` onwards.
     fn columns_from(&self, left: usize, count: usize, tile_width: usize) -> Columns {
         let wrapped = |label: &String| font::wrap(label, characters(tile_width));
         let labels: Vec<Vec<String>> = self.column_labels.iter().map(wrapped).collect();
@@ -201,7 +202,7 @@ impl ContactSheet {
         Columns { labels, widths, starts, groups, end: x - GROUP_GAP - TILE_GAP }
     }
 
-    /// Places the keys under the grid that ends at `bottom`. Returns the y below them.
+    /// Places the keys below the grid, which ends at `bottom`. Returns the y below them.
     fn place_keys(&self, layout: &mut Layout, bottom: usize, left: usize) -> usize {
         let mut y = bottom;
         let tiles = || self.tiles.iter().flatten();
@@ -234,7 +235,7 @@ impl ContactSheet {
 }
 
 impl Columns {
-    /// Places headings, their rules and the labels of the columns from `y` on. Returns the y of the first tile.
+    /// Places headings, their rules and the column labels from `y` downwards. Returns the y of the first tile.
     fn place(&self, layout: &mut Layout, y: usize) -> usize {
         let mut y = y;
         let heading_lines = most_lines(self.groups.iter().map(|(heading, ..)| heading));
@@ -249,14 +250,14 @@ impl Columns {
         let label_lines = most_lines(self.labels.iter());
         for (column, lines) in self.labels.iter().enumerate() {
             let (start, width) = (self.starts[column], self.widths[column]);
-            // Bottom-aligned: a short label stays next to its tiles.
+            // Aligned to the bottom, so that a short label is next to its tiles.
             layout.text(lines, y + (label_lines - lines.len()) * LINE, |line| start + (width - line) / 2);
         }
         y + label_lines * LINE + if label_lines > 0 { 2 } else { 0 }
     }
 }
 
-/// Three significant digits at most.
+/// Formats a number with at most three significant digits.
 fn short(value: f32) -> String {
     if !(1e-3..1e6).contains(&value) {
         return format!("{value:.1e}");
@@ -269,13 +270,13 @@ fn short(value: f32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn count(what: &str, found: usize, of: &str, expected: usize) -> Result<()> {
+fn count(name: &str, found: usize, counted: &str, expected: usize) -> Result<()> {
     if found == 0 || found == expected {
         return Ok(());
     }
     Err(Error::invalid(
-        format!("{found} {what}"),
-        format!("the contact sheet has {expected} {of}; give {expected} or none"),
+        format!("{found} {name}"),
+        format!("the contact sheet has {expected} {counted}; give {expected} or none"),
     ))
 }
 

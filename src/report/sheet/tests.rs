@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Width, height, samples per pixel and samples.
+/// Decodes a PNG file into width, height, samples per pixel and samples.
 fn decode(png: &[u8]) -> (usize, usize, usize, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
     let mut samples = vec![0; reader.output_buffer_size().unwrap()];
@@ -10,7 +10,7 @@ fn decode(png: &[u8]) -> (usize, usize, usize, Vec<u8>) {
 }
 
 #[test]
-fn a_tile_comes_back_from_the_file_pixel_by_pixel() {
+fn the_file_contains_the_pixels_of_the_tiles() {
     let mut sheet = ContactSheet::new(2, 3).title("t").columns(2).column_labels(&["a", "b"]).magnify(2);
     sheet.push(&[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]).unwrap();
     sheet.push_u8(&[1, 2, 3, 4, 5, 6]).unwrap();
@@ -25,7 +25,7 @@ fn a_tile_comes_back_from_the_file_pixel_by_pixel() {
             }
         }
     }
-    assert_eq!(pixels[0], 255, "light paper");
+    assert_eq!(pixels[0], 255, "the background is white");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn marked_rows_and_signed_values_are_in_colour() {
     sheet.push_marked(&[0.0, 0.0], 1..2).unwrap();
     sheet.push_signed(&[-0.5, 0.5], 0.5).unwrap();
     let layout = sheet.layout().unwrap();
-    assert_eq!(layout.keys.len(), 2, "one key for the marks, one for the signs");
+    assert_eq!(layout.keys.len(), 2, "one key for marked rows, one for signed values");
     let (width, _, samples, pixels) = decode(&sheet.to_png().unwrap());
     assert_eq!(samples, 3);
     let at = |bounds: Bounds, row: usize| {
@@ -42,22 +42,22 @@ fn marked_rows_and_signed_values_are_in_colour() {
         [pixels[start], pixels[start + 1], pixels[start + 2]]
     };
     assert_eq!(at(layout.tiles[0], 0), [0, 0, 0], "black stays black");
-    assert_eq!(at(layout.tiles[0], 1), colour::amber(0.0), "missing is not black");
+    assert_eq!(at(layout.tiles[0], 1), colour::amber(0.0), "marked pixels are not black");
     assert_eq!(at(layout.tiles[1], 0), colour::diverging(-1.0));
     assert_eq!(at(layout.tiles[1], 1), colour::diverging(1.0));
 }
 
 #[test]
-fn what_is_missing_of_a_signed_tile_has_a_key() {
+fn missing_values_of_a_signed_tile_have_a_key() {
     let mut sheet = ContactSheet::new(1, 2).mark_label("no weight");
     sheet.push_signed(&[1.0, 2.0], 2.0).unwrap();
-    assert_eq!(sheet.layout().unwrap().keys.len(), 1, "the scale alone");
+    assert_eq!(sheet.layout().unwrap().keys.len(), 1, "only the colour scale");
     sheet.push_signed(&[1.0, f32::NAN], 2.0).unwrap();
     assert_eq!(sheet.layout().unwrap().keys.len(), 2);
 }
 
 #[test]
-fn what_does_not_fit_is_refused_in_a_sentence() {
+fn sizes_and_labels_that_do_not_match_are_refused() {
     let mut sheet = ContactSheet::new(2, 2);
     let text = |result: Result<Vec<u8>>| result.unwrap_err().to_string();
     assert!(text(sheet.to_png()).contains("no tile was pushed"));
@@ -84,7 +84,7 @@ fn apart(a: Bounds, b: Bounds) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn labels_stay_on_the_sheet_and_off_everything_else(
+    fn labels_stay_on_the_sheet_and_do_not_overlap(
         title in "[ -~]{0,60}",
         columns in prop::collection::vec("[ -~]{0,30}", 1..5),
         rows in prop::collection::vec("[ -~]{0,60}", 1..4),
@@ -113,6 +113,6 @@ proptest! {
                 prop_assert!(apart(*a, *b), "{a:?} overlaps {b:?}");
             }
         }
-        sheet.draw(&layout); // would panic outside the canvas
+        sheet.draw(&layout); // panics if anything is outside the canvas
     }
 }
