@@ -1,12 +1,12 @@
-//! Images of digits: from MNIST's files, from bytes in memory, or drawn by a pen that never tires.
+//! Images of digits: from MNIST's files, from bytes in memory, or drawn synthetically.
 //!
-//! - [`idx`] reads the format of MNIST's files and trusts no header.
+//! - [`idx`] reads the format of MNIST's files and checks every header against the content.
 //! - [`mnist`] finds the four files in a folder.
 //! - [`png`] reads pictures.
-//! - [`synthetic`] draws digits, deterministic by index and without end.
-//! - [`binarise`] turns grey values into the states, or the probabilities, of visible units.
+//! - [`synthetic`] draws any number of digits; an index always gives the same digit.
+//! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!
-//! Everything but the reading of files works without `std`; gzip comes with feature `cli`.
+//! Everything except reading files works without `std`; gzip needs the feature `cli`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,12 +27,12 @@ pub use binarise::Binarisation;
 pub use mixture::Mixture;
 pub use states::BinaryImages;
 
-/// How many training digits `synthetic` stands for where the caller does not say.
+/// Default number of training digits of the source `synthetic`.
 pub const SYNTHETIC_TRAIN: usize = 10_000;
-/// How many test digits `synthetic` stands for.
+/// Number of test digits of the source `synthetic`.
 pub const SYNTHETIC_TEST: usize = 2_000;
 
-/// Grey images of one size, one byte a pixel: 0 is background, 255 full ink.
+/// Grey images of one size, one byte per pixel: 0 is background, 255 is full ink.
 ///
 /// **Shapes** (images, height, width), row-major, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub struct Images {
 }
 
 impl Images {
-    /// Images of `height` by `width` from their pixels, one image after the other.
+    /// Creates images of `height` by `width` from their pixels, image by image.
     ///
     /// **Errors** [`Error::InvalidArgument`] if an image would have no pixels or more than can be addressed;
-    /// [`Error::ShapeMismatch`] if `pixels` does not end with a whole image.
+    /// [`Error::ShapeMismatch`] if the length of `pixels` is not a multiple of the image size.
     ///
     /// ```
     /// use equilibria::data::Images;
@@ -61,7 +61,7 @@ impl Images {
                 let given = alloc::format!("images of {height}x{width}");
                 return Err(Error::invalid(
                     given,
-                    "an image needs at least 1 pixel, and few enough to address",
+                    "an image needs at least 1 pixel, and no more than can be addressed",
                 ));
             }
         };
@@ -81,22 +81,22 @@ impl Images {
         self.pixels.len() / self.pixels_per_image()
     }
 
-    /// Whether there is no image.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
     }
 
-    /// Rows of an image.
+    /// The number of rows of an image.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Columns of an image.
+    /// The number of columns of an image.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// `height` times `width`.
+    /// The number of pixels of an image: `height` times `width`.
     pub fn pixels_per_image(&self) -> usize {
         self.height * self.width
     }
@@ -112,7 +112,7 @@ impl Images {
         &self.pixels[index * size..][..size]
     }
 
-    /// All pixels, one image after the other.
+    /// All pixels, image by image.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
@@ -122,9 +122,9 @@ impl Images {
         self.pixels.iter_mut().for_each(|pixel| *pixel = !*pixel);
     }
 
-    /// The images of these indices, in their order.
+    /// The images at the indices `order`, in this order.
     ///
-    /// **Panics** if one is not there.
+    /// **Panics** if an index is out of range.
     #[must_use]
     #[track_caller]
     pub fn select(&self, order: &[usize]) -> Self {
@@ -146,9 +146,9 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Joins images and labels.
+    /// Combines images and labels.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if their counts differ.
+    /// **Errors** [`Error::ShapeMismatch`] if their numbers differ.
     pub fn new(images: Images, labels: Vec<u8>) -> Result<Self> {
         if images.len() != labels.len() {
             return Err(Error::ShapeMismatch {
@@ -175,7 +175,7 @@ impl Labelled {
         self.labels.len()
     }
 
-    /// Whether there is no image.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -190,19 +190,20 @@ impl Labelled {
 /// A training set and a test set of digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digits {
-    /// For captions: `synthetic`, or the last part of the folder's path.
+    /// Name for captions: `synthetic`, or the last part of the folder's path.
     pub name: String,
-    /// What a model learns from.
+    /// The training set.
     pub train: Labelled,
-    /// What it is judged on.
+    /// The test set.
     pub test: Labelled,
 }
 
 impl Digits {
-    /// `train` and `test` drawn digits; the two sets share none.
+    /// Draws `train` training digits and `test` test digits; the two sets have no digit in common.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if a count is 0 or does not fit the memory.
-    /// **Randomness** None left to the caller: see [`synthetic::digit`].
+    /// **Errors** [`Error::InvalidArgument`] if a number is 0 or the digits do not fit into memory.
+    ///
+    /// **Randomness** Fixed, independent of the caller: see [`synthetic::digit`].
     pub fn synthetic(train: usize, test: usize) -> Result<Self> {
         Ok(Self {
             name: String::from("synthetic"),
@@ -211,14 +212,14 @@ impl Digits {
         })
     }
 
-    /// The digits that `source` stands for: `synthetic`, or a folder with MNIST's four files.
+    /// Loads the digits from `source`: the word `synthetic`, or a folder with MNIST's four files.
     ///
-    /// The files, gzipped or not, lie in the folder or in `mnist` below it (a folder called `synthetic` is
-    /// `./synthetic`). `images` keeps that many training images, the first ones; the test set stays whole.
-    /// Without it `synthetic` has [`SYNTHETIC_TRAIN`] and [`SYNTHETIC_TEST`] digits.
+    /// The files, gzipped or not, are in the folder or in its subfolder `mnist`. (Write `./synthetic` for a folder
+    /// named `synthetic`.) `images` limits the training set to its first images; the test set is always complete.
+    /// Without `images`, `synthetic` gives [`SYNTHETIC_TRAIN`] and [`SYNTHETIC_TEST`] digits.
     ///
-    /// **Errors** [`Error::NotFound`] says what to fetch and how, [`Error::Malformed`] which file is wrong and
-    /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, or `source` is not a folder;
+    /// **Errors** [`Error::NotFound`] says which files to fetch and how, [`Error::Malformed`] which file is wrong and
+    /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, or if `source` is not a folder;
     /// [`Error::ShapeMismatch`] if training and test images differ in size.
     #[cfg(feature = "std")]
     pub fn load(source: impl AsRef<std::path::Path>, images: Option<usize>) -> Result<Self> {
@@ -236,7 +237,8 @@ impl Digits {
         if let Some(count) = images {
             let held = digits.train.len();
             if count == 0 || count > held {
-                let expected = alloc::format!("1 to {held} can be taken from {}", source.display());
+                let expected =
+                    alloc::format!("it must be 1 to {held}, the training images of {}", source.display());
                 return Err(Error::invalid(alloc::format!("--images {count}"), expected));
             }
             digits.train.truncate(count);
@@ -251,14 +253,14 @@ impl Digits {
     }
 }
 
-/// The mean of each pixel over all images, where 1 is full ink; zeros if there is no image.
+/// The mean of each pixel over all images, where 1 is full ink; zeros if there are no images.
 ///
-/// **Accuracy and cost** Sums are exact (integers), one division in f64, one rounding to f32.
+/// **Accuracy and cost** Exact integer sums, then one division in f64 and one rounding to f32.
 pub fn mean_image(images: &Images) -> Vec<f32> {
     mean_of(images, u64::from, 255.0)
 }
 
-/// The mean over the images of `value(pixel) / unit`.
+/// For each pixel, the mean over the images of `value(pixel) / unit`.
 fn mean_of(images: &Images, value: impl Fn(u8) -> u64, unit: f64) -> Vec<f32> {
     let mut sums = alloc::vec![0_u64; images.pixels_per_image()];
     for image in images.pixels().chunks_exact(sums.len()) {

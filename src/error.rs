@@ -1,91 +1,91 @@
-//! One error type for the crate: what was wrong, where, and what would be right.
+//! The error type of the crate: what is wrong, where, and how to correct it.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The result of everything that can fail on bad input.
+/// The result of a function that can fail.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// What was wrong, where, and what would be right.
+/// An error: what is wrong, where, and how to correct it.
 ///
-/// `Display` gives one sentence for a person; the fields are for programs.
+/// `Display` writes one sentence for a person; the fields are for programs.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// An operand has a shape that the operation cannot use.
     ShapeMismatch {
-        /// What was being computed.
+        /// The operation that was computed.
         operation: &'static str,
-        /// The shape that would fit.
+        /// The shape that is needed.
         expected: Vec<usize>,
         /// The shape that was given.
         found: Vec<usize>,
     },
-    /// A setting or argument is outside its range.
+    /// An option or argument is outside its range.
     InvalidArgument {
         /// The argument as the user wrote it, for instance `--hidden 0`.
         argument: String,
-        /// What would be right.
+        /// The values that are allowed.
         expected: String,
     },
-    /// A file or byte string is not what its format says.
+    /// A file or byte string does not follow its format.
     Malformed {
-        /// The file, or what the bytes were said to be.
+        /// The file, or a description of the bytes.
         place: String,
-        /// Offset in bytes (of the uncompressed content) at which it shows.
+        /// Offset of the fault in bytes of the uncompressed content.
         offset: u64,
-        /// What is wrong, and what would be right.
+        /// The fault, and what would be correct.
         problem: String,
     },
-    /// Something that was looked for is not there.
+    /// A file or another thing was not found.
     NotFound {
-        /// What was looked for.
+        /// The thing that was searched for.
         what: String,
-        /// Where.
+        /// The place that was searched.
         place: String,
-        /// How to get it.
+        /// Instructions to get it.
         remedy: String,
     },
-    /// The operating system refused.
+    /// An operation of the operating system failed.
     Io {
-        /// What was being done, for instance `reading`.
+        /// The operation, for instance `reading`.
         action: &'static str,
         /// The file or folder.
         place: String,
-        /// The system's own words.
+        /// The message of the operating system.
         reason: String,
     },
-    /// Training left the range of numbers that any sane model has, or of finite ones.
+    /// Training produced numbers that are not finite, or far outside the range of any sane model.
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
         /// Mini-batch within the epoch, counted from 1.
         batch: usize,
-        /// What showed it, for instance `weight is no longer finite`.
+        /// The observation, for instance `weight is no longer finite`.
         symptom: String,
-        /// The likely cause and what to do.
+        /// The probable cause and how to avoid it.
         cause: String,
     },
-    /// The user asked to stop.
+    /// The user stopped the program.
     Interrupted {
-        /// How to go on.
+        /// Instructions to continue.
         resume: String,
     },
 }
 
 impl Error {
-    /// [`Error::InvalidArgument`] from anything printable.
+    /// Creates an [`Error::InvalidArgument`].
     pub fn invalid(argument: impl ToString, expected: impl ToString) -> Self {
         Self::InvalidArgument { argument: argument.to_string(), expected: expected.to_string() }
     }
 
-    /// [`Error::Malformed`] from anything printable.
+    /// Creates an [`Error::Malformed`].
     pub fn malformed(place: impl ToString, offset: u64, problem: impl ToString) -> Self {
         Self::Malformed { place: place.to_string(), offset, problem: problem.to_string() }
     }
 
-    /// [`Error::Io`] about the file or folder `place`.
+    /// Creates an [`Error::Io`] about the file or folder `place`.
     #[cfg(feature = "std")]
     pub fn io(action: &'static str, place: impl AsRef<std::path::Path>, reason: impl ToString) -> Self {
         Self::Io { action, place: place.as_ref().display().to_string(), reason: reason.to_string() }

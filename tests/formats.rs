@@ -1,4 +1,4 @@
-//! Are files read as they are, and refused with a clear word where they are not what they say?
+//! Are valid files read correctly, and invalid files refused with a clear message?
 
 use equilibria::Error;
 use equilibria::data::{Images, Labelled, idx};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 #[path = "support/real_data.rs"]
 mod real_data;
 
-/// An IDX file of images with these sizes in its header and this content.
+/// An IDX file of images with these sizes in its header and with this content.
 fn images_file(sizes: [u32; 3], content: &[u8]) -> Vec<u8> {
     let header = [0x0803, sizes[0], sizes[1], sizes[2]];
     header.iter().flat_map(|word| word.to_be_bytes()).chain(content.iter().copied()).collect()
@@ -18,7 +18,8 @@ fn labels_file(count: u32, content: &[u8]) -> Vec<u8> {
     [0x0801, count].iter().flat_map(|word| word.to_be_bytes()).chain(content.iter().copied()).collect()
 }
 
-/// Asserts that `result` is [`Error::Malformed`] at `offset`, of a file whose name ends in `name`, and says `words`.
+/// Asserts that `result` is [`Error::Malformed`] at `offset` in a file whose name ends in `name`, with a message that
+/// contains `words`.
 #[track_caller]
 fn assert_malformed<T: std::fmt::Debug>(result: equilibria::Result<T>, name: &str, offset: u64, words: &str) {
     let error = result.expect_err("malformed input was accepted");
@@ -29,7 +30,7 @@ fn assert_malformed<T: std::fmt::Debug>(result: equilibria::Result<T>, name: &st
     assert!(place.ends_with(name) && found == offset && text.contains(words), "{text}");
 }
 
-/// A wrong file of images: its bytes, the offset and the words of the complaint.
+/// Malformed files of images: the bytes, the offset of the fault, and words of the error message.
 fn wrong_images() -> Vec<(Vec<u8>, u64, &'static str)> {
     let good = images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6]);
     vec![
@@ -60,7 +61,7 @@ fn wrong_labels() -> Vec<(Vec<u8>, u64, &'static str)> {
 }
 
 #[test]
-fn right_bytes_are_read() {
+fn valid_bytes_are_read() {
     let images = idx::images("flash", &images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6])).unwrap();
     assert_eq!((images.len(), images.height(), images.width()), (2, 1, 3));
     assert_eq!(images.image(1), [4, 5, 6]);
@@ -68,7 +69,7 @@ fn right_bytes_are_read() {
 }
 
 #[test]
-fn wrong_bytes_are_refused_where_they_are_wrong() {
+fn malformed_bytes_are_refused_with_the_offset_of_the_fault() {
     for (bytes, offset, words) in wrong_images() {
         assert_malformed(idx::images("flash", &bytes), "flash", offset, words);
     }
@@ -80,7 +81,7 @@ fn wrong_bytes_are_refused_where_they_are_wrong() {
 }
 
 #[test]
-fn counts_and_sizes_that_disagree_are_refused() {
+fn counts_and_sizes_that_do_not_match_are_refused() {
     let images = Images::new(1, 2, vec![0; 4]).unwrap();
     assert!(matches!(Labelled::new(images, vec![1; 3]), Err(Error::ShapeMismatch { .. })));
     assert!(matches!(Images::new(2, 2, vec![0; 5]), Err(Error::ShapeMismatch { .. })));
@@ -113,7 +114,7 @@ mod files {
 
     use super::*;
 
-    /// Writes four right files of tiny digits, renamed by `rename`.
+    /// Writes four valid files of tiny digits, with names changed by `rename`.
     fn write_set(folder: &Path, rename: impl Fn(&str) -> String) {
         fs::create_dir_all(folder).unwrap();
         let contents = [
@@ -128,7 +129,7 @@ mod files {
     }
 
     #[test]
-    fn the_folder_or_its_parent_will_do_and_either_spelling() {
+    fn the_files_may_be_in_the_folder_or_in_its_subfolder_and_in_either_spelling() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("mnist");
         write_set(&below, |name| name.replace("-idx", ".idx"));
@@ -145,7 +146,7 @@ mod files {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_place_and_its_remedy() {
+    fn the_error_for_missing_files_names_them_and_the_place_and_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let text = Digits::load(folder.path(), None).unwrap_err().to_string();
         let place = folder.path().display().to_string();
@@ -189,7 +190,7 @@ mod files {
     }
 
     #[test]
-    fn wrong_files_are_refused_where_they_are_wrong() {
+    fn malformed_files_are_refused_with_the_offset_of_the_fault() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wrong");
         for (bytes, offset, words) in wrong_images() {
@@ -206,7 +207,7 @@ mod files {
     }
 
     #[test]
-    fn sets_whose_parts_disagree_are_refused() {
+    fn sets_whose_files_do_not_match_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         write_set(folder.path(), str::to_owned);
         fs::write(folder.path().join(mnist::FILES[1]), labels_file(2, &[7, 8])).unwrap();
@@ -220,7 +221,7 @@ mod files {
 
     #[cfg(not(feature = "cli"))]
     #[test]
-    fn gzip_is_refused_with_the_way_out() {
+    fn gzip_without_the_feature_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.gz");
         fs::write(&path, [0x1f, 0x8b, 8, 0]).unwrap();
@@ -228,7 +229,7 @@ mod files {
     }
 
     #[test]
-    fn published_mnist_is_read_whole() {
+    fn the_published_mnist_files_are_read_completely() {
         let Some(data) = real_data::folder() else { return };
         if cfg!(not(feature = "cli")) {
             return real_data::skipped("gzip needs feature `cli`");
@@ -257,7 +258,8 @@ mod deep_machines {
         Dbm::new(&[0.5; 5], &[4, 3, 2], Stream::named(1, "init")).unwrap()
     }
 
-    /// The machine's archive with the tensors and metadata that `change` leaves of each.
+    /// An archive with the machine's tensors after `change`, which returns a new shape and values, or `None` to omit
+    /// the tensor.
     fn changed(
         kind: &str,
         change: impl Fn(&str, &[usize], &[f32]) -> Option<(Vec<usize>, Vec<f32>)>,
@@ -275,7 +277,7 @@ mod deep_machines {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_machine_is_read_back() {
         let same = |_: &str, shape: &[usize], values: &[f32]| Some((shape.to_vec(), values.to_vec()));
         assert_eq!(Dbm::from_archive(&changed("dbm", same)).unwrap(), machine());
         let archive = machine().to_archive().unwrap();
@@ -284,7 +286,7 @@ mod deep_machines {
     }
 
     #[test]
-    fn machines_of_16_bits_are_read_rounded() {
+    fn machines_in_16_bits_are_read_with_rounded_parameters() {
         let bytes = machine().to_archive().unwrap().halved().unwrap().to_bytes().unwrap();
         let archive = Archive::from_bytes(&bytes, "model.safetensors").unwrap();
         let read = Dbm::from_archive(&archive).unwrap();
@@ -294,7 +296,7 @@ mod deep_machines {
         for (before, after) in right.data().iter().zip(found.data()) {
             assert!((before - after).abs() <= before.abs() / 2048.0 + 3e-8, "{before}: {after}");
         }
-        // One byte of a weight, and of a bias.
+        // A changed byte in a weight, and in a bias.
         for place in [bytes.len() - 1, bytes.len() - 60] {
             let mut changed = bytes.clone();
             changed[place] ^= 0x40;
@@ -304,7 +306,7 @@ mod deep_machines {
     }
 
     #[test]
-    fn archives_of_no_deep_machine_are_refused_with_what_is_wrong() {
+    fn archives_that_do_not_hold_a_deep_machine_are_refused_with_the_reason() {
         let refuse = |archive: Archive, words: &str| {
             assert_malformed(Dbm::from_archive(&archive), "model.safetensors", 8, words);
         };
@@ -335,7 +337,7 @@ mod deep_machines {
     }
 
     #[test]
-    fn parameters_that_are_no_deep_machine_are_refused() {
+    fn parameters_that_do_not_form_a_deep_machine_are_refused() {
         let tensors = |shapes: &[&[usize]]| shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
         let words = |weights: &[&[usize]], biases: &[&[usize]]| {
             Dbm::<f64>::from_parameters(tensors(weights), tensors(biases)).unwrap_err().to_string()
@@ -370,7 +372,7 @@ mod gzip {
 
     use super::*;
 
-    /// A file in a folder of its own, which goes with the first value.
+    /// Writes a file into a temporary folder, which is deleted when the first value is dropped.
     fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.gz");
@@ -385,7 +387,7 @@ mod gzip {
     }
 
     #[test]
-    fn what_was_packed_is_read_and_the_same_faults_are_found() {
+    fn gzipped_files_are_read_and_the_same_faults_are_found() {
         let (_folder, path) = file(&pack(&images_file([2, 1, 3], &[1, 2, 3, 4, 5, 6])));
         assert_eq!(idx::read_images(&path).unwrap().image(1), [4, 5, 6]);
         for (bytes, offset, words) in wrong_images() {
@@ -397,7 +399,7 @@ mod gzip {
     }
 
     #[test]
-    fn cut_and_damaged_streams_are_refused() {
+    fn truncated_and_damaged_streams_are_refused() {
         let content: Vec<u8> = (0..4000_u32).map(|at| ((at * at) >> 3) as u8).collect();
         let packed = pack(&images_file([4, 10, 100], &content));
         for length in 2..packed.len() {
@@ -413,9 +415,9 @@ mod gzip {
         assert_malformed(idx::read_images(&path), "file.gz", 4016, "is damaged");
     }
 
-    /// 64 MiB of zeros after a header that promises 4 bytes: what is read stays small, and so does the time.
+    /// 64 MiB of zeros after a header that promises 4 bytes: reading uses little memory and little time.
     #[test]
-    fn a_bomb_is_left_unexploded() {
+    fn a_gzip_bomb_is_not_unpacked() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(&images_file([1, 2, 2], &[])).unwrap();
         for _ in 0..64 {
@@ -438,7 +440,7 @@ mod gzip {
     }
 }
 
-/// The script that the error about a missing file names.
+/// Tests of the download script that the error about missing files recommends.
 #[cfg(all(unix, feature = "std"))]
 mod fetching {
     use std::fs;
@@ -451,13 +453,13 @@ mod fetching {
 
     const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fetch-mnist");
 
-    /// Sound gzip of no bytes at all.
+    /// A valid gzip stream without content.
     const EMPTY: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    /// Fetches into `folder` from a mirror that is a folder, or says why not. `path` has folders of programs that are
-    /// looked for first.
+    /// Fetches into `folder` from the folder `mirror`; returns `None` if there is no curl. `path` lists folders of programs
+    /// to search first.
     fn fetch_with(folder: &Path, mirror: &Path, path: &str) -> Option<Output> {
-        // Only curl reads `file:`.
+        // Only curl reads `file:` addresses.
         if Command::new("curl").arg("--version").output().is_err() {
             real_data::skipped("there is no curl");
             return None;
@@ -492,7 +494,7 @@ mod fetching {
     }
 
     #[test]
-    fn nothing_but_the_published_files_is_kept() {
+    fn files_other_than_the_published_ones_are_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (mirror, target) = (folder.path().join("mirror"), folder.path().join("target"));
         fs::create_dir(&mirror).unwrap();

@@ -1,4 +1,4 @@
-//! Grey values as the states of binary visible units, or as their probabilities.
+//! Converts grey values to states of binary visible units, or to their probabilities.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -11,32 +11,35 @@ use super::{Images, mean_image, mean_of};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
-/// Pixels above this are on under [`Binarisation::Threshold`].
+/// Under [`Binarisation::Threshold`], pixels above this value are on.
 const THRESHOLD: u8 = 127;
-/// Pixels that are compared with random bytes at a time: a seventh of a digit, a multiple of 8.
+/// Pixels that are compared with random bytes at once: a seventh of a digit, a multiple of 8.
 const BLOCK: usize = 112;
 
-/// How a grey image becomes the input of binary units.
+/// The conversion from grey images to the input of binary units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binarisation {
-    /// On where the pixel is above 127.
+    /// On if the pixel is above 127.
     Threshold,
-    /// On with probability pixel / 255, drawn anew for each stream, so for each epoch.
+    /// On with probability pixel / 255, drawn again for each stream and so for each epoch.
     Sampled,
     /// The probability pixel / 255 itself.
     Grey,
 }
 
 impl Binarisation {
-    /// Writes the images `order` into the rows of `out`.
+    /// Writes the images with the indices `order` into the rows of `out`.
     ///
-    /// **Shapes** `out` (rows, pixels), where rows is the length of `order` and pixels that of an image.
-    /// **Errors** [`Error::ShapeMismatch`] if `out` has another size; [`Error::InvalidArgument`] if `order` names an
-    /// image that is not there. `out` is then untouched.
-    /// **Randomness** Only `Sampled` draws: image i from `stream.substream(i)`, so that a state depends on the
-    /// stream and the image, not on the batch it comes in. Pass another `stream` each epoch. A pixel is on with
-    /// probability pixel / 255 exactly.
-    /// **Accuracy and cost** Allocates nothing. `Sampled` draws 8 bits a pixel, and 64 more for one in 256.
+    /// **Shapes** `out` (rows, pixels): one row per index in `order`, one column per pixel of an image.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if `out` has a different size; [`Error::InvalidArgument`] if an index in
+    /// `order` is out of range. `out` is then unchanged.
+    ///
+    /// **Randomness** Only `Sampled` draws: image i from `stream.substream(i)`. So a state depends on the stream and
+    /// the image, not on the batch. Pass a different `stream` in each epoch. A pixel is on with probability exactly
+    /// pixel / 255.
+    ///
+    /// **Accuracy and cost** Allocates nothing. `Sampled` draws 8 bits per pixel, and 64 more for one pixel in 256.
     ///
     /// ```
     /// use equilibria::{data::{Binarisation, Images}, rng::Stream};
@@ -72,9 +75,9 @@ impl Binarisation {
         Ok(())
     }
 
-    /// The mean of each input over all images, zeros if there is no image: what the visible biases start from.
+    /// The mean of each input over all images, which initialises the visible biases; zeros if there are no images.
     ///
-    /// `Sampled` has the same expectation as `Grey`; that is what it gives.
+    /// `Sampled` returns the same as `Grey`, which is its expectation.
     pub fn mean(self, images: &Images) -> Vec<f32> {
         match self {
             Self::Threshold => mean_of(images, |pixel| u64::from(pixel > THRESHOLD), 1.0),
@@ -82,7 +85,7 @@ impl Binarisation {
         }
     }
 
-    /// The word for it in options and files.
+    /// The name in options and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Threshold => "threshold",
@@ -105,7 +108,7 @@ impl FromStr for Binarisation {
         [Self::Threshold, Self::Sampled, Self::Grey]
             .into_iter()
             .find(|choice| choice.name() == word)
-            .ok_or_else(|| Error::invalid(format!("`{word}`"), "threshold, sampled or grey is right"))
+            .ok_or_else(|| Error::invalid(format!("`{word}`"), "it must be threshold, sampled or grey"))
     }
 }
 
@@ -115,11 +118,11 @@ fn map(image: &[u8], row: &mut [f32], state: impl Fn(u8) -> f32) {
     }
 }
 
-/// Draws each pixel on with probability p / 255, from one byte a pixel.
+/// Samples the state of each pixel: on with probability p / 255, from one random byte per pixel.
 ///
-/// In base 256 the fraction p / 255 is 0.ppp…, so a uniform number is below it if the first of its digits that
-/// differs from p is below p. The first digit decides all but one pixel in 256; those draw further digits.
-/// So 0 is never on, which needs no further digit, and 255 always.
+/// In base 256 the fraction p / 255 is 0.ppp…. So a uniform number is below it if its first digit that differs from p
+/// is below p. The first digit decides except for one pixel in 256, which draws further digits. So 0 is never on (and
+/// needs no further digit), and 255 is always on.
 fn sample(image: &[u8], stream: Stream, row: &mut [f32]) {
     let mut random = stream.generator();
     let (blocks, rest) = image.as_chunks::<BLOCK>();
@@ -155,7 +158,7 @@ fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; 
     }
 }
 
-/// Whether a fresh uniform number is below p / 255, by its base-256 digits.
+/// Returns whether a new uniform number is below p / 255, by its base-256 digits.
 fn below(pixel: u8, random: &mut impl Rng) -> bool {
     loop {
         let digits = random.next_u64().to_le_bytes();
@@ -171,22 +174,22 @@ mod tests {
 
     const STREAM: &str = "binarise";
 
-    /// One image with every grey value, twice, and three pixels over.
+    /// One image that contains every grey value twice, and three pixels more.
     fn ramp() -> Images {
         Images::new(1, 515, (0..515).map(|at| (at % 256) as u8).collect()).unwrap()
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_are_parsed_as_they_are_printed() {
         for choice in [Binarisation::Threshold, Binarisation::Sampled, Binarisation::Grey] {
             assert_eq!(format!("{choice}").parse(), Ok(choice));
         }
         let text = format!("{}", "Gray".parse::<Binarisation>().unwrap_err());
-        assert_eq!(text, "`Gray`: threshold, sampled or grey is right");
+        assert_eq!(text, "`Gray`: it must be threshold, sampled or grey");
     }
 
     #[test]
-    fn threshold_and_grey_are_what_they_say() {
+    fn threshold_and_grey_follow_their_definitions() {
         let (images, mut out) = (ramp(), [0.5; 515]);
         Binarisation::Threshold.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
         assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| (state == 1.0) == (pixel > 127)));
@@ -195,7 +198,7 @@ mod tests {
         assert!(out.iter().zip(images.pixels()).all(|(&state, &pixel)| state == f32::from(pixel) / 255.0));
     }
 
-    /// Every grey value against its frequency, within 5 standard deviations; 0 and 255 without exception.
+    /// The frequency of every grey value within 5 standard deviations; 0 and 255 exactly.
     #[test]
     fn sampled_states_have_the_probability_of_their_pixel() {
         const EPOCHS: u64 = 4000;
@@ -214,13 +217,13 @@ mod tests {
             let deviation = libm::sqrt(draws * chance * (1.0 - chance));
             assert!((on - draws * chance).abs() <= 5.0 * deviation, "pixel {pixel}: {on} of {draws}");
         }
-        // All values together, whose error is 16 times smaller: a bias of one in 256 would show.
+        // All values together have a 16 times smaller error, which would show a bias of one in 256.
         let (sum, chances) = (on.iter().sum::<f64>(), (0..256).map(|pixel| f64::from(pixel) / 255.0));
         let deviation = libm::sqrt(chances.map(|chance| draws * chance * (1.0 - chance)).sum());
         assert!((sum - 128.0 * draws).abs() < 5.0 * deviation, "{sum} for {}", 128.0 * draws);
     }
 
-    /// Ties draw further digits; with a pixel in one of two values they decide, so look at them alone.
+    /// Ties draw further digits. They are rare in an image, so this test samples ties only.
     #[test]
     fn ties_are_broken_with_the_same_probability() {
         let mut random = Stream::named(3, STREAM).generator();
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sampled_image_depends_on_stream_and_index_alone() {
+    fn a_sampled_image_depends_only_on_stream_and_index() {
         let images = Images::new(2, 8, (0..160).map(|at| at as u8).collect()).unwrap();
         let (mut all, mut some) = ([0.5; 160], [0.5; 32]);
         let order: Vec<usize> = (0..10).collect();
@@ -246,7 +249,7 @@ mod tests {
             .unwrap();
         assert_ne!(some[..16], all[144..]);
 
-        // Equal images have states of their own.
+        // Equal images get different states.
         let images = Images::new(1, 32, alloc::vec![100; 64]).unwrap();
         let mut out = [0.5; 64];
         Binarisation::Sampled.fill(&images, &[0, 1], stream, &mut out).unwrap();
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_sizes_and_indices_leave_the_output_alone() {
+    fn wrong_sizes_and_indices_leave_the_output_unchanged() {
         let images = Images::new(1, 2, alloc::vec![255; 4]).unwrap();
         let (stream, mut out) = (Stream::named(0, STREAM), [0.5; 3]);
         let error = Binarisation::Threshold.fill(&images, &[0, 1], stream, &mut out).unwrap_err();

@@ -1,12 +1,12 @@
-//! IDX, the format of MNIST's files: a big-endian header, then one byte an element.
+//! IDX, the format of MNIST's files: a big-endian header, then one byte per element.
 //!
 //! ```text
 //! images  0x00000803  count  height  width  pixels    (header of 16 bytes)
 //! labels  0x00000801  count  labels                   (header of 8 bytes)
 //! ```
 //!
-//! Nothing is allocated on the header's word: a buffer grows as data truly arrives, and ends one byte after
-//! what the header promised. Offsets in errors count bytes of the uncompressed content.
+//! The size in a header does not cause an allocation: the buffer grows with the data that arrives, and reading stops
+//! one byte after the promised length. Offsets in errors count bytes of the uncompressed content.
 //!
 //! **Source** The format's description on the MNIST page (LeCun, Cortes & Burges).
 
@@ -18,13 +18,13 @@ use core::fmt;
 use super::Images;
 use crate::{Error, Result};
 
-/// The largest content of a file that is read, in bytes: 1 GiB, about 1.4 million digits.
+/// The largest content of a file that is read: 1 GiB, about 1.4 million digits.
 pub const LARGEST: u64 = 1 << 30;
 
-/// Images from the content of an IDX file; `place` names it in errors.
+/// Reads images from the content of an IDX file; `place` names the file in errors.
 ///
-/// **Errors** [`Error::Malformed`] for a wrong magic number, an empty dimension, and content that is shorter or
-/// longer than the header says.
+/// **Errors** [`Error::Malformed`] for a wrong magic number, a dimension of 0, and content that is shorter or longer
+/// than the header says.
 ///
 /// ```
 /// let file = [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 7, 255];
@@ -37,7 +37,7 @@ pub fn images(place: &str, bytes: &[u8]) -> Result<Images> {
     header.images(content.to_vec())
 }
 
-/// Labels of digits from the content of an IDX file; `place` names it in errors.
+/// Reads labels of digits from the content of an IDX file; `place` names the file in errors.
 ///
 /// **Errors** As [`images`], and for a label above 9.
 pub fn labels(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
@@ -46,7 +46,7 @@ pub fn labels(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(content.to_vec())
 }
 
-/// What a file is meant to hold.
+/// The expected content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Images,
@@ -76,7 +76,7 @@ impl Kind {
     }
 }
 
-/// What a header promises.
+/// The sizes in a header.
 struct Header {
     kind: Kind,
     count: u32,
@@ -84,12 +84,12 @@ struct Header {
     height: u32,
     /// 1 for labels.
     width: u32,
-    /// The product of the three.
+    /// The product of count, height and width.
     content: u64,
 }
 
 impl Header {
-    /// Checks the first bytes of a file, of which there may be too few.
+    /// Parses and checks the header in the first bytes of a file, which may be incomplete.
     fn parse(kind: Kind, place: &str, bytes: &[u8]) -> Result<Self> {
         let malformed = |offset: usize, problem: String| Err(Error::malformed(place, offset as u64, problem));
         let field = |at: usize| {
@@ -129,7 +129,7 @@ impl Header {
         }
     }
 
-    /// Compares the promise with the `held` bytes that follow the header.
+    /// Compares the promised length with the number `held` of bytes after the header.
     fn check_length(&self, place: &str, held: u64) -> Result<()> {
         let start = self.kind.header_length() as u64;
         if held < self.content {
@@ -143,7 +143,7 @@ impl Header {
         Ok(())
     }
 
-    /// Images of this size; the length of `content` has been checked.
+    /// Creates images of the size in the header; the length of `content` has been checked.
     fn images(&self, content: Vec<u8>) -> Result<Images> {
         Images::new(self.height as usize, self.width as usize, content)
     }
@@ -160,7 +160,7 @@ impl fmt::Display for Header {
     }
 }
 
-/// Says what a file with the wrong first word probably is.
+/// Describes what a file with a wrong magic number probably is.
 fn wrong_magic(kind: Kind, found: u32) -> String {
     let guess = match (kind, found) {
         (_, 0x1f8b_0000..=0x1f8b_ffff) => "gzip; unpack it first",
@@ -169,10 +169,12 @@ fn wrong_magic(kind: Kind, found: u32) -> String {
         _ => "not of this format; download it again",
     };
     let (name, magic) = (kind.name(), kind.magic());
-    format!("IDX {name} begin with the magic number {magic:#010x}, this with {found:#010x}: it is {guess}")
+    format!(
+        "IDX {name} begin with the magic number {magic:#010x}, this file begins with {found:#010x}: it is {guess}"
+    )
 }
 
-/// Splits a file in memory into its header and its content of the promised length.
+/// Splits a file in memory into its header and its content, whose length is checked.
 fn split<'a>(kind: Kind, place: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8])> {
     let header = Header::parse(kind, place, &bytes[..bytes.len().min(kind.header_length())])?;
     let content = &bytes[kind.header_length()..];
@@ -185,7 +187,8 @@ fn check_labels(place: &str, labels: &[u8]) -> Result<()> {
         None => Ok(()),
         Some(at) => {
             let offset = (Kind::Labels.header_length() + at) as u64;
-            let problem = format!("label {} of image {at} is no digit, 0 to 9 are right", labels[at]);
+            let problem =
+                format!("label {} of image {at} is not a digit; a label must be 0 to 9", labels[at]);
             Err(Error::malformed(place, offset, problem))
         }
     }
@@ -203,16 +206,16 @@ mod file {
     use super::*;
     use crate::data::Labelled;
 
-    /// Images from an IDX file, gzipped or not; the content decides which, not the name.
+    /// Reads images from an IDX file, gzipped or not; the content decides, not the name.
     ///
-    /// **Errors** As [`images`]; also for damaged gzip, for more than [`LARGEST`] bytes, and for gzip without
+    /// **Errors** As [`images`]; also for damaged gzip, for more than [`LARGEST`] bytes, and for gzip without the
     /// feature `cli`. [`Error::Io`] if the file cannot be read.
     pub fn read_images(path: impl AsRef<Path>) -> Result<Images> {
         let (header, content) = read(Kind::Images, path.as_ref())?;
         header.images(content)
     }
 
-    /// Labels of digits from an IDX file, gzipped or not.
+    /// Reads labels of digits from an IDX file, gzipped or not.
     ///
     /// **Errors** As [`read_images`], and for a label above 9.
     pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u8>> {
@@ -221,9 +224,9 @@ mod file {
         Ok(content)
     }
 
-    /// Images and their labels from two IDX files.
+    /// Reads images and their labels from two IDX files.
     ///
-    /// **Errors** As [`read_images`] and [`read_labels`]; [`Error::Malformed`] if the counts differ.
+    /// **Errors** As [`read_images`] and [`read_labels`]; [`Error::Malformed`] if the numbers differ.
     pub fn read_labelled(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Labelled> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
         let (images, labels) = (read_images(images_path)?, read_labels(labels_path)?);
@@ -237,7 +240,7 @@ mod file {
         Labelled::new(images, labels)
     }
 
-    /// Opens a file and reads it through gzip if its first bytes say so.
+    /// Opens a file and reads it, through gzip if its first bytes are those of gzip.
     fn read(kind: Kind, path: &Path) -> Result<(Header, Vec<u8>)> {
         let file = File::open(path).map_err(|error| Error::io("opening", path, error))?;
         let mut file = BufReader::new(file);
@@ -256,12 +259,13 @@ mod file {
 
     #[cfg(not(feature = "cli"))]
     fn read_gzip(_: Kind, path: &Path, _: impl BufRead) -> Result<(Header, Vec<u8>)> {
-        let problem = "this is gzip, which needs feature `cli`; build with it or unpack the file with gunzip";
+        let problem =
+            "this is gzip, which needs the feature `cli`; build with it or unpack the file with gunzip";
         Err(Error::malformed(path.display(), 0, problem))
     }
 
-    /// Reads the header, then at most one byte more than it promises: enough to see that there is more, and to
-    /// reach the check sum at the end of gzip.
+    /// Reads the header, then at most one byte more than it promises. The extra byte shows whether there is more data,
+    /// and makes the decoder check the sum at the end of gzip.
     fn read_from(kind: Kind, path: &Path, mut source: impl Read) -> Result<(Header, Vec<u8>)> {
         let place = path.display().to_string();
         let start = kind.header_length() as u64;
@@ -270,8 +274,7 @@ mod file {
             .map_err(|error| broken(path, content.len(), error))?;
         let header = Header::parse(kind, &place, &content)?;
         if header.content > LARGEST {
-            let problem =
-                format!("the header promises {header}, more than the {LARGEST} that are read at most");
+            let problem = format!("the header promises {header}, more than the limit of {LARGEST} bytes");
             return Err(Error::malformed(place, 4, problem));
         }
         content.clear();
@@ -286,7 +289,7 @@ mod file {
         source.read_to_end(buffer).map(|_| ())
     }
 
-    /// Tells a damaged stream, which the decoder reports, from a system that refuses to read.
+    /// Distinguishes a damaged stream, which the decoder reports, from an error of the operating system.
     fn broken(path: &Path, offset: usize, error: io::Error) -> Error {
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let damaged = error.raw_os_error().is_none()
@@ -294,11 +297,11 @@ mod file {
         if !damaged {
             return Error::io("reading", path, error);
         }
-        let what = if error.kind() == UnexpectedEof { "ends too early" } else { "is damaged" };
+        let fault = if error.kind() == UnexpectedEof { "ends too early" } else { "is damaged" };
         Error::malformed(
             path.display(),
             offset as u64,
-            format!("the gzip stream {what} ({error}); download it again"),
+            format!("the gzip stream {fault} ({error}); download it again"),
         )
     }
 }

@@ -1,6 +1,4 @@
-//! Mixtures of Gaussians in the plane, on which every mode that a model misses can be seen.
-//!
-//! **Source** Lin, Khetan, Fanti & Oh 2018 (PacGAN), section 4.1, after Srivastava et al. 2017 (VEEGAN).
+//! Mixtures of Gaussians in the plane, which show each mode that a model misses.
 
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -8,7 +6,9 @@ use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 use rand::Rng;
 
-/// Round Gaussians of one size and equal weight.
+/// A mixture of round Gaussians with equal size and weight.
+///
+/// **Source** Lin, Khetan, Fanti & Oh 2018 (PacGAN), section 4.1, after Srivastava et al. 2017 (VEEGAN).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixture {
     centres: Vec<[f64; 2]>,
@@ -16,7 +16,7 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    /// Eight Gaussians on the circle of radius 1 about the origin, of standard deviation 0.01.
+    /// Eight Gaussians on the unit circle around the origin, with standard deviation 0.01.
     pub fn ring() -> Self {
         let on_circle = |i: u32| {
             let angle = f64::from(i) * core::f64::consts::FRAC_PI_4;
@@ -25,13 +25,13 @@ impl Mixture {
         Self { centres: (0..8).map(on_circle).collect(), deviation: 0.01 }
     }
 
-    /// Twenty-five Gaussians at the points -4, -2, 0, 2, 4 of both axes, of standard deviation 0.05.
+    /// Twenty-five Gaussians at the points (x, y) with x and y in -4, -2, 0, 2, 4, with standard deviation 0.05.
     pub fn grid() -> Self {
         let axis = |i: u32| 2.0 * f64::from(i) - 4.0;
         Self { centres: (0..25).map(|i| [axis(i / 5), axis(i % 5)]).collect(), deviation: 0.05 }
     }
 
-    /// The centres, one a mode.
+    /// The centres of the modes.
     pub fn centres(&self) -> &[[f64; 2]] {
         &self.centres
     }
@@ -41,11 +41,13 @@ impl Mixture {
         self.deviation
     }
 
-    /// Fills `points` with independent points.
+    /// Fills `points` with independent samples.
     ///
     /// **Shapes** `points` (n, 2).
+    ///
     /// **Panics** if `points` has an odd length.
-    /// **Randomness** Offsets from the substream 0 of `stream`, modes from the substream 1, a word a point.
+    ///
+    /// **Randomness** Offsets from the substream 0 of `stream`; modes from the substream 1, one word per point.
     ///
     /// ```
     /// use equilibria::{data::Mixture, rng::Stream};
@@ -55,11 +57,15 @@ impl Mixture {
     /// ```
     #[track_caller]
     pub fn fill<T: Element>(&self, stream: Stream, points: &mut [T]) {
-        assert!(points.len().is_multiple_of(2), "{} numbers are no points of the plane", points.len());
+        assert!(
+            points.len().is_multiple_of(2),
+            "{} numbers are not a whole number of points (x, y)",
+            points.len()
+        );
         random::fill_normal(Level::detect(), &mut stream.substream(0).bulk(), points);
         let mut modes = stream.substream(1).generator();
         for point in points.chunks_exact_mut(2) {
-            // The high half of the product is uniform up to 25 parts in 2^64.
+            // The high half of the product is uniform to within 25 parts in 2^64.
             let mode = (u128::from(modes.next_u64()) * self.centres.len() as u128) >> 64;
             for (x, centre) in point.iter_mut().zip(self.centres[mode as usize]) {
                 *x = T::from_f64(centre + self.deviation * x.to_f64());
@@ -97,7 +103,7 @@ mod tests {
             }
             let variance = mixture.deviation() * mixture.deviation();
             assert!((squares / variance - 1.0).abs() < 0.03, "{squares}, not {variance}");
-            // 5 standard deviations of a count.
+            // A tolerance of 5 standard deviations of a count.
             let even = count as f64 / modes as f64;
             let uneven = counts.iter().any(|&found| (found as f64 - even).abs() > 5.0 * libm::sqrt(even));
             assert!(!uneven, "{counts:?}");

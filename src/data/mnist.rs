@@ -1,4 +1,4 @@
-//! The four files of MNIST, found in a folder.
+//! Finds and loads the four files of MNIST in a folder.
 //!
 //! `fixtures/fetch-mnist FOLDER` downloads and checks them, and replaces no file. MD5 of the uncompressed content:
 //!
@@ -9,7 +9,7 @@
 //! | `t10k-images-idx3-ubyte` | `2646ac647ad5339dbf082846283269ea` |
 //! | `t10k-labels-idx1-ubyte` | `27ae3e4e09519cfbb04c329615203637` |
 //!
-//! Sets with the same file names (Fashion-MNIST, KMNIST) load as well, so the sums are not checked here.
+//! Other sets with the same file names (Fashion-MNIST, KMNIST) load too, so this module does not check the MD5 sums.
 //!
 //! **Source** LeCun, Bottou, Bengio & Haffner 1998.
 
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use super::{Digits, idx};
 use crate::{Error, Result};
 
-/// Training images, training labels, test images, test labels.
+/// The file names: training images, training labels, test images, test labels.
 pub const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -31,10 +31,11 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// Loads the four files from `folder` or from `mnist` below it.
+/// Loads the four files from `folder` or from its subfolder `mnist`.
 ///
-/// Each may be gzipped, with or without `.gz` in its name, and may be spelt with a dot (`train-images.idx3-ubyte`).
-/// A folder that has all four wins; of several spellings in it, the unpacked one.
+/// Each file may be gzipped, with or without `.gz` in its name, and its name may be spelt with a dot
+/// (`train-images.idx3-ubyte`). The first of the two folders that has all four files is used. If a file has several
+/// spellings there, the one without `.gz` is read.
 ///
 /// **Errors** As [`Digits::load`].
 pub fn load(folder: &Path) -> Result<Digits> {
@@ -65,10 +66,9 @@ pub fn load(folder: &Path) -> Result<Digits> {
     Err(not_found(&candidates, &missing))
 }
 
-/// The files that are missing from the folder that has some, or from both.
+/// The error for missing files: those missing from the folder that has some, or all four.
 ///
-/// Only an empty folder is advised to fetch MNIST: in any other the files may be the user's own, which MNIST's do not
-/// complete.
+/// It advises to fetch MNIST only for an empty folder: any other may hold the user's own files.
 fn not_found(candidates: &[PathBuf; 2], missing: &[Vec<&str>]) -> Error {
     let partial = missing.iter().position(|names| names.len() < FILES.len());
     let (names, place, remedy) = match partial {
@@ -91,7 +91,7 @@ fn not_found(candidates: &[PathBuf; 2], missing: &[Vec<&str>]) -> Error {
     Error::NotFound { what: format!("{names} (plain or with .gz)"), place, remedy }
 }
 
-/// The first spelling of the file `name` that is in `folder`.
+/// Finds the file `name` in `folder`, in the first spelling that exists.
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     let dotted = name.replace("-idx", ".idx");
     for spelling in [name, &dotted] {
@@ -108,7 +108,7 @@ fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Refuses what is not a folder, and says down to where the path exists.
+/// Checks that `folder` is a folder; if it does not exist, the error names the longest part of the path that does.
 fn check_folder(folder: &Path) -> Result<()> {
     if folder.as_os_str().is_empty() {
         return Err(Error::invalid(

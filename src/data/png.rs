@@ -1,4 +1,4 @@
-//! Grey images from PNG files: samples of a program that writes pictures.
+//! Reads grey images from PNG files, for instance samples that another program has written.
 
 use super::Images;
 use crate::{Error, Result};
@@ -11,14 +11,14 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The images of all files in `folder` that end with `.png`, in the order of their names.
+/// Reads all files in `folder` that end with `.png`, sorted by name.
 ///
-/// Grey pictures are taken as they are, of colours the brightness (Rec. 601), without transparency; all at 8 bits. A
-/// pixel whose index is beyond the palette is black.
+/// Pixels become 8-bit grey values: grey pictures unchanged, colour pictures by their brightness (Rec. 601).
+/// Transparency is ignored. A pixel whose index is beyond the palette is black.
 ///
-/// **Errors** [`Error::NotFound`] if there is no such file; [`Error::Malformed`] for one that is not of `height` by
-/// `width` pixels, which its header says, that has a palette of another length than the format allows, or that is
-/// damaged; [`Error::Io`] if folder or file cannot be read.
+/// **Errors** [`Error::NotFound`] if there is no such file; [`Error::Malformed`] if the size in a file's header is not
+/// `height` by `width`, if its palette has a length that the format does not allow, or if a file is damaged;
+/// [`Error::Io`] if the folder or a file cannot be read.
 pub fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images> {
     let entries = std::fs::read_dir(folder).map_err(|error| Error::io("reading", folder, error))?;
     let mut paths: Vec<PathBuf> = Vec::new();
@@ -43,7 +43,7 @@ pub fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images>
     Images::new(height, width, pixels)
 }
 
-/// Adds the pixels of one file.
+/// Appends the pixels of one file to `pixels`.
 fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Result<()> {
     let failed = |error: DecodingError| match error {
         DecodingError::IoError(error)
@@ -60,7 +60,7 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
     decoder.set_transformations(Transformations::normalize_to_color8());
     let header = decoder.read_header_info().map_err(failed)?;
     let (found_height, found_width) = (header.height as usize, header.width as usize);
-    // Before anything of that size is allocated.
+    // Checked before anything of that size is allocated.
     if (found_height, found_width) != (height, width) {
         let problem = format!(
             "the picture has {found_height}x{found_width} pixels; one image of {height}x{width} to a file is needed"
@@ -101,7 +101,7 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// To the nearest; of equal parts it is the part.
+/// The brightness of a colour, rounded to the nearest integer; for equal parts it is their value.
 fn brightness(parts: [u8; 3]) -> u8 {
     let [red, green, blue] = parts.map(u32::from);
     ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
@@ -249,7 +249,7 @@ mod tests {
         assert!(error().contains("a.png: at byte 0: this is no PNG file"), "{}", error());
         write(&path, (64, 32), ColorType::Grayscale, BitDepth::Eight, &[0; 2048]);
         assert!(error().contains("has 64x32 pixels; one image of 28x28 to a file"), "{}", error());
-        // Cut off.
+        // A truncated file.
         write(&path, (28, 28), ColorType::Grayscale, BitDepth::Eight, &[0; 784]);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();

@@ -1,4 +1,4 @@
-//! Binary images as bits, as the binary kernels want them.
+//! Binary images as bits, in the layout of the binary kernels.
 
 use super::{Binarisation, Images};
 use crate::Result;
@@ -9,25 +9,25 @@ use alloc::vec::Vec;
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{pack_states, panels};
 
-/// The states of the pixels of a set of images, 64 a word.
+/// The states of the pixels of a set of images, 64 per word.
 ///
-/// **Accuracy and cost** An eighth of the images' bytes; each pixel is looked at once, not once for each mini-batch
-/// that it is in.
+/// **Accuracy and cost** Uses an eighth of the images' bytes. Each pixel is converted once, not once for each
+/// mini-batch that contains it.
 #[derive(Debug, Clone)]
 pub struct BinaryImages {
-    /// Words of an image: bit j of word p is pixel 64 p + j.
+    /// Words per image: bit j of word p is pixel 64 p + j.
     panels: usize,
     words: Vec<u64>,
-    /// An image of floats for each block of images, and what went wrong in it.
+    /// For each block of images, a buffer for one image in f32, and the outcome of the block.
     rows: Vec<f32>,
     outcomes: Vec<Result<()>>,
 }
 
-/// Images that a task packs.
+/// Images per parallel task.
 const BLOCK: usize = 128;
 
 impl BinaryImages {
-    /// Room for the states of `images`, all off.
+    /// Creates storage for the states of `images`, all off.
     pub fn new(images: &Images) -> Self {
         let (panels, blocks) = (panels(images.pixels_per_image()), images.len().div_ceil(BLOCK));
         Self {
@@ -38,15 +38,18 @@ impl BinaryImages {
         }
     }
 
-    /// The states that `binarisation` gives the pixels of `images`; of [`Binarisation::Grey`], pixels above 0 are on.
+    /// Computes the states of the pixels of `images` by `binarisation`; with [`Binarisation::Grey`], pixels above 0 are
+    /// on.
     ///
-    /// **Randomness** As [`Binarisation::fill`]: the states do not depend on the order in which images are taken.
+    /// **Randomness** As [`Binarisation::fill`]: the states do not depend on the order of the images.
+    ///
     /// **Errors** As [`Binarisation::fill`].
-    /// **Panics** if there are not as many images as at first.
+    ///
+    /// **Panics** if the images differ in size, or their number in blocks, from those given to [`BinaryImages::new`].
     #[track_caller]
     pub fn fill(&mut self, binarisation: Binarisation, images: &Images, stream: Stream) -> Result<()> {
         let (panels, pixels) = (self.panels, images.pixels_per_image());
-        assert!(self.rows.len() == self.outcomes.len() * pixels, "images of another size than at first");
+        assert!(self.rows.len() == self.outcomes.len() * pixels, "images of another size than at creation");
         let fill = |block: usize, words: &mut [u64], row: &mut [f32], outcome: &mut Result<()>| {
             *outcome = (block * BLOCK..images.len().min((block + 1) * BLOCK))
                 .zip(words.chunks_exact_mut(panels))
@@ -61,14 +64,14 @@ impl BinaryImages {
         self.outcomes.iter().cloned().collect()
     }
 
-    /// Takes the images of `order` into `states` (panels, images of `order`).
+    /// Copies the states of the images `order` into `states` (panels, images of `order`).
     ///
-    /// **Panics** if `order` names an image that is not there, and if `states` has another size.
+    /// **Panics** if an index in `order` is out of range, or if `states` has the wrong size.
     #[track_caller]
     pub fn gather(&self, order: &[usize], states: &mut [u64]) {
         assert!(
             states.len() == self.panels * order.len(),
-            "{} words for {} images of {}",
+            "{} words for {} images of {} words",
             states.len(),
             order.len(),
             self.panels
@@ -88,8 +91,8 @@ mod tests {
     use equilibria_kernels::binary::unpack_states;
 
     #[test]
-    fn images_are_packed_as_they_are_filled() {
-        // Blocks and a part of one, an image of two words.
+    fn packed_images_have_the_states_of_filled_images() {
+        // Several blocks and a part of one; each image has two words.
         let images = Images::new(10, 10, (0..300 * 100).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
         let order = [299, 0, 128, 127, 5];
         for binarisation in [Binarisation::Threshold, Binarisation::Sampled] {

@@ -1,17 +1,18 @@
-//! Handwritten digits without hands: pen strokes, distorted at random, drawn anti-aliased into 28x28 pixels.
+//! Synthetic handwritten digits: pen strokes with random distortions, drawn anti-aliased into 28x28 pixels.
 //!
-//! A digit starts as a skeleton: the points that a pen passes, of one of several ways to write it. Then
+//! A digit starts as a skeleton, the points of the pen's path in one of several ways to write it. Then
 //!
-//! 1. every point wobbles, and the frame is tapered, slanted, squeezed and rotated;
-//! 2. the result is scaled so that its longer side is about 20 pixels and moved so that its centre of mass lies
-//!    near the centre of the image, as MNIST's digits are;
-//! 3. a smooth curve (Catmull-Rom, one-sided at corners) is laid through the points and cut into segments;
-//! 4. a pixel's ink is how far it lies inside the pen's width, from 0 to 1 within one pixel of the edge.
+//! 1. every point is shifted at random, and the frame is tapered, slanted, squeezed and rotated;
+//! 2. the result is scaled so that its longer side is about 20 pixels, and moved so that its centre of mass is near the
+//!    centre of the image, as in MNIST;
+//! 3. a smooth curve (Catmull-Rom, one-sided at corners) through the points is cut into segments;
+//! 4. each pixel gets ink from 0 to 1, according to how far its centre is inside the stroke, within one pixel of the
+//!    edge.
 //!
-//! The same index gives the same image on every machine: only f32 additions, multiplications, divisions and
-//! square roots, which IEEE 754 rounds in one way, and `libm` for the two angles.
+//! The same index gives the same image on every machine: the code uses only f32 additions, multiplications, divisions
+//! and square roots, whose rounding IEEE 754 defines, and `libm` for the sine and cosine.
 //!
-//! **Randomness** Digit i reads `Stream::named(0, "synthetic").substream(i)` and nothing else.
+//! **Randomness** Digit i depends only on `Stream::named(0, "synthetic").substream(i)`.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -26,26 +27,28 @@ mod skeletons;
 
 use skeletons::{GLYPHS, Point};
 
-/// Rows and columns of a digit.
+/// Number of rows and of columns of a digit.
 pub const SIDE: usize = 28;
-/// Pixels of a digit.
+/// Number of pixels of a digit.
 pub const PIXELS: usize = SIDE * SIDE;
-/// The index at which test digits start; training digits start at 0.
+/// The index of the first test digit; training digits start at 0.
 pub const FIRST_TEST: u64 = 1_000_000_000_000;
 
 /// Segments between two points of a skeleton.
 const CUTS: usize = 4;
-/// Room for the segments of the longest skeleton.
+/// Capacity for the segments of the longest skeleton.
 const SEGMENTS: usize = 64;
-/// Background kept free along the edge of the image, in pixels.
+/// Width of the empty border of the image, in pixels.
 const MARGIN: f32 = 1.0;
 
 /// Draws digit `index` and returns its label.
 ///
-/// The label is `index % 10`: every run of ten digits has each class once.
+/// The label is `index % 10`, so ten successive digits have ten different classes.
 ///
 /// **Shapes** `pixels` ([`PIXELS`]), row-major.
-/// **Panics** if `pixels` has another length.
+///
+/// **Panics** if `pixels` has a different length.
+///
 /// **Accuracy and cost** About 10 µs; no allocation.
 ///
 /// ```
@@ -55,7 +58,7 @@ const MARGIN: f32 = 1.0;
 /// ```
 #[track_caller]
 pub fn digit(index: u64, pixels: &mut [u8]) -> u8 {
-    assert!(pixels.len() == PIXELS, "a digit has {PIXELS} pixels, the slice {}", pixels.len());
+    assert!(pixels.len() == PIXELS, "a digit has {PIXELS} pixels, but the slice has {}", pixels.len());
     let label = index % 10;
     let mut hand = Hand(Stream::named(0, "synthetic").substream(index).generator());
     let mut pen = Pen::new();
@@ -65,9 +68,9 @@ pub fn digit(index: u64, pixels: &mut [u8]) -> u8 {
     label as u8
 }
 
-/// The digits `first`, `first + 1`, … with their labels.
+/// Draws the digits `first`, `first + 1`, … with their labels.
 ///
-/// **Errors** [`Error::InvalidArgument`] if `count` is 0 or more than fits the memory.
+/// **Errors** [`Error::InvalidArgument`] if `count` is 0 or the digits do not fit into memory.
 pub fn digits(first: u64, count: usize) -> Result<Labelled> {
     let mut pixels = Vec::new();
     let mut labels = Vec::new();
@@ -75,7 +78,7 @@ pub fn digits(first: u64, count: usize) -> Result<Labelled> {
         count > 0 && pixels.try_reserve_exact(size).is_ok() && labels.try_reserve_exact(count).is_ok()
     });
     if !reserved {
-        let expected = "at least 1 is needed, and as many as the memory holds (784 bytes each)";
+        let expected = "at least 1 is needed, and no more than fit into memory (784 bytes each)";
         return Err(Error::invalid(format!("{count} synthetic digits"), expected));
     }
     pixels.resize(count * PIXELS, 0);
@@ -85,7 +88,7 @@ pub fn digits(first: u64, count: usize) -> Result<Labelled> {
     Labelled::new(Images::new(SIDE, SIDE, pixels)?, labels)
 }
 
-/// The chance in a hand's movements.
+/// The random variations of a handwriting.
 struct Hand<R>(R);
 
 impl<R: Rng> Hand<R> {
@@ -94,17 +97,17 @@ impl<R: Rng> Hand<R> {
         (self.0.next_u64() >> 40) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Uniform from `low` to `high`.
+    /// Uniform in the range from `low` to `high`.
     fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.uniform()
     }
 
-    /// Around 0, triangular, never beyond `reach`.
+    /// Triangular distribution around 0, with magnitude at most `reach`.
     fn around(&mut self, reach: f32) -> f32 {
         reach * (self.uniform() + self.uniform() - 1.0)
     }
 
-    /// Uniform over 0 to `count` - 1.
+    /// Uniform in 0 to `count` - 1.
     fn below(&mut self, count: usize) -> usize {
         (self.uniform() * count as f32) as usize
     }
@@ -125,7 +128,7 @@ struct Pen {
     radius: f32,
 }
 
-/// Lays the distorted strokes of a digit, in the skeleton's units.
+/// Adds the distorted strokes of a digit to the pen, in the units of the skeleton.
 fn write(label: usize, hand: &mut Hand<impl Rng>, pen: &mut Pen) {
     let ways = GLYPHS[label];
     let glyph = ways[hand.below(ways.len())];
@@ -141,7 +144,7 @@ fn write(label: usize, hand: &mut Hand<impl Rng>, pen: &mut Pen) {
         let points = &mut points[..stroke.len()];
         for (point, &Point { x, y, corner }) in points.iter_mut().zip(*stroke) {
             let (x, y) = (x - 0.3 + hand.around(wobble), y + hand.around(wobble));
-            // Wider above or below; the waist higher or lower; slant and squeeze; then rotate.
+            // Taper, shift of the waist, slant and squeeze; then the rotation.
             let x = x * (1.0 + taper * (y - 0.5));
             let y = y + waist * y * (1.0 - y);
             let x = (x + slant * (0.5 - y)) * squeeze;
@@ -160,7 +163,7 @@ impl Pen {
     fn stroke(&mut self, points: &[Point]) {
         for (at, pair) in points.windows(2).enumerate() {
             let (start, end) = (pair[0], pair[1]);
-            // Tangents: half the way from neighbour to neighbour, or this segment's own way at an end or corner.
+            // Tangents: half the difference of the neighbours, or the difference of this segment at an end or corner.
             let before = if at == 0 || start.corner { None } else { points.get(at - 1) };
             let after = if end.corner { None } else { points.get(at + 2) };
             let tangent = |axis: fn(&Point) -> f32| {
@@ -181,7 +184,7 @@ impl Pen {
         }
     }
 
-    /// Scales and moves the digit to its place in the image and chooses the pen.
+    /// Scales and moves the digit to its position in the image, and chooses the pen's radius.
     fn place(&mut self, hand: &mut Hand<impl Rng>) {
         self.radius = hand.between(0.85, 1.55);
         let size = hand.between(18.0, 20.5) - 2.0 * self.radius + 1.0;
@@ -202,7 +205,7 @@ impl Pen {
         }
     }
 
-    /// The smallest and the largest coordinates.
+    /// The smallest and the largest coordinates of the strokes.
     fn extent(&self) -> ([f32; 2], [f32; 2]) {
         let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
         for end in self.segments[..self.count].iter().flat_map(|segment| [segment.from, segment.to]) {
@@ -214,7 +217,7 @@ impl Pen {
         (low, high)
     }
 
-    /// The centre of mass of the strokes, taken as lines.
+    /// The centre of mass of the strokes, as lines without width.
     fn centre_of_mass(&self) -> [f32; 2] {
         let (mut sum, mut total) = ([0.0; 2], 0.0);
         for Segment { from, to } in &self.segments[..self.count] {
@@ -228,7 +231,7 @@ impl Pen {
         [sum[0] / total, sum[1] / total]
     }
 
-    /// Fills `pixels`: ink falls from full to none within half a pixel of the stroke's edge.
+    /// Draws into `pixels`: ink falls from full to none within half a pixel on either side of the stroke's edge.
     fn draw(&self, pixels: &mut [u8]) {
         let reach = self.radius + 0.5;
         let mut nearest = [reach * reach; PIXELS];
@@ -237,7 +240,7 @@ impl Pen {
         }
         for (pixel, &square) in pixels.iter_mut().zip(&nearest) {
             *pixel = if square < reach * reach {
-                // Adding a half and cutting off rounds to the nearest.
+                // Adding 0.5 before truncation rounds to the nearest integer.
                 ((reach - libm::sqrtf(square)).min(1.0) * 255.0 + 0.5) as u8
             } else {
                 0
@@ -247,12 +250,13 @@ impl Pen {
 }
 
 impl Segment {
-    /// Lowers `nearest`, the squared distance from each pixel's centre to the strokes, where this segment is nearer.
+    /// Lowers each entry of `nearest` (squared distance of a pixel's centre to the strokes) to the distance to this
+    /// segment, if that is smaller.
     fn lower(&self, nearest: &mut [f32; PIXELS], reach: f32) {
         let Self { from, to } = *self;
         let way = [to[0] - from[0], to[1] - from[1]];
         let inverse = 1.0 / (way[0] * way[0] + way[1] * way[1]).max(1e-12);
-        // The pixels whose centres may lie within reach; casting a negative number to usize gives 0.
+        // The pixels whose centres may be within reach; casting a negative number to usize gives 0.
         let span = |axis: usize| {
             let (low, high) = (from[axis].min(to[axis]) - reach, from[axis].max(to[axis]) + reach);
             (low as usize)..((high + 1.0) as usize).min(SIDE)
@@ -270,7 +274,7 @@ impl Segment {
     }
 }
 
-/// The cubic from `start` to `end` with the given tangents at both, at `time` from 0 to 1.
+/// The cubic from `start` to `end` with the given tangents at both ends, at `time` from 0 to 1.
 fn hermite(start: f32, (leaving, arriving): (f32, f32), end: f32, time: f32) -> f32 {
     let square = time * time;
     let cube = square * time;

@@ -1,15 +1,15 @@
-//! How a hand writes each digit: the points its pen passes, in a frame of height 1 (y grows downwards).
+//! Skeletons of the digits: points of the pen's path, in a frame of height 1 (y grows downwards).
 
-/// A point that the pen passes.
+/// A point of the pen's path.
 #[derive(Clone, Copy)]
 pub(super) struct Point {
     pub x: f32,
     pub y: f32,
-    /// The pen stops and turns here, rather than running through in a curve.
+    /// True if the pen stops and turns here; false if it passes in a smooth curve.
     pub corner: bool,
 }
 
-/// The pen's way from touching the paper to leaving it.
+/// The pen's path from touching the paper to lifting off.
 pub(super) type Stroke = &'static [Point];
 /// One way to write a digit.
 pub(super) type Glyph = &'static [Stroke];
@@ -24,7 +24,7 @@ const fn c(x: f32, y: f32) -> Point {
     Point { x, y, corner: true }
 }
 
-/// The ways to write each digit. An entry that stands twice is twice as frequent.
+/// The ways to write each digit. An entry that is listed twice is twice as frequent.
 pub(super) const GLYPHS: [&[Glyph]; 10] = [
     &[ROUND_ZERO, TILTED_ZERO],
     &[BARE_ONE, BARE_ONE, FLAGGED_ONE, FLAGGED_ONE, ONE_WITH_BASE],

@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::{Digits, mean_image};
 
-/// FNV-1a.
+/// The FNV-1a hash.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -9,7 +9,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 }
 
 #[test]
-fn an_index_is_the_same_digit_for_ever() {
+fn an_index_always_gives_the_same_digit() {
     let set = digits(0, 100).unwrap();
     let found = checksum(set.images().pixels());
     assert_eq!(found, 0x3d0f_bbc0_3346_7073, "{found:#x}");
@@ -20,15 +20,11 @@ fn an_index_is_the_same_digit_for_ever() {
 }
 
 #[test]
-fn classes_are_balanced_and_training_shares_nothing_with_test() {
+fn classes_are_balanced_and_training_and_test_digits_differ() {
     let digits = Digits::synthetic(1000, 500).unwrap();
     for (set, each) in [(&digits.train, 100), (&digits.test, 50)] {
         for class in 0..10 {
-            assert_eq!(
-                set.labels().iter().filter(|&&label| label == class).count(),
-                each,
-                "of class {class}"
-            );
+            assert_eq!(set.labels().iter().filter(|&&label| label == class).count(), each, "class {class}");
         }
     }
     let mut images: Vec<&[u8]> = [&digits.train, &digits.test]
@@ -41,15 +37,15 @@ fn classes_are_balanced_and_training_shares_nothing_with_test() {
 }
 
 #[test]
-fn no_set_is_drawn_that_memory_cannot_hold() {
+fn sets_that_do_not_fit_into_memory_are_refused() {
     assert!(matches!(digits(0, 0), Err(Error::InvalidArgument { .. })));
     assert!(matches!(digits(0, usize::MAX), Err(Error::InvalidArgument { .. })));
     assert!(matches!(digits(0, usize::MAX / PIXELS), Err(Error::InvalidArgument { .. })));
 }
 
-/// MNIST: 19.1 % above 0, 13.2 % above 127, mean 0.1307.
+/// MNIST for comparison: 19.1 % of pixels above 0, 13.2 % above 127, mean 0.1307.
 #[test]
-fn ink_is_as_on_mnist() {
+fn the_amount_of_ink_is_similar_to_mnist() {
     let set = digits(0, 2000).unwrap();
     let pixels = set.images().pixels();
     let share =
@@ -61,7 +57,7 @@ fn ink_is_as_on_mnist() {
 }
 
 #[test]
-fn every_digit_lies_inside_the_frame_near_its_centre() {
+fn every_digit_is_inside_the_frame_and_near_its_centre() {
     let set = digits(0, 3000).unwrap();
     for (at, image) in set.images().pixels().chunks_exact(PIXELS).enumerate() {
         let on = image.iter().filter(|&&pixel| pixel > 127).count();
@@ -75,13 +71,13 @@ fn every_digit_lies_inside_the_frame_near_its_centre() {
             mass = [mass[0] + ink, mass[1] + ink * row as f64, mass[2] + ink * column as f64];
         }
         let off = [mass[1] / mass[0] - 13.5, mass[2] / mass[0] - 13.5];
-        assert!(off.iter().all(|off| off.abs() < 3.5), "digit {at} is off centre by {off:?}");
+        assert!(off.iter().all(|off| off.abs() < 3.5), "the centre of digit {at} is off by {off:?}");
     }
 }
 
-/// The nearest class mean, which knows 82 % of MNIST.
+/// Classification by the nearest class mean, which is 82 % accurate on MNIST.
 #[test]
-fn class_means_tell_unseen_digits_apart() {
+fn class_means_classify_unseen_digits() {
     let digits = Digits::synthetic(2000, 500).unwrap();
     let (train, test) = (&digits.train, &digits.test);
     let mut means = [[0.0_f64; PIXELS]; 10];
@@ -104,11 +100,11 @@ fn class_means_tell_unseen_digits_apart() {
     }
     assert!(
         right.iter().sum::<u32>() > 425 && right.iter().all(|&right| right > 35),
-        "right of 50: {right:?}"
+        "correct of 50 in each class: {right:?}"
     );
 }
 
-/// No pixel is on in nearly every digit: a model has something to learn everywhere.
+/// No pixel is on in nearly every digit, so every pixel has some variation to learn.
 #[test]
 fn digits_vary() {
     let mean = mean_image(digits(0, 2000).unwrap().images());
