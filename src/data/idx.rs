@@ -170,7 +170,7 @@ fn wrong_magic(kind: Kind, found: u32) -> String {
     };
     let (name, magic) = (kind.name(), kind.magic());
     format!(
-        "IDX {name} begin with the magic number {magic:#010x}, this file begins with {found:#010x}: it is {guess}"
+        "IDX {name} begin with the magic number {magic:#010x}; this file begins with {found:#010x}: it is {guess}"
     )
 }
 

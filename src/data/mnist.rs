@@ -35,7 +35,7 @@ pub const FILES: [&str; 4] = [
 ///
 /// Each file may be gzipped, with or without `.gz` in its name, and its name may be spelt with a dot
 /// (`train-images.idx3-ubyte`). The first of the two folders that has all four files is used. If a file has several
-/// spellings there, the one without `.gz` is read.
+/// spellings there, the first of these is read: hyphen, hyphen with `.gz`, dot, dot with `.gz`.
 ///
 /// **Errors** As [`Digits::load`].
 pub fn load(folder: &Path) -> Result<Digits> {

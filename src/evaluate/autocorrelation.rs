@@ -70,9 +70,9 @@ impl Time {
     /// Lags go up to half of the chains' length. `None` if the observable is constant, or if there are fewer than ten
     /// observations, too few for the shortest window.
     ///
-    /// **Shapes** `values` (chains, looks): `looks` observations of each chain.
+    /// **Shapes** `values` (chains, observations): `observations` observations of each chain.
     ///
-    /// **Panics** if the length of `values` is not a multiple of `looks`.
+    /// **Panics** if the length of `values` is not a multiple of `observations`.
     ///
     /// **Accuracy and cost** Sums in f64; O(values x window).
     ///
@@ -84,10 +84,10 @@ impl Time {
     /// assert_eq!(Time::of(&[3.0; 1000], 1000, 1), None);
     /// ```
     #[track_caller]
-    pub fn of(values: &[f64], looks: usize, every: usize) -> Option<Self> {
+    pub fn of(values: &[f64], observations: usize, every: usize) -> Option<Self> {
         assert!(
-            looks > 0 && values.len().is_multiple_of(looks),
-            "{} values cannot be divided into chains of {looks} observations",
+            observations > 0 && values.len().is_multiple_of(observations),
+            "{} values cannot be divided into chains of {observations} observations",
             values.len()
         );
         let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -96,16 +96,17 @@ impl Time {
             *to = from - mean;
         }
         let covariance = |lag: usize| {
-            let products = centred.chunks_exact(looks).flat_map(|chain| chain.iter().zip(&chain[lag..]));
+            let products =
+                centred.chunks_exact(observations).flat_map(|chain| chain.iter().zip(&chain[lag..]));
             let sum: f64 = products.map(|(now, later)| now * later).sum();
-            sum / ((values.len() / looks) * (looks - lag)) as f64
+            sum / ((values.len() / observations) * (observations - lag)) as f64
         };
         let variance = covariance(0);
         // A variance this small is rounding error of the mean.
-        if looks < FEWEST || variance <= 1e-20 * mean * mean || variance == 0.0 {
+        if observations < FEWEST || variance <= 1e-20 * mean * mean || variance == 0.0 {
             return None;
         }
-        Some(Self::integrated(looks / 2, every, |lag| covariance(lag) / variance))
+        Some(Self::integrated(observations / 2, every, |lag| covariance(lag) / variance))
     }
 }
 
@@ -123,11 +124,11 @@ mod tests {
         assert!(Time::of(&values, 10, 1).is_some());
     }
 
-    /// `chains` stationary chains x' = rho x + noise, `looks` observations each.
-    fn autoregression(rho: f64, chains: usize, looks: usize, seed: u64) -> Vec<f64> {
+    /// `chains` stationary chains x' = rho x + noise, `observations` observations each.
+    fn autoregression(rho: f64, chains: usize, observations: usize, seed: u64) -> Vec<f64> {
         let mut values = Vec::new();
         for chain in 0..chains {
-            let mut noise = vec![0.0; looks];
+            let mut noise = vec![0.0; observations];
             let mut generator = Stream::named(seed, "chain").substream(chain as u64).bulk();
             random::fill_normal(Level::detect(), &mut generator, &mut noise);
             let mut x = noise[0] / libm::sqrt(1.0 - rho * rho);

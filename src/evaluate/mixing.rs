@@ -147,7 +147,7 @@ pub fn mix(
     let mut watch = Watch::new(model, task);
     let mut mixing = Mixing {
         chains,
-        looks: vec![watch.look(0, task.start, None)],
+        looks: vec![watch.measure(0, task.start, None)],
         free_energy_time: None,
         image_time: None,
         pictures: vec![task.start.to_vec()],
@@ -171,7 +171,7 @@ pub fn mix(
             after(stride)?;
         }
         let probabilities = gibbs.visible_probabilities();
-        mixing.looks.push(watch.look(done, &gibbs.visible_states(), Some(&probabilities)));
+        mixing.looks.push(watch.measure(done, &gibbs.visible_states(), Some(&probabilities)));
         mixing.pictures.push(probabilities);
     }
     (mixing.free_energy_time, mixing.image_time) = trace.times(every);
@@ -206,18 +206,18 @@ struct Watch<'a> {
     /// For each pixel, the number of starts in which it is on.
     start_counts: Vec<u64>,
     /// Mean agreement of two different starts.
-    strangers: f64,
+    agreement_of_starts: f64,
     workspace: Workspace<f32>,
 }
 
 impl<'a> Watch<'a> {
     fn new(model: &'a Rbm<f32>, task: &'a Task<'a>) -> Self {
         let start_counts = counts(task.start, model.visible());
-        let strangers = agreement_of_pairs(&start_counts, task.classes.len());
-        Self { model, task, start_counts, strangers, workspace: Workspace::new() }
+        let agreement_of_starts = agreement_of_pairs(&start_counts, task.classes.len());
+        Self { model, task, start_counts, agreement_of_starts, workspace: Workspace::new() }
     }
 
-    fn look(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Look {
+    fn measure(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Look {
         let (start, chains, visible) = (self.task.start, self.task.classes.len(), self.model.visible());
         let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
         let agreement = same as f64 / states.len() as f64;
@@ -242,7 +242,7 @@ impl<'a> Watch<'a> {
             steps,
             agreement,
             overlap: share(agreement, others),
-            likeness: share(agreement_of_pairs(&counts, chains), self.strangers),
+            likeness: share(agreement_of_pairs(&counts, chains), self.agreement_of_starts),
             free_energy,
             free_energy_deviation,
             grey_pixels: probabilities.map(grey_pixels),
@@ -306,20 +306,20 @@ struct Trace {
 impl Trace {
     /// Autocorrelation times of the free energy and of the image; two observations are `every` steps apart.
     fn times(&self, every: usize) -> (Option<Time>, Option<Time>) {
-        let looks = self.energies.len() / self.chains;
-        if looks < 2 {
+        let observations = self.energies.len() / self.chains;
+        if observations < 2 {
             return (None, None);
         }
         let chain =
-            |chain: usize| (0..looks).map(move |look| f64::from(self.energies[look * self.chains + chain]));
+            |chain: usize| (0..observations).map(move |i| f64::from(self.energies[i * self.chains + chain]));
         let energies: Vec<f64> = (0..self.chains).flat_map(chain).collect();
-        (Time::of(&energies, looks, every), self.image_time(looks, every))
+        (Time::of(&energies, observations, every), self.image_time(observations, every))
     }
 
     /// rho(t) = sum over pixels of cov(v(s), v(s + t)) / sum over pixels of var(v), the mean taken over chains and s.
-    fn image_time(&self, looks: usize, every: usize) -> Option<Time> {
+    fn image_time(&self, observations: usize, every: usize) -> Option<Time> {
         let words = self.visible.div_ceil(64);
-        let rows = (looks * self.chains) as f64;
+        let rows = (observations * self.chains) as f64;
         let mut counts = vec![0_u64; words * 64];
         for row in self.states.chunks_exact(words) {
             for (word, counts) in row.iter().zip(counts.chunks_exact_mut(64)) {
@@ -337,9 +337,9 @@ impl Trace {
         let correlation = |lag: usize| {
             let later = &self.states[lag * self.chains * words..];
             let both: u64 = self.states.iter().zip(later).map(|(a, b)| u64::from((a & b).count_ones())).sum();
-            (both as f64 / ((looks - lag) * self.chains) as f64 - square) / variance
+            (both as f64 / ((observations - lag) * self.chains) as f64 - square) / variance
         };
-        Some(Time::integrated(looks / 2, every, correlation))
+        Some(Time::integrated(observations / 2, every, correlation))
     }
 }
 
@@ -370,16 +370,16 @@ mod tests {
         let nearest = NearestImages::new((&start, &[0, 3, 2]), (&start, &[0, 3, 2]), 4).unwrap();
         let task = Task { start: &start, classes: &[0, 3, 3], steps: &[1], nearest: &nearest };
         let probabilities = [0.05, 0.1, 0.2, 0.5, 0.9, 0.95, 0.89, 1.0, 0.0, 0.0, 0.0, 0.0];
-        let look = Watch::new(&model, &task).look(7, &states, Some(&probabilities));
+        let look = Watch::new(&model, &task).measure(7, &states, Some(&probabilities));
 
         let own = by_pairs(&states, &start, |i, j| i == j);
         let others = by_pairs(&states, &start, |i, j| i != j);
         let alike = by_pairs(&states, &states, |i, j| i != j);
-        let strangers = by_pairs(&start, &start, |i, j| i != j);
+        let agreement_of_starts = by_pairs(&start, &start, |i, j| i != j);
         let close = |found: f64, exact: f64| assert!((found - exact).abs() < 1e-12, "{found}, not {exact}");
         close(look.agreement, own);
         close(look.overlap, (own - others) / (1.0 - others));
-        close(look.likeness, (alike - strangers) / (1.0 - strangers));
+        close(look.likeness, (alike - agreement_of_starts) / (1.0 - agreement_of_starts));
         close(look.grey_pixels.unwrap(), 3.0 / 12.0);
         // Free energies -1, 1 and -1, minus ln 2 for each of the two hidden units.
         assert!((look.free_energy + 1.0 / 3.0 + 2.0 * libm::log(2.0)).abs() < 1e-6, "{look:?}");

@@ -11,12 +11,12 @@
 //!    classes is below 0.65 of the data's. The game is **unsettled** instead if that measure rises so fast that as many
 //!    steps again would bring it above the limit.
 //! 3. **Oscillating**: in the second half, the gap between the scores of data and samples, or the generator's loss, has
-//!    a period: after its straight line is subtracted, it is anticorrelated with itself half a period later and
+//!    a period. After its straight line is subtracted, it is anticorrelated with itself half a period later and
 //!    correlated one period later, both more than chance explains. Or it swings without a period, in one of two ways.
 //!    Either the standard deviation of the gap about its line is more than a quarter of the largest gap of the run. Or
-//!    a discriminator of probabilities switches between calling everything real and calling everything generated: the
-//!    share of images that it calls real has a standard deviation above 0.2, and its mean probability has one above
-//!    0.05. (The second condition excludes discriminators whose probabilities are nearly all equal. A reading covers 64
+//!    a discriminator of probabilities switches between calling everything real and calling everything generated. Then
+//!    the share of images that it calls real has a standard deviation above 0.2, and its mean probability one above
+//!    0.05. (The second limit excludes discriminators whose probabilities are nearly all equal. A reading covers 64
 //!    images of either kind; this alone gives deviations of 0.04.)
 //! 4. **Unsettled**: the gap or the generator's loss still moves along a straight line, by more than its noise explains
 //!    and more than a tenth of its size. More steps could lead to any verdict.
