@@ -1,7 +1,4 @@
-//! Loops over rows that do not depend on one another. What a row computes never depends on the thread; denormal numbers are
-//! treated as on the thread that calls.
-
-use equilibria_kernels::denormals;
+//! Loops over rows that do not depend on one another. The thread that computes a row makes no difference to its result.
 
 #[cfg(feature = "parallel")]
 mod awake;
@@ -25,16 +22,12 @@ pub(crate) fn for_each_row<A: Send, B: Send, C: Send>(
     #[cfg(feature = "parallel")]
     {
         use rayon::prelude::*;
-        let denormals = denormals::current();
         a.par_chunks_exact_mut(a_width)
             .zip(b.par_chunks_exact_mut(b_width))
             .zip(c)
             .enumerate()
             .with_min_len(ROWS_AT_LEAST)
-            .for_each(|(i, ((a, b), c))| {
-                let _here = denormals.enter();
-                row(i, a, b, c);
-            });
+            .for_each(|(i, ((a, b), c))| row(i, a, b, c));
     }
     #[cfg(not(feature = "parallel"))]
     for (i, ((a, b), c)) in a.chunks_exact_mut(a_width).zip(b.chunks_exact_mut(b_width)).zip(c).enumerate() {
@@ -72,12 +65,7 @@ pub(crate) fn for_each_split<S: Split>(
     pieces: S,
     run: &(impl Fn(usize, S) + Sync),
 ) {
-    let denormals = denormals::current();
-    let run = |task: usize, pieces: S| {
-        let _here = denormals.enter();
-        run(task, pieces);
-    };
-    split_from(0, count, in_parallel, pieces, &run);
+    split_from(0, count, in_parallel, pieces, run);
 }
 
 fn split_from<S: Split>(
@@ -116,13 +104,7 @@ fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
 /// from outside would pay.
 pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]
-    {
-        let denormals = denormals::current();
-        rayon::scope(|_| {
-            let _here = denormals.enter();
-            work()
-        })
-    }
+    return rayon::scope(|_| work());
     #[cfg(not(feature = "parallel"))]
     work()
 }
@@ -131,38 +113,4 @@ pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 #[cfg(not(feature = "parallel"))]
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
-}
-
-#[cfg(all(test, feature = "parallel"))]
-mod tests {
-    use super::{Chunks, for_each_row, for_each_split, within, within_awake};
-    use equilibria_kernels::denormals::{self, Denormals};
-
-    /// How denormal numbers are treated in each of many tasks, and where work is taken into the pool.
-    fn treatments() -> Vec<Denormals> {
-        let mut seen = vec![within(denormals::current), within_awake(denormals::current)];
-        let mut of_tasks = vec![None; 100];
-        for_each_split(100, true, Chunks(&mut of_tasks, 1), &|_, Chunks(place, _)| {
-            place[0] = Some(denormals::current());
-        });
-        let mut of_rows = vec![None; 100];
-        for_each_row((&mut [0; 100], 1), (&mut [0; 100], 1), &mut of_rows, |_, _, _, place| {
-            *place = Some(denormals::current());
-        });
-        seen.extend(of_tasks.into_iter().chain(of_rows).flatten());
-        seen
-    }
-
-    #[test]
-    fn tasks_treat_denormal_numbers_as_their_caller_does() {
-        for _ in 0..20 {
-            let as_they_are = denormals::current();
-            assert!(treatments().iter().all(|&treatment| treatment == as_they_are));
-            let _flush = denormals::flush();
-            let flushed = denormals::current();
-            let seen = treatments();
-            assert!(seen.len() == 202 && seen.iter().all(|&treatment| treatment == flushed));
-            assert!(flushed != as_they_are || cfg!(not(target_arch = "x86_64")));
-        }
-    }
 }

@@ -188,19 +188,21 @@ pub fn apply_in_place<T: Scalar>(level: Level, activation: Activation<T>, x: &mu
     }
 }
 
-/// d φ′(y).
+/// d φ′(y), or 0 if that is below [`Scalar::TINY`].
 #[derive(Clone, Copy)]
 pub(crate) struct Slope<F>(pub F);
 
 impl<T: Scalar, F: Smooth<T>> Function2<T> for Slope<F> {
     #[inline(always)]
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, d: L::Vector, y: L::Vector) -> L::Vector {
-        lanes.mul(d, self.0.slope(lanes, y))
+        lanes.unless_below(T::TINY, lanes.mul(d, self.0.slope(lanes, y)))
     }
 }
 
 /// `gradient = gradient φ′(x)`, where `y = φ(x)`: from the gradient with respect to the output to the one with respect
 /// to the input, and a tangent the other way.
+///
+/// Products below [`Scalar::TINY`] in size become 0. The identity leaves the gradient as it is.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -214,7 +216,7 @@ pub fn times_slope_in_place<T: Scalar>(level: Level, activation: Activation<T>, 
     }
 }
 
-/// As [`times_slope_in_place`], written to `out`.
+/// As [`times_slope_in_place`], written to `out`; for the identity, too, sizes below [`Scalar::TINY`] become 0.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -240,7 +242,8 @@ pub fn times_slope<T: Scalar>(
 /// tangent <- v φ′(x)                    (tangent holds v before)
 /// ```
 ///
-/// where `y = φ(x)` and `delta` is a gradient with respect to x, which has a factor φ′(x) already.
+/// where `y = φ(x)` and `delta` is a gradient with respect to x, which has a factor φ′(x) already. Results below
+/// [`Scalar::TINY`] in size become 0.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -283,8 +286,9 @@ impl<T: Scalar, F: Smooth<T>> Operation<T> for Bend<'_, T, F> {
                 let tangent = self.tangent.as_mut_ptr().add(first);
                 let v = lanes.load_first(tangent, count);
                 let bent = lanes.mul(lanes.mul(delta, v), self.function.bend(lanes, y));
+                let bent = lanes.unless_below(T::TINY, bent);
                 lanes.store_first(self.bent.as_mut_ptr().add(first), bent, count);
-                lanes.store_first(tangent, lanes.mul(v, self.function.slope(lanes, y)), count);
+                lanes.store_first(tangent, Slope(self.function).apply(lanes, v, y), count);
             }
         }
     }

@@ -81,7 +81,8 @@ pub fn gemm<T: Scalar>(
 }
 
 /// C <- (alpha A B) φ′, element by element, where φ′ is the slope of `activation` at the place that gave `outputs`: a step
-/// back (or of a tangent) through a layer and the activation before it (or after it).
+/// back (or of a tangent) through a layer and the activation before it (or after it). Elements below [`Scalar::TINY`] in
+/// size become 0.
 ///
 /// **Shapes** and **Panics** as [`gemm()`]; `outputs` (m, n), contiguous along its columns.
 /// **Accuracy and cost** As [`gemm()`]; the slopes are computed while a tile of C is in cache.
@@ -102,9 +103,7 @@ pub fn gemm_times_slope<T: Scalar>(
     let Layout { rows, columns, row_stride, column_stride } = outputs.layout;
     assert!((rows, columns) == (m, n), "gemm: outputs ({rows}, {columns}) of a product ({m}, {n})");
     assert!(column_stride == 1 || n < 2, "gemm: outputs whose columns are {column_stride} apart");
-    if activation != Activation::Identity {
-        product.slopes = Slopes { activation, outputs: outputs.data.as_ptr(), row_stride };
-    }
+    product.slopes = Slopes { activation, outputs: outputs.data.as_ptr(), row_stride };
     run(level, product, workspace);
 }
 

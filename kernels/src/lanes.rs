@@ -51,6 +51,13 @@ pub trait Scalar:
     const FRACTION_BITS: u32;
     /// Distance from 1 to the next number.
     const EPSILON: Self;
+    /// Gradients of a smaller size are written and taken as 0: 2^-56 = 1.4e-17 (f32), 2^-504 (f64).
+    ///
+    /// Products of such a gradient with a weight, a learning rate, or itself would be *denormal*: below the smallest
+    /// normal number, 2^-126 or 2^-1022. Many processors take over a hundred cycles for an operation on one, and training
+    /// makes many, as the gradients of units that are off shrink from layer to layer and their moments from step to step.
+    /// The square of this size, times 2^-14, is the smallest normal number.
+    const TINY: Self;
 
     /// The nearest number of this type.
     fn from_f64(x: f64) -> Self;
@@ -92,7 +99,7 @@ pub(crate) mod sealed {
 }
 
 macro_rules! scalar {
-    ($type:ident, $fraction:literal, $portable:ident, $avx2:ident, $avx512:ident, $gemm:ident) => {
+    ($type:ident, $fraction:literal, $tiny:literal, $portable:ident, $avx2:ident, $avx512:ident, $gemm:ident) => {
         impl sealed::Tokens for $type {
             type Portable = portable::$portable;
             #[cfg(target_arch = "x86_64")]
@@ -125,6 +132,7 @@ macro_rules! scalar {
             const ONE: Self = 1.0;
             const FRACTION_BITS: u32 = $fraction;
             const EPSILON: Self = $type::EPSILON;
+            const TINY: Self = $type::from_bits($tiny);
 
             #[inline(always)]
             fn from_f64(x: f64) -> Self {
@@ -139,8 +147,9 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, 23, F32x4, F32x8, F32x16, sgemm);
-scalar!(f64, 52, F64x2, F64x4, F64x8, dgemm);
+// An exponent of -56 or -504 with its bias, and no fraction.
+scalar!(f32, 23, 0x2380_0000, F32x4, F32x8, F32x16, sgemm);
+scalar!(f64, 52, 0x2070_0000_0000_0000, F64x2, F64x4, F64x8, dgemm);
 
 /// A vector of [`Lanes::COUNT`] scalars and what the CPU does with it.
 ///
@@ -329,6 +338,12 @@ pub trait Lanes: Copy {
     fn abs(self, a: Self::Vector) -> Self::Vector {
         let sign = self.bit_and(a, self.sign_bit());
         self.bit_xor(a, sign)
+    }
+
+    /// `a` where its size is at least `limit` or it is NaN, else 0.
+    #[inline(always)]
+    fn unless_below(self, limit: Self::Scalar, a: Self::Vector) -> Self::Vector {
+        self.select(self.less(self.abs(a), self.splat(limit)), self.zero(), a)
     }
 
     /// The lanes in memory order, in the first `COUNT` places.

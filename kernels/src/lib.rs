@@ -13,7 +13,6 @@ extern crate std;
 
 pub mod activation;
 pub mod binary;
-pub mod denormals;
 pub(crate) mod dispatch;
 pub mod elementwise;
 pub mod gemm;

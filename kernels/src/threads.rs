@@ -1,10 +1,7 @@
 //! How work is split over threads.
 //!
-//! Kernels cut their work into independent tasks; which thread runs a task never changes its result. For that, tasks treat
-//! denormal numbers as the thread does that calls the kernel.
+//! Kernels cut their work into independent tasks; which thread runs a task never changes its result.
 
-#[cfg(feature = "parallel")]
-use crate::denormals::Denormals;
 use core::ops::Range;
 
 /// Threads that a kernel called from here may use: rayon's current pool, or 1 without feature `parallel`.
@@ -24,8 +21,7 @@ pub fn for_each(tasks: usize, run: &(impl Fn(usize, usize) + Sync)) {
     #[cfg(feature = "parallel")]
     if count() > 1 {
         // `join` enters the pool from outside; a pool's workers are numbered from 0.
-        let denormals = crate::denormals::current();
-        rayon::join(|| split(0, tasks, denormals, run), || ());
+        rayon::join(|| split(0, tasks, run), || ());
         return;
     }
     (0..tasks).for_each(|task| run(task, 0));
@@ -33,16 +29,13 @@ pub fn for_each(tasks: usize, run: &(impl Fn(usize, usize) + Sync)) {
 
 /// Halves the range until single tasks are left; `join` keeps its jobs on the stack.
 #[cfg(feature = "parallel")]
-fn split(first: usize, end: usize, denormals: Denormals, run: &(impl Fn(usize, usize) + Sync)) {
+fn split(first: usize, end: usize, run: &(impl Fn(usize, usize) + Sync)) {
     match end - first {
         0 => {}
-        1 => {
-            let _here = denormals.enter();
-            run(first, rayon::current_thread_index().expect("inside a pool"));
-        }
+        1 => run(first, rayon::current_thread_index().expect("inside a pool")),
         length => {
             let middle = first + length / 2;
-            rayon::join(|| split(first, middle, denormals, run), || split(middle, end, denormals, run));
+            rayon::join(|| split(first, middle, run), || split(middle, end, run));
         }
     }
 }

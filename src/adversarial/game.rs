@@ -36,7 +36,6 @@ use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use equilibria_kernels::denormals;
 
 /// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
 const TOGETHER: usize = 6;
@@ -213,7 +212,6 @@ impl<T: Element> Game<T> {
         streams: &Streams,
         measured: bool,
     ) -> Result<Outcome> {
-        let _flush = denormals::flush();
         let objective = self.recipe.objective;
         let rounds = objective.discriminator_steps(self.steps);
         let batches = rounds + usize::from(objective.has_critic());

@@ -20,9 +20,7 @@ const SPINS: u32 = 64;
 /// Runs `work`, which is many small parallel kernels, on a thread of the current pool, whose other threads stay awake
 /// meanwhile: for loops over updates or steps. Its own cost is some ten microseconds and a few allocations.
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let denormals = equilibria_kernels::denormals::current();
     rayon::scope(|_| {
-        let _here = denormals.enter();
         let watch = Arc::new(Watch::default());
         let here = rayon::current_thread_index();
         let others = rayon::current_num_threads() - 1;

@@ -13,7 +13,6 @@ use crate::nn::{Cache, Deltas, Gradients, Initialisation, Scratch, Training, Wan
 use crate::optim::{Optimiser, Rule};
 use crate::rng::Stream;
 use crate::{Error, Result};
-use equilibria_kernels::denormals;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -223,7 +222,6 @@ impl<'a> Trainer<'a> {
 
     /// The mean loss of a mini-batch, and whether all parameters are finite after its step.
     fn step(&mut self, batch: &[usize], places: &mut impl Rng) -> Result<(f64, bool)> {
-        let _flush = denormals::flush();
         let train = &self.digits.train;
         let size = train.images().pixels_per_image();
         let inputs = self.cache.input_mut(batch.len());

@@ -18,7 +18,8 @@ impl<T> Epilogue<'_, T> {
     pub const NONE: Self = Self { bias: None, activation: Activation::Identity };
 }
 
-/// What C is multiplied by last, element by element: the slopes φ′ of the activation that gave `outputs`.
+/// What C is multiplied by last, element by element: the slopes φ′ of the activation that gave `outputs`. Tiny products
+/// become 0 ([`Scalar::TINY`]), those with the slope 1 of the identity, too.
 #[derive(Clone, Copy)]
 pub(super) struct Slopes<T> {
     pub activation: Activation<T>,

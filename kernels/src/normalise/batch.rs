@@ -361,6 +361,8 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
 /// dx   <- gamma r (delta - mean delta - x^ mean(delta x^))
 /// ```
 ///
+/// Elements of dx below [`Scalar::TINY`] in size become 0.
+///
 /// **Shapes** `x` and `delta` as `shape`, and `dx`, if it is wanted; `gamma` (columns); `statistics` (batches, 3, columns)
 /// of the way forwards; `sums` (batches, 2, columns).
 ///
@@ -463,7 +465,7 @@ impl<T: Scalar> Columns<T> for Backward<T> {
                     let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
                     let delta = load::<WHOLE, L>(lanes, self.delta.0.add(at(row, j)), count);
                     let rest = lanes.mul_add(c[j], lanes.sub(x, mean[j]), d[j]);
-                    let gradient = lanes.sub(lanes.mul(k[j], delta), rest);
+                    let gradient = lanes.unless_below(T::TINY, lanes.sub(lanes.mul(k[j], delta), rest));
                     store::<WHOLE, L>(lanes, dx.0.add(at(row, j)), gradient, count);
                 }
             }

@@ -119,7 +119,8 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Forward<'_, T, F> {
 
 /// Multiplies each row by the Jacobian of x^: out = J (gamma d), or J d without a gamma.
 ///
-/// With gamma and d = dL/dz this is dL/dx, as J is symmetric; without, it carries a tangent forwards.
+/// With gamma and d = dL/dz this is dL/dx, as J is symmetric; without, it carries a tangent forwards. Elements below
+/// [`Scalar::TINY`] in size become 0.
 ///
 /// **Shapes** `normal` and `scales` as [`layer_forward`] left them; `d` and `out` (rows, columns).
 ///
@@ -196,7 +197,7 @@ impl<T: Scalar> Operation<T> for Jacobian<'_, T> {
                     let x = lanes.load_first(normal.as_ptr().add(first), count);
                     let rest = lanes.mul_add(x, along, mean);
                     let value = lanes.mul(r, lanes.sub(lanes.load_first(place, count), rest));
-                    lanes.store_first(place, value, count);
+                    lanes.store_first(place, lanes.unless_below(T::TINY, value), count);
                 }
             }
         }
@@ -209,6 +210,8 @@ impl<T: Scalar> Operation<T> for Jacobian<'_, T> {
 /// ```text
 /// out = J (gamma e - r/n ((t . x^) a + (a . x^) t)) - r/n S x^
 /// ```
+///
+/// Elements below [`Scalar::TINY`] in size become 0.
 ///
 /// **Shapes** `normal` and `scales` as [`layer_forward`] left them; `gamma` (columns); `delta`, `tangent` (t), `e` and `out`
 /// (rows, columns). No `e` is an `e` of 0.
@@ -333,7 +336,7 @@ impl<T: Scalar> Operation<T> for Curvature<'_, T> {
                 let Quartet { x, a, t, c } = self.quartet(lanes, first, count);
                 let taken = lanes.mul_add(of_a, a, lanes.mul(of_t, t));
                 let rest = lanes.add(taken, lanes.mul_add(x, along, mean));
-                let value = lanes.mul(r, lanes.sub(c, rest));
+                let value = lanes.unless_below(T::TINY, lanes.mul(r, lanes.sub(c, rest)));
                 lanes.store_first(self.out.as_mut_ptr().add(first), value, count);
             }
         }

@@ -1,9 +1,14 @@
 //! Steps of gradient descent with a state for each parameter, which is read and written once.
+//!
+//! A gradient below [`Scalar::TINY`] in size counts as 0, and so does a state below the smallest normal number. So no state
+//! is denormal: without that, a moment of a parameter whose gradient has become 0 would shrink until it is, and stay so,
+//! as the product of the smallest number and 0.9 is rounded to the smallest number.
 
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
+use crate::math::constants::Constants;
 
 /// A step with momentum:
 ///
@@ -87,7 +92,7 @@ impl<T: Scalar> sealed::Rule<T, 1> for Momentum<T> {
         gradient: L::Vector,
         [velocity]: &mut [L::Vector; 1],
     ) -> L::Vector {
-        *velocity = lanes.mul_add(lanes.splat(self.momentum), *velocity, gradient);
+        *velocity = normal(lanes, lanes.mul_add(lanes.splat(self.momentum), *velocity, gradient));
         lanes.mul(lanes.splat(self.rate), *velocity)
     }
 }
@@ -125,10 +130,20 @@ impl<T: Scalar> sealed::Rule<T, 2> for Adam<T> {
 #[inline(always)]
 fn average<L: Lanes>(lanes: L, decay: L::Scalar, old: L::Vector, new: L::Vector) -> L::Vector {
     let fresh = lanes.mul(lanes.splat(L::Scalar::ONE - decay), new);
-    lanes.mul_add(lanes.splat(decay), old, fresh)
+    normal(lanes, lanes.mul_add(lanes.splat(decay), old, fresh))
+}
+
+/// Denormal numbers become 0.
+#[inline(always)]
+fn normal<L: Lanes>(lanes: L, state: L::Vector) -> L::Vector {
+    lanes.unless_below(L::Scalar::SMALLEST_NORMAL, state)
 }
 
 /// Moves every parameter by `rule`, in one pass over memory, and then to within ± `bound`, which may be infinite.
+///
+/// A gradient below [`Scalar::TINY`] in size counts as 0, and a state below the smallest normal number becomes 0. As the
+/// square of [`Scalar::TINY`] is 2^14 times that number, a gradient that counts is seen in its mean square if the decay is
+/// at most 1 - 2^-14.
 ///
 /// Returns whether every parameter was finite before it was clipped.
 ///
@@ -177,6 +192,7 @@ impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R
                     *state = load(lanes, from.as_ptr().add(first), count);
                 }
                 let gradient = load(lanes, self.gradient.as_ptr().add(first), count);
+                let gradient = lanes.unless_below(T::TINY, gradient);
                 let step = self.rule.step(lanes, gradient, &mut state);
                 let parameter = lanes.sub(load(lanes, parameters, count), step);
                 alarm = lanes.mul_add(parameter, lanes.zero(), alarm);

@@ -91,9 +91,6 @@ pub fn cases() -> Vec<Case> {
             ],
             levels,
         ),
-        (&["denormals: current", "denormals: flush", "denormals: Denormals::enter"], || {
-            attempt(equilibria_kernels::denormals::flush);
-        }),
         (&["peak: multiply_add_chains"], peaks),
         (&["threads: count", "threads: for_each", "threads: for_each_chunk"], tasks),
     ]

@@ -14,6 +14,7 @@ pub fn uneven<T: Scalar>(length: usize, seed: u64) -> Vec<T> {
 }
 
 /// Lengths around every multiple of the lanes and of the blocks that kernels work in.
+#[allow(dead_code)] // each test file uses some
 pub fn lengths() -> impl Iterator<Item = usize> {
     let blocks = [127, 128, 129, 511, 512, 513, 2047, 2048, 2049, 2175, 4096, 6150, 10_007];
     (0..=3 * 16 + 1).chain(blocks)

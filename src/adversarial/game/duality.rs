@@ -24,7 +24,6 @@ use crate::adversarial::{Objective, Streams, penalty};
 use crate::nn::Wanted;
 use crate::tensor::Element;
 use crate::{Error, Result};
-use equilibria_kernels::denormals;
 
 /// What either player could still gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +74,6 @@ impl<T: Element> Game<T> {
             let what = alloc::format!("a duality gap by {steps} steps and {batches} mini-batches");
             return Err(Error::invalid(what, "it takes at least 1 of each"));
         }
-        let _flush = denormals::flush();
         let mut discriminating = self.clone();
         for round in 0..steps {
             discriminating.generate(round..round + 1, streams)?;
