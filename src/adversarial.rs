@@ -4,7 +4,7 @@
 //! - [`Mlp`]: the networks, by description.
 //! - [`Game`]: both players with all that a step needs, and the step, which is the same for every objective.
 //! - [`penalty`]: the gradient penalty and its second-order gradient.
-//! - [`reference`]: a game of perceptrons in plain loops, which the tests compare the game with.
+//! - [`mod@reference`]: a game of perceptrons in plain loops, which the tests compare the game with.
 //! - [`dirac`]: the smallest game, whose trajectories are known.
 //!
 //! Nothing here knows where samples come from: a step asks for mini-batches of real ones as it needs them.

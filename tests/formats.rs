@@ -202,7 +202,7 @@ mod files {
             assert_malformed(idx::read_labels(&path), "wrong", offset, words);
         }
         fs::write(&path, images_file([u32::MAX, 28, 28], &[0; 9])).unwrap();
-        assert_malformed(idx::read_images(&path), "wrong", 4, "more than the 1073741824");
+        assert_malformed(idx::read_images(&path), "wrong", 4, "more than the limit of 1073741824");
         assert!(matches!(idx::read_images(folder.path()), Err(Error::Io { .. })));
     }
 

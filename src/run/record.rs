@@ -11,7 +11,6 @@
 //! The check sums are CRC-32, of pixels and labels as training sees them: inverted, and the first of them only, if the
 //! settings say so.
 
-use super::progress::print_above_bar;
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Labelled};
 use crate::{Error, Result};
@@ -53,16 +52,17 @@ impl Record {
         archive.set_metadata(SIMD, Level::detect().name());
     }
 
-    /// Compares the data with those of the checkpoint in the run directory `run`. Warns on standard error if the
-    /// checkpoint has no record of them, or was made at another SIMD level.
+    /// Compares the data with those of the checkpoint in the run directory `run`. Returns what the user should know: that
+    /// the checkpoint has no record of its data, or was made at another SIMD level.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the data are others.
-    pub fn check(&self, archive: &Archive, run: &Path) -> Result<()> {
+    /// **Errors** [`Error::InvalidArgument`] if the data differ.
+    pub fn check(&self, archive: &Archive, run: &Path) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
         for (key, now) in &self.entries {
             let Some(before) = archive.metadata(key) else {
-                print_above_bar(&format!(
-                    "warning: {} has no record of its data, as versions before this one left none: whether `{}` is what \
-                     the run began with is not checked",
+                notes.push(format!(
+                    "warning: {} has no record of its data, because an earlier version wrote it; check yourself that the \
+                     run began with `{}`",
                     run.display(),
                     self.data,
                 ));
@@ -80,12 +80,12 @@ impl Record {
         }
         let level = Level::detect().name();
         if let Some(before) = archive.metadata(SIMD).filter(|&before| before != level) {
-            print_above_bar(&format!(
-                "note: {} was trained at SIMD level {before} and goes on at {level}, which rounds differently: the \
+            notes.push(format!(
+                "note: {} was trained at SIMD level {before} and continues at {level}, which rounds differently: the \
                  result will differ in its last bits from that of a run at one level",
                 run.display(),
             ));
         }
-        Ok(())
+        Ok(notes)
     }
 }

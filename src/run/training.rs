@@ -104,9 +104,10 @@ pub(super) fn resume<'a, T: Training<'a>>(
 ) -> Result<(T::Model, T::Summary)> {
     let archive = directory.read_checkpoint()?;
     let record = Record::of(digits, T::USES_LABELS);
-    record.check(&archive, directory.path())?;
+    let notes = record.check(&archive, directory.path())?;
     let mut run = T::new(&directory.read_config()?, digits)?;
     run.restore(&archive)?;
+    notes.iter().for_each(|note| super::progress::print_above_bar(note));
     let (counter, columns) = run.columns();
     let metrics = Metrics::resume(directory, counter, &columns, run.rows())?;
     finish(run, directory, &record, metrics, progress, stop)

@@ -129,7 +129,7 @@ pub fn product_into<T: Element>(
 ///
 /// ```
 /// use equilibria::tensor::{Tensor, Workspace, accumulate_product};
-/// The gradient of a weight: inputs^T grad_output, added to the existing content.
+/// // The gradient of a weight: inputs^T grad_output, added to the existing content.
 /// let inputs = Tensor::from_vec(&[2, 1], vec![1.0_f32, 2.0])?;
 /// let grad_output = Tensor::from_vec(&[2, 1], vec![3.0, 4.0])?;
 /// let mut gradient = Tensor::filled(&[1, 1], 100.0);

@@ -57,7 +57,7 @@ const BAD: &[(&str, &str)] = &[
     ("rbm train --images 50 --batch 51", "--batch 51: a mini-batch can have at most all 50"),
     ("rbm train --images 0", "--images 0: at least 1"),
     ("rbm train --images 18446744073709551615", "--images 18446744073709551615: "),
-    ("rbm train --data small --images 31 --batch 5", "--images 31: 1 to 30"),
+    ("rbm train --data small --images 31 --batch 5", "--images 31: it must be 1 to 30"),
     ("rbm train --learning-rate abc", "--learning-rate abc: write a number (0.01)"),
     ("rbm train --learning-rate -1", "--learning-rate -1: a learning rate is a number of at least 0"),
     ("rbm train --learning-rate NaN", "--learning-rate NaN: write a number"),

@@ -155,7 +155,7 @@ fn another_simd_level_is_said_and_is_no_error() {
         lengthen(&folder.path().join(kind), key, 3);
         let resume = format!("{kind} train --resume {kind} -q");
         let outcome = equilibria(folder.path(), &resume).succeeded();
-        let begin = format!("note: {kind} was trained at SIMD level portable and goes on at ");
+        let begin = format!("note: {kind} was trained at SIMD level portable and continues at ");
         assert!(outcome.stderr.starts_with(&begin) && outcome.stderr.lines().count() == 1, "{outcome:?}");
         // From here on it is a run of the other level.
         lengthen(&folder.path().join(kind), key, 4);

@@ -92,8 +92,8 @@ const DIVERGING: [(&str, &str, &str); 12] = [
     ),
     (
         "bias_1 is no longer finite",
-        "--sparsity-cost 1e30",
-        "dbm train --hidden 9-5 --epochs 9 --sparsity 0.1,0.1 --sparsity-cost 1e30",
+        "--sparsity-cost 1e40",
+        "dbm train --hidden 9-5 --epochs 9 --sparsity 0.1,0.1 --sparsity-cost 1e40",
     ),
     (
         "generator.0.weight is no longer finite after step ",

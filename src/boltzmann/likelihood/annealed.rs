@@ -465,8 +465,8 @@ mod tests {
         let q = |place: usize| {
             let (v, h) = (place >> HIDDEN, place % (1 << HIDDEN));
             let mut log = 0.0;
-            for i in 0..VISIBLE {
-                log += unit(v, i) * ((1.0 - beta) * base[i] + beta * model.visible_bias().data()[i]);
+            for (i, base) in base.iter().enumerate() {
+                log += unit(v, i) * ((1.0 - beta) * base + beta * model.visible_bias().data()[i]);
                 for j in 0..HIDDEN {
                     log += beta * unit(v, i) * unit(h, j) * model.weight().data()[i * HIDDEN + j];
                 }
