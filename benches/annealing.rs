@@ -31,7 +31,7 @@ fn machine(updates: u64) -> Result<(Rbm<f32>, Vec<f32>), Error> {
         let batch: Vec<usize> = (0..100).map(|i| (update as usize * 100 + i) % images.len()).collect();
         let stream = stream.substream(2 + update);
         binarise.fill(images, &batch, stream, learner.images_mut(batch.len()))?;
-        assert!(learner.update(RATES, stream.substream(0)), "parameters stay finite");
+        assert!(learner.update(RATES, stream.substream(0)).unwrap(), "parameters stay finite");
     }
     Ok((learner.model().clone(), mean))
 }

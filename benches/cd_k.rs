@@ -48,7 +48,7 @@ impl Training {
         order.iter_mut().enumerate().for_each(|(i, index)| *index = first + i);
         self.images.gather(&order[..self.batch], self.learner.states_mut(self.batch));
         let stream = Stream::named(2, "bench").substream(self.updates);
-        assert!(self.learner.update(RATES, stream), "parameters stay finite");
+        assert!(self.learner.update(RATES, stream).unwrap(), "parameters stay finite");
         self.updates += 1;
     }
 }

@@ -73,7 +73,7 @@ impl Training {
         order.iter_mut().enumerate().for_each(|(i, index)| *index = first + i);
         self.images.gather(&order, self.learner.states_mut(BATCH));
         let stream = Stream::named(2, "bench").substream(self.updates);
-        assert!(self.learner.update(rates, stream), "parameters stay finite");
+        assert!(self.learner.update(rates, stream).unwrap(), "parameters stay finite");
         self.updates += 1;
     }
 }
@@ -113,7 +113,7 @@ fn parts(criterion: &mut Criterion, training: &Training) {
     group.throughput(Throughput::Elements(BATCH as u64));
     let mut chains = DbmChains::new(model, BATCH, Stream::named(3, "bench"));
     for (place, states) in training.learner.state().chains.iter().enumerate() {
-        chains.set_states(2 * place + 1, states.data());
+        chains.set_states(2 * place + 1, states.data()).unwrap();
     }
     chains.sample_even();
     group.bench_function(BenchmarkId::from_parameter("sweep"), |bencher| {
@@ -124,7 +124,7 @@ fn parts(criterion: &mut Criterion, training: &Training) {
     group.bench_function(BenchmarkId::from_parameter("10 mean-field iterations"), |bencher| {
         bencher.iter_custom(|calls| {
             time(calls, || {
-                posterior.infer_from_logits(model, &logits, STOP);
+                posterior.infer_from_logits(model, &logits, STOP).unwrap();
             })
         });
     });

@@ -20,11 +20,13 @@ mod mixture;
 pub mod mnist;
 #[cfg(feature = "png")]
 pub mod png;
+mod range;
 mod states;
 pub mod synthetic;
 
 pub use binarise::Binarisation;
 pub use mixture::Mixture;
+pub(crate) use range::{check_states, check_unit_interval};
 pub use states::BinaryImages;
 
 /// Default number of training digits of the source `synthetic`.

@@ -57,6 +57,7 @@
 //! ```
 
 mod batch_norm;
+mod check;
 mod dropout;
 mod initialisation;
 mod layer;
@@ -68,6 +69,7 @@ mod sequential;
 
 pub use crate::tensor::Activation;
 pub use batch_norm::BatchNorm;
+pub(crate) use check::check_usable;
 pub use dropout::Dropout;
 pub use initialisation::Initialisation;
 pub use layer::Layer;

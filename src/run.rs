@@ -5,7 +5,7 @@
 //!   config.toml              the whole effective configuration, seed and versions included
 //!   metrics.csv              header with units, a row an epoch or every so many steps
 //!   checkpoint.safetensors   everything needed to go on
-//!   model.safetensors        the trained model
+//!   model.safetensors        the trained model; in its metadata image_height and image_width, in pixels
 //!   summary.json             the outcome
 //!   .lock                    held by the process that writes here
 //! ```

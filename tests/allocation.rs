@@ -107,7 +107,7 @@ fn allocations_of_training(
         let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
         let stream = stream.substream(step as u64 + 2);
         binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
-        assert!(learner.update(rates, stream.substream(0)));
+        assert!(learner.update(rates, stream.substream(0)).unwrap());
     })
 }
 
@@ -149,7 +149,7 @@ fn allocations_of_deep_steps(threads: usize, centred: bool, binarise: Binarisati
         let batch = &order[..if step % 3 == 2 { 13 } else { BATCH }];
         let stream = stream.substream(step as u64 + 2);
         binarise.fill(&images, batch, stream, learner.images_mut(batch.len())).unwrap();
-        assert!(learner.update(rates, stream.substream(0)));
+        assert!(learner.update(rates, stream.substream(0)).unwrap());
     });
     [of_steps, allocations(threads, |_| chains.walk(1))]
 }
@@ -229,8 +229,8 @@ fn mean_field_inference_allocates_nothing() {
                 // The short mini-batch at the end of an epoch among them.
                 let rows = if step % 3 == 2 { 13 } else { ROWS };
                 let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 50 };
-                posterior.infer(&model, &images[..rows * 300], stop);
-                posterior.infer_from_logits(&model, &logits[..rows * sizes[0]], stop);
+                posterior.infer(&model, &images[..rows * 300], stop).unwrap();
+                posterior.infer_from_logits(&model, &logits[..rows * sizes[0]], stop).unwrap();
             });
             assert_eq!(count, 0, "{count} allocations on {threads} threads, layers {sizes:?}");
         }

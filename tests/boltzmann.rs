@@ -184,7 +184,7 @@ fn a_reading_agrees_with_its_separate_parts() {
     let validation_states = || (0..4000).map(|row| [5, 33, 62][row % 3]);
     let validation = rows::<f64>(validation_states(), 6);
     let stream = Stream::named(31, "evaluate");
-    let reading = Reading::of(&model, &training, &validation, stream);
+    let reading = Reading::of(&model, &training, &validation, stream).unwrap();
 
     let mean_free_energy = |states: &mut dyn ExactSizeIterator<Item = usize>| {
         let count = states.len() as f64;
@@ -219,7 +219,7 @@ fn a_new_machine_follows_hintons_recommendations() {
     let model = Rbm::<f64>::new(&means, 4000, Stream::named(1, "init")).unwrap();
     let images = vec![0.0; 5];
     let mut chains = GibbsChains::new(&model, 1, Stream::named(1, "chain"));
-    chains.set_visible_states(&images);
+    chains.set_visible_states(&images).unwrap();
     chains.sample_visible(); // With h = 0, P(v = 1 | h) is the mean in the data.
     assert_near(&chains.visible_probabilities(), &[0.001, 0.001, 0.3, 0.5, 0.999], 1e-7, "mean");
     assert!(model.hidden_bias().data().iter().all(|&c| c == 0.0));

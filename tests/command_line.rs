@@ -365,7 +365,7 @@ fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
     let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();
     let mut chains = GibbsChains::new(&model, images.len(), Stream::named(1, "evaluate"));
-    chains.set_visible_states(&start);
+    chains.set_visible_states(&start).unwrap();
     let mut done = 0;
     let mut after = |target: usize| {
         chains.walk(target - done);

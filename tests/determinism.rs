@@ -133,7 +133,7 @@ fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>)
         let stream = stream.substream(step);
         binarise.fill(images, &order, stream.substream(0), learner.images_mut(rows)).unwrap();
         let rates = Rates { learning_rate: 0.05, momentum: 0.5, weight_decay: 1e-3 };
-        assert!(learner.update(rates, stream.substream(1)));
+        assert!(learner.update(rates, stream.substream(1)).unwrap());
     }
     (learner.model().clone(), learner.state())
 }

@@ -29,13 +29,15 @@ use super::latent::{Streams, fill_alphas, fill_latents};
 use super::networks::penalised_batch_norm;
 use super::objective::Objective;
 use super::penalty;
-use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted};
+use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted, check_usable};
 use crate::optim::{Average, Optimiser, Rule};
 use crate::tensor::Element;
 use crate::{Error, Result};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
+use equilibria_kernels::{Level, elementwise};
 
 /// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
 const TOGETHER: usize = 6;
@@ -125,7 +127,8 @@ impl<T: Element> Game<T> {
     ///
     /// **Shapes** the generator from any width to that of a sample, the discriminator from there to 1.
     /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid, a mini-batch of one sample meets batch
-    /// normalisation, or batch normalisation a gradient penalty; [`Error::ShapeMismatch`] if the networks do not fit.
+    /// normalisation, or batch normalisation a gradient penalty, or if a network has a parameter that is not finite or no
+    /// weight other than 0, as before [`Sequential::initialise`]; [`Error::ShapeMismatch`] if the networks do not fit.
     pub fn new(generator: Sequential<T>, discriminator: Sequential<T>, recipe: Recipe) -> Result<Self> {
         recipe.validate()?;
         if [discriminator.inputs(), discriminator.outputs()] != [generator.outputs(), 1] {
@@ -146,6 +149,8 @@ impl<T: Element> Game<T> {
                 "batch normalisation compares the samples of a mini-batch, which takes at least 2",
             ));
         }
+        check_usable("generator", &generator)?;
+        check_usable("discriminator", &discriminator)?;
         let clip = match recipe.objective {
             Objective::Clipping { bound, .. } => Some(bound),
             _ => None,
@@ -202,7 +207,8 @@ impl<T: Element> Game<T> {
     /// `real(index, samples)` is called for each step of the discriminator, to fill `samples` (batch, numbers in a sample)
     /// with the mini-batch `index`, counted from the first step of the game on: for images, from -1 to 1.
     ///
-    /// **Errors** those of `real`; the discriminator may have moved before. Parameters that are no longer finite are not an
+    /// **Errors** those of `real`, and [`Error::InvalidArgument`] if it leaves a number that is not finite; the discriminator may
+    /// have moved before. Parameters that are no longer finite are not an
     /// error: see [`Outcome::is_finite`].
     /// **Randomness** see [`Streams`].
     /// **Accuracy and cost** Allocates nothing in steady state; what only a report needs is computed where it is `measured`.
@@ -299,6 +305,10 @@ impl<T: Element> Game<T> {
         let width = network.inputs();
         let (x, others) = cache.input_mut(parts * batch).split_at_mut(batch * width);
         real(self.discriminator_steps, x)?;
+        if !elementwise::is_finite(Level::detect(), x) {
+            let what = format!("real samples of mini-batch {}", self.discriminator_steps);
+            return Err(Error::invalid(what, "every number in them must be finite"));
+        }
         let fake = self.generator.cache.output_rows(place * batch..(place + 1) * batch);
         others[..fake.len()].copy_from_slice(fake);
         let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);

@@ -26,6 +26,7 @@ pub use chains::DbmChains;
 pub use mean_field::{Convergence, MeanField, Stop};
 
 use crate::boltzmann::rbm::bias_of_mean;
+use crate::data::check_unit_interval;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor};
 use crate::{Error, Result};
@@ -53,12 +54,14 @@ impl<T: Element> Dbm<T> {
     /// **Shapes** `visible_mean` (visible), each in [0, 1]; `hidden`: the number of units of each hidden layer, the
     /// lowest first.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if there are fewer than 2 hidden layers or a layer is empty.
+    /// **Errors** [`Error::InvalidArgument`] if there are fewer than 2 hidden layers, a layer is empty, or
+    /// a mean is outside [0, 1].
     ///
     /// **Randomness** One normal number per weight; W_l draws from `stream.substream(l - 1)`.
     pub fn new(visible_mean: &[f32], hidden: &[usize], stream: Stream) -> Result<Self> {
         let sizes: Vec<usize> = [visible_mean.len()].into_iter().chain(hidden.iter().copied()).collect();
         check_sizes(&sizes)?;
+        check_unit_interval("a mean", visible_mean)?;
         let level = Level::detect();
         let weights = sizes.windows(2).enumerate().map(|(l, sizes)| {
             let mut weight = Tensor::zeros(sizes);

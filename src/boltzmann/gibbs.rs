@@ -4,6 +4,8 @@ use super::Rbm;
 use super::layer::{Layer, Logits};
 use super::link::{Link, Source};
 use super::packed::PackedRbm;
+use crate::Result;
+use crate::data::check_states;
 use crate::parallel::within;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -128,12 +130,17 @@ impl<T: Element> GibbsChains<T> {
         states
     }
 
-    /// Sets v (chains, visible). Units above 0 are on.
+    /// Sets v (chains, visible), each 0 or 1.
+    ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for any other number; the chains are then
+    /// unchanged.
     ///
     /// **Panics** if the length differs.
     #[track_caller]
-    pub fn set_visible_states(&mut self, states: &[T]) {
+    pub fn set_visible_states(&mut self, states: &[T]) -> Result<()> {
+        check_states("a state", states)?;
         self.chains.visible.set(states);
+        Ok(())
     }
 
     /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]

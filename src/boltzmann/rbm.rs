@@ -22,6 +22,7 @@
 //!
 //! `tests/boltzmann.rs` checks each of these against enumeration.
 
+use crate::data::check_unit_interval;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use crate::{Error, Result};
@@ -48,7 +49,8 @@ impl<T: Element> Rbm<T> {
     ///
     /// **Shapes** `visible_mean` (visible), each in [0, 1].
     ///
-    /// **Errors** [`Error::InvalidArgument`] if there are no visible or no hidden units.
+    /// **Errors** [`Error::InvalidArgument`] if there are no visible or no hidden units, or if a mean is
+    /// outside [0, 1].
     ///
     /// **Randomness** One normal number per weight, from `stream`.
     pub fn new(visible_mean: &[f32], hidden: usize, stream: Stream) -> Result<Self> {
@@ -59,6 +61,7 @@ impl<T: Element> Rbm<T> {
                 "a machine needs at least 1 unit in each layer",
             ));
         }
+        check_unit_interval("a mean", visible_mean)?;
         let mut weight = Tensor::zeros(&[visible, hidden]);
         random::fill_normal(Level::detect(), &mut stream.bulk(), weight.data_mut());
         equilibria_kernels::elementwise::scale_in_place(

@@ -139,8 +139,8 @@ impl ImageArguments {
     }
 }
 
-/// Height and width to draw a machine's images with: those in its file; else those of the images at hand; else a square, or
-/// a single row of pixels where their number is no square, and a word about it.
+/// Height and width to draw a machine's images with: those in its file, or else those of the images at hand. If neither is
+/// known, a square. If their number is no square, one row of pixels, and a note on standard error.
 pub(super) fn picture_size(
     in_file: Option<[usize; 2]>,
     digits: Option<&Digits>,

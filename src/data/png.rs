@@ -85,7 +85,7 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
     };
     let mut values = vec![0; height * width * channels];
     let frame = reader.next_frame(&mut values).map_err(failed)?;
-    // Of an animation, whose frames may be smaller than the picture.
+    // The first frame of an animation may be smaller than the picture.
     if (frame.height, frame.width) != (height as u32, width as u32) {
         let problem = format!(
             "the first frame has {}x{} pixels, the picture {height}x{width}",

@@ -102,8 +102,8 @@ impl Time {
             sum / ((values.len() / observations) * (observations - lag)) as f64
         };
         let variance = covariance(0);
-        // A variance this small is rounding error of the mean.
-        if observations < FEWEST || variance <= 1e-20 * mean * mean || variance == 0.0 {
+        // A variance this small is rounding error of the mean. A series that is not finite has no time either.
+        if observations < FEWEST || !(variance > 1e-20 * mean * mean && variance.is_finite()) {
             return None;
         }
         Some(Self::integrated(observations / 2, every, |lag| covariance(lag) / variance))

@@ -14,7 +14,7 @@
 
 use super::modes::largest;
 use crate::data::{Images, Labelled};
-use crate::nn::{Activation, Layer, Linear, Scratch, Sequential};
+use crate::nn::{Activation, Layer, Linear, Scratch, Sequential, check_usable};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 use alloc::vec;
@@ -43,10 +43,11 @@ impl Classifier {
 
     /// Creates a classifier from a trained network; all layers before the last compute the features.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if it has fewer than two layers.
+    /// **Errors** [`Error::InvalidArgument`] if it has fewer than two layers, a parameter is not finite, or all weights are 0.
     pub fn new(network: &Sequential<f32>) -> Result<Self> {
         match network.layers() {
             [body @ .., last] if !body.is_empty() => {
+                check_usable("classifier", network)?;
                 let body = Sequential::new(network.inputs(), body.to_vec())?;
                 let head = Sequential::new(body.outputs(), vec![last.clone()])?;
                 Ok(Self { body, head })
@@ -344,6 +345,11 @@ mod tests {
             layer(archive, 2, [1, 2], 0.0);
         });
         assert!(infinite.contains("must be finite"), "{infinite}");
+        let zeros = refused(&|archive| {
+            layer(archive, 0, [2, 3], 0.0);
+            layer(archive, 2, [1, 2], 0.0);
+        });
+        assert!(zeros.contains("a.st") && zeros.contains("weights are all 0"), "{zeros}");
         let flat = refused(&|archive| archive.insert_f32("0.weight", &[3], &[0.0; 3]).unwrap());
         assert!(flat.contains("two axes"), "{flat}");
         assert!(refused(&|archive| layer(archive, 0, [0, 3], 0.0)).contains("a.st"));

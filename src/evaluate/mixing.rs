@@ -130,6 +130,10 @@ pub fn rising_steps(last: usize) -> Vec<usize> {
 /// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes; [`Error::InvalidArgument`]
 /// for fewer than two chains or steps that do not rise; the errors of `after`.
 ///
+///
+/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes, or the images to compare with do
+/// not; [`Error::InvalidArgument`] for fewer than two chains, steps that do not rise, or a pixel of the start that is neither
+/// 0 nor 1; the errors of `after`.
 /// **Randomness** The chains draw from `stream`; see [`GibbsChains`].
 ///
 /// **Accuracy and cost** Agreements and counts are exact. In addition to the chains: a thousand products of all states
@@ -143,7 +147,7 @@ pub fn mix(
     check(model, task)?;
     let (visible, chains) = (model.visible(), task.classes.len());
     let mut gibbs = GibbsChains::new(model, chains, stream);
-    gibbs.set_visible_states(task.start);
+    gibbs.set_visible_states(task.start)?;
     let mut watch = Watch::new(model, task);
     let mut mixing = Mixing {
         chains,
@@ -185,6 +189,13 @@ fn check(model: &Rbm<f32>, task: &Task<'_>) -> Result<()> {
             operation: "images that chains start from",
             expected: vec![chains, model.visible()],
             found: vec![task.start.len()],
+        });
+    }
+    if task.nearest.pixels() != model.visible() {
+        return Err(Error::ShapeMismatch {
+            operation: "pixels of images to compare chains with",
+            expected: vec![model.visible()],
+            found: vec![task.nearest.pixels()],
         });
     }
     if chains < 2 {

@@ -1,6 +1,7 @@
 //! Reconstruction of removed rows of pixels, and its mean squared error.
 
 use crate::boltzmann::reconstruct::{Effort, Machine, reconstruct};
+use crate::data::{check_states, check_unit_interval};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use alloc::format;
@@ -40,8 +41,9 @@ pub struct Cell {
 ///
 /// **Shapes** Returns the images (rows, height x width) with the removed pixels reconstructed, and the errors.
 ///
-/// **Errors** [`Error::InvalidArgument`] if the range is empty or reaches beyond the image; [`Error::ShapeMismatch`]
-/// if the images do not fit the model.
+/// **Errors** [`Error::InvalidArgument`] if the range is empty or reaches beyond the image, a pixel is neither 0
+/// nor 1, or a mean is outside [0, 1]; [`Error::ShapeMismatch`]
+/// if the images do not fit the model, or the mean image does not fit them.
 ///
 /// **Randomness** One chain per image, from `stream.substream(image)`.
 pub fn remove_rows(
@@ -55,10 +57,19 @@ pub fn remove_rows(
             format!("rows {}..{}", removed.start, removed.end.saturating_sub(1)),
             format!(
                 "an image has the rows 0 to {}, and the first must not come after the last",
-                task.height - 1
+                task.height.saturating_sub(1)
             ),
         ));
     }
+    if task.height.checked_mul(task.width) != Some(task.mean_image.len()) {
+        return Err(Error::ShapeMismatch {
+            operation: "mean image beside images",
+            expected: [task.height, task.width].to_vec(),
+            found: [task.mean_image.len()].to_vec(),
+        });
+    }
+    check_states("a pixel", task.images)?;
+    check_unit_interval("a mean", task.mean_image)?;
     let pixels = removed.start * task.width..removed.end * task.width;
     let missing: Vec<bool> = (0..task.height * task.width).map(|pixel| pixels.contains(&pixel)).collect();
     let filled = reconstruct(model, task.images, &missing, task.effort, stream)?;

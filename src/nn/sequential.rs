@@ -47,16 +47,20 @@ pub(super) struct Step<T> {
 }
 
 impl<T: Element> Sequential<T> {
-    /// A network whose input has `inputs` numbers a row.
+    /// A network whose input has `inputs` numbers a row. Without layers it passes its input on.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if a layer does not take what the one before it gives;
-    /// [`Error::InvalidArgument`] if a setting of a layer is out of its range or a layer has no inputs or no outputs.
+    /// [`Error::InvalidArgument`] if a setting of a layer is out of its range, a layer has no inputs or no outputs, or there
+    /// are no inputs at all.
     pub fn new(inputs: usize, layers: Vec<Layer<T>>) -> Result<Self> {
+        if inputs == 0 {
+            return Err(Error::invalid("a network of 0 inputs", "at least 1 is needed"));
+        }
         let mut steps: Vec<Step<T>> = Vec::new();
         let (mut width, mut parameters) = (inputs, 0);
         for (index, layer) in layers.iter().enumerate() {
             width = layer.outputs(width)?;
-            if width == 0 || inputs == 0 {
+            if width == 0 {
                 return Err(Error::invalid(
                     format!("layer {index}, {}, of {inputs} inputs", layer.kind()),
                     "a layer has at least 1 input and 1 output",

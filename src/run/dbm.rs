@@ -188,7 +188,7 @@ impl<'a> Training<'a> for Run<'a> {
                     stage.images_mut(count).copy_from_slice(states);
                 }
             }
-            if stage.update(rates, batch.chain) {
+            if stage.update(rates, batch.chain)? {
                 return Ok(());
             }
             let symptom = format!("{} is no longer finite", stage.first_not_finite());
@@ -248,7 +248,7 @@ impl Run<'_> {
     fn end_epoch(&mut self, metrics: &mut Metrics) -> Result<std::result::Result<String, String>> {
         let stage = self.settings.machine(self.epochs.epoch).map_or(0, |place| place + 1);
         let Monitors { reconstruction_error, log_likelihood, bound_gap, iterations, change } =
-            self.stage.monitors(&self.settings, &mut self.below, [&self.training, &self.validation]);
+            self.stage.monitors(&self.settings, &mut self.below, [&self.training, &self.validation])?;
         let seconds = self.epochs.end();
         let values = [stage as f64, reconstruction_error, bound_gap, iterations as f64, change, seconds];
         metrics.append(self.epochs.epoch, &values)?;

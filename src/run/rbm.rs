@@ -219,7 +219,7 @@ impl<'a> Training<'a> for Run<'a> {
                 Some(states) => states.gather(batch.order, learner.states_mut(batch.order.len())),
                 None => batch.fill(learner.images_mut(batch.order.len()))?,
             }
-            if learner.update(rates, batch.chain) {
+            if learner.update(rates, batch.chain)? {
                 return Ok(());
             }
             let parameter = learner.model().first_not_finite().unwrap_or("weight");
@@ -323,7 +323,7 @@ impl Run<'_> {
     /// diverged, if something does.
     fn read(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<Option<String>> {
         let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epochs.epoch as u64);
-        let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream);
+        let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream)?;
         let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
         self.learner.forget_swaps();
         let monitors = [

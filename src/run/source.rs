@@ -56,8 +56,8 @@ const SIZE: [&str; 2] = ["image_height", "image_width"];
 pub struct SavedModel<M, S> {
     /// The machine.
     pub model: M,
-    /// How it was trained: the settings of its run directory, or else those in the file's metadata, which name the data but
-    /// not its place. `None` if there are neither.
+    /// The settings of its run directory, or else those in the file's metadata, which name the data but not its place.
+    /// `None` if there are neither.
     pub settings: Option<S>,
     /// Height and width of the images that it learned from, by the file's metadata `image_height` and `image_width`. Files
     /// of earlier versions and of other programs do not have them.
@@ -117,8 +117,8 @@ pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -
     }
 }
 
-/// Puts what is known of how the model at `path` was trained into the metadata of `copy`: the size of its images, and the
-/// settings in its own metadata, or else those of its run directory.
+/// Copies the size of the images and the settings of the model at `path` into the metadata of `copy`. Settings in its own
+/// metadata come before those of its run directory.
 pub(super) fn copy_description<T: Trained>(path: &Path, archive: &Archive, copy: &mut Archive) -> Result<()> {
     for key in SIZE {
         archive.metadata(key).into_iter().for_each(|size| copy.set_metadata(key, size));

@@ -172,7 +172,7 @@ fn many_chains_per_image_give_the_annealed_model() {
     let model = machine::<f64>(&[3, 3, 2], 1.0, 340);
     let images = all_images::<f64>(3);
     let mut posterior = MeanField::new(&model, 8);
-    posterior.infer(&model, &images, LONG);
+    posterior.infer(&model, &images, LONG).unwrap();
     let mean_of = |units: &[f64], width| {
         let mean = |j| units.iter().skip(j).step_by(width).sum::<f64>() / 8.0;
         (0..width).map(mean).collect::<Vec<f64>>()
@@ -300,7 +300,7 @@ fn invalid_annealing_arguments_give_errors() {
     assert!(words(&[0.5; 4]).contains("images to anneal from"), "{}", words(&[0.5; 4]));
     assert!(words(&[]).contains("at least 1"), "{}", words(&[]));
     for bad in [-0.1, 1.1, f64::NAN] {
-        assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("units are from 0 to 1"));
+        assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("a number from 0 to 1 is needed"));
     }
     // The base rates may be 0 or 1, and the images of the base-rate model may be grey.
     for image in [[0.0, 1.0, 0.0, 1.0, 0.0], [0.5; 5]] {
@@ -315,12 +315,12 @@ fn invalid_annealing_arguments_give_errors() {
         };
         assert!(reverse(&[0.0; 7], 1).contains("images to anneal from"));
         assert!(reverse(&[], 1).contains("at least 1 image") && reverse(&[0.0; 5], 0).contains("1 chain"));
-        assert!(reverse(&[1.0, 0.0, 0.5, 1.0, 0.0], 1).contains("units are 0 or 1"));
+        assert!(reverse(&[1.0, 0.0, 0.5, 1.0, 0.0], 1).contains("0 or 1 is needed"));
         let implied = |images: &[f64]| {
             annealing.reverse_log_partition(images, 1, stream, |_| Ok(())).unwrap_err().to_string()
         };
         assert!(implied(&[0.0; 7]).contains("images to anneal from"));
         assert!(implied(&[]).contains("at least 1"));
-        assert!(implied(&[1.0, 0.0, 0.5, 1.0, 0.0]).contains("units are 0 or 1"));
+        assert!(implied(&[1.0, 0.0, 0.5, 1.0, 0.0]).contains("0 or 1 is needed"));
     }
 }

@@ -121,7 +121,7 @@ fn update_gradient(
     }
     for update in 0..UPDATES {
         learner.images_mut(2).copy_from_slice(&rows);
-        assert!(learner.update(STILL, stream.substream(100 + update)));
+        assert!(learner.update(STILL, stream.substream(100 + update)).unwrap());
         let found = learner.convergence();
         assert!(found.change < 1e-14 && found.iterations < 300, "{found:?}");
     }

@@ -175,15 +175,15 @@ fn inferred_means_are_a_fixed_point() {
     for (model, what) in machines::<f64>() {
         let images = all_images::<f64>(model.visible());
         let mut posterior = MeanField::new(&model, images.len() / model.visible());
-        let found = posterior.infer(&model, &images, LONG);
+        let found = posterior.infer(&model, &images, LONG).unwrap();
         assert!(found.change < LONG.tolerance && found.iterations < LONG.most, "{what}: {found:?}");
-        let far = posterior.infer(&model, &images, Stop { tolerance: 0.0, most: 1 });
+        let far = posterior.infer(&model, &images, Stop { tolerance: 0.0, most: 1 }).unwrap();
         for (row, image) in images.chunks(model.visible()).enumerate() {
             // The error after one iteration is of the order of its change.
             let early = residual(&model, image, &means_of(&posterior, &model, row));
             assert!(early <= far.change.max(1e-12) * 20.0, "{what}: {early} after {far:?}");
         }
-        posterior.infer(&model, &images, LONG);
+        posterior.infer(&model, &images, LONG).unwrap();
         for (row, image) in images.chunks(model.visible()).enumerate() {
             let left = residual(&model, image, &means_of(&posterior, &model, row));
             assert!(left < 1e-10, "{what}, image {row}: {left}");
@@ -199,7 +199,7 @@ fn the_bound_rises_with_every_iteration_and_stays_below() {
         let mut last = vec![f64::NEG_INFINITY; brute.images()];
         let mut rise = 0.0;
         for most in 0..12 {
-            let (bounds, found) = deep::lower_bounds(&model, &images, Stop { tolerance: 0.0, most });
+            let (bounds, found) = deep::lower_bounds(&model, &images, Stop { tolerance: 0.0, most }).unwrap();
             assert_eq!(found.iterations, most);
             for (v, (bound, last)) in bounds.iter().zip(&last).enumerate() {
                 assert!(*bound >= last - 1e-12, "{what}, image {v}: {bound} after {last}, iteration {most}");
@@ -218,7 +218,7 @@ fn the_bound_is_close_only_if_units_are_nearly_independent() {
     let gap = |scale| {
         let model = machine::<f64>(&[4, 3, 5], scale, 210);
         let brute = Enumeration::of(&model);
-        let (bounds, _) = deep::lower_bounds(&model, &all_images(4), LONG);
+        let (bounds, _) = deep::lower_bounds(&model, &all_images(4), LONG).unwrap();
         let gap = |(v, bound): (usize, &f64)| brute.minus_free_energy(v) - bound;
         bounds.iter().enumerate().map(gap).fold(0.0, f64::max)
     };
@@ -238,7 +238,8 @@ fn check_equality<T: Element>(tolerance: f64) {
         let model = without_upper_weights(&model);
         let brute = Enumeration::of(&model);
         let (bounds, found) =
-            deep::lower_bounds(&model, &all_images::<T>(model.visible()), Stop { tolerance: 1e-6, most: 9 });
+            deep::lower_bounds(&model, &all_images::<T>(model.visible()), Stop { tolerance: 1e-6, most: 9 })
+                .unwrap();
         assert!(found.iterations < 4, "{what}: {found:?}");
         let right: Vec<f64> = (0..brute.images()).map(|v| brute.minus_free_energy(v)).collect();
         assert_near(&bounds, &right, tolerance, &format!("bound of {what}"));
@@ -256,7 +257,7 @@ fn iterations_end_at_the_tolerance_or_the_maximum() {
     let model = machine::<f64>(&[4, 3, 2, 4], 1.0, 220);
     let images = all_images::<f64>(4);
     let mut posterior = MeanField::new(&model, 16);
-    let mut infer = |tolerance, most| posterior.infer(&model, &images, Stop { tolerance, most });
+    let mut infer = |tolerance, most| posterior.infer(&model, &images, Stop { tolerance, most }).unwrap();
     assert_eq!(infer(0.0, 0), Convergence { iterations: 0, change: f64::INFINITY });
     let mut last = f64::INFINITY;
     for most in 1..20 {
@@ -278,11 +279,11 @@ fn an_image_converges_independently_of_the_others() {
     let images = all_images::<f64>(4);
     let stop = Stop { tolerance: 1e-7, most: 200 };
     let (mut together, mut alone) = (MeanField::new(&model, 16), MeanField::new(&model, 1));
-    let found = together.infer(&model, &images, stop);
+    let found = together.infer(&model, &images, stop).unwrap();
     let mut counts = Vec::new();
     let mut largest = 0.0_f64;
     for (row, image) in images.chunks(4).enumerate() {
-        let own = alone.infer(&model, image, stop);
+        let own = alone.infer(&model, image, stop).unwrap();
         assert_eq!(means_of(&together, &model, row), means_of(&alone, &model, 0), "image {row}");
         counts.push(own.iterations);
         largest = largest.max(own.change);
@@ -301,11 +302,11 @@ fn an_image_converges_independently_of_the_others_in_large_layers() {
     let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(is_on(i)))).collect();
     let stop = Stop { tolerance: 1e-4, most: 100 };
     let mut together = MeanField::new(&model, ROWS);
-    let found = together.infer(&model, &images, stop);
+    let found = together.infer(&model, &images, stop).unwrap();
     let mut alone = MeanField::new(&model, 1);
     let mut counts = Vec::new();
     for (row, image) in images.chunks(300).enumerate() {
-        counts.push(alone.infer(&model, image, stop).iterations);
+        counts.push(alone.infer(&model, image, stop).unwrap().iterations);
         for (layer, units) in [(1, 540), (2, 610)] {
             let own = &together.means(layer)[row * units..(row + 1) * units];
             assert!(own == alone.means(layer), "image {row}, layer {layer}");
@@ -321,10 +322,10 @@ fn inference_accepts_logits_and_smaller_batches() {
     let stop = Stop { tolerance: 0.0, most: 5 };
     let images = all_images::<f64>(6);
     let mut posterior = MeanField::new(&model, 64);
-    posterior.infer(&model, &images, stop);
+    posterior.infer(&model, &images, stop).unwrap();
     let all = [posterior.means(1).to_vec(), posterior.means(2).to_vec()];
     let (few, width) = (&images[..6 * 7], 3);
-    posterior.infer(&model, few, stop);
+    posterior.infer(&model, few, stop).unwrap();
     assert_eq!(posterior.rows(), 7);
     assert_near(posterior.means(1), &all[0][..7 * 3], 1e-14, "mu_1 of a few");
     assert_near(posterior.means(2), &all[1][..7 * 5], 1e-14, "mu_2 of a few");
@@ -335,7 +336,7 @@ fn inference_accepts_logits_and_smaller_batches() {
             *x = sum + model.biases()[1].data()[j];
         }
     }
-    posterior.infer_from_logits(&model, logits.data(), stop);
+    posterior.infer_from_logits(&model, logits.data(), stop).unwrap();
     assert_near(posterior.means(1), &all[0], 1e-14, "mu_1 from logits");
     assert_near(posterior.means(2), &all[1], 1e-14, "mu_2 from logits");
 }
@@ -348,7 +349,7 @@ fn means_and_bounds_are_bit_identical_for_every_number_of_threads() {
     let stop = Stop { tolerance: 1e-4, most: 30 };
     super::likelihood::assert_independent_of_threads(|| {
         let mut posterior = MeanField::new(&model, 130);
-        let found = posterior.infer(&model, &images, stop);
+        let found = posterior.infer(&model, &images, stop).unwrap();
         assert!(found.iterations > 2, "{found:?}");
         let bounds = deep::lower_bounds_at(&model, &images, &posterior);
         (posterior.means(1).to_vec(), posterior.means(3).to_vec(), bounds)

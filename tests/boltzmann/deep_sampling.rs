@@ -93,7 +93,7 @@ fn probabilities_given_both_neighbours_are_those_of_dense_products() {
     let all = |chains: &DbmChains<f64>| (0..4).map(|layer| chains.states(layer)).collect::<Vec<_>>();
     for sweep in 0..20 {
         match sweep {
-            3 => chains.set_states(0, &set),
+            3 => chains.set_states(0, &set).unwrap(),
             // So few units change that the sums are corrected rather than recomputed.
             4..9 => chains.clamp_visible(&known, &values),
             _ => {}

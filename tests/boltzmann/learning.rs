@@ -36,7 +36,7 @@ fn gradient(model: &Rbm<f64>, phase: NegativePhase, steps: usize, updates: u64, 
     let mut learner = Learner::new(model.clone(), phase, steps, ROWS + 500, stream.substream(0));
     for update in 1..=updates {
         learner.images_mut(ROWS).copy_from_slice(&rows((0..ROWS).map(|row| IMAGES[row % 2]), 4));
-        assert!(learner.update(STILL, stream.substream(update)));
+        assert!(learner.update(STILL, stream.substream(update)).unwrap());
     }
     velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect()
 }
@@ -186,7 +186,7 @@ fn the_gradient_uses_probabilities_of_hidden_units_instead_of_states() {
             let mut learner = Learner::new(model.clone(), phase, 1, 1, stream.substream(0));
             let image = rows::<f64>(std::iter::once(IMAGES[1]), 4);
             learner.images_mut(1).copy_from_slice(&image);
-            assert!(learner.update(STILL, stream.substream(1)));
+            assert!(learner.update(STILL, stream.substream(1)).unwrap());
             let found: Vec<f64> = velocity(&learner).iter().map(|x| x / STILL.learning_rate).collect();
             let end: Vec<f64> = image.iter().zip(&found[12..16]).map(|(v, x)| (v - x).round()).collect();
             let positive = exact.phase(&exact.walk(IMAGES[1], 0)).0;
@@ -212,7 +212,9 @@ fn check_update(phase: NegativePhase, rates: Rates) {
 
         let mut plain = learner.clone();
         assert!(
-            plain.update(Rates { learning_rate: 1.0, momentum: NEXT_TO_NONE, weight_decay: 0.0 }, stream)
+            plain
+                .update(Rates { learning_rate: 1.0, momentum: NEXT_TO_NONE, weight_decay: 0.0 }, stream)
+                .unwrap()
         );
         let flat = |model: &Rbm<f64>| {
             [model.weight(), model.visible_bias(), model.hidden_bias()].map(Tensor::data).concat()
@@ -225,7 +227,7 @@ fn check_update(phase: NegativePhase, rates: Rates) {
             *parameter += *velocity;
         }
 
-        assert!(learner.update(rates, stream));
+        assert!(learner.update(rates, stream).unwrap());
         if momentum == 0.0 {
             velocity_by_hand.fill(0.0);
         }
@@ -253,7 +255,7 @@ fn check_alarm<T: Element>(learning_rate: f64, longest: u64) {
     for update in 1..=longest {
         learner.images_mut(4).copy_from_slice(&rows((0..4).map(|row| row * 4001 + update as usize), 20));
         let rates = Rates { learning_rate, momentum: 0.9, weight_decay: 0.0 };
-        let finite = learner.update(rates, stream.substream(update));
+        let finite = learner.update(rates, stream.substream(update)).unwrap();
         let culprit = learner.model().first_not_finite();
         assert_eq!(finite, culprit.is_none(), "rate {learning_rate}, update {update}: {culprit:?}");
         if !finite {

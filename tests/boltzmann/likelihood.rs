@@ -421,7 +421,7 @@ fn invalid_annealing_arguments_give_errors() {
     let words = |mean: &[f32]| Annealing::new(&model, mean, &schedule).unwrap_err().to_string();
     assert!(words(&[0.5; 4]).contains("expected shape (5), found (4)"), "{}", words(&[0.5; 4]));
     for bad in [-0.1, 1.1, f32::NAN] {
-        assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("means are from 0 to 1"));
+        assert!(words(&[0.5, 0.5, bad, 0.5, 0.5]).contains("a number from 0 to 1 is needed"));
     }
     let annealing = Annealing::new(&model, &[0.0, 1.0, 0.5, 0.5, 0.5], &schedule).unwrap();
     for chains in [0, 1] {
@@ -434,5 +434,5 @@ fn invalid_annealing_arguments_give_errors() {
     };
     assert!(words(&[0.0; 7], 1).contains("images to anneal from"));
     assert!(words(&[], 1).contains("at least 1 image") && words(&[0.0; 5], 0).contains("1 chain"));
-    assert!(words(&[1.0, 0.0, 0.5, 1.0, 0.0], 1).contains("units are 0 or 1"));
+    assert!(words(&[1.0, 0.0, 0.5, 1.0, 0.0], 1).contains("0 or 1 is needed"));
 }

@@ -102,7 +102,7 @@ fn reported_probabilities_are_those_of_the_last_sampling() {
     let model = machine::<f64>(4, 3, 1.0, 9);
     let exact = Enumeration::of(&model);
     let mut chains = GibbsChains::new(&model, 16, Stream::named(62, "chain"));
-    chains.set_visible_states(&all_images(&exact));
+    chains.set_visible_states(&all_images(&exact)).unwrap();
     chains.sample_hidden();
     for (v, p) in chains.hidden_probabilities().chunks(3).enumerate() {
         assert_near(p, &exact.hidden_probabilities(v), 1e-13, "P(h = 1 | v)");
@@ -131,7 +131,7 @@ fn probabilities_agree_with_dense_products_for_any_share_of_active_units() {
         let mut right = vec![0.0; ROWS * HIDDEN];
         model.hidden_probabilities(&states, &mut right, &mut Workspace::new());
         let mut chains = GibbsChains::new(&model, ROWS, Stream::named(68, "chain"));
-        chains.set_visible_states(&states);
+        chains.set_visible_states(&states).unwrap();
         chains.sample_hidden();
         assert_near(&chains.hidden_probabilities(), &right, 1e-13, &format!("P(h = 1 | v), {shares:?}"));
     }
@@ -151,7 +151,7 @@ fn probabilities_do_not_depend_on_the_other_chains() {
     }
     let [alone, among] = [1, 50].map(|rows| {
         let mut chains = GibbsChains::new(&model, rows, Stream::named(70, "chain"));
-        chains.set_visible_states(&states[..rows * VISIBLE]);
+        chains.set_visible_states(&states[..rows * VISIBLE]).unwrap();
         chains.sample_hidden();
         chains.hidden_probabilities()[..100].to_vec()
     });

@@ -481,6 +481,20 @@ fn networks_of_numbers_that_none_learns_are_refused_with_file_and_tensor() {
             refused(command, "edited.safetensors", &words);
         }
     }
+    let model = archive(&folder.path().join("plain/model.safetensors"));
+    let mut zeros = Archive::new();
+    for name in model.names() {
+        let shape = model.shape(name).unwrap();
+        match name {
+            "history" => zeros.insert_u8(name, shape, model.tensor_u8(name, shape).unwrap()).unwrap(),
+            _ => zeros.insert_f32(name, shape, &vec![0.0; shape.iter().product()]).unwrap(),
+        }
+    }
+    for key in ["model", "networks", "steps"] {
+        zeros.set_metadata(key, model.metadata(key).unwrap());
+    }
+    fs::write(folder.path().join("zeros.safetensors"), zeros.to_bytes().unwrap()).unwrap();
+    refused("gan sample zeros.safetensors", "zeros.safetensors", "a generator whose weights are all 0");
     // Neither does a run go on from them.
     let checkpoint = folder.path().join("plain/checkpoint.safetensors");
     for (tensor, value) in [("discriminator.0.weight", f32::NAN), ("generator.3.running_var", -1.0)] {

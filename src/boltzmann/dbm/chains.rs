@@ -2,8 +2,10 @@
 
 use super::Dbm;
 use super::packed::PackedDbm;
+use crate::Result;
 use crate::boltzmann::layer::{Layer, Logits};
 use crate::boltzmann::link::{Link, Source};
+use crate::data::check_states;
 use crate::parallel::within;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -135,12 +137,17 @@ impl<T: Element> DbmChains<T> {
         states
     }
 
-    /// Sets the states of a layer (chains, units). Units above 0 are on.
+    /// Sets the states of a layer (chains, units), each 0 or 1.
+    ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for any other number; the chains are then
+    /// unchanged.
     ///
     /// **Panics** if the length differs or the machine has no such layer.
     #[track_caller]
-    pub fn set_states(&mut self, layer: usize, states: &[T]) {
+    pub fn set_states(&mut self, layer: usize, states: &[T]) -> Result<()> {
+        check_states("a state", states)?;
         self.chains.layers[layer].set(states);
+        Ok(())
     }
 
     /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]

@@ -28,8 +28,10 @@
 //! direction. Converged images are dropped from these products; most images converge long before the slowest one.
 
 use super::Dbm;
+use crate::data::check_unit_interval;
 use crate::parallel::{for_each_row, within};
 use crate::tensor::{Element, Workspace};
+use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -61,7 +63,7 @@ pub struct Convergence {
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f32>::new(&[0.2, 0.5, 0.9], &[4, 2], Stream::named(1, "init"))?;
 /// let mut posterior = MeanField::new(&model, 10);
-/// let found = posterior.infer(&model, &[0.0, 1.0, 1.0], Stop { tolerance: 1e-6, most: 50 });
+/// let found = posterior.infer(&model, &[0.0, 1.0, 1.0], Stop { tolerance: 1e-6, most: 50 })?;
 /// assert!(found.change < 1e-6);
 /// assert_eq!((posterior.means(1).len(), posterior.means(2).len()), (4, 2));
 /// # Ok::<(), equilibria::Error>(())
@@ -111,6 +113,8 @@ impl<T: Element> MeanField<T> {
     ///
     /// **Shapes** `visible` (rows, visible), each in [0, 1], with at most as many rows as [`MeanField::new`] was given.
     ///
+    /// **Errors** [`Error::InvalidArgument`] for a number outside [0, 1].
+    ///
     /// **Panics** if the lengths do not fit or the machine has other sizes.
     ///
     /// **Accuracy and cost** Each image takes 2 multiply-adds per weight above W_1 in each of its own iterations, as
@@ -119,8 +123,9 @@ impl<T: Element> MeanField<T> {
     ///
     /// **Source** Salakhutdinov & Hinton 2009, sections 3.1 and 3.2.
     #[track_caller]
-    pub fn infer(&mut self, model: &Dbm<T>, visible: &[T], stop: Stop) -> Convergence {
+    pub fn infer(&mut self, model: &Dbm<T>, visible: &[T], stop: Stop) -> Result<Convergence> {
         let rows = whole_rows(visible.len(), model.visible());
+        check_unit_interval("a visible unit", visible)?;
         self.resize(model, rows);
         let mut logits = mem::take(&mut self.logits);
         let found = within(|| {
@@ -138,16 +143,20 @@ impl<T: Element> MeanField<T> {
             self.iterate(model, used, stop)
         });
         self.logits = logits;
-        found
+        Ok(found)
     }
 
     /// Computes the means from given logits b_1 + v W_1.
     ///
     /// **Shapes** `logits` (rows, units of layer 1).
+    /// **Errors** [`Error::InvalidArgument`] for a logit that is not finite.
     #[track_caller]
-    pub fn infer_from_logits(&mut self, model: &Dbm<T>, logits: &[T], stop: Stop) -> Convergence {
+    pub fn infer_from_logits(&mut self, model: &Dbm<T>, logits: &[T], stop: Stop) -> Result<Convergence> {
         self.resize(model, whole_rows(logits.len(), width(model, 1)));
-        within(|| self.iterate(model, logits, stop))
+        if !elementwise::is_finite(Level::detect(), logits) {
+            return Err(Error::invalid("logits of a mini-batch", "every number in them must be finite"));
+        }
+        Ok(within(|| self.iterate(model, logits, stop)))
     }
 
     /// The means mu_l of the last images.

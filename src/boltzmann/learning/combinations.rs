@@ -178,7 +178,7 @@ impl Restricted {
     fn update<T: Element>(&self, learner: &mut Learner<T>, update: usize) {
         let images = self.common.images(update, self.visible);
         cast(&images, learner.images_mut(images.len() / self.visible));
-        let is_finite = learner.update(self.common.rates(update), self.common.stream(update));
+        let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
         assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
         assert!(learner.has_zero_padding(), "padding after update {update}, {self:?}");
     }
@@ -399,7 +399,7 @@ impl Deep {
     fn update<T: Element>(&self, learner: &mut DeepLearner<T>, update: usize) {
         let images = self.common.images(update, self.sizes[0]);
         cast(&images, learner.images_mut(images.len() / self.sizes[0]));
-        let is_finite = learner.update(self.common.rates(update), self.common.stream(update));
+        let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
         assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
         assert!(learner.has_zero_padding(), "padding after update {update}, {self:?}");
     }

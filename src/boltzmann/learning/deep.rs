@@ -47,6 +47,7 @@ pub mod reference;
 
 use super::gradient::Gradient;
 use super::learner::{Rates, coins};
+use crate::Result;
 use crate::aligned::Aligned;
 use crate::boltzmann::dbm::chains::DeepChains;
 use crate::boltzmann::dbm::packed::PackedDbm;
@@ -258,21 +259,24 @@ impl<T: Element> DeepLearner<T> {
     /// Makes one update from the mini-batch in [`DeepLearner::images_mut`] or [`DeepLearner::states_mut`]. Returns true
     /// if all parameters are finite afterwards.
     ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a pixel outside [0, 1]; the machine is
+    /// then unchanged.
+    ///
     /// **Randomness** The chains draw from `stream`, which must be new for each update.
     ///
     /// **Accuracy and cost** Each matrix above the first takes two dense products per mean-field iteration and one for
     /// its gradient. Bit-identical for every number of threads. Repeated updates allocate nothing.
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
         let Self { images, packed, model, posterior, chains, workspace, .. } = self;
-        let are_binary = images.compute_logits(packed, model, workspace);
-        self.convergence = posterior.infer_from_logits(model, images.logits(), self.stop);
+        let are_binary = images.compute_logits(packed, model, workspace)?;
+        self.convergence = posterior.infer_from_logits(model, images.logits(), self.stop)?;
         chains.invalidate();
         chains.draw_from(stream);
         for _ in 0..self.sweeps {
             chains.sample_even(packed);
             chains.sample_odd(packed);
         }
-        self.ascend(rates, are_binary)
+        Ok(self.ascend(rates, are_binary))
     }
 
     /// True if the padding is 0 in everything that the learner stores.

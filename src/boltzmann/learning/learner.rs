@@ -44,11 +44,13 @@ use super::centring::{Centring, TileOffsets};
 use super::gradient::{Gradient, PhaseStates};
 use super::tempering::{Swaps, Tempering};
 use super::weights::{WeightPlaces, WeightStep};
+use crate::Result;
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::Logits;
 use crate::boltzmann::packed::PackedRbm;
+use crate::data::check_unit_interval;
 use crate::rng::Stream;
 use crate::tensor::{Element, Workspace};
 use alloc::vec;
@@ -198,7 +200,7 @@ impl<T: Element> Learner<T> {
         self.model
     }
 
-    /// The buffer of the next mini-batch (images, visible), to fill before [`Learner::update`].
+    /// The buffer of the next mini-batch (images, visible), each number in [0, 1], to fill before [`Learner::update`].
     ///
     /// **Panics** if `images` is more than the `batch` of [`Learner::new`].
     #[track_caller]
@@ -225,22 +227,28 @@ impl<T: Element> Learner<T> {
     /// Makes one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`]. Returns true if all
     /// parameters are finite afterwards.
     ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a pixel outside [0, 1]; the machine is
+    /// then unchanged.
+    ///
     /// **Randomness** Substreams of `stream`, which must be new for each update: substream 0 for the data's hidden
     /// units, substream 1 for the chains.
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
-        let are_binary = self.positive_phase(stream.substream(0));
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
+        let are_binary = self.positive_phase(stream.substream(0))?;
         self.negative_phase(stream.substream(1), are_binary);
-        self.ascend(rates, are_binary)
+        Ok(self.ascend(rates, are_binary))
     }
 
     /// Computes p0 = P(h | v0) and samples states from it. Returns true if v0 is binary.
-    fn positive_phase(&mut self, stream: Stream) -> bool {
+    fn positive_phase(&mut self, stream: Stream) -> Result<bool> {
         let Self { packed, data, images, workspace, .. } = self;
         let (visible, rows) = (packed.visible(), data.visible.rows());
         let images = &images[..rows * visible];
         data.draw_from(stream);
         data.invalidate();
         let are_binary = self.are_states || data.visible.set(images);
+        if !are_binary {
+            check_unit_interval("a pixel", images)?;
+        }
         if are_binary {
             data.visible.clear_padding();
             data.sample_hidden(packed);
@@ -262,7 +270,7 @@ impl<T: Element> Learner<T> {
         // The chains overwrite all probabilities when they sample next.
         core::mem::swap(&mut self.data_probabilities, &mut data.hidden.probabilities);
         data.hidden.probabilities.set_len(len);
-        are_binary
+        Ok(are_binary)
     }
 
     /// Computes vk and pk by `steps` Gibbs steps from the start of the chains.

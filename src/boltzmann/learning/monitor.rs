@@ -1,7 +1,9 @@
 //! Measurements during training.
 
+use crate::Result;
 use crate::boltzmann::likelihood::{pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
 use crate::boltzmann::{GibbsChains, Rbm};
+use crate::data::check_states;
 use crate::rng::Stream;
 use crate::tensor::{Element, Workspace};
 
@@ -28,19 +30,22 @@ impl Reading {
     ///
     /// **Shapes** `training` and `validation` (rows, visible), each 0 or 1.
     ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a unit that is neither 0 nor 1.
+    ///
     /// **Randomness** One chain per image from `stream.substream(0)`, one pixel per image from `stream.substream(1)`.
     ///
     /// **Panics** if a set of images is empty or not whole rows.
     #[track_caller]
-    pub fn of<T: Element>(model: &Rbm<T>, training: &[T], validation: &[T], stream: Stream) -> Self {
+    pub fn of<T: Element>(model: &Rbm<T>, training: &[T], validation: &[T], stream: Stream) -> Result<Self> {
+        check_states("a unit of an image", training)?;
         let mut workspace = Workspace::new();
         let mut mean_free_energy = |images: &[T]| {
             let energies = model.free_energies(images, &mut workspace);
             energies.iter().map(|energy| energy.to_f64()).sum::<f64>() / energies.len() as f64
         };
         let free_energy_gap = mean_free_energy(validation) - mean_free_energy(training);
-        Self {
-            reconstruction_error: reconstruction_error(model, validation, stream.substream(0)),
+        Ok(Self {
+            reconstruction_error: reconstruction_error(model, validation, stream.substream(0))?,
             pseudo_log_likelihood: pseudo_log_likelihood(model, validation),
             stochastic_pseudo_log_likelihood: stochastic_pseudo_log_likelihood(
                 model,
@@ -48,17 +53,17 @@ impl Reading {
                 stream.substream(1),
             ),
             free_energy_gap,
-        }
+        })
     }
 }
 
-fn reconstruction_error<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
+fn reconstruction_error<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> Result<f64> {
     let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-    chains.set_visible_states(images);
+    chains.set_visible_states(images)?;
     chains.walk(1);
     let square = |(x, y): (&T, &T)| {
         let difference = x.to_f64() - y.to_f64();
         difference * difference
     };
-    images.iter().zip(&chains.visible_probabilities()).map(square).sum::<f64>() / images.len() as f64
+    Ok(images.iter().zip(&chains.visible_probabilities()).map(square).sum::<f64>() / images.len() as f64)
 }

@@ -116,6 +116,7 @@ use super::log_sum::LogSum;
 use super::minus_free_energies;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::rbm::bias_of_mean;
+use crate::data::{check_states, check_unit_interval};
 use crate::parallel::within_awake;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -194,9 +195,7 @@ impl<'a, T: Element> Annealing<'a, T> {
                 found: [visible_mean.len()].to_vec(),
             });
         }
-        if let Some(mean) = visible_mean.iter().find(|mean| !(0.0..=1.0).contains(*mean)) {
-            return Err(Error::invalid(alloc::format!("a mean of {mean}"), "means are from 0 to 1"));
-        }
+        check_unit_interval("a mean", visible_mean)?;
         Ok(Self {
             model,
             base_rate: visible_mean.iter().copied().map(bias_of_mean).collect(),
@@ -322,15 +321,14 @@ impl<'a, T: Element> Annealing<'a, T> {
                 "the reverse estimate needs at least 1 image and 1 chain",
             ));
         }
+        check_states("an image to anneal from, with a unit", images)?;
         let mut places = Vec::with_capacity(total.min(BATCH) * visible);
         let log_weights = self.walk(total, stream, |walkers, batch| {
             places.clear();
             for row in batch {
                 places.extend_from_slice(&images[row / chains * visible..][..visible]);
             }
-            if !walkers.place(&places) {
-                return Err(Error::invalid("an image to anneal from", "units are 0 or 1"));
-            }
+            walkers.place(&places);
             self.anneal_back(walkers, &mut progress)
         })?;
         let minus_free_energies = minus_free_energies(self.model, images);
@@ -507,7 +505,7 @@ mod tests {
             }
         }
         walkers.start(CHAINS, Stream::named(3, "chain"));
-        assert!(walkers.place(&images));
+        walkers.place(&images);
     }
 
     /// Uses large steps, so that a half step at the wrong inverse temperature is visible.

@@ -190,7 +190,7 @@ fn train(context: &Context, hidden: usize, batch: usize, steps: usize) -> Result
     let mut batches = order.chunks_exact(batch).cycle();
     let mut update = || {
         states.gather(batches.next().unwrap_or_default(), learner.states_mut(batch));
-        finite &= learner.update(rates, stream.substream(2 + updates));
+        finite &= learner.update(rates, stream.substream(2 + updates)).is_ok_and(|finite| finite);
         updates += 1;
     };
     (0..WARM_UP).for_each(|_| update());

@@ -38,12 +38,12 @@ pub(in crate::cli) fn begin(
     images: &[f32],
     is_noise: bool,
     stream: Stream,
-) -> DbmChains<f32> {
+) -> Result<DbmChains<f32>> {
     let count = images.len() / model.visible();
     let mut chains = DbmChains::new(model, count, stream.substream(0));
-    chains.set_states(0, images);
+    chains.set_states(0, images)?;
     let mut posterior = MeanField::new(model, count);
-    posterior.infer(model, images, settings.stop());
+    posterior.infer(model, images, settings.stop())?;
     for (layer, units) in model.sizes().enumerate().skip(2).step_by(2) {
         let stream = stream.substream(layer as u64);
         let states = if is_noise {
@@ -53,9 +53,9 @@ pub(in crate::cli) fn begin(
             hidden_states(posterior.means(layer), units, stream, &mut states);
             states
         };
-        chains.set_states(layer, &states);
+        chains.set_states(layer, &states)?;
     }
-    chains
+    Ok(chains)
 }
 
 impl Walker for DbmChains<f32> {

@@ -29,8 +29,8 @@ impl Sample {
         let model = &loaded.model;
         self.sampling.run(&start, &super::subject(&loaded), |images, stream| {
             let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-            chains.set_visible_states(images);
-            chains
+            chains.set_visible_states(images)?;
+            Ok(chains)
         })
     }
 }
@@ -148,7 +148,7 @@ impl Sampling {
         self,
         start: &Start,
         subject: &Subject<'_>,
-        walker: impl FnOnce(&[f32], Stream) -> W,
+        walker: impl FnOnce(&[f32], Stream) -> Result<W>,
     ) -> Result<()> {
         let Subject { visible, image_size, .. } = *subject;
         let seed = self.images.seed;
@@ -172,7 +172,7 @@ impl Sampling {
             progress.advance(steps as u64);
             Ok(())
         };
-        let chains = walker(&images, Stream::named(seed, "evaluate"));
+        let chains = walker(&images, Stream::named(seed, "evaluate"))?;
         let walk = Walk::new(chains, labels.len(), &images, &self.steps, tick)?;
         progress.finish("");
         let title = format!("After so many Gibbs steps, {} hidden units", subject.hidden);

@@ -154,11 +154,11 @@ pub fn evaluate(
     let mut slowest = Convergence { iterations: 0, change: 0.0 };
     let mut mean = |images: &Images, seed| {
         mean_over(images, settings.binarise, seed, stop, |images| {
-            let (bounds, convergence) = deep::lower_bounds(model, images, end);
+            let (bounds, convergence) = deep::lower_bounds(model, images, end)?;
             slowest.iterations = slowest.iterations.max(convergence.iterations);
             slowest.change = slowest.change.max(convergence.change);
             progress.advance(bounds.len() as u64);
-            bounds
+            Ok(bounds)
         })
     };
     // The streams that training and its monitors binarise from.

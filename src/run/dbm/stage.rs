@@ -105,7 +105,7 @@ impl Stage {
         }
     }
 
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> bool {
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
         match self {
             Self::Alone(learner) => learner.update(rates, stream),
             Self::Joint(learner) => learner.update(rates, stream),
@@ -121,8 +121,13 @@ impl Stage {
     }
 
     /// What the machine makes of training and test images.
-    pub fn monitors(&mut self, settings: &Settings, below: &mut Below, images: [&[f32]; 2]) -> Monitors {
-        match self {
+    pub fn monitors(
+        &mut self,
+        settings: &Settings,
+        below: &mut Below,
+        images: [&[f32]; 2],
+    ) -> Result<Monitors> {
+        Ok(match self {
             Self::Alone(learner) => {
                 let [up, down] = below.factors(below.machines.len());
                 let model = learner.model();
@@ -144,19 +149,19 @@ impl Stage {
                 let rows = images.map(|images| images.len() / model.visible());
                 let mut posterior = MeanField::new(model, rows[0].max(rows[1]));
                 let mut mean = |images: &[f32]| {
-                    let convergence = posterior.infer(model, images, settings.stop());
+                    let convergence = posterior.infer(model, images, settings.stop())?;
                     let bounds = lower_bounds_at(model, images, &posterior);
                     let reconstruction =
                         reconstruct(&model.weights()[0], &model.biases()[0], 1.0, posterior.means(1), images);
-                    (bounds.iter().sum::<f64>() / bounds.len() as f64, reconstruction, convergence)
+                    Ok((bounds.iter().sum::<f64>() / bounds.len() as f64, reconstruction, convergence))
                 };
-                let (train, (reconstruction_error, log_likelihood), _) = mean(images[0]);
-                let (test, _, convergence) = mean(images[1]);
+                let (train, (reconstruction_error, log_likelihood), _) = mean(images[0])?;
+                let (test, _, convergence) = mean(images[1])?;
                 let bound_gap = train - test;
                 let (iterations, change) = (convergence.iterations, convergence.change);
                 Monitors { reconstruction_error, log_likelihood, bound_gap, iterations, change }
             }
-        }
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{PICTURED, Settings, moments};
 use crate::adversarial::{Mlp, fill_latents};
 use crate::checkpoint::Archive;
 use crate::data::Images;
-use crate::nn::{Scratch, Sequential};
+use crate::nn::{Scratch, Sequential, check_usable};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::path::Path;
@@ -38,7 +38,7 @@ impl Generator {
     /// The generator in an archive that a run wrote: that of averaged parameters, if it has them.
     ///
     /// **Errors** [`Error::Malformed`] if it is of another kind of model, its tensors do not fit what it says of itself, a
-    /// number in them is not finite, or a running variance is negative.
+    /// number in them is not finite, a running variance is negative, or all weights are 0.
     pub fn from_archive(archive: &Archive) -> Result<Self> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let kind = archive.required_metadata("model")?;
@@ -76,6 +76,7 @@ impl Generator {
             let values = network_tensor(archive, &format!("{of}.{name}"), tensor.shape())?;
             tensor.data_mut().copy_from_slice(values);
         }
+        check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
         let shape = archive.shape(HISTORY)?;
         let &[_, PICTURED, height, width] = shape else {
             return Err(malformed(format!(

@@ -159,8 +159,9 @@ pub fn evaluate(
     // The streams that training and its monitors binarise from.
     let (binarise, streams) = (settings.binarise, [settings.seed, settings.seed + 1]);
     let test = digits.test.images();
-    let energy =
-        |images, seed| mean_over(images, binarise, seed, stop, |images| minus_free_energies(model, images));
+    let energy = |images, seed| {
+        mean_over(images, binarise, seed, stop, |images| Ok(minus_free_energies(model, images)))
+    };
     let log_likelihood = LogLikelihood {
         train: log_partition.estimates(energy(digits.train.images(), streams[0])?),
         test: log_partition.estimates(energy(test, streams[1])?),
@@ -295,7 +296,7 @@ pub(in crate::run) fn mean_over(
     binarise: Binarisation,
     seed: u64,
     stop: &(dyn Fn() -> bool + Sync),
-    mut values: impl FnMut(&[f32]) -> Vec<f64>,
+    mut values: impl FnMut(&[f32]) -> Result<Vec<f64>>,
 ) -> Result<f64> {
     let order: Vec<usize> = (0..images.len()).collect();
     let mut out = vec![0.0; images.len().min(BLOCK) * images.pixels_per_image()];
@@ -304,7 +305,7 @@ pub(in crate::run) fn mean_over(
         go_on(stop)?;
         let out = &mut out[..block.len() * images.pixels_per_image()];
         states(binarise).fill(images, block, Stream::named(seed, "binarise"), out)?;
-        sum += values(out).iter().sum::<f64>();
+        sum += values(out)?.iter().sum::<f64>();
     }
     Ok(sum / images.len() as f64)
 }

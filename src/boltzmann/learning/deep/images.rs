@@ -1,9 +1,11 @@
 //! The mini-batch, and its contribution to the logits of the first hidden layer.
 
+use crate::Result;
 use crate::boltzmann::Dbm;
 use crate::boltzmann::dbm::packed::PackedDbm;
 use crate::boltzmann::layer::{Layer, unpack_rows};
 use crate::boltzmann::link::{Link, Source};
+use crate::data::check_unit_interval;
 use crate::tensor::{Element, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -84,12 +86,14 @@ impl<T: Element> Images<T> {
     }
 
     /// Computes b_1 + v W_1. Returns true if v is binary.
+    ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a number outside [0, 1].
     pub fn compute_logits(
         &mut self,
         packed: &PackedDbm<T>,
         model: &Dbm<T>,
         workspace: &mut Workspace<T>,
-    ) -> bool {
+    ) -> Result<bool> {
         let (rows, visible, hidden) = (self.rows(), self.visible, self.hidden);
         let Self { numbers, states, sums, up, logits, .. } = self;
         let (numbers, logits) = (&numbers[..rows * visible], &mut logits[..rows * hidden]);
@@ -103,11 +107,12 @@ impl<T: Element> Images<T> {
             unpack_rows(&sums.sums, hidden, logits);
             elementwise::add_row(Level::detect(), logits, rows, hidden, bias);
         } else {
+            check_unit_interval("a pixel", numbers)?;
             let epilogue = Epilogue { bias: Some(bias), activation: Activation::Identity };
             let v = MatrixRef::new(numbers, rows, visible);
             let out = MatrixMut::new(logits, rows, hidden);
             workspace.gemm(T::ONE, v, model.weights()[0].view(), T::ZERO, out, epilogue);
         }
-        are_binary
+        Ok(are_binary)
     }
 }

@@ -87,7 +87,7 @@ fn check(sizes: &[usize], [batch, rows, chains]: [usize; 3], are_binary: bool) {
         let v0 = images(rows, sizes[0], are_binary, update);
         learner.images_mut(rows).copy_from_slice(&v0);
         let before = learner.model().clone();
-        assert!(learner.update(rates, Stream::named(update, "chain")));
+        assert!(learner.update(rates, Stream::named(update, "chain")).unwrap());
         let [positive, negative] = phases(&learner, &v0);
         let right = statistics(&positive, rows).into_iter().zip(statistics(&negative, chains));
         let weights: usize = before.weights().iter().map(Tensor::len).sum();
@@ -168,8 +168,8 @@ fn distance_from_twin(sizes: &[usize], is_centred: bool, are_binary: bool) -> f6
             let v0 = apply_flips(&images(ROWS, sizes[0], are_binary, update), &flips[0]);
             learner.images_mut(ROWS).copy_from_slice(&v0);
             let DeepLearner { images, packed, model, posterior, workspace, chains, .. } = &mut learner;
-            assert_eq!(images.compute_logits(packed, model, workspace), are_binary);
-            posterior.infer_from_logits(model, images.logits(), TIGHT);
+            assert_eq!(images.compute_logits(packed, model, workspace), Ok(are_binary));
+            posterior.infer_from_logits(model, images.logits(), TIGHT).unwrap();
             for (place, (layer, flips)) in chains.layers.iter_mut().zip(flips).enumerate() {
                 let numbers = noise(ROWS * flips.len(), 40 + 10 * update + place as u64);
                 if place % 2 == 0 {
@@ -230,7 +230,7 @@ fn sparsity_moves_biases_by_means_and_norms_are_limited() {
             learner = learner.centred();
         }
         learner.images_mut(30).copy_from_slice(&v0);
-        assert!(learner.update(rates, Stream::named(4, "chain")));
+        assert!(learner.update(rates, Stream::named(4, "chain")).unwrap());
         learner
     };
     for is_centred in [false, true] {

@@ -45,7 +45,7 @@ fn check(phase: NegativePhase, steps: usize, batch: usize, images: usize, are_bi
         }
         learner.images_mut(images).copy_from_slice(&v0);
         let before = learner.model().clone();
-        assert!(learner.update(rates, Stream::named(update, "chain")));
+        assert!(learner.update(rates, Stream::named(update, "chain")).unwrap());
         let chains = learner.chains.as_ref().unwrap_or(&learner.data);
         let mut vk = vec![0.0; chains.visible.rows() * VISIBLE];
         chains.visible.unpack(&mut vk);
@@ -75,7 +75,7 @@ fn change(phase: NegativePhase, are_binary: bool, scale: f64, factors: [f64; 2])
     }
     learner.images_mut(40).copy_from_slice(&v0);
     let rates = Rates { learning_rate: 0.5, momentum: 0.0, weight_decay: 0.0 };
-    assert!(learner.update(rates, Stream::named(4, "chain")));
+    assert!(learner.update(rates, Stream::named(4, "chain")).unwrap());
     let after = learner.model().weight().data();
     after.iter().zip(before.data()).map(|(after, before)| after - before).collect()
 }
@@ -113,7 +113,7 @@ fn the_first_input_factor_is_that_of_the_hidden_units() {
     let learner = Learner::new(model, NegativePhase::Contrastive, 1, ROWS, Stream::named(2, "chain"));
     let mut learner = learner.with_input_factors([2.0, 0.5]);
     learner.images_mut(ROWS).copy_from_slice(&v0);
-    learner.positive_phase(Stream::named(4, "chain"));
+    learner.positive_phase(Stream::named(4, "chain")).unwrap();
     for (place, right) in right.iter().enumerate() {
         let (row, unit) = (place / HIDDEN, place % HIDDEN);
         let found = learner.data_probabilities[(unit / 64 * ROWS + row) * 64 + unit % 64];

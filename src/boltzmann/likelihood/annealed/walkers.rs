@@ -93,9 +93,9 @@ impl<'a, T: Element> Walkers<'a, T> {
         &self.log_weights
     }
 
-    /// Sets the chains' visible units to images (chains, visible). Returns true if all units were 0 or 1.
-    pub(super) fn place(&mut self, images: &[T]) -> bool {
-        self.chains.visible.set(images)
+    /// Sets the chains' visible units to images (chains, visible), each unit 0 or 1.
+    pub(super) fn place(&mut self, images: &[T]) {
+        self.chains.visible.set(images);
     }
 
     /// The states v and h of each chain as bits; for machines of at most 64 units per layer.

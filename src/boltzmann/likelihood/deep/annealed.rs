@@ -46,6 +46,7 @@ use super::super::annealed::{self, Forward, Schedule, mean_and_error};
 use super::super::log_sum::LogSum;
 use super::sides;
 use crate::boltzmann::{Dbm, GibbsChains, MeanField, Rbm, Stop};
+use crate::data::{check_states, check_unit_interval};
 use crate::rng::Stream;
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -122,14 +123,12 @@ impl<'a, T: Element> Annealing<'a, T> {
         if rows == 0 {
             return Err(Error::invalid("a base-rate model of 0 images", "at least 1 is needed"));
         }
-        if let Some(unit) = images.iter().find(|&&unit| !(T::ZERO..=T::ONE).contains(&unit)) {
-            return Err(Error::invalid(format!("an image with a unit of {unit}"), "units are from 0 to 1"));
-        }
+        check_unit_interval("an image with a unit", images)?;
         let sides = sides(model)?;
         let mut sums = vec![0.0; sides.visible()];
         let mut posterior = MeanField::new(model, rows.min(BLOCK));
         for images in images.chunks(BLOCK * model.visible()) {
-            posterior.infer(model, images, stop);
+            posterior.infer(model, images, stop)?;
             for row in 0..posterior.rows() {
                 let units = even_means(images, &posterior, row);
                 sums.iter_mut().zip(units).for_each(|(sum, unit)| *sum += unit.to_f64());
@@ -190,13 +189,14 @@ impl<'a, T: Element> Annealing<'a, T> {
                 "the reverse estimate needs at least 1 image and 1 chain",
             ));
         }
+        check_states("an image to anneal from, with a unit", images)?;
         let together = (BLOCK / chains).max(1).min(rows);
         let mut posterior = MeanField::new(self.model, together);
         let annealing = self.restricted_annealing();
         let mut found = Reverse { log_likelihoods: Vec::new(), lower_bounds: Vec::new() };
         for (block, images) in images.chunks(together * self.model.visible()).enumerate() {
             let place = block * together * chains;
-            let drawn = self.draw(images, chains, &mut posterior, place, stream.substream(0));
+            let drawn = self.draw(images, chains, &mut posterior, place, stream.substream(0))?;
             let stream = stream.substream(1).substream(block as u64);
             let walked = annealing.reverse(&drawn.states, 1, stream, &mut progress)?;
             let mean_over_chains = |values: &[f64]| {
@@ -243,17 +243,15 @@ impl<'a, T: Element> Annealing<'a, T> {
         if rows == 0 {
             return Err(Error::invalid("0 images to start from", "the reverse estimate needs at least 1"));
         }
-        if images.iter().any(|&unit| unit != T::ZERO && unit != T::ONE) {
-            return Err(Error::invalid("an image to start from", "units are 0 or 1"));
-        }
+        check_states("an image to start from, with a unit", images)?;
         let mut posterior = MeanField::new(self.model, rows.min(BLOCK));
         let annealing = self.restricted_annealing();
         let mut implied = Vec::with_capacity(rows);
         for (block, images) in images.chunks(BLOCK * self.model.visible()).enumerate() {
-            let drawn = self.draw(images, 1, &mut posterior, block * BLOCK, stream.substream(0));
+            let drawn = self.draw(images, 1, &mut posterior, block * BLOCK, stream.substream(0))?;
             let of_block = |index| stream.substream(index).substream(block as u64);
             let mut chains = GibbsChains::new(&self.sides, posterior.rows(), of_block(2));
-            chains.set_visible_states(&drawn.states);
+            chains.set_visible_states(&drawn.states)?;
             chains.walk(gibbs_steps);
             let walked = annealing.reverse(&chains.visible_states(), 1, of_block(1), &mut progress)?;
             let pairs = walked.minus_free_energies.iter().zip(walked.log_likelihoods);
@@ -271,8 +269,8 @@ impl<'a, T: Element> Annealing<'a, T> {
         posterior: &mut MeanField<T>,
         place: usize,
         stream: Stream,
-    ) -> Drawn<T> {
-        posterior.infer(self.model, images, self.stop);
+    ) -> Result<Drawn<T>> {
+        posterior.infer(self.model, images, self.stop)?;
         let (visible, units) = (self.model.visible(), self.sides.visible());
         let count = posterior.rows() * chains;
         let mut drawn =
@@ -293,7 +291,7 @@ impl<'a, T: Element> Annealing<'a, T> {
             }
             drawn.log_probabilities.push(log_probability);
         }
-        drawn
+        Ok(drawn)
     }
 }
 

@@ -9,6 +9,7 @@
 //! posterior. It is a lower bound for any means. It is exact if the posterior has independent units, and the closer Q
 //! is to the posterior, the tighter it is.
 
+use crate::Result;
 use crate::boltzmann::{Convergence, Dbm, MeanField, Stop};
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::{Element, Workspace};
@@ -29,6 +30,8 @@ const BLOCK: usize = 512;
 ///
 /// **Units** nats.
 ///
+/// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a unit outside [0, 1].
+///
 /// **Panics** if `images` is not whole rows.
 ///
 /// **Accuracy and cost** As accurate as the logits in the type of the model, summed in f64: within about 1e-4 nats in
@@ -37,7 +40,7 @@ const BLOCK: usize = 512;
 ///
 /// **Source** Salakhutdinov & Hinton 2009, eq. 5.
 #[track_caller]
-pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> (Vec<f64>, Convergence) {
+pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> Result<(Vec<f64>, Convergence)> {
     let visible = model.visible();
     let rows = images.len() / visible;
     assert!(rows * visible == images.len(), "{} units in rows of {visible}", images.len());
@@ -45,12 +48,12 @@ pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> (Ve
     let mut bounds = Vec::with_capacity(rows);
     let mut slowest = Convergence { iterations: 0, change: 0.0 };
     for images in images.chunks(BLOCK * visible) {
-        let found = posterior.infer(model, images, stop);
+        let found = posterior.infer(model, images, stop)?;
         slowest.iterations = slowest.iterations.max(found.iterations);
         slowest.change = slowest.change.max(found.change);
         bounds.extend(lower_bounds_at(model, images, &posterior));
     }
-    (bounds, slowest)
+    Ok((bounds, slowest))
 }
 
 /// The variational lower bounds of [`lower_bounds`] at the means that `posterior` holds for these images.

@@ -68,11 +68,11 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
             walks.push(Walk { machine, start, grey, distances: distances(&pictures), pictures });
         };
         let is_noise = start == STARTS[1];
-        let chains = begin(&machines.deep, &machines.deep_settings, images, is_noise, stream);
+        let chains = begin(&machines.deep, &machines.deep_settings, images, is_noise, stream)?;
         add("DBM".into(), finish(bench, chains)?);
         for (model, units) in [(&machines.restricted, machines.restricted.hidden()), (&machines.small, SMALL)]
         {
-            add(format!("RBM, {units}"), finish(bench, at(model, images, stream))?);
+            add(format!("RBM, {units}"), finish(bench, at(model, images, stream)?)?);
         }
     }
     let chains = crate::cli::thousands(indices.len());
@@ -81,10 +81,10 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
     Ok(Walks { starts, visible, walks })
 }
 
-fn at(model: &Rbm<f32>, images: &[f32], stream: Stream) -> GibbsChains<f32> {
+fn at(model: &Rbm<f32>, images: &[f32], stream: Stream) -> Result<GibbsChains<f32>> {
     let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-    chains.set_visible_states(images);
-    chains
+    chains.set_visible_states(images)?;
+    Ok(chains)
 }
 
 /// Walks all steps; the last probabilities.
