@@ -16,7 +16,7 @@ use crate::map::{Function2, Map2, check_equal};
 /// parameter <- parameter + velocity
 /// ```
 ///
-/// Returns whether every parameter is finite afterwards.
+/// A velocity below the smallest normal number becomes 0. Returns whether every parameter is finite afterwards.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -54,6 +54,7 @@ impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
                 let v = lanes.mul_add(shrink, p, v);
                 let p = lanes.add(p, v);
                 alarm = lanes.mul_add(p, lanes.zero(), alarm);
+                let v = lanes.unless_below(T::SMALLEST_NORMAL, v);
                 if count == L::COUNT {
                     lanes.store(velocity, v);
                     lanes.store(parameter, p);

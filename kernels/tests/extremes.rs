@@ -30,25 +30,8 @@ type Case = (&'static [&'static str], fn());
 const HALF: usize = usize::MAX / 2 + 1;
 
 /// Sizes that are small, at the edge of a panel, or whose products with small numbers wrap around to small ones.
-const SIZES: [usize; 17] = [
-    0,
-    1,
-    2,
-    3,
-    4,
-    63,
-    64,
-    65,
-    HALF / 32,
-    HALF / 2,
-    HALF / 2 + 1,
-    HALF,
-    HALF + 1,
-    usize::MAX / 3 + 1,
-    usize::MAX - 63,
-    usize::MAX - 1,
-    usize::MAX,
-];
+const SIZES: [usize; 13] =
+    [0, 1, 2, 4, 64, 65, HALF / 32, HALF / 2, HALF / 2 + 1, HALF, HALF + 1, usize::MAX / 3 + 1, usize::MAX];
 
 /// Lengths of slices for functions that take nothing but slices.
 const LENGTHS: [usize; 5] = [0, 1, 3, 64, 65];
@@ -56,8 +39,8 @@ const LENGTHS: [usize; 5] = [0, 1, 3, 64, 65];
 /// Elements of the longest buffer of a case.
 const MOST: usize = 1 << 13;
 
-/// No call may take longer; the slowest case takes seconds with a sanitiser.
-const LIMIT: Duration = Duration::from_secs(100);
+/// No case may take longer: seconds by itself, a minute with a sanitiser on a busy machine.
+const LIMIT: Duration = Duration::from_secs(600);
 
 thread_local! {
     /// Whether a panic on this thread is one of those that are asked for.

@@ -1,8 +1,9 @@
-//! Do gradients and the states of optimisers stay free of denormal numbers, whatever goes in?
+//! Do gradients, velocities and the states of optimisers stay free of denormal numbers, whatever goes in?
 
 #[path = "support/samples.rs"]
 mod samples;
 
+use equilibria_kernels::binary::{SparseRows, Step, Sums, TILE, Tile, update_tile};
 use equilibria_kernels::gemm::workspace_len;
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, layer_curvature, layer_forward, layer_jacobian,
@@ -239,6 +240,34 @@ fn check_states<T: Scalar>() {
 fn states_shrink_to_zero_and_are_never_denormal() {
     check_states::<f32>();
     check_states::<f64>();
+}
+
+/// The velocities of a Boltzmann machine, whose sums of gradients are 0 for pixels that are never on.
+fn check_velocities<T: Scalar>() {
+    let velocities = of_every_size::<T>(TILE, 12);
+    for level in Level::available() {
+        let context = format!("at level {}", level.name());
+        let (mut velocity, mut parameter) = (velocities.clone(), uneven::<T>(TILE, 13));
+        assert!(update::add_velocity(level, T::ZERO, &mut velocity, &mut parameter), "{context}");
+        assert!(!velocity.iter().any(|&x| is_denormal(x)), "{context}");
+
+        let (mut velocity, mut weight, mut transposed) =
+            (velocities.clone(), uneven::<T>(TILE, 13), vec![T::ZERO; TILE]);
+        let order: Vec<u32> = (0..64).collect();
+        let none = SparseRows { starts: &[0; 65], offsets: &[], factors: &[], order: &order };
+        let sums = Sums::Listed { lists: none, values: &[] };
+        let step = Step { momentum: T::from_f64(0.9), shrink: T::ZERO };
+        let tile = Tile { weight: &mut weight, velocity: &mut velocity, transposed: &mut transposed };
+        assert!(update_tile(level, sums, step, 64, 64, tile), "{context}");
+        assert!(!velocity.iter().any(|&x| is_denormal(x)), "{context}");
+        assert!(velocity.iter().any(|&x| x != T::ZERO), "{context}");
+    }
+}
+
+#[test]
+fn velocities_are_never_denormal() {
+    check_velocities::<f32>();
+    check_velocities::<f64>();
 }
 
 /// A mean square that has become 0 under a gradient that counts would make a step of any size.

@@ -169,7 +169,9 @@ fn check_sizes<T: Scalar>() {
                     let [g, first, second] = [g, state[0], state[1]].map(T::from_f64);
                     let first = if name == "RMSProp" { second } else { first };
                     let (mut first, mut second, mut parameter) = ([first; 17], [second; 17], [T::ZERO; 17]);
-                    let (_, exact) = step(g.to_f64(), [first[0], second[0]].map(T::to_f64), 0.0);
+                    // A smaller one counts as 0; `tests/tiny.rs` has more of that.
+                    let counted = if g.to_f64().abs() < T::TINY.to_f64() { 0.0 } else { g.to_f64() };
+                    let (_, exact) = step(counted, [first[0], second[0]].map(T::to_f64), 0.0);
                     let infinite = T::from_f64(f64::INFINITY);
                     assert!(kernel(level, infinite, &[g; 17], &mut first, &mut second, &mut parameter));
                     for found in parameter {

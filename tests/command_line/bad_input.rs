@@ -67,7 +67,7 @@ const BAD: &[(&str, &str)] = &[
     ("rbm train --weight-decay nan", "weight decay is a number of at least 0"),
     ("rbm train --weight-decay x", "--weight-decay x: a number is needed"),
     ("rbm train --method x", "--method x: the methods are cd"),
-    ("rbm train --binarise x", "--binarise x: threshold, sampled or grey"),
+    ("rbm train --binarise x", "--binarise x: it must be threshold, sampled or grey"),
     ("rbm train --steps 0", "--steps 0: the negative phase needs at least 1"),
     ("rbm train --steps 18446744073709551615", "--steps 18446744073709551615: at most"),
     ("rbm train --seed -1", "--seed -1: a whole number"),

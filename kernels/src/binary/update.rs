@@ -5,6 +5,7 @@ use super::{PANEL, SparseRows, TILE, TabledRows, by_quarters};
 use crate::dispatch::{Operation, dispatch};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
+use crate::math::constants::Constants;
 
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,8 @@ pub enum Sums<'a, T> {
 /// weight_i   <- weight_i + velocity_i
 /// ```
 ///
-/// and `transposed` becomes the transpose of what is in use, rounded up to whole vectors. Returns whether all weights are finite afterwards.
+/// and `transposed` becomes the transpose of what is in use, rounded up to whole vectors. A velocity below the smallest
+/// normal number becomes 0. Returns whether all weights are finite afterwards.
 ///
 /// **Shapes** `columns` of 64 are in use, rounded up to 16.
 /// **Panics** if the lengths do not fit.
@@ -143,6 +145,9 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
                 alarm = lanes.mul_add(w.0[v], lanes.zero(), alarm);
             }
             if keeps {
+                for v in 0..Row::<L, QUARTERS>::VECTORS {
+                    step.0[v] = lanes.unless_below(L::Scalar::SMALLEST_NORMAL, step.0[v]);
+                }
                 step.store(lanes, velocity);
             }
             w.store(lanes, weight);
