@@ -311,6 +311,28 @@ mod tests {
         }
     }
 
+    /// Far below the largest eigenvalue and far above rounding: they count with their roots.
+    #[test]
+    fn small_eigenvalues_that_are_no_rounding_count() {
+        let small = 1e-12;
+        // In either factor, and in the product alone: sqrt(1e-12), beside a rounding error of 1e-15.
+        for (a, b) in [([1.0, small], [1.0, 1.0]), ([1.0, 1.0], [1.0, small]), ([1.0, 1e-6], [1.0, 1e-6])] {
+            let exact: f64 = a.iter().zip(&b).map(|(a, b)| (libm::sqrt(*a) - libm::sqrt(*b)).powi(2)).sum();
+            let found = distance(&centred(diagonal(&a)), &centred(diagonal(&b)));
+            assert!((found - exact).abs() < 1e-13, "{a:?}, {b:?}: {found}, not {exact}");
+        }
+        // Turned by a rotation, which rounds them to about 1e-15: a thousandth of each.
+        let turn = decompose(&wishart(6, 9, 2)).unwrap().vectors;
+        let turned = |values: &[f64]| {
+            let right = Tensor::product(diagonal(values).view(), turn.view()).unwrap();
+            centred(Tensor::product(turn.view().transposed(), right.view()).unwrap())
+        };
+        let (a, b) = ([1.0, small, 4.0, small, 2.0, small], [1.0; 6]);
+        let exact = 3.0 * (1.0_f64 - 1e-6).powi(2) + 1.0 + (libm::sqrt(2.0) - 1.0).powi(2);
+        let found = frechet_distance(&turned(&a), &turned(&b)).unwrap();
+        assert!((found - exact).abs() < 1e-7, "{found}, not {exact}");
+    }
+
     #[test]
     fn singular_covariances_are_handled() {
         // v v^T and w w^T: the root of their product has the trace |v w|.
@@ -373,6 +395,15 @@ mod tests {
         let (a, b) = (normals(600, 20, stream(1)), normals(600, 20, stream(2)));
         let found = Frechet::of(&a, &b, stream(3)).unwrap();
         assert!(found.distance > 0.2 && found.extrapolated.abs() < 0.1 * found.distance, "{found:?}");
+    }
+
+    #[test]
+    fn halves_are_of_different_rows() {
+        // 2^i in feature i of row i: the sum of a half says which rows are in it.
+        let rows = 9;
+        let x = Tensor::from_vec(&[rows, 1], (0..rows).map(|i| f64::from(1 << i)).collect()).unwrap();
+        let sums = halves(&x, stream(4)).unwrap().map(|half| (4.0 * half.mean[0]).round() as u32);
+        assert_eq!((sums[0].count_ones(), sums[1].count_ones(), sums[0] & sums[1]), (4, 4, 0), "{sums:?}");
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl<T: Element> Optimiser<T> {
         (&mut self.steps, &mut self.state)
     }
 
+    /// The rule, with the learning rate of the next step.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
     /// Takes another learning rate.
     pub fn set_rate(&mut self, rate: f64) {
         self.rule = self.rule.with_rate(rate);

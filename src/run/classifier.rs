@@ -238,12 +238,16 @@ impl<'a> Trainer<'a> {
         self.gradients.clear();
         let wanted = Wanted::parameters(&mut self.gradients, 0..batch.len());
         self.network.backward(&self.cache, grad_logits, wanted, &mut self.deltas, &mut self.scratch)?;
-        let batches = self.settings.epochs * train.len().div_ceil(self.settings.batch);
-        let left = 1.0 - self.steps as f64 / batches as f64;
-        self.optimiser.set_rate(self.settings.learning_rate * left);
+        self.optimiser.set_rate(rate(self.settings, self.steps, train.len()));
         self.steps += 1;
         Ok((loss, self.optimiser.step(&mut self.network, &mut self.gradients)))
     }
+}
+
+/// Adam's rate after `steps` mini-batches: on a straight line from the first to 0, which the step after the last would have.
+fn rate(settings: &Settings, steps: usize, images: usize) -> f64 {
+    let all = settings.epochs * images.div_ceil(settings.batch);
+    settings.learning_rate * (1.0 - steps as f64 / all as f64)
 }
 
 /// A whole number from -`most` to `most`.
@@ -312,6 +316,24 @@ mod tests {
         (0..10_000).for_each(|_| counts[(offset(places.next_u32(), 2) + 2) as usize] += 1);
         assert!(counts.iter().all(|count| (1800..2200).contains(count)), "{counts:?}");
         assert_eq!(offset(u32::MAX, 0), 0);
+    }
+
+    #[test]
+    fn the_rate_falls_to_0_in_a_straight_line_over_all_epochs() {
+        // 4 mini-batches in each of 2 epochs.
+        let settings = Settings { epochs: 2, batch: 30, learning_rate: 0.8, ..Settings::default() };
+        let rates: Vec<f64> = (0..=8).map(|steps| rate(&settings, steps, 100)).collect();
+        for (step, rate) in rates.iter().enumerate() {
+            assert!((rate - 0.1 * (8 - step) as f64).abs() < 1e-12, "{rates:?}");
+        }
+        // And training goes down it, to the last step.
+        let digits = Digits::synthetic(100, 10).unwrap();
+        let mut trainer = Trainer::new(&settings, &digits).unwrap();
+        for epoch in 1..=2 {
+            trainer.epoch(epoch, &mut quiet(), &|| false).unwrap();
+            let Rule::Adam { rate, .. } = trainer.optimiser.rule() else { panic!() };
+            assert!((rate - rates[4 * epoch - 1]).abs() < 1e-12, "{rate} after epoch {epoch}");
+        }
     }
 
     #[test]

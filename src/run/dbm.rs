@@ -336,3 +336,41 @@ pub fn load_alone(path: &Path) -> Result<Archive> {
     super::copy_description::<Settings>(path, &archive, &mut alone)?;
     Ok(alone)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pre-training has a rate of its own and the first momentum; epoch 1 of the schedules is the first of all layers.
+    #[test]
+    fn schedules_count_the_epochs_of_the_joint_training_alone() {
+        let digits = Digits::synthetic(20, 10).unwrap();
+        for pretraining_epochs in [0, 1, 3] {
+            let settings = Settings {
+                hidden: Layers(vec![4, 3]),
+                pretraining_epochs,
+                pretraining_rate: 0.5,
+                epochs: 4,
+                batch: 10,
+                chains: 5,
+                learning_rate: "0.08..0.02".parse().unwrap(),
+                momentum: "0.1:0.2@2:0.3@4".parse().unwrap(),
+                ..Settings::default()
+            };
+            let mut run = Run::new(&settings, &digits).unwrap();
+            let pretraining = 2 * pretraining_epochs;
+            let joint = [(0.08, 0.1), (0.06, 0.2), (0.04, 0.2), (0.02, 0.3)];
+            let expected = std::iter::repeat_n((0.5, 0.1), pretraining).chain(joint);
+            for (epoch, (rate, momentum)) in expected.enumerate() {
+                run.epochs.epoch = epoch;
+                let found = run.rates();
+                assert!(
+                    (found.learning_rate - rate).abs() < 1e-12,
+                    "{pretraining_epochs}, {epoch}: {found:?}"
+                );
+                assert_eq!(found.momentum, momentum, "{pretraining_epochs}, {epoch}");
+            }
+            assert_eq!(settings.all_epochs(), pretraining + 4);
+        }
+    }
+}

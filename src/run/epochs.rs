@@ -139,3 +139,72 @@ impl<'a> Epochs<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::ProgressKind;
+    use std::collections::HashSet;
+
+    /// Of each mini-batch: which images, their pixels, and the first number that an update draws.
+    type Seen = Vec<(Vec<usize>, Vec<f32>, u64)>;
+
+    fn epoch(epochs: &mut Epochs<'_>, stop_after: usize) -> Seen {
+        let mut seen = Seen::new();
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == stop_after;
+        let update = |batch: Batch<'_>| {
+            let mut pixels = vec![0.0; 4 * batch.order.len()];
+            batch.fill(&mut pixels)?;
+            seen.push((batch.order.to_vec(), pixels, batch.chain.seed()));
+            Ok(())
+        };
+        let mut progress = Progress::new(ProgressKind::Quiet);
+        if epochs.go_on(&mut progress, &stop, update).unwrap() {
+            epochs.end();
+        }
+        seen
+    }
+
+    #[test]
+    fn every_epoch_has_all_images_in_an_order_and_from_streams_of_its_own() {
+        let images = Images::new(2, 2, vec![128; 4 * 23]).unwrap();
+        let new = || Epochs::new(&images, Binarisation::Sampled, 5, 4, 7).unwrap();
+        let mut epochs = new();
+        let seen: Vec<Seen> = (0..3).map(|_| epoch(&mut epochs, usize::MAX)).collect();
+        for seen in &seen {
+            let mut all: Vec<usize> = seen.iter().flat_map(|batch| batch.0.clone()).collect();
+            assert_eq!(seen.iter().map(|batch| batch.0.len()).collect::<Vec<_>>(), [5, 5, 5, 5, 3]);
+            all.sort_unstable();
+            assert_eq!(all, (0..23).collect::<Vec<_>>());
+        }
+        let different = |what: &dyn Fn(&Seen) -> String| seen.iter().map(what).collect::<HashSet<_>>().len();
+        assert_eq!(
+            different(&|seen| format!("{:?}", seen.iter().map(|batch| &batch.0).collect::<Vec<_>>())),
+            3,
+            "orders"
+        );
+        // The states of image 0, which are sampled anew.
+        let states = |seen: &Seen| {
+            let found = seen
+                .iter()
+                .find_map(|(order, pixels, _)| Some((order.iter().position(|&i| i == 0)?, pixels)));
+            let (place, pixels) = found.unwrap();
+            format!("{:?}", &pixels[4 * place..][..4])
+        };
+        assert!(different(&states) > 1, "the states of an image are the same in all epochs");
+        let chains: HashSet<u64> = seen.iter().flatten().map(|batch| batch.2).collect();
+        assert_eq!(chains.len(), 15, "updates draw from the same stream");
+        // Stopped within the second epoch, and gone on with from a checkpoint.
+        let mut epochs = new();
+        let mut parts = vec![epoch(&mut epochs, usize::MAX), epoch(&mut epochs, 2)];
+        let mut archive = Archive::new();
+        epochs.describe(&mut archive);
+        let mut resumed = new();
+        resumed.restore(&archive).unwrap();
+        assert_eq!((resumed.epoch, resumed.batch, resumed.position()), (1, 2, [33, 92]));
+        let rest = epoch(&mut resumed, usize::MAX);
+        parts[1].extend(rest);
+        assert!(parts == seen[..2]);
+    }
+}

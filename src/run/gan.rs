@@ -219,7 +219,6 @@ impl<'a> Training<'a> for Run<'a> {
         let due = every * CHECKPOINT_EVERY;
         // What an earlier process said of its readings need not be said again.
         self.warnings(metrics);
-        let first = metrics.rows().len();
         let mut clock = Instant::now();
         loop {
             if stop() {
@@ -259,8 +258,9 @@ impl<'a> Training<'a> for Run<'a> {
             }
             if now == steps || now.is_multiple_of(due) {
                 self.seconds += clock.elapsed().as_secs_f64();
-                // One reading may be a bad moment; all since the last checkpoint are not.
-                let symptoms = metrics.rows()[first..].iter().map(|row| self.symptom(row));
+                // One reading may be a bad moment; all that belong to a checkpoint are not, wherever the run was stopped.
+                let rows = metrics.rows().chunks(CHECKPOINT_EVERY as usize).next_back().unwrap_or_default();
+                let symptoms = rows.iter().map(|row| self.symptom(row));
                 return match symptoms.reduce(Option::and).flatten() {
                     Some(symptom) => Err(self.divergence(&symptom)),
                     None => Ok(true),

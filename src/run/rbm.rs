@@ -404,3 +404,31 @@ pub fn load_alone(path: &Path) -> Result<Archive> {
     super::copy_description::<Settings>(path, &archive, &mut alone)?;
     Ok(alone)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_begin_with_the_first_epoch() {
+        let digits = Digits::synthetic(20, 10).unwrap();
+        let settings = Settings {
+            hidden: 3,
+            epochs: 4,
+            batch: 10,
+            learning_rate: "0.08..0.02".parse().unwrap(),
+            momentum: "0.1:0.2@2:0.3@4".parse().unwrap(),
+            weight_decay: 0.7,
+            ..Settings::default()
+        };
+        let mut run = Run::new(&settings, &digits).unwrap();
+        for (epoch, (rate, momentum)) in
+            [(0.08, 0.1), (0.06, 0.2), (0.04, 0.2), (0.02, 0.3)].into_iter().enumerate()
+        {
+            run.epochs.epoch = epoch;
+            let found = run.rates();
+            assert!((found.learning_rate - rate).abs() < 1e-12, "{epoch}: {found:?}");
+            assert_eq!((found.momentum, found.weight_decay), (momentum, 0.7), "{epoch}");
+        }
+    }
+}

@@ -86,6 +86,18 @@ fn a_step_goes_on_from_a_copy_of_the_state() {
 }
 
 #[test]
+fn parameters_beyond_the_bound_are_put_onto_it() {
+    let input = input();
+    let (mut model, mut gradients) = network(&input);
+    let rule = Rule::Sgd { rate: 1e6, momentum: 0.0 };
+    assert!(Optimiser::new(rule, &model).with_clip(0.5).step(&mut model, &mut gradients));
+    let weight = model.parameters().next().unwrap().data();
+    for (weight, gradient) in weight.iter().zip(&input).filter(|(_, gradient)| **gradient != 0.0) {
+        assert_eq!(*weight, -0.5 * gradient.signum());
+    }
+}
+
+#[test]
 fn a_gradient_that_is_not_finite_is_noticed_in_any_task() {
     for place in [0, CHUNK - 1, CHUNK, INPUTS - 1] {
         let mut input = input();

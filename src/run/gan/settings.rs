@@ -308,9 +308,11 @@ mod tests {
             critic_steps: 3,
             head_start: true,
             generator_rate: 1e-3,
+            discriminator_rate: 2e-3,
             ..Settings::of(Kind::Clipping)
         };
         let recipe = settings.recipe();
+        assert_eq!(rate_of(recipe.discriminator), 2e-3);
         let objective = Objective::Clipping { bound: 0.1, critic_steps: 3, head_start: true };
         assert_eq!((recipe.objective, rate_of(recipe.generator)), (objective, 1e-3));
         let text = toml::to_string(&settings).unwrap();
