@@ -19,8 +19,8 @@
 //! which costs one dot product and two multiples of a row for each row.
 //!
 //! **2. From three diagonals to one** (QL with implicit shifts: Francis 1961, Dubrulle 1970). Plane rotations chase a
-//! bulge from the lower end of a block of T to its upper end. Together they are one step of T - shift I = Q L, T <- L Q
-//! + shift I, without forming Q or L. With Wilkinson's shift (the eigenvalue of the upper 2x2 block that is nearer to
+//! bulge from the lower end of a block of T to its upper end. Together they are one step of T - shift I = Q L,
+//! T <- L Q + shift I, without forming Q or L. With Wilkinson's shift (the eigenvalue of the upper 2x2 block that is nearer to
 //! its corner) the uppermost off-diagonal element converges cubically, and always (Wilkinson 1968). A block is split at
 //! an off-diagonal element below the rounding error of the whole matrix; step 1 has larger errors than that.
 //!

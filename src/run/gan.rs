@@ -102,7 +102,7 @@ impl Warned {
 /// Trains networks from the start and leaves them in `directory`.
 ///
 /// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] if the networks are for images
-/// of another size; [`Error::Diverged`] where [`divergence`](super::divergence) says so, with the last checkpoint kept and a
+/// of another size; [`Error::Diverged`] where [`divergence`] says so, with the last checkpoint kept and a
 /// summary of the cause written; [`Error::Interrupted`] after `stop` returned true, with a checkpoint written;
 /// [`Error::Io`].
 /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
