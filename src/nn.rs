@@ -1,7 +1,9 @@
 //! Networks of layers with hand-derived backward passes.
 //!
-//! A [`Sequential`] is a list of [`Layer`]s. It holds parameters and nothing of a pass: what a pass leaves behind is in
-//! values that the caller owns, so that a discriminator can see two batches before either goes backwards.
+//! A [`Sequential`] is a list of layers. Each layer is one file and one implementation of the trait [`Layer`], which is open to
+//! other crates: [`linear`], [`batch_norm`], [`layer_norm`], [`dropout`], [`activation`]. A network holds parameters and
+//! nothing of a pass: the results of passes are in values that the caller owns, so that a discriminator can see two batches
+//! before either goes backwards.
 //!
 //! | pass | reads | fills | computes |
 //! |---|---|---|---|
@@ -10,8 +12,10 @@
 //! | [`backward`](Sequential::backward) | `Cache`, ∂L/∂y | [`Deltas`], [`Gradients`] | ∂L/∂x and ∂L/∂θ |
 //! | [`tangent`](Sequential::tangent) | `Cache`, `Deltas`, a direction u | [`Tangents`], `Gradients` | ẏ = (∂y/∂x) u, and ∂/∂θ of Σ ∂L/∂y · ẏ |
 //!
+//! [`gradient_check`] compares these derivatives with differences, for any network and any layer.
+//!
 //! # Rows
-//! All four work on rows, one an example, that do not know of one another (batch normalisation aside). So one forward
+//! A row of a network is one example. Rows do not depend on one another (batch normalisation aside), so that one forward
 //! pass serves real, fake and interpolated examples, and each later pass takes the rows it needs: see [`Wanted`].
 //!
 //! # Second order
@@ -21,10 +25,29 @@
 //! ∂P/∂θ = Σ p′(‖g_i‖)/‖g_i‖ g_i · ∂g_i/∂θ = ∂/∂θ Σ g_i · u_i      at fixed u_i = p′(‖g_i‖) g_i / ‖g_i‖,
 //! ```
 //!
-//! and g_i · u_i is the derivative of D along u_i: what a tangent ẋ = u becomes at the output when it is carried forwards
-//! beside x. So the second-order gradient is the first-order gradient of a *forward* pass of tangents:
-//! [`Sequential::tangent`] has the derivation. Three calls make a penalised step: `forward`; `backward` with the seed
-//! ∂L/∂y = 1 for g; `tangent` along u.
+//! and g_i · u_i is the derivative of D along u_i. So the second-order gradient is the first-order gradient of a *forward*
+//! pass, which carries the direction ẋ = u beside x. Let step l be z_l = f_l(y_{l−1}), y_l = φ_l(z_l), and δ_l = ∂L/∂z_l the
+//! deltas of a backward pass from some seed ∂L/∂y. Then
+//!
+//! ```text
+//! ż_l = f_l′ ẏ_{l−1},   ẏ_l = φ_l′(z_l) ⊙ ż_l,   ẏ_0 = u,
+//! ```
+//!
+//! and S = Σ ∂L/∂y · ẏ_L = Σ ∂L/∂x · u is to be differentiated, at fixed seed and direction. In reverse, S is a function of
+//! the pair (z_l, ż_l), and has two gradients:
+//!
+//! ```text
+//! with respect to ż_l:  δ_l itself, as ẏ is linear in u with the Jacobians that the backward pass transposed
+//! with respect to z_l:  e_l = φ_l′ ⊙ (f_{l+1}′ᵀ e_{l+1} + ∂/∂y_l of δ_{l+1} · f_{l+1}′ ẏ_l) + s_l,   e beyond the last step 0
+//!                       s_l = ∂L/∂y_l ⊙ ż_l ⊙ φ_l″(z_l) = δ_l ⊙ ż_l ⊙ φ_l″/φ_l′
+//! ```
+//!
+//! For the parameters of step l, S is δ_l · f_l′ ẏ_{l−1} + e_l · f_l(y_{l−1}) at fixed δ, e, ẏ and y: a linear layer adds
+//! δᵀ ẏ_{l−1} and eᵀ y_{l−1} to the gradient of its weight. Where every φ is piecewise linear and no f bends, e is 0 and the
+//! forward pass is all: two products a linear layer. `tests/gradients.rs` compares the result with differences, and
+//! `tests/adversarial.rs` with PyTorch's double backward.
+//!
+//! Three calls make a penalised step: `forward`; `backward` with the seed ∂L/∂y = 1 for g; `tangent` along u.
 //!
 //! # Memory
 //! Buffers take their sizes on first use and follow a changed number of rows; a pass in steady state allocates nothing.
@@ -56,24 +79,28 @@
 //! # Ok::<(), equilibria::Error>(())
 //! ```
 
-mod batch_norm;
+pub mod activation;
+pub mod batch_norm;
 mod check;
-mod dropout;
+pub mod dropout;
+pub mod gradient_check;
 mod initialisation;
-mod layer;
-mod layer_norm;
-mod linear;
+pub mod layer;
+pub mod layer_norm;
+pub mod linear;
 pub mod losses;
 mod passes;
 mod sequential;
+mod shape;
 
 pub use crate::tensor::Activation;
 pub use batch_norm::BatchNorm;
 pub(crate) use check::check_usable;
 pub use dropout::Dropout;
 pub use initialisation::Initialisation;
-pub use layer::Layer;
+pub use layer::{CloneLayer, ForwardPass, Input, Kept, Layer, Pass, Properties};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
-pub use passes::{Cache, Deltas, Gradients, Scratch, Tangents, Training, Wanted};
+pub use passes::{Cache, Deltas, Gradients, LayerGradients, Scratch, Tangents, Training, Wanted};
 pub use sequential::{Sequential, interpolate};
+pub use shape::Shape;

@@ -138,12 +138,10 @@ impl<T: Element> Game<T> {
                 found: vec![discriminator.inputs(), discriminator.outputs()],
             });
         }
-        let normalises =
-            |network: &Sequential<T>| network.layers().iter().any(|layer| layer.kind() == "BatchNorm");
-        if matches!(recipe.objective, Objective::Penalty { .. }) && normalises(&discriminator) {
+        if matches!(recipe.objective, Objective::Penalty { .. }) && discriminator.mixes_examples() {
             return Err(penalised_batch_norm());
         }
-        if recipe.batch == 1 && (normalises(&generator) || normalises(&discriminator)) {
+        if recipe.batch == 1 && (generator.mixes_examples() || discriminator.mixes_examples()) {
             return Err(Error::invalid(
                 "batch 1",
                 "batch normalisation compares the samples of a mini-batch, which takes at least 2",
@@ -279,7 +277,7 @@ impl<T: Element> Game<T> {
             let (g, u) = (deltas.input(between.clone()), self.tangents.direction_mut(between));
             let slopes = penalty::direction(weight, network.inputs(), g, u, &mut self.norms);
             (loss, slope) = (loss + slopes.penalty, Some(slopes.mean));
-            network.tangent(cache, deltas, &mut self.tangents, Some(&mut *gradients), &mut self.scratch)?;
+            network.tangent(cache, deltas, &mut self.tangents, gradients, &mut self.scratch)?;
         }
         if let Some(report) = report {
             report.see_outputs(d_real, d_fake, objective.has_critic());

@@ -4,6 +4,7 @@ use super::Objective;
 use crate::nn::{Activation, BatchNorm, Layer, LayerNorm, Linear, Sequential};
 use crate::tensor::Element;
 use crate::{Error, Result};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -120,9 +121,9 @@ impl Mlp {
     pub fn build_generator<T: Element>(&self) -> Result<Sequential<T>> {
         let normalisation = if self.batch_norm { Normalisation::Batch } else { Normalisation::None };
         let mut layers = hidden_layers(self.latent, &self.generator, normalisation);
-        layers.push(Linear::new(*self.generator.last().unwrap_or(&self.latent), self.samples).into());
+        layers.push(Box::new(Linear::new(*self.generator.last().unwrap_or(&self.latent), self.samples)));
         if self.range == Range::Tanh {
-            layers.push(Activation::Tanh.into());
+            layers.push(Box::new(Activation::Tanh));
         }
         Sequential::new(self.latent, layers)
     }
@@ -132,23 +133,27 @@ impl Mlp {
     /// **Errors** [`Error::InvalidArgument`] if a width is 0.
     pub fn build_discriminator<T: Element>(&self) -> Result<Sequential<T>> {
         let mut layers = hidden_layers(self.samples, &self.discriminator, self.normalisation);
-        layers.push(Linear::new(*self.discriminator.last().unwrap_or(&self.samples), 1).into());
+        layers.push(Box::new(Linear::new(*self.discriminator.last().unwrap_or(&self.samples), 1)));
         Sequential::new(self.samples, layers)
     }
 }
 
 /// Linear layers with leaky ReLUs, all but the first normalised.
-fn hidden_layers<T: Element>(inputs: usize, widths: &[usize], normalisation: Normalisation) -> Vec<Layer<T>> {
-    let mut layers = Vec::new();
+fn hidden_layers<T: Element>(
+    inputs: usize,
+    widths: &[usize],
+    normalisation: Normalisation,
+) -> Vec<Box<dyn Layer<T>>> {
+    let mut layers: Vec<Box<dyn Layer<T>>> = Vec::new();
     let mut inputs = inputs;
     for (index, &width) in widths.iter().enumerate() {
-        layers.push(Linear::new(inputs, width).into());
+        layers.push(Box::new(Linear::new(inputs, width)));
         match normalisation {
-            Normalisation::Batch if index > 0 => layers.push(BatchNorm::new(width).into()),
-            Normalisation::Layer if index > 0 => layers.push(LayerNorm::new(width).into()),
+            Normalisation::Batch if index > 0 => layers.push(Box::new(BatchNorm::new(width))),
+            Normalisation::Layer if index > 0 => layers.push(Box::new(LayerNorm::new(width))),
             _ => {}
         }
-        layers.push(Activation::LeakyRelu { slope: T::from_f64(SLOPE) }.into());
+        layers.push(Box::new(Activation::LeakyRelu { slope: T::from_f64(SLOPE) }));
         inputs = width;
     }
     layers

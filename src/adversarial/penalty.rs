@@ -1,39 +1,22 @@
-//! The gradient penalty (Gulrajani et al. 2017), and its gradient of second order.
+//! The gradient penalty (Gulrajani et al. 2017).
 //!
 //! A critic D is looked at between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) a pair of samples
 //! ([`Sequential::forward_between`](crate::nn::Sequential::forward_between)). Over B such places, with the weight λ,
 //!
 //! ```text
-//! P(θ) = λ/B Σ_i (‖g_i‖ - 1)²,       g_i = ∂D(x̂_i)/∂x̂_i.
+//! P(θ) = λ/B Σ_i (‖g_i‖ - 1)²,       g_i = ∂D(x̂_i)/∂x̂_i
+//! ∂P/∂θ = Σ_i u_i · ∂g_i/∂θ,         u_i = 2λ/B (1 - 1/‖g_i‖) g_i
 //! ```
 //!
-//! Its derivative by a parameter goes through the gradient g_i:
-//!
-//! ```text
-//! ∂P/∂θ = Σ_i u_i · ∂g_i/∂θ,          u_i = 2λ/B (1 - 1/‖g_i‖) g_i
-//! ```
-//!
-//! For u held fixed, u_i · g_i is the derivative of D along u_i at x̂_i, a number that a *forward* pass of tangents gives, and
-//! whose gradient by θ is one of first order. For layers z_l = W_l y_(l-1) + b_l, y_l = φ(z_l):
-//!
-//! ```text
-//! backwards   δ_L = 1,  g_(l-1) = W_lᵀ δ_l,  δ_l = φ′(z_l) ⊙ g_l           g_0 is the gradient by the input
-//! forwards    ẏ_0 = u,  ż_l = W_l ẏ_(l-1),   ẏ_l = φ′(z_l) ⊙ ż_l
-//! hence       Σ u · g_0 = Σ ẏ_0 · W_1ᵀ δ_1 = Σ ż_1 · δ_1 = Σ ẏ_1 · g_1 = ... = Σ ẏ_L
-//! and         ∂P/∂W_l = δ_l ẏ_(l-1)ᵀ  +  what moves through φ′(z)
-//! ```
-//!
-//! For leaky ReLUs φ′ is piecewise constant and the last term 0, so that biases get nothing: they move no slope. For smooth
-//! activations and layer normalisation z_l matters by φ′(z_l), and an ordinary backward pass from
-//! s_l = g_l ⊙ ż_l ⊙ φ″(z_l) adds the rest: [`Sequential::tangent`](crate::nn::Sequential::tangent) derives it for any layer.
-//!
-//! `tests/adversarial.rs` compares the result with central differences of P in f64, and with PyTorch's double backward.
+//! [`direction`] computes P and u, and [`Sequential::tangent`](crate::nn::Sequential::tangent) the gradient along u, which
+//! [`nn`](crate::nn#second-order) derives. `tests/adversarial.rs` compares the result with central differences of P in f64,
+//! and with PyTorch's double backward.
 
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// What [`direction`] found.
+/// The penalty and the norm of the slopes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Slopes {
     /// P, the penalty.
@@ -42,12 +25,13 @@ pub struct Slopes {
     pub mean: f64,
 }
 
-/// Writes u, along which tangents are to be carried forwards, and the norms ‖g‖, from the input gradients g of a critic; see
-/// the head of this module.
+/// Writes the direction u of [the penalty's gradient](self), and the norms ‖g‖, from the input gradients g of a critic.
 ///
 /// **Shapes** `gradients` and `direction` (rows, `width`), `norms` (rows).
+///
 /// **Panics** if the lengths do not fit.
-/// **Accuracy and cost** Where g is 0 its direction is not known, and u is 0. Sums in f64.
+///
+/// **Accuracy and cost** Where g is 0 it has no direction, and u is 0. Sums in f64.
 pub fn direction<T: Element>(
     weight: f64,
     width: usize,

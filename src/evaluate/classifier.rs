@@ -17,6 +17,7 @@ use crate::data::{Images, Labelled};
 use crate::nn::{Activation, Layer, Linear, Scratch, Sequential, check_usable};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -166,8 +167,8 @@ pub fn intensity(pixel: u8) -> f32 {
 
 /// Linear layers with ReLU between them.
 fn chain(linear: Vec<Linear<f32>>) -> Result<Sequential<f32>> {
-    let inputs = linear.first().map_or(0, |layer| layer.weight().columns());
-    let mut layers: Vec<Layer<f32>> = Vec::new();
+    let inputs = linear.first().map_or(0, |layer| layer.tensors()[0][0].columns());
+    let mut layers: Vec<Box<dyn Layer<f32>>> = Vec::new();
     for layer in linear {
         if !layers.is_empty() {
             layers.push(Activation::Relu.into());
@@ -198,12 +199,9 @@ mod archive {
             archive.set_metadata("model", Self::KIND);
             let layers = self.body.layers().iter().chain(self.head.layers());
             for (index, layer) in layers.enumerate() {
-                let Layer::Linear(linear) = layer else { continue };
-                let mut insert = |name: &str, tensor: &Tensor<f32>| {
-                    archive.insert_f16(&format!("{index}.{name}"), tensor.shape(), tensor.data())
-                };
-                insert("weight", linear.weight())?;
-                linear.bias().map_or(Ok(()), |bias| insert("bias", bias))?;
+                for (name, tensor) in layer.names().iter().zip(layer.tensors()[0]) {
+                    archive.insert_f16(&format!("{index}.{name}"), tensor.shape(), tensor.data())?;
+                }
             }
             Ok(archive)
         }
@@ -237,9 +235,9 @@ mod archive {
         let (weights, biases) =
             (archive.finite_f32(weight, &[outputs, inputs])?, archive.finite_f32(bias, &[outputs])?);
         let mut layer = Linear::new(inputs, outputs);
-        layer.weight_mut().data_mut().copy_from_slice(weights);
-        if let Some(bias) = layer.bias_mut() {
-            bias.data_mut().copy_from_slice(biases);
+        let [parameters, _] = layer.tensors_mut();
+        for (parameter, values) in parameters.iter_mut().zip([weights, biases]) {
+            parameter.data_mut().copy_from_slice(values);
         }
         Ok(layer)
     }

@@ -1,32 +1,32 @@
-//! Batch normalisation: each column has mean β and standard deviation γ over a mini-batch.
+//! Batch normalisation: each channel has mean β and standard deviation γ over a mini-batch and its pixels.
 //!
-//! With N rows of a mini-batch, and everything for each column,
+//! With N rows in a mini-batch (examples times pixels), and everything for each channel,
 //!
 //! ```text
 //! forward:  μ = mean x,   v = mean (x − μ)²,   r = 1 / √(v + ε),   x̂ = (x − μ) r,   y = γ x̂ + β
 //! ```
 //!
-//! Backward, with δ = ∂L/∂y. γ and β are a scale and a shift of each row: ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ. A row's x moves x̂ of
-//! every row, by the mean and by the deviation: ∂μ/∂x_i = 1/N, ∂r/∂x_i = −r³ (x_i − μ)/N = −r² x̂_i/N (the mean's part is
-//! gone, as Σ (x − μ) = 0), so
+//! Backward, with δ = ∂L/∂y. γ and β are a scale and a shift of each row: ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ. The x of a row moves
+//! x̂ of every row, by the mean and by the deviation: ∂μ/∂x_i = 1/N, ∂r/∂x_i = −r³ (x_i − μ)/N = −r² x̂_i/N (the part of the
+//! mean vanishes, as Σ (x − μ) = 0), so
 //!
 //! ```text
 //! ∂x̂_j/∂x_i = r ([i = j] − 1/N) − (x_j − μ) r² x̂_i/N = r ([i = j] − 1/N − x̂_j x̂_i/N)
 //! backward:  ∂L/∂x_i = Σ_j γ δ_j ∂x̂_j/∂x_i = γ r (δ_i − mean δ − x̂_i mean(δ x̂))
 //! ```
 //!
-//! In use, running values of mean and variance stand for the mini-batch's. They move by a share of 0.1 at each training
+//! In use, running values of mean and variance replace those of the mini-batch. They move by a share of 0.1 at each training
 //! pass, the variance by the unbiased one, v N/(N − 1), as in PyTorch.
+//!
+//! There is no tangent: no slope belongs to one example, as its output depends on the others.
 //!
 //! Source: Ioffe & Szegedy 2015.
 
-use super::Initialisation;
-use super::passes::Slot;
+use super::{ForwardPass, Initialisation, Input, Kept, Layer, Pass, Properties, Shape};
 use crate::rng::Stream;
-use crate::tensor::{Activation, Element, Tensor};
+use crate::tensor::{Element, Tensor};
 use crate::{Error, Result};
 use alloc::format;
-use core::ops::Range;
 use equilibria_kernels::Level;
 use equilibria_kernels::normalise::{Batches, batch_backward, batch_forward, batch_infer};
 
@@ -39,147 +39,121 @@ const MOMENTUM: f64 = 0.1;
 /// y = γ x̂ + β, with x̂ normalised over the mini-batch.
 #[derive(Debug, Clone)]
 pub struct BatchNorm<T: Element> {
-    gamma: Tensor<T>,
-    beta: Tensor<T>,
-    running_mean: Tensor<T>,
-    running_variance: Tensor<T>,
+    /// γ and β (channels).
+    scales: [Tensor<T>; 2],
+    /// Running mean and variance (channels).
+    running: [Tensor<T>; 2],
 }
 
 impl<T: Element> BatchNorm<T> {
-    /// A layer of `width` columns with γ = 1, β = 0, running mean 0 and running variance 1.
+    /// A layer of `channels` with γ = 1, β = 0, running mean 0 and running variance 1.
     ///
-    /// **Panics** if `width` is more than can be addressed.
-    pub fn new(width: usize) -> Self {
-        let (zeros, ones) = (Tensor::zeros(&[width]), Tensor::filled(&[width], T::ONE));
-        Self { gamma: ones.clone(), beta: zeros.clone(), running_mean: zeros, running_variance: ones }
+    /// **Panics** if `channels` is more than can be addressed.
+    pub fn new(channels: usize) -> Self {
+        let (zeros, ones) = (Tensor::zeros(&[channels]), Tensor::filled(&[channels], T::ONE));
+        Self { scales: [ones.clone(), zeros.clone()], running: [zeros, ones] }
     }
 
-    /// γ (columns).
-    pub fn gamma(&self) -> &Tensor<T> {
-        &self.gamma
+    /// x of so many mini-batches as (batches, rows, columns).
+    fn batches(&self, x: &[T], batches: usize) -> Batches {
+        let columns = self.scales[0].len();
+        Batches::new(batches, x.len() / columns / batches.max(1), columns)
     }
 
-    /// β (columns).
-    pub fn beta(&self) -> &Tensor<T> {
-        &self.beta
+    fn move_running_values(&mut self, statistics: &[T], rows: usize) {
+        let (kept, share) = (T::from_f64(1.0 - MOMENTUM), T::from_f64(MOMENTUM));
+        let unbiased = T::from_f64(MOMENTUM * rows as f64 / (rows as f64 - 1.0));
+        let statistics = statistics.chunks_exact(self.scales[0].len());
+        for ((running, fresh), share) in self.running.iter_mut().zip(statistics).zip([share, unbiased]) {
+            for (running, &fresh) in running.data_mut().iter_mut().zip(fresh) {
+                *running = kept * *running + share * fresh;
+            }
+        }
+    }
+}
+
+impl<T: Element> Layer<T> for BatchNorm<T> {
+    fn name(&self) -> &'static str {
+        "batch normalisation"
     }
 
-    /// The running mean (columns).
-    pub fn running_mean(&self) -> &Tensor<T> {
-        &self.running_mean
+    fn output_shape(&self, input: Shape) -> Result<Shape> {
+        Shape::from(input.channels).expect("input of batch normalisation", self.scales[0].len())?;
+        Ok(input)
     }
 
-    /// The running variance (columns).
-    pub fn running_variance(&self) -> &Tensor<T> {
-        &self.running_variance
+    fn tensors(&self) -> [&[Tensor<T>]; 2] {
+        [&self.scales, &self.running]
     }
 
-    /// γ, β, running mean and running variance, by PyTorch's names.
-    pub(super) fn state(&self) -> [(&'static str, &Tensor<T>); 4] {
-        [
-            ("weight", &self.gamma),
-            ("bias", &self.beta),
-            ("running_mean", &self.running_mean),
-            ("running_var", &self.running_variance),
-        ]
+    fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
+        [&mut self.scales, &mut self.running]
     }
 
-    /// As [`BatchNorm::state`], writable.
-    pub(super) fn state_mut(&mut self) -> [(&'static str, &mut Tensor<T>); 4] {
-        [
-            ("weight", &mut self.gamma),
-            ("bias", &mut self.beta),
-            ("running_mean", &mut self.running_mean),
-            ("running_var", &mut self.running_variance),
-        ]
+    fn names(&self) -> &'static [&'static str] {
+        &["weight", "bias", "running_mean", "running_var"]
     }
 
-    /// γ and β as at the start, or drawn; running values as at the start.
-    pub(super) fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
-        *self = Self::new(self.width());
+    /// γ is 1, or normal around 1 with [`Initialisation::Normal`].
+    fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
+        *self = Self::new(self.scales[0].len());
         if let Initialisation::Normal { standard_deviation } = initialisation {
-            self.gamma.fill_normal(stream.substream(0), T::from_f64(standard_deviation));
-            self.gamma.data_mut().iter_mut().for_each(|gamma| *gamma += T::ONE);
+            let gamma = &mut self.scales[0];
+            gamma.fill_normal(stream.substream(0), T::from_f64(standard_deviation));
+            gamma.data_mut().iter_mut().for_each(|gamma| *gamma += T::ONE);
         }
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.gamma.len()
+    fn properties(&self) -> Properties {
+        Properties { mixes_examples: true, absorbs_activation: true, ..Properties::default() }
     }
 
-    /// y = φ(γ x̂ + β), statistics (mini-batches, 3, columns) to be remembered; the running values move.
-    pub(super) fn forward(
+    /// μ, v and r (3, channels) of each mini-batch.
+    fn keeps(&self, input: Shape) -> Kept<usize> {
+        Kept { per_batch: 3 * input.channels, ..Kept::default() }
+    }
+
+    fn infer(&self, Input { x, activation, .. }: Input<'_, T>, y: &mut [T]) {
+        let [scales, running] = [&self.scales, &self.running].map(|[a, b]| (a.data(), b.data()));
+        batch_infer(Level::detect(), x, scales, running, T::from_f64(EPSILON), activation, y);
+    }
+
+    fn forward(
         &mut self,
-        x: &[T],
-        batches: usize,
-        activation: Activation<T>,
-        statistics: &mut [T],
+        ForwardPass { input, training, kept }: ForwardPass<'_, T>,
         y: &mut [T],
     ) -> Result<()> {
-        let columns = self.width();
-        let shape = Batches::new(batches, x.len() / columns / batches, columns);
+        let shape = self.batches(input.x, training.batches);
         if shape.rows() < 2 {
             return Err(Error::invalid(
                 format!("a mini-batch of {}", shape.rows()),
                 "batch normalisation takes at least 2 rows, as 1 has no variance",
             ));
         }
-        let (gamma, beta) = (self.gamma.data(), self.beta.data());
-        let (level, epsilon) = (Level::detect(), T::from_f64(EPSILON));
-        batch_forward(level, x, shape, (gamma, beta), epsilon, activation, statistics, y);
-        for statistics in statistics.chunks_exact(3 * columns) {
+        let (level, statistics, epsilon) = (Level::detect(), kept.per_batch, T::from_f64(EPSILON));
+        let scales = (self.scales[0].data(), self.scales[1].data());
+        batch_forward(level, input.x, shape, scales, epsilon, input.activation, &mut *statistics, y);
+        for statistics in statistics.chunks_exact(3 * shape.columns()) {
             self.move_running_values(statistics, shape.rows());
         }
         Ok(())
     }
 
-    fn move_running_values(&mut self, statistics: &[T], rows: usize) {
-        let (kept, share) = (T::from_f64(1.0 - MOMENTUM), T::from_f64(MOMENTUM));
-        let unbiased = T::from_f64(MOMENTUM * rows as f64 / (rows as f64 - 1.0));
-        let (mean, rest) = statistics.split_at(self.gamma.len());
-        for (running, &mean) in self.running_mean.data_mut().iter_mut().zip(mean) {
-            *running = kept * *running + share * mean;
-        }
-        for (running, &variance) in self.running_variance.data_mut().iter_mut().zip(rest) {
-            *running = kept * *running + unbiased * variance;
-        }
-    }
-
-    /// y = φ(γ x̂ + β) by the running values.
-    pub(super) fn infer(&self, x: &[T], activation: Activation<T>, y: &mut [T]) {
-        let (scales, epsilon) = ((self.gamma.data(), self.beta.data()), T::from_f64(EPSILON));
-        let statistics = (self.running_mean.data(), self.running_variance.data());
-        batch_infer(Level::detect(), x, scales, statistics, epsilon, activation, y);
-    }
-
-    /// ∂L/∂x, if it is wanted, and the sums (mini-batches, 2, columns) of which parameter gradients are made.
-    pub(super) fn backward(
-        &self,
-        (x, delta): (&[T], &[T]),
-        batches: usize,
-        statistics: &[T],
-        sums: &mut [T],
-        grad_input: Option<&mut [T]>,
-    ) {
-        let columns = self.width();
-        let shape = Batches::new(batches, x.len() / columns / batches.max(1), columns);
-        batch_backward(Level::detect(), x, delta, shape, self.gamma.data(), statistics, sums, grad_input);
-    }
-
-    /// Adds Σ δ x̂ and Σ δ of some mini-batches to the gradients of γ and β.
-    pub(super) fn add_gradients(&self, sums: &[T], batches: Range<usize>, mut gradients: Slot<'_, T>) {
-        let columns = self.width();
-        // γ's sums are the second row, β's the first.
-        for (index, row) in [(0, 1), (1, 0)] {
-            gradients.add(index, |beta, gradient| {
-                for (j, gradient) in gradient.data_mut().iter_mut().enumerate() {
-                    let mut sum = if beta == T::ZERO { T::ZERO } else { *gradient };
-                    for batch in batches.clone() {
-                        sum += sums[(2 * batch + row) * columns + j];
-                    }
-                    *gradient = sum;
-                }
-            });
+    // forward:  y = γ x̂ + β,   x̂ = (x − μ) r
+    // backward: ∂L/∂γ = Σ δ x̂,   ∂L/∂β = Σ δ,   ∂L/∂x = γ r (δ − mean δ − x̂ mean(δ x̂))
+    fn backward(&self, pass: Pass<'_, T>) {
+        let shape = self.batches(pass.x, pass.batches);
+        // Σ δ and Σ δ x̂ of each mini-batch (2, channels).
+        let sums = pass.scratch.numbers(2 * shape.batches() * shape.columns());
+        let (level, gamma, statistics) = (Level::detect(), self.scales[0].data(), pass.kept.per_batch);
+        batch_backward(level, pass.x, pass.delta, shape, gamma, statistics, sums, pass.grad_input);
+        let Some(mut gradients) = pass.gradients else { return };
+        for sums in sums.chunks_exact(2 * shape.columns()) {
+            let (by_beta, by_gamma) = sums.split_at(shape.columns());
+            for (index, sums) in [by_gamma, by_beta].into_iter().enumerate() {
+                let gradient = gradients.tensor(index).data_mut();
+                gradient.iter_mut().zip(sums).for_each(|(gradient, &sum)| *gradient += sum);
+            }
         }
     }
 }

@@ -7,14 +7,14 @@
 //!
 //! In use the layer is the identity. Source: Srivastava et al. 2014, in the inverted form of PyTorch.
 
-use crate::rng::Stream;
+use super::{ForwardPass, Input, Kept, Layer, Pass, Shape};
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::format;
 use equilibria_kernels::{Level, elementwise, random, threads};
 
-/// Rows of masks that a task draws.
-const ROWS: usize = 16;
+/// Examples whose masks a task draws.
+const EXAMPLES: usize = 16;
 
 /// y = m ⊙ x with a random m.
 #[derive(Debug, Clone, Copy)]
@@ -27,43 +27,60 @@ impl Dropout {
     pub fn new(probability: f64) -> Self {
         Self { probability }
     }
+}
 
-    pub(super) fn check(self) -> Result<()> {
+impl<T: Element> Layer<T> for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn output_shape(&self, input: Shape) -> Result<Shape> {
         if (0.0..1.0).contains(&self.probability) {
-            return Ok(());
+            return Ok(input);
         }
         let what = format!("dropout with probability {}", self.probability);
         Err(Error::invalid(what, "a probability of at least 0 and below 1"))
     }
 
-    /// y = m ⊙ x; m, of the shape of x, is drawn.
-    ///
-    /// **Randomness** Row i takes `stream.substream(i)`.
-    pub(super) fn forward<T: Element>(
-        self,
-        x: &[T],
-        width: usize,
-        stream: Stream,
-        mask: &mut [T],
-        y: &mut [T],
-    ) {
-        let level = Level::detect();
-        let (kept, scale) =
-            (T::from_f64(1.0 - self.probability), T::from_f64(1.0 / (1.0 - self.probability)));
-        threads::for_each_chunk(ROWS * width, mask, &|range, masks| {
-            let first = range.start / width;
-            for (row, mask) in masks.chunks_exact_mut(width).enumerate() {
-                random::fill_uniform(level, &mut stream.substream((first + row) as u64).bulk(), mask);
-                for m in mask {
-                    *m = if *m < kept { scale } else { T::ZERO };
-                }
-            }
-        });
-        elementwise::mul(level, x, mask, y);
+    /// m.
+    fn keeps(&self, input: Shape) -> Kept<usize> {
+        Kept { per_example: [input.size(), 0], per_batch: 0 }
     }
 
-    /// `to` = m ⊙ `from`: a gradient backwards, a tangent forwards.
-    pub(super) fn carry<T: Element>(self, mask: &[T], from: &[T], to: &mut [T]) {
-        elementwise::mul(Level::detect(), from, mask, to);
+    fn infer(&self, input: Input<'_, T>, y: &mut [T]) {
+        y.copy_from_slice(input.x);
+    }
+
+    /// **Randomness** Example i takes the substream i of the layer's stream.
+    fn forward(
+        &mut self,
+        ForwardPass { input, training, kept }: ForwardPass<'_, T>,
+        y: &mut [T],
+    ) -> Result<()> {
+        let (level, size, [mask, _]) = (Level::detect(), input.shape.size(), kept.per_example);
+        let share = 1.0 - self.probability;
+        let (share, scale) = (T::from_f64(share), T::from_f64(1.0 / share));
+        threads::for_each_chunk(EXAMPLES * size, &mut *mask, &|range, masks| {
+            for (mask, example) in masks.chunks_exact_mut(size).zip((range.start / size) as u64..) {
+                random::fill_uniform(level, &mut training.stream.substream(example).bulk(), mask);
+                mask.iter_mut().for_each(|m| *m = if *m < share { scale } else { T::ZERO });
+            }
+        });
+        elementwise::mul(level, input.x, mask, y);
+        Ok(())
+    }
+
+    // forward:  y = m ⊙ x
+    // backward: ∂L/∂x = m ⊙ δ
+    fn backward(&self, pass: Pass<'_, T>) {
+        if let Some(grad_input) = pass.grad_input {
+            elementwise::mul(Level::detect(), pass.delta, pass.kept.per_example[0], grad_input);
+        }
+    }
+
+    // tangent: ẏ = m ⊙ ẋ
+    fn tangent(&self, pass: Pass<'_, T>, x_dot: &[T], y_dot: &mut [T]) -> Result<()> {
+        elementwise::mul(Level::detect(), x_dot, pass.kept.per_example[0], y_dot);
+        Ok(())
     }
 }

@@ -1,30 +1,30 @@
 //! The linear layer, y = x Wᵀ + b, with W (outputs, inputs) as PyTorch keeps it.
 //!
-//! With δ = ∂L/∂y, a row an example,
+//! With δ = ∂L/∂y, one example a row,
 //!
 //! ```text
 //! forward:  y = x Wᵀ + b
 //! backward: ∂L/∂W = δᵀ x,   ∂L/∂b = Σ_rows δ,   ∂L/∂x = δ W
 //! ```
 //!
-//! Along a direction ẋ the output moves by ẏ = ẋ Wᵀ, which holds W and not b, so that with the seed δ on ẏ
+//! Along a direction ẋ the output moves by ẏ = ẋ Wᵀ, which holds W and not b, so that S = Σ δ · ẏ has
 //!
 //! ```text
-//! tangent:  ẏ = ẋ Wᵀ,   ∂/∂W Σ δ · ẏ = δᵀ ẋ,   ∂/∂b Σ δ · ẏ = 0
+//! tangent:  ẏ = ẋ Wᵀ,   ∂S/∂W = δᵀ ẋ,   ∂S/∂b = 0,   ∂S/∂x = 0
 //! ```
-//!
-//! and the gradient with respect to ẋ is δ W: the backward pass has computed it.
 
-use super::Initialisation;
-use super::passes::Slot;
+use super::{Initialisation, Input, Layer, LayerGradients, Pass, Properties, Shape};
+use crate::Result;
 use crate::rng::Stream;
-use crate::tensor::{Activation, Element, Epilogue, MatrixMut, MatrixRef, Tensor, Workspace};
+use crate::tensor::{Element, Epilogue, MatrixMut, MatrixRef, Tensor, Workspace};
+use alloc::vec;
+use alloc::vec::Vec;
 
-/// y = x Wᵀ + b.
+/// y = x Wᵀ + b. An image is one row of `height * width * channels` numbers.
 #[derive(Debug, Clone)]
 pub struct Linear<T: Element> {
-    weight: Tensor<T>,
-    bias: Option<Tensor<T>>,
+    /// W (outputs, inputs); b (outputs), if there is one.
+    parameters: Vec<Tensor<T>>,
 }
 
 impl<T: Element> Linear<T> {
@@ -32,130 +32,119 @@ impl<T: Element> Linear<T> {
     ///
     /// **Panics** if the two sizes are more than can be addressed.
     pub fn new(inputs: usize, outputs: usize) -> Self {
-        Self { weight: Tensor::zeros(&[outputs, inputs]), bias: Some(Tensor::zeros(&[outputs])) }
+        Self { parameters: vec![Tensor::zeros(&[outputs, inputs]), Tensor::zeros(&[outputs])] }
     }
 
     /// As [`Linear::new`], without a bias: for a layer that batch normalisation follows.
     ///
     /// **Panics** as [`Linear::new`].
     pub fn without_bias(inputs: usize, outputs: usize) -> Self {
-        Self { bias: None, ..Self::new(inputs, outputs) }
+        Self { parameters: vec![Tensor::zeros(&[outputs, inputs])] }
     }
 
-    /// W (outputs, inputs).
-    pub fn weight(&self) -> &Tensor<T> {
-        &self.weight
+    fn weight(&self) -> &Tensor<T> {
+        &self.parameters[0]
     }
 
-    /// W, writable.
-    pub fn weight_mut(&mut self) -> &mut Tensor<T> {
-        &mut self.weight
+    fn inputs(&self) -> usize {
+        self.weight().columns()
     }
 
-    /// b (outputs), if there is one.
-    pub fn bias(&self) -> Option<&Tensor<T>> {
-        self.bias.as_ref()
+    fn outputs(&self) -> usize {
+        self.weight().rows()
     }
 
-    /// b, writable.
-    pub fn bias_mut(&mut self) -> Option<&mut Tensor<T>> {
-        self.bias.as_mut()
-    }
-
-    /// Weight and bias, by PyTorch's names.
-    pub(super) fn state(&self) -> [Option<(&'static str, &Tensor<T>)>; 2] {
-        [Some(("weight", &self.weight)), self.bias.as_ref().map(|bias| ("bias", bias))]
-    }
-
-    /// As [`Linear::state`], writable.
-    pub(super) fn state_mut(&mut self) -> [Option<(&'static str, &mut Tensor<T>)>; 2] {
-        [Some(("weight", &mut self.weight)), self.bias.as_mut().map(|bias| ("bias", bias))]
-    }
-
-    pub(super) fn inputs(&self) -> usize {
-        self.weight.columns()
-    }
-
-    pub(super) fn outputs(&self) -> usize {
-        self.weight.rows()
-    }
-
-    pub(super) fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
-        let fans = (self.inputs(), self.outputs());
-        initialisation.draw(fans, &mut self.weight, self.bias.as_mut(), stream);
-    }
-
-    /// y = φ(x Wᵀ + b), bias and activation in the product's epilogue.
-    pub(super) fn forward(
-        &self,
-        x: &[T],
-        activation: Activation<T>,
-        y: &mut [T],
-        workspace: &mut Workspace<T>,
-    ) {
-        let rows = y.len() / self.outputs();
-        let epilogue = Epilogue { bias: self.bias.as_ref().map(Tensor::data), activation };
-        let (x, y) = (MatrixRef::new(x, rows, self.inputs()), MatrixMut::new(y, rows, self.outputs()));
-        workspace.gemm(T::ONE, x, self.weight.view().transposed(), T::ZERO, y, epilogue);
-    }
-
-    /// Adds δᵀ x to the weight's gradient and Σ δ to the bias's.
-    pub(super) fn add_gradients(
+    /// Adds δᵀ x to the gradient of W.
+    fn add_weight_gradient(
         &self,
         x: &[T],
         delta: &[T],
-        mut gradients: Slot<'_, T>,
-        workspace: &mut Workspace<T>,
-    ) {
-        if self.bias.is_some() {
-            gradients.add_column_sums(1, delta);
-        }
-        self.add_weight_gradient(x, delta, gradients, workspace);
-    }
-
-    /// Adds δᵀ x to the weight's gradient.
-    pub(super) fn add_weight_gradient(
-        &self,
-        x: &[T],
-        delta: &[T],
-        mut gradients: Slot<'_, T>,
+        mut gradients: LayerGradients<'_, T>,
         workspace: &mut Workspace<T>,
     ) {
         let rows = delta.len() / self.outputs();
         let x = MatrixRef::new(x, rows, self.inputs());
         let delta_t = MatrixRef::new(delta, rows, self.outputs()).transposed();
-        gradients.add(0, |beta, gradient| {
+        gradients.accumulate(0, |beta, gradient| {
             workspace.gemm(T::ONE, delta_t, x, beta, gradient.view_mut(), Epilogue::NONE);
         });
     }
+}
 
-    /// (δ W) ⊙ φ′: ∂L/∂x, times the slope of the activation of which x are the outputs.
-    pub(super) fn input_gradient(
-        &self,
-        delta: &[T],
-        (activation, x): (Activation<T>, &[T]),
-        grad_input: &mut [T],
-        workspace: &mut Workspace<T>,
-    ) {
-        let rows = delta.len() / self.outputs();
-        let delta = MatrixRef::new(delta, rows, self.outputs());
-        let x = MatrixRef::new(x, rows, self.inputs());
-        let grad_input = MatrixMut::new(grad_input, rows, self.inputs());
-        workspace.gemm_times_slope(delta, self.weight.view(), grad_input, (activation, x));
+impl<T: Element> Layer<T> for Linear<T> {
+    fn name(&self) -> &'static str {
+        "linear layer"
     }
 
-    /// (ẋ Wᵀ) ⊙ φ′, the slope being that of the activation of which y are the outputs.
-    pub(super) fn tangent(
-        &self,
-        x_dot: &[T],
-        (activation, y): (Activation<T>, &[T]),
-        y_dot: &mut [T],
-        workspace: &mut Workspace<T>,
-    ) {
-        let rows = y_dot.len() / self.outputs();
-        let x_dot = MatrixRef::new(x_dot, rows, self.inputs());
-        let y = MatrixRef::new(y, rows, self.outputs());
-        let y_dot = MatrixMut::new(y_dot, rows, self.outputs());
-        workspace.gemm_times_slope(x_dot, self.weight.view().transposed(), y_dot, (activation, y));
+    fn output_shape(&self, input: Shape) -> Result<Shape> {
+        input.expect("input of a linear layer", self.inputs())?;
+        Ok(Shape::from(self.outputs()))
+    }
+
+    fn tensors(&self) -> [&[Tensor<T>]; 2] {
+        [&self.parameters, &[]]
+    }
+
+    fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
+        [&mut self.parameters, &mut []]
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["weight", "bias"][..self.parameters.len()]
+    }
+
+    fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
+        let fans = (self.inputs(), self.outputs());
+        let [weight, bias @ ..] = &mut self.parameters[..] else { return };
+        initialisation.draw(fans, weight, bias.first_mut(), stream);
+    }
+
+    /// Activations and slopes are applied in the epilogues of the products.
+    fn properties(&self) -> Properties {
+        Properties {
+            is_affine: true,
+            absorbs_activation: true,
+            absorbs_slopes: true,
+            ..Properties::default()
+        }
+    }
+
+    // y = φ(x Wᵀ + b)
+    fn infer(&self, Input { x, activation, scratch, .. }: Input<'_, T>, y: &mut [T]) {
+        let rows = y.len() / self.outputs();
+        let epilogue = Epilogue { bias: self.parameters.get(1).map(Tensor::data), activation };
+        let (x, y) = (MatrixRef::new(x, rows, self.inputs()), MatrixMut::new(y, rows, self.outputs()));
+        scratch.workspace().gemm(T::ONE, x, self.weight().view().transposed(), T::ZERO, y, epilogue);
+    }
+
+    // forward:  y = x Wᵀ + b
+    // backward: ∂L/∂W = δᵀ x,   ∂L/∂b = Σ_rows δ,   ∂L/∂x = (δ W) ⊙ φ′(x)     φ of the layer before
+    fn backward(&self, pass: Pass<'_, T>) {
+        let (rows, workspace) = (pass.delta.len() / self.outputs(), pass.scratch.workspace());
+        if let Some(mut gradients) = pass.gradients {
+            if self.parameters.len() > 1 {
+                gradients.add_column_sums(1, pass.delta);
+            }
+            self.add_weight_gradient(pass.x, pass.delta, gradients, workspace);
+        }
+        if let Some(grad_input) = pass.grad_input {
+            let delta = MatrixRef::new(pass.delta, rows, self.outputs());
+            let slopes = (pass.before, MatrixRef::new(pass.x, rows, self.inputs()));
+            let grad_input = MatrixMut::new(grad_input, rows, self.inputs());
+            workspace.gemm_times_slope(delta, self.weight().view(), grad_input, slopes);
+        }
+    }
+
+    // tangent: ẏ = (ẋ Wᵀ) ⊙ φ′(y),   ∂S/∂W = δᵀ ẋ
+    fn tangent(&self, pass: Pass<'_, T>, x_dot: &[T], y_dot: &mut [T]) -> Result<()> {
+        let (rows, workspace) = (y_dot.len() / self.outputs(), pass.scratch.workspace());
+        let slopes = (pass.activation, MatrixRef::new(pass.y, rows, self.outputs()));
+        let (x, y) =
+            (MatrixRef::new(x_dot, rows, self.inputs()), MatrixMut::new(y_dot, rows, self.outputs()));
+        workspace.gemm_times_slope(x, self.weight().view().transposed(), y, slopes);
+        if let Some(gradients) = pass.gradients {
+            self.add_weight_gradient(x_dot, pass.delta, gradients, workspace);
+        }
+        Ok(())
     }
 }

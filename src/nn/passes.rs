@@ -1,22 +1,26 @@
 //! What passes through a network leave behind, owned by whoever runs them.
 //!
-//! Buffers take their sizes on first use, follow the number of rows, and never shrink.
+//! A network has *places*: place 0 is its input, place s + 1 the output of step s. Buffers take their sizes on first use,
+//! follow the number of rows, and never shrink.
 
-use super::Sequential;
+use super::{Kept, Sequential};
 use crate::aligned::Aligned;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use crate::{Error, Result};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::Range;
 use equilibria_kernels::{Level, reduce};
 
-/// What a training pass has to know beside its input.
+/// The mini-batches and the random numbers of a training pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Training {
-    pub(super) batches: usize,
-    pub(super) stream: Stream,
+    /// Mini-batches of equal size in the input, one after another.
+    pub batches: usize,
+    /// The stream of the random numbers.
+    pub stream: Stream,
 }
 
 impl Training {
@@ -35,23 +39,30 @@ impl Training {
     }
 }
 
-/// Memory that every pass works in: workspace of the products, and what is between two layers of an inference.
+/// Memory that every pass works in.
 #[derive(Debug)]
 pub struct Scratch<T: Element> {
-    pub(super) workspace: Workspace<T>,
-    pub(super) between: [Aligned<T>; 2],
-    /// Of columns over mini-batches.
-    pub(super) sums: Aligned<T>,
+    workspace: Workspace<T>,
+    numbers: Aligned<T>,
+    /// The values before and after a layer in an inference.
+    pub(super) between: Vec<Aligned<T>>,
 }
 
 impl<T: Element> Scratch<T> {
-    /// An empty one.
+    /// Empty memory.
     pub fn new() -> Self {
-        Self {
-            workspace: Workspace::new(),
-            between: [Aligned::zeros(0), Aligned::zeros(0)],
-            sums: Aligned::zeros(0),
-        }
+        Self { workspace: Workspace::new(), numbers: Aligned::zeros(0), between: Vec::new() }
+    }
+
+    /// The workspace of matrix products.
+    pub fn workspace(&mut self) -> &mut Workspace<T> {
+        &mut self.workspace
+    }
+
+    /// `count` numbers of any content, for one pass of one layer.
+    pub fn numbers(&mut self, count: usize) -> &mut [T] {
+        self.numbers.resize(count);
+        &mut self.numbers
     }
 }
 
@@ -61,54 +72,94 @@ impl<T: Element> Default for Scratch<T> {
     }
 }
 
-/// What a forward pass remembers: its input, and for each step what came out.
+/// For each place the numbers of a row, and what the step before it keeps: a network's pattern, to which buffers belong.
+pub(super) type Layout = Vec<(usize, Kept<usize>)>;
+
+/// Rows of numbers at each place of a network.
+#[derive(Debug, Clone)]
+pub(super) struct Places<T: Element> {
+    pub layout: Layout,
+    /// (rows, size) of each place.
+    values: Vec<Aligned<T>>,
+}
+
+impl<T: Element> Places<T> {
+    fn new(model: &Sequential<T>) -> Self {
+        let layout: Layout = model.layout().collect();
+        Self { values: vec![Aligned::zeros(0); layout.len()], layout }
+    }
+
+    /// Makes room for `rows` rows at a place, and returns it, with what is at the place before it.
+    pub fn resize(&mut self, place: usize, rows: usize) -> (&[T], &mut [T]) {
+        let (before, here) = self.values.split_at_mut(place);
+        here[0].resize(rows * self.layout[place].0);
+        (before.last().map_or(&[][..], |before| before), &mut here[0])
+    }
+
+    fn range(&self, place: usize, rows: &Range<usize>) -> Range<usize> {
+        rows.start * self.layout[place].0..rows.end * self.layout[place].0
+    }
+
+    /// All numbers at a place.
+    pub fn all(&self, place: usize) -> &[T] {
+        &self.values[place]
+    }
+
+    /// Some rows at a place.
+    pub fn rows(&self, place: usize, rows: &Range<usize>) -> &[T] {
+        &self.values[place][self.range(place, rows)]
+    }
+
+    /// Some rows at a place, writable.
+    pub fn rows_mut(&mut self, place: usize, rows: &Range<usize>) -> &mut [T] {
+        let range = self.range(place, rows);
+        &mut self.values[place][range]
+    }
+
+    /// Some rows at a place, writable, and those at the next.
+    pub fn either_side(&mut self, place: usize, rows: &Range<usize>) -> (&mut [T], &[T]) {
+        let ranges = [self.range(place, rows), self.range(place + 1, rows)];
+        let (before, after) = self.values.split_at_mut(place + 1);
+        let [before_range, after_range] = ranges;
+        (&mut before[place][before_range], &after[0][after_range])
+    }
+
+    fn last(&self) -> usize {
+        self.values.len() - 1
+    }
+}
+
+/// The record of a forward pass: its input, the output of each step, and what layers keep.
 #[derive(Debug, Clone)]
 pub struct Cache<T: Element> {
-    /// Of the input, then of each step's output.
-    pub(super) widths: Vec<usize>,
     pub(super) rows: usize,
     /// Mini-batches in the rows.
     pub(super) batches: usize,
     /// Whether a forward pass has seen this input.
     pub(super) is_filled: bool,
-    pub(super) input: Aligned<T>,
-    pub(super) steps: Vec<StepCache<T>>,
-}
-
-/// What one step remembers.
-#[derive(Debug, Clone)]
-pub(super) struct StepCache<T: Element> {
-    /// (rows, width), after the activation.
-    pub output: Aligned<T>,
-    /// What the layer needs beside: statistics, or masks.
-    pub extra: Aligned<T>,
+    pub(super) values: Places<T>,
+    /// What each step keeps, as [`Kept`] says.
+    kept: Vec<Aligned<T>>,
 }
 
 impl<T: Element> Cache<T> {
     /// An empty cache for passes through `model`.
     pub fn new(model: &Sequential<T>) -> Self {
-        let step = StepCache { output: Aligned::zeros(0), extra: Aligned::zeros(0) };
-        Self {
-            widths: model.widths(),
-            rows: 0,
-            batches: 1,
-            is_filled: false,
-            input: Aligned::zeros(0),
-            steps: vec![step; model.steps.len()],
-        }
+        let values = Places::new(model);
+        let kept = vec![Aligned::zeros(0); values.last()];
+        Self { rows: 0, batches: 1, is_filled: false, values, kept }
     }
 
     /// The input (rows, inputs) of the next forward pass, to be written. Its content is not kept.
     pub fn input_mut(&mut self, rows: usize) -> &mut [T] {
         self.rows = rows;
         self.is_filled = false;
-        self.input.resize(rows * self.widths[0]);
-        &mut self.input
+        self.values.resize(0, rows).1
     }
 
     /// The input (rows, inputs).
     pub fn input(&self) -> &[T] {
-        &self.input
+        self.values.all(0)
     }
 
     /// The rows of the input.
@@ -116,49 +167,48 @@ impl<T: Element> Cache<T> {
         self.rows
     }
 
-    /// What came out of the last forward pass (rows, outputs).
+    /// The output of the last forward pass (rows, outputs).
     ///
     /// **Panics** if [`Cache::input_mut`] was called since.
     pub fn output(&self) -> &[T] {
-        assert!(self.is_filled, "the output of an input that has not gone forwards");
-        self.steps.last().map_or(&self.input, |step| &step.output)
+        self.output_rows(0..self.rows)
     }
 
     /// The output's rows in `rows`.
     ///
     /// **Panics** as [`Cache::output`], and if there are no such rows.
     pub fn output_rows(&self, rows: Range<usize>) -> &[T] {
-        let width = self.widths[self.steps.len()];
-        &self.output()[rows.start * width..rows.end * width]
+        assert!(self.is_filled, "the output of an input that has not gone forwards");
+        self.values.rows(self.values.last(), &rows)
     }
 
-    /// Rows of what goes into a step.
-    pub(super) fn step_input(&self, step: usize, rows: Range<usize>) -> &[T] {
-        let whole = if step == 0 { &self.input } else { &self.steps[step - 1].output };
-        let width = self.widths[step];
-        &whole[rows.start * width..rows.end * width]
+    /// Room for the output of a step and for what it keeps of `batches` mini-batches, beside its input.
+    pub(super) fn step_mut(&mut self, step: usize, batches: usize) -> (&[T], Kept<&mut [T]>, &mut [T]) {
+        let Kept { per_example: [first, second], per_batch } = self.values.layout[step + 1].1;
+        let kept = &mut self.kept[step];
+        kept.resize(self.rows * (first + second) + batches * per_batch);
+        let (first, rest) = kept.split_at_mut(self.rows * first);
+        let (second, per_batch) = rest.split_at_mut(self.rows * second);
+        let (x, y) = self.values.resize(step + 1, self.rows);
+        (x, Kept { per_example: [first, second], per_batch }, y)
     }
 
-    /// Rows of the masks of a step of dropout.
-    pub(super) fn mask(&self, step: usize, rows: Range<usize>) -> &[T] {
-        let width = self.widths[step + 1];
-        &self.steps[step].extra[rows.start * width..rows.end * width]
-    }
-
-    /// Of rows of a layer normalisation, x̂ and r.
-    pub(super) fn normal(&self, step: usize, rows: Range<usize>) -> (&[T], &[T]) {
-        let width = self.widths[step + 1];
-        let (normal, scales) = self.steps[step].extra.split_at(self.rows * width);
-        (&normal[rows.start * width..rows.end * width], &scales[rows])
-    }
-
-    /// Rows of what comes out of a step.
-    pub(super) fn step_output(&self, step: usize, rows: Range<usize>) -> &[T] {
-        self.step_input(step + 1, rows)
+    /// What a step kept of rows, and of the whole mini-batches among them.
+    pub(super) fn kept(&self, step: usize, rows: &Range<usize>) -> (usize, Kept<&[T]>) {
+        let Kept { per_example: [first, second], per_batch } = self.values.layout[step + 1].1;
+        let batch = (self.rows / self.batches).max(1);
+        let start = rows.start.div_ceil(batch);
+        let batches = start..start.max(rows.end / batch);
+        let of = |size: usize, offset: usize, of: &Range<usize>| {
+            &self.kept[step][offset + of.start * size..offset + of.end * size]
+        };
+        let per_example = [of(first, 0, rows), of(second, self.rows * first, rows)];
+        let kept = Kept { per_example, per_batch: of(per_batch, self.rows * (first + second), &batches) };
+        (batches.len(), kept)
     }
 }
 
-/// What a backward pass is to compute, in rows of the forward pass.
+/// The gradients that a backward pass computes, in rows of the forward pass.
 ///
 /// The pass runs over the rows from the first that is wanted to the last; its `grad_output` has as many.
 #[derive(Debug)]
@@ -170,7 +220,7 @@ pub struct Wanted<'a, T: Element> {
 impl<'a, T: Element> Wanted<'a, T> {
     /// The gradients of the parameters from `rows`, added to `gradients`.
     pub fn parameters(gradients: &'a mut Gradients<T>, rows: Range<usize>) -> Self {
-        Self { parameters: Some((gradients, rows)), input: 0..0 }
+        Self::both(gradients, rows, 0..0)
     }
 
     /// The gradient with respect to the input in `rows`, and none of parameters.
@@ -195,29 +245,19 @@ impl<'a, T: Element> Wanted<'a, T> {
     }
 }
 
-/// What a backward pass leaves: the gradient of each step's pre-activation, and of the input where it was wanted.
+/// The result of a backward pass: ∂L/∂z of each step, where y = φ(z), and ∂L/∂x of the input where it was wanted.
 #[derive(Debug, Clone)]
 pub struct Deltas<T: Element> {
-    pub(super) widths: Vec<usize>,
     /// Rows of the forward pass that the last backward pass ran over.
     pub(super) rows: Range<usize>,
-    /// ∂L/∂x, (rows of the forward pass, inputs), of which the wanted ones are written.
-    pub(super) input: Aligned<T>,
     pub(super) input_rows: Range<usize>,
-    /// ∂L/∂z of each step, (rows of the forward pass, width), where y = φ(z).
-    pub(super) steps: Vec<Aligned<T>>,
+    pub(super) values: Places<T>,
 }
 
 impl<T: Element> Deltas<T> {
     /// Empty ones for passes through `model`.
     pub fn new(model: &Sequential<T>) -> Self {
-        Self {
-            widths: model.widths(),
-            rows: 0..0,
-            input: Aligned::zeros(0),
-            input_rows: 0..0,
-            steps: vec![Aligned::zeros(0); model.steps.len()],
-        }
+        Self { rows: 0..0, input_rows: 0..0, values: Places::new(model) }
     }
 
     /// ∂L/∂x of `rows` of the forward pass (rows, inputs).
@@ -229,85 +269,39 @@ impl<T: Element> Deltas<T> {
             "input gradients of rows {rows:?}, where {:?} were computed",
             self.input_rows
         );
-        &self.input[rows.start * self.widths[0]..rows.end * self.widths[0]]
-    }
-
-    /// Has room for `rows` rows, and for input gradients if they are wanted.
-    pub(super) fn resize(&mut self, rows: usize, input_is_wanted: bool) {
-        if input_is_wanted {
-            self.input.resize(rows * self.widths[0]);
-        }
-        for (step, width) in self.steps.iter_mut().zip(&self.widths[1..]) {
-            step.resize(rows * width);
-        }
-    }
-
-    /// Rows of ∂L/∂x, writable.
-    pub(super) fn input_mut(&mut self, rows: Range<usize>) -> &mut [T] {
-        &mut self.input[rows.start * self.widths[0]..rows.end * self.widths[0]]
-    }
-
-    /// Rows of a step's ∂L/∂z, writable.
-    pub(super) fn step_mut(&mut self, step: usize, rows: Range<usize>) -> &mut [T] {
-        let width = self.widths[step + 1];
-        &mut self.steps[step][rows.start * width..rows.end * width]
-    }
-
-    /// Rows of a step's ∂L/∂z, and those of the step before it or of ∂L/∂x, writable.
-    pub(super) fn either_side(&mut self, step: usize, rows: Range<usize>) -> (&[T], &mut [T]) {
-        let (before, here) = self.steps.split_at_mut(step);
-        let (width_before, width) = (self.widths[step], self.widths[step + 1]);
-        let before = before.last_mut().unwrap_or(&mut self.input);
-        (
-            &here[0][rows.start * width..rows.end * width],
-            &mut before[rows.start * width_before..rows.end * width_before],
-        )
-    }
-
-    /// Rows of a step's ∂L/∂z.
-    pub(super) fn step(&self, step: usize, rows: Range<usize>) -> &[T] {
-        let width = self.widths[step + 1];
-        &self.steps[step][rows.start * width..rows.end * width]
+        self.values.rows(0, &rows)
     }
 }
 
-/// What a tangent pass leaves.
+/// The result of a tangent pass.
 #[derive(Debug, Clone)]
 pub struct Tangents<T: Element> {
-    pub(super) widths: Vec<usize>,
-    /// Rows of the forward pass that the direction is of.
+    /// Rows of the forward pass that the direction belongs to.
     pub(super) rows: Range<usize>,
-    pub(super) direction: Aligned<T>,
-    /// ẏ of each step, (rows, width).
-    pub(super) steps: Vec<Aligned<T>>,
-    /// Of each step (rows, width), where it is not 0 throughout: the gradient of Σ ∂L/∂y · ẏ with respect to z.
-    pub(super) bent: Vec<Aligned<T>>,
+    /// The direction, and ẏ of each step.
+    pub(super) values: Places<T>,
+    /// e of each step (rows, size), where it is not 0 throughout.
+    pub(super) e: Places<T>,
+    pub(super) spare: Aligned<T>,
 }
 
 impl<T: Element> Tangents<T> {
     /// Empty ones for passes through `model`.
     pub fn new(model: &Sequential<T>) -> Self {
-        let steps = vec![Aligned::zeros(0); model.steps.len()];
-        Self { widths: model.widths(), rows: 0..0, direction: Aligned::zeros(0), bent: steps.clone(), steps }
+        let values = Places::new(model);
+        Self { rows: 0..0, e: values.clone(), values, spare: Aligned::zeros(0) }
     }
 
     /// The direction (rows, inputs) in which the next tangent pass goes from `rows` of the forward pass, to be written.
     /// Its content is not kept.
     pub fn direction_mut(&mut self, rows: Range<usize>) -> &mut [T] {
-        self.direction.resize(rows.len() * self.widths[0]);
         self.rows = rows;
-        &mut self.direction
+        self.values.resize(0, self.rows.len()).1
     }
 
-    /// ẏ of what goes into a step, and ẏ of what comes out of it, writable.
-    pub(super) fn either_side(&mut self, step: usize) -> (&[T], &mut Aligned<T>) {
-        let (before, here) = self.steps.split_at_mut(step);
-        (before.last().map_or(&self.direction, |before| before), &mut here[0])
-    }
-
-    /// ẏ, what the direction has become at the output (rows, outputs).
+    /// ẏ at the output (rows, outputs): the derivative of the output along the direction.
     pub fn output(&self) -> &[T] {
-        self.steps.last().map_or(&self.direction, |step| step)
+        self.values.all(self.values.last())
     }
 }
 
@@ -334,11 +328,9 @@ impl<T: Element> Gradients<T> {
 
     /// The gradients, in the order of the parameters.
     pub fn tensors(&mut self) -> &mut [Tensor<T>] {
-        for (tensor, is_clear) in self.tensors.iter_mut().zip(&mut self.is_clear) {
-            if core::mem::take(is_clear) {
-                tensor.fill(T::ZERO);
-            }
-        }
+        (0..self.tensors.len()).for_each(|index| {
+            self.of_layer(0).tensor(index);
+        });
         &mut self.tensors
     }
 
@@ -350,8 +342,8 @@ impl<T: Element> Gradients<T> {
     }
 
     /// The gradients of a layer whose first parameter has this index.
-    pub(super) fn slot(&mut self, first: usize) -> Slot<'_, T> {
-        Slot { gradients: self, first }
+    pub(super) fn of_layer(&mut self, first: usize) -> LayerGradients<'_, T> {
+        LayerGradients { gradients: self, first }
     }
 
     /// `Ok` if there is one for each of `count` parameters.
@@ -363,30 +355,42 @@ impl<T: Element> Gradients<T> {
     }
 }
 
-/// The gradients of one layer.
-pub(super) struct Slot<'a, T: Element> {
+/// The gradients of one layer's parameters, to which its passes add.
+#[derive(Debug)]
+pub struct LayerGradients<'a, T: Element> {
     gradients: &'a mut Gradients<T>,
     first: usize,
 }
 
-impl<T: Element> Slot<'_, T> {
-    /// Adds to the gradient of the layer's parameter `index`: `add(beta, gradient)` gives beta gradient + what is new, where
-    /// beta is 0 or 1 and the gradient is not to be read if it is 0.
-    pub fn add(&mut self, index: usize, add: impl FnOnce(T, &mut Tensor<T>)) {
+impl<T: Element> LayerGradients<'_, T> {
+    /// The gradient of the layer's parameter `index`, to be added to.
+    ///
+    /// **Panics** if there is no such parameter.
+    pub fn tensor(&mut self, index: usize) -> &mut Tensor<T> {
         let index = self.first + index;
-        let is_clear = core::mem::take(&mut self.gradients.is_clear[index]);
+        if mem::take(&mut self.gradients.is_clear[index]) {
+            self.gradients.tensors[index].fill(T::ZERO);
+        }
+        &mut self.gradients.tensors[index]
+    }
+
+    /// As [`LayerGradients::tensor`], without filling it with 0 first: `add(beta, gradient)` writes beta gradient + what is
+    /// new, where beta is 0 or 1, and the gradient is not to be read if it is 0.
+    ///
+    /// **Panics** as [`LayerGradients::tensor`].
+    pub fn accumulate(&mut self, index: usize, add: impl FnOnce(T, &mut Tensor<T>)) {
+        let index = self.first + index;
+        let is_clear = mem::take(&mut self.gradients.is_clear[index]);
         add(if is_clear { T::ZERO } else { T::ONE }, &mut self.gradients.tensors[index]);
     }
 
     /// Adds the sums of the columns of `delta` to the gradient of parameter `index`.
+    ///
+    /// **Shapes** `delta` (rows, numbers of the parameter).
+    /// **Panics** as [`LayerGradients::tensor`].
     pub fn add_column_sums(&mut self, index: usize, delta: &[T]) {
-        self.add(index, |beta, gradient| {
-            if beta == T::ZERO {
-                gradient.fill(T::ZERO);
-            }
-            let (width, level) = (gradient.len(), Level::detect());
-            let rows = delta.len() / width;
-            reduce::add_column_sums(level, T::ONE, delta, rows, width, gradient.data_mut());
-        });
+        let gradient = self.tensor(index).data_mut();
+        let width = gradient.len();
+        reduce::add_column_sums(Level::detect(), T::ONE, delta, delta.len() / width, width, gradient);
     }
 }

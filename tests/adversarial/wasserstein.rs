@@ -7,10 +7,11 @@ use equilibria::optim::Rule;
 
 /// A generator that adds `shift` to its latents: their normal distribution, moved.
 pub fn shifted(shift: [f64; 2]) -> Sequential<f64> {
-    let mut linear = Linear::new(2, 2);
-    linear.weight_mut().data_mut().copy_from_slice(&[1.0, 0.0, 0.0, 1.0]);
-    linear.bias_mut().unwrap().data_mut().copy_from_slice(&shift);
-    Sequential::new(2, vec![linear.into()]).unwrap()
+    let mut generator = Sequential::new(2, vec![Linear::new(2, 2).into()]).unwrap();
+    for (parameter, values) in generator.parameters_mut().zip([&[1.0, 0.0, 0.0, 1.0][..], &shift]) {
+        parameter.data_mut().copy_from_slice(values);
+    }
+    generator
 }
 
 #[test]

@@ -1,29 +1,15 @@
 //! Losses from logits.
 
 use super::networks::normals;
-use super::{TOLERANCE, difference, step_at};
+use equilibria::nn::gradient_check;
 use equilibria::nn::losses::{
     binary_cross_entropy, minimax, non_saturating, softmax_cross_entropy, wasserstein,
 };
 
 /// Checks the gradient that `loss` writes at `logits`.
 fn check(what: &str, logits: &[f64], loss: &dyn Fn(&[f64], &mut [f64]) -> f64) {
-    let mut analytic = vec![f64::NAN; logits.len()];
-    loss(logits, &mut analytic);
-    let mut ignored = vec![0.0; logits.len()];
-    let numeric: Vec<f64> = (0..logits.len())
-        .map(|i| {
-            let mut moved = logits.to_vec();
-            let step = step_at(logits[i]);
-            let mut at = |x: f64| {
-                moved[i] = x;
-                loss(&moved, &mut ignored)
-            };
-            (at(logits[i] + step) - at(logits[i] - step)) / ((logits[i] + step) - (logits[i] - step))
-        })
-        .collect();
-    let worst = difference(&analytic, &numeric);
-    assert!(worst <= TOLERANCE, "{what}: off by {worst:e}");
+    let report = gradient_check::loss(logits, |d, g| Ok(loss(d, g))).unwrap();
+    assert!(report.passes() && report.compared == logits.len(), "{what}: {report}");
 }
 
 #[test]
@@ -40,6 +26,18 @@ fn is_every_loss_differentiated() {
         check("Wasserstein", &logits, &|d, g| wasserstein(d, weight, g));
     }
     check("softmax cross-entropy", &logits, &|d, g| softmax_cross_entropy(d, &[3, 0], g).unwrap());
+}
+
+#[test]
+fn does_a_loss_with_a_wrong_gradient_fail() {
+    let wrong = |d: &[f64], g: &mut [f64]| {
+        let value = non_saturating(d, g);
+        g[2] *= 1.0 + 1e-4;
+        Ok(value)
+    };
+    let report = gradient_check::loss(&normals(5, 1), wrong).unwrap();
+    assert!(!report.passes() && report.place == "logits[2]", "{report}");
+    assert!((report.error - 1e-4).abs() < 1e-6, "{report}");
 }
 
 #[test]

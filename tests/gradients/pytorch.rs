@@ -30,7 +30,7 @@ fn assert_is(torch: &Archive, name: &str, found: &[f64]) {
     }
 }
 
-fn networks() -> [(&'static str, Vec<Layer<f64>>); 2] {
+fn networks() -> [(&'static str, Vec<Box<dyn Layer<f64>>>); 2] {
     let generator = vec![
         Linear::new(4, 6).into(),
         LEAKY.into(),

@@ -1,57 +1,17 @@
 //! ∂/∂θ of input gradients.
 
-use super::TOLERANCE;
-use super::networks::{
-    ACTIVATIONS, assert_gradients, first_order, network, normals, perceptron, training, worst_difference,
-};
+use super::networks::{ACTIVATIONS, first_order, network, normals, perceptron, training};
+use equilibria::Tensor;
+use equilibria::nn::gradient_check::{self, Report, compare_parameters};
 use equilibria::nn::{
-    Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Layer, LayerNorm, Linear, Scratch, Sequential,
-    Tangents, Wanted,
+    Activation, BatchNorm, Dropout, Gradients, Layer, LayerNorm, Linear, Scratch, Sequential, Tangents,
 };
-
-/// ∂/∂θ Σ `seed` ∂y/∂x · `direction`, of the rows of the direction, which are the last ones of the input, and the directional
-/// derivative itself.
-fn second_order(
-    model: &Sequential<f64>,
-    input: &[f64],
-    seed: &[f64],
-    direction: &[f64],
-) -> (Vec<Vec<f64>>, Vec<f64>) {
-    let (mut cache, mut deltas, mut scratch) = (Cache::new(model), Deltas::new(model), Scratch::new());
-    let (mut tangents, mut gradients) = (Tangents::new(model), Gradients::new(model));
-    let rows = input.len() / model.inputs();
-    let chosen = rows - direction.len() / model.inputs()..rows;
-    cache.input_mut(rows).copy_from_slice(input);
-    model.clone().forward(&mut cache, training(), &mut scratch).unwrap();
-    model.backward(&cache, seed, Wanted::input(0..rows), &mut deltas, &mut scratch).unwrap();
-    tangents.direction_mut(chosen).copy_from_slice(direction);
-    model.tangent(&cache, &deltas, &mut tangents, Some(&mut gradients), &mut scratch).unwrap();
-    let parameters = gradients.tensors().iter().map(|tensor| tensor.data().to_vec()).collect();
-    (parameters, tangents.output().to_vec())
-}
 
 /// Checks the second-order gradient of a weighted sum of input gradients.
+#[track_caller]
 fn check(what: &str, model: &Sequential<f64>) {
-    let (rows, chosen) = (5, 3);
-    let input = normals(rows * model.inputs(), 1);
-    let seed = normals(rows * model.outputs(), 2);
-    let direction = normals(chosen * model.inputs(), 3);
-    let skipped = (rows - chosen) * model.inputs();
-    let slope_along = |model: &Sequential<f64>, input: &[f64]| {
-        let all = first_order(model, input, training(), &seed);
-        let slope = &all.last().unwrap()[skipped..];
-        slope.iter().zip(&direction).map(|(g, u)| g * u).sum::<f64>()
-    };
-    let (analytic, along) = second_order(model, &input, &seed, &direction);
-    assert_gradients(what, model, &input, training(), &analytic, &slope_along);
-    // Σ seed · ẏ is the same number forwards.
-    let seed = &seed[(rows - chosen) * model.outputs()..];
-    let forwards: f64 = along.iter().zip(seed).map(|(y, seed)| y * seed).sum();
-    let backwards = slope_along(model, &input);
-    assert!(
-        (forwards - backwards).abs() <= 1e-12 * (1.0 + backwards.abs()),
-        "{what}: {forwards} and {backwards}"
-    );
+    let report = gradient_check::second_order(model, &normals(5 * model.inputs(), 1), training()).unwrap();
+    assert!(report.passes(), "{what}: {report}");
 }
 
 #[test]
@@ -79,7 +39,7 @@ fn is_the_slope_of_every_activation_differentiated() {
 #[test]
 fn is_the_slope_through_layer_normalisation_differentiated() {
     for activation in ACTIVATIONS {
-        let layers: Vec<Layer<f64>> = vec![
+        let layers: Vec<Box<dyn Layer<f64>>> = vec![
             Linear::new(4, 8).into(),
             LayerNorm::new(8).into(),
             activation.into(),
@@ -90,7 +50,7 @@ fn is_the_slope_through_layer_normalisation_differentiated() {
             Linear::new(6, 1).into(),
         ];
         check(&format!("layer normalisation and {activation:?}"), &network(4, layers, 9));
-        let ends: Vec<Layer<f64>> = vec![
+        let ends: Vec<Box<dyn Layer<f64>>> = vec![
             LayerNorm::new(5).into(),
             activation.into(),
             Linear::new(5, 6).into(),
@@ -100,33 +60,44 @@ fn is_the_slope_through_layer_normalisation_differentiated() {
     }
 }
 
-/// λ mean (‖g‖ − 1)², and its gradient with respect to each parameter.
-fn penalty(model: &Sequential<f64>, input: &[f64]) -> (f64, Vec<Vec<f64>>) {
-    let rows = input.len() / model.inputs();
-    let slopes = first_order(model, input, training(), &vec![1.0; rows]).pop().unwrap();
-    let (mut value, mut direction) = (0.0, Vec::new());
-    for slope in slopes.chunks(model.inputs()) {
-        let norm = slope.iter().map(|g| g * g).sum::<f64>().sqrt();
-        value += 10.0 / rows as f64 * (norm - 1.0).powi(2);
-        direction.extend(slope.iter().map(|g| 20.0 / rows as f64 * (1.0 - 1.0 / norm) * g));
-    }
-    (value, second_order(model, input, &vec![1.0; rows], &direction).0)
+/// ∂/∂θ Σ `seed` ∂y/∂x · u, where `direction` makes u of the input gradients.
+fn second_order(
+    model: &Sequential<f64>,
+    input: &[f64],
+    seed: &[f64],
+    direction: impl Fn(&[f64]) -> Vec<f64>,
+) -> Vec<Tensor<f64>> {
+    let (cache, _, deltas) = first_order(model, input, training(), seed);
+    let (mut tangents, mut gradients) = (Tangents::new(model), Gradients::new(model));
+    let rows = 0..cache.rows();
+    tangents.direction_mut(rows.clone()).copy_from_slice(&direction(deltas.input(rows)));
+    model.tangent(&cache, &deltas, &mut tangents, &mut gradients, &mut Scratch::new()).unwrap();
+    gradients.tensors().to_vec()
+}
+
+fn norms<'a>(slopes: &'a [f64], model: &Sequential<f64>) -> impl Iterator<Item = (&'a [f64], f64)> {
+    let slopes = slopes.chunks(model.inputs());
+    slopes.map(|slope| (slope, slope.iter().map(|g| g * g).sum::<f64>().sqrt()))
 }
 
 #[test]
 fn is_a_whole_penalty_differentiated() {
     for activation in ACTIVATIONS {
         let model = perceptron(&[6, 9, 7, 1], activation, 8);
-        let input = normals(5 * 6, 4);
-        let analytic = penalty(&model, &input).1;
-        assert_gradients(
-            &format!("a penalty on {activation:?}"),
-            &model,
-            &input,
-            training(),
-            &analytic,
-            &|model, input| penalty(model, input).0,
-        );
+        // λ mean (‖g‖ − 1)², with λ = 10.
+        let (input, share) = (normals(5 * 6, 4), 10.0 / 5.0);
+        let analytic = second_order(&model, &input, &[1.0; 5], |slopes| {
+            let directions = norms(slopes, &model)
+                .flat_map(|(slope, norm)| slope.iter().map(move |g| 2.0 * share * (1.0 - 1.0 / norm) * g));
+            directions.collect()
+        });
+        let penalty = |model: &Sequential<f64>| {
+            let (cache, _, deltas) = first_order(model, &input, training(), &[1.0; 5]);
+            let squares = norms(deltas.input(0..5), model).map(|(_, norm)| (norm - 1.0).powi(2));
+            Ok((share * squares.sum::<f64>(), model.sides(&cache)))
+        };
+        let report = compare_parameters(&model, |model| model, &analytic, penalty).unwrap();
+        assert!(report.passes(), "a penalty on {activation:?}: {report}");
     }
 }
 
@@ -135,32 +106,29 @@ fn does_a_tangent_without_what_bends_fail() {
     // The three steps of piecewise linear activations are not enough for tanh.
     let model = perceptron(&[5, 8, 1], Activation::Tanh, 8);
     let (input, seed, direction) = (normals(15, 1), normals(3, 2), normals(15, 3));
-    let (analytic, _) = second_order(&model, &input, &seed, &direction);
-    assert!(analytic[1].iter().any(|g| g.abs() > 1e-3), "the bias has no part in it");
+    let analytic = second_order(&model, &input, &seed, |_| direction.clone());
+    assert!(analytic[1].data().iter().any(|g| g.abs() > 1e-3), "the bias has no part in it");
     let mut without = analytic.clone();
     without[1].fill(0.0);
-    let slope_along = |model: &Sequential<f64>, input: &[f64]| {
-        let slope = first_order(model, input, training(), &seed).pop().unwrap();
-        slope.iter().zip(&direction).map(|(g, u)| g * u).sum::<f64>()
+    let compared = |analytic: &[Tensor<f64>]| -> Report {
+        let slope_along = |model: &Sequential<f64>| {
+            let (cache, _, deltas) = first_order(model, &input, training(), &seed);
+            let slope = deltas.input(0..3).iter().zip(&direction).map(|(g, u)| g * u).sum();
+            Ok((slope, model.sides(&cache)))
+        };
+        compare_parameters(&model, |model| model, analytic, slope_along).unwrap()
     };
-    let worst = |analytic: &[Vec<f64>]| {
-        worst_difference("a control", &model, &input, training(), analytic, &slope_along)
-    };
-    assert!(worst(&analytic) <= TOLERANCE && worst(&without) > 0.1);
+    let (right, wrong) = (compared(&analytic), compared(&without));
+    assert!(right.passes(), "{right}");
+    assert!(wrong.error > 0.1 && wrong.place.starts_with("parameter 1["), "{wrong}");
 }
 
 #[test]
 fn is_batch_normalisation_in_a_penalised_critic_refused() {
-    let layers: Vec<Layer<f64>> =
+    let layers: Vec<Box<dyn Layer<f64>>> =
         vec![Linear::new(4, 8).into(), BatchNorm::new(8).into(), Linear::new(8, 1).into()];
     let model = network(4, layers, 9);
-    let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
-    let (mut tangents, mut gradients) = (Tangents::new(&model), Gradients::new(&model));
-    cache.input_mut(3).fill(0.5);
-    model.clone().forward(&mut cache, training(), &mut scratch).unwrap();
-    model.backward(&cache, &[1.0; 3], Wanted::input(0..3), &mut deltas, &mut scratch).unwrap();
-    tangents.direction_mut(0..3).fill(1.0);
-    let refused = model.tangent(&cache, &deltas, &mut tangents, Some(&mut gradients), &mut scratch);
+    let refused = gradient_check::second_order(&model, &normals(12, 1), training());
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("batch normalisation") && text.contains("depends on the other rows"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! A pass forwards of rows and of places between them.
 //!
 //! A gradient penalty looks at a critic at x̂ = α x + (1 − α) x̃ for pairs of a real sample x and a generated one x̃, all three
-//! of which go through it. A linear layer is affine, and the weights α and 1 − α add up to 1:
+//! of which go through it. An affine layer such as the linear one keeps the weights α and 1 − α, as they add up to 1:
 //!
 //! ```text
 //! z(x̂) = x̂ Wᵀ + b = α (x Wᵀ + b) + (1 − α) (x̃ Wᵀ + b) = α z(x) + (1 − α) z(x̃)
@@ -10,9 +10,8 @@
 //! So the first layer, three quarters of a critic of images, needs no product for x̂. `tests/adversarial.rs` compares
 //! the pass with the one that has it.
 
-use super::{Cache, Scratch, Sequential, Training, expect_width};
+use super::{Cache, Input, Scratch, Sequential, Training, expect_len};
 use crate::Result;
-use crate::nn::Layer;
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::{Activation, Element};
 use equilibria_kernels::{Level, activation, elementwise};
@@ -22,6 +21,7 @@ impl<T: Element> Sequential<T> {
     /// of the first part, whose share is `alphas[i]`, and row i of the second.
     ///
     /// **Shapes** `alphas` (a third of the rows).
+    ///
     /// **Errors** those of [`Sequential::forward`]; [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the rows are not
     /// three times as many as `alphas`.
     pub fn forward_between(
@@ -32,25 +32,23 @@ impl<T: Element> Sequential<T> {
         scratch: &mut Scratch<T>,
     ) -> Result<()> {
         self.expect_input(cache, training)?;
-        expect_width("rows with places between them", 3 * alphas.len(), cache.rows)?;
-        let ends = 2 * alphas.len() * self.inputs;
-        let (ends, between) = cache.input.split_at_mut(ends);
+        expect_len("rows with places between them", 3 * alphas.len(), cache.rows)?;
+        let all = 0..cache.rows;
+        let (ends, between) = cache.values.rows_mut(0, &all).split_at_mut(2 * alphas.len() * self.inputs());
         let (x, other) = ends.split_at(ends.len() / 2);
         interpolate(alphas, x, other, between);
         let first = self.steps.first().map(|step| (step, &self.layers[step.layer]));
-        let Some((step, Layer::Linear(layer))) = first else {
+        let Some((step, layer)) = first.filter(|(_, layer)| layer.properties().is_affine) else {
             return self.forward_from(0, cache, training, scratch);
         };
-        let output = &mut cache.steps[0].output;
-        output.resize(3 * alphas.len() * step.outputs);
-        let (ends, between) = output.split_at_mut(2 * alphas.len() * step.outputs);
-        let (input, _) = cache.input.split_at(2 * alphas.len() * self.inputs);
-        layer.forward(input, Activation::Identity, ends, &mut scratch.workspace);
+        let (input, _, output) = cache.step_mut(0, training.batches);
+        let (ends, between) = output.split_at_mut(2 * alphas.len() * step.output.size());
+        let (shape, x) = (step.input, &input[..2 * alphas.len() * self.inputs()]);
+        layer.infer(Input { shape, x, activation: Activation::Identity, scratch: &mut *scratch }, ends);
         activate_between(alphas, step.activation, ends, between);
         self.forward_from(1, cache, training, scratch)
     }
 }
-
 /// Writes α x + (1 − α) x′ for each pair of rows.
 ///
 /// **Shapes** `alphas` (rows); `x`, `other` and `between` (rows, any width).

@@ -1,0 +1,263 @@
+//! Derivatives compared with central differences.
+//!
+//! In f64 and with a step h of 1e-6 (relative to a coordinate above 1), the difference (f(x + h) − f(x − h)) / 2h errs by about
+//! 1e-10 of f, so that it meets a right derivative to [`TOLERANCE`]. At a kink of a piecewise linear activation there is no
+//! derivative: coordinates whose activation mask flips within the step are skipped.
+//!
+//! ```
+//! use equilibria::nn::{Activation, LayerNorm, Linear, Sequential, Training, gradient_check};
+//! use equilibria::rng::Stream;
+//!
+//! let layers = vec![Linear::new(3, 5).into(), LayerNorm::new(5).into(), Activation::Tanh.into()];
+//! let mut network = Sequential::<f64>::new(3, layers)?;
+//! network.initialise(equilibria::nn::Initialisation::Uniform, Stream::named(1, "init"));
+//! let (input, training) = ([0.5, -1.0, 2.0, 0.1, 0.2, 0.3], Training::new(Stream::named(1, "dropout")));
+//! assert!(gradient_check::first_order(&network, &input, training)?.passes());
+//! assert!(gradient_check::second_order(&network, &input, training)?.passes());
+//! # Ok::<(), equilibria::Error>(())
+//! ```
+
+use super::{Activation, Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted};
+use crate::Result;
+use crate::rng::Stream;
+use crate::tensor::Tensor;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The relative error up to which a derivative counts as right.
+pub const TOLERANCE: f64 = 1e-6;
+
+/// The step at a coordinate of at most 1, and relative to larger ones.
+const STEP: f64 = 1e-6;
+
+/// The worst coordinate of a comparison, and how many were compared.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// The tensor and the index of the worst coordinate, for instance `2.weight[7]`.
+    pub place: String,
+    /// The derivative that was checked.
+    pub analytic: f64,
+    /// The central difference.
+    pub numeric: f64,
+    /// Their distance, relative to the larger of them, or to a hundredth of the largest derivative of the tensor, or to 0.01:
+    /// the derivative by a bias before batch normalisation is 0, which differences find up to rounding.
+    pub error: f64,
+    /// Coordinates compared.
+    pub compared: usize,
+    /// Coordinates skipped, as a kink lies within the step.
+    pub skipped: usize,
+}
+
+impl Report {
+    /// Whether the error is at most [`TOLERANCE`] and at most one coordinate in 20 was skipped.
+    pub fn passes(&self) -> bool {
+        self.error <= TOLERANCE && self.compared > 0 && 19 * self.skipped <= self.compared
+    }
+
+    /// Adds another tensor's coordinates.
+    fn include(&mut self, other: Self) {
+        let (compared, skipped) = (self.compared + other.compared, self.skipped + other.skipped);
+        // NaN is the worst of all.
+        let is_worse = self.place.is_empty() || other.error > self.error || other.error.is_nan();
+        if is_worse && !self.error.is_nan() && !other.place.is_empty() {
+            *self = other;
+        }
+        (self.compared, self.skipped) = (compared, skipped);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, analytic, numeric, error, compared, skipped } = self;
+        write!(f, "{place}: derivative {analytic:e}, difference {numeric:e}, relative error {error:.1e}; ")?;
+        write!(f, "{compared} coordinates compared, {skipped} skipped at kinks")
+    }
+}
+
+/// Compares the derivatives of `function` by the numbers that `tensor` finds in a subject.
+///
+/// `function` returns its value, and on which side of its kinks each unit is: coordinates that change sides are skipped.
+///
+/// **Shapes** `analytic` as the tensor.
+///
+/// **Errors** those of `function`.
+///
+/// **Panics** if the lengths differ.
+pub fn compare<S: Clone>(
+    name: &str,
+    subject: &S,
+    tensor: impl Fn(&mut S) -> &mut [f64],
+    analytic: &[f64],
+    function: impl Fn(&S) -> Result<(f64, Vec<bool>)>,
+) -> Result<Report> {
+    let mut moved = subject.clone();
+    let count = tensor(&mut moved).len();
+    assert!(analytic.len() == count, "{} derivatives by {name} of {count} numbers", analytic.len());
+    let mut numeric = vec![None; count];
+    for (i, numeric) in numeric.iter_mut().enumerate() {
+        let x = tensor(&mut moved)[i];
+        let h = STEP * x.abs().max(1.0);
+        let mut at = |x| {
+            tensor(&mut moved)[i] = x;
+            function(&moved)
+        };
+        let ((above, sides_above), (below, sides_below)) = (at(x + h)?, at(x - h)?);
+        tensor(&mut moved)[i] = x;
+        *numeric = (sides_above == sides_below).then(|| (above - below) / ((x + h) - (x - h)));
+    }
+    let pairs = || analytic.iter().zip(&numeric).enumerate().filter_map(|(i, (a, n))| Some((i, *a, (*n)?)));
+    let largest = pairs().fold(1.0_f64, |largest, (_, a, n)| largest.max(a.abs()).max(n.abs()));
+    let mut report = Report { skipped: numeric.iter().filter(|n| n.is_none()).count(), ..Report::default() };
+    for (i, analytic, numeric) in pairs() {
+        let scale = analytic.abs().max(numeric.abs()).max(0.01 * largest);
+        let (place, error) = (format!("{name}[{i}]"), (analytic - numeric).abs() / scale);
+        report.include(Report { place, analytic, numeric, error, compared: 1, skipped: 0 });
+    }
+    Ok(report)
+}
+
+/// Compares the gradient that a loss writes, at these logits.
+///
+/// **Errors** those of the loss.
+pub fn loss(logits: &[f64], loss: impl Fn(&[f64], &mut [f64]) -> Result<f64>) -> Result<Report> {
+    let mut analytic = vec![f64::NAN; logits.len()];
+    loss(logits, &mut analytic)?;
+    compare(
+        "logits",
+        &logits.to_vec(),
+        |logits| &mut logits[..],
+        &analytic,
+        |logits| Ok((loss(logits, &mut vec![0.0; logits.len()])?, Vec::new())),
+    )
+}
+
+/// Compares [`Sequential::backward`] by every parameter and by the input, for a random weighted sum of the outputs of a
+/// training pass.
+///
+/// **Shapes** `input` (rows, inputs).
+///
+/// **Errors** those of [`Sequential::forward`] and [`Sequential::backward`].
+pub fn first_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
+    let seed = normals(1, input.len() / network.inputs() * network.outputs());
+    let mut pass = Pass::new(network, input, training)?;
+    let analytic = pass.backward(network, &seed)?;
+    let value = |(network, input): &(Sequential<f64>, Vec<f64>)| {
+        let pass = Pass::new(network, input, training)?;
+        Ok((dot(pass.cache.output(), &seed), network.sides(&pass.cache)))
+    };
+    let subject = (network.clone(), input.to_vec());
+    let mut report = compare_parameters(&subject, |subject| &mut subject.0, &analytic, value)?;
+    let by_input = pass.deltas.input(0..pass.cache.rows());
+    report.include(compare("input", &subject, |subject| &mut subject.1[..], by_input, value)?);
+    Ok(report)
+}
+
+/// Compares [`Sequential::tangent`] by every parameter, for a random weighted sum of the input gradients of the second half
+/// of the rows, and as a directional derivative of the output.
+///
+/// **Shapes** `input` (rows, inputs).
+///
+/// **Errors** those of [`Sequential::forward`], [`Sequential::backward`] and [`Sequential::tangent`].
+pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
+    let (rows, inputs) = (input.len() / network.inputs(), network.inputs());
+    let (chosen, seed) = (rows / 2..rows, normals(1, rows * network.outputs()));
+    let direction = normals(2, chosen.len() * inputs);
+    let mut pass = Pass::new(network, input, training)?;
+    pass.backward(network, &seed)?;
+    let (mut tangents, mut gradients) = (Tangents::new(network), Gradients::new(network));
+    tangents.direction_mut(chosen.clone()).copy_from_slice(&direction);
+    network.tangent(&pass.cache, &pass.deltas, &mut tangents, &mut gradients, &mut Scratch::new())?;
+    let slope_along = |network: &Sequential<f64>| {
+        let mut pass = Pass::new(network, input, training)?;
+        pass.backward(network, &seed)?;
+        Ok((dot(pass.deltas.input(chosen.clone()), &direction), network.sides(&pass.cache)))
+    };
+    let mut report = compare_parameters(network, |network| network, gradients.tensors(), slope_along)?;
+    let seed = &seed[chosen.start * network.outputs()..];
+    let output = |step: &[f64; 1]| {
+        let mut moved = input.to_vec();
+        moved[chosen.start * inputs..].iter_mut().zip(&direction).for_each(|(x, u)| *x += step[0] * u);
+        let pass = Pass::new(network, &moved, training)?;
+        Ok((dot(pass.cache.output_rows(chosen.clone()), seed), network.sides(&pass.cache)))
+    };
+    let along = [dot(tangents.output(), seed)];
+    report.include(compare("direction", &[0.0], |step| &mut step[..], &along, output)?);
+    Ok(report)
+}
+
+/// [`compare`] for every parameter of the network in a subject.
+///
+/// **Errors** those of `function`.
+///
+/// **Panics** if `analytic` does not have the shapes of the parameters.
+pub fn compare_parameters<S: Clone>(
+    subject: &S,
+    network: impl Fn(&mut S) -> &mut Sequential<f64>,
+    analytic: &[Tensor<f64>],
+    function: impl Fn(&S) -> Result<(f64, Vec<bool>)>,
+) -> Result<Report> {
+    let mut report = Report::default();
+    for (index, analytic) in analytic.iter().enumerate() {
+        let name = format!("parameter {index}");
+        let found =
+            compare(&name, subject, |subject| nth(network(subject), index), analytic.data(), &function)?;
+        report.include(found);
+    }
+    Ok(report)
+}
+
+fn nth(network: &mut Sequential<f64>, index: usize) -> &mut [f64] {
+    network.parameters_mut().nth(index).map_or(&mut [], Tensor::data_mut)
+}
+
+/// A forward pass, and the deltas of a backward pass.
+struct Pass {
+    cache: Cache<f64>,
+    deltas: Deltas<f64>,
+}
+
+impl Pass {
+    fn new(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Self> {
+        let mut cache = Cache::new(network);
+        cache.input_mut(input.len() / network.inputs()).copy_from_slice(input);
+        network.clone().forward(&mut cache, training, &mut Scratch::new())?;
+        Ok(Self { cache, deltas: Deltas::new(network) })
+    }
+
+    /// The gradients of Σ `seed` · y by the parameters; those by the input are in the deltas.
+    fn backward(&mut self, network: &Sequential<f64>, seed: &[f64]) -> Result<Vec<Tensor<f64>>> {
+        let (rows, mut gradients) = (0..self.cache.rows(), Gradients::new(network));
+        let wanted = Wanted::both(&mut gradients, rows.clone(), rows);
+        network.backward(&self.cache, seed, wanted, &mut self.deltas, &mut Scratch::new())?;
+        Ok(gradients.tensors().to_vec())
+    }
+}
+
+impl Sequential<f64> {
+    /// On which side of its kink each unit of a piecewise linear activation is.
+    pub fn sides(&self, cache: &Cache<f64>) -> Vec<bool> {
+        let mut sides = Vec::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            let activations = [Some(step.activation), self.layers()[step.layer].activation()];
+            let is_kinked = |a: &Activation<f64>| a.is_piecewise_linear() && *a != Activation::Identity;
+            if activations.iter().flatten().any(is_kinked) {
+                sides.extend(cache.values.all(index + 1).iter().map(|y| *y > 0.0));
+            }
+        }
+        sides
+    }
+}
+
+/// Numbers of both signs, the same for the same name.
+fn normals(name: u64, count: usize) -> Vec<f64> {
+    let mut numbers = Tensor::zeros(&[count]);
+    numbers.fill_normal(Stream::named(name, "gradient_check"), 1.0);
+    numbers.into_vec()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
