@@ -8,8 +8,7 @@
 //! ```
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Report, Streams};
-use equilibria::nn::{Initialisation, Sequential};
+use equilibria::adversarial::{Game, Networks, Objective, Recipe, Report, Streams};
 use equilibria::parallel::within_awake;
 use equilibria::rng::Stream;
 use equilibria::tensor::{Element, Tensor};
@@ -17,16 +16,13 @@ use std::time::{Duration, Instant};
 
 /// A game whose parameters are the same numbers in both types.
 fn begin<T: Element>(objective: Objective) -> Game<T> {
-    let networks = Mlp::digits();
-    let cast = |from: Sequential<f32>, mut to: Sequential<T>, index| {
-        let mut from = from;
-        from.initialise(Initialisation::Uniform, Stream::named(1, "init").substream(index));
-        to.parameters_mut().zip(from.parameters()).for_each(|(to, from)| *to = from.cast());
-        to
-    };
     let build = || {
-        let generator = cast(networks.build_generator()?, networks.build_generator()?, 0);
-        let discriminator = cast(networks.build_discriminator()?, networks.build_discriminator()?, 1);
+        let networks = Networks::digits(784);
+        let mut players = [networks.generator.build()?, networks.discriminator.build()?];
+        for (player, drawn) in players.iter_mut().zip(networks.start::<f32>(Stream::named(1, "init"))?) {
+            player.parameters_mut().zip(drawn.parameters()).for_each(|(to, from)| *to = from.cast());
+        }
+        let [generator, discriminator] = players;
         Game::new(generator, discriminator, Recipe::of(objective))
     };
     build().expect("networks fit")

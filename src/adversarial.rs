@@ -1,7 +1,7 @@
 //! Games of a generator against a discriminator.
 //!
 //! - [`Objective`]: what they play for, a value.
-//! - [`Mlp`]: the networks, by description.
+//! - [`networks`]: the networks of both players, as plans.
 //! - [`Game`]: both players with all that a step needs, and the step, which is the same for every objective.
 //! - [`penalty`]: the gradient penalty and its second-order gradient.
 //! - [`mod@reference`]: a game of perceptrons in plain loops, which the tests compare the game with.
@@ -12,12 +12,12 @@
 pub mod dirac;
 mod game;
 mod latent;
-mod networks;
+pub mod networks;
 mod objective;
 pub mod penalty;
 pub mod reference;
 
 pub use game::{DualityGap, Game, Outcome, Recipe, Report, Search};
 pub use latent::{Streams, fill_latents};
-pub use networks::{Mlp, Normalisation, Range, SLOPE};
+pub use networks::{Networks, Normalisation, mlp};
 pub use objective::{GeneratorLoss, Objective};

@@ -90,6 +90,7 @@ pub mod layer_norm;
 pub mod linear;
 pub mod losses;
 mod passes;
+pub mod plan;
 mod sequential;
 mod shape;
 
@@ -102,5 +103,6 @@ pub use layer::{CloneLayer, ForwardPass, Input, Kept, Layer, Pass, Properties};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use passes::{Cache, Deltas, Gradients, LayerGradients, Scratch, Tangents, Training, Wanted};
+pub use plan::{Plan, Spec};
 pub use sequential::{Sequential, interpolate};
 pub use shape::Shape;

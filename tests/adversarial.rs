@@ -14,8 +14,8 @@ mod playing;
 mod wasserstein;
 
 use equilibria::Tensor;
-use equilibria::adversarial::{Game, Mlp, Objective, Recipe};
-use equilibria::nn::{Initialisation, Sequential};
+use equilibria::adversarial::{Game, Networks, Objective, Recipe};
+use equilibria::nn::Sequential;
 use equilibria::optim::Rule;
 use equilibria::rng::Stream;
 use equilibria::tensor::Element;
@@ -39,12 +39,8 @@ fn normals<T: Element>(count: usize, seed: u64) -> Vec<T> {
 }
 
 /// A generator and a discriminator whose every parameter is drawn.
-fn players<T: Element>(networks: &Mlp, seed: u64) -> [Sequential<T>; 2] {
-    let mut players = [networks.build_generator().unwrap(), networks.build_discriminator().unwrap()];
-    for (player, index) in players.iter_mut().zip(0..) {
-        player.initialise(Initialisation::Uniform, Stream::named(seed, "init").substream(index));
-    }
-    players
+fn players<T: Element>(networks: &Networks, seed: u64) -> [Sequential<T>; 2] {
+    networks.start(Stream::named(seed, "init")).unwrap()
 }
 
 /// A game of plain gradient steps, whose length tells the gradient.

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "parallel")]
 
-use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
+use equilibria::adversarial::{Game, Networks, Normalisation, Objective, Recipe, Streams, mlp};
 use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
@@ -11,7 +11,7 @@ use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
 use equilibria::nn::{
     Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Initialisation, Layer, LayerNorm, Linear,
-    Scratch, Sequential, Tangents, Training, Wanted,
+    Scratch, Sequential, Spec, Tangents, Training, Wanted,
 };
 use equilibria::optim::{Optimiser, Rule};
 use equilibria::rng::Stream;
@@ -173,18 +173,11 @@ fn deep_steps_allocate_nothing() {
 /// Allocations of steps of a game, some of them measured.
 fn allocations_of_games(threads: usize, objective: Objective, average: Option<f64>) -> usize {
     // Enough for the matrix products to be split over threads.
-    let networks = Mlp {
-        latent: 30,
-        generator: vec![64, 100],
-        samples: 300,
-        discriminator: vec![200, 50],
-        ..Mlp::digits()
+    let networks = Networks {
+        generator: mlp(&[30, 64, 100, 300], Normalisation::Batch, Some(Spec::Tanh)),
+        discriminator: mlp(&[300, 200, 50, 1], Normalisation::None, None),
     };
-    let mut generator = networks.build_generator::<f32>().unwrap();
-    let mut discriminator = networks.build_discriminator().unwrap();
-    let stream = Stream::named(1, "init");
-    generator.initialise(Initialisation::Uniform, stream.substream(0));
-    discriminator.initialise(Initialisation::Uniform, stream.substream(1));
+    let [generator, discriminator] = networks.start(Stream::named(1, "init")).unwrap();
     let recipe = Recipe { batch: 40, average, ..Recipe::of(objective) };
     let mut game = Game::new(generator, discriminator, recipe).unwrap();
     let streams = Streams::of(2);

@@ -6,7 +6,7 @@
 
 #![cfg(feature = "cli")]
 
-use equilibria::adversarial::Mlp;
+use equilibria::adversarial::Networks;
 use equilibria::boltzmann::learning::NegativePhase;
 use equilibria::data::{Binarisation, Digits, Images, Labelled};
 use equilibria::rng::Stream;
@@ -230,7 +230,7 @@ fn games_end_with_the_same_bytes() {
             minimax: random.random(),
             label_smoothing: one_of(&mut random, &[0.0, 0.1]),
             critic_steps: random.random_range(1..4),
-            networks: networks.parse::<Mlp>().unwrap_or_else(|error| panic!("{networks}: {error}")),
+            networks: networks.parse::<Networks>().unwrap_or_else(|error| panic!("{networks}: {error}")),
             batch: one_of(&mut random, &[2, 7, 33, 64]).min(images),
             average: one_of(&mut random, &[None, Some(0.9)]),
             steps: UPDATES,

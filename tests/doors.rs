@@ -1,6 +1,6 @@
 //! Are numbers from outside refused where they come in, rather than after hours of work?
 
-use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
+use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates, Reading};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
@@ -13,7 +13,7 @@ use equilibria::evaluate::filters::Measured;
 use equilibria::evaluate::mixing::{self, mix};
 use equilibria::evaluate::nearest::NearestImages;
 use equilibria::evaluate::reconstruction::{self, remove_rows};
-use equilibria::nn::{Initialisation, Linear, Sequential};
+use equilibria::nn::{Linear, Sequential};
 use equilibria::rng::Stream;
 use equilibria::{Error, Result, Tensor};
 
@@ -192,21 +192,15 @@ fn images_that_are_compared_are_in_their_range() {
 #[test]
 fn networks_that_cannot_learn_are_refused() {
     refused(Sequential::<f32>::new(0, Vec::new()), "a network of 0 inputs");
-    let networks = Mlp::plane(2, 4);
-    let players = || {
-        let mut generator = networks.build_generator::<f32>().unwrap();
-        let mut discriminator = networks.build_discriminator::<f32>().unwrap();
-        generator.initialise(Initialisation::Uniform, stream().substream(0));
-        discriminator.initialise(Initialisation::Uniform, stream().substream(1));
-        (generator, discriminator)
-    };
+    let networks = Networks::plane(2, &[4, 4]);
+    let players = || -> (Sequential<f32>, Sequential<f32>) { networks.start(stream()).unwrap().into() };
     for objective in [Objective::standard(), Objective::clipping(), Objective::penalty()] {
         let recipe = Recipe { batch: 4, ..Recipe::of(objective) };
         let (generator, discriminator) = players();
         // As they are built, before `initialise`.
-        let zeros = networks.build_generator().unwrap();
+        let zeros = networks.generator.build().unwrap();
         refused(Game::new(zeros, discriminator.clone(), recipe), "a generator whose weights are all 0");
-        let zeros = networks.build_discriminator().unwrap();
+        let zeros = networks.discriminator.build().unwrap();
         refused(Game::new(generator.clone(), zeros, recipe), "a discriminator whose weights are all 0");
         let nothing = Sequential::new(2, Vec::new()).unwrap();
         refused(Game::new(nothing, discriminator, recipe), "a generator whose weights are all 0");

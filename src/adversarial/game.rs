@@ -45,8 +45,7 @@ const TOGETHER: usize = 6;
 /// A generator and a discriminator at play, with all that a step needs.
 ///
 /// ```
-/// use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
-/// use equilibria::nn::Initialisation;
+/// use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 /// use equilibria::rng::Stream;
 ///
 /// // Points on a line of the plane.
@@ -54,11 +53,7 @@ const TOGETHER: usize = 6;
 ///     points.chunks_mut(2).zip(0..).for_each(|(point, i)| point.fill(i as f32 / 32.0 - 1.0));
 ///     Ok(())
 /// };
-/// let networks = Mlp::plane(2, 16);
-/// let (mut generator, mut critic) = (networks.build_generator()?, networks.build_discriminator()?);
-/// let init = Stream::named(1, "init");
-/// generator.initialise(Initialisation::Uniform, init.substream(0));
-/// critic.initialise(Initialisation::Uniform, init.substream(1));
+/// let [generator, critic] = Networks::plane(2, &[16, 16]).start(Stream::named(1, "init"))?;
 ///
 /// let mut game = Game::new(generator, critic, Recipe::of(Objective::penalty()))?;
 /// for step in 0..10 {

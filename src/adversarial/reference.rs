@@ -8,9 +8,10 @@
 //! - bias, activation and slope are applied inside the matrix products, and a parameter's step is one fused pass;
 //! - the penalty's gradient is the derivative along a direction, for layers of any kind.
 
+use super::Recipe;
 use super::latent::{Streams, fill_alphas, fill_latents};
+use super::networks::SLOPE;
 use super::objective::{GeneratorLoss, Objective};
-use super::{Recipe, SLOPE};
 use crate::optim::Rule;
 use alloc::vec;
 use alloc::vec::Vec;

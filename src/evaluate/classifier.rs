@@ -14,10 +14,9 @@
 
 use super::modes::largest;
 use crate::data::{Images, Labelled};
-use crate::nn::{Activation, Layer, Linear, Scratch, Sequential, check_usable};
+use crate::nn::{Plan, Scratch, Sequential, Spec, check_usable};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -38,8 +37,7 @@ impl Classifier {
     ///
     /// **Errors** [`Error::InvalidArgument`] if there are no inputs or no classes.
     pub fn network(inputs: usize, classes: usize) -> Result<Sequential<f32>> {
-        let widths = [&[inputs][..], &HIDDEN, &[classes]].concat();
-        chain(widths.windows(2).map(|widths| Linear::new(widths[0], widths[1])).collect())
+        plan(&[&[inputs][..], &HIDDEN, &[classes]].concat()).build()
     }
 
     /// Creates a classifier from a trained network; all layers before the last compute the features.
@@ -165,17 +163,11 @@ pub fn intensity(pixel: u8) -> f32 {
     f32::from(pixel) / 255.0
 }
 
-/// Linear layers with ReLU between them.
-fn chain(linear: Vec<Linear<f32>>) -> Result<Sequential<f32>> {
-    let inputs = linear.first().map_or(0, |layer| layer.tensors()[0][0].columns());
-    let mut layers: Vec<Box<dyn Layer<f32>>> = Vec::new();
-    for layer in linear {
-        if !layers.is_empty() {
-            layers.push(Activation::Relu.into());
-        }
-        layers.push(layer.into());
-    }
-    Sequential::new(inputs, layers)
+/// Linear layers of these widths, the input first, with ReLU between.
+fn plan(widths: &[usize]) -> Plan {
+    let outputs = widths.iter().skip(1);
+    let layers = outputs.flat_map(|&outputs| [Spec::Relu, Spec::Linear { outputs, bias: true }]);
+    Plan { input: widths.first().map_or(0, |&inputs| inputs).into(), layers: layers.skip(1).collect() }
 }
 
 #[cfg(feature = "checkpoint")]
@@ -215,31 +207,20 @@ mod archive {
                 let problem = format!("this is a model of kind '{kind}'; a classifier is needed");
                 return Err(Error::malformed(archive.place(), 8, problem));
             }
-            let mut linear = Vec::new();
-            while let name = format!("{}.weight", 2 * linear.len())
-                && (linear.is_empty() || archive.names().any(|other| other == name))
-            {
-                linear.push(read(archive, &name, &format!("{}.bias", 2 * linear.len()))?);
+            let malformed = |problem| Error::malformed(archive.place(), 8, problem);
+            let mut widths = Vec::new();
+            for index in 0.. {
+                let weight = format!("{}.weight", 2 * index);
+                if index > 0 && !archive.names().any(|name| name == weight) {
+                    break;
+                }
+                let &[outputs, inputs] = archive.shape(&weight)? else {
+                    return Err(malformed(format!("tensor '{weight}' must have two axes (outputs, inputs)")));
+                };
+                widths.extend([inputs].into_iter().filter(|_| index == 0).chain([outputs]));
             }
-            chain(linear)
-                .and_then(|network| Self::new(&network))
-                .map_err(|error| Error::malformed(archive.place(), 8, error))
+            Self::new(&plan(&widths).read(archive, "")?).map_err(|error| malformed(format!("{error}")))
         }
-    }
-
-    fn read(archive: &Archive, weight: &str, bias: &str) -> Result<Linear<f32>> {
-        let &[outputs, inputs] = archive.shape(weight)? else {
-            let problem = format!("tensor '{weight}' must have two axes (outputs, inputs)");
-            return Err(Error::malformed(archive.place(), 8, problem));
-        };
-        let (weights, biases) =
-            (archive.finite_f32(weight, &[outputs, inputs])?, archive.finite_f32(bias, &[outputs])?);
-        let mut layer = Linear::new(inputs, outputs);
-        let [parameters, _] = layer.tensors_mut();
-        for (parameter, values) in parameters.iter_mut().zip([weights, biases]) {
-            parameter.data_mut().copy_from_slice(values);
-        }
-        Ok(layer)
     }
 }
 
@@ -337,7 +318,10 @@ mod tests {
             layer(archive, 0, [2, 3], 0.0);
             layer(archive, 2, [2, 3], 0.0);
         });
-        assert!(unlike.contains("a.st") && unlike.contains("(3)") && unlike.contains("(2)"), "{unlike}");
+        assert!(
+            unlike.contains("a.st") && unlike.contains("(2, 3)") && unlike.contains("(2, 2)"),
+            "{unlike}"
+        );
         let infinite = refused(&|archive| {
             layer(archive, 0, [2, 3], f32::INFINITY);
             layer(archive, 2, [1, 2], 0.0);

@@ -1,6 +1,7 @@
 //! The shape of an example.
 
 use crate::{Error, Result};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The shape of an example: an image, channels last, or a plain row, which is one pixel of many channels.
@@ -25,6 +26,16 @@ impl Shape {
     /// The numbers in an example; `usize::MAX` if they are more.
     pub const fn size(self) -> usize {
         self.height.saturating_mul(self.width).saturating_mul(self.channels)
+    }
+
+    /// A shape as [`Display`](fmt::Display) writes it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let sizes = text.split('x').map(|size| size.parse().ok()).collect::<Option<Vec<usize>>>()?;
+        match sizes[..] {
+            [channels] => Some(channels.into()),
+            [height, width, channels] => Some(Self { height, width, channels }),
+            _ => None,
+        }
     }
 
     /// This shape, if it has `expected` numbers, as the input that `operation` names has.

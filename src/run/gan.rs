@@ -27,7 +27,6 @@ use crate::adversarial::{Game, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
 use crate::evaluate::stability::{Judgement, Reading, Warning, Watch, judge};
-use crate::nn::Initialisation;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
@@ -164,11 +163,7 @@ impl<'a> Training<'a> for Run<'a> {
         settings.check(digits.train.len())?;
         settings.check_data(digits)?;
         let images = digits.train.images();
-        let init = Stream::named(settings.seed, "init");
-        let mut generator = settings.networks.build_generator()?;
-        let mut discriminator = settings.networks.build_discriminator()?;
-        generator.initialise(Initialisation::Uniform, init.substream(0));
-        discriminator.initialise(Initialisation::Uniform, init.substream(1));
+        let [generator, discriminator] = settings.networks.start(Stream::named(settings.seed, "init"))?;
         let mut run = Self {
             settings: settings.clone(),
             digits,
@@ -321,7 +316,7 @@ impl Run<'_> {
         let reading = observer::reading(row, self.observer.data_entropy());
         let penalty = Some(self.settings.penalty).filter(|_| self.settings.objective == Kind::Penalty);
         let is_end = self.game.steps() == self.settings.steps as u64;
-        divergence::in_reading(&reading, self.settings.networks.samples, penalty, is_end)
+        divergence::in_reading(&reading, self.settings.networks.generator.output().size(), penalty, is_end)
     }
 
     /// The error about what shows after the step of the generator that was the last.

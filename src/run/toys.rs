@@ -6,11 +6,11 @@
 
 use super::Progress;
 use super::rbm::go_on;
-use crate::adversarial::{Game, GeneratorLoss, Mlp, Objective, Recipe, Report, Streams, fill_latents};
+use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Report, Streams, fill_latents};
 use crate::data::Mixture;
 use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
 use crate::evaluate::stability::{Judgement, Reading, judge};
-use crate::nn::{Initialisation, Scratch};
+use crate::nn::Scratch;
 use crate::optim::Rule;
 use crate::rng::Stream;
 use crate::tensor::Tensor;
@@ -216,14 +216,8 @@ fn one(
     how: &How,
     after: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Played> {
-    let hidden = vec![how.width; how.depth];
-    let networks =
-        Mlp { generator: hidden.clone(), discriminator: hidden, ..Mlp::plane(how.latent, how.width) };
-    let init = Stream::named(seed, "init");
-    let mut generator = networks.build_generator()?;
-    let mut discriminator = networks.build_discriminator()?;
-    generator.initialise(Initialisation::Uniform, init.substream(0));
-    discriminator.initialise(Initialisation::Uniform, init.substream(1));
+    let networks = Networks::plane(how.latent, &vec![how.width; how.depth]);
+    let [generator, discriminator] = networks.start(Stream::named(seed, "init"))?;
     let mut game = Game::new(generator, discriminator, Recipe { batch: how.batch, ..way.recipe })?;
 
     let streams = Streams::of(seed);

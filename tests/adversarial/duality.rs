@@ -3,7 +3,7 @@
 use crate::wasserstein::shifted;
 use crate::{normals, parameters, players};
 use equilibria::Result;
-use equilibria::adversarial::{DualityGap, Game, Mlp, Objective, Recipe, Search, Streams};
+use equilibria::adversarial::{DualityGap, Game, Networks, Objective, Recipe, Search, Streams};
 use equilibria::optim::Rule;
 
 fn fill_real(index: u64, samples: &mut [f64]) -> Result<()> {
@@ -17,7 +17,7 @@ fn fill_test(index: u64, samples: &mut [f64]) -> Result<()> {
 
 /// A game about N(0, 1) in the plane, whose generator has moved it by `shift` and whose discriminator is 0 everywhere.
 fn begin(objective: Objective, shift: f64) -> Game<f64> {
-    let [_, mut discriminator] = players(&Mlp::plane(2, 16), 1);
+    let [_, mut discriminator] = players(&Networks::plane(2, &[16; 2]), 1);
     discriminator.parameters_mut().skip(4).for_each(|parameter| parameter.fill(0.0));
     let rule = Rule::adam(3e-3, [0.5, 0.9]);
     let recipe = Recipe { batch: 256, generator: rule, discriminator: rule, ..Recipe::of(objective) };
@@ -51,7 +51,7 @@ fn is_the_gap_small_at_an_equilibrium_and_large_elsewhere() {
 
 #[test]
 fn does_a_generator_gain_against_a_discriminator_that_stays() {
-    let [_, discriminator] = players(&Mlp::plane(2, 16), 1);
+    let [_, discriminator] = players(&Networks::plane(2, &[16; 2]), 1);
     let rule = Rule::adam(3e-3, [0.5, 0.9]);
     let recipe =
         Recipe { batch: 256, generator: rule, discriminator: rule, ..Recipe::of(Objective::standard()) };

@@ -2,8 +2,10 @@
 
 use crate::{normals, players};
 use equilibria::adversarial::reference::{Dense, Ending, Reference};
-use equilibria::adversarial::{Game, GeneratorLoss, Mlp, Normalisation, Objective, Range, Recipe, Streams};
-use equilibria::nn::Sequential;
+use equilibria::adversarial::{
+    Game, GeneratorLoss, Networks, Normalisation, Objective, Recipe, Streams, mlp,
+};
+use equilibria::nn::{Plan, Sequential, Spec};
 use equilibria::optim::Rule;
 use equilibria::rng::Stream;
 use rand::{Rng, RngExt};
@@ -16,7 +18,12 @@ fn one_of<T: Clone>(random: &mut impl Rng, choices: &[T]) -> T {
     choices[random.random_range(0..choices.len())].clone()
 }
 
-fn draw(random: &mut impl Rng) -> (Mlp, Recipe) {
+/// Units of up to two hidden layers.
+fn widths(random: &mut impl Rng) -> Vec<usize> {
+    (0..random.random_range(0..3)).map(|_| one_of(random, &SIZES)).collect()
+}
+
+fn draw(random: &mut impl Rng) -> (Networks, Recipe) {
     let loss = one_of(random, &[GeneratorLoss::NonSaturating, GeneratorLoss::Minimax]);
     let is_judged_by_batch = random.random_bool(0.3);
     // More than go through the generator at once, unless rounding would grow too much.
@@ -27,24 +34,18 @@ fn draw(random: &mut impl Rng) -> (Mlp, Recipe) {
         _ => Objective::Penalty { weight: one_of(random, &[0.0, 10.0]), critic_steps },
     };
     let is_penalised = matches!(objective, Objective::Penalty { .. });
-    let mut widths =
-        |least: usize| (0..random.random_range(least..3)).map(|_| one_of(random, &SIZES)).collect();
-    let (generator, discriminator) = (widths(0), widths(0));
-    let networks = Mlp {
-        latent: one_of(random, &SIZES),
-        generator,
-        samples: one_of(random, &SIZES),
-        discriminator,
-        batch_norm: random.random(),
-        range: one_of(random, &[Range::Tanh, Range::Unbounded]),
-        normalisation: match is_judged_by_batch && !is_penalised {
-            true => Normalisation::Batch,
-            false => Normalisation::None,
-        },
+    let latent: Vec<usize> = vec![one_of(random, &SIZES)];
+    let samples = vec![one_of(random, &SIZES)];
+    let generator = [latent, widths(random), samples.clone()].concat();
+    let discriminator = [samples, widths(random), vec![1]].concat();
+    let of_hidden = |is_normalised| if is_normalised { Normalisation::Batch } else { Normalisation::None };
+    let networks = Networks {
+        generator: mlp(&generator, of_hidden(random.random()), one_of(random, &[Some(Spec::Tanh), None])),
+        discriminator: mlp(&discriminator, of_hidden(is_judged_by_batch && !is_penalised), None),
     };
     let usual = Recipe::of(objective);
     // Adam and RMSProp enlarge the rounding of gradients that are 0, as biases before a normalisation have.
-    let is_normalised = networks.batch_norm || networks.normalisation == Normalisation::Batch;
+    let is_normalised = [&networks.generator, &networks.discriminator].iter().any(|it| it.mixes_examples());
     let rule = match is_normalised {
         true => Rule::Sgd { rate: 0.01, momentum: one_of(random, &[0.0, 0.5]) },
         false => usual.generator.with_rate(1e-3),
@@ -55,16 +56,21 @@ fn draw(random: &mut impl Rng) -> (Mlp, Recipe) {
     (networks, recipe)
 }
 
-/// The network's layers in the order of its parameters.
-fn plain(network: &Sequential<f64>, hidden: &[usize], is_normalised: bool, last: Ending) -> Vec<Dense> {
+/// The network's linear layers, each with what follows it, in the order of its parameters.
+fn plain(plan: &Plan, network: &Sequential<f64>) -> Vec<Dense> {
     let mut parameters = network.parameters().map(|tensor| tensor.data().to_vec());
     let mut inputs = network.inputs();
     let mut layers = Vec::new();
-    for place in 0..=hidden.len() {
-        let count = if is_normalised && place > 0 && place < hidden.len() { 4 } else { 2 };
-        let ending = if place == hidden.len() { last } else { Ending::LeakyRelu };
+    for group in plan.layers.chunk_by(|_, next| !matches!(next, Spec::Linear { .. })) {
+        let count = if group.contains(&Spec::BatchNorm) { 4 } else { 2 };
+        let ending = match group[group.len() - 1] {
+            Spec::LeakyRelu(_) => Ending::LeakyRelu,
+            Spec::Tanh => Ending::Tanh,
+            _ => Ending::Identity,
+        };
         layers.push(Dense::new(inputs, ending, parameters.by_ref().take(count).collect()));
-        inputs = hidden.get(place).copied().unwrap_or_default();
+        let Spec::Linear { outputs, .. } = group[0] else { panic!("{plan}") };
+        inputs = outputs;
     }
     assert!(parameters.next().is_none());
     layers
@@ -81,12 +87,10 @@ fn do_games_agree_with_plain_loops() {
         let mut random = Stream::named(seed, "game combination").generator();
         let (networks, recipe) = draw(&mut random);
         let [generator, discriminator] = players::<f64>(&networks, seed);
-        let last = if networks.range == Range::Tanh { Ending::Tanh } else { Ending::Identity };
-        let by_batch = networks.normalisation == Normalisation::Batch;
         let mut reference = Reference {
             recipe,
-            generator: plain(&generator, &networks.generator, networks.batch_norm, last),
-            discriminator: plain(&discriminator, &networks.discriminator, by_batch, Ending::Identity),
+            generator: plain(&networks.generator, &generator),
+            discriminator: plain(&networks.discriminator, &discriminator),
             steps: [0; 2],
         };
         let mut game = Game::new(generator, discriminator, recipe).unwrap();

@@ -1,19 +1,18 @@
 //! Does a step do what it says, and the same whoever runs it?
 
 use crate::{descent, normals, objectives, parameters, players};
-use equilibria::adversarial::{Game, Mlp, Normalisation, Objective, Outcome, Recipe, Streams, fill_latents};
-use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Training, Wanted};
+use equilibria::adversarial::{
+    Game, Networks, Normalisation, Objective, Outcome, Recipe, Streams, fill_latents, mlp,
+};
+use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Spec, Training, Wanted};
 use equilibria::tensor::Element;
 use equilibria::{Error, Result, Tensor};
 
 /// Large enough for products that are split over threads.
-fn networks() -> Mlp {
-    Mlp {
-        latent: 20,
-        generator: vec![64, 96, 128],
-        samples: 200,
-        discriminator: vec![128, 64],
-        ..Mlp::digits()
+fn networks() -> Networks {
+    Networks {
+        generator: mlp(&[20, 64, 96, 128, 200], Normalisation::Batch, Some(Spec::Tanh)),
+        discriminator: mlp(&[200, 128, 64, 1], Normalisation::None, None),
     }
 }
 
@@ -34,8 +33,8 @@ fn begin<T: Element>(objective: Objective) -> Game<T> {
 /// The same numbers in another type.
 fn cast<T: Element>(from: &Sequential<f32>) -> Sequential<T> {
     let networks = networks();
-    let built = if from.outputs() == 1 { networks.build_discriminator() } else { networks.build_generator() };
-    let mut to: Sequential<T> = built.unwrap();
+    let plan = if from.outputs() == 1 { networks.discriminator } else { networks.generator };
+    let mut to: Sequential<T> = plan.build().unwrap();
     for (to, from) in to.parameters_mut().zip(from.parameters()) {
         *to = from.cast();
     }
@@ -272,7 +271,7 @@ fn is_each_mini_batch_of_real_samples_asked_for_once() {
 
 #[test]
 fn is_what_cannot_be_played_refused_in_one_sentence() {
-    let refuse = |networks: &Mlp, recipe: Recipe, expected: &str| {
+    let refuse = |networks: &Networks, recipe: Recipe, expected: &str| {
         let [generator, discriminator] = players::<f32>(networks, 1);
         let error = Game::new(generator, discriminator, recipe).unwrap_err().to_string();
         assert!(error.starts_with(expected) && !error.contains(". "), "{error}");
@@ -283,19 +282,20 @@ fn is_what_cannot_be_played_refused_in_one_sentence() {
     refuse(&networks(), Recipe { average: Some(1.0), ..standard }, "average 1: ");
     let clipping = Objective::Clipping { bound: 0.0, critic_steps: 5, head_start: false };
     refuse(&networks(), Recipe::of(clipping), "clip 0: ");
-    let normalised = Mlp { normalisation: Normalisation::Batch, ..networks() };
+    let discriminator = mlp(&[200, 128, 64, 1], Normalisation::Batch, None);
+    let normalised = Networks { discriminator, ..networks() };
     let penalised = "batch normalisation in a penalised critic: ";
     refuse(&normalised, Recipe::of(Objective::penalty()), penalised);
     let error = normalised.validate(&Objective::penalty()).unwrap_err().to_string();
     assert!(error.starts_with(penalised) && error.contains("each sample by itself"), "{error}");
     assert!(normalised.validate(&Objective::clipping()).is_ok());
     // Without batch normalisation a mini-batch of one sample is a mini-batch.
-    let [generator, discriminator] = players::<f32>(&Mlp { batch_norm: false, ..networks() }, 1);
+    let generator = mlp(&[20, 64, 96, 200], Normalisation::None, None);
+    let [generator, discriminator] = players::<f32>(&Networks { generator, ..networks() }, 1);
     let mut game = Game::new(generator, discriminator, Recipe { batch: 1, ..standard }).unwrap();
     assert!(play(&mut game, 1)[0].is_finite);
-    let other = Mlp { samples: 201, ..networks() };
-    let [[generator, _], [_, discriminator]] =
-        [&networks(), &other].map(|networks| players::<f32>(networks, 1));
+    let [generator, _] = players::<f32>(&networks(), 1);
+    let discriminator = mlp(&[201, 3, 1], Normalisation::None, None).build().unwrap();
     let error = Game::new(generator, discriminator, standard).unwrap_err().to_string();
     assert_eq!(error, "discriminator of a generator's samples: expected shape (200, 1), found (201, 1)");
 }

@@ -1,7 +1,7 @@
 //! Does a critic measure a distance that is known?
 
 use crate::{normals, players};
-use equilibria::adversarial::{Game, Mlp, Objective, Recipe, Streams};
+use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 use equilibria::nn::{Linear, Sequential};
 use equilibria::optim::Rule;
 
@@ -20,7 +20,7 @@ fn does_a_penalised_critic_find_the_distance_of_two_gaussians() {
     // s |m| - weight (s - 1)²: s = 1 + |m| / (2 weight).
     let (shift, distance, weight) = ([1.2, -1.6], 2.0_f64, 10.0_f64);
     let slope = 1.0 + distance / (2.0 * weight);
-    let [_, critic] = players(&Mlp::plane(2, 32), 1);
+    let [_, critic] = players(&Networks::plane(2, &[32; 2]), 1);
     let recipe = Recipe {
         batch: 256,
         generator: Rule::Sgd { rate: 0.0, momentum: 0.0 },

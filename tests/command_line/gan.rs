@@ -2,9 +2,10 @@
 
 use super::{assert_png, equilibria, monitors};
 use equilibria::Error;
-use equilibria::adversarial::Mlp;
+use equilibria::adversarial::{Networks, Normalisation, mlp};
 use equilibria::checkpoint::Archive;
 use equilibria::data::Digits;
+use equilibria::nn::Spec;
 use equilibria::run::gan::{Kind, Settings, resume, train};
 use equilibria::run::{Progress, ProgressKind, RunDirectory};
 use serde_json::Value;
@@ -99,8 +100,10 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let digits = Digits::synthetic(70, 40).unwrap();
     for (index, kind) in Kind::ALL.into_iter().enumerate() {
-        let networks =
-            Mlp { latent: 8, generator: vec![16, 24], discriminator: vec![16, 12], ..Mlp::digits() };
+        let networks = Networks {
+            generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
+            discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),
+        };
         let settings = Settings {
             networks,
             batch: 20,
@@ -412,7 +415,11 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     refused("gan train --resume standard", "the networks are `generator 8-16-24-784");
     // A model whose text promises other latents, and one that promises more than its file holds.
     for (from, to, words) in [
-        ("generator 8-16-24-784", "generator 9-16-24-784", "the networks have a latent size of 9"),
+        (
+            "generator 8-16-24-784",
+            "generator 9-16-24-784",
+            "tensor `generator.0.weight` has shape (16, 8), expected (16, 9)",
+        ),
         ("generator 8-16-24-784", "generator 8-16-99999-784", "the file has fewer numbers"),
         ("generator 8-16-24-784 batch-norm", "generator 8-16-24 batch-norm", "networks"),
     ] {

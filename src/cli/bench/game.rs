@@ -3,8 +3,7 @@
 use super::measure::{measure_interleaved, repeat};
 use super::table::{Row, Speed};
 use super::{Add, Context, Entry, noise};
-use crate::adversarial::{Game, Mlp, Objective, Recipe, Report, Streams};
-use crate::nn::{Initialisation, Sequential};
+use crate::adversarial::{Game, Networks, Objective, Recipe, Report, Streams};
 use crate::parallel::within_awake;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -75,20 +74,19 @@ fn check(objective: Objective) -> Result<()> {
 
 /// A game whose parameters are the same numbers in either type.
 fn begin<T: Element>(objective: Objective) -> Result<Game<T>> {
-    let networks = Mlp::digits();
-    let cast = |mut from: Sequential<f32>, mut to: Sequential<T>, index| {
-        from.initialise(Initialisation::Uniform, Stream::named(1, "init").substream(index));
-        to.parameters_mut().zip(from.parameters()).for_each(|(to, from)| *to = from.cast());
-        to
-    };
-    let generator = cast(networks.build_generator()?, networks.build_generator()?, 0);
-    let discriminator = cast(networks.build_discriminator()?, networks.build_discriminator()?, 1);
+    let networks = Networks::digits(784);
+    let mut players = [networks.generator.build()?, networks.discriminator.build()?];
+    for (player, drawn) in players.iter_mut().zip(networks.start::<f32>(Stream::named(1, "init"))?) {
+        player.parameters_mut().zip(drawn.parameters()).for_each(|(to, from)| *to = from.cast());
+    }
+    let [generator, discriminator] = players;
     Game::new(generator, discriminator, Recipe::of(objective))
 }
 
 /// A mini-batch of random images, the same numbers in either type.
 fn images<T: Element>(recipe: &Recipe) -> Vec<T> {
-    let images: Vec<f32> = noise(Level::detect(), recipe.batch * Mlp::digits().samples, -1.0..1.0);
+    let images: Vec<f32> =
+        noise(Level::detect(), recipe.batch * Networks::digits(784).discriminator.input.size(), -1.0..1.0);
     images.into_iter().map(|x| T::from_f64(f64::from(x))).collect()
 }
 

@@ -1,9 +1,11 @@
 //! `equilibria gan train`.
 
 use super::plots::{self, Course, Drawn};
-use crate::adversarial::{Mlp, Normalisation};
+use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT};
+use crate::adversarial::{Networks, Normalisation, mlp};
 use crate::cli::machine::{absolute, parse, write_picture};
 use crate::cli::{counted, pasted, print, print_json, thousands, use_threads};
+use crate::nn::Spec;
 use crate::run::dbm::Layers;
 use crate::run::gan::{Kind, Settings, Summary, Warned, resume, train};
 use crate::run::{Progress, RunDirectory, interrupt};
@@ -68,13 +70,13 @@ pub(in crate::cli) struct Train {
     #[arg(long)]
     average: Option<f64>,
     /// Numbers that the generator starts from.
-    #[arg(long, default_value_t = Mlp::digits().latent)]
+    #[arg(long, default_value_t = LATENT)]
     latent: usize,
     /// Units of the generator's hidden layers.
-    #[arg(long, default_value_t = Layers(Mlp::digits().generator), value_parser = parse::<Layers>)]
+    #[arg(long, default_value_t = Layers(GENERATOR.to_vec()), value_parser = parse::<Layers>)]
     generator: Layers,
     /// Units of the discriminator's hidden layers.
-    #[arg(long, default_value_t = Layers(Mlp::digits().discriminator), value_parser = parse::<Layers>)]
+    #[arg(long, default_value_t = Layers(DISCRIMINATOR.to_vec()), value_parser = parse::<Layers>)]
     discriminator: Layers,
     /// What the discriminator normalises its hidden layers over; a penalised critic not over the mini-batch.
     #[arg(long, default_value = "none")]
@@ -159,7 +161,7 @@ impl Train {
                 // Everything that can be wrong with the input is found before the folder is touched.
                 let digits = settings.load()?;
                 interrupt::install(interrupt::Work::Training)?;
-                settings.networks.samples = digits.train.images().pixels_per_image();
+                settings.networks = self.networks(digits.train.images().pixels_per_image());
                 settings.check(digits.train.len())?;
                 settings.check_data(&digits)?;
                 settings.check_memory()?;
@@ -184,19 +186,7 @@ impl Train {
         self.check_options()?;
         let usual = Settings::of(self.objective);
         let generator_rate = self.generator_rate.unwrap_or(usual.generator_rate);
-        let networks = Mlp {
-            latent: self.latent,
-            generator: self.generator.0.clone(),
-            discriminator: self.discriminator.0.clone(),
-            batch_norm: !self.plain,
-            normalisation: match self.normalise {
-                Normalise::None => Normalisation::None,
-                Normalise::Batch => Normalisation::Batch,
-                Normalise::Layer => Normalisation::Layer,
-            },
-            ..usual.networks
-        };
-        let Network::Mlp = self.network;
+        let pixels = usual.networks.discriminator.input.size();
         let settings = Settings {
             data: absolute(&self.data)?,
             images: self.images,
@@ -207,7 +197,7 @@ impl Train {
             penalty: self.penalty.unwrap_or(usual.penalty),
             critic_steps: self.critic_steps.unwrap_or(usual.critic_steps),
             head_start: self.head_start,
-            networks,
+            networks: self.networks(pixels),
             batch: self.batch,
             generator_rate,
             discriminator_rate: self
@@ -223,6 +213,22 @@ impl Train {
         };
         settings.check(usize::MAX)?;
         Ok(settings)
+    }
+
+    /// The networks for images of so many pixels.
+    fn networks(&self, pixels: usize) -> Networks {
+        let Network::Mlp = self.network;
+        let chain = |first: usize, hidden: &Layers, last: usize| [&[first], &hidden.0[..], &[last]].concat();
+        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
+        let normalisation = match self.normalise {
+            Normalise::None => Normalisation::None,
+            Normalise::Batch => Normalisation::Batch,
+            Normalise::Layer => Normalisation::Layer,
+        };
+        Networks {
+            generator: mlp(&chain(self.latent, &self.generator, pixels), batch_norm, Some(Spec::Tanh)),
+            discriminator: mlp(&chain(pixels, &self.discriminator, 1), normalisation, None),
+        }
     }
 
     /// Options that the objective would not heed.

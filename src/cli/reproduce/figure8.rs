@@ -3,6 +3,7 @@
 mod answer;
 
 use super::{FULL, Outcome, Workbench, again};
+use crate::adversarial::Networks;
 use crate::cli::gan::plots::{self, Course, Drawn};
 use crate::cli::{counted, thousands};
 use crate::data::Images;
@@ -109,7 +110,7 @@ fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
             seed: bench.seed,
             ..Settings::of(kind)
         };
-        settings.networks.samples = bench.digits.train.images().pixels_per_image();
+        settings.networks = Networks::digits(bench.digits.train.images().pixels_per_image());
         let directory = RunDirectory::create(&bench.out.join("runs").join(format!("gan-{kind}")), true)?;
         let (generator, summary) =
             train(&directory, &settings, bench.digits, &mut bench.progress, &interrupt::requested)?;

@@ -1,7 +1,9 @@
 //! What a run can go on from: between any two steps of the generator.
 
 use super::{PICTURED, Run, Settings, moments};
+use crate::adversarial::Networks;
 use crate::checkpoint::Archive;
+use crate::nn::plan::read_tensor;
 use crate::run::CONFIGURATION;
 use crate::run::restore::{self, not_reached};
 use crate::{Error, Result};
@@ -44,8 +46,9 @@ impl Run<'_> {
 
     pub(super) fn go_to(&mut self, archive: &Archive) -> Result<()> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
-        let networks = self.settings.networks.to_string();
-        if let Some(found) = archive.metadata("networks").filter(|&found| found != networks) {
+        let networks = &self.settings.networks;
+        let is_other = |found: &&str| found.parse::<Networks>().as_ref() != Ok(networks);
+        if let Some(found) = archive.metadata("networks").filter(is_other) {
             return Err(malformed(format!("the networks are `{found}`, the settings say `{networks}`")));
         }
         let steps = restore::number(archive, "steps", self.settings.steps as u64)?;
@@ -58,7 +61,7 @@ impl Run<'_> {
             // A mean square of gradients may be beyond the range while the parameters are not.
             let values = match name.contains("_optimiser.") {
                 true => archive.tensor_f32(&name, tensor.shape())?,
-                false => network_tensor(archive, &name, tensor.shape())?,
+                false => read_tensor(archive, &name, tensor.shape())?,
             };
             tensor.data_mut().copy_from_slice(values);
         }
@@ -66,20 +69,5 @@ impl Run<'_> {
         let [height, width] = self.size;
         self.history = archive.tensor_u8(HISTORY, &[kept, PICTURED, height, width])?.to_vec();
         Ok(())
-    }
-}
-
-/// A tensor of a network: a parameter or a running statistic.
-///
-/// **Errors** [`Error::Malformed`] as [`Archive::finite_f32`], and if a variance is negative.
-pub(super) fn network_tensor<'a>(archive: &'a Archive, name: &str, shape: &[usize]) -> Result<&'a [f32]> {
-    let values = archive.finite_f32(name, shape)?;
-    let is_variance = name.ends_with(".running_var");
-    match values.iter().find(|value| is_variance && **value < 0.0) {
-        None => Ok(values),
-        Some(value) => {
-            let problem = format!("tensor `{name}` holds {value}; a variance is at least 0");
-            Err(Error::malformed(archive.place(), 8, problem))
-        }
     }
 }

@@ -52,8 +52,8 @@ impl<'a> Gap<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adversarial::Mlp;
-    use crate::nn::Initialisation;
+    use crate::adversarial::{Networks, Normalisation, mlp};
+    use crate::nn::Spec;
     use crate::run::gan::Kind;
 
     /// The gap of a game that has not begun, where training or test images may be negatives.
@@ -63,13 +63,12 @@ mod tests {
         negatives.invert();
         let [train, test] = inverted.map(|inverted| if inverted { &negatives } else { &digits });
         let digits = Digits { train: train.train.clone(), test: test.test.clone(), name: "digits".into() };
-        let networks = Mlp { latent: 4, generator: vec![8], discriminator: vec![8], ..Mlp::digits() };
+        let networks = Networks {
+            generator: mlp(&[4, 8, 784], Normalisation::None, Some(Spec::Tanh)),
+            discriminator: mlp(&[784, 8, 1], Normalisation::None, None),
+        };
         let settings = Settings { batch: 20, networks, duality_gap: Some(steps), ..Settings::of(kind) };
-        let init = Stream::named(1, "init");
-        let mut generator = settings.networks.build_generator().unwrap();
-        let mut discriminator = settings.networks.build_discriminator().unwrap();
-        generator.initialise(Initialisation::Uniform, init.substream(0));
-        discriminator.initialise(Initialisation::Uniform, init.substream(1));
+        let [generator, discriminator] = settings.networks.start(Stream::named(1, "init")).unwrap();
         let game = Game::new(generator, discriminator, settings.recipe()).unwrap();
         Gap::new(&settings, &digits).unwrap().find(&game).unwrap()
     }

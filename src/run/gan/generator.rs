@@ -1,10 +1,10 @@
 //! A trained generator, to draw with.
 
-use super::checkpoint::{HISTORY, network_tensor};
+use super::checkpoint::HISTORY;
 use super::observer::to_images;
 use super::settings::MOST_STEPS;
 use super::{PICTURED, Settings, moments};
-use crate::adversarial::{Mlp, fill_latents};
+use crate::adversarial::{Networks, fill_latents};
 use crate::checkpoint::Archive;
 use crate::data::Images;
 use crate::nn::{Scratch, Sequential, check_usable};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// A trained generator of images, with what its run kept of the way to it.
 #[derive(Debug, Clone)]
 pub struct Generator {
-    networks: Mlp,
+    networks: Networks,
     network: Sequential<f32>,
     is_average: bool,
     /// Height and width.
@@ -45,37 +45,13 @@ impl Generator {
         if kind != "gan" {
             return Err(malformed(format!("a model of kind '{kind}', not 'gan'")));
         }
-        let networks: Mlp = archive
+        let networks: Networks = archive
             .required_metadata("networks")?
             .parse()
             .map_err(|error: Error| malformed(format!("metadata `networks`: {error}")))?;
         let is_average = archive.names().any(|name| name.starts_with("average."));
         let of = if is_average { "average" } else { "generator" };
-        // Before memory is asked for by sizes that a text gives.
-        let first = archive.shape(&format!("{of}.0.weight"))?;
-        if first.get(1) != Some(&networks.latent) {
-            return Err(malformed(format!(
-                "tensor `{of}.0.weight` has the shape {first:?}, the networks have a latent size of {}",
-                networks.latent
-            )));
-        }
-        let widths = [&[networks.latent], &networks.generator[..], &[networks.samples]].concat();
-        let weights: u128 = widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum();
-        let is_own = |name: &&str| name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'));
-        let lengths = archive.names().filter(is_own).map(|name| archive.shape(name));
-        let lengths: Vec<u128> = lengths
-            .map(|shape| Ok(shape?.iter().map(|&extent| extent as u128).product()))
-            .collect::<Result<_>>()?;
-        if weights > lengths.iter().sum() {
-            return Err(malformed(format!(
-                "the networks have {weights} weights in the generator, the file has fewer numbers"
-            )));
-        }
-        let mut network = networks.build_generator::<f32>()?;
-        for (name, tensor) in network.state_mut() {
-            let values = network_tensor(archive, &format!("{of}.{name}"), tensor.shape())?;
-            tensor.data_mut().copy_from_slice(values);
-        }
+        let network = networks.generator.read(archive, &format!("{of}."))?;
         check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
         let shape = archive.shape(HISTORY)?;
         let &[_, PICTURED, height, width] = shape else {
@@ -83,11 +59,9 @@ impl Generator {
                 "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width)"
             )));
         };
-        if height.checked_mul(width) != Some(networks.samples) {
-            return Err(malformed(format!(
-                "images of {height}x{width} pixels do not fit {} outputs",
-                networks.samples
-            )));
+        if height.checked_mul(width) != Some(network.outputs()) {
+            let outputs = network.outputs();
+            return Err(malformed(format!("images of {height}x{width} pixels do not fit {outputs} outputs")));
         }
         let history = Images::new(height, width, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
         let steps = archive.required_metadata("steps")?;
@@ -101,8 +75,8 @@ impl Generator {
         Ok(Self { networks, network, is_average, size: [height, width], steps, history })
     }
 
-    /// Generator and discriminator, by description.
-    pub fn networks(&self) -> &Mlp {
+    /// Generator and discriminator, as plans.
+    pub fn networks(&self) -> &Networks {
         &self.networks
     }
 

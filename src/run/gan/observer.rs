@@ -128,7 +128,7 @@ impl Observer {
     /// **Randomness** Latents from the last substream of `latent`, which no step takes.
     pub fn new(settings: &Settings, digits: &Digits) -> Result<Self> {
         let images = digits.train.images();
-        let width = settings.networks.latent;
+        let width = settings.networks.generator.input.size();
         let mut latents = vec![0.0; SAMPLES * width];
         fill_latents(Stream::named(settings.seed, "latent").substream(u64::MAX), width, &mut latents);
         let some = images.select(&(0..images.len().min(IMAGES)).collect::<Vec<_>>());

@@ -1,7 +1,8 @@
 //! The settings of a training run of adversarial networks: `config.toml`.
 
-use crate::adversarial::{GeneratorLoss, Mlp, Normalisation, Objective, Recipe};
+use crate::adversarial::{GeneratorLoss, Networks, Objective, Recipe};
 use crate::data::Digits;
+use crate::nn::Plan;
 use crate::optim::Rule;
 use crate::run::{Source, checks};
 use crate::{Error, Result};
@@ -87,7 +88,7 @@ pub struct Settings {
     #[serde(default)]
     pub head_start: bool,
     /// Generator and discriminator.
-    pub networks: Mlp,
+    pub networks: Networks,
     /// Images in a mini-batch.
     pub batch: usize,
     /// Learning rate of the generator.
@@ -110,7 +111,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Those of [`Recipe::of`] the objective and [`Mlp::digits`].
+    /// Those of [`Recipe::of`] the objective and [`Networks::digits`].
     pub fn of(objective: Kind) -> Self {
         let recipe = Recipe::of(objective.objective());
         Self {
@@ -124,7 +125,7 @@ impl Settings {
             penalty: 10.0,
             critic_steps: 5,
             head_start: false,
-            networks: Mlp::digits(),
+            networks: Networks::digits(784),
             batch: recipe.batch,
             generator_rate: rate_of(recipe.generator),
             discriminator_rate: rate_of(recipe.discriminator),
@@ -194,8 +195,9 @@ impl Settings {
         let recipe = self.recipe();
         recipe.objective.validate().map_err(as_option)?;
         self.networks.validate(&recipe.objective)?;
-        if self.networks.generator.len() + self.networks.discriminator.len() > 64 {
-            return Err(Error::invalid(&self.networks, "at most 64 hidden layers fit"));
+        let Networks { generator, discriminator } = &self.networks;
+        if generator.layers.len() + discriminator.layers.len() > MOST_LAYERS {
+            return Err(Error::invalid(&self.networks, format!("at most {MOST_LAYERS} layers fit")));
         }
         for (option, rate) in
             [("--generator-rate", self.generator_rate), ("--discriminator-rate", self.discriminator_rate)]
@@ -205,10 +207,7 @@ impl Settings {
             }
         }
         recipe.validate().map_err(as_option)?;
-        let Mlp { generator, discriminator, .. } = &self.networks;
-        let normalises = (self.networks.batch_norm && generator.len() > 1)
-            || (self.networks.normalisation == Normalisation::Batch && discriminator.len() > 1);
-        if self.batch == 1 && normalises {
+        if self.batch == 1 && (generator.mixes_examples() || discriminator.mixes_examples()) {
             let expected = "batch normalisation compares the images of a mini-batch, which takes at least 2";
             return Err(Error::invalid("--batch 1", expected));
         }
@@ -221,11 +220,12 @@ impl Settings {
     /// duality gap is asked for, and there are fewer test images than a mini-batch has.
     pub fn check_data(&self, digits: &Digits) -> Result<()> {
         let pixels = digits.train.images().pixels_per_image();
-        if pixels != self.networks.samples {
+        let outputs = self.networks.generator.output().size();
+        if pixels != outputs {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and outputs of the generator",
                 expected: vec![pixels],
-                found: vec![self.networks.samples],
+                found: vec![outputs],
             });
         }
         let images = digits.test.len();
@@ -243,17 +243,11 @@ impl Settings {
     ///
     /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
     pub fn check_memory(&self) -> Result<()> {
-        let parameters = |inputs: usize, hidden: &[usize], outputs: usize| {
-            let widths = [&[inputs], hidden, &[outputs]].concat();
-            let weights: u128 = widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum();
-            (weights, widths.iter().map(|&width| width as u128).sum::<u128>())
-        };
         let networks = &self.networks;
-        let (of_generator, generated) = parameters(networks.latent, &networks.generator, networks.samples);
-        let (of_discriminator, judged) = parameters(networks.samples, &networks.discriminator, 1);
-        let numbers =
-            COPIES * (of_generator + of_discriminator) + BATCHES * self.batch as u128 * (generated + judged);
-        checks::memory(numbers * size_of::<f32>() as u128, || format!("{networks}, --batch {}", self.batch))
+        let numbers = |plan: &Plan| COPIES * plan.parameters() + BATCHES * self.batch as u128 * plan.values();
+        let bytes =
+            (numbers(&networks.generator) + numbers(&networks.discriminator)) * size_of::<f32>() as u128;
+        checks::memory(bytes, || format!("{networks}, --batch {}", self.batch))
     }
 }
 
@@ -262,10 +256,12 @@ fn rate_of(rule: Rule) -> f64 {
     rate
 }
 
+/// Layers of both networks.
+const MOST_LAYERS: usize = 200;
 /// Numbers for each parameter: itself, its gradient, two moments, an average, and the first four again in a checkpoint and
 /// in its bytes.
 const COPIES: u128 = 13;
-/// Rows of mini-batches for each unit: outputs and derivatives of six together.
+/// Rows of mini-batches for each value: outputs and derivatives of six together.
 const BATCHES: u128 = 12;
 
 /// The library's words for a number as the options for it.

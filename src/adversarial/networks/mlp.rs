@@ -1,0 +1,93 @@
+//! Multilayer perceptrons: linear layers with leaky ReLUs between, normalised or not.
+//!
+//! The one for digits is the generator and discriminator of many public repositories.
+
+use crate::nn::{Plan, Spec};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// Slope of the leaky ReLUs below 0.
+pub const SLOPE: f64 = 0.2;
+/// Numbers that the generator of digits starts from.
+pub const LATENT: usize = 100;
+/// Units of the hidden layers of the generator of digits.
+pub const GENERATOR: [usize; 4] = [128, 256, 512, 1024];
+/// Units of the hidden layers of the discriminator of digits.
+pub const DISCRIMINATOR: [usize; 2] = [512, 256];
+
+/// The normalisation of hidden layers, the first one aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalisation {
+    /// None.
+    None,
+    /// Over the mini-batch, real and generated samples apart: not in a penalised critic.
+    Batch,
+    /// Over the units of each sample.
+    Layer,
+}
+
+/// The words of a short text.
+const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
+    ("plain", Normalisation::None, None),
+    ("batch-norm", Normalisation::Batch, Some(Spec::BatchNorm)),
+    ("layer-norm", Normalisation::Layer, Some(Spec::LayerNorm)),
+];
+
+/// A multilayer perceptron: linear layers of these widths, the input first, each but the last followed by a leaky ReLU of slope
+/// 0.2, all of these but the first after `normalisation`, and `last` at the end.
+///
+/// ```
+/// use equilibria::adversarial::{Normalisation, mlp};
+/// let plan = mlp(&[784, 512, 256, 1], Normalisation::Layer, None);
+/// let text = "784: linear 512, leaky-relu 0.2, linear 256, layer-norm, leaky-relu 0.2, linear 1";
+/// assert_eq!(plan.to_string(), text);
+/// ```
+pub fn mlp(widths: &[usize], normalisation: Normalisation, last: Option<Spec>) -> Plan {
+    let (input, outputs) = widths.split_first().unwrap_or((&0, &[]));
+    let own = NORMALISATIONS.iter().find(|(_, own, _)| *own == normalisation).and_then(|(.., spec)| *spec);
+    let mut layers = Vec::new();
+    for (index, &outputs) in outputs.iter().enumerate() {
+        if index > 0 {
+            layers.extend(own.filter(|_| index > 1));
+            layers.push(Spec::LeakyRelu(SLOPE));
+        }
+        layers.push(Spec::Linear { outputs, bias: true });
+    }
+    layers.extend(last);
+    Plan { input: (*input).into(), layers }
+}
+
+/// The short text of a perceptron, such as `100-128-784 batch-norm tanh`; a discriminator's has no word for its range.
+pub(super) fn short(plan: &Plan, is_generator: bool) -> Option<String> {
+    let outputs = plan.layers.iter().filter_map(|spec| match spec {
+        Spec::Linear { outputs, .. } => Some(*outputs),
+        _ => None,
+    });
+    let widths: Vec<usize> = [plan.input.size()].into_iter().chain(outputs).collect();
+    let is_normalised =
+        |(.., spec): &&(_, _, Option<Spec>)| spec.is_some_and(|spec| plan.layers.contains(&spec));
+    let (word, normalisation, _) = NORMALISATIONS.iter().find(is_normalised).unwrap_or(&NORMALISATIONS[0]);
+    let last = plan.layers.last().copied().filter(|last| is_generator && *last == Spec::Tanh);
+    let range = match (is_generator, last) {
+        (false, _) => "",
+        (true, None) => " unbounded",
+        (true, Some(_)) => " tanh",
+    };
+    let chain = widths.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
+    (mlp(&widths, *normalisation, last) == *plan).then(|| format!("{chain} {word}{range}"))
+}
+
+/// The perceptron of a short text.
+pub(super) fn parse(text: &str, is_generator: bool) -> Option<Plan> {
+    let (chain, words) = text.split_once(' ')?;
+    let (word, last) = match words.split_once(' ') {
+        Some((word, "tanh")) if is_generator => (word, Some(Spec::Tanh)),
+        Some((word, "unbounded")) if is_generator => (word, None),
+        None if !is_generator => (words, None),
+        _ => return None,
+    };
+    let (_, normalisation, _) = NORMALISATIONS.iter().find(|(own, ..)| *own == word)?;
+    let widths = chain.split('-').map(|width| width.parse().ok()).collect::<Option<Vec<usize>>>()?;
+    (widths.len() > 1).then(|| mlp(&widths, *normalisation, last))
+}

@@ -1,0 +1,244 @@
+//! Networks as plans.
+//!
+//! A [`Plan`] is the shape of an example and a list of layers. From it follow the network, empty or read from a checkpoint,
+//! the number of its parameters, and a text for the metadata of files:
+//!
+//! ```
+//! use equilibria::nn::Plan;
+//! let text = "100: linear 128, leaky-relu 0.2, linear 784 no-bias, batch-norm, tanh";
+//! let plan: Plan = text.parse()?;
+//! assert_eq!((plan.to_string().as_str(), plan.output().size()), (text, 784));
+//! assert_eq!(plan.parameters(), 100 * 128 + 128 + 128 * 784 + 2 * 784);
+//! assert_eq!(plan.build::<f32>()?.inputs(), 100);
+//! # Ok::<(), equilibria::Error>(())
+//! ```
+
+use super::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Sequential, Shape};
+use crate::tensor::Element;
+use crate::{Error, Result};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+/// A network without its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The shape of an example of the input.
+    pub input: Shape,
+    /// The layers.
+    pub layers: Vec<Spec>,
+}
+
+/// A layer without its parameters, by the text after each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Spec {
+    /// [`Linear`]: `linear 128`, or `linear 128 no-bias`.
+    Linear {
+        /// Units.
+        outputs: usize,
+        /// Whether it has a bias.
+        bias: bool,
+    },
+    /// [`BatchNorm`]: `batch-norm`.
+    BatchNorm,
+    /// [`LayerNorm`]: `layer-norm`.
+    LayerNorm,
+    /// [`Dropout`] with this probability: `dropout 0.3`.
+    Dropout(f64),
+    /// [`Activation::LeakyRelu`] of this slope: `leaky-relu 0.2`.
+    LeakyRelu(f64),
+    /// [`Activation::Relu`]: `relu`.
+    Relu,
+    /// [`Activation::Sigmoid`]: `sigmoid`.
+    Sigmoid,
+    /// [`Activation::Softplus`]: `softplus`.
+    Softplus,
+    /// [`Activation::Tanh`]: `tanh`.
+    Tanh,
+}
+
+/// The texts of layers without numbers.
+const NAMES: [(&str, Spec); 6] = [
+    ("batch-norm", Spec::BatchNorm),
+    ("layer-norm", Spec::LayerNorm),
+    ("relu", Spec::Relu),
+    ("sigmoid", Spec::Sigmoid),
+    ("softplus", Spec::Softplus),
+    ("tanh", Spec::Tanh),
+];
+
+impl Spec {
+    /// The shape of the output, and the number of parameters.
+    fn measure(&self, input: Shape) -> (Shape, u128) {
+        let size = input.size() as u128;
+        match *self {
+            Self::Linear { outputs, bias } => (outputs.into(), outputs as u128 * (size + u128::from(bias))),
+            Self::BatchNorm => (input, 2 * input.channels as u128),
+            Self::LayerNorm => (input, 2 * size),
+            _ => (input, 0),
+        }
+    }
+
+    fn build<T: Element>(&self, input: Shape) -> Box<dyn Layer<T>> {
+        match *self {
+            Self::Linear { outputs, bias: true } => Box::new(Linear::new(input.size(), outputs)),
+            Self::Linear { outputs, bias: false } => Box::new(Linear::without_bias(input.size(), outputs)),
+            Self::BatchNorm => Box::new(BatchNorm::new(input.channels)),
+            Self::LayerNorm => Box::new(LayerNorm::new(input.size())),
+            Self::Dropout(probability) => Box::new(Dropout::new(probability)),
+            Self::LeakyRelu(slope) => Box::new(Activation::LeakyRelu { slope: T::from_f64(slope) }),
+            Self::Relu => Box::new(Activation::Relu),
+            Self::Sigmoid => Box::new(Activation::Sigmoid),
+            Self::Softplus => Box::new(Activation::Softplus),
+            Self::Tanh => Box::new(Activation::Tanh),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let spec = match (words.next()?, words.next()) {
+            ("linear", Some(outputs)) => {
+                let bias = words.next().map_or(Some(true), |word| (word == "no-bias").then_some(false))?;
+                Self::Linear { outputs: outputs.parse().ok()?, bias }
+            }
+            ("dropout", Some(probability)) => Self::Dropout(probability.parse().ok()?),
+            ("leaky-relu", Some(slope)) => Self::LeakyRelu(slope.parse().ok()?),
+            (name, None) => NAMES.iter().find(|(other, _)| *other == name)?.1,
+            _ => return None,
+        };
+        words.next().is_none().then_some(spec)
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linear { outputs, bias } => {
+                write!(f, "linear {outputs}{}", if *bias { "" } else { " no-bias" })
+            }
+            Self::Dropout(probability) => write!(f, "dropout {probability}"),
+            Self::LeakyRelu(slope) => write!(f, "leaky-relu {slope}"),
+            _ => f.write_str(NAMES.iter().find(|(_, spec)| spec == self).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+impl Plan {
+    /// The layers, each with the shape of its input, and of its output with the number of parameters.
+    fn walk(&self) -> impl Iterator<Item = (&Spec, Shape, (Shape, u128))> {
+        self.layers.iter().scan(self.input, |shape, spec| {
+            let (input, measured) = (*shape, spec.measure(*shape));
+            *shape = measured.0;
+            Some((spec, input, measured))
+        })
+    }
+
+    /// The shapes of an example of the input and of each layer's output.
+    pub fn shapes(&self) -> impl Iterator<Item = Shape> {
+        core::iter::once(self.input).chain(self.walk().map(|(.., (output, _))| output))
+    }
+
+    /// The shape of an example of the output.
+    pub fn output(&self) -> Shape {
+        self.shapes().last().unwrap_or(self.input)
+    }
+
+    /// The number of learned numbers.
+    pub fn parameters(&self) -> u128 {
+        self.walk().map(|(.., (_, parameters))| parameters).sum()
+    }
+
+    /// The numbers that a pass holds for each example: the input, and the outputs of all layers with parameters, which
+    /// absorb the activations after them.
+    pub fn values(&self) -> u128 {
+        let outputs = self.walk().filter(|(.., (_, parameters))| *parameters > 0);
+        outputs.map(|(.., (output, _))| output).chain([self.input]).map(|shape| shape.size() as u128).sum()
+    }
+
+    /// Whether the output of an example depends on the other examples of its mini-batch.
+    pub fn mixes_examples(&self) -> bool {
+        self.layers.contains(&Spec::BatchNorm)
+    }
+
+    /// The network, its parameters 0.
+    ///
+    /// **Errors** those of [`Sequential::new`].
+    ///
+    /// **Panics** if a layer has more numbers than can be addressed.
+    pub fn build<T: Element>(&self) -> Result<Sequential<T>> {
+        Sequential::new(self.input, self.walk().map(|(spec, input, _)| spec.build(input)).collect())
+    }
+
+    /// The network whose [`state`](Sequential::state) `archive` holds, by its names after `prefix`.
+    ///
+    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape, holds a number that is not finite or a
+    /// negative variance, or if the archive has fewer numbers than the plan, before memory is asked for.
+    #[cfg(feature = "checkpoint")]
+    pub fn read(&self, archive: &crate::checkpoint::Archive, prefix: &str) -> Result<Sequential<f32>> {
+        let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
+        let mut numbers = 0;
+        for name in archive.names().filter(|name| name.starts_with(prefix)) {
+            numbers += archive.shape(name)?.iter().map(|&size| size as u128).product::<u128>();
+        }
+        let parameters = self.parameters();
+        if parameters > numbers {
+            let problem =
+                format!("the network has {parameters} parameters, and the file holds {numbers} numbers");
+            return Err(malformed(problem));
+        }
+        let mut network = self.build::<f32>().map_err(|error| malformed(format!("{error}")))?;
+        for (name, tensor) in network.state_mut() {
+            let values = read_tensor(archive, &format!("{prefix}{name}"), tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        Ok(network)
+    }
+}
+
+/// The numbers of one tensor of a network.
+///
+/// **Errors** [`Error::Malformed`] if it is missing, has another shape, or holds a number that is not finite or a negative
+/// variance.
+#[cfg(feature = "checkpoint")]
+pub(crate) fn read_tensor<'a>(
+    archive: &'a crate::checkpoint::Archive,
+    name: &str,
+    shape: &[usize],
+) -> Result<&'a [f32]> {
+    let values = archive.finite_f32(name, shape)?;
+    let is_variance = name.ends_with(".running_var");
+    match values.iter().find(|value| is_variance && **value < 0.0) {
+        None => Ok(values),
+        Some(value) => {
+            let problem = format!("tensor `{name}` holds {value}; a variance is at least 0");
+            Err(Error::malformed(archive.place(), 8, problem))
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.input)?;
+        let separators = core::iter::once(": ").chain(core::iter::repeat(", "));
+        self.layers.iter().zip(separators).try_for_each(|(spec, separator)| write!(f, "{separator}{spec}"))
+    }
+}
+
+impl FromStr for Plan {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parse = || {
+            let (input, layers) = text.split_once(": ")?;
+            let layers = layers.split(", ").map(Spec::parse).collect::<Option<_>>()?;
+            Some(Self { input: Shape::parse(input)?, layers })
+        };
+        parse().ok_or_else(|| {
+            Error::invalid(format!("network '{text}'"), "it is written as '100: linear 784, tanh'")
+        })
+    }
+}
