@@ -15,7 +15,7 @@ mod limits;
 mod products;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use equilibria_kernels::{Level, Scalar};
+use equilibria_kernels::{Level, MatrixScalar};
 use limits::{multiply_adds, multiply_adds_here, multiply_adds_operations};
 use products::{LARGE, LAYERS, Operands, Ours, Peer, Shape, TRANSPOSED};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ fn within<R: Send>(pool: Option<&rayon::ThreadPool>, work: impl FnOnce() -> R + 
 }
 
 /// Checks a product, then measures our product and, in a pool of all threads, that of `matrixmultiply`.
-fn product<T: Scalar>(
+fn product<T: MatrixScalar>(
     criterion: &mut Criterion,
     shape: Shape,
     parameter: &str,

@@ -29,7 +29,7 @@ mod product;
 #[cfg(test)]
 mod tests;
 
-pub use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, Scalar as Element};
+pub use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, MatrixScalar as Element};
 pub use product::{Workspace, accumulate_product, product_into};
 
 use alloc::format;

@@ -12,8 +12,8 @@
 //! No pre-activation is stored, then. The second derivative is written as φ′ ρ, as what it multiplies has gone
 //! through φ′ already, and ρ is bounded for each of these.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function, Function2, Map, Map2, check_equal};
 use crate::math::{Sigmoid, Softplus, Tanh, exp_m1_lanes};

@@ -2,8 +2,8 @@
 //!
 //! Each runs at memory speed from the sizes that leave the first-level cache on.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function, Function2, Map, Map2, check_equal, check_matrix};
 

@@ -2,18 +2,18 @@
 //! van de Geijn 2015).
 //!
 //! ```text
-//! for pc in 0..k by KC                    C is read and written once a depth block
-//!   for ic in 0..m by MC                  A's block (MC x KC) stays in L2: packed, or where it lies
-//!     for jr in 0..n by NR                B's micropanel (KC x NR) stays in L1
-//!       for ir in 0..MC by MR             A's micropanels stream from L2; the first tile packs B's
-//!         microkernel: an MR x NR tile of C in registers, KC steps
+//! loop 4: for pc in 0..k by KC            C is read and written once a depth block
+//! loop 3:   for ic in 0..m by MC          A's block (MC x KC) stays in L2: packed, or where it lies
+//! loop 2:     for jr in 0..n by NR        B's micropanel (KC x NR) stays in L1
+//! loop 1:       for ir in 0..MC by MR     A's micropanels stream from L2; the first tile packs B's
+//!                 microkernel: an MR x NR tile of C in registers, KC steps
 //! ```
 //!
 //! A tile holds `NV` vectors of a row of C times `MR` rows; a step of depth loads `NV` vectors of B and
 //! broadcasts `MR` scalars of A. Edges have tiles of their own sizes, so that nothing is computed twice.
 //!
 //! Three things make it differ from the books. B's micropanel is packed by the first tile that uses it, whose
-//! multiply-adds hide the loads, so that there is no slab of B and no loop for it. A is read where it lies
+//! multiply-adds hide the loads, so that there is no slab of B, and no loop 5 (n by NC) for it. A is read where it lies
 //! (broadcasts do not care about its layout) unless its rows would fight for the same sets of L1. One or two rows
 //! have a path without packing. Whatever the path and the split over threads, an element of C is the same chain of
 //! multiply-adds, so the result depends on the shape and the level alone.
@@ -26,10 +26,12 @@ mod blocking;
 mod epilogue;
 mod microkernel;
 mod packing;
+pub(crate) mod scalar;
 mod serial;
 
 pub use blocking::CacheSizes;
 pub use epilogue::Epilogue;
+pub use scalar::MatrixScalar;
 
 use crate::activation::Activation;
 use crate::lanes::Scalar;
@@ -38,8 +40,7 @@ use crate::matrix::{Layout, MatrixMut, MatrixRef};
 use crate::threads;
 use blocking::Grid;
 use epilogue::Slopes;
-use serial::Product;
-pub(crate) use serial::SerialGemm;
+use serial::{Product, SerialGemm};
 
 /// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
 pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
@@ -60,7 +61,7 @@ pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> u
 /// multiplication at the portable level); 2 m n k operations. Bit-identical for every number of threads.
 #[allow(clippy::too_many_arguments)] // the BLAS's own list
 #[track_caller]
-pub fn gemm<T: Scalar>(
+pub fn gemm<T: MatrixScalar>(
     level: Level,
     alpha: T,
     a: MatrixRef<'_, T>,
@@ -88,7 +89,7 @@ pub fn gemm<T: Scalar>(
 /// **Accuracy and cost** As [`gemm()`]; the slopes are computed while a tile of C is in cache.
 #[allow(clippy::too_many_arguments)] // the BLAS's own list
 #[track_caller]
-pub fn gemm_times_slope<T: Scalar>(
+pub fn gemm_times_slope<T: MatrixScalar>(
     level: Level,
     alpha: T,
     a: MatrixRef<'_, T>,
@@ -141,7 +142,7 @@ fn checked<T: Scalar>(
 
 /// Computes a product whose operands, bias and slopes are borrowed for this call.
 #[track_caller]
-fn run<T: Scalar>(level: Level, mut product: Product<T>, workspace: &mut [T]) {
+fn run<T: MatrixScalar>(level: Level, mut product: Product<T>, workspace: &mut [T]) {
     let (c_layout, k) = (product.c_layout, product.a_layout.columns);
     if c_layout.rows == 0 || c_layout.columns == 0 {
         return;

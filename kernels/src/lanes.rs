@@ -2,22 +2,24 @@
 //!
 //! An implementation is a token of size zero whose existence proves that the CPU has its instructions; its
 //! arithmetic is therefore safe to call. Only loads and stores through pointers are unsafe.
+//!
+//! A kernel is a value that implements [`Operation`]; its `run` is written once over [`Lanes`]. Everything that `run` calls
+//! down to the intrinsics is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]` function of a level
+//! (`enter` in the level's file), with that level's instructions.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(crate) mod avx512;
+pub(crate) mod constants;
 mod portable;
+mod scalars;
 pub(crate) mod words;
 
-use words::Words;
-
-use crate::dispatch::{Operation, dispatch};
-use crate::gemm::SerialGemm;
-use crate::level::Level;
-use crate::math::constants::Constants;
+use constants::Constants;
 use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+use words::Words;
 
 /// `f32` or `f64`: the scalars that every kernel is compiled for.
 ///
@@ -67,8 +69,6 @@ pub trait Scalar:
 
 pub(crate) mod sealed {
     use super::Lanes;
-    use crate::gemm::SerialGemm;
-    use crate::level::Level;
 
     /// The lane tokens of a scalar at each level.
     pub trait Tokens: Sized {
@@ -77,83 +77,20 @@ pub(crate) mod sealed {
         type Avx2: Lanes<Scalar = Self>;
         #[cfg(target_arch = "x86_64")]
         type Avx512: Lanes<Scalar = Self>;
-
-        /// The product of one thread, compiled in this crate: as a generic function it would be compiled again, for
-        /// minutes, in every crate that multiplies matrices.
-        fn gemm(level: Level, gemm: SerialGemm<'_, Self>);
-
-        /// C <- alpha A B + beta C, of sizes (m, k, n), operands with row and column strides.
-        ///
-        /// # Safety
-        /// The pointers lead to matrices of those sizes and strides; C's elements share no place.
-        #[cfg(feature = "matrixmultiply")]
-        unsafe fn matrixmultiply(
-            sizes: (usize, usize, usize),
-            alpha: Self,
-            a: (*const Self, isize, isize),
-            b: (*const Self, isize, isize),
-            beta: Self,
-            c: (*mut Self, isize, isize),
-        );
     }
 }
 
-macro_rules! scalar {
-    ($type:ident, $fraction:literal, $tiny:literal, $portable:ident, $avx2:ident, $avx512:ident, $gemm:ident) => {
-        impl sealed::Tokens for $type {
-            type Portable = portable::$portable;
-            #[cfg(target_arch = "x86_64")]
-            type Avx2 = avx2::$avx2;
-            #[cfg(target_arch = "x86_64")]
-            type Avx512 = avx512::$avx512;
+/// A kernel with its arguments.
+pub trait Operation<T: Scalar> {
+    type Output;
 
-            fn gemm(level: Level, gemm: SerialGemm<'_, Self>) {
-                dispatch(level, gemm);
-            }
-
-            #[cfg(feature = "matrixmultiply")]
-            unsafe fn matrixmultiply(
-                (m, k, n): (usize, usize, usize),
-                alpha: Self,
-                a: (*const Self, isize, isize),
-                b: (*const Self, isize, isize),
-                beta: Self,
-                c: (*mut Self, isize, isize),
-            ) {
-                // SAFETY: the caller owes what `matrixmultiply` asks for.
-                unsafe {
-                    matrixmultiply::$gemm(m, k, n, alpha, a.0, a.1, a.2, b.0, b.1, b.2, beta, c.0, c.1, c.2);
-                }
-            }
-        }
-
-        impl Scalar for $type {
-            const ZERO: Self = 0.0;
-            const ONE: Self = 1.0;
-            const FRACTION_BITS: u32 = $fraction;
-            const EPSILON: Self = $type::EPSILON;
-            const TINY: Self = $type::from_bits($tiny);
-
-            #[inline(always)]
-            fn from_f64(x: f64) -> Self {
-                x as $type
-            }
-
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                f64::from(self)
-            }
-        }
-    };
+    /// Runs the kernel. Implementations are `#[inline(always)]`.
+    fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> Self::Output;
 }
-
-// An exponent of -56 or -504 with its bias, and no fraction.
-scalar!(f32, 23, 0x2380_0000, F32x4, F32x8, F32x16, sgemm);
-scalar!(f64, 52, 0x2070_0000_0000_0000, F64x2, F64x4, F64x8, dgemm);
 
 /// A vector of [`Lanes::COUNT`] scalars and what the CPU does with it.
 ///
-/// Every method is `#[inline(always)]`: see [`crate::dispatch`].
+/// Every method is `#[inline(always)]`: see the head of this file.
 #[allow(missing_docs)] // the arithmetic says itself
 pub trait Lanes: Copy {
     type Scalar: Scalar;
@@ -165,6 +102,8 @@ pub trait Lanes: Copy {
 
     /// Lanes in a vector.
     const COUNT: usize;
+    /// Vectors that eight words fill: 1, 2 or 4.
+    const PARTS: usize = size_of::<[u64; 8]>() / size_of::<Self::Vector>();
     /// Rows of a GEMM register tile.
     const MR: usize;
     /// Vectors in a row of a GEMM register tile.
@@ -204,6 +143,26 @@ pub trait Lanes: Copy {
     /// # Safety
     /// The first `count` are writable.
     unsafe fn store_first(self, to: *mut Self::Scalar, x: Self::Vector, count: usize);
+
+    /// As [`Lanes::load_first`], by a whole vector if `count` is `COUNT`: faster where masks cost, as in long loops.
+    ///
+    /// # Safety
+    /// The first `count` are readable.
+    #[inline(always)]
+    unsafe fn load_up_to(self, from: *const Self::Scalar, count: usize) -> Self::Vector {
+        // SAFETY: as owed by the caller.
+        unsafe { if count == Self::COUNT { self.load(from) } else { self.load_first(from, count) } }
+    }
+
+    /// As [`Lanes::store_first`], by a whole vector if `count` is `COUNT`.
+    ///
+    /// # Safety
+    /// The first `count` are writable.
+    #[inline(always)]
+    unsafe fn store_up_to(self, to: *mut Self::Scalar, x: Self::Vector, count: usize) {
+        // SAFETY: as owed by the caller.
+        unsafe { if count == Self::COUNT { self.store(to, x) } else { self.store_first(to, x, count) } }
+    }
 
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -255,8 +214,7 @@ pub trait Lanes: Copy {
 
     /// The token of the level's words.
     fn words(self) -> Self::Words;
-    /// The bits of eight words as lanes, low half before high half: the `part`-th vector of
-    /// [`words::parts`].
+    /// The bits of eight words as lanes, low half before high half: the `part`-th vector of [`Lanes::PARTS`].
     fn bits(self, words: <Self::Words as Words>::Vector, part: usize) -> Self::Vector;
     /// The top 24 (f32) or 53 (f64) bits of each lane of [`Lanes::bits`] as a number in [0, 1), exactly.
     fn unit(self, bits: Self::Vector) -> Self::Vector;

@@ -31,7 +31,7 @@ pub mod threads;
 pub mod update;
 
 pub use activation::Activation;
-pub use gemm::{Epilogue, gemm, gemm_times_slope};
+pub use gemm::{Epilogue, MatrixScalar, gemm, gemm_times_slope};
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};
 pub use matrix::{MatrixMut, MatrixRef};

@@ -1,7 +1,6 @@
 //! Functions of the elements, vector by vector: the loops that the elementwise kernels share.
 
-use crate::dispatch::Operation;
-use crate::lanes::{Lanes, Scalar};
+use crate::lanes::{Lanes, Operation, Scalar};
 use core::marker::PhantomData;
 
 /// A function of one element. A type rather than a closure: closures are not `#[inline(always)]`.

@@ -7,9 +7,9 @@
 //!
 //! Denormal arguments and results are right but slow: the CPU takes over a hundred cycles for each.
 
-pub(crate) mod constants;
 mod exp;
 mod ln;
+mod polynomial;
 mod sigmoid;
 mod tanh;
 
@@ -25,29 +25,6 @@ use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 use crate::map::{Function, Map, check_equal};
-
-/// The polynomial with these coefficients, lowest power first: even and odd powers apart, so that the chain of
-/// dependent instructions is half as long.
-#[inline(always)]
-fn polynomial<L: Lanes>(lanes: L, x: L::Vector, coefficients: &[L::Scalar]) -> L::Vector {
-    let square = lanes.mul(x, x);
-    let last = coefficients.len() - 1;
-    // The sum of the powers with the parity of the last one, and of the others.
-    let mut same = lanes.splat(coefficients[last]);
-    let mut other = lanes.splat(coefficients[last - 1]);
-    let mut i = last - 1;
-    while i >= 2 {
-        same = lanes.mul_add(same, square, lanes.splat(coefficients[i - 1]));
-        other = lanes.mul_add(other, square, lanes.splat(coefficients[i - 2]));
-        i -= 2;
-    }
-    if last % 2 == 1 {
-        lanes.mul_add(same, x, other)
-    } else {
-        same = lanes.mul_add(same, square, lanes.splat(coefficients[0]));
-        lanes.mul_add(other, x, same)
-    }
-}
 
 macro_rules! slice_functions {
     ($(

@@ -1,7 +1,7 @@
 //! The machine's limits, for benchmarks to divide by.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// Fused multiply-adds (multiplications and additions at the portable level) with no memory traffic: `rounds`

@@ -1,6 +1,6 @@
 //! The product of another crate, for benchmarks to compare with.
 
-use crate::lanes::Scalar;
+use crate::gemm::MatrixScalar;
 use crate::matrix::{MatrixMut, MatrixRef};
 
 /// C <- alpha A B + beta C by the crate `matrixmultiply`, in as many threads as it was told to use.
@@ -8,7 +8,7 @@ use crate::matrix::{MatrixMut, MatrixRef};
 /// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides.
 /// **Panics** if the shapes do not chain.
 #[track_caller]
-pub fn matrixmultiply<T: Scalar>(
+pub fn matrixmultiply<T: MatrixScalar>(
     alpha: T,
     a: MatrixRef<'_, T>,
     b: MatrixRef<'_, T>,

@@ -4,8 +4,8 @@ mod descent;
 
 pub use descent::{Adam, Momentum, RmsProp, Rule, descend};
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function2, Map2, check_equal};
 
@@ -46,22 +46,12 @@ impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
             unsafe {
                 let velocity = self.velocity.as_mut_ptr().add(first);
                 let parameter = self.parameter.as_mut_ptr().add(first);
-                let (v, p) = if count == L::COUNT {
-                    (lanes.load(velocity), lanes.load(parameter))
-                } else {
-                    (lanes.load_first(velocity, count), lanes.load_first(parameter, count))
-                };
-                let v = lanes.mul_add(shrink, p, v);
+                let p = lanes.load_up_to(parameter, count);
+                let v = lanes.mul_add(shrink, p, lanes.load_up_to(velocity, count));
                 let p = lanes.add(p, v);
                 alarm = lanes.mul_add(p, lanes.zero(), alarm);
-                let v = lanes.unless_below(T::SMALLEST_NORMAL, v);
-                if count == L::COUNT {
-                    lanes.store(velocity, v);
-                    lanes.store(parameter, p);
-                } else {
-                    lanes.store_first(velocity, v, count);
-                    lanes.store_first(parameter, p, count);
-                }
+                lanes.store_up_to(velocity, lanes.unless_below(T::SMALLEST_NORMAL, v), count);
+                lanes.store_up_to(parameter, p, count);
             }
         }
         lanes.sum(alarm) == T::ZERO

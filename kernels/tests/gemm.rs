@@ -5,7 +5,8 @@ mod guard;
 
 use equilibria_kernels::gemm::workspace_len;
 use equilibria_kernels::{
-    Activation, Epilogue, Level, MatrixMut, MatrixRef, Scalar, activation, gemm, gemm_times_slope,
+    Activation, Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, activation, gemm,
+    gemm_times_slope,
 };
 use guard::GuardedBuffer;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -53,7 +54,7 @@ fn convert<T: Scalar>(activation: Activation<f64>) -> Activation<T> {
 }
 
 /// Runs a case against the textbook's three loops in f64, operands at the edge of unmapped pages.
-fn check<T: Scalar>(level: Level, case: &Case) {
+fn check<T: MatrixScalar>(level: Level, case: &Case) {
     let &Case { m, n, k, layouts, .. } = case;
     let (a_row, a_column, a_len) = layout(layouts[0], m, k);
     let (b_row, b_column, b_len) = layout(layouts[1], k, n);
@@ -209,7 +210,7 @@ fn the_epilogue_is_applied_once_whatever_the_path() {
 }
 
 /// A product times slopes against the product and then the slopes, which are tested elsewhere.
-fn check_slopes<T: Scalar>(
+fn check_slopes<T: MatrixScalar>(
     level: Level,
     (m, n, k): (usize, usize, usize),
     activation: Activation<T>,

@@ -9,7 +9,7 @@ use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, layer_curvature, layer_forward, layer_jacobian,
 };
 use equilibria_kernels::{
-    Activation, Level, MatrixMut, MatrixRef, Scalar, activation, gemm_times_slope, update,
+    Activation, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, activation, gemm_times_slope, update,
 };
 use samples::uneven;
 
@@ -111,7 +111,7 @@ fn gradients_behind_an_activation_are_zero_or_not_tiny() {
     check_slopes::<f64>();
 }
 
-fn check_products<T: Scalar>() {
+fn check_products<T: MatrixScalar>() {
     over_activations::<T>(|level, kind, context| {
         // One row, a tile, and several tasks; C by rows, by columns, and with gaps.
         for (m, n) in [(1, 100), (13, 37), (70, 600)] {

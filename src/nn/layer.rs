@@ -22,7 +22,7 @@
 //! layer after it may [absorb](Properties::absorbs_slopes) the factor φ′ of the gradient that it sends back. What a layer does
 //! not absorb, `Sequential` does.
 
-use super::{Initialisation, LayerGradients, Scratch, Shape, Training};
+use super::{Initialisation, Kept, LayerGradients, Scratch, Shape, Training};
 use crate::rng::Stream;
 use crate::tensor::{Activation, Element, Tensor};
 use crate::{Error, Result};
@@ -185,15 +185,6 @@ pub struct Pass<'a, T: Element> {
     pub grad_input: Option<&'a mut [T]>,
     /// Memory to work in.
     pub scratch: &'a mut Scratch<T>,
-}
-
-/// Numbers that a layer keeps of a forward pass: how many, or the slices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kept<X> {
-    /// For each example, in two slices (examples, this many).
-    pub per_example: [X; 2],
-    /// For each mini-batch (mini-batches, this many).
-    pub per_batch: X,
 }
 
 /// Clones a boxed layer; every layer that is [`Clone`] has it.

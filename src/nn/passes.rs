@@ -3,7 +3,6 @@
 //! A network has *places*: place 0 is its input, place s + 1 the output of step s. Buffers take their sizes on first use,
 //! follow the number of rows, and never shrink.
 
-use super::{Kept, Sequential};
 use crate::aligned::Aligned;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
@@ -37,6 +36,15 @@ impl Training {
     pub fn of_batches(self, batches: usize) -> Self {
         Self { batches, ..self }
     }
+}
+
+/// Numbers that a layer keeps of a forward pass: how many, or the slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept<X> {
+    /// For each example, in two slices (examples, this many).
+    pub per_example: [X; 2],
+    /// For each mini-batch (mini-batches, this many).
+    pub per_batch: X,
 }
 
 /// Memory that every pass works in.
@@ -84,8 +92,7 @@ pub(super) struct Places<T: Element> {
 }
 
 impl<T: Element> Places<T> {
-    fn new(model: &Sequential<T>) -> Self {
-        let layout: Layout = model.layout().collect();
+    fn new(layout: Layout) -> Self {
         Self { values: vec![Aligned::zeros(0); layout.len()], layout }
     }
 
@@ -143,9 +150,8 @@ pub struct Cache<T: Element> {
 }
 
 impl<T: Element> Cache<T> {
-    /// An empty cache for passes through `model`.
-    pub fn new(model: &Sequential<T>) -> Self {
-        let values = Places::new(model);
+    pub(super) fn of_layout(layout: Layout) -> Self {
+        let values = Places::new(layout);
         let kept = vec![Aligned::zeros(0); values.last()];
         Self { rows: 0, batches: 1, is_filled: false, values, kept }
     }
@@ -255,9 +261,8 @@ pub struct Deltas<T: Element> {
 }
 
 impl<T: Element> Deltas<T> {
-    /// Empty ones for passes through `model`.
-    pub fn new(model: &Sequential<T>) -> Self {
-        Self { rows: 0..0, input_rows: 0..0, values: Places::new(model) }
+    pub(super) fn of_layout(layout: Layout) -> Self {
+        Self { rows: 0..0, input_rows: 0..0, values: Places::new(layout) }
     }
 
     /// ∂L/∂x of `rows` of the forward pass (rows, inputs).
@@ -286,9 +291,8 @@ pub struct Tangents<T: Element> {
 }
 
 impl<T: Element> Tangents<T> {
-    /// Empty ones for passes through `model`.
-    pub fn new(model: &Sequential<T>) -> Self {
-        let values = Places::new(model);
+    pub(super) fn of_layout(layout: Layout) -> Self {
+        let values = Places::new(layout);
         Self { rows: 0..0, e: values.clone(), values, spare: Aligned::zeros(0) }
     }
 
@@ -315,9 +319,7 @@ pub struct Gradients<T: Element> {
 }
 
 impl<T: Element> Gradients<T> {
-    /// Zeros, one for each parameter of `model`.
-    pub fn new(model: &Sequential<T>) -> Self {
-        let tensors: Vec<_> = model.parameters().map(|parameter| Tensor::zeros(parameter.shape())).collect();
+    pub(super) fn of_tensors(tensors: Vec<Tensor<T>>) -> Self {
         Self { is_clear: vec![true; tensors.len()], tensors }
     }
 

@@ -10,6 +10,7 @@
 //! where φ′ is computed from y ([`equilibria_kernels::activation`]). [`Deltas`] keeps every δ.
 
 mod between;
+mod buffers;
 mod tangent;
 
 pub use between::interpolate;

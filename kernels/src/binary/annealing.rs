@@ -1,8 +1,8 @@
 //! What a change of the inverse temperature adds to the log weights of chains, panel by panel.
 
 use super::PANEL;
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::math::softplus_rise_lanes;
 

@@ -1,8 +1,8 @@
 //! What centring adds to the learning step of a tile: two outer products before it, two products with vectors after.
 
 use super::{PANEL, TILE, VECTORS_MOST};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// `tile` <- `keep tile - x y' - z w'` for `products` `[[x, y], [z, w]]`; the tile is not read if `keep` is 0.

@@ -1,8 +1,8 @@
 //! Lists of the rows of weights that a product with bits adds.
 
 use super::{PANEL, TILE, panel_units};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// A sparse matrix by rows: row r is the sum over e in `starts[r]..starts[r + 1]` of `factors[e]` times the 64 numbers

@@ -1,8 +1,8 @@
 //! Sums of the rows of active units.
 
 use super::{PANEL, SparseRows, VECTORS_MOST, by_quarters};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` has for row r; from 0 if `from_zero`.

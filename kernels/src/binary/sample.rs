@@ -1,9 +1,8 @@
 //! Bias, sigmoid and Bernoulli draw of a panel, in one pass, to bits.
 
 use super::PANEL;
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::words::parts;
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::math::sigmoid_lanes;
 use crate::random::{Running, Xoshiro256PlusPlusX8};
@@ -77,7 +76,7 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
             let mut first = 0;
             while first < units {
                 let drawn = running.next();
-                for part in 0..const { parts::<L>() } {
+                for part in 0..L::PARTS {
                     let unit = lanes.unit(lanes.bits(drawn, part));
                     // SAFETY: a step's lanes divide 64, so that first + COUNT <= 64; `sample` checked that sums and
                     // probabilities have 64 elements a row.

@@ -1,8 +1,8 @@
 //! States as bits, and lists of the bits that are on.
 
 use super::{PANEL, panel_units, panels};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// Packs states (rows, units) into words (panels, rows): those above 0 are on. Returns whether all were 0 or 1.

@@ -2,8 +2,8 @@
 
 use super::rows::{Row, check_columns};
 use super::{PANEL, by_quarters};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// Rows that share a table: two tables of 64 columns fill a third of an L1 cache, and a sum of 64 rows takes 13 additions.

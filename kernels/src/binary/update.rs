@@ -2,10 +2,10 @@
 
 use super::rows::{Row, check_columns};
 use super::{PANEL, SparseRows, TILE, TabledRows, by_quarters};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::constants::Constants;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
-use crate::math::constants::Constants;
 
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,10 @@
 //! The product by `matrixmultiply`, for targets that have no microkernel here.
 
 use super::epilogue;
+use super::scalar::MatrixScalar;
 use super::serial::Product;
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::matrix::Layout;
 
@@ -11,7 +12,7 @@ use crate::matrix::Layout;
 ///
 /// # Safety
 /// The product's pointers lead to its layouts.
-pub(super) unsafe fn gemm<T: Scalar>(level: Level, product: &Product<T>) -> bool {
+pub(super) unsafe fn gemm<T: MatrixScalar>(level: Level, product: &Product<T>) -> bool {
     let p = *product;
     if p.c_layout.column_stride != 1 {
         return false;

@@ -1,7 +1,6 @@
 //! A tile of C in registers.
 
-use crate::dispatch::Operation;
-use crate::lanes::{Lanes, Scalar};
+use crate::lanes::{Lanes, Operation, Scalar};
 
 /// Where a tile's operands lie, and where the tile goes.
 #[derive(Clone, Copy)]

@@ -69,7 +69,7 @@ impl<T: Copy> Block<T> {
                             let from = self.from.add((column + j) * self.column_stride + row);
                             // The next columns' lines, as above.
                             lanes.prefetch::<true>(from.wrapping_add(L::COUNT * self.column_stride));
-                            if rows == L::COUNT { lanes.load(from) } else { lanes.load_first(from, rows) }
+                            lanes.load_up_to(from, rows)
                         };
                     }
                 }

@@ -1,12 +1,12 @@
-//! The product of one thread: the five loops, and the paths that skip packing.
+//! The product of one thread: loops 4 to 1 of the five of Goto & van de Geijn, and the path of one or two rows, which packs
+//! nothing. Loop 5 splits n into slabs of B that fit L3; here no slab is packed, so that it would have nothing to do.
 
 use super::blocking::Blocks;
 use super::epilogue::{self, Slopes};
 use super::microkernel::{self, Prefetch, Tile};
 use super::packing::Block;
 use crate::activation::Activation;
-use crate::dispatch::Operation;
-use crate::lanes::{Lanes, Scalar};
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::matrix::Layout;
 use core::ops::Range;
 
@@ -131,9 +131,9 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let scratch = self.scratch::<L>();
         let a_in_place = self.reads_a_in_place::<L>();
         let lead = self.columns_before_a_line::<L>();
-        // Loop 4: depth blocks.
+        // Loop 4: split k into parts of at most kc: a micropanel of B fits L1.
         for block in self.depth_blocks() {
-            // Loop 3: blocks of rows.
+            // Loop 3: split m into parts of at most mc: a block of A fits L2.
             for rows in even_parts(m, self.blocks.mc) {
                 let at = rows.start * a_layout.row_stride + block.first * a_layout.column_stride;
                 // SAFETY: rows and depth are inside A; the workspace was sized for them by `Grid`.
@@ -150,7 +150,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
                         Rows { from: scratch.a.cast_const(), stride }
                     }
                 };
-                // Loop 2: micropanels of B.
+                // Loop 2: split n into parts of nr: a micropanel of B stays in L1 while A's pass.
                 let mut j = 0;
                 while j < n {
                     let columns = if j < lead { lead } else { (n - j).min(L::NV * L::COUNT) };
@@ -179,7 +179,8 @@ impl<T: Scalar> SerialGemm<'_, T> {
         })
     }
 
-    /// Loop 1: the tiles of `rows` x `columns`. The first one packs B on the way, if it can.
+    /// Loop 1: split the rows into parts of at most mr: a tile of C stays in registers. The first tile packs B on the way,
+    /// if B's rows are contiguous.
     ///
     /// # Safety
     /// The tiles are inside C, the block inside the depth; `a` leads to these rows of it.
@@ -207,7 +208,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
         for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
             let i = rows.start + part.start;
-            // The tiles after the first ask for a quarter of the next panel each; where B lies by columns, each tile for a
+            // Tiles 2 to 5 each prefetch a quarter of the next panel of B; where B's columns are contiguous, each tile a
             // panel's width of the depth.
             let quarter = index.wrapping_sub(1);
             let next = if contiguous && quarter < 4 {

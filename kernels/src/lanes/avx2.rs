@@ -1,9 +1,29 @@
 //! AVX2 with FMA: 8 lanes of f32, 4 of f64, 16 registers.
 
-use super::Lanes;
 use super::words::Avx2Words;
-use crate::dispatch::{Operation, avx2_apart};
+use super::{Lanes, Operation, Scalar};
 use core::arch::x86_64::*;
+
+/// Runs `operation` with the instructions of this level.
+///
+/// # Safety
+/// The CPU has AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn enter<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx2::new() })
+}
+
+/// As [`enter`], never inlined.
+///
+/// # Safety
+/// As [`enter`].
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx2::new() })
+}
 
 /// Methods that are one intrinsic.
 macro_rules! via {
@@ -54,7 +74,7 @@ impl Lanes for F32x8 {
     #[inline(always)]
     fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { avx2_apart(operation) }
+        unsafe { apart(operation) }
     }
 
     #[inline(always)]
@@ -230,7 +250,7 @@ impl Lanes for F64x4 {
     #[inline(always)]
     fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { avx2_apart(operation) }
+        unsafe { apart(operation) }
     }
 
     #[inline(always)]

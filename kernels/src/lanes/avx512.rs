@@ -1,9 +1,29 @@
 //! AVX-512F: 16 lanes of f32, 8 of f64, 32 registers.
 
-use super::Lanes;
 use super::words::Avx512Words;
-use crate::dispatch::{Operation, avx512_apart};
+use super::{Lanes, Operation, Scalar};
 use core::arch::x86_64::*;
+
+/// Runs `operation` with the instructions of this level.
+///
+/// # Safety
+/// The CPU has AVX-512F, which brings AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx2,fma")]
+pub(crate) unsafe fn enter<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx512::new() })
+}
+
+/// As [`enter`], never inlined.
+///
+/// # Safety
+/// As [`enter`].
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+unsafe fn apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller owes the features that the token stands for.
+    operation.run(unsafe { T::Avx512::new() })
+}
 
 /// Methods that are one intrinsic.
 macro_rules! via {
@@ -40,7 +60,7 @@ impl Lanes for F32x16 {
     #[inline(always)]
     fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { avx512_apart(operation) }
+        unsafe { apart(operation) }
     }
 
     #[inline(always)]
@@ -246,7 +266,7 @@ impl Lanes for F64x8 {
     #[inline(always)]
     fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { avx512_apart(operation) }
+        unsafe { apart(operation) }
     }
 
     #[inline(always)]

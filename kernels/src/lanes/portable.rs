@@ -1,8 +1,7 @@
 //! 128-bit vectors as arrays: what SSE2, NEON and the compiler's vectoriser share.
 
-use super::Lanes;
 use super::words::PortableWords;
-use crate::dispatch::Operation;
+use super::{Lanes, Operation};
 
 macro_rules! portable {
     ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path, $unit:path, $above_zero:path) => {

@@ -2,11 +2,10 @@
 //!
 //! The number of words is the same at every level, so that the numbers drawn are.
 
-use super::Lanes;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
-/// Eight words and what the CPU does with them; a token like [`Lanes`].
+/// Eight words and what the CPU does with them; a token like [`Lanes`](super::Lanes).
 ///
 /// Shift counts are constants at every call and become immediates.
 #[allow(missing_docs)] // the arithmetic says itself
@@ -29,11 +28,6 @@ pub trait Words: Copy {
     fn shift_left(self, a: Self::Vector, count: u32) -> Self::Vector;
     fn shift_right(self, a: Self::Vector, count: u32) -> Self::Vector;
     fn rotate_left(self, a: Self::Vector, count: u32) -> Self::Vector;
-}
-
-/// Vectors of `L` that eight words fill: 1, 2 or 4, for either scalar type.
-pub(crate) const fn parts<L: Lanes>() -> usize {
-    size_of::<[u64; 8]>() / size_of::<L::Vector>()
 }
 
 /// Arrays.

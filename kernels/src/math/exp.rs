@@ -4,8 +4,8 @@
 //! parts (Cody and Waite), the first of which is exact even without a fused multiply-add. e^r = 1 + (r + r^2 q(r))
 //! by a minimax q. n reaches beyond the exponents of normal numbers, where the result is denormal or infinite.
 
-use super::constants::Constants;
-use super::polynomial;
+use super::polynomial::polynomial;
+use crate::lanes::constants::Constants;
 use crate::lanes::{Lanes, Scalar};
 
 /// n, rounded by adding `ROUND` (see there), and e^r - 1.

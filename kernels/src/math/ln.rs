@@ -4,8 +4,8 @@
 //! 2 s = f - s f = f - f^2/2 + s f^2/2,
 //! ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z))),  z = s^2: the leading term is exact, the rest small.
 
-use super::constants::Constants;
-use super::polynomial;
+use super::polynomial::polynomial;
+use crate::lanes::constants::Constants;
 use crate::lanes::{Lanes, Scalar};
 
 /// ln(2^k (1 + f)).

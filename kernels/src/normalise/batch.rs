@@ -1,11 +1,10 @@
 //! Batch normalisation: a strip of columns goes through all rows of a mini-batch, again and again while it is in cache.
 
 use crate::activation::{Activation, with_activation};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function, check_equal};
-use crate::random::step::{load, store};
 use crate::threads;
 use core::ops::Range;
 
@@ -72,12 +71,12 @@ impl Batches {
 ///
 /// A trait rather than a closure: closures do not take on the target features of the level.
 trait Columns<T: Scalar>: Copy + Sync {
-    /// Columns `column..column + N * COUNT`, or `count` of them where `N` is 1 and `WHOLE` is not said, of `batch`.
-    /// Implementations are `#[inline(always)]`.
+    /// Columns `column..column + N * COUNT` of `batch`, or `count` of them where `N` is 1. Implementations are
+    /// `#[inline(always)]`, so that a `count` of all lanes is known where it is given.
     ///
     /// # Safety
     /// Batch and columns exist, and nobody else has them in what is written.
-    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+    unsafe fn strip<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
         batch: usize,
@@ -102,15 +101,15 @@ impl<T: Scalar, C: Columns<T>> Operation<T> for Part<C> {
         // SAFETY: `over_columns` gives each task a batch and columns of its own that exist.
         unsafe {
             while end - column >= STRIP * L::COUNT {
-                self.work.strip::<STRIP, true, L>(lanes, self.batch, column, L::COUNT);
+                self.work.strip::<STRIP, L>(lanes, self.batch, column, L::COUNT);
                 column += STRIP * L::COUNT;
             }
             while end - column >= L::COUNT {
-                self.work.strip::<1, true, L>(lanes, self.batch, column, L::COUNT);
+                self.work.strip::<1, L>(lanes, self.batch, column, L::COUNT);
                 column += L::COUNT;
             }
             if column < end {
-                self.work.strip::<1, false, L>(lanes, self.batch, column, end - column);
+                self.work.strip::<1, L>(lanes, self.batch, column, end - column);
             }
         }
     }
@@ -148,7 +147,7 @@ impl<T: Scalar> Place<T> {
     /// # Safety
     /// They are readable.
     #[inline(always)]
-    unsafe fn load<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+    unsafe fn load<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
         at: usize,
@@ -157,7 +156,7 @@ impl<T: Scalar> Place<T> {
         let mut vectors = [lanes.zero(); N];
         for (j, vector) in vectors.iter_mut().enumerate() {
             // SAFETY: the caller owes vector j.
-            *vector = unsafe { load::<WHOLE, L>(lanes, self.0.add(at + j * L::COUNT), count) };
+            *vector = unsafe { lanes.load_up_to(self.0.add(at + j * L::COUNT), count) };
         }
         vectors
     }
@@ -218,7 +217,7 @@ struct Forward<T, F> {
 
 impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
     #[inline(always)]
-    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+    unsafe fn strip<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
         batch: usize,
@@ -235,7 +234,7 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
             let mut mean = [lanes.zero(); N];
             for row in 0..rows {
                 for (j, mean) in mean.iter_mut().enumerate() {
-                    *mean = lanes.add(*mean, load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count));
+                    *mean = lanes.add(*mean, lanes.load_up_to(self.x.0.add(at(row, j)), count));
                 }
             }
             for mean in &mut mean {
@@ -244,29 +243,29 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
             let mut squares = [lanes.zero(); N];
             for row in 0..rows {
                 for j in 0..N {
-                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let x = lanes.load_up_to(self.x.0.add(at(row, j)), count);
                     let d = lanes.sub(x, mean[j]);
                     squares[j] = lanes.mul_add(d, d, squares[j]);
                 }
             }
-            let mut scale = self.gamma.load::<N, WHOLE, L>(lanes, column, count);
-            let shift = self.beta.load::<N, WHOLE, L>(lanes, column, count);
+            let mut scale = self.gamma.load::<N, L>(lanes, column, count);
+            let shift = self.beta.load::<N, L>(lanes, column, count);
             for j in 0..N {
                 let variance = lanes.mul(squares[j], share);
                 let deviation = lanes.sqrt(lanes.add(variance, lanes.splat(self.epsilon)));
                 let r = lanes.div(lanes.splat(T::ONE), deviation);
                 scale[j] = lanes.mul(scale[j], r);
                 let statistics = self.statistics.0.add(3 * batch * columns + column + j * L::COUNT);
-                store::<WHOLE, L>(lanes, statistics, mean[j], count);
-                store::<WHOLE, L>(lanes, statistics.add(columns), variance, count);
-                store::<WHOLE, L>(lanes, statistics.add(2 * columns), r, count);
+                lanes.store_up_to(statistics, mean[j], count);
+                lanes.store_up_to(statistics.add(columns), variance, count);
+                lanes.store_up_to(statistics.add(2 * columns), r, count);
             }
             for row in 0..rows {
                 for j in 0..N {
-                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
+                    let x = lanes.load_up_to(self.x.0.add(at(row, j)), count);
                     let z = lanes.mul_add(lanes.sub(x, mean[j]), scale[j], shift[j]);
                     let y = self.function.apply(lanes, z);
-                    store::<WHOLE, L>(lanes, self.y.0.add(at(row, j)), y, count);
+                    lanes.store_up_to(self.y.0.add(at(row, j)), y, count);
                 }
             }
         }
@@ -323,7 +322,7 @@ struct Infer<T, F> {
 
 impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
     #[inline(always)]
-    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+    unsafe fn strip<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
         _: usize,
@@ -334,10 +333,10 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
         // SAFETY: the caller owes columns: row < rows, and N vectors from `column` on are in a row.
         unsafe {
             let [gamma, beta, mean, variance] = self.of_columns;
-            let mut scale = gamma.load::<N, WHOLE, L>(lanes, column, count);
-            let shift = beta.load::<N, WHOLE, L>(lanes, column, count);
-            let mean = mean.load::<N, WHOLE, L>(lanes, column, count);
-            let variance = variance.load::<N, WHOLE, L>(lanes, column, count);
+            let mut scale = gamma.load::<N, L>(lanes, column, count);
+            let shift = beta.load::<N, L>(lanes, column, count);
+            let mean = mean.load::<N, L>(lanes, column, count);
+            let variance = variance.load::<N, L>(lanes, column, count);
             for j in 0..N {
                 let deviation = lanes.sqrt(lanes.add(variance[j], lanes.splat(self.epsilon)));
                 scale[j] = lanes.div(scale[j], deviation);
@@ -345,9 +344,9 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
             for row in 0..rows {
                 for j in 0..N {
                     let at = row * columns + column + j * L::COUNT;
-                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at), count);
+                    let x = lanes.load_up_to(self.x.0.add(at), count);
                     let z = lanes.mul_add(lanes.sub(x, mean[j]), scale[j], shift[j]);
-                    store::<WHOLE, L>(lanes, self.y.0.add(at), self.function.apply(lanes, z), count);
+                    lanes.store_up_to(self.y.0.add(at), self.function.apply(lanes, z), count);
                 }
             }
         }
@@ -420,7 +419,7 @@ struct Backward<T> {
 
 impl<T: Scalar> Columns<T> for Backward<T> {
     #[inline(always)]
-    unsafe fn strip<const N: usize, const WHOLE: bool, L: Lanes<Scalar = T>>(
+    unsafe fn strip<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
         batch: usize,
@@ -435,14 +434,14 @@ impl<T: Scalar> Columns<T> for Backward<T> {
         unsafe {
             let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
             let statistics = 3 * batch * columns + column;
-            let mean = self.statistics.load::<N, WHOLE, L>(lanes, statistics, count);
-            let r = self.statistics.load::<N, WHOLE, L>(lanes, statistics + 2 * columns, count);
-            let gamma = self.gamma.load::<N, WHOLE, L>(lanes, column, count);
+            let mean = self.statistics.load::<N, L>(lanes, statistics, count);
+            let r = self.statistics.load::<N, L>(lanes, statistics + 2 * columns, count);
+            let gamma = self.gamma.load::<N, L>(lanes, column, count);
             let (mut sum, mut along) = ([lanes.zero(); N], [lanes.zero(); N]);
             for row in 0..rows {
                 for j in 0..N {
-                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
-                    let delta = load::<WHOLE, L>(lanes, self.delta.0.add(at(row, j)), count);
+                    let x = lanes.load_up_to(self.x.0.add(at(row, j)), count);
+                    let delta = lanes.load_up_to(self.delta.0.add(at(row, j)), count);
                     sum[j] = lanes.add(sum[j], delta);
                     along[j] = lanes.mul_add(delta, lanes.sub(x, mean[j]), along[j]);
                 }
@@ -452,8 +451,8 @@ impl<T: Scalar> Columns<T> for Backward<T> {
             for j in 0..N {
                 let along = lanes.mul(along[j], r[j]);
                 let sums = self.sums.0.add(2 * batch * columns + column + j * L::COUNT);
-                store::<WHOLE, L>(lanes, sums, sum[j], count);
-                store::<WHOLE, L>(lanes, sums.add(columns), along, count);
+                lanes.store_up_to(sums, sum[j], count);
+                lanes.store_up_to(sums.add(columns), along, count);
                 k[j] = lanes.mul(gamma[j], r[j]);
                 let shared = lanes.mul(k[j], share);
                 c[j] = lanes.mul(lanes.mul(shared, r[j]), along);
@@ -462,11 +461,11 @@ impl<T: Scalar> Columns<T> for Backward<T> {
             let Some(dx) = self.dx else { return };
             for row in 0..rows {
                 for j in 0..N {
-                    let x = load::<WHOLE, L>(lanes, self.x.0.add(at(row, j)), count);
-                    let delta = load::<WHOLE, L>(lanes, self.delta.0.add(at(row, j)), count);
+                    let x = lanes.load_up_to(self.x.0.add(at(row, j)), count);
+                    let delta = lanes.load_up_to(self.delta.0.add(at(row, j)), count);
                     let rest = lanes.mul_add(c[j], lanes.sub(x, mean[j]), d[j]);
                     let gradient = lanes.unless_below(T::TINY, lanes.sub(lanes.mul(k[j], delta), rest));
-                    store::<WHOLE, L>(lanes, dx.0.add(at(row, j)), gradient, count);
+                    lanes.store_up_to(dx.0.add(at(row, j)), gradient, count);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Layer normalisation: each row by itself.
 
 use crate::activation::{Activation, with_activation};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function, Map2, check_equal, check_matrix};
 use crate::reduce::{Dot, Sum};

@@ -5,7 +5,7 @@
 //! same whether probabilities are asked for or not. As u is a multiple of 2^-24 (f32) or 2^-53 (f64), a state is
 //! 1 with probability p rounded up to such a multiple; a NaN compares false and gives 0.
 
-use super::step::{Sink, draw, load, store};
+use super::step::{Sink, draw};
 use super::xoshiro::Xoshiro256PlusPlusX8;
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
@@ -105,18 +105,12 @@ struct FromLogits<T> {
 
 impl<T: Scalar> Sink<T> for FromLogits<T> {
     #[inline(always)]
-    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
-        self,
-        lanes: L,
-        unit: L::Vector,
-        at: usize,
-        count: usize,
-    ) {
+    unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
         // SAFETY: the caller owes elements at..at + count of both arrays.
         unsafe {
-            let logit = load::<WHOLE, L>(lanes, self.logits.add(at), count);
+            let logit = lanes.load_up_to(self.logits.add(at), count);
             let state = below(lanes, unit, sigmoid_lanes(lanes, logit));
-            store::<WHOLE, L>(lanes, self.states.add(at), state, count);
+            lanes.store_up_to(self.states.add(at), state, count);
         }
     }
 }
@@ -131,19 +125,13 @@ struct WithProbabilities<T> {
 
 impl<T: Scalar> Sink<T> for WithProbabilities<T> {
     #[inline(always)]
-    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
-        self,
-        lanes: L,
-        unit: L::Vector,
-        at: usize,
-        count: usize,
-    ) {
+    unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
         // SAFETY: the caller owes elements at..at + count of the three arrays.
         unsafe {
-            let logit = load::<WHOLE, L>(lanes, self.logits.add(at), count);
+            let logit = lanes.load_up_to(self.logits.add(at), count);
             let probability = sigmoid_lanes(lanes, logit);
-            store::<WHOLE, L>(lanes, self.probabilities.add(at), probability, count);
-            store::<WHOLE, L>(lanes, self.states.add(at), below(lanes, unit, probability), count);
+            lanes.store_up_to(self.probabilities.add(at), probability, count);
+            lanes.store_up_to(self.states.add(at), below(lanes, unit, probability), count);
         }
     }
 }
@@ -156,17 +144,11 @@ struct FromProbabilities<T> {
 
 impl<T: Scalar> Sink<T> for FromProbabilities<T> {
     #[inline(always)]
-    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
-        self,
-        lanes: L,
-        unit: L::Vector,
-        at: usize,
-        count: usize,
-    ) {
+    unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
         // SAFETY: the caller owes elements at..at + count of both arrays.
         unsafe {
-            let probability = load::<WHOLE, L>(lanes, self.probabilities.add(at), count);
-            store::<WHOLE, L>(lanes, self.states.add(at), below(lanes, unit, probability), count);
+            let probability = lanes.load_up_to(self.probabilities.add(at), count);
+            lanes.store_up_to(self.states.add(at), below(lanes, unit, probability), count);
         }
     }
 }

@@ -12,11 +12,10 @@
 //!
 //! Box & Muller, *A note on the generation of random normal deviates*, 1958.
 
-use super::step::store;
 use super::xoshiro::{Running, Xoshiro256PlusPlusX8};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::words::{Words, parts};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::words::Words;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::math::ln_lanes;
 
@@ -44,12 +43,12 @@ impl<T: Scalar> Operation<T> for FillNormal<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let half = L::COUNT * const { parts::<L>() };
+        let half = L::COUNT * L::PARTS;
         let mut running = Running::load(lanes.words(), self.generator);
         let mut blocks = self.out.chunks_exact_mut(2 * half);
         for block in &mut blocks {
             let (radii, directions) = (running.next(), running.next());
-            for part in 0..const { parts::<L>() } {
+            for part in 0..L::PARTS {
                 let (x, y) = pair(lanes, radii, directions, part);
                 // SAFETY: the block has 2 * half elements, and the part lies within a half.
                 unsafe {
@@ -61,7 +60,7 @@ impl<T: Scalar> Operation<T> for FillNormal<'_, T> {
         let tail = blocks.into_remainder();
         if !tail.is_empty() {
             let (radii, directions) = (running.next(), running.next());
-            for part in 0..const { parts::<L>() } {
+            for part in 0..L::PARTS {
                 let (x, y) = pair(lanes, radii, directions, part);
                 store_within(lanes, tail, part * L::COUNT, x);
                 store_within(lanes, tail, half + part * L::COUNT, y);
@@ -77,7 +76,7 @@ fn store_within<L: Lanes>(lanes: L, out: &mut [L::Scalar], at: usize, x: L::Vect
     if at < out.len() {
         let count = (out.len() - at).min(L::COUNT);
         // SAFETY: at + count <= out.len().
-        unsafe { store::<false, L>(lanes, out.as_mut_ptr().add(at), x, count) };
+        unsafe { lanes.store_up_to(out.as_mut_ptr().add(at), x, count) };
     }
 }
 

@@ -1,10 +1,10 @@
 //! Raw words and uniforms.
 
-use super::step::{Sink, draw, store};
+use super::step::{Sink, draw};
 use super::xoshiro::{Running, Xoshiro256PlusPlusX8};
-use crate::dispatch::{Operation, dispatch};
+use crate::dispatch::dispatch;
 use crate::lanes::words::Words;
-use crate::lanes::{Lanes, Scalar};
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// Fills `out` with the words of the stream, the same at every level.
@@ -57,14 +57,8 @@ struct Store<T>(*mut T);
 
 impl<T: Scalar> Sink<T> for Store<T> {
     #[inline(always)]
-    unsafe fn put<const WHOLE: bool, L: Lanes<Scalar = T>>(
-        self,
-        lanes: L,
-        unit: L::Vector,
-        at: usize,
-        count: usize,
-    ) {
+    unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
         // SAFETY: the caller owes elements at..at + count.
-        unsafe { store::<WHOLE, L>(lanes, self.0.add(at), unit, count) };
+        unsafe { lanes.store_up_to(self.0.add(at), unit, count) };
     }
 }

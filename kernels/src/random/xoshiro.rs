@@ -1,8 +1,8 @@
 //! xoshiro256++ (Blackman & Vigna 2018) in eight lanes.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::Lanes;
+use crate::dispatch::dispatch;
 use crate::lanes::words::Words;
+use crate::lanes::{Lanes, Operation};
 use crate::level::Level;
 
 /// Eight xoshiro256++ generators that step together.

@@ -1,7 +1,7 @@
 //! The sums of a matrix's columns, and of products of two matrices' columns.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{check_equal, check_matrix};
 

@@ -1,7 +1,7 @@
 //! Sums of logarithms of mixtures: what flipping one visible unit does to the free energy.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
 use crate::math::ln_lanes;

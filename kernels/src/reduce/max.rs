@@ -1,8 +1,8 @@
 //! The largest element and log-sum-exp.
 
-use super::{PARALLEL, Terms, load_padded, total};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use super::terms::{PARALLEL, Terms, load_padded, total};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::math::{exp_lanes, ln_lanes};
 use core::cmp::Ordering;

@@ -1,8 +1,8 @@
 //! Sums of softplus: the hidden (or visible) units' part of a Boltzmann machine's free energy.
 
-use super::load_padded;
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use super::terms::load_padded;
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
 use crate::math::{ln_lanes, tail};

@@ -1,8 +1,8 @@
 //! Sums, dot products and norms of slices, and the sums of a matrix's rows.
 
-use super::{Terms, total};
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use super::terms::{Terms, total};
+use crate::dispatch::dispatch;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{check_equal, check_matrix};
 

@@ -4,11 +4,11 @@
 //! is denormal: without that, a moment of a parameter whose gradient has become 0 would shrink until it is, and stay so,
 //! as the product of the smallest number and 0.9 is rounded to the smallest number.
 
-use crate::dispatch::{Operation, dispatch};
-use crate::lanes::{Lanes, Scalar};
+use crate::dispatch::dispatch;
+use crate::lanes::constants::Constants;
+use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
-use crate::math::constants::Constants;
 
 /// A step with momentum:
 ///
@@ -189,37 +189,19 @@ impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R
                 let parameters = self.parameter.as_mut_ptr().add(first);
                 let mut state = [lanes.zero(); N];
                 for (state, from) in state.iter_mut().zip(&self.state) {
-                    *state = load(lanes, from.as_ptr().add(first), count);
+                    *state = lanes.load_up_to(from.as_ptr().add(first), count);
                 }
-                let gradient = load(lanes, self.gradient.as_ptr().add(first), count);
+                let gradient = lanes.load_up_to(self.gradient.as_ptr().add(first), count);
                 let gradient = lanes.unless_below(T::TINY, gradient);
                 let step = self.rule.step(lanes, gradient, &mut state);
-                let parameter = lanes.sub(load(lanes, parameters, count), step);
+                let parameter = lanes.sub(lanes.load_up_to(parameters, count), step);
                 alarm = lanes.mul_add(parameter, lanes.zero(), alarm);
                 for (state, to) in state.iter().zip(&mut self.state) {
-                    store(lanes, to.as_mut_ptr().add(first), *state, count);
+                    lanes.store_up_to(to.as_mut_ptr().add(first), *state, count);
                 }
-                store(lanes, parameters, lanes.max(low, lanes.min(high, parameter)), count);
+                lanes.store_up_to(parameters, lanes.max(low, lanes.min(high, parameter)), count);
             }
         }
         lanes.sum(alarm) == T::ZERO
     }
-}
-
-/// The first `count` scalars.
-///
-/// # Safety
-/// They are readable.
-#[inline(always)]
-unsafe fn load<L: Lanes>(lanes: L, from: *const L::Scalar, count: usize) -> L::Vector {
-    // SAFETY: the caller owes them.
-    unsafe { if count == L::COUNT { lanes.load(from) } else { lanes.load_first(from, count) } }
-}
-
-/// # Safety
-/// The first `count` scalars are writable.
-#[inline(always)]
-unsafe fn store<L: Lanes>(lanes: L, to: *mut L::Scalar, x: L::Vector, count: usize) {
-    // SAFETY: the caller owes them.
-    unsafe { if count == L::COUNT { lanes.store(to, x) } else { lanes.store_first(to, x, count) } }
 }

@@ -6,7 +6,8 @@ use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
 };
 use equilibria_kernels::{
-    Activation, Epilogue, Level, MatrixMut, MatrixRef, Scalar, elementwise, gemm, gemm_times_slope, reduce,
+    Activation, Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, elementwise, gemm,
+    gemm_times_slope, reduce,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -250,7 +251,7 @@ fn over_products(mut run: impl FnMut([usize; 3], [[usize; 2]; 3])) {
     }
 }
 
-fn products<T: Scalar>(level: Level) {
+fn products<T: MatrixScalar>(level: Level) {
     let [a, b, outputs] = [Zeros::<T>::new(), Zeros::new(), Zeros::new()];
     let [mut c, mut workspace] = [Zeros::<T>::new(), Zeros::new()];
     over_products(|[m, n, k], [of_a, of_b, of_c]| {

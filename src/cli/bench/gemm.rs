@@ -6,7 +6,7 @@ use super::products::{LARGE, LAYERS, Operands, Ours, Peer, Shape, TRANSPOSED, Tr
 use super::table::{Row, Speed};
 use super::{Add, Context, Entry, again, peer_threads};
 use crate::{Error, Result};
-use equilibria_kernels::Scalar;
+use equilibria_kernels::MatrixScalar;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub(super) fn one_thread(context: &Context, add: Add<'_, Gemm>) -> Result<()> {
 }
 
 /// Checks, then times a product in the current thread pool.
-fn measure<T: Scalar>(context: &Context, shape: Shape) -> Result<Gemm> {
+fn measure<T: MatrixScalar>(context: &Context, shape: Shape) -> Result<Gemm> {
     let level = context.level;
     let operands = Operands::<T>::new(level, shape);
     let (mut ours, mut peer) = (Ours::new(&operands), Peer::new(&operands));

@@ -4,7 +4,7 @@
 
 use equilibria_kernels::gemm::workspace_len;
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_uniform};
-use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, Scalar, gemm, peer};
+use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, gemm, peer};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -108,7 +108,7 @@ pub(super) struct Operands<T> {
     b: Aligned<T>,
 }
 
-impl<T: Scalar> Operands<T> {
+impl<T: MatrixScalar> Operands<T> {
     pub(super) fn new(level: Level, shape: Shape) -> Self {
         let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(level, 2);
         let mut random = |length| {
@@ -188,7 +188,7 @@ pub(super) struct Ours<'a, T> {
     workspace: Vec<T>,
 }
 
-impl<'a, T: Scalar> Ours<'a, T> {
+impl<'a, T: MatrixScalar> Ours<'a, T> {
     /// To be made in the thread pool that it is called in.
     pub(super) fn new(operands: &'a Operands<T>) -> Self {
         let Shape { m, n, k, .. } = operands.shape;
@@ -210,7 +210,7 @@ pub(super) struct Peer<'a, T> {
     pub c: Aligned<T>,
 }
 
-impl<'a, T: Scalar> Peer<'a, T> {
+impl<'a, T: MatrixScalar> Peer<'a, T> {
     pub(super) fn new(operands: &'a Operands<T>) -> Self {
         Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n) }
     }

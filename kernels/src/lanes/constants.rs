@@ -1,4 +1,4 @@
-//! What the elementary functions need to know of `f32` and `f64`.
+//! What kernels, and the elementary functions above all, need to know of `f32` and `f64`.
 //!
 //! The polynomials are minimax fits (Remez' exchange, coefficients rounded to the type), weighted so that the
 //! stated error is relative to the function that they build.

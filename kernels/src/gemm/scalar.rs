@@ -1,0 +1,65 @@
+//! The scalars whose products are compiled in this crate.
+
+use super::serial::SerialGemm;
+use crate::dispatch::dispatch;
+use crate::lanes::Scalar;
+use crate::level::Level;
+
+/// `f32` or `f64`: a scalar whose matrix products this crate has compiled. Sealed.
+pub trait MatrixScalar: Scalar + sealed::Products {}
+
+pub(crate) mod sealed {
+    use super::{Level, SerialGemm};
+
+    /// The products of one thread.
+    pub trait Products: Sized {
+        /// The product, compiled in this crate: as a generic function it would be compiled again, for minutes, in every
+        /// crate that multiplies matrices.
+        fn gemm(level: Level, gemm: SerialGemm<'_, Self>);
+
+        /// C <- alpha A B + beta C by the crate `matrixmultiply`, of sizes (m, k, n), operands with row and column
+        /// strides.
+        ///
+        /// # Safety
+        /// The pointers lead to matrices of those sizes and strides; C's elements share no place.
+        #[cfg(feature = "matrixmultiply")]
+        unsafe fn matrixmultiply(
+            sizes: (usize, usize, usize),
+            alpha: Self,
+            a: (*const Self, isize, isize),
+            b: (*const Self, isize, isize),
+            beta: Self,
+            c: (*mut Self, isize, isize),
+        );
+    }
+}
+
+macro_rules! matrix_scalar {
+    ($type:ident, $gemm:ident) => {
+        impl MatrixScalar for $type {}
+
+        impl sealed::Products for $type {
+            fn gemm(level: Level, gemm: SerialGemm<'_, Self>) {
+                dispatch(level, gemm);
+            }
+
+            #[cfg(feature = "matrixmultiply")]
+            unsafe fn matrixmultiply(
+                (m, k, n): (usize, usize, usize),
+                alpha: Self,
+                a: (*const Self, isize, isize),
+                b: (*const Self, isize, isize),
+                beta: Self,
+                c: (*mut Self, isize, isize),
+            ) {
+                // SAFETY: the caller owes what `matrixmultiply` asks for.
+                unsafe {
+                    matrixmultiply::$gemm(m, k, n, alpha, a.0, a.1, a.2, b.0, b.1, b.2, beta, c.0, c.1, c.2);
+                }
+            }
+        }
+    };
+}
+
+matrix_scalar!(f32, sgemm);
+matrix_scalar!(f64, dgemm);
