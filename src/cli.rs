@@ -9,6 +9,7 @@ mod info;
 mod machine;
 mod rbm;
 mod reproduce;
+mod training;
 mod usage;
 
 use crate::run::interrupt;

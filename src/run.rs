@@ -18,13 +18,13 @@
 //! handles Ctrl-C, `&|| false` or a flag of its own elsewhere.
 
 mod atomic;
-mod checks;
 pub mod classifier;
 pub mod dbm;
 mod directory;
 pub mod divergence;
 mod epochs;
 pub mod gan;
+mod images;
 pub mod interrupt;
 mod metrics;
 pub mod pretrained;
@@ -33,6 +33,7 @@ pub mod rbm;
 mod record;
 mod restore;
 pub mod samples;
+mod settings;
 mod source;
 mod text;
 pub mod toys;
@@ -42,9 +43,9 @@ pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
+pub use settings::RunSettings;
 pub use source::SavedModel;
-pub(crate) use source::Source;
-use source::{
-    CONFIGURATION, Trained, copy_description, describe, describe_size, settings_in, settings_of, size_in,
-    trained_on,
-};
+pub(crate) use source::{Source, absolute};
+use source::{copy_description, describe, describe_size, settings_in, settings_of, size_in, trained_on};
+pub(crate) use text::parse;
+pub use training::{Trainable, Training, resume, train, train_or_resume};

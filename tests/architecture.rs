@@ -27,7 +27,6 @@ const KNOWN: &[(&str, &[&str])] = &[
             "cli/bench/slices.rs",
         ],
     ),
-    ("cli/classifier.rs", &["cli/classifier/evaluate.rs", "cli/classifier/train.rs"]),
     (
         "cli/dbm.rs",
         &["cli/dbm/evaluate.rs", "cli/dbm/filters.rs", "cli/dbm/reconstruct.rs", "cli/dbm/sample.rs"],
@@ -54,11 +53,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("data.rs", &["data/mnist.rs", "data/synthetic.rs"]),
     ("evaluate/filters.rs", &["evaluate/filters/loops.rs", "evaluate/filters/spectrum.rs"]),
     ("report/sheet/layout.rs", &["report/sheet.rs"]),
-    ("run/dbm/settings.rs", &["run/dbm.rs"]),
-    ("run/dbm/stage.rs", &["run/dbm.rs"]),
-    ("run/gan.rs", &["run/gan/generator.rs"]),
-    ("run/rbm/evaluation.rs", &["run/rbm.rs"]),
-    ("run/rbm/settings.rs", &["run/rbm.rs"]),
 ];
 
 /// The layers of `src` from the top to the bottom: a module imports from its own layer and those below.

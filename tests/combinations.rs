@@ -10,7 +10,7 @@ use equilibria::adversarial::Networks;
 use equilibria::boltzmann::learning::NegativePhase;
 use equilibria::data::{Binarisation, Digits, Images, Labelled};
 use equilibria::rng::Stream;
-use equilibria::run::{Progress, ProgressKind, RunDirectory, dbm, gan, rbm};
+use equilibria::run::{Progress, ProgressKind, RunDirectory, Trainable, dbm, gan, rbm, resume, train};
 use equilibria::{Error, Result};
 use rand::{Rng, RngExt};
 use std::fs;
@@ -48,44 +48,6 @@ fn data(random: &mut impl Rng, [height, width]: [usize; 2], train: usize, test: 
     Digits { name: "stripes".into(), train: draw(train), test: draw(test) }
 }
 
-/// A kind of run: its settings begin a run or go on with it until `stop` says so.
-trait Kind: Sync {
-    fn train(
-        &self,
-        directory: &RunDirectory,
-        digits: &Digits,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<()>;
-    fn resume(directory: &RunDirectory, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<()>;
-}
-
-macro_rules! kind {
-    ($module:ident) => {
-        impl Kind for $module::Settings {
-            fn train(
-                &self,
-                directory: &RunDirectory,
-                digits: &Digits,
-                stop: &(dyn Fn() -> bool + Sync),
-            ) -> Result<()> {
-                $module::train(directory, self, digits, &mut Progress::new(ProgressKind::Quiet), stop)
-                    .map(drop)
-            }
-
-            fn resume(
-                directory: &RunDirectory,
-                digits: &Digits,
-                stop: &(dyn Fn() -> bool + Sync),
-            ) -> Result<()> {
-                $module::resume(directory, digits, &mut Progress::new(ProgressKind::Quiet), stop).map(drop)
-            }
-        }
-    };
-}
-kind!(rbm);
-kind!(dbm);
-kind!(gan);
-
 /// The bytes of the model and the bits of the checkpoint's tensors.
 fn trace(path: &Path) -> (Vec<u8>, Vec<(String, Vec<u32>)>) {
     let model = fs::read(path.join("model.safetensors")).unwrap();
@@ -100,7 +62,7 @@ fn trace(path: &Path) -> (Vec<u8>, Vec<(String, Vec<u32>)>) {
 }
 
 /// A whole run against one that is interrupted once or twice, each part with its own number of threads.
-fn check<S: Kind + std::fmt::Debug>(settings: &S, digits: &Digits, random: &mut impl Rng) {
+fn check<S: Trainable + Sync + std::fmt::Debug>(settings: &S, digits: &Digits, random: &mut impl Rng) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     let mut threads = one_of(random, &[[1, 2, 3], [2, 1, 2], [3, 5, 1]]).into_iter();
@@ -112,18 +74,25 @@ fn check<S: Kind + std::fmt::Debug>(settings: &S, digits: &Digits, random: &mut 
         let asked = AtomicUsize::new(0);
         move || asked.fetch_add(1, Ordering::Relaxed) == checks
     };
-    settings.train(&RunDirectory::create(&whole, true).unwrap(), digits, &|| false).unwrap();
+    let quiet = || Progress::new(ProgressKind::Quiet);
+    let begin = |directory: &RunDirectory, stop: &(dyn Fn() -> bool + Sync)| {
+        train(directory, settings, digits, &mut quiet(), stop).map(drop)
+    };
+    let go_on = |stop: &(dyn Fn() -> bool + Sync)| {
+        resume::<S>(&RunDirectory::open(&parts)?, digits, &mut quiet(), stop).map(drop)
+    };
+    begin(&RunDirectory::create(&whole, true).unwrap(), &|| false).unwrap();
     let first = random.random_range(1..UPDATES / 2);
     let directory = RunDirectory::create(&parts, true).unwrap();
-    let mut outcome = within(&|| settings.train(&directory, digits, &after(first)));
+    let mut outcome = within(&|| begin(&directory, &after(first)));
     drop(directory);
     if random.random() && outcome.is_err() {
         let second = random.random_range(1..UPDATES / 4);
-        outcome = within(&|| S::resume(&RunDirectory::open(&parts)?, digits, &after(second)));
+        outcome = within(&|| go_on(&after(second)));
     }
     if let Err(error) = outcome {
         assert!(matches!(error, Error::Interrupted { .. }), "{error}, {settings:?}");
-        within(&|| S::resume(&RunDirectory::open(&parts)?, digits, &|| false)).unwrap();
+        within(&|| go_on(&|| false)).unwrap();
     }
     assert!(trace(&parts) == trace(&whole), "interrupted after {first} checks: {settings:?}");
 }

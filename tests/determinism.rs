@@ -7,8 +7,8 @@ use equilibria::boltzmann::learning::deep::{DeepLearner, DeepLearnerState, Spars
 use equilibria::boltzmann::learning::{NegativePhase, Rates};
 use equilibria::data::{Binarisation, Digits};
 use equilibria::rng::Stream;
-use equilibria::run::rbm::{Settings, Summary, resume, train};
-use equilibria::run::{Progress, ProgressKind, RunDirectory};
+use equilibria::run::rbm::{Settings, Summary};
+use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use equilibria::{Error, Result};
 use std::fs;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn begin(
 }
 
 fn resume_run(path: &Path, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
-    resume(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
+    resume::<Settings>(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 
 #[track_caller]

@@ -2,6 +2,7 @@
 
 use crate::data::{Binarisation, Digits};
 use crate::run::{SavedModel, Source, pretrained, write_atomically};
+pub(super) use crate::run::{absolute, parse};
 use crate::{Error, Result};
 use clap::Args;
 use std::io::{Read as _, Write as _};
@@ -166,24 +167,6 @@ pub(super) fn learned_elsewhere(trained_on: Option<&str>) -> String {
     trained_on.map_or_else(String::new, |data| {
         format!("the machine learned from other images ({data}), which --data can name\n")
     })
-}
-
-/// A value of an option; the error says what would be right, and the option's name is put before it.
-pub(super) fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|error| match error {
-        Error::InvalidArgument { expected, .. } => expected,
-        error => error.to_string(),
-    })
-}
-
-/// A folder's full path, so that a run resumes from anywhere.
-pub(super) fn absolute(data: &str) -> Result<String> {
-    // An empty path cannot be made absolute; loading says what is wrong with it.
-    if data == "synthetic" || data.is_empty() {
-        return Ok(data.into());
-    }
-    let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
-    path.into_os_string().into_string().map_err(|_| Error::invalid("--data", "a path in UTF-8 is needed"))
 }
 
 /// Test images of these indices as the machine sees them.

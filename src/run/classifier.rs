@@ -1,10 +1,11 @@
-//! Training a classifier: a loop over images that move a little each time they are seen.
+//! Training a classifier on images that are shifted at random each time they are shown.
 //!
-//! A digit moved by a pixel is the same digit. Seeing each image at all nine places teaches that, and is what takes a
-//! plain network from 98.3 % to 98.8 % of MNIST's test images.
+//! A digit shifted by a pixel is the same digit. Showing each image at all nine positions raises the accuracy of a plain
+//! network on MNIST's test images from 98.3 % to 98.8 %.
 
 use super::divergence::{self, Suspect, likely_cause};
-use super::{CONFIGURATION, Progress, checks};
+use super::settings::{self, POSITIVE, RunSettings};
+use super::{Progress, absolute};
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Images};
 use crate::evaluate::classifier::{Accuracy, Classifier, intensity};
@@ -13,6 +14,7 @@ use crate::nn::{Cache, Deltas, Gradients, Initialisation, Scratch, Training, Wan
 use crate::optim::{Optimiser, Rule};
 use crate::rng::Stream;
 use crate::{Error, Result};
+use clap::Args;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -20,85 +22,98 @@ use std::time::Instant;
 
 /// The digits.
 const CLASSES: usize = 10;
-/// Adam's, as its authors have them.
+/// The published values for Adam.
 const BETAS: [f64; 2] = [0.9, 0.999];
 
-/// Everything that decides the outcome, but for the bytes of the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything that determines the result, apart from the bytes of the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Name of the data, or the folder that holds them.
+    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
-    /// Passes over the training images.
+    /// Number of passes over the training images.
+    #[arg(long, default_value_t = 12)]
     pub epochs: usize,
     /// Images in a mini-batch.
+    #[arg(long, default_value_t = 128)]
     pub batch: usize,
-    /// Adam's rate at first; it falls to 0 in a straight line.
+    /// Adam's rate at the start; it decreases linearly to 0.
+    #[arg(long, default_value_t = 1e-3)]
     pub learning_rate: f64,
-    /// Pixels by which an image moves at most, along either axis.
+    /// Largest random shift of an image along each axis, in pixels.
+    #[arg(long, default_value_t = 1)]
     pub shift: usize,
     /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { data: "synthetic".into(), epochs: 12, batch: 128, learning_rate: 1e-3, shift: 1, seed: 1 }
+        settings::from_arguments(&[])
     }
 }
 
-impl Settings {
-    /// **Errors** [`Error::InvalidArgument`] in the words of the command line.
-    pub fn check(&self) -> Result<()> {
-        checks::at_least_1(&[
-            ("--epochs", self.epochs, "at least 1 pass over the images is needed"),
-            ("--batch", self.batch, "a mini-batch needs at least 1 image"),
+impl RunSettings for Settings {
+    fn data_mut(&mut self) -> &mut String {
+        &mut self.data
+    }
+
+    fn load(&self) -> Result<Digits> {
+        Digits::load(&self.data, None)
+    }
+
+    fn check(&self) -> Result<()> {
+        settings::whole(&[
+            ("--epochs", self.epochs, 1..=10_000, "epochs"),
+            ("--batch", self.batch, 1..=usize::MAX, "image in a mini-batch"),
+            ("--shift", self.shift, 0..=100, "pixels"),
         ])?;
-        checks::at_most(&[
-            ("--epochs", self.epochs, 10_000, "epochs can be trained"),
-            ("--shift", self.shift, 100, "pixels can be moved"),
-        ])?;
-        checks::seed(self.seed)?;
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            let argument = format!("--learning-rate {}", self.learning_rate);
-            return Err(Error::invalid(argument, "a learning rate is a number above 0"));
-        }
-        Ok(())
+        settings::seed(self.seed)?;
+        settings::real(&[("--learning-rate", self.learning_rate, POSITIVE)])
+    }
+
+    fn check_data(&self, digits: &Digits) -> Result<()> {
+        settings::batch(self.batch, digits)
     }
 }
 
-/// What training came to.
+/// The result of training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// `classifier`.
     pub model: &'static str,
     /// Name of the data.
     pub data: String,
-    /// What it was trained with.
+    /// The settings.
     pub settings: Settings,
-    /// Training images.
+    /// Number of training images.
     pub train_images: usize,
-    /// Test images.
+    /// Number of test images.
     pub test_images: usize,
-    /// On the test images, with parameters of 16 bits.
+    /// Accuracy on the test images, with 16-bit parameters.
     pub accuracy: Accuracy,
-    /// Mean cross-entropy of the training images in each epoch, moved as they were; nats.
+    /// Mean cross-entropy of the shifted training images in each epoch; nats.
     pub losses: Vec<f64>,
-    /// Time of training.
+    /// Duration of training; seconds.
     pub seconds: f64,
 }
 
-/// Trains a classifier on the training images of `digits`, and looks how often it is right about the test images.
+/// Trains a classifier on the training images of `digits` and measures its accuracy on the test images.
 ///
-/// Its parameters are rounded to 16 bits, as [`Classifier::to_archive`] keeps them.
+/// Its parameters are rounded to 16 bits, as [`Classifier::to_archive`] stores them.
 ///
-/// **Errors** [`Error::InvalidArgument`] as [`Settings::check`], for a mini-batch larger than the training set, and
-/// without test images; [`Error::Diverged`] where [`divergence`] says so; [`Error::Interrupted`] soon after
-/// `stop` returns true.
-/// **Randomness** Parameters from the stream `init` of the seed; orders from the substreams of `shuffle` by epoch, and
-/// the places of its images from those of `augment`. The same at any number of threads.
-/// **Accuracy and cost** About 98.8 % of MNIST's test images; 2 s an epoch of 60,000 images on 2 AVX-512 cores.
-/// **Source** Simard, Steinkraus & Platt 2003 for moved images; Kingma & Ba 2015.
+/// **Errors** [`Error::InvalidArgument`] for settings out of range, for a mini-batch larger than the training set, and
+/// without test images; [`Error::Diverged`] as [`divergence`] defines it; [`Error::Interrupted`] soon after `stop` returns
+/// true.
+///
+/// **Randomness** Parameters from the stream `init` of the seed; orders from the substreams of `shuffle` by epoch, shifts
+/// from those of `augment`. The result is the same for any number of threads.
+///
+/// **Accuracy and cost** About 98.8 % of MNIST's test images; 2 s per epoch of 60,000 images on 2 AVX-512 cores.
+///
+/// **Source** Simard, Steinkraus & Platt 2003 for shifted images; Kingma & Ba 2015.
 pub fn train(
     settings: &Settings,
     digits: &Digits,
@@ -106,7 +121,7 @@ pub fn train(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Classifier, Summary)> {
     settings.check()?;
-    checks::batch(settings.batch, digits.train.len())?;
+    settings.check_data(digits)?;
     let began = Instant::now();
     progress.start((settings.epochs * digits.train.len()) as u64, "images");
     let mut trainer = Trainer::new(settings, digits)?;
@@ -138,16 +153,12 @@ pub fn train(
     Ok((classifier, summary))
 }
 
-/// The archive of a trained classifier, which says how it was trained, and how often it is right.
+/// The archive of a trained classifier, with its settings and its accuracy in the metadata.
 ///
-/// Of the data, their name is kept, not their place.
-///
-/// **Errors** As [`Classifier::to_archive`].
+/// **Errors** as [`Classifier::to_archive`].
 pub fn to_archive(classifier: &Classifier, summary: &Summary) -> Result<Archive> {
     let mut archive = classifier.to_archive()?;
-    let settings = Settings { data: summary.data.clone(), ..summary.settings.clone() };
-    let text = toml::to_string(&settings).map_err(|error| Error::invalid("settings", error))?;
-    archive.set_metadata(CONFIGURATION, &text);
+    super::describe(&mut archive, Settings { data: summary.data.clone(), ..summary.settings.clone() })?;
     archive.set_metadata("test_accuracy", &format!("{:.4}", summary.accuracy.all));
     Ok(archive)
 }
@@ -158,7 +169,7 @@ fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) ->
     Error::Diverged { epoch, batch, symptom, cause }
 }
 
-/// A network and all that its training needs.
+/// A network and the state of its training.
 struct Trainer<'a> {
     settings: &'a Settings,
     digits: &'a Digits,
@@ -194,7 +205,7 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// The mean loss of an epoch.
+    /// Trains for one epoch and returns its mean loss.
     fn epoch(
         &mut self,
         epoch: usize,
@@ -204,11 +215,11 @@ impl<'a> Trainer<'a> {
         let stream = |name| Stream::named(self.settings.seed, name).substream(epoch as u64);
         let mut order = std::mem::take(&mut self.order);
         stream("shuffle").permutation(&mut order);
-        let mut places = stream("augment").generator();
+        let mut shifts = stream("augment").generator();
         let mut sum = 0.0;
         for (index, batch) in order.chunks(self.settings.batch).enumerate() {
-            super::rbm::go_on(stop)?;
-            let (loss, is_finite) = self.step(batch, &mut places)?;
+            super::interrupt::check(stop)?;
+            let (loss, is_finite) = self.step(batch, &mut shifts)?;
             sum += loss * batch.len() as f64;
             if !is_finite {
                 let symptom = "a parameter of the classifier is no longer finite".into();
@@ -220,14 +231,14 @@ impl<'a> Trainer<'a> {
         Ok(sum / self.order.len() as f64)
     }
 
-    /// The mean loss of a mini-batch, and whether all parameters are finite after its step.
-    fn step(&mut self, batch: &[usize], places: &mut impl Rng) -> Result<(f64, bool)> {
+    /// Takes one step. Returns the mean loss of the mini-batch, and whether all parameters are finite after the step.
+    fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<(f64, bool)> {
         let train = &self.digits.train;
         let size = train.images().pixels_per_image();
         let inputs = self.cache.input_mut(batch.len());
         for (&image, input) in batch.iter().zip(inputs.chunks_exact_mut(size)) {
-            let place = [(); 2].map(|()| offset(places.next_u32(), self.settings.shift));
-            fill_moved(train.images(), image, place, input);
+            let shift = [(); 2].map(|()| offset(shifts.next_u32(), self.settings.shift));
+            fill_shifted(train.images(), image, shift, input);
         }
         let training = Training::new(Stream::named(self.settings.seed, "augment"));
         self.network.forward(&mut self.cache, training, &mut self.scratch)?;
@@ -244,21 +255,21 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Adam's rate after `steps` mini-batches: on a straight line from the first to 0, which the step after the last would have.
+/// Adam's rate after `steps` mini-batches: it decreases linearly and would be 0 in the step after the last.
 fn rate(settings: &Settings, steps: usize, images: usize) -> f64 {
     let all = settings.epochs * images.div_ceil(settings.batch);
     settings.learning_rate * (1.0 - steps as f64 / all as f64)
 }
 
-/// A whole number from -`most` to `most`.
+/// A uniform whole number from -`most` to `most`.
 fn offset(word: u32, most: usize) -> isize {
     let choices = 2 * most as u64 + 1;
     // The high half of the product: uniform up to choices / 2^32.
     ((u64::from(word) * choices) >> 32) as isize - most as isize
 }
 
-/// An image moved down and to the right by `place`, as the network sees it; what comes in is background.
-fn fill_moved(images: &Images, image: usize, [down, right]: [isize; 2], input: &mut [f32]) {
+/// Fills `input` with an image shifted down and to the right by `shift`; new pixels are background.
+fn fill_shifted(images: &Images, image: usize, [down, right]: [isize; 2], input: &mut [f32]) {
     let (height, width) = (images.height(), images.width());
     let pixels = images.image(image);
     let from = |to: usize, by: isize, most: usize| to.checked_add_signed(-by).filter(|&from| from < most);
@@ -274,7 +285,7 @@ fn fill_moved(images: &Images, image: usize, [down, right]: [isize; 2], input: &
     }
 }
 
-/// The classifier of MNIST that comes with the program; `fixtures/README.md` says how it was made.
+/// The classifier of MNIST that comes with the program; `fixtures/README.md` describes its training.
 ///
 /// **Errors** [`Error::Malformed`] if the program was built with a damaged file.
 pub fn shipped() -> Result<Classifier> {
@@ -284,7 +295,7 @@ pub fn shipped() -> Result<Classifier> {
 
 /// The classifier in a file that `classifier train` wrote.
 ///
-/// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] if it is no classifier.
+/// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] if it is not a classifier.
 pub fn load(path: &Path) -> Result<Classifier> {
     Classifier::from_archive(&super::read_archive(path)?)
 }
@@ -299,18 +310,18 @@ mod tests {
     }
 
     #[test]
-    fn images_move_to_every_place_alike_and_nothing_else_happens_to_them() {
+    fn images_are_shifted_uniformly_and_otherwise_unchanged() {
         let images = Images::new(2, 3, vec![0, 255, 51, 102, 153, 204]).unwrap();
-        let moved = |place| {
+        let shifted = |shift| {
             let mut input = [7.0; 6];
-            fill_moved(&images, 0, place, &mut input);
+            fill_shifted(&images, 0, shift, &mut input);
             input.map(|x: f32| (x * 255.0).round() as u8)
         };
-        assert_eq!(moved([0, 0]), [0, 255, 51, 102, 153, 204]);
-        assert_eq!(moved([1, 0]), [0, 0, 0, 0, 255, 51]);
-        assert_eq!(moved([-1, 1]), [0, 102, 153, 0, 0, 0]);
-        assert_eq!(moved([0, -2]), [51, 0, 0, 204, 0, 0]);
-        assert_eq!(moved([5, -9]), [0; 6]);
+        assert_eq!(shifted([0, 0]), [0, 255, 51, 102, 153, 204]);
+        assert_eq!(shifted([1, 0]), [0, 0, 0, 0, 255, 51]);
+        assert_eq!(shifted([-1, 1]), [0, 102, 153, 0, 0, 0]);
+        assert_eq!(shifted([0, -2]), [51, 0, 0, 204, 0, 0]);
+        assert_eq!(shifted([5, -9]), [0; 6]);
         let mut places = Stream::named(1, "augment").generator();
         let mut counts = [0; 5];
         (0..10_000).for_each(|_| counts[(offset(places.next_u32(), 2) + 2) as usize] += 1);
@@ -319,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_falls_to_0_in_a_straight_line_over_all_epochs() {
+    fn the_rate_decreases_linearly_to_0_over_all_epochs() {
         // 4 mini-batches in each of 2 epochs.
         let settings = Settings { epochs: 2, batch: 30, learning_rate: 0.8, ..Settings::default() };
         let rates: Vec<f64> = (0..=8).map(|steps| rate(&settings, steps, 100)).collect();
         for (step, rate) in rates.iter().enumerate() {
             assert!((rate - 0.1 * (8 - step) as f64).abs() < 1e-12, "{rates:?}");
         }
-        // And training goes down it, to the last step.
+        // Training uses these rates up to the last step.
         let digits = Digits::synthetic(100, 10).unwrap();
         let mut trainer = Trainer::new(&settings, &digits).unwrap();
         for epoch in 1..=2 {
@@ -337,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_classifier_learns_digits_in_seconds_and_its_archive_says_how() {
+    fn a_classifier_learns_digits_in_seconds_and_its_archive_holds_the_settings() {
         let digits = Digits::synthetic(1000, 300).unwrap();
         let settings = Settings { epochs: 6, data: "/some/where".into(), ..Settings::default() };
         let (classifier, summary) = train(&settings, &digits, &mut quiet(), &|| false).unwrap();
@@ -345,13 +356,13 @@ mod tests {
         assert_eq!(summary.accuracy, classifier.accuracy(&digits.test).unwrap());
         assert!(summary.losses.is_sorted_by(|a, b| a > b), "{summary:?}");
         let archive = to_archive(&classifier, &summary).unwrap();
-        let stored: Settings = toml::from_str(archive.metadata(CONFIGURATION).unwrap()).unwrap();
+        let stored: Settings = toml::from_str(archive.metadata("configuration").unwrap()).unwrap();
         assert_eq!(stored, Settings { data: "synthetic".into(), ..settings });
         assert_eq!(archive.metadata("test_accuracy").unwrap(), format!("{:.4}", summary.accuracy.all));
     }
 
     #[test]
-    fn training_stops_when_asked_to_or_when_it_diverges() {
+    fn training_ends_at_an_interruption_or_divergence() {
         let digits = Digits::synthetic(200, 20).unwrap();
         let interrupted = train(&Settings::default(), &digits, &mut quiet(), &|| true);
         assert!(matches!(interrupted, Err(Error::Interrupted { .. })), "{interrupted:?}");
@@ -361,12 +372,12 @@ mod tests {
             error.to_string().contains("is no longer finite; the likely cause is --learning-rate 1e30"),
             "{error}"
         );
-        // All numbers are finite, and what it learned is worse than nothing.
+        // All numbers are finite, but the result is worse than guessing.
         let high = Settings { learning_rate: 1e3, epochs: 2, ..Settings::default() };
         let error = train(&high, &digits, &mut quiet(), &|| false).unwrap_err();
         let words = "diverged in epoch 2, batch 2: the mean cross-entropy is ";
         assert!(error.to_string().starts_with(words), "{error}");
-        // First steps that cost 10 times as much as guessing are forgotten: this one learns badly.
+        // A high loss in the first epoch is no divergence: this run learns, badly.
         let poor = Settings { learning_rate: 0.1, epochs: 12, ..Settings::default() };
         let (_, summary) = train(&poor, &digits, &mut quiet(), &|| false).unwrap();
         assert!(summary.losses[0] > divergence::FACTOR * (CLASSES as f64).ln(), "{summary:?}");
@@ -383,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_classifier_knows_drawn_digits_too() {
+    fn the_shipped_classifier_recognises_synthetic_digits_too() {
         let classifier = shipped().unwrap();
         assert_eq!((classifier.inputs(), classifier.features(), classifier.classes()), (784, 128, 10));
         let accuracy = classifier.accuracy(&Digits::synthetic(1, 2000).unwrap().test).unwrap();

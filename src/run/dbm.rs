@@ -1,7 +1,7 @@
-//! A training run of a deep Boltzmann machine: restricted machines one after the other, if it is to be pre-trained, then
-//! all layers together.
+//! Training runs of deep Boltzmann machines: optional pre-training, one restricted machine per layer from the lowest up, then
+//! joint training of all layers.
 //!
-//! Epochs count through all stages.
+//! Epochs are counted through all stages.
 
 mod checkpoint;
 mod evaluation;
@@ -10,12 +10,12 @@ mod stage;
 
 pub(crate) use evaluation::smaller_side;
 pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
-pub use settings::{Layers, Settings};
+pub use settings::{Layers, MONITORED, Settings};
 
 use super::divergence::{self, Suspect, suspects, unlikely};
 use super::epochs::Epochs;
-use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, RunDirectory, SavedModel};
+use super::training::{Trainable, Training};
+use super::{Counter, Metrics, Progress, SavedModel};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
@@ -24,9 +24,6 @@ use crate::{Error, Result};
 use serde::Serialize;
 use stage::{Below, Monitors, Stage, monitored};
 use std::path::Path;
-
-/// Images that monitors look at: the first of the test images and the first of the training images.
-pub const MONITORED: usize = 1_000;
 
 /// Columns of `metrics.csv` after the epoch.
 const COLUMNS: [&str; 6] = [
@@ -78,31 +75,6 @@ pub struct EpochSummary {
     pub mean_field_change: f64,
 }
 
-/// Trains a machine from the start and leaves it in `directory`.
-///
-/// **Errors** as [`rbm::train`](crate::run::rbm::train).
-pub fn train(
-    directory: &RunDirectory,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Dbm<f32>, Summary)> {
-    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
-}
-
-/// Continues the run in `directory`, with the settings it was started with.
-///
-/// **Errors** as [`rbm::resume`](crate::run::rbm::resume).
-pub fn resume(
-    directory: &RunDirectory,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Dbm<f32>, Summary)> {
-    training::resume::<Run<'_>>(directory, digits, progress, stop)
-}
-
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,
@@ -120,17 +92,21 @@ struct Run<'a> {
     images: Vec<f32>,
 }
 
-impl<'a> Training<'a> for Run<'a> {
+impl Trainable for Settings {
     const KIND: &'static str = "dbm";
     const FORMAT: &'static str = "1";
     const UNIT: &'static str = "images";
     const USES_LABELS: bool = false;
-    type Settings = Settings;
     type Model = Dbm<f32>;
     type Summary = Summary;
 
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+        Run::new(self, digits)
+    }
+}
+
+impl<'a> Run<'a> {
     fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
-        settings.check(digits.train.len())?;
         let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
         let mean = binarise.mean(images);
@@ -149,7 +125,9 @@ impl<'a> Training<'a> for Run<'a> {
             settings: settings.clone(),
         })
     }
+}
 
+impl Training<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         (Counter::EPOCHS, COLUMNS.map(Into::into).into())
     }
@@ -232,7 +210,7 @@ impl Run<'_> {
     fn summary(&self, metrics: &Metrics) -> Summary {
         let rows = metrics.rows();
         Summary {
-            model: Self::KIND,
+            model: Settings::KIND,
             data: self.digits.name.clone(),
             sizes: self.sizes.clone(),
             train_images: self.digits.train.len(),

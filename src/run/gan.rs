@@ -14,15 +14,17 @@ mod batches;
 mod checkpoint;
 mod gap;
 mod generator;
+mod history;
 mod observer;
 mod settings;
 
 pub use generator::Generator;
-pub use settings::{Kind, Settings};
+pub use history::PICTURED;
+pub use settings::{Kind, NetworkOptions, Settings};
 
 use super::divergence::{self, Suspect, likely_cause, short};
-use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, Row, RunDirectory};
+use super::training::{Trainable, Training};
+use super::{Counter, Metrics, Progress, Row};
 use crate::adversarial::{Game, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
@@ -31,20 +33,15 @@ use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
 use gap::Gap;
+use history::moments;
 use observer::{Observer, Seen};
 use serde::Serialize;
 use std::time::Instant;
-
-/// Latents whose samples are kept over training.
-pub const PICTURED: usize = 10;
 
 /// Readings between two checkpoints, which take as long as some dozens of steps.
 const CHECKPOINT_EVERY: u64 = 20;
 /// Steps after which samples should differ.
 const BEGUN: u64 = 500;
-/// Parts of the run after each of which samples are kept.
-const MOMENTS: usize = 10;
-
 /// What a run came to: `summary.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
@@ -98,37 +95,6 @@ impl Warned {
     }
 }
 
-/// Trains networks from the start and leaves them in `directory`.
-///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] if the networks are for images
-/// of another size; [`Error::Diverged`] where [`divergence`] says so, with the last checkpoint kept and a
-/// summary of the cause written; [`Error::Interrupted`] after `stop` returned true, with a checkpoint written;
-/// [`Error::Io`].
-/// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
-/// of `shuffle` by epoch, the game's from [`Streams`], samples to look at from the last substream of `latent`.
-pub fn train(
-    directory: &RunDirectory,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Generator, Summary)> {
-    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
-}
-
-/// Continues the run in `directory`, with the settings it was started with.
-///
-/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with;
-/// [`Error::Malformed`] if the checkpoint does not fit the settings.
-pub fn resume(
-    directory: &RunDirectory,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Generator, Summary)> {
-    training::resume::<Run<'_>>(directory, digits, progress, stop)
-}
-
 /// A run between two steps of the generator.
 struct Run<'a> {
     settings: Settings,
@@ -150,18 +116,23 @@ struct Run<'a> {
     seconds: f64,
 }
 
-impl<'a> Training<'a> for Run<'a> {
+impl Trainable for Settings {
     const KIND: &'static str = "gan";
     const FORMAT: &'static str = "2";
     const UNIT: &'static str = "steps";
     const USES_LABELS: bool = true;
-    type Settings = Settings;
     type Model = Generator;
     type Summary = Summary;
 
+    /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
+    /// of `shuffle` by epoch, the game's from [`Streams`], the latents of samples from the last substream of `latent`.
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+        Run::new(self, digits)
+    }
+}
+
+impl<'a> Run<'a> {
     fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
-        settings.check(digits.train.len())?;
-        settings.check_data(digits)?;
         let images = digits.train.images();
         let [generator, discriminator] = settings.networks.start(Stream::named(settings.seed, "init"))?;
         let mut run = Self {
@@ -181,7 +152,9 @@ impl<'a> Training<'a> for Run<'a> {
         run.keep_samples()?;
         Ok(run)
     }
+}
 
+impl Training<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         let counter = Counter { name: "step", stride: self.settings.every };
         (counter, observer::columns(self.settings.objective).map(Into::into).into())
@@ -273,9 +246,7 @@ impl<'a> Training<'a> for Run<'a> {
     }
 
     fn end(self, metrics: &Metrics) -> Result<(Generator, Archive, Summary)> {
-        // Where the data lay says nothing about the model.
-        let settings = Settings { data: self.digits.name.clone(), ..self.settings.clone() };
-        let archive = self.to_model(&settings)?;
+        let archive = self.to_model()?;
         let summary = self.summary(metrics, None);
         Ok((Generator::from_archive(&archive)?, archive, summary))
     }
@@ -362,7 +333,7 @@ impl Run<'_> {
         let warnings = warnings(&mut Watch::new(), readings.iter().copied());
         let discriminator_steps = self.game.discriminator_steps();
         Summary {
-            model: Self::KIND,
+            model: Settings::KIND,
             objective: self.settings.objective,
             data: self.digits.name.clone(),
             networks: self.settings.networks.to_string(),
@@ -395,24 +366,5 @@ fn watched(reading: Reading) -> Reading {
     match reading.step < BEGUN {
         true => Reading { spread: None, class_entropy: None, ..reading },
         false => reading,
-    }
-}
-
-/// Steps after which samples are kept: the start and ten more, or all, if there are fewer.
-fn moments(steps: usize) -> Vec<usize> {
-    let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
-    moments.dedup();
-    moments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::moments;
-
-    #[test]
-    fn samples_are_kept_at_both_ends_and_between() {
-        assert_eq!(moments(1000), [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
-        assert_eq!(moments(3), [0, 1, 2, 3]);
-        assert_eq!(moments(1), [0, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the loop to stop, one that comes later ends the process.
+//! Ctrl-C: the first signal requests a stop, a later one ends the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,25 +18,24 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static FIRST: OnceLock<Instant> = OnceLock::new();
 static INSTALLED: OnceLock<Result<()>> = OnceLock::new();
 
-/// What the process is at when the user asks it to stop.
+/// The kind of work that a signal interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Mini-batches, of which checkpoints are kept.
+    /// Training with checkpoints.
     Training,
-    /// Steps of a moment each, of which nothing is kept before the end.
+    /// Short steps; nothing is kept before the end.
     Unsaved,
 }
 
-/// Handles Ctrl-C and the polite signals (SIGTERM, SIGHUP) from now on; further calls change nothing.
+/// Handles Ctrl-C, SIGTERM and SIGHUP from now on; further calls change nothing.
 ///
-/// The first signal makes [`requested`] true and, in training, says on standard error that the batch comes first. A
-/// signal that comes more than a second later ends the process at once with status 130; those in between count as one
-/// with the first.
+/// The first signal makes [`requested`] true; in training, a line on standard error says that the batch is completed first.
+/// A signal more than a second later ends the process at once with status 130. Signals in between count as one with the
+/// first.
 ///
-/// Call this when there is something to lose, not before: until then a signal ends the process as the system has it,
-/// also while it waits for data that never come.
+/// Call this once there is something to lose. Before, a signal ends the process as usual, also while it waits for data.
 ///
-/// **Errors** [`Error::Io`] if the system refuses, or someone else in the process handles Ctrl-C.
+/// **Errors** [`Error::Io`] if the system refuses, or the process already handles Ctrl-C elsewhere.
 pub fn install(work: Work) -> Result<()> {
     let install = || {
         ctrlc::set_handler(move || on_signal(work)).map_err(|reason| Error::io("handling", "Ctrl-C", reason))
@@ -44,9 +43,17 @@ pub fn install(work: Work) -> Result<()> {
     INSTALLED.get_or_init(install).clone()
 }
 
-/// Whether the user asked to stop.
+/// Returns true after the first signal.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Returns [`Error::Interrupted`] once `stop` returns true, for work that keeps nothing.
+pub(super) fn check(stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    match stop() {
+        true => Err(Error::Interrupted { resume: "nothing is kept: the same command starts anew".into() }),
+        false => Ok(()),
+    }
 }
 
 /// Runs in a thread of its own, not in signal context: printing is safe.

@@ -1,31 +1,29 @@
-//! A training run of a restricted Boltzmann machine: updates, monitors, checkpoints.
+//! Training runs of restricted Boltzmann machines: updates, monitors, checkpoints.
 //!
-//! A checkpoint holds parameters, velocities, persistent chains, offsets and a place in the data.
+//! A checkpoint holds parameters, velocities, persistent chains, offsets and the position in the data.
 
 mod evaluation;
 mod settings;
 
+pub(super) use evaluation::disagreement;
 pub use evaluation::{Anneal, Estimates, Evaluation, LogLikelihood, LogPartition, Method, evaluate};
-pub(super) use evaluation::{check_images, disagreement, go_on, mean_over};
 pub use settings::Settings;
 
 use super::divergence::{self, suspects, unlikely};
 use super::epochs::Epochs;
+pub use super::images::{MONITORED, binary_images};
 use super::restore::not_reached;
-use super::training::{self, Training};
-use super::{Counter, Metrics, Progress, RunDirectory, SavedModel};
+use super::training::{Trainable, Training};
+use super::{Counter, Metrics, Progress, SavedModel};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, Digits, Images};
+use crate::data::Digits;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
-
-/// Images that monitors look at: the first of the test images and the first of the training images.
-pub const MONITORED: usize = 2_000;
 
 /// Columns of `metrics.csv` after the epoch, before the shares of swaps.
 const COLUMNS: [&str; 4] = [
@@ -84,75 +82,6 @@ pub struct EpochSummary {
     pub swap_rates: Vec<f64>,
 }
 
-/// A machine as `images` are when monitors and reconstruction look at them: 0 or 1. Images that training samples
-/// are sampled once; grey ones are thresholded.
-///
-/// **Shapes** returns (images, pixels).
-///
-/// **Errors** as [`Binarisation::fill`].
-pub fn binary_images(
-    images: &Images,
-    count: usize,
-    binarisation: Binarisation,
-    seed: u64,
-) -> Result<Vec<f32>> {
-    let order: Vec<usize> = (0..count.min(images.len())).collect();
-    let mut out = vec![0.0; order.len() * images.pixels_per_image()];
-    states(binarisation).fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
-    Ok(out)
-}
-
-/// The binarisation that gives states where training may use probabilities.
-fn states(binarisation: Binarisation) -> Binarisation {
-    match binarisation {
-        Binarisation::Sampled => Binarisation::Sampled,
-        Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
-    }
-}
-
-/// Trains a machine from the start and leaves it in `directory`.
-///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] where [`divergence`] says so, with
-/// the last checkpoint kept and a summary of the cause written; [`Error::Interrupted`] after `stop` returned true, with a
-/// checkpoint written; [`Error::Io`].
-pub fn train(
-    directory: &RunDirectory,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Rbm<f32>, Summary)> {
-    training::train::<Run<'_>>(directory, settings, digits, progress, stop)
-}
-
-/// Continues the run in `directory`, with the settings it was started with.
-///
-/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with;
-/// [`Error::Malformed`] if the checkpoint does not fit the settings.
-pub fn resume(
-    directory: &RunDirectory,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Rbm<f32>, Summary)> {
-    training::resume::<Run<'_>>(directory, digits, progress, stop)
-}
-
-/// The machine that `settings` make, from the run in `path` as far as it has come with these settings; any other run
-/// there is in the way, unless `force` replaces it.
-///
-/// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
-pub fn train_or_resume(
-    path: &Path,
-    force: bool,
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Rbm<f32>, Summary)> {
-    training::train_or_resume::<Run<'_>>(path, force, settings, digits, progress, stop)
-}
-
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,
@@ -163,17 +92,21 @@ struct Run<'a> {
     validation: Vec<f32>,
 }
 
-impl<'a> Training<'a> for Run<'a> {
+impl Trainable for Settings {
     const KIND: &'static str = "rbm";
     const FORMAT: &'static str = "2";
     const UNIT: &'static str = "images";
     const USES_LABELS: bool = false;
-    type Settings = Settings;
     type Model = Rbm<f32>;
     type Summary = Summary;
 
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+        Run::new(self, digits)
+    }
+}
+
+impl<'a> Run<'a> {
     fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
-        settings.check(digits.train.len())?;
         let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
         let model = Rbm::new(&binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
@@ -191,7 +124,9 @@ impl<'a> Training<'a> for Run<'a> {
             validation: binary_images(digits.test.images(), MONITORED, binarise, seed + 1)?,
         })
     }
+}
 
+impl Training<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         (Counter::EPOCHS, columns(&self.settings))
     }
@@ -356,7 +291,7 @@ impl Run<'_> {
         let rows = metrics.rows();
         let visible = self.digits.train.images().pixels_per_image();
         Summary {
-            model: Self::KIND,
+            model: Settings::KIND,
             data: self.digits.name.clone(),
             visible,
             hidden: self.settings.hidden,

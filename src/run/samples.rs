@@ -6,8 +6,7 @@
 
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
-use super::rbm::go_on;
-use super::{Progress, classifier};
+use super::{Progress, classifier, interrupt};
 use crate::data::{Binarisation, Digits, Images, idx, png};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
@@ -396,7 +395,7 @@ impl Judge<'_> {
     /// One measure is done.
     fn step(&mut self) -> Result<()> {
         self.progress.advance(1);
-        go_on(self.stop)
+        interrupt::check(self.stop)
     }
 }
 

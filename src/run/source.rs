@@ -1,24 +1,28 @@
-//! Where a run's images and a model's settings come from.
+//! The images of a run, and the metadata of a model that describe them.
 
 use super::RunDirectory;
+use super::settings::RunSettings;
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Images};
 use crate::{Error, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// What data are called that come with the program.
+/// Name of the data that come with the program.
 const BUILT_IN: &str = "synthetic";
+/// Metadata of a model: the settings of its run.
+const CONFIGURATION: &str = "configuration";
+/// Metadata of a model: height and width of its training images, in pixels.
+const SIZE: [&str; 2] = ["image_height", "image_width"];
 
-/// The images of a run, as its settings name them.
+/// The images that the settings of a run name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// `synthetic`, or the folder that holds the data.
     pub data: &'a str,
-    /// Training images to use; all, if not given.
+    /// Number of training images to use; all if `None`.
     pub images: Option<usize>,
-    /// Whether background and ink are swapped.
+    /// Swaps background and ink.
     pub invert: bool,
 }
 
@@ -33,34 +37,37 @@ impl Source<'_> {
     }
 }
 
-/// The name of the data that a machine learned from, which its settings call `learned`, if `digits` are others: one of
-/// the two is built in and the other is not.
+/// The full path of a folder of data, so that a run can be resumed from another working folder.
+pub(crate) fn absolute(data: &str) -> Result<String> {
+    // An empty path has no full path; loading reports it.
+    if data == BUILT_IN || data.is_empty() {
+        return Ok(data.into());
+    }
+    let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
+    path.into_os_string().into_string().map_err(|_| Error::invalid("--data", "a path in UTF-8 is needed"))
+}
+
+/// The name of the training data `learned`, if `digits` are other data: exactly one of the two is built in.
 pub(super) fn trained_on(learned: &str, digits: &Digits) -> Option<String> {
     ((learned == BUILT_IN) != (digits.name == BUILT_IN)).then(|| name_of(learned))
 }
 
-/// The last part of the data's path.
+/// The last part of the path of the data.
 fn name_of(data: &str) -> String {
     let name = Path::new(data).file_name();
     name.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Metadata of a model that hold its settings.
-pub(super) const CONFIGURATION: &str = "configuration";
-
-/// Metadata of a model that hold the height and the width of the images that it learned from, in pixels.
-const SIZE: [&str; 2] = ["image_height", "image_width"];
-
-/// A machine as its file has it.
+/// A model with what its file and its run directory say about it.
 #[derive(Debug, Clone)]
 pub struct SavedModel<M, S> {
-    /// The machine.
+    /// The model.
     pub model: M,
-    /// The settings of its run directory, or else those in the file's metadata, which name the data but not its place.
-    /// `None` if there are neither.
+    /// The settings of its run directory, or else those in the file's metadata, which give the name of the data but not the
+    /// folder. `None` if there are neither.
     pub settings: Option<S>,
-    /// Height and width of the images that it learned from, by the file's metadata `image_height` and `image_width`. Files
-    /// of earlier versions and of other programs do not have them.
+    /// Height and width of the training images, from the metadata `image_height` and `image_width`, which files of earlier
+    /// versions and of other programs do not have.
     pub image_size: Option<[usize; 2]>,
 }
 
@@ -73,7 +80,7 @@ pub(super) fn describe_size(archive: &mut Archive, images: &Images) {
 
 /// The height and the width in a model's metadata, if they are there.
 ///
-/// **Errors** [`Error::Malformed`] if they are not those of images of `pixels` pixels.
+/// **Errors** [`Error::Malformed`] if they do not fit images of `pixels` pixels.
 pub(super) fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize; 2]>> {
     let texts = SIZE.map(|key| archive.metadata(key));
     if texts == [None, None] {
@@ -92,24 +99,16 @@ pub(super) fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize;
     Ok(Some([height, width]))
 }
 
-/// Settings of a training run, of any kind of machine.
-pub(super) trait Trained: Serialize + DeserializeOwned {
-    /// `synthetic`, or the folder that holds the data.
-    fn data(&mut self) -> &mut String;
-}
-
-/// Puts the settings that a model was trained with into its metadata. Of the data they keep the name: where these lay
-/// says nothing about the model.
-pub(super) fn describe(archive: &mut Archive, mut settings: impl Trained) -> Result<()> {
-    let data = settings.data();
+/// Puts the settings of a run into its model's metadata: the name of the data, not the folder.
+pub(super) fn describe(archive: &mut Archive, mut settings: impl RunSettings) -> Result<()> {
+    let data = settings.data_mut();
     *data = name_of(data);
     let text = toml::to_string(&settings).map_err(|reason| Error::invalid("settings", reason))?;
     archive.set_metadata(CONFIGURATION, &text);
     Ok(())
 }
 
-/// The settings that a model was trained with: those of its run directory, or else those in the file's metadata, which
-/// name the data but not its place; `None` if there are neither.
+/// The settings of a model: see [`SavedModel::settings`].
 pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -> Result<Option<T>> {
     match RunDirectory::config_of(path) {
         Some(settings) => settings.map(Some),
@@ -117,13 +116,16 @@ pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -
     }
 }
 
-/// Copies the size of the images and the settings of the model at `path` into the metadata of `copy`. Settings in its own
-/// metadata come before those of its run directory.
-pub(super) fn copy_description<T: Trained>(path: &Path, archive: &Archive, copy: &mut Archive) -> Result<()> {
+/// Copies the image size and the settings of the model at `path` into the metadata of `copy`. Here the file's own settings
+/// come first, as they hold the name of the data.
+pub(super) fn copy_description<T: RunSettings>(
+    path: &Path,
+    archive: &Archive,
+    copy: &mut Archive,
+) -> Result<()> {
     for key in SIZE {
         archive.metadata(key).into_iter().for_each(|size| copy.set_metadata(key, size));
     }
-    // The file's own first: they have the name that the data gave itself.
     let settings = match settings_in::<T>(archive)? {
         Some(settings) => Some(settings),
         None => RunDirectory::config_of(path).transpose()?,
@@ -131,13 +133,12 @@ pub(super) fn copy_description<T: Trained>(path: &Path, archive: &Archive, copy:
     settings.map_or(Ok(()), |settings| describe(copy, settings))
 }
 
-/// The settings in a model's metadata, if it has any.
+/// The settings in a model's metadata, if there are any.
 pub(super) fn settings_in<T: DeserializeOwned>(archive: &Archive) -> Result<Option<T>> {
-    let settings = archive.metadata(CONFIGURATION).map(|text| {
-        let malformed = |reason: &dyn std::fmt::Display| {
-            Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {reason}"))
-        };
-        toml::from_str(text).map_err(|reason| malformed(&reason.message()))
-    });
-    settings.transpose()
+    let read = |text: &str| {
+        toml::from_str(text).map_err(|reason| {
+            Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {}", reason.message()))
+        })
+    };
+    archive.metadata(CONFIGURATION).map(read).transpose()
 }

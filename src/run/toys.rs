@@ -4,8 +4,7 @@
 //! perceptrons. What is counted is what the literature counts: modes with a point of high quality among 2,500, and the
 //! share of points of high quality ([`MixtureModes`]).
 
-use super::Progress;
-use super::rbm::go_on;
+use super::{Progress, interrupt};
 use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Report, Streams, fill_latents};
 use crate::data::Mixture;
 use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
@@ -201,7 +200,7 @@ pub fn play(
     let shared = Mutex::new(progress);
     let after = |steps: u64| {
         shared.lock().unwrap_or_else(PoisonError::into_inner).advance(steps);
-        go_on(stop)
+        interrupt::check(stop)
     };
     let played = games.par_iter().map(|&(way, seed)| one(task, way, seed, how, &after)).collect();
     shared.into_inner().unwrap_or_else(PoisonError::into_inner).finish("");

@@ -1,62 +1,63 @@
-//! The frame of every training run: from checkpoint to checkpoint, until the end or until somebody stops it.
+//! The frame of every training run: from checkpoint to checkpoint, until the end or an interruption.
 //!
-//! [`Training`] is what differs from one kind of model to the next; [`train`], [`resume`] and [`train_or_resume`] are the
-//! same for all. Every random number of a run is a function of its seed and its place in the data, so that a checkpoint
-//! holds parameters, state and a place, and a resumed run ends with the same bits as one that nobody stopped.
+//! Every random number of a run is a function of its seed and its position in the data. So a checkpoint holds only
+//! parameters, state and position, and a resumed run ends with the same bits as an uninterrupted one.
 
 use super::record::Record;
+use super::settings::RunSettings;
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
 use crate::parallel;
 use crate::{Error, Result};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// A run of one kind of model, between two updates.
-pub(super) trait Training<'a>: Sized + Send {
+/// A kind of model, identified by the settings of its runs. [`train`], [`resume`] and [`train_or_resume`] serve all kinds.
+pub trait Trainable: RunSettings {
     /// The kind, as in `equilibria rbm train`.
     const KIND: &'static str;
-    /// Version of what a checkpoint holds.
+    /// Version of the content of a checkpoint.
     const FORMAT: &'static str;
-    /// What progress counts.
+    /// Unit of the progress display.
     const UNIT: &'static str;
-    /// Whether labels have a say in what is learned or monitored.
+    /// Training or monitors use the labels.
     const USES_LABELS: bool;
-    /// `config.toml`.
-    type Settings: Serialize + DeserializeOwned + PartialEq;
-    /// What is learned.
+    /// The result of a run.
     type Model;
-    /// `summary.json`.
+    /// The content of `summary.json`.
     type Summary: Serialize;
 
-    /// A run that has not begun.
+    /// A run before its first update; both arguments have been checked.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for settings out of range, in the words of the command line;
-    /// [`Error::ShapeMismatch`] if they are of other data.
-    fn new(settings: &Self::Settings, digits: &'a Digits) -> Result<Self>;
+    /// **Errors** those of the model's constructor.
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a, Self>>;
+}
 
-    /// What `metrics.csv` has rows of, and its columns after the first.
+/// A run of one kind of model, between two updates.
+pub trait Training<S: Trainable>: Send {
+    /// The counter of `metrics.csv`, and its other columns.
     fn columns(&self) -> (Counter, Vec<String>);
 
     /// Rows of `metrics.csv` so far.
     fn rows(&self) -> usize;
 
-    /// What progress counts: how much is done, and of how much.
+    /// Units of progress: done, and in total.
     fn position(&self) -> [u64; 2];
 
-    /// All that the run can go on from.
+    /// The parameters, the state and the position from which the run can be resumed.
+    ///
+    /// **Errors** as [`Archive::insert_f32`].
     fn checkpoint(&mut self) -> Result<Archive>;
 
-    /// Goes where a checkpoint was written, whose data are known to be these ([`Record::check`]).
+    /// Continues from a checkpoint of a run on the same data.
     ///
     /// **Errors** [`Error::Malformed`] if it is of other settings.
     fn restore(&mut self, archive: &Archive) -> Result<()>;
 
-    /// Goes on to where a checkpoint is due; false if `stop` asked to stop before. Runs on a thread of the pool.
+    /// Trains until a checkpoint is due; returns false if `stop` returned true before. Runs on a thread of the pool.
     ///
-    /// **Errors** [`Error::Diverged`] where [`divergence`](super::divergence) says so.
+    /// **Errors** [`Error::Diverged`] as [`divergence`](super::divergence) defines it.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -64,48 +65,55 @@ pub(super) trait Training<'a>: Sized + Send {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool>;
 
-    /// What the run came to that ended with this [`Error::Diverged`].
-    fn diverged(&self, metrics: &Metrics, error: &Error) -> Self::Summary;
+    /// The summary of a run that ended with this [`Error::Diverged`].
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> S::Summary;
 
-    /// The model, as it goes into `model.safetensors` too, and what the run came to.
-    fn end(self, metrics: &Metrics) -> Result<(Self::Model, Archive, Self::Summary)>;
+    /// The model, the content of `model.safetensors`, and the summary.
+    ///
+    /// **Errors** as [`Archive::insert_f32`].
+    fn end(self, metrics: &Metrics) -> Result<(S::Model, Archive, S::Summary)>;
 }
 
 /// Trains a model from the start and leaves it in `directory`.
 ///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Diverged`] where
-/// [`divergence`](super::divergence) says so, with the last checkpoint kept and a summary of the cause written;
-/// [`Error::Interrupted`] after `stop` returned true, with a checkpoint written; [`Error::Io`].
-pub(super) fn train<'a, T: Training<'a>>(
+/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] for images of another size;
+/// [`Error::Diverged`] as [`divergence`](super::divergence) defines it: the last checkpoint is kept, and `summary.json` gives
+/// the cause; [`Error::Interrupted`] after `stop` returned true, with a checkpoint; [`Error::Io`].
+pub fn train<S: Trainable>(
     directory: &RunDirectory,
-    settings: &T::Settings,
-    digits: &'a Digits,
+    settings: &S,
+    digits: &Digits,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(T::Model, T::Summary)> {
-    let mut run = T::new(settings, digits)?;
-    directory.write_config(settings, &[("checkpoint", T::FORMAT)])?;
+) -> Result<(S::Model, S::Summary)> {
+    settings.check()?;
+    settings.check_data(digits)?;
+    let mut run = settings.begin(digits)?;
+    directory.write_config(settings, &[("checkpoint", S::FORMAT)])?;
     let (counter, columns) = run.columns();
     let metrics = Metrics::create(directory, counter, &columns)?;
-    let record = Record::of(digits, T::USES_LABELS);
+    let record = Record::of(digits, S::USES_LABELS);
     write_checkpoint(&mut run, directory, &record)?;
     finish(run, directory, &record, metrics, progress, stop)
 }
 
-/// Continues the run in `directory`, with the settings it was started with.
+/// Continues the run in `directory`, with the settings of its `config.toml`.
 ///
-/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data are not those that the run began with, as the
-/// checkpoint's [`Record`] says; [`Error::Malformed`] if the checkpoint does not fit the settings.
-pub(super) fn resume<'a, T: Training<'a>>(
+/// **Errors** as [`train`]; [`Error::InvalidArgument`] if the data have changed since the run began; [`Error::Malformed`] if
+/// the checkpoint does not fit the settings.
+pub fn resume<S: Trainable>(
     directory: &RunDirectory,
-    digits: &'a Digits,
+    digits: &Digits,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(T::Model, T::Summary)> {
+) -> Result<(S::Model, S::Summary)> {
     let archive = directory.read_checkpoint()?;
-    let record = Record::of(digits, T::USES_LABELS);
+    let record = Record::of(digits, S::USES_LABELS);
     let notes = record.check(&archive, directory.path())?;
-    let mut run = T::new(&directory.read_config()?, digits)?;
+    let settings: S = directory.read_config()?;
+    settings.check()?;
+    settings.check_data(digits)?;
+    let mut run = settings.begin(digits)?;
     run.restore(&archive)?;
     notes.iter().for_each(|note| super::progress::print_above_bar(note));
     let (counter, columns) = run.columns();
@@ -113,42 +121,42 @@ pub(super) fn resume<'a, T: Training<'a>>(
     finish(run, directory, &record, metrics, progress, stop)
 }
 
-/// The model that `settings` make, from the run in `path` as far as it has come with these settings; any other run there
-/// is in the way, unless `force` replaces it.
+/// Continues the run at `path` if it has these settings; otherwise trains from the start. With `force`, replaces a run with
+/// other settings.
 ///
 /// **Errors** as [`train`], [`resume`] and [`RunDirectory::create`].
-pub(super) fn train_or_resume<'a, T: Training<'a>>(
+pub fn train_or_resume<S: Trainable>(
     path: &Path,
     force: bool,
-    settings: &T::Settings,
-    digits: &'a Digits,
+    settings: &S,
+    digits: &Digits,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(T::Model, T::Summary)> {
+) -> Result<(S::Model, S::Summary)> {
     let (directory, is_begun) = RunDirectory::open_or_create(path, force, settings)?;
-    if is_begun {
-        return resume::<T>(&directory, digits, progress, stop);
+    match is_begun {
+        true => resume::<S>(&directory, digits, progress, stop),
+        false => train(&directory, settings, digits, progress, stop),
     }
-    train::<T>(&directory, settings, digits, progress, stop)
 }
 
 /// Trains to the end and writes model and summary.
-fn finish<'a, T: Training<'a>>(
-    mut run: T,
+fn finish<S: Trainable>(
+    mut run: impl Training<S>,
     directory: &RunDirectory,
     record: &Record,
     mut metrics: Metrics,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(T::Model, T::Summary)> {
+) -> Result<(S::Model, S::Summary)> {
     let [done, total] = run.position();
     if done < total {
         directory.forget_divergence()?;
     }
-    progress.start(total, T::UNIT);
+    progress.start(total, S::UNIT);
     progress.skip(done);
     while run.position()[0] < total {
-        // Inside the pool, so that no kernel has to enter it.
+        // Within the pool, so that no kernel has to enter it.
         let mut advanced = parallel::within_awake(|| run.advance(&mut metrics, progress, stop));
         if let Err(error @ Error::Diverged { .. }) = &mut advanced {
             progress.finish("");
@@ -163,7 +171,7 @@ fn finish<'a, T: Training<'a>>(
             progress.finish("");
             let path = directory.path().display();
             return Err(Error::Interrupted {
-                resume: format!("`equilibria {} train --resume {path}` goes on from here", T::KIND),
+                resume: format!("`equilibria {} train --resume {path}` goes on from here", S::KIND),
             });
         }
     }
@@ -174,8 +182,8 @@ fn finish<'a, T: Training<'a>>(
     Ok((model, summary))
 }
 
-fn write_checkpoint<'a, T: Training<'a>>(
-    run: &mut T,
+fn write_checkpoint<S: Trainable>(
+    run: &mut impl Training<S>,
     directory: &RunDirectory,
     record: &Record,
 ) -> Result<()> {

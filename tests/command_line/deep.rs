@@ -6,8 +6,8 @@ use equilibria::boltzmann::{Dbm, Stop};
 use equilibria::checkpoint::Archive;
 use equilibria::data::{Binarisation, Digits};
 use equilibria::rng::Stream;
-use equilibria::run::dbm::{Layers, Settings, resume, train};
-use equilibria::run::{Progress, ProgressKind, RunDirectory};
+use equilibria::run::dbm::{Layers, Settings};
+use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use equilibria::{Error, Tensor};
 use serde_json::Value;
 use std::fs;
@@ -106,7 +106,7 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
         let directory = directory.unwrap();
         let outcome = match updates {
             5 => train(&directory, &settings, &digits, &mut quiet(), &stop),
-            _ => resume(&directory, &digits, &mut quiet(), &stop),
+            _ => resume::<Settings>(&directory, &digits, &mut quiet(), &stop),
         };
         match outcome {
             Err(Error::Interrupted { resume }) => {
@@ -248,21 +248,21 @@ const BAD: &[(&str, &str)] = &[
         "dbm train --images 200 --hidden 1048576-1048576-1048576-1048576-1048576-1048576",
         " --batch 100 --chains 100: training needs about ",
     ),
-    ("dbm train --epochs 0", "--epochs 0: joint training needs at least 1 epoch"),
-    ("dbm train --chains 0", "--chains 0: the negative phase needs at least 1 chain"),
-    ("dbm train --sweeps 0", "--sweeps 0: the negative phase needs at least 1 Gibbs sweep"),
-    ("dbm train --iterations 0", "--iterations 0: the positive phase needs at least 1"),
+    ("dbm train --epochs 0", "--epochs 0: 1 to 1073741824 epochs of joint training"),
+    ("dbm train --chains 0", "--chains 0: 1 to 1048576 chains"),
+    ("dbm train --sweeps 0", "--sweeps 0: 1 to 1073741824 Gibbs sweeps per update"),
+    ("dbm train --iterations 0", "--iterations 0: 1 to 1073741824 mean-field iterations"),
     (
         "dbm train --pretraining-epochs 18446744073709551615",
-        "--pretraining-epochs 18446744073709551615: at most",
+        "--pretraining-epochs 18446744073709551615: 0 to 1048576 epochs of pre-training",
     ),
-    ("dbm train --pretraining-rate -1", "--pretraining-rate -1: a learning rate is a number of at least 0"),
-    ("dbm train --tolerance nan", "--tolerance NaN: a tolerance is a number of at least 0"),
+    ("dbm train --pretraining-rate -1", "--pretraining-rate -1: a number of at least 0 is needed"),
+    ("dbm train --tolerance nan", "--tolerance NaN: a number of at least 0 is needed"),
     ("dbm train --sparsity 0.1", "--sparsity 0.1: a target for each of the 2 hidden layers"),
     ("dbm train --sparsity 0.1,2", "--sparsity 0.1,2: a target is a mean activation from 0 to 1"),
-    ("dbm train --max-norm 0", "--max-norm 0: a norm is a number above 0"),
+    ("dbm train --max-norm 0", "--max-norm 0: a number above 0 is needed"),
     ("dbm train --images 50 --batch 51", "--batch 51: a mini-batch can have at most all 50"),
-    ("dbm train --learning-rate -1", "--learning-rate -1: a learning rate is a number of at least 0"),
+    ("dbm train --learning-rate -1", "--learning-rate -1: a number of at least 0 is needed"),
     ("dbm train --out run", "run: exists already; --force replaces it"),
     ("dbm train --resume nowhere", "config.toml not found in nowhere"),
     (

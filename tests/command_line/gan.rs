@@ -6,8 +6,8 @@ use equilibria::adversarial::{Networks, Normalisation, mlp};
 use equilibria::checkpoint::Archive;
 use equilibria::data::Digits;
 use equilibria::nn::Spec;
-use equilibria::run::gan::{Kind, Settings, resume, train};
-use equilibria::run::{Progress, ProgressKind, RunDirectory};
+use equilibria::run::gan::{Kind, Settings};
+use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -133,11 +133,11 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
                     &mut quiet,
                     &stop,
                 ),
-                _ => resume(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &stop),
+                _ => resume::<Settings>(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &stop),
             };
             assert!(matches!(outcome, Err(Error::Interrupted { .. })));
         }
-        resume(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &|| false).unwrap();
+        resume::<Settings>(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &|| false).unwrap();
         let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
         assert!(model(&parts) == model(&whole), "{kind}");
         assert_eq!(monitors(&parts), monitors(&whole), "{kind}");
@@ -320,25 +320,31 @@ fn samples_ways_and_the_course_of_training_are_drawn() {
 fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     for (options, words) in [
-        ("--objective minimax", "--objective minimax: standard, clipping or penalty"),
+        (
+            "--objective minimax",
+            "invalid value 'minimax' for '--objective <OBJECTIVE>'; [possible values: standard, clipping, penalty]",
+        ),
         ("--batch 1", "--batch 1: batch normalisation compares the images of a mini-batch"),
         ("--batch 0", "--batch 0: "),
         ("--batch 201", "--batch 201: a mini-batch can have at most all 200 training images"),
         ("--steps 0", "--steps 0: "),
         ("--every 0", "--every 0: "),
-        ("--duality-gap 0", "--duality-gap 0: each player takes at least 1 step"),
-        ("--objective penalty --critic-steps 0", "--critic-steps 0: a critic needs at least 1 step"),
-        ("--objective clipping --clip 0", "--clip 0: a bound is a number above 0"),
+        ("--duality-gap 0", "--duality-gap 0: 1 to 1048576 steps of each player"),
+        (
+            "--objective penalty --critic-steps 0",
+            "--critic-steps 0: 1 to 1048576 critic steps per step of the generator",
+        ),
+        ("--objective clipping --clip 0", "--clip 0: a number above 0 is needed"),
         ("--objective clipping --clip NaN", "--clip NaN: "),
         ("--objective penalty --penalty -1", "--penalty -1: "),
         ("--objective penalty --normalise batch", "batch normalisation in a penalised critic: "),
         ("--objective penalty --clip 0.1", "--clip: goes with --objective clipping, not penalty"),
         ("--critic-steps 5", "--critic-steps: goes with --objective clipping or penalty, not standard"),
-        ("--label-smoothing 0.5", "--label-smoothing 0.5: "),
+        ("--label-smoothing 0.5", "--label-smoothing 0.5: a number of at least 0 and below 0.5 is needed"),
         ("--average 1", "--average 1: "),
         ("--latent 0", "every layer has at least 1 unit"),
         ("--latent 99999999999999", "training needs about"),
-        ("--generator-rate -1", "--generator-rate -1: a rate is a number of at least 0"),
+        ("--generator-rate -1", "--generator-rate -1: a number of at least 0 is needed"),
         ("--discriminator-rate inf", "--discriminator-rate inf: "),
         ("--batch 1 --plain --normalise batch", "--batch 1: batch normalisation compares"),
         ("--data nowhere", "nowhere"),

@@ -5,8 +5,8 @@ use crate::boltzmann::learning::NegativePhase;
 use crate::cli::{print, print_json, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::run::rbm::{Anneal, Evaluation, Method, Settings, evaluate, train_or_resume};
-use crate::run::{Progress, interrupt};
+use crate::run::rbm::{Anneal, Evaluation, Method, Settings, evaluate};
+use crate::run::{Progress, RunSettings, interrupt, train_or_resume};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -225,7 +225,8 @@ impl ReproduceLiterature {
         let digits = common.load()?;
         interrupt::install(interrupt::Work::Training)?;
         for (_, settings) in &all {
-            settings.check(digits.train.len())?;
+            settings.check()?;
+            settings.check_data(&digits)?;
         }
         let mut progress = Progress::choose(self.quiet).brief();
         let mut machines = Vec::new();

@@ -2,12 +2,12 @@
 
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::machine::{absolute, write_output, write_picture};
-use crate::cli::{print, print_json, use_threads};
+use crate::cli::training::Common;
 use crate::data::Digits;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
-use crate::run::rbm::{Settings, Summary as TrainSummary, train};
-use crate::run::{Progress, RunDirectory, interrupt};
+use crate::run::rbm::{Settings, Summary as TrainSummary};
+use crate::run::{RunDirectory, RunSettings, interrupt, train};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -47,21 +47,14 @@ pub(in crate::cli) struct Sweep {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
     /// The folder for the chart, the summary and a run directory for each machine.
     #[arg(long, default_value = "runs/sweep")]
     out: PathBuf,
     /// Replace runs that are in the way.
     #[arg(long)]
     force: bool,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Serialize)]
@@ -84,7 +77,7 @@ struct Cell {
 
 impl Sweep {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
+        let mut progress = self.common.start()?;
         for (name, values) in
             [("--hidden", &self.hidden), ("--epochs", &self.epochs), ("--steps", &self.steps)]
         {
@@ -99,10 +92,9 @@ impl Sweep {
         interrupt::install(interrupt::Work::Training)?;
         let machines = self.machines()?;
         for settings in &machines {
-            settings.check(digits.train.len())?;
-            settings.check_memory(digits.train.images().pixels_per_image())?;
+            settings.check()?;
+            settings.check_data(&digits)?;
         }
-        let mut progress = Progress::choose(self.quiet);
         let mut outcomes = Vec::new();
         let path = |settings: &Settings| {
             self.out.join(format!("hidden-{}-steps-{}", settings.hidden, settings.steps))
@@ -126,10 +118,7 @@ impl Sweep {
         write_picture(&chart, plot(&outcomes, self.method).to_svg());
         let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
         let written = write_output(&self.out.join("summary.json"), &to_json(&summary)?);
-        match self.json {
-            true => print_json(&summary)?,
-            false => print(&describe(&summary, &self.out))?,
-        }
+        self.common.print(&summary, || describe(&summary, &self.out))?;
         written
     }
 

@@ -8,9 +8,9 @@ use crate::cli::gan::plots::{self, Course, Drawn};
 use crate::cli::{counted, thousands};
 use crate::data::Images;
 use crate::report::{ContactSheet, Figure, Section, Table};
-use crate::run::gan::{Kind, PICTURED, Settings, Summary, train};
+use crate::run::gan::{Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{How, Judgement, draw, eye_for, judge};
-use crate::run::{RunDirectory, interrupt};
+use crate::run::{RunDirectory, interrupt, train};
 use crate::{Error, Result};
 use serde_json::json;
 

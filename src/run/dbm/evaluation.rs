@@ -1,13 +1,14 @@
 //! How probable a deep machine finds the images it learned from, and others: at least so.
 
-use super::Settings;
+use super::settings::Settings;
 use crate::Result;
 use crate::boltzmann::likelihood::deep::{self, Annealing};
 use crate::boltzmann::{Convergence, Dbm, Stop};
 use crate::data::{Digits, Images};
 use crate::rng::Stream;
-use crate::run::rbm::{Anneal, binary_images, check_images, disagreement, go_on, mean_over};
-use crate::run::{Progress, trained_on};
+use crate::run::images::{binary_images, check_images, mean_over};
+use crate::run::rbm::{Anneal, disagreement};
+use crate::run::{Progress, interrupt, trained_on};
 use serde::Serialize;
 
 /// How to evaluate.
@@ -199,7 +200,7 @@ fn exact(
     progress.start(1 << smaller_side(model).min(63), "states");
     let value = deep::log_partition(model, |states| {
         progress.advance(states);
-        go_on(stop)
+        interrupt::check(stop)
     })?;
     Ok(LogPartition { value, standard_error: 0.0, reverse: None })
 }
@@ -240,7 +241,7 @@ impl Annealed<'_> {
         progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
         let mut advance = |steps| {
             progress.advance(steps);
-            go_on(stop)
+            interrupt::check(stop)
         };
         let stream = Stream::named(seed, "evaluate");
         let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;

@@ -1,11 +1,14 @@
-//! The settings of a deep machine's training run: `config.toml`.
+//! The options of a deep machine's training run.
 
 use crate::boltzmann::Stop;
 use crate::boltzmann::learning::deep::Sparsity;
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::run::{Source, Trained, checks};
+use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
+use crate::run::text::parse;
+use crate::run::{Source, absolute};
 use crate::{Error, Result};
+use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -33,110 +36,98 @@ impl fmt::Display for Layers {
     }
 }
 
-/// Everything that decides the outcome of a run, but for the bytes of the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Images that the monitors use at most: the first test images and the first training images.
+pub const MONITORED: usize = 1_000;
+
+/// Everything that determines the result of a run, apart from the bytes of the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `synthetic`, or the folder that holds the data.
+    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
-    /// Training images to use; all, if not given.
+    /// Number of training images to use, from the first [default: all].
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
-    /// Whether background and ink are swapped.
+    /// Swap background and ink.
+    #[arg(long)]
     #[serde(default)]
     pub invert: bool,
-    /// How grey values become states of the visible units.
+    /// Conversion of grey values to states: threshold, sampled (again in each epoch) or grey (probabilities).
+    #[arg(long, default_value = "threshold", value_parser = parse::<Binarisation>)]
     #[serde(with = "crate::run::text")]
     pub binarise: Binarisation,
-    /// Hidden layers.
+    /// Units of each hidden layer, the lowest first; at least 2 layers.
+    #[arg(long, default_value = "500-1000", value_parser = parse::<Layers>)]
     #[serde(with = "crate::run::text")]
     pub hidden: Layers,
-    /// Passes over the training images for each restricted machine of the pre-training; none, if 0.
+    /// Number of passes over the training images for each restricted machine of the pre-training; 0 for no pre-training.
+    #[arg(long, default_value_t = 0)]
     pub pretraining_epochs: usize,
     /// Learning rate of the pre-training.
+    #[arg(long, default_value_t = 0.05)]
     pub pretraining_rate: f64,
-    /// Passes over the training images of the joint training.
+    /// Number of passes over the training images in joint training.
+    #[arg(long, default_value_t = 100)]
     pub epochs: usize,
     /// Images in a mini-batch.
+    #[arg(long, default_value_t = 100)]
     pub batch: usize,
-    /// Persistent chains.
+    /// Number of persistent chains of the negative phase.
+    #[arg(long, default_value_t = 100)]
     pub chains: usize,
-    /// Multiplies the mean gradient of a mini-batch, in joint training.
+    /// Factor of the mini-batch's mean gradient in joint training; a schedule.
+    #[arg(long, default_value = "0.05..0.0005", value_parser = parse::<Schedule>)]
     #[serde(with = "crate::run::text")]
     pub learning_rate: Schedule,
-    /// Share of the last update that is kept, if that one had momentum, too; in pre-training its value at epoch 1.
+    /// Share of the previous update that is added to the next; a schedule, whose first value also serves the pre-training.
+    #[arg(long, default_value = "0.5", value_parser = parse::<Schedule>)]
     #[serde(with = "crate::run::text")]
     pub momentum: Schedule,
-    /// Pull of the weights to 0, multiplied by the learning rate.
+    /// L2 weight decay, multiplied by the learning rate.
+    #[arg(long, default_value_t = 2e-4)]
     pub weight_decay: f64,
-    /// Gibbs sweeps of the chains an update.
+    /// Gibbs sweeps of the chains per update.
+    #[arg(long, default_value_t = 5)]
     pub sweeps: usize,
-    /// Mean-field iterations end where no mean changes by more.
+    /// Mean-field inference has converged when no mean changes by more than this.
+    #[arg(long, default_value_t = 1e-3)]
     pub tolerance: f64,
-    /// Mean-field iterations of an update at most.
+    /// Maximum number of mean-field iterations per update.
+    #[arg(long, default_value_t = 30)]
     pub iterations: usize,
-    /// Mean activations that hidden layers are pulled to, the lowest first; empty for none.
+    /// Target mean activations of the hidden layers, the lowest first, such as 0.2,0.1 [default: none].
+    #[arg(long, value_delimiter = ',')]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sparsity: Vec<f64>,
-    /// How strongly they are.
+    /// Strength of the pull towards these targets, multiplied by the learning rate.
+    #[arg(long, default_value_t = 0.01)]
     pub sparsity_cost: f64,
-    /// The largest norm of the weights to a hidden unit from below; none, if not given.
+    /// Largest Euclidean norm of the weights from the layer below to a hidden unit [default: none].
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_norm: Option<f64>,
-    /// Whether units enter the gradient less their means.
+    /// The centred gradient, which subtracts the mean of each unit.
+    #[arg(long = "plain", action = ArgAction::SetFalse, help = "Do not use the centred gradient")]
     pub centred: bool,
     /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            data: "synthetic".into(),
-            images: None,
-            invert: false,
-            binarise: Binarisation::Threshold,
-            hidden: Layers(vec![500, 1000]),
-            pretraining_epochs: 0,
-            pretraining_rate: 0.05,
-            epochs: 100,
-            batch: 100,
-            chains: 100,
-            learning_rate: Schedule::line(0.05, 0.0005),
-            momentum: Schedule::constant(0.5),
-            weight_decay: 2e-4,
-            sweeps: 5,
-            tolerance: 1e-3,
-            iterations: 30,
-            sparsity: Vec::new(),
-            sparsity_cost: 0.01,
-            max_norm: None,
-            centred: true,
-            seed: 1,
-        }
-    }
-}
-
-impl Trained for Settings {
-    fn data(&mut self) -> &mut String {
-        &mut self.data
+        settings::from_arguments(&[])
     }
 }
 
 impl Settings {
-    /// The images to learn from.
-    ///
-    /// **Errors** as [`Digits::load`].
-    pub fn load(&self) -> Result<Digits> {
-        self.source().load()
-    }
-
-    /// Where the images come from.
     pub(crate) fn source(&self) -> Source<'_> {
         Source { data: &self.data, images: self.images, invert: self.invert }
     }
 
-    /// Where mean-field iterations of training end.
+    /// The end of mean-field inference in training.
     pub fn stop(&self) -> Stop {
         Stop { tolerance: self.tolerance, most: self.iterations }
     }
@@ -146,114 +137,97 @@ impl Settings {
             .then(|| Sparsity { targets: self.sparsity.clone(), cost: self.sparsity_cost })
     }
 
-    /// Epochs of all stages.
+    /// The number of epochs of all stages.
     pub fn all_epochs(&self) -> usize {
         self.pretraining_epochs * self.hidden.0.len() + self.epochs
     }
 
-    /// The restricted machine that learns in the epoch after `done`, 0 being the lowest; none in joint training.
+    /// The restricted machine that learns in the epoch after `done` epochs, 0 for the lowest; `None` in joint training.
     pub(super) fn machine(&self, done: usize) -> Option<usize> {
         done.checked_div(self.pretraining_epochs).filter(|&place| place < self.hidden.0.len())
     }
 
-    /// Checks the settings for a set of `images` training images.
-    ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
-    pub fn check(&self, images: usize) -> Result<()> {
-        self.check_layers()?;
-        checks::at_least_1(&[
-            ("--epochs", self.epochs, "joint training needs at least 1 epoch"),
-            ("--batch", self.batch, "a mini-batch needs at least 1 image"),
-            ("--chains", self.chains, "the negative phase needs at least 1 chain"),
-            ("--sweeps", self.sweeps, "the negative phase needs at least 1 Gibbs sweep"),
-            ("--iterations", self.iterations, "the positive phase needs at least 1 mean-field iteration"),
-        ])?;
-        checks::at_most(&[
-            ("--epochs", self.epochs, 1 << 30, "epochs can be counted"),
-            (
-                "--pretraining-epochs",
-                self.pretraining_epochs,
-                1 << 20,
-                "epochs of pre-training can be counted",
-            ),
-            ("--chains", self.chains, 1 << 20, "chains fit"),
-            ("--sweeps", self.sweeps, 1 << 30, "Gibbs sweeps can be counted"),
-            ("--iterations", self.iterations, 1 << 30, "iterations can be counted"),
-        ])?;
-        checks::batch(self.batch, images)?;
-        checks::seed(self.seed)?;
-        checks::learning_rate(&self.learning_rate)?;
-        checks::momentum(&self.momentum)?;
-        checks::weight_decay(self.weight_decay)?;
-        let numbers = [
-            ("--pretraining-rate", self.pretraining_rate, "a learning rate is a number of at least 0"),
-            ("--tolerance", self.tolerance, "a tolerance is a number of at least 0"),
-            ("--sparsity-cost", self.sparsity_cost, "a cost is a number of at least 0"),
-        ];
-        for (name, value, expected) in numbers {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::invalid(format!("{name} {value}"), expected));
-            }
-        }
-        self.check_constraints()
-    }
-
     fn check_layers(&self) -> Result<()> {
         let layers = &self.hidden.0;
-        let invalid = |expected: &str| Err(Error::invalid(format!("--hidden {}", self.hidden), expected));
-        if layers.contains(&0) {
-            return invalid("each hidden layer needs at least 1 unit");
-        }
-        if layers.len() < 2 {
-            return invalid(
-                "a deep machine has at least 2 hidden layers, such as 500-1000; `equilibria rbm train` trains \
-                 one with a single layer",
-            );
-        }
-        if layers.len() > 64 || layers.iter().any(|&units| units > 1 << 20) {
-            return invalid("at most 64 layers of 1048576 hidden units fit");
-        }
-        Ok(())
+        let expected = if layers.contains(&0) {
+            "each hidden layer needs at least 1 unit"
+        } else if layers.len() < 2 {
+            "a deep machine has at least 2 hidden layers, such as 500-1000; `equilibria rbm train` trains one with a single \
+             layer"
+        } else if layers.len() > 64 || layers.iter().any(|&units| units > 1 << 20) {
+            "at most 64 layers of 1048576 hidden units fit"
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!("--hidden {}", self.hidden), expected))
     }
 
-    fn check_constraints(&self) -> Result<()> {
-        if !self.sparsity.is_empty() {
-            let text: Vec<String> = self.sparsity.iter().map(ToString::to_string).collect();
-            let argument = format!("--sparsity {}", text.join(","));
-            if self.sparsity.len() != self.hidden.0.len() {
-                let expected = format!("a target for each of the {} hidden layers", self.hidden.0.len());
-                return Err(Error::invalid(argument, expected));
-            }
-            if !self.sparsity.iter().all(|target| (0.0..=1.0).contains(target)) {
-                return Err(Error::invalid(argument, "a target is a mean activation from 0 to 1"));
-            }
-        }
-        match self.max_norm.filter(|&most| !(most > 0.0 && most.is_finite())) {
-            Some(most) => Err(Error::invalid(format!("--max-norm {most}"), "a norm is a number above 0")),
-            None => Ok(()),
-        }
+    fn check_sparsity(&self) -> Result<()> {
+        let expected = if !self.sparsity.is_empty() && self.sparsity.len() != self.hidden.0.len() {
+            format!("a target for each of the {} hidden layers", self.hidden.0.len())
+        } else if !self.sparsity.iter().all(|target| (0.0..=1.0).contains(target)) {
+            "a target is a mean activation from 0 to 1".into()
+        } else {
+            return Ok(());
+        };
+        let text: Vec<String> = self.sparsity.iter().map(ToString::to_string).collect();
+        Err(Error::invalid(format!("--sparsity {}", text.join(",")), expected))
     }
 
-    /// Asks the system whether it would give the memory that a run on images of `visible` pixels needs.
-    ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
-    pub fn check_memory(&self, visible: usize) -> Result<()> {
+    /// Bytes of a run on images of `visible` pixels.
+    fn memory(&self, visible: usize) -> u128 {
         let sizes: Vec<u128> = [visible].iter().chain(&self.hidden.0).map(|&units| units as u128).collect();
         let weights: u128 = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
         let units: u128 = sizes.iter().sum();
         let rows = self.batch as u128 + self.chains as u128;
-        let numbers = COPIES * weights + (UNIT * rows + super::MONITORED as u128) * units;
-        checks::memory(numbers * size_of::<f32>() as u128, || {
+        (COPIES * weights + (UNIT * rows + MONITORED as u128) * units) * size_of::<f32>() as u128
+    }
+}
+
+/// Numbers per weight: the weight in three layouts, its velocity, and both again in a checkpoint and in its bytes.
+const COPIES: u128 = 8;
+/// Numbers per unit of each image and chain: inputs, probabilities, means, the gradient's lists.
+const UNIT: u128 = 8;
+
+impl RunSettings for Settings {
+    fn data_mut(&mut self) -> &mut String {
+        &mut self.data
+    }
+
+    fn load(&self) -> Result<Digits> {
+        self.source().load()
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_layers()?;
+        settings::whole(&[
+            ("--epochs", self.epochs, 1..=1 << 30, "epochs of joint training"),
+            ("--pretraining-epochs", self.pretraining_epochs, 0..=1 << 20, "epochs of pre-training"),
+            ("--batch", self.batch, 1..=usize::MAX, "image in a mini-batch"),
+            ("--chains", self.chains, 1..=1 << 20, "chains"),
+            ("--sweeps", self.sweeps, 1..=1 << 30, "Gibbs sweeps per update"),
+            ("--iterations", self.iterations, 1..=1 << 30, "mean-field iterations"),
+        ])?;
+        settings::seed(self.seed)?;
+        settings::schedule("--learning-rate", &self.learning_rate, &NOT_NEGATIVE)?;
+        settings::schedule("--momentum", &self.momentum, &BELOW_1)?;
+        settings::real(&[
+            ("--weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("--pretraining-rate", self.pretraining_rate, NOT_NEGATIVE),
+            ("--tolerance", self.tolerance, NOT_NEGATIVE),
+            ("--sparsity-cost", self.sparsity_cost, NOT_NEGATIVE),
+            ("--max-norm", self.max_norm.unwrap_or(1.0), POSITIVE),
+        ])?;
+        self.check_sparsity()
+    }
+
+    fn check_data(&self, digits: &Digits) -> Result<()> {
+        settings::batch(self.batch, digits)?;
+        settings::memory(self.memory(digits.train.images().pixels_per_image()), || {
             format!("--hidden {} --batch {} --chains {}", self.hidden, self.batch, self.chains)
         })
     }
 }
-
-/// Numbers of f32 for each weight: the weight in three layouts, its velocity, and both again in a checkpoint and in its
-/// bytes.
-const COPIES: u128 = 8;
-/// Numbers for each unit of each image and chain: sums, probabilities, means, what the gradient lists.
-const UNIT: u128 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! What learns in an epoch: a restricted machine of the pre-training, or all layers.
 
-use super::{MONITORED, Settings};
+use super::settings::{MONITORED, Settings};
 use crate::Result;
 use crate::boltzmann::learning::deep::{DeepLearner, pretraining};
 use crate::boltzmann::learning::{Learner, NegativePhase, Rates};
@@ -214,7 +214,7 @@ impl Below {
 
 /// The first images, as many as the monitors look at.
 pub(super) fn monitored(images: &crate::data::Images, settings: &Settings, seed: u64) -> Result<Vec<f32>> {
-    crate::run::rbm::binary_images(images, MONITORED, settings.binarise, seed)
+    crate::run::images::binary_images(images, MONITORED, settings.binarise, seed)
 }
 
 fn column_means(rows: &[f32], columns: usize) -> Vec<f32> {

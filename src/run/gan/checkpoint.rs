@@ -1,25 +1,19 @@
 //! What a run can go on from: between any two steps of the generator.
 
-use super::{PICTURED, Run, Settings, moments};
+use super::history::{HISTORY, PICTURED, moments};
+use super::{Run, Settings};
 use crate::adversarial::Networks;
 use crate::checkpoint::Archive;
 use crate::nn::plan::read_tensor;
-use crate::run::CONFIGURATION;
 use crate::run::restore::{self, not_reached};
 use crate::{Error, Result};
 
-/// The tensor of samples over training: (moments, [`PICTURED`], height, width).
-pub(super) const HISTORY: &str = "history";
-
 impl Run<'_> {
-    /// Parameters, running statistics and the average, without what only training needs.
-    pub(super) fn to_model(&self, settings: &Settings) -> Result<Archive> {
+    /// Parameters, running statistics, the average and the settings, without the state that only training needs.
+    pub(super) fn to_model(&self) -> Result<Archive> {
         let mut archive = self.archive(|name| !name.contains("_optimiser."))?;
-        let configuration = toml::to_string(settings);
-        archive.set_metadata(
-            CONFIGURATION,
-            &configuration.map_err(|reason| Error::invalid("settings", reason))?,
-        );
+        let data = self.digits.name.clone();
+        crate::run::describe(&mut archive, Settings { data, ..self.settings.clone() })?;
         Ok(archive)
     }
 

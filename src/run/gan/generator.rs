@@ -1,9 +1,8 @@
 //! A trained generator, to draw with.
 
-use super::checkpoint::HISTORY;
+use super::history::{HISTORY, PICTURED, moments};
 use super::observer::to_images;
-use super::settings::MOST_STEPS;
-use super::{PICTURED, Settings, moments};
+use super::settings::{MOST_STEPS, Settings};
 use crate::adversarial::{Networks, fill_latents};
 use crate::checkpoint::Archive;
 use crate::data::Images;

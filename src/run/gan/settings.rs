@@ -1,27 +1,45 @@
-//! The settings of a training run of adversarial networks: `config.toml`.
+//! The options of a training run of adversarial networks.
 
-use crate::adversarial::{GeneratorLoss, Networks, Objective, Recipe};
+use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT};
+use crate::adversarial::{GeneratorLoss, Networks, Normalisation, Objective, Recipe, mlp};
 use crate::data::Digits;
-use crate::nn::Plan;
-use crate::optim::Rule;
-use crate::run::{Source, checks};
+use crate::nn::{Plan, Spec};
+use crate::run::dbm::Layers;
+use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
+use crate::run::text::parse;
+use crate::run::{Source, absolute};
 use crate::{Error, Result};
+use clap::{Args, Command, ValueEnum};
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
-/// Steps of a generator, at most.
+/// Maximum number of steps of a generator.
 pub(super) const MOST_STEPS: usize = 1 << 40;
+/// Maximum number of layers of both networks together.
+const MOST_LAYERS: usize = 200;
+/// From 0.5 on, smoothed labels would carry no information.
+const SMOOTHING: Range<f64> = 0.0..0.5;
+
+// Help headings, which also say which objectives an option belongs to.
+const HEADING: &str = "Only with --objective ";
+const STANDARD: &str = "Only with --objective standard";
+const CLIPPING: &str = "Only with --objective clipping";
+const PENALTY: &str = "Only with --objective penalty";
+const WASSERSTEIN: &str = "Only with --objective clipping or penalty";
+/// Learning rates of [`Recipe::of`] each objective.
+const RATES: [(&str, &str, &str); 3] =
+    [("objective", "standard", "2e-4"), ("objective", "clipping", "5e-5"), ("objective", "penalty", "1e-4")];
 
 /// The objectives, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A discriminator that tells real from generated.
+    /// A discriminator that tells real from generated images.
     Standard,
-    /// A critic whose parameters are clipped.
+    /// Wasserstein distance; the critic's parameters are clipped.
     Clipping,
-    /// A critic whose slope is pulled to 1.
+    /// Wasserstein distance; the critic's slope is penalised.
     Penalty,
 }
 
@@ -29,7 +47,7 @@ impl Kind {
     /// All three, in the order of their history.
     pub const ALL: [Self; 3] = [Self::Standard, Self::Clipping, Self::Penalty];
 
-    /// The objective as its authors have it.
+    /// The objective as published.
     pub const fn objective(self) -> Objective {
         match self {
             Self::Standard => Objective::standard(),
@@ -45,110 +63,143 @@ impl fmt::Display for Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.objective().name() == text)
-            .ok_or_else(|| Error::invalid(format!("--objective {text}"), "standard, clipping or penalty"))
-    }
-}
-
-/// Everything that decides the outcome of a run, but for the bytes of the data.
+/// Everything that determines the result of a run, apart from the bytes of the data.
 ///
-/// What an objective does not have is without effect.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Options of other objectives have no effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `synthetic`, or the folder that holds the data.
+    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
-    /// Training images to use; all, if not given.
+    /// Number of training images to use, from the first [default: all].
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
-    /// Whether background and ink are swapped.
+    /// Swap background and ink.
+    #[arg(long)]
     #[serde(default)]
     pub invert: bool,
-    /// What the two play for.
+    /// The objective of the game.
+    #[arg(long, default_value = "standard")]
     pub objective: Kind,
-    /// Whether the generator of the standard game descends the minimax loss.
+    /// Let the generator minimise the value that the discriminator maximises.
+    #[arg(long, help_heading = STANDARD)]
     #[serde(default)]
     pub minimax: bool,
-    /// Taken off the label of real samples in the standard game.
+    /// Amount subtracted from the labels of real images.
+    #[arg(long, default_value_t = 0.0, help_heading = STANDARD)]
     #[serde(default)]
     pub label_smoothing: f64,
-    /// Bound of every parameter of a clipped critic.
+    /// Bound of the absolute value of the critic's parameters.
+    #[arg(long, default_value_t = 0.01, help_heading = CLIPPING)]
     pub clip: f64,
     /// Weight of the gradient penalty.
+    #[arg(long, default_value_t = 10.0, help_heading = PENALTY)]
     pub penalty: f64,
-    /// Critic's steps to a step of the generator.
+    /// Steps of the critic per step of the generator.
+    #[arg(long, default_value_t = 5, help_heading = WASSERSTEIN)]
     pub critic_steps: usize,
-    /// Whether a clipped critic takes 100 steps at each of the generator's first 25 and at every 500th.
+    /// 100 critic steps at each of the first 25 steps and at every 500th, as in the original code of clipping.
+    #[arg(long, help_heading = CLIPPING)]
     #[serde(default)]
     pub head_start: bool,
-    /// Generator and discriminator.
+    /// Generator and discriminator; [`NetworkOptions`] are their options.
+    #[arg(skip = NetworkOptions::default().networks(784))]
     pub networks: Networks,
     /// Images in a mini-batch.
+    #[arg(long, default_value_t = 64)]
     pub batch: usize,
-    /// Learning rate of the generator.
+    /// Learning rate of the generator [default: 2e-4 standard, 5e-5 clipping, 1e-4 penalty].
+    #[arg(long, required = false, default_value_ifs = RATES)]
     pub generator_rate: f64,
-    /// Learning rate of the discriminator or critic.
+    /// Learning rate of the discriminator or critic [default: the generator's].
+    #[arg(long, required = false, default_value_ifs = RATES)]
     pub discriminator_rate: f64,
-    /// What a step keeps of a running average of the generator's parameters; no average, if not given.
+    /// Decay per step of a running average of the generator's parameters, such as 0.999; samples then come from the average
+    /// [default: no average].
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<f64>,
     /// Steps of the generator.
+    #[arg(long, default_value_t = 10_000)]
     pub steps: usize,
     /// Steps of the generator between two readings.
+    #[arg(long, default_value_t = 50)]
     pub every: usize,
-    /// Steps that each player has to look for the duality gap, every twentieth reading and in that of the last step; it is
-    /// not looked for, if not given.
+    /// At every 20th reading and at the last step, train a copy of each player for this number of steps against the other, to
+    /// measure how much either could still gain [default: off; 50 without a number].
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "50")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duality_gap: Option<usize>,
     /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
-impl Settings {
-    /// Those of [`Recipe::of`] the objective and [`Networks::digits`].
-    pub fn of(objective: Kind) -> Self {
-        let recipe = Recipe::of(objective.objective());
-        Self {
-            data: "synthetic".into(),
-            images: None,
-            invert: false,
-            objective,
-            minimax: false,
-            label_smoothing: 0.0,
-            clip: 0.01,
-            penalty: 10.0,
-            critic_steps: 5,
-            head_start: false,
-            networks: Networks::digits(784),
-            batch: recipe.batch,
-            generator_rate: rate_of(recipe.generator),
-            discriminator_rate: rate_of(recipe.discriminator),
-            average: None,
-            steps: 10_000,
-            every: 50,
-            duality_gap: None,
-            seed: 1,
+/// Multilayer perceptrons as generator and discriminator.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkOptions {
+    /// Kind of networks: mlp, multilayer perceptrons.
+    #[arg(long, default_value = "mlp", value_parser = ["mlp"])]
+    network: String,
+    /// Size of the latent vectors.
+    #[arg(long, default_value_t = LATENT)]
+    latent: usize,
+    /// Units of the generator's hidden layers.
+    #[arg(long, default_value_t = Layers(GENERATOR.to_vec()), value_parser = parse::<Layers>)]
+    generator: Layers,
+    /// Units of the discriminator's hidden layers.
+    #[arg(long, default_value_t = Layers(DISCRIMINATOR.to_vec()), value_parser = parse::<Layers>)]
+    discriminator: Layers,
+    /// Normalisation of the discriminator's hidden layers.
+    #[arg(long, default_value = "none")]
+    normalise: Normalise,
+    /// No batch normalisation in the generator.
+    #[arg(long)]
+    plain: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Normalise {
+    /// No normalisation.
+    None,
+    /// Over the mini-batch; not possible with a gradient penalty.
+    Batch,
+    /// Over the units of each image.
+    Layer,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        settings::from_arguments(&[])
+    }
+}
+
+impl NetworkOptions {
+    /// The networks for images of `pixels` pixels.
+    pub fn networks(&self, pixels: usize) -> Networks {
+        let sizes = |first: usize, hidden: &Layers, last: usize| [&[first], &hidden.0[..], &[last]].concat();
+        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
+        let normalisation = match self.normalise {
+            Normalise::None => Normalisation::None,
+            Normalise::Batch => Normalisation::Batch,
+            Normalise::Layer => Normalisation::Layer,
+        };
+        Networks {
+            generator: mlp(&sizes(self.latent, &self.generator, pixels), batch_norm, Some(Spec::Tanh)),
+            discriminator: mlp(&sizes(pixels, &self.discriminator, 1), normalisation, None),
         }
     }
+}
 
-    /// The images that the networks learn from.
-    ///
-    /// **Errors** as [`Digits::load`].
-    pub fn load(&self) -> Result<Digits> {
-        self.source().load()
+impl Settings {
+    /// The defaults for this objective.
+    pub fn of(objective: Kind) -> Self {
+        settings::from_arguments(&["--objective", objective.objective().name()])
     }
 
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source { data: &self.data, images: self.images, invert: self.invert }
-    }
-
-    /// How the game is played.
+    /// The rules of the game.
     pub fn recipe(&self) -> Recipe {
         let Self { clip: bound, penalty: weight, critic_steps, head_start, label_smoothing, .. } = *self;
         let objective = match self.objective {
@@ -170,43 +221,71 @@ impl Settings {
         }
     }
 
-    /// Checks every setting against its range, and the mini-batch against the number of images.
-    ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
-    pub fn check(&self, images: usize) -> Result<()> {
-        checks::at_least_1(&[
-            ("--batch", self.batch, "a mini-batch needs at least 1 image"),
-            ("--steps", self.steps, "training needs at least 1 step of the generator"),
-            ("--every", self.every, "a reading is at least 1 step after the one before"),
-            (
-                "--duality-gap",
-                self.duality_gap.unwrap_or(1),
-                "each player takes at least 1 step to look for it",
-            ),
+    /// Bytes of a run.
+    fn memory(&self) -> u128 {
+        let Networks { generator, discriminator } = &self.networks;
+        let numbers = |plan: &Plan| COPIES * plan.parameters() + BATCHES * self.batch as u128 * plan.values();
+        (numbers(generator) + numbers(discriminator)) * size_of::<f32>() as u128
+    }
+}
+
+/// Numbers per parameter: itself, its gradient, two moments, an average, and the first four again in a checkpoint and in its
+/// bytes.
+const COPIES: u128 = 13;
+/// Rows per value: outputs and derivatives of six mini-batches.
+const BATCHES: u128 = 12;
+
+impl RunSettings for Settings {
+    fn data_mut(&mut self) -> &mut String {
+        &mut self.data
+    }
+
+    fn load(&self) -> Result<Digits> {
+        Source { data: &self.data, images: self.images, invert: self.invert }.load()
+    }
+
+    fn complete(mut self, is_given: &dyn Fn(&str) -> bool) -> Result<Self> {
+        for option in Self::augment_args(Command::new("gan")).get_arguments() {
+            let objectives = option.get_help_heading().and_then(|heading| heading.strip_prefix(HEADING));
+            let Some(objectives) = objectives.filter(|_| is_given(option.get_id().as_str())) else {
+                continue;
+            };
+            if !objectives.split(" or ").any(|name| name == self.objective.objective().name()) {
+                let name = format!("--{}", option.get_long().unwrap_or_default());
+                let expected = format!("goes with --objective {objectives}, not {}", self.objective);
+                return Err(Error::invalid(name, expected));
+            }
+        }
+        if !is_given("discriminator_rate") {
+            self.discriminator_rate = self.generator_rate;
+        }
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        settings::whole(&[
+            ("--batch", self.batch, 1..=usize::MAX, "image in a mini-batch"),
+            ("--steps", self.steps, 1..=MOST_STEPS, "steps of the generator"),
+            ("--every", self.every, 1..=MOST_STEPS, "steps between two readings"),
+            ("--critic-steps", self.critic_steps, 1..=1 << 20, "critic steps per step of the generator"),
+            ("--duality-gap", self.duality_gap.unwrap_or(1), 1..=1 << 20, "steps of each player"),
         ])?;
-        checks::at_most(&[
-            ("--steps", self.steps, MOST_STEPS, "steps can be counted"),
-            ("--every", self.every, MOST_STEPS, "steps can be counted"),
-            ("--critic-steps", self.critic_steps, 1 << 20, "steps can be counted"),
-            ("--duality-gap", self.duality_gap.unwrap_or(1), 1 << 20, "steps can be counted"),
+        settings::seed(self.seed)?;
+        settings::real(&[
+            ("--generator-rate", self.generator_rate, NOT_NEGATIVE),
+            ("--discriminator-rate", self.discriminator_rate, NOT_NEGATIVE),
+            ("--label-smoothing", self.label_smoothing, SMOOTHING),
+            ("--clip", self.clip, POSITIVE),
+            ("--penalty", self.penalty, NOT_NEGATIVE),
+            ("--average", self.average.unwrap_or(0.0), BELOW_1),
         ])?;
-        checks::batch(self.batch, images)?;
-        checks::seed(self.seed)?;
         let recipe = self.recipe();
-        recipe.objective.validate().map_err(as_option)?;
+        recipe.validate()?;
         self.networks.validate(&recipe.objective)?;
         let Networks { generator, discriminator } = &self.networks;
         if generator.layers.len() + discriminator.layers.len() > MOST_LAYERS {
             return Err(Error::invalid(&self.networks, format!("at most {MOST_LAYERS} layers fit")));
         }
-        for (option, rate) in
-            [("--generator-rate", self.generator_rate), ("--discriminator-rate", self.discriminator_rate)]
-        {
-            if !(rate >= 0.0 && rate.is_finite()) {
-                return Err(Error::invalid(format!("{option} {rate}"), "a rate is a number of at least 0"));
-            }
-        }
-        recipe.validate().map_err(as_option)?;
         if self.batch == 1 && (generator.mixes_examples() || discriminator.mixes_examples()) {
             let expected = "batch normalisation compares the images of a mini-batch, which takes at least 2";
             return Err(Error::invalid("--batch 1", expected));
@@ -214,11 +293,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks the settings against the data.
-    ///
-    /// **Errors** [`Error::ShapeMismatch`] if the networks are for images of another size; [`Error::InvalidArgument`] if a
-    /// duality gap is asked for, and there are fewer test images than a mini-batch has.
-    pub fn check_data(&self, digits: &Digits) -> Result<()> {
+    fn check_data(&self, digits: &Digits) -> Result<()> {
+        settings::batch(self.batch, digits)?;
         let pixels = digits.train.images().pixels_per_image();
         let outputs = self.networks.generator.output().size();
         if pixels != outputs {
@@ -236,68 +312,26 @@ impl Settings {
             );
             return Err(Error::invalid("--duality-gap", expected));
         }
-        Ok(())
-    }
-
-    /// Asks the system whether it would give the memory that a run needs.
-    ///
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
-    pub fn check_memory(&self) -> Result<()> {
-        let networks = &self.networks;
-        let numbers = |plan: &Plan| COPIES * plan.parameters() + BATCHES * self.batch as u128 * plan.values();
-        let bytes =
-            (numbers(&networks.generator) + numbers(&networks.discriminator)) * size_of::<f32>() as u128;
-        checks::memory(bytes, || format!("{networks}, --batch {}", self.batch))
-    }
-}
-
-fn rate_of(rule: Rule) -> f64 {
-    let (Rule::Sgd { rate, .. } | Rule::RmsProp { rate, .. } | Rule::Adam { rate, .. }) = rule;
-    rate
-}
-
-/// Layers of both networks.
-const MOST_LAYERS: usize = 200;
-/// Numbers for each parameter: itself, its gradient, two moments, an average, and the first four again in a checkpoint and
-/// in its bytes.
-const COPIES: u128 = 13;
-/// Rows of mini-batches for each value: outputs and derivatives of six together.
-const BATCHES: u128 = 12;
-
-/// The library's words for a number as the options for it.
-fn as_option(error: Error) -> Error {
-    match error {
-        Error::InvalidArgument { argument, expected } => {
-            let words = [
-                ("critic steps", "--critic-steps"),
-                ("clip", "--clip"),
-                ("penalty", "--penalty"),
-                ("label smoothing", "--label-smoothing"),
-                ("average", "--average"),
-                ("batch", "--batch"),
-            ];
-            let option = words.into_iter().find_map(|(word, option)| {
-                argument
-                    .strip_prefix(word)
-                    .filter(|rest| rest.starts_with(' '))
-                    .map(|rest| format!("{option}{rest}"))
-            });
-            Error::InvalidArgument { argument: option.unwrap_or(argument), expected }
-        }
-        error => error,
+        settings::memory(self.memory(), || format!("{}, --batch {}", self.networks, self.batch))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::Rule;
+
+    fn rate_of(rule: Rule) -> f64 {
+        let (Rule::Sgd { rate, .. } | Rule::RmsProp { rate, .. } | Rule::Adam { rate, .. }) = rule;
+        rate
+    }
 
     #[test]
-    fn what_is_set_is_what_is_played() {
+    fn settings_determine_the_recipe_and_their_defaults_are_the_usual_recipes() {
+        assert_eq!(Settings::of(Kind::Standard).networks, Networks::digits(784));
         for kind in Kind::ALL {
             assert_eq!(Settings::of(kind).recipe(), Recipe::of(kind.objective()));
-            assert_eq!(kind.to_string().parse::<Kind>().unwrap(), kind);
-            Settings::of(kind).check(64).unwrap();
+            Settings::of(kind).check().unwrap();
         }
         let settings = Settings {
             clip: 0.1,

@@ -1,13 +1,14 @@
 //! How probable a trained machine finds the images it learned from, and others.
 
-use super::{MONITORED, Settings, binary_images, states};
+use super::Settings;
+use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::likelihood::annealed::{Annealing, LARGEST_GAP, Schedule};
 use crate::boltzmann::likelihood::{exact, minus_free_energies, pseudo_log_likelihood};
-use crate::data::{Binarisation, Digits, Images};
+use crate::data::Digits;
 use crate::rng::Stream;
-use crate::run::{Progress, trained_on};
-use crate::{Error, Result};
+use crate::run::images::{MONITORED, binary_images, check_images, mean_over};
+use crate::run::{Progress, interrupt, trained_on};
 use serde::Serialize;
 
 /// How ln Z is found.
@@ -148,7 +149,7 @@ pub fn evaluate(
             progress.start(1 << model.visible().min(model.hidden()).min(63), "states");
             exact::log_partition(model, |states| {
                 progress.advance(states);
-                go_on(stop)
+                interrupt::check(stop)
             })
             .map(|exact| LogPartition::Exact { exact })
         }
@@ -184,31 +185,6 @@ pub fn evaluate(
     })
 }
 
-/// `Err` unless there are images of both sets, of `visible` pixels.
-pub(in crate::run) fn check_images(digits: &Digits, visible: usize) -> Result<()> {
-    if digits.train.is_empty() || digits.test.is_empty() {
-        return Err(Error::invalid("data without images", "training and test images are needed"));
-    }
-    for images in [digits.train.images(), digits.test.images()] {
-        if images.pixels_per_image() != visible {
-            return Err(Error::ShapeMismatch {
-                operation: "pixels of an image and visible units of the model",
-                expected: vec![visible],
-                found: vec![images.pixels_per_image()],
-            });
-        }
-    }
-    Ok(())
-}
-
-/// `Err` once it is time to stop.
-pub(in crate::run) fn go_on(stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
-    if stop() {
-        return Err(Error::Interrupted { resume: "nothing is kept: the same command starts anew".into() });
-    }
-    Ok(())
-}
-
 fn annealed(
     model: &Rbm<f32>,
     settings: &Settings,
@@ -226,7 +202,7 @@ fn annealed(
     progress.start((chains as u64).saturating_mul(anneal.schedule.steps() as u64), "steps");
     let mut advance = |steps| {
         progress.advance(steps);
-        go_on(stop)
+        interrupt::check(stop)
     };
     let stream = Stream::named(seed, "evaluate");
     let forward = annealing.forward(anneal.chains, stream.substream(0), &mut advance)?;
@@ -287,39 +263,17 @@ pub(in crate::run) fn disagreement(forward: f64, reverse: f64) -> Option<String>
     })
 }
 
-/// Images that are binary at once.
-const BLOCK: usize = 1_000;
-
-/// The mean over all images of what `values` gives for a block of them (rows, pixels), each pixel 0 or 1.
-pub(in crate::run) fn mean_over(
-    images: &Images,
-    binarise: Binarisation,
-    seed: u64,
-    stop: &(dyn Fn() -> bool + Sync),
-    mut values: impl FnMut(&[f32]) -> Result<Vec<f64>>,
-) -> Result<f64> {
-    let order: Vec<usize> = (0..images.len()).collect();
-    let mut out = vec![0.0; images.len().min(BLOCK) * images.pixels_per_image()];
-    let mut sum = 0.0;
-    for block in order.chunks(BLOCK) {
-        go_on(stop)?;
-        let out = &mut out[..block.len() * images.pixels_per_image()];
-        states(binarise).fill(images, block, Stream::named(seed, "binarise"), out)?;
-        sum += values(out)?.iter().sum::<f64>();
-    }
-    Ok(sum / images.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::boltzmann::likelihood::log_likelihood;
+    use crate::data::Binarisation;
     use crate::run::ProgressKind;
 
     #[test]
     fn all_images_count_and_are_seen_as_in_training() {
-        // More than a block of training images.
-        let digits = Digits::synthetic(BLOCK + 150, 70).unwrap();
+        // More than a block of 1000 training images.
+        let digits = Digits::synthetic(1150, 70).unwrap();
         for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
             let settings = Settings { binarise, seed: 5, ..Settings::default() };
             let mean = binarise.mean(digits.train.images());

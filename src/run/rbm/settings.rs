@@ -1,147 +1,134 @@
-//! The settings of a training run: `config.toml`.
+//! The options of a training run.
 
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
-use crate::run::{Source, Trained, checks};
+use crate::run::images::MONITORED;
+use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, RunSettings};
+use crate::run::text::parse;
+use crate::run::{Source, absolute};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides the outcome of a run, but for the bytes of the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything that determines the result of a run, apart from the bytes of the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `synthetic`, or the folder that holds the data.
+    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
-    /// Training images to use; all, if not given.
+    /// Number of training images to use, from the first [default: all].
+    #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
-    /// Whether background and ink are swapped.
+    /// Swap background and ink.
+    #[arg(long)]
     #[serde(default)]
     pub invert: bool,
-    /// How grey values become states of the visible units.
+    /// Conversion of grey values to states: threshold, sampled (again in each epoch) or grey (probabilities).
+    #[arg(long, default_value = "threshold", value_parser = parse::<Binarisation>)]
     #[serde(with = "crate::run::text")]
     pub binarise: Binarisation,
-    /// Hidden units.
+    /// Number of hidden units.
+    #[arg(long, default_value_t = 500)]
     pub hidden: usize,
-    /// Passes over the training images.
+    /// Number of passes over the training images.
+    #[arg(long, default_value_t = 10)]
     pub epochs: usize,
-    /// Images in a mini-batch; with persistent chains, also their number.
+    /// Images in a mini-batch; for pcd and tempering, also the number of chains.
+    #[arg(long, default_value_t = 100)]
     pub batch: usize,
-    /// Multiplies the mean gradient of a mini-batch.
+    /// Factor of the mini-batch's mean gradient; a schedule.
+    #[arg(long, default_value = "0.05", value_parser = parse::<Schedule>)]
     #[serde(with = "crate::run::text")]
     pub learning_rate: Schedule,
-    /// Share of the last update that is kept, if that one had momentum, too.
+    /// Share of the previous update that is added to the next; a schedule.
+    #[arg(long, default_value = "0.5", value_parser = parse::<Schedule>)]
     #[serde(with = "crate::run::text")]
     pub momentum: Schedule,
-    /// Pull of the weights to 0, multiplied by the learning rate.
+    /// L2 weight decay, multiplied by the learning rate.
+    #[arg(long, default_value_t = 1e-4)]
     pub weight_decay: f64,
-    /// Where the negative phase comes from.
+    /// Source of the negative phase: cd, pcd or tempering:N, with N temperatures (about 40 for 500 hidden units; check the
+    /// swap rates in metrics.csv).
+    #[arg(long, default_value = "pcd", value_parser = parse::<NegativePhase>)]
     #[serde(with = "crate::run::text")]
     pub method: NegativePhase,
-    /// Gibbs steps an update.
+    /// Gibbs steps per update.
+    #[arg(long, default_value_t = 1)]
     pub steps: usize,
-    /// Whether units enter the gradient less their means.
+    /// Use the centred gradient, which subtracts the mean of each unit; inverted images are then learned as well.
+    #[arg(long)]
     #[serde(default)]
     pub centred: bool,
     /// Seed of all random numbers.
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            data: "synthetic".into(),
-            images: None,
-            invert: false,
-            binarise: Binarisation::Threshold,
-            hidden: 500,
-            epochs: 10,
-            batch: 100,
-            learning_rate: Schedule::constant(0.05),
-            momentum: Schedule::constant(0.5),
-            weight_decay: 1e-4,
-            method: NegativePhase::Persistent,
-            steps: 1,
-            centred: false,
-            seed: 1,
-        }
-    }
-}
-
-impl Trained for Settings {
-    fn data(&mut self) -> &mut String {
-        &mut self.data
+        settings::from_arguments(&[])
     }
 }
 
 impl Settings {
-    /// The images to learn from.
-    ///
-    /// **Errors** as [`Digits::load`].
-    pub fn load(&self) -> Result<Digits> {
-        self.source().load()
-    }
-
-    /// Where the images come from.
     pub(crate) fn source(&self) -> Source<'_> {
         Source { data: &self.data, images: self.images, invert: self.invert }
     }
 
-    /// Checks the settings for a set of `images` training images.
-    ///
-    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument), in the words of the command line.
-    pub fn check(&self, images: usize) -> Result<()> {
-        let at_least_1 = [
-            ("--hidden", self.hidden, "a machine needs at least 1 hidden unit"),
-            ("--epochs", self.epochs, "training needs at least 1 epoch"),
-            ("--batch", self.batch, "a mini-batch needs at least 1 image"),
-            ("--steps", self.steps, "the negative phase needs at least 1 Gibbs step"),
-        ];
-        checks::at_least_1(&at_least_1)?;
-        checks::at_most(&[
-            ("--hidden", self.hidden, 1 << 20, "hidden units fit"),
-            ("--epochs", self.epochs, 1 << 30, "epochs can be counted"),
-            ("--steps", self.steps, 1 << 30, "Gibbs steps can be counted"),
-        ])?;
-        checks::batch(self.batch, images)?;
-        checks::seed(self.seed)?;
-        checks::learning_rate(&self.learning_rate)?;
-        checks::momentum(&self.momentum)?;
-        checks::weight_decay(self.weight_decay)?;
-        Ok(())
+    /// Bytes of a run on images of `visible` pixels.
+    fn memory(&self, visible: usize) -> u128 {
+        let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
+        let monitors = MONITORED as u128 * MONITOR_LAYERS * hidden;
+        // The images count as chains too.
+        let chains = 1 + self.method.temperatures() as u128;
+        let numbers =
+            COPIES * visible * hidden + (CHAIN * chains + BATCH) * batch * (visible + hidden) + monitors;
+        numbers * size_of::<f32>() as u128
     }
 }
 
-/// Numbers of f32 for each weight: the weight, its velocity, and both again in a checkpoint and in its bytes.
+/// Numbers per weight: the weight, its velocity, and both again in a checkpoint and in its bytes.
 const COPIES: u128 = 6;
-/// Numbers for each unit of each chain: its sum and its probability, and the offset and the factor of its change.
+/// Numbers per unit of a chain: its input, its probability, and the offset and the factor of its change.
 const CHAIN: u128 = 4;
-/// Numbers for each unit and image beside a chain's: the image or its probabilities, and what the gradient lists of both
-/// phases.
+/// Further numbers per unit and image: the image or its probabilities, and the gradient's lists of both phases.
 const BATCH: u128 = 6;
 /// Hidden layers that the monitors hold at once.
 const MONITOR_LAYERS: u128 = 2;
 
-impl Settings {
-    /// Asks the system whether it would give the memory that a run on images of `visible` pixels needs, so that
-    /// a slip of the finger ends in a sentence and not in an abort.
-    ///
-    /// The answer is as good as the system's: some promise more than they have.
-    ///
-    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument), in the words of the command line.
-    pub fn check_memory(&self, visible: usize) -> Result<()> {
-        let [visible, hidden, batch] = [visible, self.hidden, self.batch].map(|size| size as u128);
-        let monitors = super::MONITORED as u128 * MONITOR_LAYERS * hidden;
-        // The images are chains, too.
-        let chains = 1 + self.method.temperatures() as u128;
-        let numbers =
-            COPIES * visible * hidden + (CHAIN * chains + BATCH) * batch * (visible + hidden) + monitors;
-        let bytes = numbers * size_of::<f32>() as u128;
-        let method = match self.method.temperatures() {
-            1 => String::new(),
-            _ => format!(" --method {}", self.method),
-        };
-        checks::memory(bytes, || format!("--hidden {hidden} --batch {batch}{method}"))
+impl RunSettings for Settings {
+    fn data_mut(&mut self) -> &mut String {
+        &mut self.data
+    }
+
+    fn load(&self) -> Result<Digits> {
+        self.source().load()
+    }
+
+    fn check(&self) -> Result<()> {
+        settings::whole(&[
+            ("--hidden", self.hidden, 1..=1 << 20, "hidden units"),
+            ("--epochs", self.epochs, 1..=1 << 30, "epochs"),
+            ("--batch", self.batch, 1..=usize::MAX, "image in a mini-batch"),
+            ("--steps", self.steps, 1..=1 << 30, "Gibbs steps per update"),
+        ])?;
+        settings::seed(self.seed)?;
+        settings::schedule("--learning-rate", &self.learning_rate, &NOT_NEGATIVE)?;
+        settings::schedule("--momentum", &self.momentum, &BELOW_1)?;
+        settings::real(&[("--weight-decay", self.weight_decay, NOT_NEGATIVE)])
+    }
+
+    fn check_data(&self, digits: &Digits) -> Result<()> {
+        settings::batch(self.batch, digits)?;
+        settings::memory(self.memory(digits.train.images().pixels_per_image()), || {
+            let method = match self.method.temperatures() {
+                1 => String::new(),
+                _ => format!(" --method {}", self.method),
+            };
+            format!("--hidden {} --batch {}{method}", self.hidden, self.batch)
+        })
     }
 }

@@ -1,0 +1,137 @@
+//! `equilibria ... train`: what the commands of all kinds of models share.
+
+use super::{print, print_json, use_threads};
+use crate::Result;
+use crate::run::interrupt::{self, Work};
+use crate::run::{Progress, RunDirectory, Trainable, resume, train};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Options of every command that trains.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Threads to use [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Common {
+    /// Sets the number of threads and returns the progress display.
+    pub fn start(&self) -> Result<Progress> {
+        use_threads(self.threads)?;
+        Ok(Progress::choose(self.quiet))
+    }
+
+    /// Prints a summary, as JSON or as text.
+    pub fn print(&self, summary: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        if self.json { print_json(summary) } else { print(&text()) }
+    }
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// The run directory to create.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Continue this run with its own settings; only --threads, --quiet and --json can be added.
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
+    /// Replace an existing run.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The arguments of a command that trains into a run directory: the settings of one kind of run, and [`RunArguments`].
+#[derive(Debug)]
+pub(super) struct Training<S> {
+    settings: S,
+    /// Options that the user gave.
+    given: Vec<String>,
+    run: RunArguments,
+}
+
+impl<S: Trainable> Args for Training<S> {
+    /// Adds the options. All that are there before `--resume` conflict with it.
+    fn augment_args(command: Command) -> Command {
+        let command = S::augment_args(command);
+        let others: Vec<_> = command.get_arguments().map(|option| option.get_id().clone()).collect();
+        let out = format!("The run directory to create [default: runs/{}]", S::KIND);
+        RunArguments::augment_args(command)
+            .mut_arg("out", |option| option.help(out))
+            .mut_arg("resume", |option| {
+                option.conflicts_with_all(others).conflicts_with_all(["out", "force"])
+            })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<S: Trainable> FromArgMatches for Training<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> clap::error::Result<Self> {
+        let is_given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        Ok(Self {
+            settings: S::from_arg_matches(matches)?,
+            given: matches.ids().filter(is_given).map(ToString::to_string).collect(),
+            run: RunArguments::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> clap::error::Result<()> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl<S: Trainable> Training<S> {
+    /// Trains or resumes. `adapt` changes the settings of a new run to images of a number of pixels: of 784 before the data
+    /// are loaded, then of theirs.
+    ///
+    /// All checks come before the first change to the disk.
+    pub fn train(&self, adapt: impl Fn(&mut S, usize)) -> Result<(RunDirectory, S::Summary)> {
+        let RunArguments { out, resume: earlier, force, common } = &self.run;
+        let mut progress = common.start()?;
+        let directory = earlier.as_ref().map(|path| RunDirectory::open(path)).transpose()?;
+        let mut settings = match &directory {
+            Some(directory) => {
+                directory.check_kind(S::KIND)?;
+                directory.read_config()?
+            }
+            None => {
+                let is_given = |option: &str| self.given.iter().any(|given| given == option);
+                let mut settings = self.settings.clone().complete(&is_given)?;
+                adapt(&mut settings, 28 * 28);
+                settings
+            }
+        };
+        settings.check()?;
+        let digits = settings.load()?;
+        interrupt::install(Work::Training)?;
+        if let Some(directory) = directory {
+            let (_, summary) = resume::<S>(&directory, &digits, &mut progress, &interrupt::requested)?;
+            return Ok((directory, summary));
+        }
+        adapt(&mut settings, digits.train.images().pixels_per_image());
+        settings.check_data(&digits)?;
+        let path = out.clone().unwrap_or_else(|| PathBuf::from("runs").join(S::KIND));
+        let directory = RunDirectory::create(&path, *force)?;
+        let (_, summary) = train(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
+        Ok((directory, summary))
+    }
+
+    /// Prints the summary, as JSON or as text.
+    pub fn print(&self, summary: &S::Summary, text: impl FnOnce() -> String) -> Result<()> {
+        self.run.common.print(summary, text)
+    }
+}

@@ -1,0 +1,27 @@
+//! Samples of the same latents over training.
+
+/// Number of latents whose samples are kept over training.
+pub const PICTURED: usize = 10;
+/// The tensor of samples over training: (moments, [`PICTURED`], height, width).
+pub(super) const HISTORY: &str = "history";
+/// Samples are kept at the start and after each of this many equal parts of the run.
+const MOMENTS: usize = 10;
+
+/// The steps after which samples are kept: the start and ten more, or every step if there are fewer.
+pub(super) fn moments(steps: usize) -> Vec<usize> {
+    let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
+    moments.dedup();
+    moments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moments;
+
+    #[test]
+    fn samples_are_kept_at_both_ends_and_between() {
+        assert_eq!(moments(1000), [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]);
+        assert_eq!(moments(3), [0, 1, 2, 3]);
+        assert_eq!(moments(1), [0, 1]);
+    }
+}

@@ -1,0 +1,115 @@
+//! The settings of all training runs: what they have in common, and the check of their ranges.
+
+use crate::data::Digits;
+use crate::optim::Schedule;
+use crate::{Error, Result};
+use clap::{Args, Command};
+use core::ops::{Range, RangeInclusive};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The settings of a run: each field is at once an option of the command line (name, default and help), and a key of
+/// `config.toml`.
+///
+/// A new option is a field, a line in [`RunSettings::check`] that gives its range, and the code that uses it.
+pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
+    /// Name or folder of the data.
+    fn data_mut(&mut self) -> &mut String;
+
+    /// Loads the images to learn from.
+    ///
+    /// **Errors** as [`Digits::load`].
+    fn load(&self) -> Result<Digits>;
+
+    /// Derives defaults from other options, and refuses options without effect. `is_given` tells by a field's name whether
+    /// the user gave the option.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for an option that goes only with another value of another option.
+    fn complete(self, is_given: &dyn Fn(&str) -> bool) -> Result<Self> {
+        let _ = is_given;
+        Ok(self)
+    }
+
+    /// Checks each setting against its range.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] with the name of the option.
+    fn check(&self) -> Result<()>;
+
+    /// Checks the settings against the data, and asks the system whether there is enough memory. Some systems promise more
+    /// than they have.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] with the name of the option; [`Error::ShapeMismatch`] if the model is for images
+    /// of another size.
+    fn check_data(&self, digits: &Digits) -> Result<()>;
+}
+
+/// The settings that the command line makes of `arguments`; with none, the defaults.
+///
+/// **Panics** if the command line refuses them.
+pub(super) fn from_arguments<S: Args>(arguments: &[&str]) -> S {
+    let command = S::augment_args(Command::new("settings").no_binary_name(true));
+    let matches = command.try_get_matches_from(arguments);
+    matches.and_then(|matches| S::from_arg_matches(&matches)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(super) const NOT_NEGATIVE: Range<f64> = 0.0..f64::INFINITY;
+pub(super) const POSITIVE: Range<f64> = f64::MIN_POSITIVE..f64::INFINITY;
+pub(super) const BELOW_1: Range<f64> = 0.0..1.0;
+
+/// Checks whole numbers: option, value, range and unit.
+pub(super) fn whole(table: &[(&str, usize, RangeInclusive<usize>, &str)]) -> Result<()> {
+    for (option, value, range, unit) in table {
+        if !range.contains(value) {
+            let expected = match *range.end() {
+                usize::MAX => format!("at least {} {unit}", range.start()),
+                most => format!("{} to {most} {unit}", range.start()),
+            };
+            return Err(Error::invalid(format!("{option} {value}"), expected));
+        }
+    }
+    Ok(())
+}
+
+/// Checks finite numbers: option, value and range.
+pub(super) fn real(table: &[(&str, f64, Range<f64>)]) -> Result<()> {
+    table.iter().try_for_each(|(option, value, range)| schedule(option, &Schedule::constant(*value), range))
+}
+
+/// Checks every value of a schedule.
+pub(super) fn schedule(option: &str, schedule: &Schedule, range: &Range<f64>) -> Result<()> {
+    if schedule.all(|value| range.contains(&value)) {
+        return Ok(());
+    }
+    let least = if *range == POSITIVE { "above 0".into() } else { format!("of at least {}", range.start) };
+    let most = if range.end == f64::INFINITY { String::new() } else { format!(" and below {}", range.end) };
+    Err(Error::invalid(format!("{option} {schedule}"), format!("a number {least}{most} is needed")))
+}
+
+/// Checks that a mini-batch is not larger than the training set.
+pub(super) fn batch(batch: usize, digits: &Digits) -> Result<()> {
+    let images = digits.train.len();
+    if batch > images {
+        let expected = format!("a mini-batch can have at most all {images} training images");
+        return Err(Error::invalid(format!("--batch {batch}"), expected));
+    }
+    Ok(())
+}
+
+/// Checks that TOML can hold the seed and the next one, which monitors use: its integers end at 2⁶³ - 1.
+pub(super) fn seed(seed: u64) -> Result<()> {
+    if seed > i64::MAX as u64 - 1 {
+        return Err(Error::invalid(format!("--seed {seed}"), "a seed is at most 9223372036854775806"));
+    }
+    Ok(())
+}
+
+/// Asks the system whether there are `bytes` of memory for settings that `argument` names.
+pub(super) fn memory(bytes: u128, argument: impl FnOnce() -> String) -> Result<()> {
+    if usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok()) {
+        return Ok(());
+    }
+    let gigabytes = bytes.div_ceil(1_000_000_000);
+    let expected =
+        format!("training needs about {gigabytes} GB of memory, more than there is; take fewer of any");
+    Err(Error::invalid(argument(), expected))
+}
