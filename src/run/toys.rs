@@ -6,10 +6,10 @@
 
 use super::Progress;
 use super::rbm::go_on;
-use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Report, Streams, fill_latents};
+use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Streams, fill_latents};
 use crate::data::Mixture;
 use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
-use crate::evaluate::stability::{Judgement, Reading, judge};
+use crate::evaluate::stability::{Judgement, judge};
 use crate::nn::Scratch;
 use crate::optim::Rule;
 use crate::rng::Stream;
@@ -239,7 +239,7 @@ fn one(
                 Some(Judgement::diverged(format!("{parameter} was no longer finite after step {step}")));
             break;
         }
-        readings.extend(outcome.report.map(|report| reading(&report)));
+        readings.extend(outcome.reading);
         if is_looked_at {
             let [spread, entropy] = eye.look(&game)?;
             if let Some(reading) = readings.last_mut().filter(|reading| reading.step == step as u64) {
@@ -264,27 +264,6 @@ fn one(
 fn moments(step: usize, steps: usize) -> (bool, bool) {
     let is_one_of = |parts: usize| step * parts / steps != (step - 1) * parts / steps;
     (is_one_of(READINGS.min(steps)), is_one_of(LOOKS))
-}
-
-/// What a verdict needs to know of a step.
-fn reading(report: &Report) -> Reading {
-    Reading {
-        step: report.step,
-        generator_loss: report.generator_loss,
-        discriminator_loss: report.discriminator_loss,
-        real_accuracy: report.real_accuracy,
-        fake_accuracy: report.fake_accuracy,
-        real_score: report.real_score,
-        fake_score: report.fake_score,
-        generator_gradient: report.generator_gradient,
-        discriminator_gradient: report.discriminator_gradient,
-        wasserstein: report.wasserstein,
-        slope: report.slope,
-        clipped: report.clipped,
-        spread: None,
-        class_entropy: None,
-        duality_gap: None,
-    }
 }
 
 /// What looks at the points of the same latents again and again.
