@@ -32,7 +32,7 @@ impl Training {
         let digits = Digits::synthetic(DIGITS, 1).expect("there are digits");
         let digits = digits.train.images();
         let mut images = BinaryImages::new(digits);
-        images.fill(Binarisation::Threshold, digits, stream).expect("there are images");
+        images.fill(Binarisation::Threshold, digits, stream);
         let mean = Binarisation::Threshold.mean(digits);
         let model = Rbm::new(&mean, hidden, stream.substream(0)).expect("there are units");
         let learner = Learner::new(model, NegativePhase::Contrastive, steps, batch, stream.substream(1));

@@ -48,7 +48,7 @@ impl Training {
         let digits = Digits::synthetic(DIGITS, 1).expect("there are digits");
         let digits = digits.train.images();
         let mut images = BinaryImages::new(digits);
-        images.fill(Binarisation::Threshold, digits, stream).expect("there are images");
+        images.fill(Binarisation::Threshold, digits, stream);
         let mean = Binarisation::Threshold.mean(digits);
         let model = Dbm::new(&mean, &HIDDEN, stream.substream(0)).expect("there are units");
         let learner = DeepLearner::new(model, BATCH, BATCH, SWEEPS, stream.substream(1)).centred();

@@ -8,7 +8,7 @@
 //! ```
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use equilibria::adversarial::{Game, Networks, Objective, Recipe, Report, Streams};
+use equilibria::adversarial::{Game, Networks, Objective, Reading, Recipe, Streams};
 use equilibria::parallel::within_awake;
 use equilibria::rng::Stream;
 use equilibria::tensor::{Element, Tensor};
@@ -36,14 +36,14 @@ fn images<T: Element>(game: &Game<T>) -> Tensor<T> {
     images.cast()
 }
 
-fn step<T: Element>(game: &mut Game<T>, images: &Tensor<T>, measured: bool) -> Option<Report> {
+fn step<T: Element>(game: &mut Game<T>, images: &Tensor<T>, measured: bool) -> Option<Reading> {
     let real = |_, samples: &mut [T]| {
         samples.copy_from_slice(images.data());
         Ok(())
     };
     let outcome = game.step(real, &Streams::of(3), measured).expect("images fit");
     assert!(outcome.is_finite, "parameters stay finite");
-    outcome.report
+    outcome.reading
 }
 
 /// Asserts that the losses of the first step agree with f64.
@@ -52,7 +52,9 @@ fn check(objective: Objective) {
         step(&mut begin::<f32>(objective), &images(&begin::<f32>(objective)), true),
         step(&mut begin::<f64>(objective), &images(&begin::<f64>(objective)), true),
     ]
-    .map(|report| report.map_or([f64::NAN; 2], |report| [report.generator_loss, report.discriminator_loss]));
+    .map(|reading| {
+        reading.map_or([f64::NAN; 2], |reading| [reading.generator_loss, reading.discriminator_loss])
+    });
     for (single, double) in single.iter().zip(double) {
         let apart = (single - double).abs();
         assert!(apart < 1e-3 * double.abs().max(0.1), "{}: {single}, not {double}", objective.name());

@@ -17,7 +17,7 @@ mod objective;
 pub mod penalty;
 pub mod reference;
 
-pub use game::{DualityGap, Game, Outcome, Recipe, Report, Search};
+pub use game::{DualityGap, Game, METRICS, Metric, Outcome, Reading, Recipe, Search};
 pub use latent::{Streams, fill_latents};
 pub use networks::{Networks, Normalisation, mlp};
 pub use objective::{GeneratorLoss, Objective};

@@ -17,13 +17,13 @@
 //! from larger products.
 
 mod duality;
+mod reading;
 mod recipe;
-mod report;
 mod state;
 
 pub use duality::{DualityGap, Search};
+pub use reading::{METRICS, Metric, Outcome, Reading};
 pub use recipe::Recipe;
-pub use report::{Outcome, Report};
 
 use super::latent::{Streams, fill_alphas, fill_latents};
 use super::networks::penalised_batch_norm;
@@ -59,9 +59,9 @@ const TOGETHER: usize = 6;
 /// for step in 0..10 {
 ///     let outcome = game.step(&mut fill, &Streams::of(1), step == 9)?;
 ///     assert!(outcome.is_finite);
-///     if let Some(report) = outcome.report {
-///         assert_eq!(report.step, 10);
-///         assert!(report.wasserstein.is_some() && report.slope.is_some());
+///     if let Some(reading) = outcome.reading {
+///         assert_eq!(reading.step, 10);
+///         assert!(reading.wasserstein.is_some() && reading.slope.is_some());
 ///     }
 /// }
 /// # Ok::<(), equilibria::Error>(())
@@ -204,7 +204,7 @@ impl<T: Element> Game<T> {
     /// have moved before. Parameters that are no longer finite are not an
     /// error: see [`Outcome::is_finite`].
     /// **Randomness** see [`Streams`].
-    /// **Accuracy and cost** Allocates nothing in steady state; what only a report needs is computed where it is `measured`.
+    /// **Accuracy and cost** Allocates nothing in steady state; what only a reading needs is computed where it is `measured`.
     pub fn step(
         &mut self,
         mut real: impl FnMut(u64, &mut [T]) -> Result<()>,
@@ -214,21 +214,21 @@ impl<T: Element> Game<T> {
         let objective = self.recipe.objective;
         let rounds = objective.discriminator_steps(self.steps);
         let batches = rounds + usize::from(objective.has_critic());
-        let mut outcome = Outcome { is_finite: true, report: measured.then(Report::default) };
+        let mut outcome = Outcome { is_finite: true, reading: measured.then(Reading::default) };
         for first in (0..batches).step_by(TOGETHER) {
             let together = first..batches.min(first + TOGETHER);
             self.generate(together.clone(), streams)?;
             for round in together.start..together.end.min(rounds) {
-                let report = outcome.report.as_mut().filter(|_| round + 1 == rounds);
+                let reading = outcome.reading.as_mut().filter(|_| round + 1 == rounds);
                 outcome.is_finite &=
-                    self.move_discriminator(round, round - first, &mut real, streams, report)?;
+                    self.move_discriminator(round, round - first, &mut real, streams, reading)?;
             }
         }
-        if let Some(report) = &mut outcome.report {
-            report.clipped = self.clipped();
+        if let Some(reading) = &mut outcome.reading {
+            reading.clipped = self.clipped();
         }
         let last = (batches - 1) % TOGETHER;
-        outcome.is_finite &= self.move_generator(last, streams, outcome.report.as_mut())?;
+        outcome.is_finite &= self.move_generator(last, streams, outcome.reading.as_mut())?;
         Ok(outcome)
     }
 
@@ -252,7 +252,7 @@ impl<T: Element> Game<T> {
         place: usize,
         real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
-        report: Option<&mut Report>,
+        reading: Option<&mut Reading>,
     ) -> Result<bool> {
         let (batch, objective) = (self.recipe.batch, self.recipe.objective);
         let parts = self.show(round as u64, place, real, streams)?;
@@ -274,11 +274,11 @@ impl<T: Element> Game<T> {
             (loss, slope) = (loss + slopes.penalty, Some(slopes.mean));
             network.tangent(cache, deltas, &mut self.tangents, gradients, &mut self.scratch)?;
         }
-        if let Some(report) = report {
-            report.see_outputs(d_real, d_fake, objective.has_critic());
-            report.discriminator_loss = loss;
-            report.discriminator_gradient = gradients.norm();
-            report.slope = slope;
+        if let Some(reading) = reading {
+            reading.set_outputs(d_real, d_fake, objective.has_critic());
+            reading.discriminator_loss = loss;
+            reading.discriminator_gradient = gradients.norm();
+            reading.slope = slope;
         }
         self.discriminator_steps += 1;
         Ok(self.discriminator.update())
@@ -329,7 +329,7 @@ impl<T: Element> Game<T> {
         &mut self,
         place: usize,
         streams: &Streams,
-        report: Option<&mut Report>,
+        reading: Option<&mut Reading>,
     ) -> Result<bool> {
         let batch = self.recipe.batch;
         let rows = place * batch..(place + 1) * batch;
@@ -345,10 +345,10 @@ impl<T: Element> Game<T> {
         let wanted = Wanted::parameters(&mut *gradients, rows);
         network.backward(cache, deltas.input(0..batch), wanted, own, &mut self.scratch)?;
         self.steps += 1;
-        if let Some(report) = report {
-            report.step = self.steps;
-            report.generator_loss = loss;
-            report.generator_gradient = gradients.norm();
+        if let Some(reading) = reading {
+            reading.step = self.steps;
+            reading.generator_loss = loss;
+            reading.generator_gradient = gradients.norm();
         }
         let is_finite = self.generator.update();
         if let Some(average) = &mut self.average {

@@ -66,13 +66,46 @@ impl Binarisation {
         }
         for (row, &index) in out.chunks_exact_mut(pixels).zip(order) {
             let image = images.image(index);
-            match self {
-                Self::Threshold => map(image, row, |pixel| f32::from(u8::from(pixel > THRESHOLD))),
-                Self::Grey => map(image, row, |pixel| f32::from(pixel) / 255.0),
-                Self::Sampled => sample(image, stream.substream(index as u64), row),
+            if self == Self::Grey {
+                row.iter_mut().zip(image).for_each(|(out, &pixel)| *out = f32::from(pixel) / 255.0);
+                continue;
             }
+            self.for_each_block(image, stream.substream(index as u64), |first, on| {
+                row[first..].iter_mut().zip(on).for_each(|(out, &on)| *out = f32::from(on));
+            });
         }
         Ok(())
+    }
+
+    /// Writes the states of one image as bits: bit j of word p is pixel 64 p + j. With `Grey`, pixels above 0 are on.
+    ///
+    /// **Randomness** `Sampled` draws from `stream`, the substream of the image.
+    pub(super) fn pack(self, image: &[u8], stream: Stream, words: &mut [u64]) {
+        words.fill(0);
+        self.for_each_block(image, stream, |first, on| {
+            for (eight, on) in (first / 8..).zip(on.chunks(8)) {
+                let mut bytes = [0; 8];
+                bytes[..on.len()].copy_from_slice(on);
+                words[eight / 8] |= to_bits(bytes) << (eight % 8 * 8);
+            }
+        });
+    }
+
+    /// Calls `write` for each block of pixels with the index of its first pixel, and with 1 for each pixel that is on and 0
+    /// for each that is off.
+    fn for_each_block(self, image: &[u8], stream: Stream, mut write: impl FnMut(usize, &[u8])) {
+        let mut random = stream.generator();
+        let (mut block, mut on) = ([0; BLOCK], [0; BLOCK]);
+        for (index, pixels) in image.chunks(BLOCK).enumerate() {
+            block[..pixels.len()].copy_from_slice(pixels);
+            block[pixels.len()..].fill(0);
+            match self {
+                Self::Threshold => on = block.map(|pixel| u8::from(pixel > THRESHOLD)),
+                Self::Grey => on = block.map(|pixel| u8::from(pixel > 0)),
+                Self::Sampled => sample(&block, &mut random, &mut on),
+            }
+            write(index * BLOCK, &on[..pixels.len()]);
+        }
     }
 
     /// The mean of each input over all images, which initialises the visible biases; zeros if there are no images.
@@ -112,40 +145,19 @@ impl FromStr for Binarisation {
     }
 }
 
-fn map(image: &[u8], row: &mut [f32], state: impl Fn(u8) -> f32) {
-    for (out, &pixel) in row.iter_mut().zip(image) {
-        *out = state(pixel);
-    }
-}
-
 /// Samples the state of each pixel: on with probability p / 255, from one random byte per pixel.
 ///
 /// In base 256 the fraction p / 255 is 0.ppp…. So a uniform number is below it if its first digit that differs from p
 /// is below p. The first digit decides except for one pixel in 256, which draws further digits. So 0 is never on (and
 /// needs no further digit), and 255 is always on.
-fn sample(image: &[u8], stream: Stream, row: &mut [f32]) {
-    let mut random = stream.generator();
-    let (blocks, rest) = image.as_chunks::<BLOCK>();
-    let (states, rest_states) = row.as_chunks_mut::<BLOCK>();
-    for (pixels, states) in blocks.iter().zip(states) {
-        sample_block(pixels, &mut random, states);
-    }
-    if !rest.is_empty() {
-        let (mut pixels, mut states) = ([0; BLOCK], [0.0; BLOCK]);
-        pixels[..rest.len()].copy_from_slice(rest);
-        sample_block(&pixels, &mut random, &mut states);
-        rest_states.copy_from_slice(&states[..rest.len()]);
-    }
-}
-
-fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; BLOCK]) {
+fn sample(pixels: &[u8; BLOCK], random: &mut impl Rng, on: &mut [u8; BLOCK]) {
     let mut digits = [0_u8; BLOCK];
     for word in digits.as_chunks_mut::<8>().0 {
         *word = random.next_u64().to_le_bytes();
     }
     let mut ties = 0_u8;
     for at in 0..BLOCK {
-        states[at] = f32::from(u8::from(digits[at] < pixels[at]));
+        on[at] = u8::from(digits[at] < pixels[at]);
         ties |= u8::from(digits[at] == pixels[at]) & u8::from(pixels[at] != 0);
     }
     if ties == 0 {
@@ -153,9 +165,14 @@ fn sample_block(pixels: &[u8; BLOCK], random: &mut impl Rng, states: &mut [f32; 
     }
     for at in 0..BLOCK {
         if digits[at] == pixels[at] && pixels[at] != 0 {
-            states[at] = f32::from(u8::from(below(pixels[at], random)));
+            on[at] = u8::from(below(pixels[at], random));
         }
     }
+}
+
+/// Eight bytes of 0 or 1 as bits, the first byte as the lowest bit. The product adds byte i at bit 56 + i, without carries.
+fn to_bits(bytes: [u8; 8]) -> u64 {
+    u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// Returns whether a new uniform number is below p / 255, by its base-256 digits.
@@ -232,6 +249,14 @@ mod tests {
             let chance = f64::from(pixel) / 255.0;
             let deviation = libm::sqrt(20_000.0 * chance * (1.0 - chance));
             assert!((on - 20_000.0 * chance).abs() < 5.0 * deviation, "pixel {pixel}: {on}");
+        }
+    }
+
+    #[test]
+    fn every_byte_pattern_becomes_its_bits() {
+        for bits in 0..256_u64 {
+            let bytes = core::array::from_fn(|bit| (bits >> bit & 1) as u8);
+            assert_eq!(to_bits(bytes), bits);
         }
     }
 

@@ -30,6 +30,7 @@ mod watch;
 
 pub use watch::{Warning, Watch};
 
+use crate::adversarial::Reading;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,63 +55,6 @@ const SWING_OF_SHARE: f64 = 0.2;
 const SWING_OF_PROBABILITY: f64 = 0.05;
 /// Fewest readings from which convergence or cycles can be judged.
 const FEWEST: usize = 16;
-
-/// Measurements of a game after some step of its generator; `None` for a quantity that the objective does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[cfg_attr(feature = "cli", derive(serde::Serialize))]
-pub struct Reading {
-    /// Steps of the generator so far.
-    pub step: u64,
-    /// The generator's loss.
-    pub generator_loss: f64,
-    /// The discriminator's or critic's loss, including its penalty.
-    pub discriminator_loss: f64,
-    /// Share of real samples that the discriminator calls real; a critic has no threshold.
-    pub real_accuracy: Option<f64>,
-    /// Share of generated samples that the discriminator calls generated.
-    pub fake_accuracy: Option<f64>,
-    /// Mean of D(x): a probability, or a critic's score.
-    pub real_score: f64,
-    /// Mean of D(G(z)).
-    pub fake_score: f64,
-    /// Euclidean norm of the gradient with respect to all parameters of the generator.
-    pub generator_gradient: f64,
-    /// Euclidean norm of the gradient with respect to all parameters of the discriminator.
-    pub discriminator_gradient: f64,
-    /// A critic's estimate of the Wasserstein distance, mean D(x) - mean D(G(z)), up to its Lipschitz constant.
-    pub wasserstein: Option<f64>,
-    /// Mean Euclidean norm of the critic's gradient with respect to its input, which the gradient penalty pulls to 1.
-    pub slope: Option<f64>,
-    /// Share of the critic's weights that are at the clipping bound.
-    pub clipped: Option<f64>,
-    /// Standard deviation of a pixel over the generator's samples, divided by that over data; mean over pixels. 0 if all
-    /// samples are equal; `None` if they differ and the data do not.
-    pub spread: Option<f64>,
-    /// Entropy of the classes of the generator's samples, divided by that of the data's classes.
-    pub class_entropy: Option<f64>,
-    /// Lower bound on what either player could still gain while the other stays fixed: 0 at an equilibrium.
-    pub duality_gap: Option<f64>,
-}
-
-impl Reading {
-    /// The difference between the mean scores of data and of samples.
-    pub fn gap(&self) -> f64 {
-        self.real_score - self.fake_score
-    }
-
-    fn is_finite(&self) -> bool {
-        let always = [
-            self.generator_loss,
-            self.discriminator_loss,
-            self.real_score,
-            self.fake_score,
-            self.generator_gradient,
-            self.discriminator_gradient,
-        ];
-        let optional = [self.wasserstein, self.slope, self.spread];
-        always.into_iter().chain(optional.into_iter().flatten()).all(f64::is_finite)
-    }
-}
 
 /// The outcome of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +110,8 @@ impl Judgement {
 /// **Shapes** Any number of readings, in order, at equal distances; fewer than 16 are too few to find convergence.
 ///
 /// ```
-/// use equilibria::evaluate::stability::{Reading, Verdict, judge};
+/// use equilibria::adversarial::Reading;
+/// use equilibria::evaluate::stability::{Verdict, judge};
 /// let turning = |step: u64| Reading { step, real_score: (step as f64 * 0.3).sin(), ..Reading::default() };
 /// let readings: Vec<Reading> = (0..200).map(turning).collect();
 /// assert_eq!(judge(&readings).verdict, Verdict::Oscillating);

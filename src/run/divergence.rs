@@ -24,8 +24,8 @@
 //! -212, -3,428 and -37,042 nats after 3 epochs: the last one diverged, the others learned well, badly and very badly.
 
 use crate::Error;
+use crate::adversarial::Reading;
 use crate::boltzmann::learning::Rates;
-use crate::evaluate::stability::Reading;
 use core::f64::consts::LN_2;
 
 /// What diverged is so many times worse than knowing nothing.

@@ -61,7 +61,7 @@ impl<'a> Epochs<'a> {
         let mut states = (binarise != Binarisation::Grey).then(|| BinaryImages::new(images));
         if let (Binarisation::Threshold, Some(states)) = (binarise, &mut states) {
             // The same in every epoch.
-            states.fill(binarise, images, Stream::named(seed, "binarise"))?;
+            states.fill(binarise, images, Stream::named(seed, "binarise"));
         }
         let order = (0..images.len()).collect();
         Ok(Self { images, binarise, seed, batch_size, all, states, order, epoch: 0, batch: 0, seconds: 0.0 })
@@ -90,7 +90,7 @@ impl<'a> Epochs<'a> {
         stream("shuffle").permutation(order);
         let clock = Instant::now();
         if let (Binarisation::Sampled, Some(states)) = (*binarise, &mut *states) {
-            states.fill(*binarise, images, stream("binarise"))?;
+            states.fill(*binarise, images, stream("binarise"));
         }
         let mut is_whole = true;
         for order in order.chunks(*batch_size).skip(*done) {

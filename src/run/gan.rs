@@ -25,16 +25,16 @@ pub use settings::{Kind, NetworkOptions, Settings};
 use super::divergence::{self, Suspect, likely_cause, short};
 use super::training::{Trainable, Training};
 use super::{Counter, Metrics, Progress, Row};
-use crate::adversarial::{Game, Streams};
+use crate::adversarial::{Game, Reading, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
-use crate::evaluate::stability::{Judgement, Reading, Warning, Watch, judge};
+use crate::evaluate::stability::{Judgement, Warning, Watch, judge};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
 use gap::Gap;
 use history::moments;
-use observer::{Observer, Seen};
+use observer::Observer;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
 impl Training<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         let counter = Counter { name: "step", stride: self.settings.every };
-        (counter, observer::columns(self.settings.objective).map(Into::into).into())
+        (counter, observer::columns(self.settings.objective))
     }
 
     fn rows(&self) -> usize {
@@ -208,15 +208,15 @@ impl Training<Settings> for Run<'_> {
                 let parameter = self.game.first_not_finite().unwrap_or_else(|| "a parameter".into());
                 return Err(self.divergence(&format!("{parameter} is no longer finite")));
             }
-            if let Some(report) = outcome.report {
+            if let Some(reading) = outcome.reading {
                 let (spread, class_entropy) = self.observer.look(self.game.generator())?;
-                let is_due = report.step.is_multiple_of(due) || report.step == steps;
+                let is_due = reading.step.is_multiple_of(due) || reading.step == steps;
                 let gap = self.gap.as_mut().filter(|_| is_due);
                 let seconds = self.seconds + clock.elapsed().as_secs_f64();
                 let duality_gap = gap.map(|gap| gap.find(&self.game)).transpose()?.map(|found| found.gap());
                 (self.seconds, clock) = (0.0, Instant::now());
-                let seen = Seen { spread, class_entropy, duality_gap, seconds };
-                metrics.append(report.step as usize, &observer::values(&report, &seen))?;
+                let reading = Reading { spread, class_entropy, duality_gap, ..reading };
+                metrics.append(reading.step as usize, &observer::row(&reading, seconds))?;
                 self.say(metrics, progress);
             }
             progress.advance(1);

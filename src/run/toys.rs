@@ -1,49 +1,51 @@
-//! Games for points of the plane, where every mode that a generator misses can be counted.
+//! Games whose generators produce points in the plane, so that missing modes can be counted.
 //!
-//! The data are a ring of 8 Gaussians or a grid of 25 ([`Mixture`]), fresh at every step; the players are small
-//! perceptrons. What is counted is what the literature counts: modes with a point of high quality among 2,500, and the
-//! share of points of high quality ([`MixtureModes`]).
+//! The data are a ring of 8 Gaussians or a grid of 25 ([`Mixture`]), sampled anew at every step; the players are small
+//! perceptrons. The measures are those of the literature: modes with at least one high-quality point among 2,500, and the
+//! share of high-quality points ([`MixtureModes`]).
 
+use super::settings::{self, from_arguments};
 use super::{Progress, interrupt};
-use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Report, Streams, fill_latents};
+use crate::Result;
+use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Streams, fill_latents};
 use crate::data::Mixture;
 use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
-use crate::evaluate::stability::{Judgement, Reading, judge};
+use crate::evaluate::stability::{Judgement, judge};
 use crate::nn::Scratch;
 use crate::optim::Rule;
 use crate::rng::Stream;
 use crate::tensor::Tensor;
-use crate::{Error, Result};
+use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
 
-/// Points that modes are counted among, as in Srivastava et al. 2017.
+/// Points of a snapshot, as in Srivastava et al. 2017.
 pub const POINTS: usize = 2_500;
-/// Looks at the points over a game, the start not included.
-pub const LOOKS: usize = 50;
-/// Steps between two questions whether to stop.
-const ASKED_EVERY: usize = 100;
-/// Steps of a game that its verdict rests on.
+/// Snapshots of a game, the start not included.
+pub const SNAPSHOTS: usize = 50;
+/// Steps between two checks of `stop`.
+const STEPS_PER_CHECK: usize = 100;
+/// Readings of a game that its verdict is based on.
 const READINGS: usize = 200;
 
-/// A mixture, and what was published of it.
+/// A mixture of Gaussians to learn, with published results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// `ring` or `grid`.
     pub name: &'static str,
-    /// What is to be learned.
+    /// The distribution of the data.
     pub mixture: Mixture,
     /// Half the side of a square that holds all of it.
     pub extent: f64,
-    /// The networks see points divided by this, so that they are about 1 in size.
+    /// Divisor of the points, so that the networks see numbers of about 1 in size.
     pub scale: f32,
-    /// Modes that others found, in words.
+    /// Published numbers of modes, as text.
     pub published: &'static str,
 }
 
 impl Task {
-    /// The two that the literature has.
+    /// The two mixtures of the literature.
     ///
     /// **Source** Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), whose networks and budgets differ.
     pub fn all() -> [Self; 2] {
@@ -66,263 +68,240 @@ impl Task {
     }
 }
 
-/// A way to play.
+/// A variant of the game.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Way {
-    /// What tables call it.
+pub struct Variant {
+    /// Its name in tables.
     pub name: &'static str,
-    /// Objective and steps; the mini-batch is [`How::batch`].
+    /// Objective and optimisers; the mini-batch is [`Settings::batch`].
     pub recipe: Recipe,
 }
 
-impl Way {
-    /// All: the standard game with either loss, and both critics.
+impl Variant {
+    /// All variants: the standard game with either loss of the generator, and both critics.
     ///
-    /// Rates are higher than for images, whose networks are wider, and the bound of clipping is: with 0.01 a critic of so
-    /// few units hardly tells one place of the plane from another.
+    /// The learning rates are higher than for images, whose networks are wider. So is the bound of clipping: with 0.01 a
+    /// critic of so few units hardly distinguishes one part of the plane from another.
     pub fn all() -> [Self; 4] {
-        let way = |name, objective, rule| Self {
+        let variant = |name, objective, rule| Self {
             name,
             recipe: Recipe { generator: rule, discriminator: rule, ..Recipe::of(objective) },
         };
         let minimax = Objective::Standard { generator: GeneratorLoss::Minimax, label_smoothing: 0.0 };
+        let clipping = Objective::Clipping { bound: 0.1, critic_steps: 5, head_start: false };
+        let penalty = Objective::Penalty { weight: 1.0, critic_steps: 5 };
         [
-            way("standard", Objective::standard(), Rule::adam(1e-3, [0.5, 0.999])),
-            way("minimax", minimax, Rule::adam(1e-3, [0.5, 0.999])),
-            way(
-                "clipping",
-                Objective::Clipping { bound: 0.1, critic_steps: 5, head_start: false },
-                Rule::rms_prop(1e-3),
-            ),
-            way("penalty", Objective::Penalty { weight: 1.0, critic_steps: 5 }, Rule::adam(1e-3, [0.5, 0.9])),
+            variant("standard", Objective::standard(), Rule::adam(1e-3, [0.5, 0.999])),
+            variant("minimax", minimax, Rule::adam(1e-3, [0.5, 0.999])),
+            variant("clipping", clipping, Rule::rms_prop(1e-3)),
+            variant("penalty", penalty, Rule::adam(1e-3, [0.5, 0.9])),
         ]
     }
 }
 
-/// How long, and by whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct How {
-    /// Steps of the generator.
+/// The options of a game in the plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Args)]
+pub struct Settings {
+    /// Steps of the generator, in the plane.
+    #[arg(long, default_value_t = 10_000)]
     pub steps: usize,
     /// Points in a mini-batch.
+    #[arg(long, default_value_t = 128)]
     pub batch: usize,
-    /// Hidden layers of either network.
+    /// Number of hidden layers of each network.
+    #[arg(long, default_value_t = 3)]
     pub depth: usize,
-    /// Units in each of them.
+    /// Units in each hidden layer.
+    #[arg(long, default_value_t = 128)]
     pub width: usize,
-    /// Numbers that a point is made from.
+    /// Size of the latent vectors.
+    #[arg(long, default_value_t = 2)]
     pub latent: usize,
 }
 
-impl Default for How {
+impl Default for Settings {
     fn default() -> Self {
-        Self { steps: 10_000, batch: 128, depth: 3, width: 128, latent: 2 }
+        from_arguments(&[])
     }
 }
 
-impl How {
-    /// **Errors** [`Error::InvalidArgument`], in the words of the command line.
+impl Settings {
+    /// Checks each setting against its range.
+    ///
+    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the name of the option.
     pub fn check(&self) -> Result<()> {
-        let within = |name: &str, found: usize, least: usize, most: usize, what: &str| {
-            if (least..=most).contains(&found) {
-                return Ok(());
-            }
-            let expected = format!("{least} to {most} {what}");
-            Err(Error::invalid(format!("{name} {found}"), expected))
-        };
-        within(
-            "--steps",
-            self.steps,
-            LOOKS,
-            100_000_000,
-            "steps can be played; a game is looked at 50 times",
-        )?;
-        within("--batch", self.batch, 1, 1 << 16, "points are a mini-batch")?;
-        within("--depth", self.depth, 1, 32, "hidden layers can be played with")?;
-        within("--width", self.width, 1, 1 << 12, "units are a hidden layer")?;
-        within("--latent", self.latent, 1, 1 << 12, "numbers can be a latent")
+        settings::whole(&[
+            ("--steps", self.steps, SNAPSHOTS..=100_000_000, "steps (a game has 50 snapshots)"),
+            ("--batch", self.batch, 1..=1 << 16, "points in a mini-batch"),
+            ("--depth", self.depth, 1..=32, "hidden layers"),
+            ("--width", self.width, 1..=1 << 12, "units in a hidden layer"),
+            ("--latent", self.latent, 1..=1 << 12, "numbers in a latent vector"),
+        ])
     }
 }
 
-/// The points of a generator at some step.
+/// The modes of a generator after some steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Look {
+pub struct Snapshot {
     /// Steps of the generator so far.
     pub step: usize,
-    /// What was counted.
+    /// The modes that its points show.
     #[serde(flatten)]
     pub modes: MixtureModes,
 }
 
-/// What became of one game.
+/// The result of one game.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Played {
-    /// Which [`Way`].
-    pub way: &'static str,
+pub struct PlayedGame {
+    /// The [`Variant`].
+    #[serde(rename = "way")]
+    pub variant: &'static str,
     /// Seed of all its random numbers.
     pub seed: u64,
-    /// Whether the game came to rest.
+    /// The verdict on its convergence.
     pub stability: Judgement,
-    /// At the start, and [`LOOKS`] more or as many as there were before it diverged.
-    pub looks: Vec<Look>,
-    /// The [`POINTS`] points of each look, (points, 2).
+    /// The start, and [`SNAPSHOTS`] more, or as many as there were before the game diverged.
+    #[serde(rename = "looks")]
+    pub snapshots: Vec<Snapshot>,
+    /// The [`POINTS`] points of each snapshot, (points, 2).
     #[serde(skip)]
     pub points: Vec<Tensor<f32>>,
 }
 
-impl Played {
-    /// The last look.
-    pub fn end(&self) -> &Look {
-        self.looks.last().expect("the start is looked at")
+impl PlayedGame {
+    /// The last snapshot.
+    pub fn end(&self) -> &Snapshot {
+        self.snapshots.last().expect("the start has a snapshot")
     }
 }
 
-/// Plays every way with every seed, as many games at a time as there are threads: all seeds of the first way, then of the
-/// next.
+/// Plays every variant with every seed, as many games at a time as there are threads. The result has all seeds of the first
+/// variant, then of the next.
 ///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::Interrupted`] soon after `stop` returns true.
-/// That a game diverges is no error: its verdict says so.
-/// **Randomness** As a run of each seed; mini-batches from the substreams of `shuffle`, the latents of the points to look at
-/// from the last substream of `latent`.
+/// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for settings out of range;
+/// [`Error::Interrupted`](crate::Error::Interrupted) soon after `stop` returns true. A game that diverges is no error: its
+/// verdict says so.
+///
+/// **Randomness** As a run of each seed; mini-batches from the substreams of `shuffle`, the latents of the snapshots from the
+/// last substream of `latent`.
+///
 /// **Accuracy and cost** The same numbers for any number of threads.
 pub fn play(
     task: &Task,
-    ways: &[Way],
+    variants: &[Variant],
     seeds: &[u64],
-    how: &How,
+    settings: &Settings,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Played>> {
-    how.check()?;
-    let games: Vec<(Way, u64)> =
-        ways.iter().flat_map(|way| seeds.iter().map(move |&seed| (*way, seed))).collect();
-    progress.start((games.len() * how.steps) as u64, "steps");
+) -> Result<Vec<PlayedGame>> {
+    settings.check()?;
+    let games: Vec<(Variant, u64)> =
+        variants.iter().flat_map(|variant| seeds.iter().map(move |&seed| (*variant, seed))).collect();
+    progress.start((games.len() * settings.steps) as u64, "steps");
     let shared = Mutex::new(progress);
-    let after = |steps: u64| {
+    let advance = |steps: u64| {
         shared.lock().unwrap_or_else(PoisonError::into_inner).advance(steps);
         interrupt::check(stop)
     };
-    let played = games.par_iter().map(|&(way, seed)| one(task, way, seed, how, &after)).collect();
+    let played =
+        games.par_iter().map(|&(variant, seed)| play_one(task, variant, seed, settings, &advance)).collect();
     shared.into_inner().unwrap_or_else(PoisonError::into_inner).finish("");
     played
 }
 
-/// A game from its start to its end.
-fn one(
+/// Plays one game. `advance` gets the number of steps since its last call.
+fn play_one(
     task: &Task,
-    way: Way,
+    variant: Variant,
     seed: u64,
-    how: &How,
-    after: &(dyn Fn(u64) -> Result<()> + Sync),
-) -> Result<Played> {
-    let networks = Networks::plane(how.latent, &vec![how.width; how.depth]);
+    settings: &Settings,
+    advance: &(dyn Fn(u64) -> Result<()> + Sync),
+) -> Result<PlayedGame> {
+    let Settings { steps, batch, depth, width, latent } = *settings;
+    let networks = Networks::plane(latent, &vec![width; depth]);
     let [generator, discriminator] = networks.start(Stream::named(seed, "init"))?;
-    let mut game = Game::new(generator, discriminator, Recipe { batch: how.batch, ..way.recipe })?;
+    let mut game = Game::new(generator, discriminator, Recipe { batch, ..variant.recipe })?;
 
     let streams = Streams::of(seed);
     let shuffle = Stream::named(seed, "shuffle");
-    let mut eye = Eye::new(task, seed, how);
-    eye.look(&game)?;
+    let mut observer = Observer::new(task, seed, latent);
+    observer.observe(&game)?;
     let mut readings = Vec::with_capacity(READINGS);
-    let (mut diverged, mut told) = (None, 0);
-    for (step, (is_read, is_looked_at)) in (1..=how.steps).map(|step| (step, moments(step, how.steps))) {
+    let (mut diverged, mut reported) = (None, 0);
+    for step in 1..=steps {
         let fill = |index, points: &mut [f32]| {
             task.mixture.fill(shuffle.substream(index), points);
             points.iter_mut().for_each(|x| *x /= task.scale);
             Ok(())
         };
-        let outcome = game.step(fill, &streams, is_read)?;
+        let outcome = game.step(fill, &streams, is_due(step, steps, READINGS))?;
         if !outcome.is_finite {
             let parameter = game.first_not_finite().unwrap_or_else(|| "a parameter".into());
             diverged =
                 Some(Judgement::diverged(format!("{parameter} was no longer finite after step {step}")));
             break;
         }
-        readings.extend(outcome.report.map(|report| reading(&report)));
-        if is_looked_at {
-            let [spread, entropy] = eye.look(&game)?;
+        readings.extend(outcome.reading);
+        let is_observed = is_due(step, steps, SNAPSHOTS);
+        if is_observed {
+            let [spread, entropy] = observer.observe(&game)?;
             if let Some(reading) = readings.last_mut().filter(|reading| reading.step == step as u64) {
                 (reading.spread, reading.class_entropy) = (Some(spread), Some(entropy));
             }
         }
-        if is_looked_at || step.is_multiple_of(ASKED_EVERY) {
-            after((step - told) as u64)?;
-            told = step;
+        if is_observed || step.is_multiple_of(STEPS_PER_CHECK) {
+            advance((step - reported) as u64)?;
+            reported = step;
         }
     }
-    Ok(Played {
-        way: way.name,
+    Ok(PlayedGame {
+        variant: variant.name,
         seed,
         stability: diverged.unwrap_or_else(|| judge(&readings)),
-        looks: eye.looks,
-        points: eye.points,
+        snapshots: observer.snapshots,
+        points: observer.points,
     })
 }
 
-/// Whether a step is to be read, and whether its points are to be looked at: at equal distances, and at the end.
-fn moments(step: usize, steps: usize) -> (bool, bool) {
-    let is_one_of = |parts: usize| step * parts / steps != (step - 1) * parts / steps;
-    (is_one_of(READINGS.min(steps)), is_one_of(LOOKS))
+/// Returns true for `times` of the steps from 1 to `steps`, at equal distances and at the end; for all, if there are fewer.
+fn is_due(step: usize, steps: usize, times: usize) -> bool {
+    let times = times.min(steps);
+    step * times / steps != (step - 1) * times / steps
 }
 
-/// What a verdict needs to know of a step.
-fn reading(report: &Report) -> Reading {
-    Reading {
-        step: report.step,
-        generator_loss: report.generator_loss,
-        discriminator_loss: report.discriminator_loss,
-        real_accuracy: report.real_accuracy,
-        fake_accuracy: report.fake_accuracy,
-        real_score: report.real_score,
-        fake_score: report.fake_score,
-        generator_gradient: report.generator_gradient,
-        discriminator_gradient: report.discriminator_gradient,
-        wasserstein: report.wasserstein,
-        slope: report.slope,
-        clipped: report.clipped,
-        spread: None,
-        class_entropy: None,
-        duality_gap: None,
-    }
-}
-
-/// What looks at the points of the same latents again and again.
-struct Eye<'a> {
+/// Samples of the same latents over a game.
+struct Observer<'a> {
     task: &'a Task,
     latents: Vec<f32>,
     scratch: Scratch<f32>,
-    looks: Vec<Look>,
+    snapshots: Vec<Snapshot>,
     points: Vec<Tensor<f32>>,
 }
 
-impl<'a> Eye<'a> {
-    fn new(task: &'a Task, seed: u64, how: &How) -> Self {
-        let mut latents = vec![0.0; POINTS * how.latent];
-        fill_latents(Stream::named(seed, "latent").substream(u64::MAX), how.latent, &mut latents);
-        let (looks, points) = (Vec::with_capacity(LOOKS + 1), Vec::with_capacity(LOOKS + 1));
-        Self { task, latents, scratch: Scratch::new(), looks, points }
+impl<'a> Observer<'a> {
+    fn new(task: &'a Task, seed: u64, latent: usize) -> Self {
+        let mut latents = vec![0.0; POINTS * latent];
+        fill_latents(Stream::named(seed, "latent").substream(u64::MAX), latent, &mut latents);
+        Self { task, latents, scratch: Scratch::new(), snapshots: Vec::new(), points: Vec::new() }
     }
 
-    /// Spread of the points, and entropy of the modes that they are about, as shares of the mixture's.
-    fn look(&mut self, game: &Game<f32>) -> Result<[f64; 2]> {
+    /// Takes a snapshot. Returns the spread of its points and the entropy of their modes, as shares of the mixture's.
+    fn observe(&mut self, game: &Game<f32>) -> Result<[f64; 2]> {
+        let mixture = &self.task.mixture;
+        let modes = mixture.centres().len() as f64;
         let mut points = Tensor::zeros(&[POINTS, 2]);
         game.generator().infer(&self.latents, &mut self.scratch, points.data_mut())?;
         points.data_mut().iter_mut().for_each(|x| *x *= self.task.scale);
-        let modes = mixture_modes(&points, &self.task.mixture)?;
-        let mixture = &self.task.mixture;
-        let own =
-            mixture.centres().iter().flatten().map(|x| x * x).sum::<f64>() / mixture.centres().len() as f64;
-        let shares = [
-            spread(&points) / own.sqrt(),
-            mixture_entropy(&points, mixture)? / (mixture.centres().len() as f64).ln(),
-        ];
-        self.looks.push(Look { step: game.steps() as usize, modes });
+        let own = mixture.centres().iter().flatten().map(|x| x * x).sum::<f64>() / modes;
+        let shares = [spread(&points) / own.sqrt(), mixture_entropy(&points, mixture)? / modes.ln()];
+        let modes = mixture_modes(&points, mixture)?;
+        self.snapshots.push(Snapshot { step: game.steps() as usize, modes });
         self.points.push(points);
         Ok(shares)
     }
 }
 
-/// Root of the mean squared distance from the mean.
+/// Root mean square distance of the points from their mean.
 fn spread(points: &Tensor<f32>) -> f64 {
     let count = points.rows() as f64;
     let variance = |axis: usize| {
@@ -339,15 +318,15 @@ mod tests {
     use crate::evaluate::stability::Verdict;
     use crate::run::ProgressKind;
 
-    fn games(task: &Task, ways: &[Way], how: &How) -> Vec<Played> {
-        play(task, ways, &[1], how, &mut Progress::new(ProgressKind::Quiet), &|| false).unwrap()
+    fn games(task: &Task, variants: &[Variant], settings: &Settings) -> Vec<PlayedGame> {
+        play(task, variants, &[1], settings, &mut Progress::new(ProgressKind::Quiet), &|| false).unwrap()
     }
 
     #[test]
-    fn points_come_to_be_as_far_apart_as_those_of_the_mixture() {
-        let how = How { steps: 400, batch: 64, depth: 2, width: 32, latent: 2 };
+    fn generated_points_learn_the_spread_of_the_mixture() {
+        let settings = Settings { steps: 400, batch: 64, depth: 2, width: 32, latent: 2 };
         for task in Task::all() {
-            let games = games(&task, &Way::all()[3..], &how);
+            let games = games(&task, &Variant::all()[3..], &settings);
             let mut data = Tensor::zeros(&[POINTS, 2]);
             task.mixture.fill(Stream::named(1, "evaluate"), data.data_mut());
             let share = spread(games[0].points.last().unwrap()) / spread(&data);
@@ -358,34 +337,33 @@ mod tests {
     }
 
     #[test]
-    fn ways_play_for_what_they_are_called() {
-        let ways = Way::all();
-        let losses = ways.map(|way| match way.recipe.objective {
+    fn variants_have_the_objective_of_their_name() {
+        let variants = Variant::all();
+        let objectives = variants.map(|variant| match variant.recipe.objective {
             Objective::Standard { generator: GeneratorLoss::NonSaturating, .. } => "standard",
             Objective::Standard { generator: GeneratorLoss::Minimax, .. } => "minimax",
             other => other.name(),
         });
-        assert_eq!(losses, ways.map(|way| way.name));
-        assert_eq!(losses, ["standard", "minimax", "clipping", "penalty"]);
-        assert!(ways.iter().all(|way| way.recipe.validate().is_ok()));
+        assert_eq!(objectives, variants.map(|variant| variant.name));
+        assert_eq!(objectives, ["standard", "minimax", "clipping", "penalty"]);
+        assert!(variants.iter().all(|variant| variant.recipe.validate().is_ok()));
     }
 
     #[test]
-    fn a_game_that_diverges_is_told_so_and_keeps_its_looks() {
+    fn a_game_that_diverges_gets_that_verdict_and_keeps_its_snapshots() {
         let recipe = Recipe { generator: Rule::rms_prop(1e38), ..Recipe::of(Objective::standard()) };
-        let how = How { steps: 100, batch: 8, depth: 1, width: 4, latent: 2 };
-        let games = games(&Task::all()[0], &[Way { name: "wild", recipe }], &how);
+        let settings = Settings { steps: 100, batch: 8, depth: 1, width: 4, latent: 2 };
+        let games = games(&Task::all()[0], &[Variant { name: "wild", recipe }], &settings);
         assert_eq!(games[0].stability.verdict, Verdict::Diverged, "{:?}", games[0].stability);
-        assert!(games[0].looks.len() < LOOKS && games[0].points.len() == games[0].looks.len());
+        assert!(games[0].snapshots.len() < SNAPSHOTS && games[0].points.len() == games[0].snapshots.len());
     }
 
     #[test]
-    fn readings_and_looks_are_spread_over_a_game_and_end_with_it() {
-        for steps in [50, 57, 200, 1_234] {
-            let moments: Vec<(bool, bool)> = (1..=steps).map(|step| moments(step, steps)).collect();
-            assert_eq!(moments.iter().filter(|moment| moment.0).count(), READINGS.min(steps), "{steps}");
-            assert_eq!(moments.iter().filter(|moment| moment.1).count(), LOOKS, "{steps}");
-            assert!(moments[steps - 1] == (true, true), "{steps}");
+    fn readings_and_snapshots_are_spread_over_a_game_and_end_with_it() {
+        for (steps, times) in [(50, READINGS), (57, SNAPSHOTS), (200, READINGS), (1_234, READINGS)] {
+            let due: Vec<bool> = (1..=steps).map(|step| is_due(step, steps, times)).collect();
+            assert_eq!(due.iter().filter(|&&is_due| is_due).count(), times.min(steps), "{steps}");
+            assert!(due[steps - 1], "{steps}");
         }
     }
 }

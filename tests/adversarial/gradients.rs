@@ -7,7 +7,7 @@
 use crate::{descent, normals, players};
 use equilibria::Tensor;
 use equilibria::adversarial::{
-    Game, GeneratorLoss, Networks, Normalisation, Objective, Report, Streams, mlp,
+    Game, GeneratorLoss, Networks, Normalisation, Objective, Reading, Streams, mlp,
 };
 use equilibria::nn::gradient_check::compare_parameters;
 use equilibria::nn::{Sequential, Spec};
@@ -31,7 +31,7 @@ fn steep_players(networks: &Networks) -> [Sequential<f64>; 2] {
 }
 
 /// One step of one of the two, the other held.
-fn step(players: &[Sequential<f64>; 2], objective: Objective, side: Side) -> (Game<f64>, Report) {
+fn step(players: &[Sequential<f64>; 2], objective: Objective, side: Side) -> (Game<f64>, Reading) {
     let [generator, discriminator] = players.clone();
     let rates = if side == Side::Generator { [1.0, 0.0] } else { [0.0, 1.0] };
     let samples = normals::<f64>(BATCH * generator.outputs(), 3);
@@ -45,7 +45,7 @@ fn step(players: &[Sequential<f64>; 2], objective: Objective, side: Side) -> (Ga
         &Streams::of(4),
         true,
     );
-    (game, outcome.unwrap().report.unwrap())
+    (game, outcome.unwrap().reading.unwrap())
 }
 
 /// Fails unless a side moves by the gradient of its loss.
@@ -68,8 +68,8 @@ fn check(networks: &Networks, objective: Objective, side: Side) {
         assert!(has_gradient || gradient.rank() == 1, "{objective:?}, {side:?}: none of parameter {place}");
     }
     let loss = |players: &[Sequential<f64>; 2]| {
-        let (_, report) = step(players, objective, side);
-        let losses = [report.generator_loss, report.discriminator_loss];
+        let (_, reading) = step(players, objective, side);
+        let losses = [reading.generator_loss, reading.discriminator_loss];
         Ok((losses[index], Vec::new()))
     };
     let report = compare_parameters(&players, |players| &mut players[index], &analytic, loss).unwrap();

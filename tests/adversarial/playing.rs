@@ -69,7 +69,7 @@ fn does_looking_change_nothing() {
         play(&mut watched, 2);
         for _ in 0..2 {
             let outcome = alone.step(fill_real, &Streams::of(2), false).unwrap();
-            assert!(outcome.is_finite && outcome.report.is_none());
+            assert!(outcome.is_finite && outcome.reading.is_none());
         }
         assert_eq!(parameters(&watched), parameters(&alone), "{objective:?}");
     }
@@ -133,16 +133,16 @@ fn is_a_game_in_f32_the_game_in_f64() {
         for (single, double) in single.into_iter().zip(double) {
             let [single, double] = [single, double].map(|outcome| {
                 assert!(outcome.is_finite);
-                let report = outcome.report.unwrap();
+                let reading = outcome.reading.unwrap();
                 [
-                    report.generator_loss,
-                    report.discriminator_loss,
-                    report.real_score,
-                    report.fake_score,
-                    report.generator_gradient,
-                    report.discriminator_gradient,
-                    report.wasserstein.unwrap_or(1.0),
-                    report.slope.unwrap_or(1.0),
+                    reading.generator_loss,
+                    reading.discriminator_loss,
+                    reading.real_score,
+                    reading.fake_score,
+                    reading.generator_gradient,
+                    reading.discriminator_gradient,
+                    reading.wasserstein.unwrap_or(1.0),
+                    reading.slope.unwrap_or(1.0),
                 ]
             });
             for (single, double) in single.iter().zip(double) {
@@ -158,15 +158,15 @@ fn is_a_game_in_f32_the_game_in_f64() {
 #[test]
 fn does_a_report_have_what_its_objective_has() {
     for objective in objectives() {
-        let report = play(&mut begin::<f32>(objective), 1)[0].report.unwrap();
-        let accuracies = [report.real_accuracy, report.fake_accuracy];
+        let reading = play(&mut begin::<f32>(objective), 1)[0].reading.unwrap();
+        let accuracies = [reading.real_accuracy, reading.fake_accuracy];
         assert_eq!(accuracies.map(|accuracy| accuracy.is_some()), [!objective.has_critic(); 2]);
         assert!(accuracies.iter().flatten().all(|accuracy| (0.0..=1.0).contains(accuracy)));
-        assert_eq!(report.wasserstein.is_some(), objective.has_critic());
-        assert_eq!(report.slope.is_some(), matches!(objective, Objective::Penalty { .. }));
-        assert_eq!(report.clipped.is_some(), matches!(objective, Objective::Clipping { .. }));
-        assert!(report.generator_gradient > 0.0 && report.discriminator_gradient > 0.0);
-        assert_eq!(report.step, 1);
+        assert_eq!(reading.wasserstein.is_some(), objective.has_critic());
+        assert_eq!(reading.slope.is_some(), matches!(objective, Objective::Penalty { .. }));
+        assert_eq!(reading.clipped.is_some(), matches!(objective, Objective::Clipping { .. }));
+        assert!(reading.generator_gradient > 0.0 && reading.discriminator_gradient > 0.0);
+        assert_eq!(reading.step, 1);
     }
 }
 
@@ -174,12 +174,12 @@ fn does_a_report_have_what_its_objective_has() {
 fn are_all_parameters_of_a_clipped_critic_within_the_bound() {
     let bound = 0.02;
     let mut game = begin::<f32>(Objective::Clipping { bound, critic_steps: 2, head_start: false });
-    let reports = play(&mut game, 5);
+    let readings = play(&mut game, 5);
     let parameters: Vec<f32> =
         game.discriminator().parameters().flat_map(|parameter| parameter.data().to_vec()).collect();
     assert!(parameters.iter().all(|x| x.abs() <= bound as f32));
     let at_bound = parameters.iter().filter(|x| x.abs() == bound as f32).count() as f64;
-    let clipped = reports[4].report.unwrap().clipped.unwrap();
+    let clipped = readings[4].reading.unwrap().clipped.unwrap();
     assert_eq!(clipped, at_bound / parameters.len() as f64);
     assert!(clipped > 0.01, "{clipped}");
     let generator = game.generator().parameters().flat_map(|parameter| parameter.data().to_vec());

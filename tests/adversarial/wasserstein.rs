@@ -34,10 +34,10 @@ fn does_a_penalised_critic_find_the_distance_of_two_gaussians() {
             samples.copy_from_slice(&normals(samples.len(), 1000 + index));
             Ok(())
         };
-        let report = game.step(real, &Streams::of(3), true).unwrap().report.unwrap();
+        let reading = game.step(real, &Streams::of(3), true).unwrap().reading.unwrap();
         if step >= 250 - last {
-            measured += report.wasserstein.unwrap() / last as f64;
-            slopes += report.slope.unwrap() / last as f64;
+            measured += reading.wasserstein.unwrap() / last as f64;
+            slopes += reading.slope.unwrap() / last as f64;
         }
     }
     assert!((slopes / slope - 1.0).abs() < 0.03, "slope {slopes}, not {slope}");

@@ -182,7 +182,7 @@ fn train(context: &Context, hidden: usize, batch: usize, steps: usize) -> Result
     let images = digits.train.images();
     let mean = Binarisation::Threshold.mean(images);
     let mut states = BinaryImages::new(images);
-    states.fill(Binarisation::Threshold, images, stream)?;
+    states.fill(Binarisation::Threshold, images, stream);
     let model = Rbm::<f32>::new(&mean, hidden, stream.substream(0))?;
     let mut learner = Learner::new(model, NegativePhase::Contrastive, steps, batch, stream.substream(1));
     let order: Vec<usize> = (0..DIGITS).collect();

@@ -3,7 +3,7 @@
 use super::measure::{measure_interleaved, repeat};
 use super::table::{Row, Speed};
 use super::{Add, Context, Entry, noise};
-use crate::adversarial::{Game, Networks, Objective, Recipe, Report, Streams};
+use crate::adversarial::{Game, Networks, Objective, Reading, Recipe, Streams};
 use crate::parallel::within_awake;
 use crate::rng::Stream;
 use crate::tensor::Element;
@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context, add: Add<'_, Step>) -> Result<()> {
 
 /// Fails unless the first step's losses are those of the same game in f64.
 fn check(objective: Objective) -> Result<()> {
-    let losses = |report: Report| [report.generator_loss, report.discriminator_loss];
+    let losses = |reading: Reading| [reading.generator_loss, reading.discriminator_loss];
     let single = step(&mut begin::<f32>(objective)?, &images(&Recipe::of(objective)), true)?.map(losses);
     let double = step(&mut begin::<f64>(objective)?, &images(&Recipe::of(objective)), true)?.map(losses);
     for (found, right) in
@@ -90,10 +90,10 @@ fn images<T: Element>(recipe: &Recipe) -> Vec<T> {
     images.into_iter().map(|x| T::from_f64(f64::from(x))).collect()
 }
 
-fn step<T: Element>(game: &mut Game<T>, images: &[T], measured: bool) -> Result<Option<Report>> {
+fn step<T: Element>(game: &mut Game<T>, images: &[T], measured: bool) -> Result<Option<Reading>> {
     let real = |_, samples: &mut [T]| {
         samples.copy_from_slice(images);
         Ok(())
     };
-    Ok(game.step(real, &Streams::of(3), measured)?.report)
+    Ok(game.step(real, &Streams::of(3), measured)?.reading)
 }

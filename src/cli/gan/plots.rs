@@ -1,6 +1,6 @@
 //! The curves of games: what the report could not plot.
 
-use crate::evaluate::stability::Reading;
+use crate::adversarial::Reading;
 use crate::report::{LinePlot, Series};
 use crate::run::gan::Kind;
 

@@ -2,13 +2,13 @@
 
 use crate::adversarial::dirac::{Known, known};
 use crate::cli::machine::{write_output, write_picture};
-use crate::cli::{counted, print, print_json, thousands, use_threads};
+use crate::cli::training::Common;
+use crate::cli::{counted, thousands};
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, LinePlot, Series};
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
-use crate::run::toys::{How, LOOKS, POINTS, Played, Task, Way, play};
+use crate::run::toys::{POINTS, PlayedGame, SNAPSHOTS, Settings, Task, Variant, play};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
@@ -16,53 +16,33 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Play games small enough to see what becomes of them: Gaussians in the plane, and a single point.
+/// Play games that are small enough to analyse: Gaussians in the plane, and a single point.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  equilibria gan toys\n  equilibria gan toys --only ring --steps 50000 --seeds 5\n  \
     equilibria gan toys --only dirac\n\n\
-    ring    8 Gaussians on a circle; grid: 25 on a square lattice. A mode is found if one of 2,500 points lies within 3 \
-    standard deviations of its centre; such points are of high quality.\n\
-    dirac   data at one point, a generator of one point, a line for a discriminator: the game whose ways theory knows.\n\n\
+    ring    8 Gaussians on a circle; grid: 25 on a square lattice. A point within 3 standard deviations of a centre is of high \
+    quality. A mode is found if one of 2,500 points is of high quality for it.\n\
+    dirac   data at one point, a generator of one point, a linear discriminator: a game with known trajectories.\n\n\
     Rings and grids take some minutes; with --steps 2000 --seeds 1, half a minute."
 )]
 pub(in crate::cli) struct Toys {
     /// The games to play [default: all].
     #[arg(long, value_delimiter = ',')]
     only: Vec<Only>,
-    /// Steps of the generator, in the plane.
-    #[arg(long, default_value_t = How::default().steps)]
-    steps: usize,
-    /// Games of each kind, of as many seeds.
+    #[command(flatten)]
+    settings: Settings,
+    /// Number of seeds, with one game of each kind per seed.
     #[arg(long, default_value_t = 3)]
     seeds: usize,
-    /// Points in a mini-batch.
-    #[arg(long, default_value_t = How::default().batch)]
-    batch: usize,
-    /// Hidden layers of either network.
-    #[arg(long, default_value_t = How::default().depth)]
-    depth: usize,
-    /// Units in each of them.
-    #[arg(long, default_value_t = How::default().width)]
-    width: usize,
-    /// Numbers that a point is made from.
-    #[arg(long, default_value_t = How::default().latent)]
-    latent: usize,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
     /// The folder for pictures and summary.json.
     #[arg(long, default_value = "out/toys")]
     out: PathBuf,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,7 +59,8 @@ enum Only {
 struct Summary {
     #[serde(serialize_with = "crate::cli::path_as_text")]
     out: PathBuf,
-    how: How,
+    #[serde(rename = "how")]
+    settings: Settings,
     tasks: Vec<Outcome>,
     dirac: Vec<Known>,
     #[serde(skip)]
@@ -92,27 +73,21 @@ struct Outcome {
     name: &'static str,
     modes: usize,
     published: &'static str,
-    games: Vec<Played>,
+    games: Vec<PlayedGame>,
 }
 
 const MOST_SEEDS: usize = 100;
-/// Looks that are drawn, in tenths of a game.
+/// Snapshots that are drawn, in tenths of a game.
 const SHOWN: [usize; 4] = [1, 3, 6, 10];
 /// Side of a picture of points, in pixels.
 const SIDE: usize = 132;
 
 impl Toys {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
-        let how = How {
-            steps: self.steps,
-            batch: self.batch,
-            depth: self.depth,
-            width: self.width,
-            latent: self.latent,
-        };
+        let mut progress = self.common.start()?;
+        let settings = self.settings;
         if self.wants("ring") || self.wants("grid") {
-            how.check()?;
+            settings.check()?;
         }
         if !(1..=MOST_SEEDS).contains(&self.seeds) {
             let expected = format!("1 to {MOST_SEEDS} games of each kind can be played");
@@ -123,13 +98,20 @@ impl Toys {
             return Err(Error::invalid(format!("--seed {}", self.seed), expected));
         }
         interrupt::install(Work::Unsaved)?;
-        // A folder that cannot be made shows before the work, not after.
+        // Fails before the work, not after it.
         std::fs::create_dir_all(&self.out).map_err(|error| Error::io("creating", &self.out, error))?;
-        let mut summary =
-            Summary { out: self.out.clone(), how, tasks: Vec::new(), dirac: Vec::new(), files: Vec::new() };
+        let mut summary = Summary {
+            out: self.out.clone(),
+            settings,
+            tasks: Vec::new(),
+            dirac: Vec::new(),
+            files: Vec::new(),
+        };
         for task in Task::all().into_iter().filter(|task| self.wants(task.name)) {
-            let games = self.play(&task, &how)?;
-            let png = sheet(&task, &how, &games).and_then(|sheet| sheet.to_png());
+            let seeds: Vec<u64> = (self.seed..).take(self.seeds).collect();
+            let games =
+                play(&task, &Variant::all(), &seeds, &settings, &mut progress, &interrupt::requested)?;
+            let png = sheet(&task, settings.steps, &games).and_then(|sheet| sheet.to_png());
             summary.draw(&format!("{}.png", task.name), png);
             summary.draw(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg());
             let Task { name, mixture, published, .. } = task;
@@ -137,7 +119,7 @@ impl Toys {
         }
         if self.wants("dirac") {
             summary.dirac = known().into();
-            summary.draw("dirac.svg", ways_plot(&summary.dirac).to_svg());
+            summary.draw("dirac.svg", trajectories(&summary.dirac).to_svg());
         }
         let text =
             serde_json::to_string_pretty(&summary).map_err(|error| Error::invalid("summary", error))?;
@@ -145,21 +127,13 @@ impl Toys {
         if written.is_ok() {
             summary.files.push("summary.json".into());
         }
-        match self.json {
-            true => print_json(&summary)?,
-            false => print(&describe(&summary))?,
-        }
+        self.common.print(&summary, || describe(&summary))?;
         written
     }
 
     fn wants(&self, name: &str) -> bool {
         let is_named = |only: &Only| only.to_possible_value().is_some_and(|value| value.matches(name, false));
         self.only.is_empty() || self.only.iter().any(is_named)
-    }
-
-    fn play(&self, task: &Task, how: &How) -> Result<Vec<Played>> {
-        let seeds: Vec<u64> = (self.seed..).take(self.seeds).collect();
-        play(task, &Way::all(), &seeds, how, &mut Progress::choose(self.quiet), &interrupt::requested)
     }
 }
 
@@ -171,14 +145,14 @@ impl Summary {
     }
 }
 
-/// A row a way, of its first seed: the data, then the points after so many steps.
-fn sheet(task: &Task, how: &How, games: &[Played]) -> Result<ContactSheet> {
-    let first: Vec<&Played> = firsts(games).collect();
-    let shown = SHOWN.map(|tenths| tenths * LOOKS / 10);
+/// A row per variant, with the first seed: the data, then the points after some numbers of steps.
+fn sheet(task: &Task, steps: usize, games: &[PlayedGame]) -> Result<ContactSheet> {
+    let first: Vec<&PlayedGame> = by_variant(games).map(|games| &games[0]).collect();
+    let shown = SHOWN.map(|tenths| tenths * SNAPSHOTS / 10);
     // As planned: a game that diverged has fewer.
-    let steps = shown.map(|look| thousands((look * how.steps).div_ceil(LOOKS)));
+    let steps = shown.map(|snapshot| thousands((snapshot * steps).div_ceil(SNAPSHOTS)));
     let columns: Vec<String> = ["data".to_string()].into_iter().chain(steps).collect();
-    let names: Vec<&str> = first.iter().map(|game| game.way).collect();
+    let names: Vec<&str> = first.iter().map(|game| game.variant).collect();
     let mut sheet = ContactSheet::new(SIDE, SIDE)
         .title(format!("{} points of each generator, after so many steps", thousands(POINTS)))
         .columns(columns.len())
@@ -189,10 +163,10 @@ fn sheet(task: &Task, how: &How, games: &[Played]) -> Result<ContactSheet> {
     task.mixture.fill(Stream::named(first[0].seed, "evaluate"), data.data_mut());
     for game in &first {
         sheet.push(&picture(&data, task.extent))?;
-        for &look in &shown {
-            match game.points.get(look) {
+        for &snapshot in &shown {
+            match game.points.get(snapshot) {
                 Some(points) => sheet.push(&picture(points, task.extent))?,
-                // It had diverged.
+                // The game had diverged.
                 None => sheet.push_blank(),
             }
         }
@@ -200,13 +174,12 @@ fn sheet(task: &Task, how: &How, games: &[Played]) -> Result<ContactSheet> {
     Ok(sheet)
 }
 
-/// The first game of each way.
-fn firsts(games: &[Played]) -> impl Iterator<Item = &Played> {
-    let is_first = |i: usize| i == 0 || games[i - 1].way != games[i].way;
-    (0..games.len()).filter(move |&i| is_first(i)).map(|i| &games[i])
+/// The games of each variant.
+fn by_variant(games: &[PlayedGame]) -> impl Iterator<Item = &[PlayedGame]> {
+    games.chunk_by(|a, b| a.variant == b.variant)
 }
 
-/// Points on a square from -`extent` to `extent` in both directions, ink on paper; (side, side).
+/// A picture (side, side) of points in the square from -`extent` to `extent` in both directions.
 fn picture(points: &Tensor<f32>, extent: f64) -> Vec<f32> {
     const INK: f32 = 0.35;
     let mut paper = vec![1.0_f32; SIDE * SIDE];
@@ -230,18 +203,17 @@ fn picture(points: &Tensor<f32>, extent: f64) -> Vec<f32> {
     paper
 }
 
-/// Modes against steps, a line a way: the mean of its seeds.
-fn modes_plot(task: &Task, games: &[Played]) -> LinePlot {
+/// Modes against steps, a line per variant: the mean over seeds.
+fn modes_plot(task: &Task, games: &[PlayedGame]) -> LinePlot {
     let all = task.mixture.centres().len();
-    let mut series: Vec<Series> = firsts(games)
-        .map(|first| {
-            let of_way: Vec<&Played> = games.iter().filter(|game| game.way == first.way).collect();
-            let points = (0..=LOOKS).filter_map(|look| {
-                let there: Vec<_> = of_way.iter().filter_map(|game| game.looks.get(look)).collect();
-                let modes: usize = there.iter().map(|look| look.modes.found).sum();
-                Some((there.first()?.step as f64, modes as f64 / there.len() as f64))
+    let mut series: Vec<Series> = by_variant(games)
+        .map(|games| {
+            let points = (0..=SNAPSHOTS).filter_map(|i| {
+                let snapshots: Vec<_> = games.iter().filter_map(|game| game.snapshots.get(i)).collect();
+                let modes: usize = snapshots.iter().map(|snapshot| snapshot.modes.found).sum();
+                Some((snapshots.first()?.step as f64, modes as f64 / snapshots.len() as f64))
             });
-            Series::new(first.way, points.collect::<Vec<_>>())
+            Series::new(games[0].variant, points.collect::<Vec<_>>())
         })
         .collect();
     let last = games.iter().map(|game| game.end().step).max().unwrap_or(1);
@@ -249,18 +221,18 @@ fn modes_plot(task: &Task, games: &[Played]) -> LinePlot {
     LinePlot {
         title: format!("Modes of the {} that are found", task.name),
         x_label: "steps of the generator".into(),
-        y_label: format!("modes of {all}, mean of {}", counted(games.len() / Way::all().len(), "seed")),
+        y_label: format!("modes of {all}, mean of {}", counted(games.len() / Variant::all().len(), "seed")),
         series,
         ..LinePlot::default()
     }
 }
 
-/// The ways of the smallest game.
-fn ways_plot(known: &[Known]) -> LinePlot {
-    /// A line has so many points at most, and none nearer to the one before.
+/// The trajectories of both players in the smallest game.
+fn trajectories(known: &[Known]) -> LinePlot {
+    // The largest number of points of a line, and the smallest distance between two of them.
     const DRAWN: usize = 1_500;
     const APART: f64 = 0.03;
-    let way = |known: &Known| {
+    let line = |known: &Known| {
         let mut points: Vec<(f64, f64)> = Vec::new();
         for place in &known.places {
             let is_far = |&(theta, psi): &(f64, f64)| (place.theta - theta).hypot(place.psi - psi) > APART;
@@ -270,8 +242,8 @@ fn ways_plot(known: &[Known]) -> LinePlot {
         }
         Series::new(known.game, points)
     };
-    // One of a kind: the others go round as these do.
-    let drawn = [1, 2, 5, 6, 7].map(|i| way(&known[i]));
+    // One of each kind: the trajectories of the others look alike.
+    let drawn = [1, 2, 5, 6, 7].map(|i| line(&known[i]));
     LinePlot {
         title: "The smallest game: where the two players go".into(),
         x_label: "theta, the generator's point; the data are at 0".into(),
@@ -284,7 +256,7 @@ fn ways_plot(known: &[Known]) -> LinePlot {
 fn describe(summary: &Summary) -> String {
     let mut text = String::new();
     for outcome in &summary.tasks {
-        let seeds = outcome.games.len() / Way::all().len();
+        let seeds = outcome.games.len() / Variant::all().len();
         // Writing into a String cannot fail.
         let _ = writeln!(
             text,
@@ -292,26 +264,25 @@ fn describe(summary: &Summary) -> String {
             outcome.name,
             outcome.modes,
             thousands(POINTS),
-            counted(summary.how.steps, "step"),
+            counted(summary.settings.steps, "step"),
             counted(seeds, "seed"),
             "game",
             "modes, mean",
             "from-to",
             "high quality",
         );
-        for first in firsts(&outcome.games) {
-            let of_way: Vec<&Played> = outcome.games.iter().filter(|game| game.way == first.way).collect();
-            let found = || of_way.iter().map(|game| game.end().modes.found);
-            let mean = |sum: f64| sum / of_way.len() as f64;
-            let quality = mean(of_way.iter().map(|game| game.end().modes.high_quality).sum());
+        for games in by_variant(&outcome.games) {
+            let found = || games.iter().map(|game| game.end().modes.found);
+            let mean = |sum: f64| sum / games.len() as f64;
+            let quality = mean(games.iter().map(|game| game.end().modes.high_quality).sum());
             let _ = writeln!(
                 text,
                 "{:<12}{:>14.1}{:>12}{:>13.0} %   {}",
-                first.way,
+                games[0].variant,
                 mean(found().sum::<usize>() as f64),
                 format!("{}-{}", found().min().unwrap_or(0), found().max().unwrap_or(0)),
                 100.0 * quality,
-                verdicts(&of_way),
+                verdicts(games),
             );
         }
         let _ = writeln!(text, "published: {}\n", outcome.published);
@@ -341,7 +312,7 @@ fn describe(summary: &Summary) -> String {
 }
 
 /// `2 converged, 1 oscillating`.
-fn verdicts(games: &[&Played]) -> String {
+fn verdicts(games: &[PlayedGame]) -> String {
     use Verdict::{Collapsed, Converged, Diverged, Oscillating, Unsettled};
     let count = |verdict| games.iter().filter(|game| game.stability.verdict == verdict).count();
     let all =

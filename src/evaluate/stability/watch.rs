@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{EXPLOSION, LEAST_ENTROPY, LEAST_SPREAD, Reading};
+use super::{EXPLOSION, LEAST_ENTROPY, LEAST_SPREAD};
+use crate::adversarial::Reading;
 
 /// The discriminator has won if its loss stays below this, in nats: its gradient is then too small to train the
 /// generator.

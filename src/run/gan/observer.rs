@@ -2,11 +2,10 @@
 
 use super::{Kind, Settings};
 use crate::Result;
-use crate::adversarial::{Report, fill_latents};
+use crate::adversarial::{METRICS, Reading, fill_latents};
 use crate::data::{Digits, Images};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::modes::ClassHistogram;
-use crate::evaluate::stability::Reading;
 use crate::nn::{Scratch, Sequential};
 use crate::rng::Stream;
 use crate::run::{Row, classifier};
@@ -19,83 +18,22 @@ const IMAGES: usize = 5_000;
 const TESTED: usize = 1_000;
 const LEAST_ACCURACY: f64 = 0.9;
 
-/// Columns of `metrics.csv` after the step; the seconds come last.
-pub(super) fn columns(objective: Kind) -> [&'static str; 15] {
-    let is_standard = objective == Kind::Standard;
-    let unit = |standard, critic| if is_standard { standard } else { critic };
-    [
-        unit("generator_loss [nats]", "generator_loss [score]"),
-        unit("discriminator_loss [nats]", "discriminator_loss [score]"),
-        "real_accuracy [share]",
-        "fake_accuracy [share]",
-        unit("real_score [probability]", "real_score [score]"),
-        unit("fake_score [probability]", "fake_score [score]"),
-        "generator_gradient [Euclidean norm]",
-        "discriminator_gradient [Euclidean norm]",
-        "wasserstein [score]",
-        "slope [score per unit of distance]",
-        "clipped [share of parameters]",
-        "spread [share of the data's]",
-        "class_entropy [nats]",
-        unit("duality_gap [nats]", "duality_gap [score]"),
-        "seconds [s]",
-    ]
+/// The columns of `metrics.csv` after the step.
+pub(super) fn columns(objective: Kind) -> Vec<String> {
+    let has_critic = objective.objective().has_critic();
+    METRICS.iter().map(|metric| metric.column(has_critic)).chain(["seconds [s]".into()]).collect()
 }
 
-/// What was seen beside a step's own report.
-pub(super) struct Seen {
-    /// Of samples, as a share of the data's, if it is one.
-    pub spread: Option<f64>,
-    /// Of the samples' classes, in nats, if these can be seen.
-    pub class_entropy: Option<f64>,
-    /// Where it was looked for.
-    pub duality_gap: Option<f64>,
-    pub seconds: f64,
+/// A row of `metrics.csv` from a reading whose class entropy is in nats.
+pub(super) fn row(reading: &Reading, seconds: f64) -> Vec<f64> {
+    [&reading.to_row()[..], &[seconds]].concat()
 }
 
-/// What an objective does not have is NaN.
-pub(super) fn values(report: &Report, seen: &Seen) -> [f64; 15] {
-    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    [
-        report.generator_loss,
-        report.discriminator_loss,
-        or_nan(report.real_accuracy),
-        or_nan(report.fake_accuracy),
-        report.real_score,
-        report.fake_score,
-        report.generator_gradient,
-        report.discriminator_gradient,
-        or_nan(report.wasserstein),
-        or_nan(report.slope),
-        or_nan(report.clipped),
-        or_nan(seen.spread),
-        or_nan(seen.class_entropy),
-        or_nan(seen.duality_gap),
-        seen.seconds,
-    ]
-}
-
-/// The reading of a row, in which the entropy is a share of the data's.
+/// The reading of a row, with the class entropy as a share of the data's.
 pub(super) fn reading(row: &Row, data_entropy: f64) -> Reading {
-    let value = |column: usize| row.values[column];
-    let there = |column: usize| Some(value(column)).filter(|value| !value.is_nan());
-    Reading {
-        step: row.count as u64,
-        generator_loss: value(0),
-        discriminator_loss: value(1),
-        real_accuracy: there(2),
-        fake_accuracy: there(3),
-        real_score: value(4),
-        fake_score: value(5),
-        generator_gradient: value(6),
-        discriminator_gradient: value(7),
-        wasserstein: there(8),
-        slope: there(9),
-        clipped: there(10),
-        spread: there(11),
-        class_entropy: there(12).filter(|_| data_entropy > 0.0).map(|entropy| entropy / data_entropy),
-        duality_gap: there(13),
-    }
+    let reading = Reading::from_row(row.count as u64, &row.values);
+    let share = |entropy| (data_entropy > 0.0).then(|| entropy / data_entropy);
+    Reading { class_entropy: reading.class_entropy.and_then(share), ..reading }
 }
 
 /// The losses and what stands beside them, in one line.
@@ -240,23 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_reads_back_as_what_was_seen() {
-        let report = Report { step: 50, generator_loss: 0.7, slope: Some(0.9), ..Report::default() };
-        let seen =
-            Seen { spread: Some(0.5), class_entropy: Some(1.15), duality_gap: Some(0.2), seconds: 3.0 };
-        let values = values(&report, &seen).to_vec();
+    fn a_row_reads_back_as_the_reading_it_was_made_of() {
+        let measured =
+            Reading { step: 50, slope: Some(0.9), class_entropy: Some(1.15), ..Reading::default() };
+        let values = row(&measured, 3.0);
         assert_eq!(values.len(), columns(Kind::Penalty).len());
-        let found = reading(&Row { count: 50, values }, 2.3);
-        let expected = Reading {
-            step: 50,
-            generator_loss: 0.7,
-            slope: Some(0.9),
-            spread: Some(0.5),
-            class_entropy: Some(0.5),
-            duality_gap: Some(0.2),
-            ..Reading::default()
-        };
-        assert!((found.class_entropy.unwrap() - 0.5).abs() < 1e-12);
-        assert_eq!(Reading { class_entropy: Some(0.5), ..found }, expected);
+        let found = reading(&Row { count: 50, values: values.clone() }, 2.3);
+        assert_eq!(found, Reading { class_entropy: Some(1.15 / 2.3), ..measured });
+        assert_eq!(reading(&Row { count: 50, values }, 0.0).class_entropy, None, "data of one class");
     }
 }

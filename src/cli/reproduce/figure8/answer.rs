@@ -1,7 +1,8 @@
 //! What the numbers say about the report's three claims.
 
 use super::{Played, name};
-use crate::evaluate::stability::{Reading, Verdict, deviation};
+use crate::adversarial::Reading;
+use crate::evaluate::stability::{Verdict, deviation};
 use crate::run::gan::Kind;
 
 /// Of the estimate's largest value, a game that left less has come most of the way.
