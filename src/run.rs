@@ -1,21 +1,24 @@
-//! What a training run keeps on disk and shows on the terminal.
+//! Training runs: settings, training loops, the run directory, interruption and progress.
 //!
 //! ```text
 //! runs/a/
-//!   config.toml              the whole effective configuration, seed and versions included
-//!   metrics.csv              header with units, a row an epoch or every so many steps
-//!   checkpoint.safetensors   everything needed to go on
-//!   model.safetensors        the trained model; in its metadata image_height and image_width, in pixels
-//!   summary.json             the outcome
-//!   .lock                    held by the process that writes here
+//!   config.toml              all settings, and the versions of program and checkpoint
+//!   metrics.csv              header with units, a row per epoch or per number of steps
+//!   checkpoint.safetensors   the state from which the run can be resumed
+//!   model.safetensors        the trained model; image_height and image_width in the metadata, in pixels
+//!   summary.json             the result
+//!   .lock                    locked by the process that writes here
 //! ```
 //!
-//! Every file but `metrics.csv` is replaced as a whole ([`write_atomically`]), so a kill at any moment leaves
-//! the last complete version. Rows of `metrics.csv` are appended and reach the disk before the checkpoint that
-//! counts them; [`Metrics::resume`] drops the rows after the last checkpoint, which the resumed run writes anew.
+//! Files are replaced atomically ([`write_atomically`]), so a kill at any moment leaves the last complete version. Only
+//! `metrics.csv` is extended row by row; a row reaches the disk before the checkpoint that counts it. [`Metrics::resume`]
+//! removes the rows after the last checkpoint, which the resumed run writes again.
 //!
-//! A training loop asks a `&(dyn Fn() -> bool + Sync)` whether to stop: [`interrupt::requested`] in a program that
-//! handles Ctrl-C, `&|| false` or a flag of its own elsewhere.
+//! The settings of a kind of run ([`rbm::Settings`], [`dbm::Settings`], [`gan::Settings`]) declare its options once, for the
+//! command line and for `config.toml` ([`RunSettings`]). [`train`] and [`resume`] serve all kinds.
+//!
+//! A training loop stops when its argument `stop` returns true: [`interrupt::requested`] in a program that handles Ctrl-C,
+//! `&|| false` or a flag elsewhere.
 
 mod atomic;
 pub mod classifier;

@@ -4,7 +4,7 @@
 
 use equilibria::data::{Digits, Images, Labelled};
 use equilibria::rng::Stream;
-use equilibria::run::samples::{How, Judgement, eye_for, judge};
+use equilibria::run::samples::{JudgeSettings, Judgement, choose_classifier, judge};
 use equilibria::run::{Progress, ProgressKind};
 use equilibria::{Error, Tensor};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ mod real_data;
 
 /// Number of images in each set.
 const COUNT: usize = 1500;
-const HOW: How = How { images: COUNT, nearest: 150, directions: 100, seed: 1 };
+const HOW: JudgeSettings = JudgeSettings { images: COUNT, nearest: 150, directions: 100, seed: 1 };
 
 fn quiet() -> Progress {
     Progress::new(ProgressKind::Quiet)
@@ -40,7 +40,7 @@ fn split(digits: &Digits) -> Data {
 }
 
 fn judged(data: &Data, samples: &Images) -> Judgement {
-    let eye = eye_for(&data.digits, &mut quiet(), &|| false).unwrap();
+    let eye = choose_classifier(&data.digits, &mut quiet(), &|| false).unwrap();
     assert_eq!(eye.1.source, "shipped");
     judge(samples, &data.digits, &eye, &HOW, &mut quiet(), &|| false).unwrap()
 }
@@ -165,11 +165,11 @@ fn small() -> (Digits, Images) {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let (digits, samples) = small();
-    let how = How { images: 180, nearest: 40, directions: 20, seed: 3 };
+    let how = JudgeSettings { images: 180, nearest: 40, directions: 20, seed: 3 };
     let found = [1, 2, 5].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let eye = eye_for(&digits, &mut quiet(), &|| false).unwrap();
+            let eye = choose_classifier(&digits, &mut quiet(), &|| false).unwrap();
             judge(&samples, &digits, &eye, &how, &mut quiet(), &|| false).unwrap()
         })
     });
@@ -184,7 +184,7 @@ fn inverted_data_get_a_classifier_of_their_own() {
     let (mut digits, mut samples) = small();
     digits.invert();
     samples.invert();
-    let eye = eye_for(&digits, &mut quiet(), &|| false).unwrap();
+    let eye = choose_classifier(&digits, &mut quiet(), &|| false).unwrap();
     assert!(eye.1.source == "trained" && eye.1.accuracy > 0.7, "{:?}", eye.1);
     let found = judge(&samples, &digits, &eye, &HOW, &mut quiet(), &|| false).unwrap();
     assert!(found.measures.frechet_distance < 3.0 * found.frechet_floor, "{found:?}");
@@ -198,8 +198,8 @@ fn inverted_data_get_a_classifier_of_their_own() {
 #[test]
 fn judging_stops_when_asked_to_and_refuses_too_few() {
     let (digits, samples) = small();
-    let eye = eye_for(&digits, &mut quiet(), &|| false).unwrap();
-    let how = How { images: 50, nearest: 10, directions: 5, seed: 1 };
+    let eye = choose_classifier(&digits, &mut quiet(), &|| false).unwrap();
+    let how = JudgeSettings { images: 50, nearest: 10, directions: 5, seed: 1 };
     for steps in [0, 3, 9] {
         let asked = AtomicUsize::new(0);
         let stop = || asked.fetch_add(1, Ordering::Relaxed) == steps;

@@ -1,4 +1,4 @@
-//! Replacing a file as a whole: whoever reads it sees the old content or the new, never a part.
+//! Atomic replacement of a file: a reader sees the old content or the new, never a part.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// Replaces the content of a file; a kill or a power cut at any moment leaves the old content or the new.
+/// Replaces the content of a file; a kill or a power cut at any moment leaves either the old content or the new.
 ///
 /// The bytes go to `.NAME.tmp` in the same folder, are synced and renamed over the file, and the folder is
-/// synced (on Unix). What a killed process left under the temporary name is overwritten. Two processes must
-/// not write the same file at once.
+/// synced (on Unix). A temporary file of a killed process is overwritten. Two processes must not write the same file at the
+/// same time.
 ///
 /// **Errors** [`Error::Io`] naming the file.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -18,7 +18,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     publish(&temporary, path)
 }
 
-/// The name under which a file's next content is written, beside it.
+/// The temporary name for the next content of a file, in the same folder.
 pub(super) fn temporary_path(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -26,7 +26,7 @@ pub(super) fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// First half: the whole new content is on the disk, under the temporary name.
+/// First half: writes the new content to the disk under the temporary name.
 fn stage(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     if path.file_name().is_none() {
         return Err(Error::io("writing", path, "the path does not end in a file name"));
@@ -34,20 +34,20 @@ fn stage(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     let temporary = temporary_path(path);
     remove_if_present(&temporary)?;
     let write = || -> io::Result<()> {
-        // `create_new` does not follow a link that someone put there.
+        // `create_new` does not follow a link under that name.
         let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
     write().map_err(|reason| {
-        // A full disk is no place for the half of a file; the first error is the one worth reporting.
+        // Frees a full disk; only the first error is reported.
         let _ = fs::remove_file(&temporary);
         Error::io("writing", path, reason)
     })?;
     Ok(temporary)
 }
 
-/// Second half: the temporary name becomes the file's, in one step.
+/// Second half: renames the temporary file, in one step.
 fn publish(temporary: &Path, path: &Path) -> Result<()> {
     fs::rename(temporary, path).map_err(|reason| {
         let _ = fs::remove_file(temporary);
@@ -56,7 +56,7 @@ fn publish(temporary: &Path, path: &Path) -> Result<()> {
     sync_folder(path)
 }
 
-/// Makes the new name itself last through a power cut.
+/// Syncs the folder, so that the new name survives a power cut.
 fn sync_folder(path: &Path) -> Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -66,7 +66,7 @@ fn sync_folder(path: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems cannot sync a folder; the content is safe all the same.
+        // Some file systems cannot sync a folder; the content is safe anyway.
         Err(reason) if matches!(reason.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
             Ok(())
         }
@@ -74,7 +74,7 @@ fn sync_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a file; that it was not there is no error.
+/// Removes a file, if it exists.
 pub(super) fn remove_if_present(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(reason) if reason.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path, reason)),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn new_content_replaces_old_and_nothing_else_stays() {
+    fn new_content_replaces_old_and_leaves_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
         write_atomically(&path, b"a longer first version").unwrap();
@@ -108,7 +108,7 @@ mod tests {
         write_atomically(&path, b"old").unwrap();
         stage(&path, b"new, staged").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        // The next process overwrites what was left.
+        // The next process overwrites the temporary file.
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["checkpoint.safetensors"]);

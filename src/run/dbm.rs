@@ -9,7 +9,7 @@ mod settings;
 mod stage;
 
 pub(crate) use evaluation::smaller_side;
-pub use evaluation::{Bounds, Evaluation, How, Inference, Method, ReverseCheck, evaluate};
+pub use evaluation::{Bounds, Evaluation, EvaluationSettings, Inference, Method, ReverseCheck, evaluate};
 pub use settings::{Layers, MONITORED, Settings};
 
 use super::divergence::{self, Suspect, suspects, unlikely};
@@ -35,24 +35,24 @@ const COLUMNS: [&str; 6] = [
     "seconds [s]",
 ];
 
-/// What a run came to: `summary.json`.
+/// The content of `summary.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// `dbm`.
     pub model: &'static str,
-    /// Where the data came from.
+    /// Name of the data.
     pub data: String,
     /// Units of each layer, the visible one first.
     pub sizes: Vec<usize>,
-    /// Training images.
+    /// Number of training images.
     pub train_images: usize,
-    /// Test images that the monitors look at.
+    /// Number of test images that the monitors use.
     pub monitored_images: usize,
-    /// Wall-clock time of each epoch's updates, shuffling and binarisation included, monitors not; seconds.
+    /// Wall-clock time of each epoch's updates, with shuffling and binarisation, without monitors; seconds.
     pub seconds_per_epoch: Vec<f64>,
-    /// What the monitors read after each epoch.
+    /// The monitors after each epoch.
     pub epochs: Vec<EpochSummary>,
-    /// How the run diverged and why, if it did; it has no model then.
+    /// The symptom and the cause of a divergence; there is no model then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diverged: Option<String>,
 }
@@ -64,14 +64,14 @@ pub struct EpochSummary {
     pub epoch: usize,
     /// The machine of the pre-training, from 1, the lowest; 0 in joint training.
     pub stage: usize,
-    /// Mean squared error of what the first hidden layer's means make of training images; in pre-training, of what the
-    /// machine makes of the means below it.
+    /// Mean squared error of training images reconstructed from the means of the first hidden layer; in pre-training, of the
+    /// machine's reconstruction of the means below it.
     pub reconstruction_error: f64,
-    /// Mean variational bound of training images less that of test images, in which ln Z is not; nats.
+    /// Mean variational bound of training images minus that of test images, both without ln Z; nats. None in pre-training.
     pub bound_gap: Option<f64>,
     /// Mean-field iterations of test images.
     pub mean_field_iterations: usize,
-    /// The largest change of a mean in the last of them.
+    /// The largest change of a mean in the last iteration.
     pub mean_field_change: f64,
 }
 
@@ -79,7 +79,7 @@ pub struct EpochSummary {
 struct Run<'a> {
     settings: Settings,
     digits: &'a Digits,
-    /// Units of each layer.
+    /// Number of units of each layer.
     sizes: Vec<usize>,
     stage: Stage,
     below: Below,
@@ -88,7 +88,7 @@ struct Run<'a> {
     training: Vec<f32>,
     validation: Vec<f32>,
     epochs: Epochs<'a>,
-    /// A mini-batch that the machines below look at.
+    /// A mini-batch as input of the machines below.
     images: Vec<f32>,
 }
 
@@ -140,7 +140,6 @@ impl Training<Settings> for Run<'_> {
         self.epochs.position()
     }
 
-    /// To the end of the epoch.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -153,7 +152,7 @@ impl Training<Settings> for Run<'_> {
         let (epoch, pixels) = (epochs.epoch, self.sizes[0]);
         let is_joint = matches!(stage, Stage::Joint(_));
         let is_lowest = below.machines.is_empty() || is_joint;
-        let is_whole = epochs.go_on(progress, stop, |batch| {
+        let is_whole = epochs.run(progress, stop, |batch| {
             let count = batch.order.len();
             match batch.states {
                 Some(states) if is_lowest => states.gather(batch.order, stage.states_mut(count)),
@@ -161,7 +160,7 @@ impl Training<Settings> for Run<'_> {
                 _ => {
                     images.resize(count * pixels, 0.0);
                     batch.fill(images)?;
-                    // Beyond those of an update.
+                    // A substream that no update uses.
                     let states = below.states_of(images, batch.chain.substream(2));
                     stage.images_mut(count).copy_from_slice(states);
                 }
@@ -184,11 +183,11 @@ impl Training<Settings> for Run<'_> {
     }
 
     fn checkpoint(&mut self) -> Result<Archive> {
-        self.archive()
+        self.to_checkpoint()
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
-        self.go_to(archive)
+        self.restore_checkpoint(archive)
     }
 
     fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
@@ -221,8 +220,8 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the monitors and goes on to the next stage after the last epoch of one. Returns a line on what they read, or
-    /// what shows that the machine has diverged.
+    /// Writes the monitors to `metrics.csv`, and begins the next stage after the last epoch of a stage. Returns a line with
+    /// the monitors, or the symptom of a divergence.
     fn end_epoch(&mut self, metrics: &mut Metrics) -> Result<std::result::Result<String, String>> {
         let stage = self.settings.machine(self.epochs.epoch).map_or(0, |place| place + 1);
         let Monitors { reconstruction_error, log_likelihood, bound_gap, iterations, change } =
@@ -252,14 +251,14 @@ impl Run<'_> {
         Ok(Ok(format!("pre-training of layer {stage}, reconstruction {reconstruction_error:.4}")))
     }
 
-    /// The options that may have made the updates of the current epoch grow.
+    /// The options that may have caused too large updates in the current epoch.
     fn suspects(&self, rates: Rates) -> Vec<Suspect> {
         match self.settings.machine(self.epochs.epoch) {
             Some(_) => suspects("--pretraining-rate", rates),
             None => {
                 let mut all = suspects("--learning-rate", rates);
                 if let Some(sparsity) = self.settings.sparse() {
-                    // Times the learning rate, it moves biases as an element of the gradient does, which is at most 1.
+                    // Like an element of the gradient, which is at most 1, it is multiplied by the learning rate.
                     all.push(Suspect::new("--sparsity-cost", sparsity.cost, sparsity.cost));
                 }
                 all
@@ -294,7 +293,7 @@ impl EpochSummary {
     }
 }
 
-/// The machine that MODEL stands for, a run directory or a safetensors file, and what the file says about it.
+/// Loads a machine from a run directory or a safetensors file.
 ///
 /// **Errors** as [`rbm::load`](crate::run::rbm::load).
 pub fn load(path: &Path) -> Result<SavedModel<Dbm<f32>, Settings>> {
@@ -304,8 +303,8 @@ pub fn load(path: &Path) -> Result<SavedModel<Dbm<f32>, Settings>> {
     Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
 }
 
-/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings and the size
-/// of its images, where they are known.
+/// Loads a machine as an archive of its parameters as f32, with the settings and the image size in the metadata if they are
+/// known.
 ///
 /// **Errors** as [`load`].
 pub fn load_alone(path: &Path) -> Result<Archive> {
@@ -319,9 +318,9 @@ pub fn load_alone(path: &Path) -> Result<Archive> {
 mod tests {
     use super::*;
 
-    /// Pre-training has a rate of its own and the first momentum; epoch 1 of the schedules is the first of all layers.
+    /// Pre-training has its own rate and the first momentum; epoch 1 of the schedules is the first of joint training.
     #[test]
-    fn schedules_count_the_epochs_of_the_joint_training_alone() {
+    fn schedules_count_only_the_epochs_of_joint_training() {
         let digits = Digits::synthetic(20, 10).unwrap();
         for pretraining_epochs in [0, 1, 3] {
             let settings = Settings {

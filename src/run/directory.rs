@@ -1,4 +1,4 @@
-//! The folder of one run: who may write into it, and what it holds.
+//! The folder of one run: its files and its lock.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,16 +20,16 @@ const METRICS: &str = "metrics.csv";
 const MODEL: &str = "model.safetensors";
 const SUMMARY: &str = "summary.json";
 
-/// Everything that a run writes, `config.toml` last: while it is there, the folder is recognised as a run's.
+/// All files of a run. `config.toml` is removed last: as long as it exists, the folder is recognised as a run directory.
 const WRITTEN: [&str; 5] = [CHECKPOINT, MODEL, METRICS, SUMMARY, CONFIG];
 
-/// The table of `config.toml` that says what wrote it.
+/// The table of `config.toml` with the versions of the program and of the checkpoint.
 const VERSIONS: &str = "versions";
 
-/// The folder of one run, held against other processes for as long as the value lives.
+/// The folder of one run, locked against other processes as long as the value lives.
 ///
-/// The hold is a lock of the operating system on the file `.lock`, so a killed process holds nothing. Where
-/// the file system has no locks, two processes in one folder are not noticed.
+/// The lock is one of the operating system on the file `.lock`, so it ends with a killed process. On file systems without
+/// locks, two processes in one folder are not detected.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -37,25 +37,25 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Whether [`RunDirectory::create`] would find the folder free; changes nothing.
+    /// Checks that [`RunDirectory::create`] can use the folder; changes nothing.
     ///
-    /// **Errors** as [`RunDirectory::create`], but for a use by another process, which only the lock shows.
+    /// **Errors** as [`RunDirectory::create`], except for use by another process, which only the lock detects.
     pub fn check(path: &Path, force: bool) -> Result<()> {
         check_vacant(path, force)
     }
 
-    /// Makes the folder of a new run.
+    /// Creates the folder of a new run.
     ///
-    /// With `force`, the files of an earlier run in it are removed, those alone; anything else in the folder
-    /// stays. A folder that holds other things and no `config.toml` is nobody's run and is refused.
+    /// With `force`, the files of an earlier run are removed, and no others. A folder with other files and without
+    /// `config.toml` is not a run directory and is refused.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the folder is not empty (without `force`), is not a run's, is a
-    /// file, or is in use by another process; [`Error::Io`].
+    /// **Errors** [`Error::InvalidArgument`] if the folder is not empty (without `force`), is not a run directory, is
+    /// a file, or is in use by another process; [`Error::Io`].
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         Self::check(path, force)?;
         fs::create_dir_all(path).map_err(|reason| Error::io("creating", path, reason))?;
         let directory = Self { path: path.to_owned(), lock: lock(path)? };
-        // Another process may have come and gone between the look and the lock.
+        // Another process may have used the folder between the check and the lock.
         Self::check(path, force)?;
         for name in WRITTEN {
             let file = path.join(name);
@@ -65,7 +65,7 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Whether a run of this program was begun at `path`, which may be a folder of anything.
+    /// Returns true if a run of this program was begun in the folder `path`.
     pub fn is_at(path: &Path) -> bool {
         let is_ours =
             |table: toml::Table| table.get(VERSIONS).is_some_and(|all| all.get("equilibria").is_some());
@@ -77,8 +77,8 @@ impl RunDirectory {
     /// **Errors** [`Error::NotFound`] if the folder, its `config.toml` or its checkpoint is not there;
     /// [`Error::InvalidArgument`] if it is in use by another process; [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
-        let missing = |what: &str, remedy: &str| Error::NotFound {
-            what: what.to_string(),
+        let missing = |name: &str, remedy: &str| Error::NotFound {
+            what: name.to_string(),
             place: path.display().to_string(),
             remedy: remedy.to_string(),
         };
@@ -96,8 +96,8 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// The run in `path`, to go on with, and true, if it has these settings; else the folder of a new run
-    /// and false. Any other run there is in the way, unless `force` replaces it.
+    /// Opens the run at `path` and returns true if it has these settings; otherwise creates a new run and returns false. With
+    /// `force`, replaces a run with other settings.
     ///
     /// **Errors** as [`RunDirectory::open`] and [`RunDirectory::create`].
     pub fn open_or_create<S: DeserializeOwned + PartialEq>(
@@ -121,16 +121,16 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Where [`Metrics`](super::Metrics) keeps its rows.
+    /// The file of [`Metrics`](super::Metrics).
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join(METRICS)
     }
 
-    /// Writes `config.toml`: the configuration, then a table `versions` with this crate's version and what the
-    /// caller adds (name, version).
+    /// Writes `config.toml`: the configuration, then a table `versions` with this crate's version and the caller's (name,
+    /// version).
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the configuration has no form in TOML (its integers end at
-    /// 2⁶³ − 1) or has a `versions` of its own; [`Error::Io`].
+    /// **Errors** [`Error::InvalidArgument`] if TOML cannot represent the configuration (integers end at 2⁶³ − 1), or if it has
+    /// a key `versions`; [`Error::Io`].
     pub fn write_config(&self, config: &impl Serialize, versions: &[(&str, &str)]) -> Result<()> {
         let path = self.path.join(CONFIG);
         let unfit = |reason: &dyn std::fmt::Display| Error::invalid(path.display(), reason);
@@ -141,7 +141,7 @@ impl RunDirectory {
             toml::to_string(&BTreeMap::from([(VERSIONS, all)])).map_err(|reason| unfit(&reason))?;
         let header = "# The whole effective configuration of this run; resuming reads it.";
         let text = format!("{header}\n\n{config}\n{versions}");
-        // What will not be read again must not be written.
+        // Checks that the text can be read back.
         toml::from_str::<toml::Table>(&text).map_err(|reason| unfit(&reason.message()))?;
         write_atomically(&path, text.as_bytes())
     }
@@ -153,22 +153,22 @@ impl RunDirectory {
         read_config(&self.path.join(CONFIG))
     }
 
-    /// Reads the configuration of the run that MODEL stands for, without opening it; `None` if MODEL is a file of
-    /// no run: of another name than a run's, or without a `config.toml` beside it.
+    /// Reads the configuration of the run to which `model` belongs, a run directory or a file in it, without opening the run.
+    /// `None` if the file has another name than those of a run, or if there is no `config.toml` in its folder.
     ///
     /// **Errors** as [`RunDirectory::read_config`].
     pub fn config_of<T: DeserializeOwned>(model: &Path) -> Option<Result<T>> {
-        let of_a_run = |name: &OsStr| name == MODEL || name == CHECKPOINT;
+        let is_of_run = |name: &OsStr| name == MODEL || name == CHECKPOINT;
         let folder = match model.is_dir() {
             true => model,
-            false if model.file_name().is_some_and(of_a_run) => model.parent()?,
+            false if model.file_name().is_some_and(is_of_run) => model.parent()?,
             false => return None,
         };
         let path = folder.join(CONFIG);
         path.is_file().then(|| read_config(&path))
     }
 
-    /// Reads the table of versions of `config.toml`: what wrote the run.
+    /// Reads the table of versions in `config.toml`.
     ///
     /// **Errors** as [`RunDirectory::read_config`].
     pub fn read_versions(&self) -> Result<BTreeMap<String, String>> {
@@ -180,7 +180,7 @@ impl RunDirectory {
 
     /// Writes `summary.json`; numbers that are not finite become `null`.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the summary has no form in JSON; [`Error::Io`].
+    /// **Errors** [`Error::InvalidArgument`] if JSON cannot represent the summary; [`Error::Io`].
     pub fn write_summary(&self, summary: &impl Serialize) -> Result<()> {
         let path = self.path.join(SUMMARY);
         let mut text =
@@ -189,7 +189,7 @@ impl RunDirectory {
         write_atomically(&path, text.as_bytes())
     }
 
-    /// Removes the summary of a run that left no model: it says why, and the run goes on now.
+    /// Removes the summary of a divergence before the run continues: without a model, a summary reports a divergence.
     ///
     /// **Errors** [`Error::Io`].
     pub(super) fn forget_divergence(&self) -> Result<()> {
@@ -224,10 +224,9 @@ impl RunDirectory {
         read_archive(&self.path.join(CHECKPOINT))
     }
 
-    /// Refuses to go on with a run of another kind of model than `kind`, whose configuration would make no sense. A
-    /// checkpoint that does not say what it is of passes.
+    /// Checks that the checkpoint is of a model of this kind; one without a kind passes.
     ///
-    /// **Errors** [`Error::InvalidArgument`]; as [`read_archive`].
+    /// **Errors** [`Error::InvalidArgument`] for another kind; as [`read_archive`].
     pub fn check_kind(&self, kind: &str) -> Result<()> {
         match self.read_checkpoint()?.metadata("model").filter(|&found| found != kind) {
             Some(found) => {
@@ -253,22 +252,22 @@ fn read_table(path: &Path) -> Result<toml::Table> {
     toml::from_str(&text).map_err(|reason| malformed_toml(path, &reason))
 }
 
-/// Closing the file is not enough: a process that another thread is just starting still has it open.
+/// Closing the file is not enough: a child process that another thread is starting may still have it open.
 impl Drop for RunDirectory {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            // Nobody is left to tell, and the end of the process unlocks too.
+            // The end of the process unlocks as well.
             let _ = lock.unlock();
         }
     }
 }
 
-/// The safetensors file that MODEL stands for: a file as it is, or `model.safetensors` of a run directory.
+/// The safetensors file at `path`: a file, or `model.safetensors` of a run directory.
 ///
 /// **Errors** [`Error::NotFound`] if there is neither.
 pub fn locate_model(path: &Path) -> Result<PathBuf> {
-    let missing = |what: &str, remedy: &str| {
-        let (what, place, remedy) = (what.to_string(), path.display().to_string(), remedy.to_string());
+    let missing = |name: &str, remedy: &str| {
+        let (what, place, remedy) = (name.to_string(), path.display().to_string(), remedy.to_string());
         Err(Error::NotFound { what, place, remedy })
     };
     if path.is_file() {
@@ -301,7 +300,7 @@ fn malformed_toml(path: &Path, reason: &toml::de::Error) -> Error {
     Error::malformed(path.display(), offset, reason.message())
 }
 
-/// Refuses a path at which a new run would destroy something.
+/// Refuses a path at which a new run would destroy files.
 fn check_vacant(path: &Path, force: bool) -> Result<()> {
     let refuse = |why: String| Err(Error::invalid(path.display(), why));
     let entries = match fs::read_dir(path) {
@@ -331,7 +330,7 @@ fn check_vacant(path: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Whether a run writes a file of this name, or may leave it behind when it is killed.
+/// Returns true if a run writes a file of this name, or may leave it when it is killed.
 fn is_written(name: &OsStr) -> bool {
     WRITTEN.iter().any(|written| name == *written || name == temporary_path(Path::new(written)))
 }

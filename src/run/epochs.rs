@@ -1,4 +1,4 @@
-//! Mini-batches of shuffled epochs, as Boltzmann machines learn from them, and a place in them.
+//! Mini-batches of shuffled epochs for Boltzmann machines, and the position in them.
 
 use super::{Progress, restore};
 use crate::Result;
@@ -7,42 +7,42 @@ use crate::data::{Binarisation, BinaryImages, Images};
 use crate::rng::Stream;
 use std::time::Instant;
 
-/// The training images in the order of the current epoch, and how far that has come.
+/// The training images in the order of the current epoch, and the position in it.
 pub(super) struct Epochs<'a> {
     images: &'a Images,
     binarise: Binarisation,
     seed: u64,
     /// Images in a mini-batch.
     batch_size: usize,
-    /// All epochs of the run.
+    /// Number of epochs of the run.
     all: usize,
     /// The images as bits, if they are binary.
     states: Option<BinaryImages>,
     order: Vec<usize>,
-    /// Epochs that are complete.
+    /// Number of complete epochs.
     pub epoch: usize,
-    /// Mini-batches of the current epoch that are complete.
+    /// Number of complete mini-batches of the current epoch.
     pub batch: usize,
-    /// Time that they took.
+    /// Their duration.
     pub seconds: f64,
 }
 
 /// A mini-batch.
 pub(super) struct Batch<'a> {
-    /// Which images.
+    /// The indices of its images.
     pub order: &'a [usize],
     /// All images as bits, if they are binary.
     pub states: Option<&'a BinaryImages>,
-    /// What an update draws from.
+    /// The random stream of the update.
     pub chain: Stream,
-    /// Of the current epoch, from 1.
+    /// Its number in the current epoch, from 1.
     pub number: usize,
     images: &'a Images,
     binarise: (Binarisation, Stream),
 }
 
 impl Batch<'_> {
-    /// The images as numbers; (images, pixels).
+    /// Fills `place` with the images as numbers; (images, pixels).
     pub fn fill(&self, place: &mut [f32]) -> Result<()> {
         let (binarise, stream) = self.binarise;
         binarise.fill(self.images, self.order, stream, place)
@@ -50,7 +50,7 @@ impl Batch<'_> {
 }
 
 impl<'a> Epochs<'a> {
-    /// The start of the first of `all` epochs.
+    /// Begins the first of `all` epochs.
     pub fn new(
         images: &'a Images,
         binarise: Binarisation,
@@ -67,18 +67,18 @@ impl<'a> Epochs<'a> {
         Ok(Self { images, binarise, seed, batch_size, all, states, order, epoch: 0, batch: 0, seconds: 0.0 })
     }
 
-    /// Images that were learned from, and those that are to be.
+    /// Images so far, and in total, counted in every epoch.
     pub fn position(&self) -> [u64; 2] {
         let images = self.images.len() as u64;
         let begun = (self.batch * self.batch_size).min(self.images.len()) as u64;
         [self.epoch as u64 * images + begun, (self.all as u64).saturating_mul(images)]
     }
 
-    /// The rest of the current epoch, a call of `update` a mini-batch; false if `stop` asked to stop before its end.
+    /// Calls `update` for each remaining mini-batch of the current epoch. Returns false if `stop` returned true before its end.
     ///
-    /// **Randomness** The order from the substreams of `shuffle` by epoch, states from those of `binarise`, updates from a
-    /// substream of those of `chain` for each mini-batch.
-    pub fn go_on(
+    /// **Randomness** The order from the substreams of `shuffle` by epoch, states from those of `binarise`; each mini-batch has
+    /// a substream of those of `chain`.
+    pub fn run(
         &mut self,
         progress: &mut Progress,
         stop: &(dyn Fn() -> bool + Sync),
@@ -113,26 +113,26 @@ impl<'a> Epochs<'a> {
         Ok(is_whole)
     }
 
-    /// The next epoch. Returns the time that this one took.
+    /// Begins the next epoch. Returns the duration of this one.
     pub fn end(&mut self) -> f64 {
         self.epoch += 1;
         self.batch = 0;
         std::mem::take(&mut self.seconds)
     }
 
-    /// Puts the place into a checkpoint.
+    /// Puts the position into a checkpoint.
     pub fn describe(&self, archive: &mut Archive) {
         archive.set_metadata("epoch", &self.epoch.to_string());
         archive.set_metadata("batch", &self.batch.to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
     }
 
-    /// Goes to the place in a checkpoint.
+    /// Restores the position from a checkpoint.
     ///
     /// **Errors** [`Error::Malformed`] if this run cannot have reached it.
     pub fn restore(&mut self, archive: &Archive) -> Result<()> {
         self.epoch = restore::number(archive, "epoch", self.all as u64)? as usize;
-        // A batch is of an epoch that has begun, which ends with its last one.
+        // After the last epoch there is no further batch.
         let batches = if self.epoch < self.all { self.order.len().div_ceil(self.batch_size) } else { 1 };
         self.batch = restore::number(archive, "batch", batches as u64 - 1)? as usize;
         self.seconds = restore::seconds(archive)?;
@@ -146,46 +146,47 @@ mod tests {
     use crate::run::ProgressKind;
     use std::collections::HashSet;
 
-    /// Of each mini-batch: which images, their pixels, and the first number that an update draws.
-    type Seen = Vec<(Vec<usize>, Vec<f32>, u64)>;
+    /// For each mini-batch: indices, pixels and the seed of the update's stream.
+    type Recorded = Vec<(Vec<usize>, Vec<f32>, u64)>;
 
-    fn epoch(epochs: &mut Epochs<'_>, stop_after: usize) -> Seen {
-        let mut seen = Seen::new();
-        let asked = std::sync::atomic::AtomicUsize::new(0);
-        let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == stop_after;
+    fn epoch(epochs: &mut Epochs<'_>, stop_after: usize) -> Recorded {
+        let mut recorded = Recorded::new();
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let stop = || calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == stop_after;
         let update = |batch: Batch<'_>| {
             let mut pixels = vec![0.0; 4 * batch.order.len()];
             batch.fill(&mut pixels)?;
-            seen.push((batch.order.to_vec(), pixels, batch.chain.seed()));
+            recorded.push((batch.order.to_vec(), pixels, batch.chain.seed()));
             Ok(())
         };
         let mut progress = Progress::new(ProgressKind::Quiet);
-        if epochs.go_on(&mut progress, &stop, update).unwrap() {
+        if epochs.run(&mut progress, &stop, update).unwrap() {
             epochs.end();
         }
-        seen
+        recorded
     }
 
     #[test]
-    fn every_epoch_has_all_images_in_an_order_and_from_streams_of_its_own() {
+    fn every_epoch_has_all_images_in_its_own_order_and_its_own_streams() {
         let images = Images::new(2, 2, vec![128; 4 * 23]).unwrap();
         let new = || Epochs::new(&images, Binarisation::Sampled, 5, 4, 7).unwrap();
         let mut epochs = new();
-        let seen: Vec<Seen> = (0..3).map(|_| epoch(&mut epochs, usize::MAX)).collect();
+        let seen: Vec<Recorded> = (0..3).map(|_| epoch(&mut epochs, usize::MAX)).collect();
         for seen in &seen {
             let mut all: Vec<usize> = seen.iter().flat_map(|batch| batch.0.clone()).collect();
             assert_eq!(seen.iter().map(|batch| batch.0.len()).collect::<Vec<_>>(), [5, 5, 5, 5, 3]);
             all.sort_unstable();
             assert_eq!(all, (0..23).collect::<Vec<_>>());
         }
-        let different = |what: &dyn Fn(&Seen) -> String| seen.iter().map(what).collect::<HashSet<_>>().len();
+        let different =
+            |property: &dyn Fn(&Recorded) -> String| seen.iter().map(property).collect::<HashSet<_>>().len();
         assert_eq!(
             different(&|seen| format!("{:?}", seen.iter().map(|batch| &batch.0).collect::<Vec<_>>())),
             3,
             "orders"
         );
-        // The states of image 0, which are sampled anew.
-        let states = |seen: &Seen| {
+        // The states of image 0, which are sampled again in each epoch.
+        let states = |seen: &Recorded| {
             let found = seen
                 .iter()
                 .find_map(|(order, pixels, _)| Some((order.iter().position(|&i| i == 0)?, pixels)));
@@ -195,7 +196,7 @@ mod tests {
         assert!(different(&states) > 1, "the states of an image are the same in all epochs");
         let chains: HashSet<u64> = seen.iter().flatten().map(|batch| batch.2).collect();
         assert_eq!(chains.len(), 15, "updates draw from the same stream");
-        // Stopped within the second epoch, and gone on with from a checkpoint.
+        // Stopped within the second epoch and resumed from a checkpoint.
         let mut epochs = new();
         let mut parts = vec![epoch(&mut epochs, usize::MAX), epoch(&mut epochs, 2)];
         let mut archive = Archive::new();

@@ -1,13 +1,13 @@
-//! A training run of adversarial networks on images.
+//! Training runs of adversarial networks on images.
 //!
-//! Real mini-batches are those of shuffled epochs, counted through the whole run; what an epoch has
-//! left for less than a whole mini-batch is left out, as batch normalisation would make much of it.
+//! Mini-batches of real images come from shuffled epochs. The last images of an epoch that do not fill a mini-batch are
+//! skipped, because batch normalisation would give them too much weight.
 //!
 //! ```text
-//! every step            the discriminator's steps, the generator's
+//! every step            the steps of the discriminator, then that of the generator
 //! every `every` steps   a reading: a row of metrics.csv, warnings
-//! every 20 readings     a checkpoint, and the duality gap, if it is asked for
-//! eleven times          samples of ten latents that stay the same
+//! every 20 readings     a checkpoint, and the duality gap if it is enabled
+//! eleven times          samples of the same ten latents
 //! ```
 
 mod batches;
@@ -38,22 +38,23 @@ use observer::Observer;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Readings between two checkpoints, which take as long as some dozens of steps.
+/// Readings between two checkpoints; writing one takes as long as some dozens of steps.
 const CHECKPOINT_EVERY: u64 = 20;
-/// Steps after which samples should differ.
-const BEGUN: u64 = 500;
-/// What a run came to: `summary.json`.
+/// Before this step, similar samples are no sign of a collapse.
+const WARM_UP: u64 = 500;
+
+/// The content of `summary.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// `gan`.
     pub model: &'static str,
-    /// What the two played for.
+    /// The objective.
     pub objective: Kind,
-    /// Where the data came from.
+    /// Name of the data.
     pub data: String,
     /// Generator and discriminator.
     pub networks: String,
-    /// Training images.
+    /// Number of training images.
     pub train_images: usize,
     /// Images in a mini-batch.
     pub batch: usize,
@@ -61,38 +62,32 @@ pub struct Summary {
     pub steps: u64,
     /// Steps of the discriminator or critic.
     pub discriminator_steps: u64,
-    /// Passes over the training images that these took.
+    /// Passes over the training images in these steps.
     pub epochs: f64,
-    /// Wall-clock time of the steps, reading and shuffling included, the search for duality gaps not; seconds.
+    /// Wall-clock time of the steps, with readings and shuffling, without duality gaps; seconds.
     pub seconds: f64,
-    /// Whether the game came to rest.
+    /// The verdict on the game's convergence.
     pub stability: Judgement,
-    /// What was said while it was on.
-    pub warnings: Vec<Warned>,
-    /// The last reading, if there was one.
+    /// The warnings during training.
+    pub warnings: Vec<StepWarning>,
+    /// The last reading, if there is one.
     pub last: Option<Reading>,
-    /// Entropy of the data's classes, in nats, of which a reading's is the share.
+    /// Entropy of the data's classes in nats; readings give the samples' entropy as a share of it.
     pub data_entropy: f64,
-    /// All readings, as `metrics.csv` has them.
+    /// All readings, as in `metrics.csv`.
     #[serde(skip)]
     pub readings: Vec<Reading>,
 }
 
-/// A warning, and when it was given.
+/// A warning with its step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warned {
+pub struct StepWarning {
     /// Steps of the generator so far.
     pub step: u64,
-    /// Which one.
+    /// The kind of warning.
     pub warning: Warning,
-    /// In words.
+    /// Its text.
     pub text: String,
-}
-
-impl Warned {
-    fn new(reading: &Reading, warning: Warning) -> Self {
-        Self { step: reading.step, warning, text: warning.to_string() }
-    }
 }
 
 /// A run between two steps of the generator.
@@ -103,14 +98,14 @@ struct Run<'a> {
     streams: Streams,
     batches: Batches<'a>,
     observer: Observer,
-    /// If it is to be looked for.
+    /// The search for the duality gap, if it is enabled.
     gap: Option<Gap<'a>>,
     watch: Watch,
-    /// Rows of `metrics.csv` that it has seen.
+    /// Rows of `metrics.csv` that `watch` has seen.
     watched: usize,
     /// Height and width of an image.
     size: [usize; 2],
-    /// Samples of the same latents at each moment so far (moments, [`PICTURED`], pixels).
+    /// Samples of the same latents over training (moments, [`PICTURED`], pixels).
     history: Vec<u8>,
     /// Time of the steps since the last reading.
     seconds: f64,
@@ -127,22 +122,16 @@ impl Trainable for Settings {
     /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
     /// of `shuffle` by epoch, the game's from [`Streams`], the latents of samples from the last substream of `latent`.
     fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
-        Run::new(self, digits)
-    }
-}
-
-impl<'a> Run<'a> {
-    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
         let images = digits.train.images();
-        let [generator, discriminator] = settings.networks.start(Stream::named(settings.seed, "init"))?;
-        let mut run = Self {
-            settings: settings.clone(),
+        let [generator, discriminator] = self.networks.start(Stream::named(self.seed, "init"))?;
+        let mut run = Run {
+            settings: self.clone(),
             digits,
-            game: Game::new(generator, discriminator, settings.recipe())?,
-            streams: Streams::of(settings.seed),
-            batches: Batches::new(images, settings.batch, settings.seed),
-            observer: Observer::new(settings, digits)?,
-            gap: Gap::new(settings, digits),
+            game: Game::new(generator, discriminator, self.recipe())?,
+            streams: Streams::of(self.seed),
+            batches: Batches::new(images, self.batch, self.seed),
+            observer: Observer::new(self, digits)?,
+            gap: Gap::new(self, digits),
             watch: Watch::new(),
             watched: 0,
             size: [images.height(), images.width()],
@@ -173,10 +162,9 @@ impl Training<Settings> for Run<'_> {
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {
-        self.go_to(archive)
+        self.restore_checkpoint(archive)
     }
 
-    /// Plays until a checkpoint is due, or the end; false if `stop` asked to stop before.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -185,31 +173,28 @@ impl Training<Settings> for Run<'_> {
     ) -> Result<bool> {
         let (every, steps) = (self.settings.every as u64, self.settings.steps as u64);
         let due = every * CHECKPOINT_EVERY;
-        // What an earlier process said of its readings need not be said again.
-        self.warnings(metrics);
+        // After resuming, skips the warnings that an earlier process printed.
+        self.new_warnings(metrics);
         let mut clock = Instant::now();
         loop {
             if stop() {
                 self.seconds += clock.elapsed().as_secs_f64();
                 return Ok(false);
             }
-            let is_read = (self.game.steps() + 1).is_multiple_of(every);
             let batches = &mut self.batches;
-            let outcome = self.game.step(
-                |index, images| {
-                    batches.fill(index, images);
-                    Ok(())
-                },
-                &self.streams,
-                is_read,
-            )?;
+            let fill = |index, images: &mut [f32]| {
+                batches.fill(index, images);
+                Ok(())
+            };
+            let is_read = (self.game.steps() + 1).is_multiple_of(every);
+            let outcome = self.game.step(fill, &self.streams, is_read)?;
             if !outcome.is_finite {
                 self.seconds += clock.elapsed().as_secs_f64();
                 let parameter = self.game.first_not_finite().unwrap_or_else(|| "a parameter".into());
                 return Err(self.divergence(&format!("{parameter} is no longer finite")));
             }
             if let Some(reading) = outcome.reading {
-                let (spread, class_entropy) = self.observer.look(self.game.generator())?;
+                let (spread, class_entropy) = self.observer.measure(self.game.generator())?;
                 let is_due = reading.step.is_multiple_of(due) || reading.step == steps;
                 let gap = self.gap.as_mut().filter(|_| is_due);
                 let seconds = self.seconds + clock.elapsed().as_secs_f64();
@@ -217,7 +202,7 @@ impl Training<Settings> for Run<'_> {
                 (self.seconds, clock) = (0.0, Instant::now());
                 let reading = Reading { spread, class_entropy, duality_gap, ..reading };
                 metrics.append(reading.step as usize, &observer::row(&reading, seconds))?;
-                self.say(metrics, progress);
+                self.report(metrics, progress);
             }
             progress.advance(1);
             let now = self.game.steps();
@@ -226,7 +211,8 @@ impl Training<Settings> for Run<'_> {
             }
             if now == steps || now.is_multiple_of(due) {
                 self.seconds += clock.elapsed().as_secs_f64();
-                // One reading may be a bad moment; all that belong to a checkpoint are not, wherever the run was stopped.
+                // A single reading may be an outlier, so all since the last checkpoint must show the divergence. Their number
+                // does not depend on interruptions.
                 let rows = metrics.rows().chunks(CHECKPOINT_EVERY as usize).next_back().unwrap_or_default();
                 let symptoms = rows.iter().map(|row| self.symptom(row));
                 return match symptoms.reduce(Option::and).flatten() {
@@ -242,67 +228,70 @@ impl Training<Settings> for Run<'_> {
             Error::Diverged { symptom, cause, .. } => format!("{symptom}; {cause}"),
             error => error.to_string(),
         };
-        self.summary(metrics, Some(Judgement::diverged(reason)))
+        Summary { stability: Judgement::diverged(reason), ..self.summary(metrics) }
     }
 
     fn end(self, metrics: &Metrics) -> Result<(Generator, Archive, Summary)> {
         let archive = self.to_model()?;
-        let summary = self.summary(metrics, None);
-        Ok((Generator::from_archive(&archive)?, archive, summary))
+        Ok((Generator::from_archive(&archive)?, archive, self.summary(metrics)))
     }
 }
 
 impl Run<'_> {
-    /// Shows the last reading, and what is to be feared from it.
-    fn say(&mut self, metrics: &Metrics, progress: &mut Progress) {
+    /// Shows the last reading and its new warnings.
+    fn report(&mut self, metrics: &Metrics, progress: &mut Progress) {
         let Some(row) = metrics.rows().last() else { return };
-        let reading = observer::reading(row, self.observer.data_entropy());
+        let reading = self.reading(row);
         let text = observer::sentence(&reading);
         progress.message(&text);
-        for warned in self.warnings(metrics) {
-            progress.epoch_line(&format!("warning at step {}: {}", warned.step, warned.text));
+        for StepWarning { step, text, .. } in self.new_warnings(metrics) {
+            progress.epoch_line(&format!("warning at step {step}: {text}"));
         }
         if (metrics.rows().len() as u64).is_multiple_of(CHECKPOINT_EVERY) {
             progress.epoch_line(&format!("step {:>5}/{}  {text}", reading.step, self.settings.steps));
         }
     }
 
-    /// What is to be feared from the rows that nobody has watched yet.
-    fn warnings(&mut self, metrics: &Metrics) -> Vec<Warned> {
-        let rows = &metrics.rows()[self.watched..];
-        self.watched = metrics.rows().len();
-        let readings = rows.iter().map(|row| observer::reading(row, self.observer.data_entropy()));
-        warnings(&mut self.watch, readings)
+    fn reading(&self, row: &Row) -> Reading {
+        observer::reading(row, self.observer.data_entropy())
     }
 
-    /// Keeps what the generator makes of the latents that stay the same.
+    /// Warnings for metric rows that have not been checked yet.
+    fn new_warnings(&mut self, metrics: &Metrics) -> Vec<StepWarning> {
+        let rows = &metrics.rows()[self.watched..];
+        self.watched = metrics.rows().len();
+        let readings: Vec<Reading> = rows.iter().map(|row| self.reading(row)).collect();
+        warnings(&mut self.watch, &readings)
+    }
+
+    /// Adds samples of the fixed latents to the history.
     fn keep_samples(&mut self) -> Result<()> {
         let samples = self.observer.samples(self.game.generator(), PICTURED)?;
         self.history.extend_from_slice(samples.pixels());
         Ok(())
     }
 
-    /// What shows in a row of `metrics.csv` that the game has diverged, if something does.
+    /// The sign of divergence in a row of `metrics.csv`, if there is one.
     fn symptom(&self, row: &Row) -> Option<String> {
-        let reading = observer::reading(row, self.observer.data_entropy());
         let penalty = Some(self.settings.penalty).filter(|_| self.settings.objective == Kind::Penalty);
         let is_end = self.game.steps() == self.settings.steps as u64;
-        divergence::in_reading(&reading, self.settings.networks.generator.output().size(), penalty, is_end)
+        let numbers = self.settings.networks.generator.output().size();
+        divergence::in_reading(&self.reading(row), numbers, penalty, is_end)
     }
 
-    /// The error about what shows after the step of the generator that was the last.
+    /// The error for a divergence after the last step of the generator.
     fn divergence(&self, symptom: &str) -> Error {
-        let seen = self.game.discriminator_steps().saturating_sub(1) as usize;
+        let batches = self.game.discriminator_steps().saturating_sub(1) as usize;
         Error::Diverged {
-            epoch: seen / self.batches.per_epoch() + 1,
-            batch: seen % self.batches.per_epoch() + 1,
+            epoch: batches / self.batches.per_epoch() + 1,
+            batch: batches % self.batches.per_epoch() + 1,
             symptom: format!("{symptom} after step {} of the generator", self.game.steps()),
             cause: likely_cause(&self.suspects(symptom.starts_with("generator"))),
         }
     }
 
-    /// The options that may have made updates grow, each in units of its usual value: first the rate of the player in whom
-    /// it shows.
+    /// The options that may have caused too large updates, relative to their usual values. The learning rate of the player
+    /// that shows the divergence comes first.
     fn suspects(&self, is_generator: bool) -> Vec<Suspect> {
         let (settings, usual) = (&self.settings, Settings::of(self.settings.objective));
         let suspect = |option, value: f64, usual: f64| Suspect {
@@ -313,7 +302,7 @@ impl Run<'_> {
             suspect("--generator-rate", settings.generator_rate, usual.generator_rate),
             suspect("--discriminator-rate", settings.discriminator_rate, usual.discriminator_rate),
         ];
-        // Where they are equal, the first may stand for both: it is the default of the other.
+        // Equal rates: the first option is the default of the second.
         if !is_generator && settings.generator_rate != settings.discriminator_rate {
             all.reverse();
         }
@@ -325,12 +314,8 @@ impl Run<'_> {
         all
     }
 
-    /// What the run came to, by this judgement or by its readings.
-    fn summary(&self, metrics: &Metrics, judgement: Option<Judgement>) -> Summary {
-        let entropy = self.observer.data_entropy();
-        let readings: Vec<Reading> =
-            metrics.rows().iter().map(|row| observer::reading(row, entropy)).collect();
-        let warnings = warnings(&mut Watch::new(), readings.iter().copied());
+    fn summary(&self, metrics: &Metrics) -> Summary {
+        let readings: Vec<Reading> = metrics.rows().iter().map(|row| self.reading(row)).collect();
         let discriminator_steps = self.game.discriminator_steps();
         Summary {
             model: Settings::KIND,
@@ -343,28 +328,26 @@ impl Run<'_> {
             discriminator_steps,
             epochs: discriminator_steps as f64 / self.batches.per_epoch() as f64,
             seconds: metrics.rows().iter().filter_map(|row| row.values.last()).sum::<f64>() + self.seconds,
-            stability: judgement.unwrap_or_else(|| judge(&readings)),
-            warnings,
+            stability: judge(&readings),
+            warnings: warnings(&mut Watch::new(), &readings),
             last: readings.last().copied(),
-            data_entropy: entropy,
+            data_entropy: self.observer.data_entropy(),
             readings,
         }
     }
 }
 
-/// What begins to be feared with each of the readings.
-fn warnings(watch: &mut Watch, readings: impl Iterator<Item = Reading>) -> Vec<Warned> {
-    let of = |reading: Reading| {
-        let fresh = watch.see(&watched(reading)).into_iter();
-        fresh.map(move |warning| Warned::new(&reading, warning))
-    };
-    readings.flat_map(of).collect()
-}
-
-/// What warnings rest on: the samples of a generator that has hardly begun are all alike, which is no collapse.
-fn watched(reading: Reading) -> Reading {
-    match reading.step < BEGUN {
-        true => Reading { spread: None, class_entropy: None, ..reading },
-        false => reading,
+/// The warnings that begin with each of the readings.
+fn warnings(watch: &mut Watch, readings: &[Reading]) -> Vec<StepWarning> {
+    let mut all = Vec::new();
+    for &reading in readings {
+        let step = reading.step;
+        let reading = match step < WARM_UP {
+            true => Reading { spread: None, class_entropy: None, ..reading },
+            false => reading,
+        };
+        let new = watch.see(&reading).into_iter();
+        all.extend(new.map(|warning| StepWarning { step, warning, text: warning.to_string() }));
     }
+    all
 }

@@ -1,4 +1,4 @@
-//! `metrics.csv`: a row an epoch, or every so many steps; readable while the run goes on, exact to the last bit.
+//! `metrics.csv`: a row per epoch, or per number of steps; readable during the run, exact to the last bit.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -9,30 +9,30 @@ use super::atomic::write_atomically;
 use super::directory::RunDirectory;
 use crate::{Error, Result};
 
-/// What the first column counts, and by how much from row to row.
+/// The first column: its name, and its increment per row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// Its name, such as `epoch`.
     pub name: &'static str,
-    /// Of the first row, and between two rows; not 0.
+    /// Count of the first row, and increment per row; not 0.
     pub stride: usize,
 }
 
 impl Counter {
-    /// A row an epoch.
+    /// A row per epoch.
     pub const EPOCHS: Self = Self { name: "epoch", stride: 1 };
 }
 
 /// The monitors after one epoch, or one stride of steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Epochs or steps so far, this one included.
+    /// Epochs or steps so far, including this one.
     pub count: usize,
-    /// One number for each column after the count; NaN where there is none.
+    /// A number for each column after the count; NaN for a missing value.
     pub values: Vec<f64>,
 }
 
-/// The table of monitors of a run, on the disk and in memory.
+/// The table of a run's monitors, on the disk and in memory.
 ///
 /// The first column is the [`Counter`]'s; the caller names the others, with units:
 /// `reconstruction_error [mean squared error per pixel]`. Numbers are written in the shortest form that reads
@@ -59,11 +59,11 @@ impl Metrics {
     /// Continues the table of an earlier process after its first `keep_rows` rows, as many as the checkpoint
     /// counts.
     ///
-    /// Later rows, and a last line that a kill cut short, are dropped: the resumed run writes them anew. A
-    /// kill while they are dropped loses nothing. Line ends of Windows, as some editors leave them, become plain ones.
+    /// Later rows, and a last line that a kill cut short, are removed: the resumed run writes them again. A kill during the
+    /// removal loses nothing. Line ends of Windows become plain ones.
     ///
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
-    /// the first column does not count on, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
+    /// the first column does not continue the count, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
     /// be kept and there is no file; [`Error::Io`].
     pub fn resume(
         directory: &RunDirectory,
@@ -105,11 +105,12 @@ impl Metrics {
     /// Write the row before the checkpoint that counts it.
     ///
     /// **Errors** [`Error::Io`].
+    ///
     /// **Panics** if there are not as many values as columns, or the count is not the next one.
     #[track_caller]
     pub fn append(&mut self, count: usize, values: &[f64]) -> Result<()> {
         assert_eq!(values.len(), self.columns, "a row of metrics has one value for each column");
-        assert_eq!(count, self.counter.stride * (self.rows.len() + 1), "rows of metrics count on");
+        assert_eq!(count, self.counter.stride * (self.rows.len() + 1), "rows of metrics count without gaps");
         let mut line = count.to_string();
         for value in values {
             // `Debug` is the shortest exact form, and short for tiny and huge numbers too.
@@ -157,7 +158,7 @@ fn header(counter: Counter, columns: &[impl AsRef<str>]) -> Result<String> {
     Ok(line)
 }
 
-/// The first `keep` rows of a table and the length of the text that holds them; or where and what is wrong.
+/// The first `keep` rows of a table and the length of their text, or the offset and the description of an error.
 fn parse(
     bytes: &[u8],
     counter: Counter,
@@ -172,7 +173,7 @@ fn parse(
     }
     let mut rows = Vec::new();
     let mut offset = header.len();
-    // Every complete line ends in a line break; what follows the last one was cut short.
+    // Every complete line ends in a line break; text after the last one was cut short.
     for line in bytes[offset..].split_inclusive(|&byte| byte == b'\n').take(keep) {
         let Some(line_content) = line.strip_suffix(b"\n") else { break };
         let next = counter.stride * (rows.len() + 1);
@@ -208,7 +209,7 @@ mod tests {
         ["reconstruction_error [mean squared error per pixel]", "free_energy_gap [nats]"];
     const HEADER: &str = "epoch,reconstruction_error [mean squared error per pixel],free_energy_gap [nats]\n";
 
-    /// A run directory with the given table; the temporary folder goes when it is dropped.
+    /// A run directory with the given table.
     fn directory(text: &str) -> (tempfile::TempDir, RunDirectory) {
         let folder = tempfile::tempdir().unwrap();
         let directory = RunDirectory::create(&folder.path().join("a"), false).unwrap();
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn resuming_drops_rows_after_the_checkpoint() {
+    fn resuming_removes_rows_after_the_checkpoint() {
         let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n3,0.125,3.0\n"));
         let mut metrics = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 2).unwrap();
         assert_eq!(text(&directory), format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n"));
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_short_is_dropped() {
+    fn a_line_cut_short_is_removed() {
         for cut in ["", "3", "3,0.12", "3,0.125,3.0"] {
             let (_folder, directory) = directory(&format!("{HEADER}1,0.5,1.0\n2,0.25,2.0\n{cut}"));
             let error = Metrics::resume(&directory, Counter::EPOCHS, &COLUMNS, 3).unwrap_err().to_string();
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_tables_are_refused_and_left_alone() {
+    fn damaged_tables_are_refused_and_not_changed() {
         for (rows, expected) in [
             ("1,0.5\n", "at byte 81: the row `1,0.5` should be epoch 1 and 2 numbers"),
             ("1,0.5,x\n", "the row `1,0.5,x` should be"),

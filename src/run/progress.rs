@@ -1,4 +1,4 @@
-//! How far a loop is: a bar on a terminal, plain lines elsewhere, or nothing. All on standard error.
+//! The progress of a loop, on standard error: a bar on a terminal, plain lines elsewhere, or nothing.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 
-/// Time between two plain lines about the same epoch; a log of hours stays short.
+/// Time between two plain lines about the same epoch, so that logs stay short.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Time between two drawings of the bar.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
-/// Before this, a rate says more about the start than about the loop.
+/// Rates are shown after this time; before, they are dominated by the start.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// The bar that was started last: other threads must not print into the middle of it.
+/// The current bar, so that other threads can print above it.
 static CURRENT: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
-/// Where progress goes.
+/// The form of the progress display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressKind {
-    /// A bar that is drawn over and over.
+    /// A bar that is redrawn.
     Terminal,
-    /// Plain lines: one an epoch, and one every few seconds within a long epoch.
+    /// Plain lines: one per epoch, and one every few seconds within a long epoch.
     Lines,
     /// Nothing.
     Quiet,
@@ -49,7 +49,7 @@ pub struct Progress {
     unit: &'static str,
     total: u64,
     position: u64,
-    /// Steps of an earlier process: done, but not at this one's rate.
+    /// Steps of an earlier process, which do not count for the rate.
     skipped: u64,
     started: Instant,
     message: String,
@@ -63,7 +63,7 @@ enum Output {
 }
 
 impl Progress {
-    /// Progress of the given kind; nothing is shown before [`Progress::start`].
+    /// A display of this kind; nothing is shown before [`Progress::start`].
     pub fn new(kind: ProgressKind) -> Self {
         Self::with_output(match kind {
             ProgressKind::Terminal => Output::Terminal(ProgressBar::hidden()),
@@ -74,7 +74,7 @@ impl Progress {
         })
     }
 
-    /// A bar if standard error is a terminal that can draw one, lines if not, nothing if `quiet`.
+    /// A bar if standard error is a terminal that can draw one, otherwise lines; nothing if `quiet`.
     pub fn choose(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self::new(match (quiet, io::stderr().is_terminal() && !dumb) {
@@ -84,7 +84,7 @@ impl Progress {
         })
     }
 
-    /// The same without a line an epoch, for a program of many loops.
+    /// The same display without a line per epoch, for a program of many loops.
     #[must_use]
     pub fn brief(mut self) -> Self {
         self.brief = true;
@@ -124,7 +124,7 @@ impl Progress {
         }
     }
 
-    /// Counts steps that an earlier process did: they fill the bar and say nothing about the rate.
+    /// Counts steps of an earlier process: they fill the bar and do not count for the rate.
     pub fn skip(&mut self, steps: u64) {
         self.skipped += steps;
         self.position += steps;
@@ -135,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// Counts steps that were done now.
+    /// Counts new steps.
     pub fn advance(&mut self, steps: u64) {
         self.position += steps;
         match &mut self.output {
@@ -146,16 +146,16 @@ impl Progress {
                 let pace = Pace::new(self.position, self.skipped, self.total, self.started.elapsed());
                 let separator = if self.message.is_empty() { "" } else { "  " };
                 let (pace, message) = (pace.text(self.unit), &self.message);
-                // A closed standard error is no reason to stop training.
+                // A closed standard error does not stop training.
                 let _ = writeln!(sink, "{percent:>3}%{pace}{separator}{message}");
             }
             _ => {}
         }
     }
 
-    /// Sets what stands above the bar, or at the end of a plain line: the epoch and the monitors.
+    /// Sets the text above the bar, or at the end of a plain line: the epoch and the monitors.
     ///
-    /// On a terminal it is cut at the right edge; 76 columns are seen on all but the narrowest.
+    /// A terminal cuts it at its right edge; most show at least 76 columns.
     pub fn message(&mut self, text: &str) {
         let first = self.message.is_empty();
         self.message.clear();
@@ -168,7 +168,7 @@ impl Progress {
         }
     }
 
-    /// Prints a line that stays, above the bar or as it is; nothing if [`Progress::brief`].
+    /// Prints a permanent line, above the bar if there is one; nothing if [`Progress::brief`].
     pub fn epoch_line(&mut self, text: &str) {
         if self.brief {
             return;
@@ -183,7 +183,7 @@ impl Progress {
         }
     }
 
-    /// Ends the loop: the bar goes, the line stays; no line if it is empty.
+    /// Ends the loop: removes the bar and prints a line, unless it is empty.
     pub fn finish(&mut self, text: &str) {
         if let Output::Terminal(bar) = &self.output {
             bar.finish_and_clear();
@@ -198,8 +198,8 @@ impl Progress {
         }
     }
 
-    /// The message stands above the bar. The cursor rests at the right edge, so the `^C` that a terminal echoes
-    /// begins a line, and the upper of the two stays on the screen: rather a reading than half a bar.
+    /// The message is above the bar. The cursor is at the right edge, so that the `^C` of a terminal begins a new line and the
+    /// message stays on the screen.
     ///
     /// ```text
     /// epoch 3/30  reconstruction error 0.0312  pseudo-log-likelihood -141.2
@@ -232,12 +232,12 @@ fn current_bar() -> Option<ProgressBar> {
 pub(super) fn print_above_bar(text: &str) {
     match current_bar() {
         Some(bar) => bar.println(text),
-        // The terminal may be gone, which is no reason to panic.
+        // A closed standard error does not panic.
         None => drop(writeln!(io::stderr(), "{text}")),
     }
 }
 
-/// Prints a line from any thread and takes the bar away.
+/// Removes the bar and prints a line, from any thread.
 pub(super) fn print_instead_of_bar(text: &str) {
     if let Some(bar) = current_bar() {
         bar.finish_and_clear();
@@ -245,7 +245,7 @@ pub(super) fn print_instead_of_bar(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// The loop may end early by an error, whose message deserves a clean line.
+/// Removes the bar if an error ends the loop early.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Output::Terminal(bar) = &self.output {
@@ -254,7 +254,7 @@ impl Drop for Progress {
     }
 }
 
-/// The rate and the time left, both by the average since the start: pauses between epochs count.
+/// The rate and the remaining time from the average since the start, including pauses between epochs.
 #[derive(Debug, PartialEq)]
 struct Pace {
     /// Steps a second.
@@ -263,7 +263,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// A pace of zero as long as there is nothing to go by.
+    /// The pace is zero until it can be estimated.
     fn new(position: u64, skipped: u64, total: u64, elapsed: Duration) -> Self {
         let done = position.saturating_sub(skipped);
         if done == 0 || elapsed < SETTLE {
@@ -283,7 +283,7 @@ impl Pace {
     }
 }
 
-/// A positive number with three digits that count, and commas between thousands.
+/// A positive number with three significant digits and commas between thousands.
 fn three_digits(number: f64) -> String {
     if number < 9.995 {
         return format!("{number:.2}");
@@ -303,7 +303,7 @@ fn three_digits(number: f64) -> String {
     text
 }
 
-/// A time to wait, in two units at most.
+/// A duration in at most two units.
 fn duration(time: Duration) -> String {
     let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// What a run of two epochs of three batches prints.
+    /// The lines of a run of two epochs of three batches.
     fn lines(interval: Duration) -> String {
         let shared = Shared::default();
         let sink = Box::new(shared.clone());
@@ -355,12 +355,12 @@ mod tests {
     }
 
     #[test]
-    fn plain_lines_are_one_an_epoch_when_epochs_are_short() {
+    fn short_epochs_print_one_line_each() {
         assert_eq!(lines(LINE_INTERVAL), "epoch 1\nepoch 2\ndone\n");
     }
 
     #[test]
-    fn plain_lines_within_an_epoch_say_how_far_it_is() {
+    fn long_epochs_print_lines_with_their_progress() {
         assert_eq!(
             lines(Duration::ZERO),
             " 16%\n 33%\n 50%\nepoch 1\n 66%  error 0.1\n 83%  error 0.1\n100%  error 0.1\nepoch 2\ndone\n"
@@ -368,10 +368,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_takes_every_call() {
+    fn every_kind_accepts_every_call() {
         for kind in [ProgressKind::Terminal, ProgressKind::Quiet] {
             let mut progress = Progress::new(kind);
-            // More steps than announced, none announced, and a second loop, are no reason to panic.
+            // Neither too many steps, nor a total of 0, nor a second loop panics.
             for total in [0, 10] {
                 progress.start(total, "images");
                 progress.skip(4);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_leaves_out_what_was_done_before() {
+    fn the_pace_ignores_steps_of_an_earlier_process() {
         let pace = Pace::new(300, 100, 500, Duration::from_secs(4));
         assert_eq!(pace, Pace { rate: 50.0, left: Duration::from_secs(4) });
         assert_eq!(pace.text("images"), "  50.0 images/s  4 s left");

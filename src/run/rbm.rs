@@ -25,45 +25,45 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
 
-/// Columns of `metrics.csv` after the epoch, before the shares of swaps.
+/// Columns of `metrics.csv` between the epoch and the swap rates.
 const COLUMNS: [&str; 4] = [
     "reconstruction_error [mean squared error per pixel]",
     "pseudo_log_likelihood [nats per image]",
     "stochastic_pseudo_log_likelihood [nats per image]",
     "free_energy_gap [nats]",
 ];
-/// What the user calls the learning rate.
+/// The option of the learning rate.
 const RATE: &str = "--learning-rate";
 /// The last column.
 const SECONDS: &str = "seconds [s]";
 
-/// Columns of a run: with tempering, the share of swaps between each inverse temperature and the next.
+/// The columns of a run; with tempering, they contain the swap rate of each pair of neighbouring temperatures.
 fn columns(settings: &Settings) -> Vec<String> {
     let pairs = settings.method.temperatures() - 1;
     let swaps = (1..=pairs).map(|pair| format!("swap_rate_{pair} [share]"));
     COLUMNS.iter().map(ToString::to_string).chain(swaps).chain([SECONDS.into()]).collect()
 }
 
-/// What a run came to: `summary.json`.
+/// The content of `summary.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// `rbm`.
     pub model: &'static str,
-    /// Where the data came from.
+    /// Name of the data.
     pub data: String,
-    /// Visible units.
+    /// Number of visible units.
     pub visible: usize,
-    /// Hidden units.
+    /// Number of hidden units.
     pub hidden: usize,
-    /// Training images.
+    /// Number of training images.
     pub train_images: usize,
-    /// Test images that the monitors look at.
+    /// Number of test images that the monitors use.
     pub monitored_images: usize,
-    /// Wall-clock time of each epoch's updates, shuffling and binarisation included, monitors not; seconds.
+    /// Wall-clock time of each epoch's updates, with shuffling and binarisation, without monitors; seconds.
     pub seconds_per_epoch: Vec<f64>,
-    /// What the monitors read after each epoch.
+    /// The monitors after each epoch.
     pub epochs: Vec<EpochSummary>,
-    /// How the run diverged and why, if it did; it has no model then.
+    /// The symptom and the cause of a divergence; there is no model then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diverged: Option<String>,
 }
@@ -77,7 +77,7 @@ pub struct EpochSummary {
     pub pseudo_log_likelihood: f64,
     pub stochastic_pseudo_log_likelihood: f64,
     pub free_energy_gap: f64,
-    /// Share of swaps between each inverse temperature and the next, from 1 down; there are none without tempering.
+    /// Swap rate of each pair of neighbouring inverse temperatures, from 1 down; empty without tempering.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub swap_rates: Vec<f64>,
 }
@@ -139,7 +139,6 @@ impl Training<Settings> for Run<'_> {
         self.epochs.position()
     }
 
-    /// To the end of the epoch.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -149,7 +148,7 @@ impl Training<Settings> for Run<'_> {
         let rates = self.rates();
         let Self { learner, epochs, .. } = self;
         let epoch = epochs.epoch;
-        let is_whole = epochs.go_on(progress, stop, |batch| {
+        let is_whole = epochs.run(progress, stop, |batch| {
             match batch.states {
                 Some(states) => states.gather(batch.order, learner.states_mut(batch.order.len())),
                 None => batch.fill(learner.images_mut(batch.order.len()))?,
@@ -163,7 +162,7 @@ impl Training<Settings> for Run<'_> {
         })?;
         if is_whole {
             let last = [epoch, self.epochs.batch];
-            if let Some(symptom) = self.read(metrics, progress)? {
+            if let Some(symptom) = self.monitor(metrics, progress)? {
                 return Err(divergence::error(last, symptom, &suspects(RATE, rates)));
             }
         }
@@ -209,7 +208,7 @@ impl Training<Settings> for Run<'_> {
             offsets.data_mut().copy_from_slice(values);
         }
         if !state.swaps.is_empty() {
-            // A pair of temperatures proposes one swap a chain in every step, or every second one, of the current epoch.
+            // In the current epoch, a pair of temperatures proposes at most one swap per chain and step.
             let Settings { steps, batch, .. } = self.settings;
             let [batches, steps, chains] = [self.epochs.batch, steps, batch].map(|count| count as u64);
             let most = batches.saturating_mul(steps).saturating_mul(chains);
@@ -254,9 +253,9 @@ impl Run<'_> {
         }
     }
 
-    /// The monitors after an epoch, into `metrics.csv` and onto the terminal. Returns what shows that the machine has
-    /// diverged, if something does.
-    fn read(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<Option<String>> {
+    /// Writes the monitors after an epoch to `metrics.csv` and to the terminal. Returns the symptom of a divergence, if there
+    /// is one.
+    fn monitor(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<Option<String>> {
         let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epochs.epoch as u64);
         let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream)?;
         let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
@@ -280,8 +279,8 @@ impl Run<'_> {
         progress.epoch_line(&format!("epoch {:>3}/{}  {text}", self.epochs.epoch, self.settings.epochs));
         let model = self.learner.model();
         let is_end = self.epochs.epoch == self.settings.epochs;
-        let symptom = |of, value| unlikely(of, value, model.visible(), is_end);
-        // Test images may be unlike all that the machine was shown; the images that it learned from are not.
+        let symptom = |name, value| unlikely(name, value, model.visible(), is_end);
+        // Test images may differ from all that the machine was shown, so the training images must show the divergence too.
         Ok(symptom("pseudo-log-likelihood", reading.pseudo_log_likelihood).and_then(|_| {
             symptom("pseudo-log-likelihood of training images", pseudo_log_likelihood(model, &self.training))
         }))
@@ -314,12 +313,12 @@ impl Run<'_> {
     }
 }
 
-/// Tensors of a checkpoint that hold the offsets of centred learning.
+/// Tensors of a checkpoint: the offsets of the centred gradient.
 const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
-/// Tensors of a checkpoint that hold the last update.
+/// Tensors of a checkpoint: the last update.
 const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidden_bias_velocity"];
 
-/// The machine that MODEL stands for, a run directory or a safetensors file, and what the file says about it.
+/// Loads a machine from a run directory or a safetensors file.
 ///
 /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
 pub fn load(path: &Path) -> Result<SavedModel<Rbm<f32>, Settings>> {
@@ -329,8 +328,8 @@ pub fn load(path: &Path) -> Result<SavedModel<Rbm<f32>, Settings>> {
     Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
 }
 
-/// The machine that MODEL stands for as an archive of nothing but its parameters, as f32, and of its settings and the size
-/// of its images, where they are known.
+/// Loads a machine as an archive of its parameters as f32, with the settings and the image size in the metadata if they are
+/// known.
 ///
 /// **Errors** as [`load`].
 pub fn load_alone(path: &Path) -> Result<Archive> {
@@ -345,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedules_begin_with_the_first_epoch() {
+    fn schedules_start_at_the_first_epoch() {
         let digits = Digits::synthetic(20, 10).unwrap();
         let settings = Settings {
             hidden: 3,

@@ -1,4 +1,4 @@
-//! The record of the data and the SIMD level in a checkpoint, so that no run goes on with other data unnoticed.
+//! The record of the data and the SIMD level in a checkpoint, so that a run is not resumed with other data unnoticed.
 //!
 //! ```text
 //! training_images   200 of 28x28, crc32 0a1b2c3d
@@ -8,8 +8,7 @@
 //! simd              avx512
 //! ```
 //!
-//! The check sums are CRC-32, of pixels and labels as training sees them: inverted, and the first of them only, if the
-//! settings say so.
+//! The check sums are CRC-32 of pixels and labels after the settings have been applied: inverted, only the first images.
 
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Labelled};
@@ -19,11 +18,11 @@ use std::path::Path;
 
 const SIMD: &str = "simd";
 
-/// Data and SIMD level of this process.
+/// The data of this process.
 pub(super) struct Record {
     /// Name of the data.
     data: String,
-    /// Key in the metadata and value.
+    /// Keys and values of the metadata.
     entries: Vec<(&'static str, String)>,
 }
 
@@ -52,8 +51,8 @@ impl Record {
         archive.set_metadata(SIMD, Level::detect().name());
     }
 
-    /// Compares the data with those of the checkpoint in the run directory `run`. Returns what the user should know: that
-    /// the checkpoint has no record of its data, or was made at another SIMD level.
+    /// Compares the data with those of the checkpoint in the run directory `run`. Returns notes for the user: the checkpoint
+    /// has no record of its data, or has another SIMD level.
     ///
     /// **Errors** [`Error::InvalidArgument`] if the data differ.
     pub fn check(&self, archive: &Archive, run: &Path) -> Result<Vec<String>> {
@@ -69,9 +68,9 @@ impl Record {
                 break;
             };
             if before != now {
-                let what = key.replace('_', " ");
+                let name = key.replace('_', " ");
                 let expected = format!(
-                    "the {what} are not those that the run began with ({before}; now {now}): the files of `{}` have \
+                    "the {name} are not those that the run began with ({before}; now {now}): the files of `{}` have \
                      changed, or --data points elsewhere (`data` in config.toml); bring them back, or start a new run",
                     self.data,
                 );

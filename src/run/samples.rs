@@ -1,8 +1,8 @@
-//! How good samples are: every measure of [`crate::evaluate`], beside what images have.
+//! The quality of samples: every measure of [`crate::evaluate`], compared with real images.
 //!
-//! Samples are judged against the *test* images, which neither the generator nor the classifier has seen. So are as
-//! many *training* images, and what they come to is what a perfect generator would. A generator that repeats its
-//! training images looks as good as that: how near samples are to training images says so.
+//! Samples are compared with the *test* images, which neither the generator nor the classifier has seen. The same number of
+//! *training* images is measured in the same way; a perfect generator would reach their values. So would a generator that
+//! repeats its training images; the distances of samples to training images reveal it.
 
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
@@ -22,28 +22,28 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// A classifier that is right about fewer test images does not see these data.
+/// The features of a classifier with a lower accuracy on test images are not suitable for these data.
 const LEAST_ACCURACY: f64 = 0.97;
-/// With fewer images the distances are mostly what chance does.
+/// With fewer images the distances are mostly noise.
 const FEW: usize = 1000;
-/// The fewest images that have 5 neighbours each.
+/// The smallest number of images with 5 neighbours each.
 const FEWEST: usize = 6;
 
-/// Where samples come from.
+/// A source of samples.
 #[derive(Debug, Clone)]
 pub enum Samples {
     /// An IDX file of images.
     Idx(PathBuf),
-    /// A folder of PNG files, an image each.
+    /// A folder of PNG files with one image each.
     Pictures(PathBuf),
-    /// A trained generator, and how it was trained, if that is known.
+    /// A trained generator, and the settings of its run if they are known.
     Generator(Box<(Generator, Option<Settings>)>),
 }
 
 impl Samples {
-    /// What `path` is: a folder of pictures, an IDX file, a run directory, or a safetensors file of a generator.
+    /// Detects the kind of `path`: a folder of pictures, an IDX file, a run directory, or a safetensors file of a generator.
     ///
-    /// **Errors** As [`Generator::load`], of a generator.
+    /// **Errors** as [`Generator::load`] for a generator.
     pub fn at(path: &Path) -> Result<Self> {
         let has = |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
         if RunDirectory::is_at(path) || (has("safetensors") && !path.is_dir()) {
@@ -55,18 +55,19 @@ impl Samples {
         }
     }
 
-    /// The samples, all of `height` by `width` pixels; of a generator as many as are to be judged.
+    /// Loads the samples, all of `height` by `width` pixels, or generates them.
     ///
-    /// **Errors** As [`idx::read_images`], [`png::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// **Errors** as [`idx::read_images`], [`png::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
     /// images of another size.
-    /// **Randomness** As [`draw`].
-    pub fn load(&self, height: usize, width: usize, how: &How) -> Result<Images> {
+    ///
+    /// **Randomness** as [`draw`].
+    pub fn load(&self, height: usize, width: usize, evaluation: &JudgeSettings) -> Result<Images> {
         match self {
             Self::Pictures(folder) => png::read_folder(folder, height, width),
             Self::Generator(trained) => {
                 let (generator, settings) = &**trained;
                 check_size(generator.size(), [height, width])?;
-                let mut samples = draw(generator, how)?;
+                let mut samples = draw(generator, evaluation)?;
                 if settings.as_ref().is_some_and(|settings| settings.invert) {
                     samples.invert();
                 }
@@ -88,7 +89,7 @@ impl Samples {
         }
     }
 
-    /// What the generator was trained on, if these are samples of one and that is known.
+    /// The data of the generator's training, if there is a generator and its settings are known.
     pub fn trained_on(&self) -> Option<&str> {
         match self {
             Self::Generator(trained) => trained.1.as_ref().map(|settings| settings.data.as_str()),
@@ -108,28 +109,29 @@ fn check_size(found: [usize; 2], expected: [usize; 2]) -> Result<()> {
     })
 }
 
-/// The samples of a generator that are to be judged.
+/// Generates the samples that [`judge`] measures.
 ///
-/// **Errors** As [`Generator::samples`].
+/// **Errors** as [`Generator::samples`].
+///
 /// **Randomness** Sample i from the substream i of a substream of `evaluate` that [`judge`] does not take.
-pub fn draw(generator: &Generator, how: &How) -> Result<Images> {
-    generator.samples(how.images, Stream::named(how.seed, "evaluate").substream(6))
+pub fn draw(generator: &Generator, settings: &JudgeSettings) -> Result<Images> {
+    generator.samples(settings.images, Stream::named(settings.seed, "evaluate").substream(6))
 }
 
-/// How much is looked at.
+/// The settings of an evaluation of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct How {
-    /// Samples, test images and training images at most, each; chosen at random.
+pub struct JudgeSettings {
+    /// Largest number of samples, of test images and of training images; chosen at random.
     pub images: usize,
-    /// Of them, those whose nearest training image is looked for.
+    /// Number of these whose nearest training image is searched.
     pub nearest: usize,
-    /// Directions of the sliced distance.
+    /// Number of directions of the sliced distance.
     pub directions: usize,
     /// Seed of all random numbers.
     pub seed: u64,
 }
 
-impl Default for How {
+impl Default for JudgeSettings {
     fn default() -> Self {
         Self { images: 10_000, nearest: 1000, directions: 500, seed: 1 }
     }
@@ -140,7 +142,7 @@ impl Default for How {
 pub struct Measures {
     /// Fréchet distance of the features.
     pub frechet_distance: f64,
-    /// The same, extrapolated to sets without end.
+    /// The same, extrapolated to infinitely many samples.
     pub frechet_extrapolated: f64,
     /// Kernel distance of the features.
     pub kernel_distance: f64,
@@ -150,11 +152,11 @@ pub struct Measures {
     pub precision: f64,
     /// Share of the test images in the region of the set.
     pub recall: f64,
-    /// Test images that an image of the set is near to, in units of 5.
+    /// Mean number of test images whose neighbourhood contains an image of the set, divided by 5.
     pub density: f64,
-    /// Share of the test images with an image of the set near to them.
+    /// Share of the test images whose neighbourhood contains an image of the set.
     pub coverage: f64,
-    /// Entropy of the classes that the classifier sees, in nats.
+    /// Entropy of the predicted classes, in nats.
     pub class_entropy: f64,
     /// Classes with at least a tenth of an equal share.
     pub modes: usize,
@@ -162,60 +164,60 @@ pub struct Measures {
     pub class_counts: Vec<usize>,
     /// Sliced 2-Wasserstein distance of the pixels, from 0 to 1 each.
     pub sliced_wasserstein: f64,
-    /// Its standard error, as far as the choice of directions goes.
+    /// Its standard error over directions.
     pub sliced_wasserstein_standard_error: f64,
 }
 
-/// The classifier that saw the images.
+/// The feature extractor of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Eye {
+pub struct FeatureExtractor {
     /// `shipped`, `trained` for these data, or `given`.
     pub source: &'static str,
-    /// The share of test images that it is right about.
+    /// Its accuracy on the test images.
     pub accuracy: f64,
-    /// Its features.
+    /// Its number of features.
     pub features: usize,
 }
 
-/// What samples came to.
+/// The result of an evaluation of samples.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judgement {
     /// Name of the data.
     pub data: String,
-    /// Samples that were judged.
+    /// Number of samples that were measured.
     pub samples: usize,
-    /// Samples that there are.
+    /// Number of samples that there are.
     pub samples_found: usize,
-    /// Test images that they were judged against.
+    /// Number of test images that they were compared with.
     pub test_images: usize,
-    /// Training images that were judged beside them.
+    /// Number of training images that were measured for comparison.
     pub train_images: usize,
-    /// What saw them.
-    pub classifier: Eye,
+    /// The classifier whose features were used.
+    pub classifier: FeatureExtractor,
     /// The samples' measures.
     #[serde(flatten)]
     pub measures: Measures,
-    /// The Fréchet distance of the training images: no generator is to be expected below.
+    /// The Fréchet distance of the training images, the best value to expect of a generator.
     pub frechet_floor: f64,
     /// The training images' measures.
     pub real: Measures,
-    /// How near samples, and how near test images, are to all training images.
+    /// Distances of samples, and of test images, to their nearest training images.
     pub nearest: Memorisation,
-    /// Samples whose nearest training image was looked for; of the test images as many, if there are.
+    /// Number of samples whose nearest training image was searched; at most as many test images were.
     pub nearest_samples: usize,
-    /// What makes these numbers worth less.
+    /// Reasons to distrust these numbers.
     pub warnings: Vec<String>,
 }
 
-/// The classifier to see `digits` with: the shipped one if it is right about 97 % of the test images at least, else one
-/// that is trained on the training images, in under a minute.
+/// Chooses the classifier for `digits`: the shipped one if its accuracy on the test images is at least 97 %, otherwise one
+/// trained on the training images, in under a minute.
 ///
-/// **Errors** As [`classifier::train`].
-pub fn eye_for(
+/// **Errors** as [`classifier::train`].
+pub fn choose_classifier(
     digits: &Digits,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Classifier, Eye)> {
+) -> Result<(Classifier, FeatureExtractor)> {
     let shipped = classifier::shipped()?;
     let mut accuracy = 0.0;
     if digits.test.images().pixels_per_image() == shipped.inputs() {
@@ -228,49 +230,51 @@ pub fn eye_for(
         let (trained, summary) = classifier::train(&settings, digits, progress, stop)?;
         if summary.accuracy.all > accuracy || trained.inputs() != shipped.inputs() {
             let (accuracy, features) = (summary.accuracy.all, trained.features());
-            return Ok((trained, Eye { source: "trained", accuracy, features }));
+            return Ok((trained, FeatureExtractor { source: "trained", accuracy, features }));
         }
     }
     let features = shipped.features();
-    Ok((shipped, Eye { source: "shipped", accuracy, features }))
+    Ok((shipped, FeatureExtractor { source: "shipped", accuracy, features }))
 }
 
-/// A classifier that was given.
+/// Measures the accuracy of a classifier that the user chose.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if it sees images of another size.
-pub fn given_eye(classifier: Classifier, digits: &Digits) -> Result<(Classifier, Eye)> {
+/// **Errors** [`Error::ShapeMismatch`] if it is for images of another size.
+pub fn given_classifier(classifier: Classifier, digits: &Digits) -> Result<(Classifier, FeatureExtractor)> {
     let accuracy = classifier.accuracy(&digits.test)?.all;
-    let eye = Eye { source: "given", accuracy, features: classifier.features() };
-    Ok((classifier, eye))
+    let extractor = FeatureExtractor { source: "given", accuracy, features: classifier.features() };
+    Ok((classifier, extractor))
 }
 
-/// Judges samples, and training images beside them, against the test images of `digits`.
+/// Compares samples, and as many training images, with the test images of `digits`.
 ///
 /// **Errors** [`Error::InvalidArgument`] for fewer than 6 samples, training images or test images;
 /// [`Error::ShapeMismatch`] if sizes differ; [`Error::Interrupted`] soon after `stop` returns true.
-/// **Randomness** From the stream `evaluate` of the seed: which images are taken, halves of the extrapolation,
-/// directions. The same at any number of threads.
-/// **Accuracy and cost** About 10 s for 10,000 of MNIST on 2 cores, half of it for nearest images.
+///
+/// **Randomness** From the stream `evaluate` of the seed: the choice of images, halves of the extrapolation, directions. The
+/// result is the same for any number of threads.
+///
+/// **Accuracy and cost** About 10 s for 10,000 images of MNIST on 2 cores, half of it for nearest images.
 pub fn judge(
     samples: &Images,
     digits: &Digits,
-    (classifier, eye): &(Classifier, Eye),
-    how: &How,
+    (classifier, extractor): &(Classifier, FeatureExtractor),
+    settings: &JudgeSettings,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Judgement> {
-    check(samples, digits, how)?;
-    let stream = Stream::named(how.seed, "evaluate");
+    check(samples, digits, settings)?;
+    let stream = Stream::named(settings.seed, "evaluate");
     progress.start(Judge::STEPS, "measures");
-    let taken = chosen(samples, how.images, stream.substream(0));
-    let reference = chosen(digits.test.images(), how.images, stream.substream(1));
+    let taken = chosen(samples, settings.images, stream.substream(0));
+    let reference = chosen(digits.test.images(), settings.images, stream.substream(1));
     let train = chosen(digits.train.images(), taken.len(), stream.substream(2));
     let counts = [taken.len(), reference.len(), train.len()];
-    let seen = |images| Seen::new(classifier, images);
-    let reference = seen(&reference)?;
-    let mut judge = Judge { how, stream, progress, stop };
-    let measures = judge.measures(&seen(&taken)?, &reference)?;
-    let real = judge.measures(&seen(&train)?, &reference)?;
+    let statistics = |images| SampleStatistics::new(classifier, images);
+    let reference = statistics(&reference)?;
+    let mut judge = Judge { settings, stream, progress, stop };
+    let measures = judge.measures(&statistics(&taken)?, &reference)?;
+    let real = judge.measures(&statistics(&train)?, &reference)?;
     let nearest = judge.nearest(&taken, digits)?;
     progress.finish("");
     Ok(Judgement {
@@ -279,35 +283,35 @@ pub fn judge(
         samples_found: samples.len(),
         test_images: counts[1],
         train_images: counts[2],
-        classifier: eye.clone(),
+        classifier: extractor.clone(),
         measures,
         frechet_floor: real.frechet_distance,
         real,
         nearest,
-        nearest_samples: how.nearest.min(taken.len()),
-        warnings: warnings(samples, digits, eye, counts),
+        nearest_samples: settings.nearest.min(taken.len()),
+        warnings: warnings(samples, digits, extractor, counts),
     })
 }
 
-fn check(samples: &Images, digits: &Digits, how: &How) -> Result<()> {
+fn check(samples: &Images, digits: &Digits, settings: &JudgeSettings) -> Result<()> {
     for (name, count) in [
         ("samples", samples.len()),
         ("training images", digits.train.len()),
         ("test images", digits.test.len()),
-        ("images at most", how.images),
+        ("images at most", settings.images),
     ] {
         if count < FEWEST {
             let expected = format!("at least {FEWEST} are needed, so that each has 5 neighbours");
             return Err(Error::invalid(format!("{count} {name}"), expected));
         }
     }
-    if how.nearest == 0 {
+    if settings.nearest == 0 {
         return Err(Error::invalid("nearest images of 0 samples", "at least 1 is needed"));
     }
     Ok(())
 }
 
-/// `count` of the images, or all in another order.
+/// `count` of the images, or all, in random order.
 fn chosen(images: &Images, count: usize, stream: Stream) -> Images {
     let mut order = vec![0; images.len()];
     stream.permutation(&mut order);
@@ -315,16 +319,16 @@ fn chosen(images: &Images, count: usize, stream: Stream) -> Images {
     images.select(&order)
 }
 
-/// Images as the measures take them.
-struct Seen {
-    /// (images, pixels), from 0 to 1.
+/// Pixels, features and classes of images.
+struct SampleStatistics {
+    /// Values from 0 to 1; (images, pixels).
     pixels: Tensor<f32>,
     /// (images, features)
     features: Tensor<f32>,
     classes: ClassHistogram,
 }
 
-impl Seen {
+impl SampleStatistics {
     fn new(classifier: &Classifier, images: &Images) -> Result<Self> {
         let features = classifier.features_of(images)?;
         let classes = ClassHistogram::of_scores(&classifier.logits(&features)?)?;
@@ -335,19 +339,19 @@ impl Seen {
     }
 }
 
-/// What all measures need.
+/// The state of an evaluation.
 struct Judge<'a> {
-    how: &'a How,
+    settings: &'a JudgeSettings,
     stream: Stream,
     progress: &'a mut Progress,
     stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Judge<'_> {
-    /// Of two sets, and the nearest images.
+    /// Units of progress: measures of two sets, and nearest images.
     const STEPS: u64 = 2 * 4 + 2;
 
-    fn measures(&mut self, set: &Seen, reference: &Seen) -> Result<Measures> {
+    fn measures(&mut self, set: &SampleStatistics, reference: &SampleStatistics) -> Result<Measures> {
         let (features, real) = (&set.features, &reference.features);
         let frechet = Frechet::of(features, real, self.stream.substream(3))?;
         self.step()?;
@@ -356,7 +360,8 @@ impl Judge<'_> {
         let overlap = overlap(real, features, Neighbours::default())?;
         self.step()?;
         let directions = self.stream.substream(4);
-        let sliced = sliced_wasserstein(&set.pixels, &reference.pixels, 2, self.how.directions, directions)?;
+        let sliced =
+            sliced_wasserstein(&set.pixels, &reference.pixels, 2, self.settings.directions, directions)?;
         self.step()?;
         Ok(Measures {
             frechet_distance: frechet.distance,
@@ -378,28 +383,28 @@ impl Judge<'_> {
     fn nearest(&mut self, samples: &Images, digits: &Digits) -> Result<Memorisation> {
         let mut order = vec![0; digits.test.len()];
         self.stream.substream(5).permutation(&mut order);
-        order.truncate(self.how.nearest);
+        order.truncate(self.settings.nearest);
         let test = digits.test.images().select(&order);
         let labels: Vec<u8> = order.iter().map(|&index| digits.test.labels()[index]).collect();
         let train = (&states(digits.train.images())?[..], digits.train.labels());
         let near = NearestImages::new(train, (&states(&test)?, &labels), samples.pixels_per_image())?;
         self.step()?;
         let mut samples = samples.clone();
-        samples.truncate(self.how.nearest);
+        samples.truncate(self.settings.nearest);
         let found = near.find(&states(&samples)?);
         self.step()?;
         let distances: Vec<f64> = found.iter().map(|neighbour| neighbour.distance).collect();
         Memorisation::of(&distances, near.test_distances())
     }
 
-    /// One measure is done.
+    /// Counts a completed measure.
     fn step(&mut self) -> Result<()> {
         self.progress.advance(1);
         interrupt::check(self.stop)
     }
 }
 
-/// Pixels that are on, above 127.
+/// States of the pixels: on above 127.
 fn states(images: &Images) -> Result<Vec<f32>> {
     let order: Vec<usize> = (0..images.len()).collect();
     let mut states = vec![0.0; images.pixels().len()];
@@ -407,19 +412,24 @@ fn states(images: &Images) -> Result<Vec<f32>> {
     Ok(states)
 }
 
-fn warnings(samples: &Images, digits: &Digits, eye: &Eye, counts: [usize; 3]) -> Vec<String> {
+fn warnings(
+    samples: &Images,
+    digits: &Digits,
+    extractor: &FeatureExtractor,
+    counts: [usize; 3],
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if counts.iter().any(|&count| count < FEW) {
         let [samples, test, train] = counts;
         warnings.push(format!(
             "{samples} samples, {test} test and {train} training images: with fewer than {FEW} of each, distances \
-             are mostly what chance does; the extrapolated and the kernel distance suffer least"
+             are mostly noise; the extrapolated and the kernel distance suffer least"
         ));
     }
-    if eye.accuracy < LEAST_ACCURACY {
+    if extractor.accuracy < LEAST_ACCURACY {
         warnings.push(format!(
-            "the classifier is right about {:.1} % of the test images only: its features may miss what matters",
-            100.0 * eye.accuracy
+            "the accuracy of the classifier on the test images is only {:.1} %: its features may miss important differences",
+            100.0 * extractor.accuracy
         ));
     }
     let ink = |images: &Images| {
@@ -427,7 +437,7 @@ fn warnings(samples: &Images, digits: &Digits, eye: &Eye, counts: [usize; 3]) ->
         sum as f64 / (255.0 * images.pixels().len() as f64)
     };
     let (theirs, ours) = (ink(samples), ink(digits.test.images()));
-    // Nearer to the negative of the images than to them.
+    // Closer to the inverted images than to the images.
     if (theirs - (1.0 - ours)).abs() < (theirs - ours).abs() {
         warnings.push(format!(
             "pixels of the samples are {:.0} % ink on average, those of the images {:.0} %: if background and ink are \

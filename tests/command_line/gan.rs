@@ -237,6 +237,25 @@ fn a_generator_is_judged_as_samples_of_any_program_are() {
     refused("gan evaluate pictures", "a file that ends with .png not found in pictures");
 }
 
+/// Without a penalty and a bound, a deep critic's gradients grow at every step, and all numbers stay finite.
+#[test]
+fn a_finished_run_with_the_verdict_diverged_ends_with_status_2_and_keeps_its_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = "gan train --images 200 --batch 20 --latent 8 --generator 16 --discriminator 8-8-8-8-8-8-8-8 \
+        --objective penalty --penalty 0 --discriminator-rate 0.01 --steps 40 --every 1 --out run -q --json";
+    let outcome = equilibria(folder.path(), train);
+    let text = &outcome.stderr;
+    assert_eq!(outcome.status, Some(2), "{text}");
+    assert!(
+        text.starts_with("error: diverged in epoch 20, batch 10: the generator's last gradients"),
+        "{text}"
+    );
+    assert!(text.ends_with("; model and summary are in run\n"), "{text}");
+    assert_eq!(outcome.json()["stability"]["verdict"], "diverged");
+    equilibria(folder.path(), "gan sample run").succeeded();
+    assert!(folder.path().join("run/plots/losses.svg").is_file());
+}
+
 #[test]
 fn toys_are_played_counted_and_drawn() {
     let folder = tempfile::tempdir().unwrap();

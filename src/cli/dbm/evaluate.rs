@@ -10,7 +10,7 @@ use crate::cli::machine::{
 use crate::cli::{print, print_json, thousands};
 use crate::data::Digits;
 use crate::run::Progress;
-use crate::run::dbm::{Evaluation, How, Method, evaluate, smaller_side};
+use crate::run::dbm::{Evaluation, EvaluationSettings, Method, evaluate, smaller_side};
 use crate::run::interrupt::{self, Work};
 use crate::run::rbm::Anneal;
 use crate::{Error, Result};
@@ -76,7 +76,7 @@ impl Evaluate {
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
         let end = Stop { tolerance: self.tolerance, most: self.iterations };
-        let how = How { method, end, seed: self.source.seed };
+        let how = EvaluationSettings { method, end, seed: self.source.seed };
         let evaluation = evaluate(model, settings, &digits, &how, &mut progress, &interrupt::requested)?;
         let text =
             serde_json::to_string_pretty(&evaluation).map_err(|error| Error::invalid("summary", error))?;

@@ -17,7 +17,7 @@ use clap::Args;
     Centred, a machine learns without pre-training; with --plain it needs some. A schedule is a number (0.01), \
     changes at epochs (0.5:0.9@5) or a line from the first epoch to the last (0.05..0.001).\n\n\
     A run has diverged once a parameter is not finite, or at the end the log-likelihood of reconstructed images is below 10 \
-    times that of fair coins (before the end, 1000 times). It ends with status 2, keeps its last checkpoint and says why in \
+    times that of fair coins (before the end, 1000 times). It then ends with status 2, keeps its last checkpoint and gives the reason in \
     summary.json.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]

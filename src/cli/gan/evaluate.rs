@@ -4,7 +4,9 @@ use crate::cli::machine::{beside, create_folder_of, is_missing_name, note, write
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
-use crate::run::samples::{How, Judgement, Measures, Samples, eye_for, given_eye, judge};
+use crate::run::samples::{
+    JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
+};
 use crate::run::{Progress, classifier};
 use crate::{Error, Result};
 use clap::Args;
@@ -34,7 +36,7 @@ pub(in crate::cli) struct Evaluate {
     #[arg(long)]
     classifier: Option<PathBuf>,
     /// Samples to draw, or to use at most, chosen at random.
-    #[arg(long, default_value_t = How::default().images)]
+    #[arg(long, default_value_t = JudgeSettings::default().images)]
     images: usize,
     /// Swap background and ink of the samples.
     #[arg(long)]
@@ -63,7 +65,7 @@ impl Evaluate {
             let expected = format!("6 to {} samples can be judged", thousands(MOST_IMAGES));
             return Err(Error::invalid(format!("--images {}", self.images), expected));
         }
-        let how = How { images: self.images, seed: self.seed, ..How::default() };
+        let how = JudgeSettings { images: self.images, seed: self.seed, ..JudgeSettings::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
         let (height, width) = (digits.test.images().height(), digits.test.images().width());
@@ -78,8 +80,8 @@ impl Evaluate {
         interrupt::install(Work::Unsaved)?;
         let mut progress = Progress::choose(self.quiet);
         let eye = match classifier {
-            Some(classifier) => given_eye(classifier, &digits)?,
-            None => eye_for(&digits, &mut progress, &interrupt::requested)?,
+            Some(classifier) => given_classifier(classifier, &digits)?,
+            None => choose_classifier(&digits, &mut progress, &interrupt::requested)?,
         };
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;
         let text =

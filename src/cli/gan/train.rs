@@ -1,12 +1,13 @@
 //! `equilibria gan train`.
 
 use super::plots::{self, Course, Drawn};
-use crate::Result;
 use crate::cli::machine::write_picture;
 use crate::cli::training::Training;
 use crate::cli::{counted, pasted, thousands};
+use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;
-use crate::run::gan::{Kind, NetworkOptions, Settings, Summary, Warned};
+use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
+use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -17,11 +18,12 @@ use std::fmt::Write as _;
     equilibria gan train --objective clipping --data mnist --steps 15000 --head-start --out runs/clipping\n  \
     equilibria gan train --objective penalty --data mnist --steps 15000 --average 0.999 --out runs/penalty\n  \
     equilibria gan train --resume runs/penalty\n\n\
-    A step is one of the generator; a critic takes several of its own before it. Readings go to metrics.csv, warnings to \
-    the terminal, curves to plots/, and summary.json says at the end whether the game came to rest.\n\n\
-    A run has diverged once a parameter is not finite, or all readings since the last checkpoint have a loss beyond 745 nats \
-    or a penalised slope that nothing can pay for (before the end, 100 times as much). It ends with status 2, keeps its last \
-    checkpoint and says why in summary.json.")]
+    Steps are those of the generator; a critic takes several steps before each of them. Readings go to metrics.csv, warnings \
+    to the terminal, curves to plots/, and the verdict on convergence to summary.json.\n\n\
+    A run has diverged once a parameter is not finite, or all readings since the last checkpoint have a loss above 745 nats \
+    or a penalised slope above 10 times the largest optimal one (before the end, 100 times these values). It then ends with \
+    status 2, keeps its last checkpoint and gives the reason in summary.json. A finished run with the verdict \"diverged\" \
+    also ends with status 2.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
     networks: NetworkOptions,
@@ -39,7 +41,23 @@ impl Train {
         for Drawn { file, plot, .. } in plots::all(&[course]) {
             write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
-        self.training.print(&summary, || describe(&summary, &directory))
+        self.training.print(&summary, || describe(&summary, &directory))?;
+        match summary.stability.verdict {
+            Verdict::Diverged => Err(diverged(&summary, &directory)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error for a finished run with the verdict "diverged".
+fn diverged(summary: &Summary, directory: &RunDirectory) -> Error {
+    let per_epoch = (summary.train_images / summary.batch).max(1);
+    let batches = summary.discriminator_steps.saturating_sub(1) as usize;
+    Error::Diverged {
+        epoch: batches / per_epoch + 1,
+        batch: batches % per_epoch + 1,
+        symptom: summary.stability.reasons.join("; "),
+        cause: format!("model and summary are in {}", directory.path().display()),
     }
 }
 
@@ -80,7 +98,7 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
             let _ = writeln!(text, "duality gap           {gap:.3}{unit}, 0 at an equilibrium");
         }
     }
-    for Warned { step, text: sentence, .. } in first_warnings(summary) {
+    for StepWarning { step, text: sentence, .. } in first_warnings(summary) {
         let _ = writeln!(text, "warning at step {step}: {sentence}");
     }
     let reasons = summary.stability.reasons.join("; ");
@@ -99,9 +117,9 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     text
 }
 
-/// Each kind of warning, as it was first given.
-fn first_warnings(summary: &Summary) -> Vec<&Warned> {
-    let mut first: Vec<&Warned> = Vec::new();
+/// The first warning of each kind.
+fn first_warnings(summary: &Summary) -> Vec<&StepWarning> {
+    let mut first: Vec<&StepWarning> = Vec::new();
     for warned in &summary.warnings {
         if !first.iter().any(|known| known.warning == warned.warning) {
             first.push(warned);

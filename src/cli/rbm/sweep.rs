@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Train over hidden units, epochs and Gibbs steps, and draw one chart.
+/// Train machines with several numbers of hidden units and Gibbs steps, and draw one chart.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  equilibria rbm sweep --hidden 10,50,200 --epochs 1,5,20 --steps 1,5 --out runs/sweep"
@@ -26,22 +26,22 @@ pub(in crate::cli) struct Sweep {
     /// Numbers of hidden units.
     #[arg(long, default_value = "20,100,500", value_delimiter = ',')]
     hidden: Vec<usize>,
-    /// Epochs at which to read the monitors; training goes on to the last.
+    /// Epochs for which to print the monitors; training ends with the last.
     #[arg(long, default_value = "1,3,10", value_delimiter = ',')]
     epochs: Vec<usize>,
-    /// Numbers of Gibbs steps an update.
+    /// Numbers of Gibbs steps per update.
     #[arg(long, default_value = "1,5", value_delimiter = ',')]
     steps: Vec<usize>,
-    /// Where the negative phase comes from: cd, pcd or tempering:N, at N temperatures.
+    /// Source of the negative phase: cd, pcd or tempering:N, with N temperatures.
     #[arg(long, default_value = "cd", value_parser = super::parse::<NegativePhase>)]
     method: NegativePhase,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 100)]
     batch: usize,
-    /// Multiplies the mini-batch's mean gradient; a schedule.
+    /// Factor of the mini-batch's mean gradient; a schedule.
     #[arg(long, default_value = "0.05", value_parser = super::parse::<Schedule>)]
     learning_rate: Schedule,
-    /// Training images to use, from the first [default: all].
+    /// Number of training images to use, from the first [default: all].
     #[arg(long)]
     images: Option<usize>,
     /// Seed of all random numbers.
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Sweep {
     /// The folder for the chart, the summary and a run directory for each machine.
     #[arg(long, default_value = "runs/sweep")]
     out: PathBuf,
-    /// Replace runs that are in the way.
+    /// Replace existing runs.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -99,7 +99,7 @@ impl Sweep {
         let path = |settings: &Settings| {
             self.out.join(format!("hidden-{}-steps-{}", settings.hidden, settings.steps))
         };
-        // A folder that is in the way shows before hours of training, not after.
+        // Existing runs are reported before hours of training, not after.
         for settings in &machines {
             RunDirectory::check(&path(settings), self.force)?;
         }
@@ -122,7 +122,7 @@ impl Sweep {
         written
     }
 
-    /// Hidden units in the outer loop, Gibbs steps in the inner one.
+    /// Settings of each machine: hidden units in the outer loop, Gibbs steps in the inner one.
     fn machines(&self) -> Result<Vec<Settings>> {
         let data = absolute(&self.data)?;
         let settings = |hidden, steps| Settings {
@@ -161,7 +161,7 @@ fn cells(outcomes: &[(Settings, TrainSummary)], epochs: &[usize]) -> Vec<Cell> {
     outcomes.iter().flat_map(|outcome| epochs.iter().filter_map(move |&epoch| cell(outcome, epoch))).collect()
 }
 
-/// Negative pseudo-log-likelihood against epochs, a line a machine.
+/// Negative pseudo-log-likelihood against epochs, a line per machine.
 fn plot(outcomes: &[(Settings, TrainSummary)], method: NegativePhase) -> LinePlot {
     let series = outcomes.iter().map(|(settings, summary)| {
         let points =

@@ -9,7 +9,7 @@ use crate::cli::{counted, thousands};
 use crate::data::Images;
 use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::gan::{Kind, PICTURED, Settings, Summary};
-use crate::run::samples::{How, Judgement, draw, eye_for, judge};
+use crate::run::samples::{JudgeSettings, Judgement, choose_classifier, draw, judge};
 use crate::run::{RunDirectory, interrupt, train};
 use crate::{Error, Result};
 use serde_json::json;
@@ -97,8 +97,8 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
 
 /// Trains the three and judges their samples.
 fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
-    let eye = eye_for(bench.digits, &mut bench.progress, &interrupt::requested)?;
-    let how = How { images: bench.budget.judged, seed: bench.seed, ..How::default() };
+    let eye = choose_classifier(bench.digits, &mut bench.progress, &interrupt::requested)?;
+    let how = JudgeSettings { images: bench.budget.judged, seed: bench.seed, ..JudgeSettings::default() };
     let mut played = Vec::new();
     for kind in Kind::ALL {
         let mut settings = Settings {

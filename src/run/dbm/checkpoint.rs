@@ -1,4 +1,4 @@
-//! What a run can go on from: between any two updates, in either stage.
+//! The checkpoint of a run between any two updates, in either stage.
 
 use super::Run;
 use super::stage::Stage;
@@ -8,11 +8,11 @@ use crate::run::restore::not_reached;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 
-/// Parameters of a restricted machine, as tensors of a checkpoint name them.
+/// Names of a restricted machine's parameters in the tensors of a checkpoint.
 const PARAMETERS: [&str; 3] = ["weight", "visible_bias", "hidden_bias"];
 
 impl Run<'_> {
-    pub(super) fn archive(&mut self) -> Result<Archive> {
+    pub(super) fn to_checkpoint(&mut self) -> Result<Archive> {
         let mut archive = match &mut self.stage {
             Stage::Joint(learner) => {
                 let mut archive = learner.model().to_archive()?;
@@ -41,7 +41,7 @@ impl Run<'_> {
         Ok(archive)
     }
 
-    pub(super) fn go_to(&mut self, archive: &Archive) -> Result<()> {
+    pub(super) fn restore_checkpoint(&mut self, archive: &Archive) -> Result<()> {
         self.epochs.restore(archive)?;
         let Some(place) = self.settings.machine(self.epochs.epoch) else {
             let model = Dbm::from_archive(archive)?;
@@ -71,7 +71,7 @@ impl Run<'_> {
     }
 }
 
-/// `machine_1_weight` and so on.
+/// The name of a tensor, such as `machine_1_weight`.
 fn parameter(place: usize, name: &str) -> String {
     format!("machine_{}_{name}", place + 1)
 }
@@ -97,7 +97,7 @@ fn machine_of(archive: &Archive, place: usize, [visible, hidden]: [usize; 2]) ->
     .map_err(|error| Error::malformed(archive.place(), 8, error))
 }
 
-/// Tensors `name_0`, `name_1` and so on.
+/// Inserts the tensors `name_0`, `name_1` and so on.
 fn insert(archive: &mut Archive, name: &str, tensors: &[Tensor<f32>]) -> Result<()> {
     for (place, tensor) in tensors.iter().enumerate() {
         archive.insert_f32(&format!("{name}_{place}"), tensor.shape(), tensor.data())?;

@@ -1,4 +1,4 @@
-//! How probable a deep machine finds the images it learned from, and others: at least so.
+//! Lower bounds on the log-likelihood of training and test images under a deep machine.
 
 use super::settings::Settings;
 use crate::Result;
@@ -11,61 +11,61 @@ use crate::run::rbm::{Anneal, disagreement};
 use crate::run::{Progress, interrupt, trained_on};
 use serde::Serialize;
 
-/// How to evaluate.
+/// The settings of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct How {
-    /// How ln Z is found.
+pub struct EvaluationSettings {
+    /// The method that finds ln Z.
     pub method: Method,
-    /// Where mean-field inference ends.
+    /// The end of mean-field inference.
     pub end: Stop,
-    /// Of the stream `evaluate`.
+    /// Seed of the stream `evaluate`.
     pub seed: u64,
 }
 
-/// How ln Z is found.
+/// The method that finds ln Z.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
-    /// By enumerating the odd or the even layers.
+    /// Enumeration of the states of the odd or the even layers.
     Exact,
-    /// By annealing, forward and in reverse.
+    /// Annealed importance sampling, forward and reverse.
     Annealed {
-        /// How much annealing; one chain an image goes back, from where it has walked to.
+        /// The amount of annealing; the reverse estimate has one chain per image.
         anneal: Anneal,
-        /// Gibbs steps from the images before annealing in reverse.
+        /// Gibbs steps from the images to the start of the reverse chains.
         gibbs_steps: usize,
     },
 }
 
-/// What an evaluation came to.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     /// `dbm`.
     pub model: &'static str,
-    /// Where the data came from.
+    /// Name of the data.
     pub data: String,
-    /// What the machine learned from, if that is something else.
+    /// Name of the training data, if they are others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
     /// Units of each layer, the visible one first.
     pub sizes: Vec<usize>,
-    /// Training images, all of which are evaluated.
+    /// Number of training images; all are evaluated.
     pub train_images: usize,
-    /// Test images, all of which are evaluated.
+    /// Number of test images; all are evaluated.
     pub test_images: usize,
     /// `exact` or `annealed`.
     pub method: &'static str,
-    /// ln Z: exact, or annealed importance sampling's estimate, on average too small; nats.
+    /// ln Z: exact, or the forward estimate, which is on average too small; nats.
     pub log_partition: f64,
-    /// Of `log_partition`, 0 if it is exact; nats.
+    /// Standard error of `log_partition`, 0 if it is exact; nats.
     pub standard_error: f64,
-    /// The mean variational lower bound on ln P(image), by `log_partition`; nats per image.
+    /// The mean variational lower bound on ln P(image) with `log_partition`; nats per image.
     pub lower_bound: Bounds,
-    /// The check of an annealed ln Z from the other side.
+    /// The reverse estimate, with annealing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverse: Option<ReverseCheck>,
-    /// How mean-field inference ended.
+    /// Convergence of mean-field inference.
     pub mean_field: Inference,
-    /// What is wrong with the estimates, if something is.
+    /// A reason to distrust the estimates, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -73,43 +73,43 @@ pub struct Evaluation {
 /// Means of a lower bound; nats per image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bounds {
-    /// Of the training images.
+    /// For the training images.
     pub train: f64,
-    /// Of the test images.
+    /// For the test images.
     pub test: f64,
 }
 
-/// More about an annealed estimate, and the estimate in reverse; nats.
+/// Details of the forward estimate, and the reverse estimate; nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReverseCheck {
-    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors), forward.
+    /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors) of the forward estimate.
     pub forward_interval: [f64; 2],
-    /// Chains, forward.
+    /// Number of forward chains.
     pub chains: usize,
-    /// Chains of equal weight that would tell as much, forward.
+    /// Effective sample size of the forward chains.
     pub effective_samples: f64,
-    /// ln Z by annealing states of the machine back: on average too large.
+    /// The reverse estimate of ln Z, on average too large.
     pub log_partition: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// The lower bounds by it: on average too small.
+    /// The lower bounds with it: on average too small.
     pub lower_bound: Bounds,
-    /// Test images that the states walked from.
+    /// Number of test images that the reverse chains start from.
     pub images: usize,
-    /// Gibbs steps that they walked.
+    /// Gibbs steps from the images to the start of the reverse chains.
     pub gibbs_steps: usize,
 }
 
-/// How mean-field inference of all images ended.
+/// Convergence of the mean-field inference of all images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Inference {
-    /// Of the images that took longest.
+    /// Iterations of the slowest block of images.
     pub iterations: usize,
     /// The largest change of a mean in the last iteration.
     pub change: f64,
-    /// What it was to fall below.
+    /// The tolerance for this change.
     pub tolerance: f64,
-    /// Whether it did.
+    /// The change is below the tolerance.
     pub converged: bool,
 }
 
@@ -117,15 +117,16 @@ pub struct Inference {
 struct LogPartition {
     value: f64,
     standard_error: f64,
-    /// Its bounds are still to be found.
+    /// Without its lower bounds.
     reverse: Option<ReverseCheck>,
 }
 
 /// Evaluates `model`, trained with `settings`, on `digits`.
 ///
-/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate`; images as the
-/// monitors of training see them.
-/// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate`; images are binarised as
+/// for the monitors of training.
+///
+/// **Errors** [`Error::ShapeMismatch`] for images of another size; [`Error::InvalidArgument`] without
 /// training or test images, and as [`deep::log_partition`] and [`Annealing`]; [`Error::Interrupted`] soon after `stop`
 /// returns true.
 ///
@@ -136,17 +137,17 @@ pub fn evaluate(
     model: &Dbm<f32>,
     settings: &Settings,
     digits: &Digits,
-    how: &How,
+    evaluation: &EvaluationSettings,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evaluation> {
     check_images(digits, model.visible())?;
-    let end = how.end;
-    let log_partition = match &how.method {
+    let end = evaluation.end;
+    let log_partition = match &evaluation.method {
         Method::Exact => exact(model, progress, stop),
         Method::Annealed { anneal, gibbs_steps } => {
             let data = Annealed { model, settings, digits, anneal, gibbs_steps: *gibbs_steps };
-            data.log_partition(end, how.seed, progress, stop)
+            data.log_partition(end, evaluation.seed, progress, stop)
         }
     };
     progress.finish("");
@@ -162,7 +163,7 @@ pub fn evaluate(
             Ok(bounds)
         })
     };
-    // The streams that training and its monitors binarise from.
+    // The seeds of binarisation in training and in its monitors.
     let train = mean(digits.train.images(), settings.seed);
     let test = mean(digits.test.images(), settings.seed + 1);
     progress.finish("");
@@ -205,16 +206,16 @@ fn exact(
     Ok(LogPartition { value, standard_error: 0.0, reverse: None })
 }
 
-/// Units of the odd layers or of the even ones, whichever are fewer.
+/// The number of units of the odd layers or of the even layers, whichever is smaller.
 pub(crate) fn smaller_side(model: &Dbm<f32>) -> usize {
     let units = |parity| model.sizes().skip(parity).step_by(2).sum::<usize>();
     units(0).min(units(1))
 }
 
-/// Training images whose means the annealing starts from.
+/// Number of training images whose means are the start of annealing.
 const BASE_IMAGES: usize = 1_000;
 
-/// What an annealed estimate is of.
+/// The arguments of an annealed estimate.
 struct Annealed<'a> {
     model: &'a Dbm<f32>,
     settings: &'a Settings,

@@ -1,4 +1,4 @@
-//! What learns in an epoch: a restricted machine of the pre-training, or all layers.
+//! The stages of training: a restricted machine in pre-training, or all layers jointly.
 
 use super::settings::{MONITORED, Settings};
 use crate::Result;
@@ -10,8 +10,8 @@ use crate::rng::Stream;
 use crate::tensor::{Tensor, Workspace};
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, math};
 
-/// One is there at a time, and it lives as long as the run.
-#[allow(clippy::large_enum_variant)]
+/// The model that learns in the current epoch.
+#[allow(clippy::large_enum_variant)] // a run has one value
 pub(super) enum Stage {
     /// A restricted machine.
     Alone(Learner<f32>),
@@ -19,13 +19,13 @@ pub(super) enum Stage {
     Joint(DeepLearner<f32>),
 }
 
-/// Restricted machines that have learned, the lowest first, and what they make of images.
+/// The trained restricted machines below the current one, the lowest first.
 pub(super) struct Below {
     pub machines: Vec<Rbm<f32>>,
-    /// Machines there will be.
+    /// Number of machines in the end.
     layers: usize,
     workspace: Workspace<f32>,
-    /// Numbers of one layer, and of the next.
+    /// Values of one layer, and of the next.
     rows: [Vec<f32>; 2],
     means: Vec<f32>,
 }
@@ -33,8 +33,8 @@ pub(super) struct Below {
 /// Monitors after an epoch.
 pub(super) struct Monitors {
     pub reconstruction_error: f64,
-    /// Of training images, or of the means that a machine of the pre-training learns from, given the means above them;
-    /// nats.
+    /// Log-likelihood of training images given the means above them; in pre-training, of the means that the machine learns
+    /// from; nats.
     pub log_likelihood: f64,
     /// NaN in pre-training.
     pub bound_gap: f64,
@@ -45,8 +45,8 @@ pub(super) struct Monitors {
 }
 
 impl Stage {
-    /// The machine that learns after `below`, from the start. `mean` is that of the images, `images` (rows, visible) some
-    /// of them.
+    /// Begins the stage after the machines `below`. `mean` is the mean of the training images, `images` (rows, visible) are
+    /// some of them.
     pub fn begin(settings: &Settings, below: &mut Below, mean: &[f32], images: &[f32]) -> Result<Self> {
         let (place, layers) = (below.machines.len(), settings.hidden.0.len());
         let seed = settings.seed;
@@ -68,8 +68,8 @@ impl Stage {
         Ok(Self::alone(settings, place, model))
     }
 
-    /// A restricted machine that learns by contrastive divergence: with its inputs multiplied, it has no chains of its own
-    /// to keep.
+    /// Pre-training of a restricted machine by contrastive divergence. Its inputs have factors, so that persistent chains
+    /// would not sample from its model.
     pub fn alone(settings: &Settings, place: usize, model: Rbm<f32>) -> Self {
         let stream = Stream::named(settings.seed, "chain");
         let learner = Learner::new(model, NegativePhase::Contrastive, 1, settings.batch, stream);
@@ -120,7 +120,7 @@ impl Stage {
         name.unwrap_or_else(|| "weight".into())
     }
 
-    /// What the machine makes of training and test images.
+    /// Measures the machine on training and test images.
     pub fn monitors(
         &mut self,
         settings: &Settings,
@@ -176,14 +176,14 @@ impl Below {
         pretraining::input_factors(place, self.layers)
     }
 
-    /// States of the highest layer so far, each layer sampled from its means given the states below.
+    /// States of the highest layer so far; each layer is sampled given the states below.
     ///
     /// **Randomness** Layer l from `stream.substream(l)`.
     pub fn states_of(&mut self, images: &[f32], stream: Stream) -> &[f32] {
         self.climb(images, Some(stream))
     }
 
-    /// Means of the highest layer so far, each layer's given the means below.
+    /// Means of the highest layer so far; each layer's means are those given the means below.
     fn means_of(&mut self, images: &[f32]) -> &[f32] {
         self.climb(images, None)
     }
@@ -212,7 +212,7 @@ impl Below {
     }
 }
 
-/// The first images, as many as the monitors look at.
+/// The first images, as many as the monitors use.
 pub(super) fn monitored(images: &crate::data::Images, settings: &Settings, seed: u64) -> Result<Vec<f32>> {
     crate::run::images::binary_images(images, MONITORED, settings.binarise, seed)
 }
@@ -226,8 +226,8 @@ fn column_means(rows: &[f32], columns: usize) -> Vec<f32> {
     sums.into_iter().map(|sum| (sum / count) as f32).collect()
 }
 
-/// With the probabilities p = sigmoid(b + down W hidden): the mean of (p - data)², and the mean over rows of the sum of
-/// data ln p + (1 - data) ln (1 - p).
+/// The reconstruction p = sigmoid(b + down W hidden) of `data`: the mean of (p - data)², and the mean over rows of the sum
+/// of data ln p + (1 - data) ln (1 - p).
 fn reconstruct(
     weight: &Tensor<f32>,
     bias: &Tensor<f32>,

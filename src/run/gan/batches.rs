@@ -4,30 +4,30 @@ use crate::data::Images;
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
 
-/// The mini-batches of shuffled epochs, one after the other.
+/// The mini-batches of shuffled epochs.
 pub(super) struct Batches<'a> {
     images: &'a Images,
     batch: usize,
     shuffle: Stream,
-    /// The epoch whose order this is.
+    /// The epoch of `order`.
     epoch: Option<u64>,
     order: Vec<usize>,
-    /// Of each pixel value: looking them up is faster than converting.
+    /// The number for each pixel value; a table is faster than the conversion.
     numbers: [f32; 256],
 }
 
-/// Images of a task, some microseconds of work.
+/// Images per task, some microseconds of work.
 const TASK: usize = 8;
 
 impl<'a> Batches<'a> {
-    /// **Panics** in use, if there are fewer images than a mini-batch has.
+    /// **Panics** in [`Batches::fill`] if there are fewer images than a mini-batch has.
     pub fn new(images: &'a Images, batch: usize, seed: u64) -> Self {
         let shuffle = Stream::named(seed, "shuffle");
         let numbers = core::array::from_fn(|pixel| pixel as f32 * (2.0 / 255.0) - 1.0);
         Self { images, batch, shuffle, epoch: None, order: vec![0; images.len()], numbers }
     }
 
-    /// Mini-batches of an epoch.
+    /// Mini-batches per epoch.
     pub fn per_epoch(&self) -> usize {
         self.images.len() / self.batch
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_shows_every_image_once_and_any_batch_can_be_asked_for() {
+    fn an_epoch_has_every_image_once_and_batches_come_in_any_order() {
         let images = Images::new(1, 1, (0..7).map(|i| i * 40).collect()).unwrap();
         let mut batches = Batches::new(&images, 3, 5);
         assert_eq!(batches.per_epoch(), 2);
@@ -77,7 +77,7 @@ mod tests {
             assert_eq!(seen.len(), 6, "{epoch:?}");
         }
         assert_ne!(epochs[..2], epochs[2..4]);
-        // As a resumed run asks.
+        // In any order, as in a resumed run.
         assert_eq!([batch(3), batch(1), batch(4)], [epochs[3], epochs[1], epochs[4]]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run can go on from: between any two steps of the generator.
+//! The checkpoint of a run between any two steps of the generator, and its model.
 
 use super::history::{HISTORY, PICTURED, moments};
 use super::{Run, Settings};
@@ -38,7 +38,7 @@ impl Run<'_> {
         Ok(archive)
     }
 
-    pub(super) fn go_to(&mut self, archive: &Archive) -> Result<()> {
+    pub(super) fn restore_checkpoint(&mut self, archive: &Archive) -> Result<()> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let networks = &self.settings.networks;
         let is_other = |found: &&str| found.parse::<Networks>().as_ref() != Ok(networks);
@@ -52,7 +52,7 @@ impl Run<'_> {
         }
         self.seconds = restore::seconds(archive)?;
         for (name, tensor) in self.game.state_mut(steps, discriminator_steps) {
-            // A mean square of gradients may be beyond the range while the parameters are not.
+            // Mean squares of gradients may overflow while the parameters are finite.
             let values = match name.contains("_optimiser.") {
                 true => archive.tensor_f32(&name, tensor.shape())?,
                 false => read_tensor(archive, &name, tensor.shape())?,

@@ -1,4 +1,4 @@
-//! The duality gap of a run: what either player could still gain.
+//! The duality gap of a run: the possible gain of each player.
 
 use super::Settings;
 use super::batches::Batches;
@@ -10,7 +10,7 @@ use crate::rng::Stream;
 /// Mini-batches of test images over which a value is averaged.
 const BATCHES: usize = 16;
 
-/// Looks for the gap: steps on training images, measured on test images.
+/// The search for the gap: steps on training images, measured on test images.
 pub(super) struct Gap<'a> {
     search: Search,
     train: Batches<'a>,
@@ -19,9 +19,9 @@ pub(super) struct Gap<'a> {
 }
 
 impl<'a> Gap<'a> {
-    /// What the settings ask for.
+    /// The search if the settings enable it.
     ///
-    /// **Randomness** Substreams of `evaluate` that no measure of samples takes: no step takes them either.
+    /// **Randomness** Substreams of `evaluate` that no other measure and no step uses.
     pub fn new(settings: &Settings, digits: &'a Digits) -> Option<Self> {
         let steps = settings.duality_gap?;
         let stream = |index| Stream::named(settings.seed, "evaluate").substream(index);
@@ -33,7 +33,7 @@ impl<'a> Gap<'a> {
         })
     }
 
-    /// Of the game as it stands.
+    /// The gap of the current game.
     pub fn find(&mut self, game: &Game<f32>) -> Result<DualityGap> {
         let Self { search, train, test, streams } = self;
         let fill = |batches: &mut Batches<'_>, index, samples: &mut [f32]| {
@@ -56,12 +56,12 @@ mod tests {
     use crate::nn::Spec;
     use crate::run::gan::Kind;
 
-    /// The gap of a game that has not begun, where training or test images may be negatives.
+    /// The gap of a game before its first step; training or test images may be inverted.
     fn gap(kind: Kind, inverted: [bool; 2], steps: usize) -> DualityGap {
         let digits = Digits::synthetic(60, 40).unwrap();
-        let mut negatives = digits.clone();
-        negatives.invert();
-        let [train, test] = inverted.map(|inverted| if inverted { &negatives } else { &digits });
+        let mut inverse = digits.clone();
+        inverse.invert();
+        let [train, test] = inverted.map(|inverted| if inverted { &inverse } else { &digits });
         let digits = Digits { train: train.train.clone(), test: test.test.clone(), name: "digits".into() };
         let networks = Networks {
             generator: mlp(&[4, 8, 784], Normalisation::None, Some(Spec::Tanh)),
@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(usual.value, other_train.value, "{kind}");
             assert_ne!(usual.value, other_test.value, "{kind}");
             assert_ne!(usual.best_discriminator, other_train.best_discriminator, "{kind}");
-            // The generator's steps see no image.
+            // The generator's steps use no image.
             assert_eq!(usual.best_generator, other_train.best_generator, "{kind}");
             assert_ne!(usual.best_discriminator, gap(kind, [false, false], 10).best_discriminator, "{kind}");
         }

@@ -1,4 +1,4 @@
-//! A trained generator, to draw with.
+//! Trained generators.
 
 use super::history::{HISTORY, PICTURED, moments};
 use super::observer::to_images;
@@ -11,7 +11,7 @@ use crate::rng::Stream;
 use crate::{Error, Result};
 use std::path::Path;
 
-/// A trained generator of images, with what its run kept of the way to it.
+/// A trained generator of images, with samples from its training.
 #[derive(Debug, Clone)]
 pub struct Generator {
     networks: Networks,
@@ -24,8 +24,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The generator that MODEL stands for, a run directory or a safetensors file, and the settings that it was trained with,
-    /// if these are known.
+    /// Loads a generator from a run directory or a safetensors file, with the settings of its run if they are known.
     ///
     /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
     pub fn load(path: &Path) -> Result<(Self, Option<Settings>)> {
@@ -34,10 +33,10 @@ impl Generator {
         Ok((generator, crate::run::settings_of(path, &archive)?))
     }
 
-    /// The generator in an archive that a run wrote: that of averaged parameters, if it has them.
+    /// The generator in the archive of a run, with averaged parameters if there are any.
     ///
-    /// **Errors** [`Error::Malformed`] if it is of another kind of model, its tensors do not fit what it says of itself, a
-    /// number in them is not finite, a running variance is negative, or all weights are 0.
+    /// **Errors** [`Error::Malformed`] if it is of another kind of model, its tensors do not fit its metadata, a number in them
+    /// is not finite, a running variance is negative, or all weights are 0.
     pub fn from_archive(archive: &Archive) -> Result<Self> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let kind = archive.required_metadata("model")?;
@@ -49,8 +48,8 @@ impl Generator {
             .parse()
             .map_err(|error: Error| malformed(format!("metadata `networks`: {error}")))?;
         let is_average = archive.names().any(|name| name.starts_with("average."));
-        let of = if is_average { "average" } else { "generator" };
-        let network = networks.generator.read(archive, &format!("{of}."))?;
+        let name = if is_average { "average" } else { "generator" };
+        let network = networks.generator.read(archive, &format!("{name}."))?;
         check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
         let shape = archive.shape(HISTORY)?;
         let &[_, PICTURED, height, width] = shape else {
@@ -79,7 +78,7 @@ impl Generator {
         &self.networks
     }
 
-    /// Whether its parameters are averages over training.
+    /// Returns true if its parameters are averages over training.
     pub fn is_average(&self) -> bool {
         self.is_average
     }
@@ -94,14 +93,15 @@ impl Generator {
         self.steps
     }
 
-    /// Numbers that a sample starts from.
+    /// Size of a latent vector.
     pub fn latent(&self) -> usize {
         self.network.inputs()
     }
 
-    /// What it makes of latents.
+    /// Generates images from latents.
     ///
     /// **Shapes** `latents` (rows, latent size).
+    ///
     /// **Errors** [`Error::ShapeMismatch`] if they are not whole rows.
     pub fn images_of(&self, latents: &[f32]) -> Result<Images> {
         let rows = latents.len() / self.latent();
@@ -110,9 +110,10 @@ impl Generator {
         to_images(&samples, self.size)
     }
 
-    /// `count` samples.
+    /// Generates `count` samples.
     ///
     /// **Errors** [`Error::InvalidArgument`] if they do not fit the memory.
+    ///
     /// **Randomness** Row r from the substream r of `stream`.
     pub fn samples(&self, count: usize, stream: Stream) -> Result<Images> {
         let numbers = count.checked_mul(self.latent().max(self.network.outputs()));
@@ -125,7 +126,7 @@ impl Generator {
         self.images_of(&latents)
     }
 
-    /// Samples of [`PICTURED`] latents over training, and the steps after which they were made, the start first.
+    /// Samples of [`PICTURED`] latents over training, and their numbers of steps, the start first.
     ///
     /// **Shapes** (moments, [`PICTURED`]) images.
     pub fn history(&self) -> (Vec<usize>, &Images) {

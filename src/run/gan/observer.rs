@@ -1,4 +1,4 @@
-//! Readings: what a step reports, and what samples look like.
+//! Readings: rows of `metrics.csv`, and measures of samples.
 
 use super::{Kind, Settings};
 use crate::Result;
@@ -10,11 +10,11 @@ use crate::nn::{Scratch, Sequential};
 use crate::rng::Stream;
 use crate::run::{Row, classifier};
 
-/// Samples of a reading.
+/// Number of samples for a reading.
 const SAMPLES: usize = 500;
-/// Images whose spread is that of the data.
+/// Number of training images for the spread of the data.
 const IMAGES: usize = 5_000;
-/// Test images that say whether the classifier sees these data, and how many of them it must be right about.
+/// Number of test images that the classifier is tested on, and the accuracy that it needs.
 const TESTED: usize = 1_000;
 const LEAST_ACCURACY: f64 = 0.9;
 
@@ -36,7 +36,7 @@ pub(super) fn reading(row: &Row, data_entropy: f64) -> Reading {
     Reading { class_entropy: reading.class_entropy.and_then(share), ..reading }
 }
 
-/// The losses and what stands beside them, in one line.
+/// A line with the losses and the other measures.
 pub(super) fn sentence(reading: &Reading) -> String {
     let losses = format!("losses {:.3} {:.3}", reading.generator_loss, reading.discriminator_loss);
     let gap = match (reading.real_accuracy, reading.fake_accuracy, reading.wasserstein) {
@@ -50,20 +50,20 @@ pub(super) fn sentence(reading: &Reading) -> String {
     losses + &gap + &spread + &classes + &duality
 }
 
-/// What looks at samples of the same latents again and again.
+/// Measures samples of the same latents during training.
 pub(super) struct Observer {
     latents: Vec<f32>,
     /// Height and width.
     size: [usize; 2],
-    /// The shipped classifier, if it sees these data.
-    eye: Option<Classifier>,
+    /// The shipped classifier, if it recognises these data.
+    classifier: Option<Classifier>,
     data_spread: f64,
     data_entropy: f64,
     scratch: Scratch<f32>,
 }
 
 impl Observer {
-    /// **Randomness** Latents from the last substream of `latent`, which no step takes.
+    /// **Randomness** Latents from the last substream of `latent`, which no step uses.
     pub fn new(settings: &Settings, digits: &Digits) -> Result<Self> {
         let images = digits.train.images();
         let width = settings.networks.generator.input.size();
@@ -75,7 +75,7 @@ impl Observer {
         Ok(Self {
             latents,
             size: [images.height(), images.width()],
-            eye: eye(digits)?,
+            classifier: suitable_classifier(digits)?,
             data_spread: spread(&some),
             data_entropy: ClassHistogram::of_labels(labels, classes)?.entropy(),
             scratch: Scratch::new(),
@@ -87,13 +87,12 @@ impl Observer {
         self.data_entropy
     }
 
-    /// Spread of samples as a share of the data's, if it is one, and the entropy of their classes in nats, if these can be
-    /// seen.
-    pub fn look(&mut self, generator: &Sequential<f32>) -> Result<(Option<f64>, Option<f64>)> {
+    /// The spread of samples as a share of the data's, and the entropy of their classes in nats; `None` if undefined.
+    pub fn measure(&mut self, generator: &Sequential<f32>) -> Result<(Option<f64>, Option<f64>)> {
         let samples = self.samples(generator, SAMPLES)?;
-        let entropy = match &self.eye {
-            Some(eye) => {
-                let scores = eye.logits(&eye.features_of(&samples)?)?;
+        let entropy = match &self.classifier {
+            Some(classifier) => {
+                let scores = classifier.logits(&classifier.features_of(&samples)?)?;
                 Some(ClassHistogram::of_scores(&scores)?.entropy())
             }
             None => None,
@@ -116,8 +115,8 @@ pub(super) fn to_images(samples: &[f32], [height, width]: [usize; 2]) -> Result<
     Images::new(height, width, pixels)
 }
 
-/// The shipped classifier, if it tells these images apart.
-fn eye(digits: &Digits) -> Result<Option<Classifier>> {
+/// The shipped classifier, if its accuracy on these images is high enough.
+fn suitable_classifier(digits: &Digits) -> Result<Option<Classifier>> {
     let shipped = classifier::shipped()?;
     let mut test = digits.test.clone();
     test.truncate(TESTED);
@@ -131,8 +130,7 @@ fn eye(digits: &Digits) -> Result<Option<Classifier>> {
     Ok(is_right.then_some(shipped))
 }
 
-/// The spread of samples as a share of the data's: 0 of samples that are all alike, whatever the data; none of samples that
-/// differ where the data do not.
+/// The spread of samples as a share of the data's: 0 if all samples are equal; `None` if samples differ and the data do not.
 fn share_of_spread(samples: f64, data: f64) -> Option<f64> {
     match samples {
         0.0 => Some(0.0),
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_all_alike_have_collapsed_whatever_the_data() {
+    fn equal_samples_have_collapsed_for_any_data() {
         assert_eq!(share_of_spread(3.0, 4.0), Some(0.75));
         assert_eq!((share_of_spread(0.0, 4.0), share_of_spread(0.0, 0.0)), (Some(0.0), Some(0.0)));
         assert_eq!(share_of_spread(3.0, 0.0), None, "no number of times the data's spread");

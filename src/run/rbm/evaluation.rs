@@ -1,4 +1,4 @@
-//! How probable a trained machine finds the images it learned from, and others.
+//! The log-likelihood of training and test images under a trained machine.
 
 use super::Settings;
 use crate::Result;
@@ -11,52 +11,52 @@ use crate::run::images::{MONITORED, binary_images, check_images, mean_over};
 use crate::run::{Progress, interrupt, trained_on};
 use serde::Serialize;
 
-/// How ln Z is found.
+/// The method that finds ln Z.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
-    /// By enumerating the smaller layer.
+    /// Enumeration of the states of the smaller layer.
     Exact,
-    /// By annealing, forward and in reverse.
+    /// Annealed importance sampling, forward and reverse.
     Annealed(Anneal),
 }
 
-/// How much annealing.
+/// The amount of annealing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Anneal {
-    /// Inverse temperatures, of both estimates.
+    /// Inverse temperatures of both estimates.
     pub schedule: Schedule,
     /// Chains of the forward estimate, at least 2.
     pub chains: usize,
-    /// Test images, from the first, of the reverse estimate.
+    /// Number of test images of the reverse estimate, from the first.
     pub images: usize,
-    /// Chains for each of them.
+    /// Chains per test image.
     pub chains_per_image: usize,
 }
 
 impl Default for Anneal {
-    /// 100 chains forward (Salakhutdinov & Murray 2008), and as many in reverse.
+    /// 100 forward chains (Salakhutdinov & Murray 2008) and 100 reverse chains.
     fn default() -> Self {
         Self { schedule: Schedule::default(), chains: 100, images: 100, chains_per_image: 1 }
     }
 }
 
-/// What an evaluation came to.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     /// `rbm`.
     pub model: &'static str,
-    /// Where the data came from.
+    /// Name of the data.
     pub data: String,
-    /// What the machine learned from, if that is something else.
+    /// Name of the training data, if they are others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
-    /// Visible units.
+    /// Number of visible units.
     pub visible: usize,
-    /// Hidden units.
+    /// Number of hidden units.
     pub hidden: usize,
-    /// Training images, all of which are evaluated.
+    /// Number of training images; all are evaluated.
     pub train_images: usize,
-    /// Test images, all of which are evaluated.
+    /// Number of test images; all are evaluated.
     pub test_images: usize,
     /// ln Z.
     pub log_partition: LogPartition,
@@ -64,7 +64,7 @@ pub struct Evaluation {
     pub log_likelihood: LogLikelihood,
     /// The mean exact pseudo-log-likelihood of the first [`MONITORED`] test images; nats per image.
     pub pseudo_log_likelihood: f64,
-    /// What is wrong with the estimates, if something is.
+    /// A reason to distrust the estimates, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -73,33 +73,33 @@ pub struct Evaluation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum LogPartition {
-    /// As enumeration has it.
+    /// By enumeration.
     Exact {
         /// ln Z.
         exact: f64,
     },
-    /// As annealing estimates it.
+    /// By annealing.
     Annealed {
         /// From annealed importance sampling: on average too small.
         forward: f64,
-        /// Implied by the reverse estimate of the test images' likelihood: on average too large, if the machine draws
+        /// Implied by the reverse estimate of the test images' likelihood: on average too large, if the machine generates
         /// such images.
         reverse: f64,
-        /// Of `forward`.
+        /// Standard error of `forward`.
         standard_error: f64,
-        /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors), forward.
+        /// ln(Z - 3 standard errors of Z) and ln(Z + 3 standard errors) of the forward estimate.
         interval: [f64; 2],
-        /// Chains of equal weight that would tell as much, forward.
+        /// Effective sample size of the forward chains.
         effective_samples: f64,
-        /// Chains, forward.
+        /// Number of forward chains.
         chains: usize,
-        /// Of `reverse`, by the spread over images.
+        /// Standard error of `reverse`, from the spread over images.
         reverse_standard_error: f64,
-        /// Mean of ln P(image) over the images that were annealed in reverse, by nothing but the reverse estimate.
+        /// Mean reverse estimate of ln P(image) over the images of the reverse chains.
         reverse_log_likelihood: f64,
         /// Its standard error over images.
         reverse_log_likelihood_standard_error: f64,
-        /// Test images that were annealed in reverse.
+        /// Number of images of the reverse chains.
         reverse_images: usize,
     },
 }
@@ -107,31 +107,32 @@ pub enum LogPartition {
 /// The mean log-likelihood of two sets; nats per image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LogLikelihood {
-    /// Of the training images.
+    /// For the training images.
     pub train: Estimates,
-    /// Of the test images.
+    /// For the test images.
     pub test: Estimates,
 }
 
-/// The mean of - F(v), which is exact, less each ln Z that there is; nats per image.
+/// The mean of -F(v), which is exact, minus each available ln Z; nats per image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimates {
-    /// By the exact ln Z.
+    /// With the exact ln Z.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact: Option<f64>,
-    /// By the forward estimate: on average too large.
+    /// With the forward estimate: on average too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<f64>,
-    /// By the reverse estimate: on average too small, if the machine draws such images.
+    /// With the reverse estimate: on average too small, if the machine generates such images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverse: Option<f64>,
 }
 
 /// Evaluates `model`, trained with `settings`, on `digits`.
 ///
-/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images as
-/// the monitors of training see them.
-/// **Errors** [`Error::ShapeMismatch`] if the images are not of the machine's size; [`Error::InvalidArgument`] without
+/// **Randomness** Chains from the substreams 0 (forward) and 1 (reverse) of the stream `evaluate` of `seed`; images are
+/// binarised as for the monitors of training.
+///
+/// **Errors** [`Error::ShapeMismatch`] for images of another size; [`Error::InvalidArgument`] without
 /// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`];
 /// [`Error::Interrupted`] soon after `stop` returns true.
 pub fn evaluate(
@@ -157,15 +158,15 @@ pub fn evaluate(
     };
     progress.finish("");
     let log_partition = log_partition?;
-    // The streams that training and its monitors binarise from.
-    let (binarise, streams) = (settings.binarise, [settings.seed, settings.seed + 1]);
+    // The seeds of binarisation in training and in its monitors.
+    let (binarise, seeds) = (settings.binarise, [settings.seed, settings.seed + 1]);
     let test = digits.test.images();
     let energy = |images, seed| {
         mean_over(images, binarise, seed, stop, |images| Ok(minus_free_energies(model, images)))
     };
     let log_likelihood = LogLikelihood {
-        train: log_partition.estimates(energy(digits.train.images(), streams[0])?),
-        test: log_partition.estimates(energy(test, streams[1])?),
+        train: log_partition.estimates(energy(digits.train.images(), seeds[0])?),
+        test: log_partition.estimates(energy(test, seeds[1])?),
     };
     Ok(Evaluation {
         model: "rbm",
@@ -180,7 +181,7 @@ pub fn evaluate(
         log_likelihood,
         pseudo_log_likelihood: pseudo_log_likelihood(
             model,
-            &binary_images(test, MONITORED, binarise, streams[1])?,
+            &binary_images(test, MONITORED, binarise, seeds[1])?,
         ),
     })
 }
@@ -242,14 +243,13 @@ impl LogPartition {
         }
     }
 
-    /// A sentence if forward and reverse estimate, of the same images, differ too much.
     fn warning(&self) -> Option<String> {
         let Self::Annealed { forward, reverse, .. } = self else { return None };
         disagreement(*forward, *reverse)
     }
 }
 
-/// A sentence if a forward and a reverse estimate of the same ln Z differ too much.
+/// A warning if a forward and a reverse estimate of the same ln Z differ too much.
 pub(in crate::run) fn disagreement(forward: f64, reverse: f64) -> Option<String> {
     let gap = (reverse - forward).abs();
     if gap.is_nan() {
@@ -271,7 +271,7 @@ mod tests {
     use crate::run::ProgressKind;
 
     #[test]
-    fn all_images_count_and_are_seen_as_in_training() {
+    fn all_images_are_evaluated_and_binarised_as_in_training() {
         // More than a block of 1000 training images.
         let digits = Digits::synthetic(1150, 70).unwrap();
         for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
