@@ -86,7 +86,7 @@ mod tests {
     /// Set in the process that the test signals, to the work it is at.
     const CHILD: &str = "EQUILIBRIA_TEST_INTERRUPT_CHILD";
 
-    /// What the signalled process does: say when it is ready, wait to be asked, wait to be ended.
+    /// The signalled process: prints "ready", waits for the first signal, prints "asked", waits for the last one.
     fn child(work: Work) {
         install(work).unwrap();
         install(work).unwrap();
@@ -97,7 +97,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         assert!(requested(), "the first signal was not noticed");
-        // After what the handler has to say.
+        // After the line of the handler.
         std::thread::sleep(Duration::from_millis(50));
         eprintln!("asked");
         std::thread::sleep(Duration::from_secs(10));
@@ -126,7 +126,7 @@ mod tests {
                 .spawn()
                 .unwrap();
             let mut stderr = BufReader::new(process.stderr.take().unwrap());
-            // What the process says before `text`.
+            // Reads standard error up to `text`.
             let mut until = |text: &str| {
                 let mut said = String::new();
                 while !said.ends_with(text) {

@@ -1,4 +1,4 @@
-//! The settings of all training runs: what they have in common, and the check of their ranges.
+//! The common parts of the settings of all training runs, and the check of their ranges.
 
 use crate::data::Digits;
 use crate::optim::Schedule;
@@ -21,10 +21,10 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
     /// **Errors** as [`Digits::load`].
     fn load(&self) -> Result<Digits>;
 
-    /// Derives defaults from other options, and refuses options without effect. `is_given` tells by a field's name whether
-    /// the user gave the option.
+    /// Derives defaults from other options, and refuses options without effect. `is_given` returns true for the field of an
+    /// option that the user gave.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for an option that goes only with another value of another option.
+    /// **Errors** [`Error::InvalidArgument`] for an option that needs another value of another option.
     fn complete(self, is_given: &dyn Fn(&str) -> bool) -> Result<Self> {
         let _ = is_given;
         Ok(self)
@@ -112,4 +112,63 @@ pub(super) fn memory(bytes: u128, argument: impl FnOnce() -> String) -> Result<(
     let expected =
         format!("training needs about {gigabytes} GB of memory, more than there is; take fewer of any");
     Err(Error::invalid(argument(), expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{classifier, dbm, gan, rbm};
+
+    /// The keys of `config.toml` with these settings, and the options of the command line.
+    fn keys_and_options<S: RunSettings>(settings: &S) -> [Vec<String>; 2] {
+        let toml::Value::Table(table) = toml::Value::try_from(settings).unwrap() else { panic!("a table") };
+        let command = S::augment_args(Command::new("settings"));
+        [
+            table.keys().cloned().collect(),
+            command.get_arguments().map(|option| option.get_id().to_string()).collect(),
+        ]
+        .map(|mut names: Vec<String>| {
+            names.sort();
+            names
+        })
+    }
+
+    #[test]
+    fn every_setting_is_an_option_and_a_key_of_the_configuration() {
+        let images = Some(100);
+        let [keys, options] = keys_and_options(&rbm::Settings { images, ..Default::default() });
+        assert_eq!(keys, options);
+        let (sparsity, max_norm) = (vec![0.1, 0.2], Some(3.0));
+        let [keys, options] =
+            keys_and_options(&dbm::Settings { images, sparsity, max_norm, ..Default::default() });
+        assert_eq!(keys, options);
+        let [keys, options] = keys_and_options(&classifier::Settings::default());
+        assert_eq!(keys, options);
+        let standard = gan::Settings::of(gan::Kind::Standard);
+        let [keys, options] =
+            keys_and_options(&gan::Settings { images, average: Some(0.9), duality_gap: Some(5), ..standard });
+        // The networks have several options.
+        assert_eq!(keys.into_iter().filter(|key| key != "networks").collect::<Vec<_>>(), options);
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused_with_option_and_range() {
+        let whole =
+            |value, range| whole(&[("--units", value, range, "units")]).map_err(|error| error.to_string());
+        assert_eq!(whole(0, 1..=9).unwrap_err(), "--units 0: 1 to 9 units");
+        assert_eq!(whole(10, 1..=9).unwrap_err(), "--units 10: 1 to 9 units");
+        assert_eq!(whole(0, 1..=usize::MAX).unwrap_err(), "--units 0: at least 1 units");
+        assert_eq!([1, 9].map(|value| whole(value, 1..=9)), [Ok(()), Ok(())]);
+        for (range, good, bad, words) in [
+            (NOT_NEGATIVE, 0.0, -1e-300, "a number of at least 0 is needed"),
+            (NOT_NEGATIVE, 1e300, f64::INFINITY, "a number of at least 0 is needed"),
+            (POSITIVE, 1e-300, 0.0, "a number above 0 is needed"),
+            (BELOW_1, 0.999, 1.0, "a number of at least 0 and below 1 is needed"),
+            (BELOW_1, 0.0, f64::NAN, "a number of at least 0 and below 1 is needed"),
+        ] {
+            real(&[("--rate", good, range.clone())]).unwrap();
+            let error = real(&[("--rate", bad, range)]).unwrap_err().to_string();
+            assert_eq!(error, format!("--rate {bad}: {words}"));
+        }
+    }
 }

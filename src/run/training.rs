@@ -171,7 +171,7 @@ fn finish<S: Trainable>(
             progress.finish("");
             let path = directory.path().display();
             return Err(Error::Interrupted {
-                resume: format!("`equilibria {} train --resume {path}` goes on from here", S::KIND),
+                resume: format!("`equilibria {} train --resume {path}` continues the run", S::KIND),
             });
         }
     }

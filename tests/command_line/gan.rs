@@ -428,7 +428,10 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     refused("gan sample penalty --count 2501", "at most 2,500 images fit a sheet");
     refused("gan sample penalty --interpolate 1", "--interpolate 1: a way has at least 2 images");
     refused("gan train --resume nowhere", "config.toml not found in nowhere");
-    refused("gan train --resume penalty --steps 20", "--steps");
+    for option in ["--steps 20", "--latent 9", "--minimax", "--out other", "--force"] {
+        let words = format!("'--resume <RUN>' cannot be used with '{}", option.split(' ').next().unwrap());
+        refused(&format!("gan train --resume penalty {option}"), &words);
+    }
 
     let edit = |path: &str, from: &str, to: &str| {
         let path = folder.path().join(path);

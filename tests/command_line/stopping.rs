@@ -332,7 +332,7 @@ fn signals_within_a_second_count_as_one_and_lose_nothing() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
     assert!(
-        said.ends_with("error: interrupted; `equilibria rbm train --resume run` goes on from here\n"),
+        said.ends_with("error: interrupted; `equilibria rbm train --resume run` continues the run\n"),
         "{said}"
     );
     assert_eq!(said.lines().count(), 2, "{said}");

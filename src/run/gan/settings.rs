@@ -327,6 +327,17 @@ mod tests {
     }
 
     #[test]
+    fn options_of_other_objectives_are_refused_and_the_rates_are_equal_by_default() {
+        let clipping = Settings { generator_rate: 3e-3, ..Settings::of(Kind::Clipping) };
+        let complete = |given: &[&str]| clipping.clone().complete(&|option| given.contains(&option));
+        assert_eq!(complete(&["generator_rate", "clip", "critic_steps"]).unwrap().discriminator_rate, 3e-3);
+        assert_eq!(complete(&["generator_rate", "discriminator_rate"]).unwrap().discriminator_rate, 5e-5);
+        for option in ["penalty", "minimax", "label_smoothing"] {
+            complete(&[option]).unwrap_err();
+        }
+    }
+
+    #[test]
     fn settings_determine_the_recipe_and_their_defaults_are_the_usual_recipes() {
         assert_eq!(Settings::of(Kind::Standard).networks, Networks::digits(784));
         for kind in Kind::ALL {
