@@ -308,3 +308,15 @@ fn does_the_number_of_threads_change_no_bit() {
         assert!([2, 3, 7].iter().all(|&threads| run(threads) == one), "of a critic: {is_critic}");
     }
 }
+
+#[test]
+fn do_two_dropout_layers_draw_independent_masks() {
+    let (rows, width) = (100, 150);
+    let layers = vec![Dropout::new(0.5).into(), Dropout::new(0.5).into()];
+    let mut model = Sequential::<f32>::new(width, layers).unwrap();
+    let mut cache = Cache::new(&model);
+    cache.input_mut(rows).fill(1.0);
+    model.forward(&mut cache, Training::new(stream()), &mut Scratch::new()).unwrap();
+    let kept = cache.output().iter().filter(|&&y| y != 0.0).count() as f64 / (rows * width) as f64;
+    assert!((kept - 0.25).abs() < 0.02, "{kept} of the numbers pass both layers");
+}

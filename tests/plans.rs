@@ -230,7 +230,8 @@ mod files {
                 }
             });
             assert!(
-                error.contains(&format!("tensor `g.2.bias` holds {value}; all numbers must be finite")),
+                error
+                    .contains(&format!("tensor `g.2.bias` holds {value}; every number in it must be finite")),
                 "{error}"
             );
         }
