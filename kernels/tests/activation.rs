@@ -111,17 +111,25 @@ fn slopes_are_within_some_ulp() {
 }
 
 fn check_bends<T: Scalar>() {
-    over_cases::<T>(|level, at_end, (activation, value, slope, bend), x, context| {
+    over_cases::<T>(|level, at_end, (activation, value, slope, ratio), x, context| {
         let y = GuardedBuffer::copy_of(&outputs(x, value), at_end);
         let delta = GuardedBuffer::copy_of(&uneven::<T>(x.len(), 3), at_end);
         let v = uneven::<T>(x.len(), 4);
-        let (mut tangent, mut bent) = (GuardedBuffer::copy_of(&v, at_end), GuardedBuffer::at_end(x.len()));
-        activation::bend(level, of_type(activation), &y, &delta, &mut tangent, &mut bent);
+        let (mut tangent, mut curvature) =
+            (GuardedBuffer::copy_of(&v, at_end), GuardedBuffer::at_end(x.len()));
+        activation::tangent_and_curvature(
+            level,
+            of_type(activation),
+            &y,
+            &delta,
+            &mut tangent,
+            &mut curvature,
+        );
         for i in 0..x.len() {
             let (y, v) = (y[i].to_f64(), v[i].to_f64());
             assert_close(tangent[i], v * slope(y), v * slope(y), context);
             let product = delta[i].to_f64() * v;
-            assert_close(bent[i], product * bend(y), product, context);
+            assert_close(curvature[i], product * ratio(y), product, context);
         }
     });
 }

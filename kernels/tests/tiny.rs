@@ -95,11 +95,18 @@ fn check_slopes<T: Scalar>() {
                 activation::times_slope_in_place(level, kind, &y, &mut in_place);
                 assert_eq!(in_place, out, "{context}");
             }
-            let (mut tangent, mut bent) = (gradient.clone(), vec![T::ONE; length]);
-            activation::bend(level, kind, &y, &of_every_size(length, 5), &mut tangent, &mut bent);
+            let (mut tangent, mut curvature) = (gradient.clone(), vec![T::ONE; length]);
+            activation::tangent_and_curvature(
+                level,
+                kind,
+                &y,
+                &of_every_size(length, 5),
+                &mut tangent,
+                &mut curvature,
+            );
             assert_no_tiny(&tangent, context);
             if !kind.is_piecewise_linear() {
-                assert_no_tiny(&bent, context);
+                assert_no_tiny(&curvature, context);
             }
         }
     });

@@ -13,7 +13,9 @@ use super::{Input, Layer, Pass, Properties, Shape};
 use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
-use equilibria_kernels::activation::{apply_in_place, bend, times_slope, times_slope_in_place};
+use equilibria_kernels::activation::{
+    apply_in_place, tangent_and_curvature, times_slope, times_slope_in_place,
+};
 use equilibria_kernels::{Level, elementwise};
 
 impl<T: Element> Layer<T> for Activation<T> {
@@ -62,7 +64,7 @@ impl<T: Element> Layer<T> for Activation<T> {
         let Some(grad_input) = pass.grad_input else { return };
         let (level, y_dot) = (Level::detect(), pass.scratch.numbers(x_dot.len()));
         y_dot.copy_from_slice(x_dot);
-        bend(level, *self, pass.y, pass.delta, y_dot, grad_input);
+        tangent_and_curvature(level, *self, pass.y, pass.delta, y_dot, grad_input);
         if let Some(e) = e {
             elementwise::add_in_place(level, grad_input, e);
         }

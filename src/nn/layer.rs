@@ -50,7 +50,7 @@ pub trait Layer<T: Element>: CloneLayer<T> + fmt::Debug + Send + Sync {
         [&[], &[]]
     }
 
-    /// As [`Layer::tensors`], writable.
+    /// Like [`Layer::tensors`], writable.
     fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
         [&mut [], &mut []]
     }

@@ -35,9 +35,9 @@ impl<T: Element> Linear<T> {
         Self { parameters: vec![Tensor::zeros(&[outputs, inputs]), Tensor::zeros(&[outputs])] }
     }
 
-    /// As [`Linear::new`], without a bias: for a layer that batch normalisation follows.
+    /// Like [`Linear::new`], without a bias: for a layer that batch normalisation follows.
     ///
-    /// **Panics** as [`Linear::new`].
+    /// **Panics** Same as [`Linear::new`].
     pub fn without_bias(inputs: usize, outputs: usize) -> Self {
         Self { parameters: vec![Tensor::zeros(&[outputs, inputs])] }
     }

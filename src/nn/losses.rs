@@ -26,7 +26,9 @@ use alloc::format;
 /// Binary cross-entropy with one target, 0 for false, 1 for true, or a value between for smoothed labels.
 ///
 /// **Shapes** `logits` and `gradient` (rows).
+///
 /// **Panics** if the lengths differ.
+///
 /// **Units** nats.
 ///
 /// ```
@@ -61,6 +63,7 @@ pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
 /// The mean of `weight` times the critic's scores: −1 for what is to score high, 1 for what is to score low.
 ///
 /// **Shapes** and **Panics** as [`binary_cross_entropy`].
+///
 /// **Units** of the critic's scores.
 #[track_caller]
 pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) -> f64 {
@@ -88,7 +91,9 @@ fn mean<T: Element>(logits: &[T], gradient: &mut [T], loss: impl Fn(f64) -> (f64
 /// Softmax cross-entropy of rows of logits, one a class, with the class of each row.
 ///
 /// **Shapes** `logits` and `gradient` (rows, classes), `labels` (rows).
-/// **Errors** [`Error::ShapeMismatch`] if the lengths do not fit; [`Error::InvalidArgument`] if a label is not a class.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the lengths do not match; [`Error::InvalidArgument`] if a label is not a class.
+///
 /// **Units** nats a row.
 ///
 /// ```

@@ -182,7 +182,7 @@ impl<T: Element> Cache<T> {
 
     /// The output's rows in `rows`.
     ///
-    /// **Panics** as [`Cache::output`], and if there are no such rows.
+    /// **Panics** Same as [`Cache::output`], and if there are no such rows.
     pub fn output_rows(&self, rows: Range<usize>) -> &[T] {
         assert!(self.is_filled, "the output of an input that has not gone forwards");
         self.values.rows(self.values.last(), &rows)
@@ -376,10 +376,10 @@ impl<T: Element> LayerGradients<'_, T> {
         &mut self.gradients.tensors[index]
     }
 
-    /// As [`LayerGradients::tensor`], without filling it with 0 first: `add(beta, gradient)` writes beta gradient + what is
+    /// Like [`LayerGradients::tensor`], without filling it with 0 first: `add(beta, gradient)` writes beta gradient + what is
     /// new, where beta is 0 or 1, and the gradient is not to be read if it is 0.
     ///
-    /// **Panics** as [`LayerGradients::tensor`].
+    /// **Panics** Same as [`LayerGradients::tensor`].
     pub fn accumulate(&mut self, index: usize, add: impl FnOnce(T, &mut Tensor<T>)) {
         let index = self.first + index;
         let is_clear = mem::take(&mut self.gradients.is_clear[index]);
@@ -389,7 +389,8 @@ impl<T: Element> LayerGradients<'_, T> {
     /// Adds the sums of the columns of `delta` to the gradient of parameter `index`.
     ///
     /// **Shapes** `delta` (rows, numbers of the parameter).
-    /// **Panics** as [`LayerGradients::tensor`].
+    ///
+    /// **Panics** Same as [`LayerGradients::tensor`].
     pub fn add_column_sums(&mut self, index: usize, delta: &[T]) {
         let gradient = self.tensor(index).data_mut();
         let width = gradient.len();

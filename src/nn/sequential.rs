@@ -125,7 +125,7 @@ impl<T: Element> Sequential<T> {
         self.layers.iter().flat_map(|layer| layer.tensors()[0])
     }
 
-    /// As [`Sequential::parameters`], writable.
+    /// Like [`Sequential::parameters`], writable.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.layers.iter_mut().flat_map(|layer| {
             let [parameters, _] = layer.tensors_mut();
@@ -138,7 +138,7 @@ impl<T: Element> Sequential<T> {
         self.layers.iter().flat_map(|layer| layer.tensors()[1])
     }
 
-    /// As [`Sequential::statistics`], writable.
+    /// Like [`Sequential::statistics`], writable.
     pub fn statistics_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.layers.iter_mut().flat_map(|layer| {
             let [_, statistics] = layer.tensors_mut();
@@ -155,7 +155,7 @@ impl<T: Element> Sequential<T> {
         })
     }
 
-    /// As [`Sequential::state`], writable.
+    /// Like [`Sequential::state`], writable.
     pub fn state_mut(&mut self) -> impl Iterator<Item = (String, &mut Tensor<T>)> {
         self.layers.iter_mut().enumerate().flat_map(|(l, layer)| {
             let names = layer.names().iter().map(move |name| format!("{l}.{name}"));

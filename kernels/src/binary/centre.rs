@@ -1,6 +1,7 @@
-//! What centring adds to the learning step of a tile: two outer products before it, two products with vectors after.
+//! The operations that centring adds to the learning step of a tile: two outer products before it, two matrix-vector
+//! products after it.
 
-use super::{PANEL, TILE, VECTORS_MOST};
+use super::{MAX_VECTORS, PANEL, TILE};
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
@@ -8,7 +9,8 @@ use crate::level::Level;
 /// `tile` <- `keep tile - x y' - z w'` for `products` `[[x, y], [z, w]]`; the tile is not read if `keep` is 0.
 ///
 /// **Shapes** `tile` has [`TILE`] elements, each vector 64.
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn subtract_outer_products<T: Scalar>(level: Level, keep: T, products: [[&[T]; 2]; 2], tile: &mut [T]) {
     let lengths = products.map(|pair| pair.map(<[T]>::len));
@@ -52,7 +54,8 @@ impl<T: Scalar> Operation<T> for OuterProducts<'_, T> {
 /// `rows_out` <- `tile y`, and `columns_out` <- `columns_out + tile' x`.
 ///
 /// **Shapes** `tile` has [`TILE`] elements, the vectors 64.
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn tile_products<T: Scalar>(
     level: Level,
@@ -84,7 +87,7 @@ impl<T: Scalar> Operation<T> for Products<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let vectors = PANEL / L::COUNT;
-        let mut columns = [lanes.zero(); VECTORS_MOST];
+        let mut columns = [lanes.zero(); MAX_VECTORS];
         let place = self.columns_out.as_mut_ptr();
         for (row, (&x, out)) in self.tile.chunks_exact(PANEL).zip(self.x.iter().zip(self.rows_out)) {
             let x = lanes.splat(x);

@@ -3,8 +3,8 @@
 use super::{Lists, is_on, noise, words};
 use crate::guard::GuardedBuffer;
 use equilibria_kernels::binary::{
-    Occurrences, SparseMut, count_rows, list_changes, list_fewer, list_occurrences, list_states, pack_states,
-    panel_units, panels, transpose_states, unpack_states,
+    Occurrences, SparseMut, count_rows, list_changes, list_minority, list_occurrences, list_states,
+    pack_states, panel_units, panels, transpose_states, unpack_states,
 };
 use equilibria_kernels::{Level, Scalar};
 
@@ -42,7 +42,7 @@ fn check_state_lists<T: Scalar>(level: Level) {
             // Some rows have few units on, some many.
             states.iter_mut().step_by(2).for_each(|word| *word &= 0x5555_5555);
             let mut are_off = vec![false; rows];
-            list_fewer(level, &states, units, stride, 10_000, lists.write(), &mut are_off);
+            list_minority(level, &states, units, stride, 10_000, lists.write(), &mut are_off);
             for row in 0..rows {
                 let all = (0..panels).flat_map(|panel| (0..64).map(move |j| (panel, j)));
                 let all = all.filter(|(panel, j)| panel * 64 + j < units);

@@ -2,7 +2,7 @@
 
 use super::{Lists, noise, random_lists};
 use crate::guard::GuardedBuffer;
-use equilibria_kernels::binary::{PANEL, SparseRows, add_fewer_rows, add_rows};
+use equilibria_kernels::binary::{PANEL, SparseRows, add_minority_rows, add_rows};
 use equilibria_kernels::{Level, Scalar};
 
 fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize, has_factors: bool) {
@@ -18,7 +18,7 @@ fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize,
     for (from_zero, subtracts) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut sums = GuardedBuffer::copy_of(&start, true);
         if subtracts {
-            add_fewer_rows(level, (&all, &are_off), &weights, lists.read(), from_zero, columns, &mut sums);
+            add_minority_rows(level, (&all, &are_off), &weights, lists.read(), from_zero, columns, &mut sums);
         } else {
             add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
         }

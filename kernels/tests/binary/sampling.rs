@@ -2,7 +2,7 @@
 
 use super::{is_on, noise, words};
 use crate::guard::GuardedBuffer;
-use equilibria_kernels::binary::{PANEL, dot_states, sample, softplus_rises};
+use equilibria_kernels::binary::{PANEL, dot_states, sample, softplus_increments};
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
 use equilibria_kernels::{Level, Scalar};
 
@@ -123,7 +123,7 @@ fn check_rises<T: Scalar>(level: Level, units: usize, scale: f64) {
     for range in RANGES {
         let [from, to] = range.map(T::from_f64);
         let mut rises = GuardedBuffer::copy_of(&[T::from_f64(f64::NAN); ROWS], true);
-        softplus_rises(level, [from, to], &sums, &bias, &mut rises);
+        softplus_increments(level, [from, to], &sums, &bias, &mut rises);
         for (row, &found) in sums.chunks_exact(PANEL).zip(rises.iter()) {
             let (mut right, mut bound) = (0.0, 0.0);
             for (&sum, &bias) in row.iter().zip(bias.iter()) {
@@ -160,13 +160,13 @@ fn rises_of_softplus_go_to_their_limits() {
     for level in Level::available() {
         let of = |x: f32| {
             let mut rise = [0.0; 1];
-            softplus_rises(level, [0.0, 1.0], &[x; PANEL], &[0.0; 1], &mut rise);
+            softplus_increments(level, [0.0, 1.0], &[x; PANEL], &[0.0; 1], &mut rise);
             rise[0]
         };
         assert!((of(1e6) - 1e6).abs() < 1.0 && (of(-1e6) + 2.0_f32.ln()).abs() < 1e-6, "{}", level.name());
         assert!(of(f32::NAN).is_nan(), "level {}", level.name());
         let mut none = [1.0; 2];
-        softplus_rises(level, [0.0, 1.0], &[7.0; 2 * PANEL], &[], &mut none);
+        softplus_increments(level, [0.0, 1.0], &[7.0; 2 * PANEL], &[], &mut none);
         assert_eq!(none, [0.0; 2], "no unit, level {}", level.name());
     }
 }
@@ -174,7 +174,7 @@ fn rises_of_softplus_go_to_their_limits() {
 #[test]
 #[should_panic(expected = "must rise")]
 fn a_softplus_that_falls_panics() {
-    softplus_rises(Level::PORTABLE, [0.5, 0.4], &[1.0_f32; PANEL], &[0.0], &mut [0.0]);
+    softplus_increments(Level::PORTABLE, [0.5, 0.4], &[1.0_f32; PANEL], &[0.0], &mut [0.0]);
 }
 
 fn check_dots<T: Scalar>(level: Level) {

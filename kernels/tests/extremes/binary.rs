@@ -26,7 +26,11 @@ pub fn cases() -> Vec<Case> {
             || at_levels(|level| (states::<f32>(level), states::<f64>(level)).0),
         ),
         (
-            &["binary/annealing: dot_states", "binary/annealing: softplus_rises", "binary/sample: sample"],
+            &[
+                "binary/annealing: dot_states",
+                "binary/annealing: softplus_increments",
+                "binary/sample: sample",
+            ],
             || at_levels(|level| (panels_of_rows::<f32>(level), panels_of_rows::<f64>(level)).0),
         ),
         (
@@ -37,13 +41,13 @@ pub fn cases() -> Vec<Case> {
             ],
             || at_levels(|level| (tiles::<f32>(level), tiles::<f64>(level)).0),
         ),
-        (&["binary/list: list_states", "binary/list: list_fewer", "binary/list: list_changes"], || {
+        (&["binary/list: list_states", "binary/list: list_minority", "binary/list: list_changes"], || {
             at_levels(|level| (lists_of_states::<f32>(level), lists_of_states::<f64>(level)).0)
         }),
         (&["binary/list: list_occurrences"], || {
             at_levels(|level| (occurrences::<f32>(level), occurrences::<f64>(level)).0)
         }),
-        (&["binary/rows: add_rows", "binary/rows: add_fewer_rows", "binary/update: update_tile"], || {
+        (&["binary/rows: add_rows", "binary/rows: add_minority_rows", "binary/update: update_tile"], || {
             at_levels(|level| (sums_of_lists::<f32>(level), sums_of_lists::<f64>(level)).0)
         }),
         (&["binary/tables: tabulate"], || at_levels(|level| (tables::<f32>(level), tables::<f64>(level)).0)),
@@ -110,7 +114,7 @@ fn panels_of_rows<T: Scalar>(level: Level) {
                 let (x, bias) = (x.last(sums), bias.last(units));
                 for ends in [[0.0, 1.0], [1.0, 0.0], [f64::NAN, 1.0], [0.0, f64::INFINITY]] {
                     let ends = ends.map(T::from_f64);
-                    attempt(|| softplus_rises(level, ends, x, bias, out.last_mut(rows)));
+                    attempt(|| softplus_increments(level, ends, x, bias, out.last_mut(rows)));
                 }
                 for probabilities in [None, Some(sums), Some(64 * rows)] {
                     attempt(|| {
@@ -192,7 +196,7 @@ fn lists_of_states<T: Scalar>(level: Level) {
                         for units in SIZES {
                             let mut are_off = vec![false; rows];
                             attempt(|| {
-                                list_fewer(level, words, units, stride, 4096, lists.write(), &mut are_off);
+                                list_minority(level, words, units, stride, 4096, lists.write(), &mut are_off);
                             });
                         }
                     }
@@ -285,8 +289,10 @@ fn add<T: Scalar>(
     for length in [sums.len(), 0, 63] {
         let sums = &mut sums[..length];
         attempt(|| binary::add_rows(level, weights, lists, false, columns, sums));
-        attempt(|| binary::add_fewer_rows(level, (all, &are_off), weights, lists, true, columns, sums));
-        attempt(|| binary::add_fewer_rows(level, (all, &are_off[1..]), weights, lists, true, columns, sums));
+        attempt(|| binary::add_minority_rows(level, (all, &are_off), weights, lists, true, columns, sums));
+        attempt(|| {
+            binary::add_minority_rows(level, (all, &are_off[1..]), weights, lists, true, columns, sums)
+        });
     }
 }
 

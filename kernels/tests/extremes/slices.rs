@@ -13,7 +13,7 @@ pub fn cases() -> Vec<Case> {
                 "activation: apply_in_place",
                 "activation: times_slope_in_place",
                 "activation: times_slope",
-                "activation: bend",
+                "activation: tangent_and_curvature",
                 "activation: Activation::is_piecewise_linear",
             ],
             || at_levels(|level| (activations::<f32>(level), activations::<f64>(level)).0),
@@ -126,7 +126,9 @@ fn activations<T: Scalar>(level: Level) {
         });
         over_lengths(|[a, b, c, d]| {
             let (x, y) = (x.last(a), y.last(b));
-            attempt(|| activation::bend(level, kind, x, y, out.last_mut(c), other.last_mut(d)));
+            attempt(|| {
+                activation::tangent_and_curvature(level, kind, x, y, out.last_mut(c), other.last_mut(d))
+            });
         });
     }
 }

@@ -17,7 +17,7 @@ use crate::tensor::{Activation, Element};
 use equilibria_kernels::{Level, activation, elementwise};
 
 impl<T: Element> Sequential<T> {
-    /// As [`Sequential::forward`], of three equal parts of rows, the last of which this writes: row i of it lies between row i
+    /// Like [`Sequential::forward`], of three equal parts of rows, the last of which this writes: row i of it lies between row i
     /// of the first part, whose share is `alphas[i]`, and row i of the second.
     ///
     /// **Shapes** `alphas` (a third of the rows).
@@ -52,7 +52,8 @@ impl<T: Element> Sequential<T> {
 /// Writes α x + (1 − α) x′ for each pair of rows.
 ///
 /// **Shapes** `alphas` (rows); `x`, `other` and `between` (rows, any width).
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 pub fn interpolate<T: Element>(alphas: &[T], x: &[T], other: &[T], between: &mut [T]) {
     let rows = alphas.len();
     assert!(

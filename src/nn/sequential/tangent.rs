@@ -4,7 +4,7 @@ use super::{Cache, Deltas, Gradients, Pass, Scratch, Sequential, Tangents};
 use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
-use equilibria_kernels::activation::{bend, times_slope_in_place};
+use equilibria_kernels::activation::{tangent_and_curvature, times_slope_in_place};
 use equilibria_kernels::{Level, elementwise};
 
 impl<T: Element> Sequential<T> {
@@ -71,7 +71,7 @@ impl<T: Element> Sequential<T> {
             layer.tangent(Pass { activation: slope, ..pass }, x_dot, y_dot)?;
             if has_s {
                 // s = δ ⊙ ż ⊙ φ″/φ′,   ẏ = ż ⊙ φ′
-                bend(level, activation, y, delta, y_dot, e.resize(step + 1, count).1);
+                tangent_and_curvature(level, activation, y, delta, y_dot, e.resize(step + 1, count).1);
             } else if !layer.properties().absorbs_slopes {
                 times_slope_in_place(level, activation, y, y_dot);
             }
