@@ -244,7 +244,7 @@ fn allocations_of_passes(threads: usize, layers: Vec<Box<dyn Layer<f32>>>, is_pe
         let rows = if step % 3 == 2 { 13 } else { BATCH };
         let numbers = cache.input_mut(2 * rows).iter_mut().enumerate();
         numbers.for_each(|(i, x)| *x = ((i + step) * 31 % 17) as f32 / 17.0);
-        let training = Training::new(stream.substream(step as u64)).of_batches(2);
+        let training = Training::new(stream.substream(step as u64)).with_batches(2);
         model.forward(&mut cache, training, &mut scratch).unwrap();
         let wanted = Wanted::both(&mut gradients, 0..rows, rows..2 * rows);
         let seed = &seed[..2 * rows * model.outputs()];

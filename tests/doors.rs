@@ -191,7 +191,7 @@ fn images_that_are_compared_are_in_their_range() {
 
 #[test]
 fn networks_that_cannot_learn_are_refused() {
-    refused(Sequential::<f32>::new(0, Vec::new()), "a network of 0 inputs");
+    refused(Sequential::<f32>::new(0, Vec::new()), "a network with 0 inputs");
     let networks = Networks::plane(2, &[4, 4]);
     let players = || -> (Sequential<f32>, Sequential<f32>) { networks.start(stream()).unwrap().into() };
     for objective in [Objective::standard(), Objective::clipping(), Objective::penalty()] {

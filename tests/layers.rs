@@ -263,7 +263,7 @@ fn does_a_layer_with_a_wrong_gradient_fail() {
             gradient_check::second_order(&model, &input, training()).unwrap(),
         ] {
             assert_eq!(report.passes(), passes, "{report}");
-            assert!(passes || report.place.starts_with("parameter 0["), "{report}");
+            assert!(passes || report.coordinate.starts_with("parameter 0["), "{report}");
         }
     }
 }
@@ -281,7 +281,7 @@ fn does_a_layer_see_the_rows_that_are_asked_for_and_what_it_kept_of_them() {
     let mut model = Sequential::new(4, vec![forgetful(false).into()]).unwrap();
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     cache.input_mut(6).fill(1.0);
-    model.forward(&mut cache, training().of_batches(3), &mut scratch).unwrap();
+    model.forward(&mut cache, training().with_batches(3), &mut scratch).unwrap();
     let mut gradients = Gradients::new(&model);
     // Two mini-batches, a part of one, and all three; `backward` counts what it is given.
     for rows in [0..4, 2..3, 0..6] {

@@ -64,11 +64,11 @@ fn are_mini_batches_that_do_not_fit_refused() {
     assert_refused(model.forward(&mut cache, training(), &mut scratch), &["mini-batch of 1", "at least 2"]);
     cache.input_mut(4).fill(0.5);
     for batches in [0, 3] {
-        let refused = model.forward(&mut cache, training().of_batches(batches), &mut scratch);
+        let refused = model.forward(&mut cache, training().with_batches(batches), &mut scratch);
         assert_refused(refused, &[&format!("4 rows in {batches} mini-batches")]);
     }
-    assert_refused(model.forward(&mut cache, training().of_batches(4), &mut scratch), &["mini-batch of 1"]);
-    model.forward(&mut cache, training().of_batches(2), &mut scratch).unwrap();
+    assert_refused(model.forward(&mut cache, training().with_batches(4), &mut scratch), &["mini-batch of 1"]);
+    model.forward(&mut cache, training().with_batches(2), &mut scratch).unwrap();
     let (mut deltas, mut gradients) = (Deltas::new(&model), Gradients::new(&model));
     for (rows, input, seeds) in [(1..3, 0..0, 2), (0..4, 1..2, 4), (0..1, 0..4, 4)] {
         let seed = vec![1.0; 3 * seeds];
@@ -201,7 +201,7 @@ fn do_running_statistics_approach_those_of_the_data() {
         let places = cache.input_mut(64).iter_mut().zip(batch).enumerate();
         places.for_each(|(i, (place, x))| *place = if i % 2 == 0 { 3.0 + 2.0 * x } else { -1.0 + 0.5 * x });
         // Two mini-batches in one pass move them twice.
-        model.forward(&mut cache, training().of_batches(2), &mut scratch).unwrap();
+        model.forward(&mut cache, training().with_batches(2), &mut scratch).unwrap();
     }
     let mut inferred = vec![0.0; 4];
     model.infer(&[3.0, -1.0, 5.0, -0.5], &mut scratch, &mut inferred).unwrap();
@@ -227,7 +227,7 @@ fn are_several_mini_batches_in_one_pass_what_they_are_one_by_one() {
     x.fill_normal(stream(), 1.0);
     let (mut cache, mut scratch) = (Cache::new(&together), Scratch::new());
     cache.input_mut(64).copy_from_slice(x.data());
-    together.forward(&mut cache, training().of_batches(4), &mut scratch).unwrap();
+    together.forward(&mut cache, training().with_batches(4), &mut scratch).unwrap();
     let mut alone = Cache::new(&apart);
     for batch in 0..4 {
         alone.input_mut(16).copy_from_slice(&x.data()[batch * 80..(batch + 1) * 80]);
@@ -285,7 +285,7 @@ fn does_the_number_of_threads_change_no_bit() {
                 let mut x = Tensor::<f32>::zeros(&[rows * 70]);
                 x.fill_normal(stream(), 1.0);
                 cache.input_mut(rows).copy_from_slice(x.data());
-                model.forward(&mut cache, training().of_batches(3), &mut scratch).unwrap();
+                model.forward(&mut cache, training().with_batches(3), &mut scratch).unwrap();
                 let seed = cache.output().to_vec();
                 let wanted = Wanted::both(&mut gradients, 0..rows, 0..rows);
                 model.backward(&cache, &seed, wanted, &mut deltas, &mut scratch).unwrap();

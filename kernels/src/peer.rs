@@ -3,7 +3,8 @@
 use crate::gemm::MatrixScalar;
 use crate::matrix::{MatrixMut, MatrixRef};
 
-/// Computes C <- alpha A B + beta C with the crate `matrixmultiply`, on as many threads as that crate is configured to use.
+/// Computes C <- alpha A B + beta C with the crate `matrixmultiply`, on as many threads as that crate is configured to
+/// use.
 ///
 /// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides.
 ///

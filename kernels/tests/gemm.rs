@@ -265,7 +265,7 @@ fn slopes_multiply_a_product_once_whatever_the_path() {
 }
 
 #[test]
-#[should_panic(expected = "outputs (2, 2) of a product (3, 2)")]
+#[should_panic(expected = "outputs (2, 2) for a product (3, 2)")]
 fn outputs_of_another_shape_are_refused() {
     let (a, b, mut c) = ([0.0_f32; 12], [0.0; 8], [0.0; 6]);
     let (a, b, c) = (MatrixRef::new(&a, 3, 4), MatrixRef::new(&b, 4, 2), MatrixMut::new(&mut c, 3, 2));

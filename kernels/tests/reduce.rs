@@ -228,7 +228,7 @@ fn dot_of_different_lengths_panics() {
 }
 
 #[test]
-#[should_panic(expected = "x has length 7, a matrix of 2 rows and 3 columns has another one")]
+#[should_panic(expected = "x has length 7, a matrix of 2 rows and 3 columns does not")]
 fn a_matrix_that_does_not_fit_panics() {
     reduce::row_sums(Level::PORTABLE, &[0.0_f64; 7], 2, 3, &mut [0.0; 2]);
 }

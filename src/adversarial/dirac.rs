@@ -114,6 +114,7 @@ impl Objective {
 /// The places of a game of gradient steps, the start first.
 ///
 /// **Shapes** `steps` + 1 places.
+///
 /// **Panics** if a clipping bound is negative or not a number.
 ///
 /// ```

@@ -121,6 +121,7 @@ impl<T: Element> Game<T> {
     /// A game that has not begun.
     ///
     /// **Shapes** the generator from any width to that of a sample, the discriminator from there to 1.
+    ///
     /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid, a mini-batch of one sample meets batch
     /// normalisation, or batch normalisation a gradient penalty, or if a network has a parameter that is not finite or no
     /// weight other than 0, as before [`Sequential::initialise`]; [`Error::ShapeMismatch`] if the networks do not fit.
@@ -203,7 +204,9 @@ impl<T: Element> Game<T> {
     /// **Errors** those of `real`, and [`Error::InvalidArgument`] if it leaves a number that is not finite; the discriminator may
     /// have moved before. Parameters that are no longer finite are not an
     /// error: see [`Outcome::is_finite`].
+    ///
     /// **Randomness** see [`Streams`].
+    ///
     /// **Accuracy and cost** Allocates nothing in steady state; what only a reading needs is computed where it is `measured`.
     pub fn step(
         &mut self,
@@ -242,7 +245,7 @@ impl<T: Element> Game<T> {
             fill_latents(stream.substream(index), width, latents);
         }
         let dropout = streams.dropout.substream(self.steps).substream(0).substream(batches.start as u64);
-        network.forward(cache, Training::new(dropout).of_batches(batches.len()), &mut self.scratch)
+        network.forward(cache, Training::new(dropout).with_batches(batches.len()), &mut self.scratch)
     }
 
     /// Step `round` of the discriminator within the generator's, against mini-batch `place` of those generated together.
@@ -305,10 +308,10 @@ impl<T: Element> Game<T> {
         let fake = self.generator.cache.output_rows(place * batch..(place + 1) * batch);
         others[..fake.len()].copy_from_slice(fake);
         let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
-        let training = Training::new(dropout).of_batches(parts);
+        let training = Training::new(dropout).with_batches(parts);
         if parts == 3 {
             fill_alphas(streams.interpolation.substream(self.steps).substream(round), &mut self.alphas);
-            network.forward_between(&self.alphas, cache, training, &mut self.scratch)?;
+            network.forward_interpolated(&self.alphas, cache, training, &mut self.scratch)?;
         } else {
             network.forward(cache, training, &mut self.scratch)?;
         }

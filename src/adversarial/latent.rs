@@ -33,7 +33,9 @@ impl Streams {
 /// They are numbers of f32 in either type, so that a game in f64 can be the check of the same one in f32.
 ///
 /// **Shapes** (rows, `width`).
+///
 /// **Randomness** Row r takes the first numbers of `stream.substream(r)`, so that it is the same in a batch of any size.
+///
 /// **Panics** if `width` is 0.
 ///
 /// ```

@@ -1,7 +1,7 @@
 //! The gradient penalty (Gulrajani et al. 2017).
 //!
 //! A critic D is looked at between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) a pair of samples
-//! ([`Sequential::forward_between`](crate::nn::Sequential::forward_between)). Over B such places, with the weight λ,
+//! ([`Sequential::forward_interpolated`](crate::nn::Sequential::forward_interpolated)). Over B such places, with the weight λ,
 //!
 //! ```text
 //! P(θ) = λ/B Σ_i (‖g_i‖ - 1)²,       g_i = ∂D(x̂_i)/∂x̂_i
@@ -29,7 +29,7 @@ pub struct Slopes {
 ///
 /// **Shapes** `gradients` and `direction` (rows, `width`), `norms` (rows).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
 /// **Accuracy and cost** Where g is 0 it has no direction, and u is 0. Sums in f64.
 pub fn direction<T: Element>(

@@ -230,7 +230,8 @@ pub struct Reference {
 impl Reference {
     /// One step of the generator, after those of the discriminator.
     ///
-    /// **Randomness** As [`Game::step`](super::Game::step).
+    /// **Randomness** Same as [`Game::step`](super::Game::step).
+    ///
     /// **Panics** if a penalised critic is normalised.
     pub fn step(&mut self, mut real: impl FnMut(u64, &mut [f64]), streams: &Streams) {
         let Recipe { objective, batch, .. } = self.recipe;

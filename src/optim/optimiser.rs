@@ -137,7 +137,7 @@ impl<T: Element> Optimiser<T> {
         &self.state
     }
 
-    /// As [`Optimiser::state`], writable, with the number of steps: to go on from a checkpoint.
+    /// Like [`Optimiser::state`], writable, with the number of steps: to go on from a checkpoint.
     pub fn state_mut(&mut self) -> (&mut u64, &mut [Tensor<T>]) {
         (&mut self.steps, &mut self.state)
     }

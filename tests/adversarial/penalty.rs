@@ -186,14 +186,15 @@ fn do_places_between_samples_go_through_a_critic_as_any_others() {
         let all = forward(&critic, &[&real[..], &fake, &between].concat());
         let (mut cache, training) = (Cache::new(&critic), Training::new(Stream::named(0, "dropout")));
         cache.input_mut(3 * PAIRS)[..2 * PAIRS * INPUTS].copy_from_slice(&[&real[..], &fake].concat());
-        critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap();
+        critic.forward_interpolated(&alphas, &mut cache, training, &mut Scratch::new()).unwrap();
         assert_eq!(cache.input(), all.input(), "{name}");
         for (found, right) in cache.output().iter().zip(all.output()) {
             assert!((found - right).abs() < 1e-13, "{name}: {found}, not {right}");
         }
         cache.input_mut(3 * PAIRS + 3);
-        let error = critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap_err();
-        let expected = "rows with places between them: expected shape (21), found (24)";
+        let error =
+            critic.forward_interpolated(&alphas, &mut cache, training, &mut Scratch::new()).unwrap_err();
+        let expected = "rows with interpolations: expected shape (21), found (24)";
         assert_eq!(error.to_string(), expected, "{name}");
     }
 }

@@ -71,7 +71,7 @@ fn is_batch_normalisation_in_training_differentiated() {
     for activation in [Activation::Identity, LEAKY, Activation::Tanh] {
         let alone = network(5, vec![BatchNorm::new(5).into(), activation.into()], 9);
         check(&format!("batch normalisation and {activation:?}"), &alone, 6, training());
-        check("three mini-batches", &alone, 6, training().of_batches(3));
+        check("three mini-batches", &alone, 6, training().with_batches(3));
     }
 }
 
@@ -90,7 +90,7 @@ fn generator() -> Sequential<f64> {
 #[test]
 fn is_a_whole_generator_with_batch_normalisation_differentiated() {
     check("a generator", &generator(), 8, training());
-    check("a generator of two mini-batches", &generator(), 8, training().of_batches(2));
+    check("a generator of two mini-batches", &generator(), 8, training().with_batches(2));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn do_rows_and_mini_batches_that_are_wanted_alone_give_the_same() {
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     let mut gradients = Gradients::new(&model);
     cache.input_mut(12).copy_from_slice(&normals(48, 1));
-    model.clone().forward(&mut cache, training().of_batches(4), &mut scratch).unwrap();
+    model.clone().forward(&mut cache, training().with_batches(4), &mut scratch).unwrap();
     // The seed of rows 3 to 9, of which the middle mini-batch has the parameters.
     let seed = normals(6 * 5, 2);
     let wanted = Wanted::both(&mut gradients, 6..9, 3..9);
@@ -161,7 +161,7 @@ fn are_pixels_of_an_image_normalised_by_channel() {
     ];
     let model = Sequential::new(image, layers).unwrap();
     assert_eq!([model.input_shape(), model.output_shape()], [image, Shape::from(2)]);
-    check("an image", &model, 4, training().of_batches(2));
+    check("an image", &model, 4, training().with_batches(2));
     // One image of six pixels is a mini-batch of six rows, with the numbers that these rows have by themselves.
     let x = normals(24, 3);
     let pass = |shape: Shape, rows: usize| {
@@ -183,7 +183,7 @@ fn does_a_wrong_gradient_fail() {
         let value = |model: &Sequential<f64>| {
             let (cache, ..) = first_order(model, &input, training(), &seed);
             let sum = cache.output().iter().zip(&seed).map(|(y, seed)| y * seed).sum();
-            Ok((sum, model.sides(&cache)))
+            Ok((sum, model.activation_masks(&cache)))
         };
         compare_parameters(&model, |model| model, analytic, value).unwrap()
     };
@@ -192,10 +192,13 @@ fn does_a_wrong_gradient_fail() {
     let largest = analytic[0].data().iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
     analytic[0].data_mut()[11] += 1e-5 * largest;
     let wrong = worst(&analytic);
-    assert!(!wrong.passes() && wrong.place == "parameter 0[11]" && wrong.error > 5.0 * TOLERANCE, "{wrong}");
+    assert!(
+        !wrong.passes() && wrong.coordinate == "parameter 0[11]" && wrong.error > 5.0 * TOLERANCE,
+        "{wrong}"
+    );
     analytic[1].data_mut()[2] = f64::NAN;
     let wrong = worst(&analytic);
-    assert!(!wrong.passes() && wrong.place == "parameter 1[2]", "{wrong}");
+    assert!(!wrong.passes() && wrong.coordinate == "parameter 1[2]", "{wrong}");
 }
 
 #[test]

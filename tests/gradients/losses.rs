@@ -36,7 +36,7 @@ fn does_a_loss_with_a_wrong_gradient_fail() {
         Ok(value)
     };
     let report = gradient_check::loss(&normals(5, 1), wrong).unwrap();
-    assert!(!report.passes() && report.place == "logits[2]", "{report}");
+    assert!(!report.passes() && report.coordinate == "logits[2]", "{report}");
     assert!((report.error - 1e-4).abs() < 1e-6, "{report}");
 }
 

@@ -94,7 +94,7 @@ fn is_a_whole_penalty_differentiated() {
         let penalty = |model: &Sequential<f64>| {
             let (cache, _, deltas) = first_order(model, &input, training(), &[1.0; 5]);
             let squares = norms(deltas.input(0..5), model).map(|(_, norm)| (norm - 1.0).powi(2));
-            Ok((share * squares.sum::<f64>(), model.sides(&cache)))
+            Ok((share * squares.sum::<f64>(), model.activation_masks(&cache)))
         };
         let report = compare_parameters(&model, |model| model, &analytic, penalty).unwrap();
         assert!(report.passes(), "a penalty on {activation:?}: {report}");
@@ -114,13 +114,13 @@ fn does_a_tangent_without_what_bends_fail() {
         let slope_along = |model: &Sequential<f64>| {
             let (cache, _, deltas) = first_order(model, &input, training(), &seed);
             let slope = deltas.input(0..3).iter().zip(&direction).map(|(g, u)| g * u).sum();
-            Ok((slope, model.sides(&cache)))
+            Ok((slope, model.activation_masks(&cache)))
         };
         compare_parameters(&model, |model| model, analytic, slope_along).unwrap()
     };
     let (right, wrong) = (compared(&analytic), compared(&without));
     assert!(right.passes(), "{right}");
-    assert!(wrong.error > 0.1 && wrong.place.starts_with("parameter 1["), "{wrong}");
+    assert!(wrong.error > 0.1 && wrong.coordinate.starts_with("parameter 1["), "{wrong}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::math::softplus_increment_lanes;
 
-/// `increments[r]` <- the sum over the `bias.len()` units of the panel of softplus(`to` x) - softplus(`from` x), where x =
-/// `sums[r][j] + bias[j]`.
+/// `increments[r]` <- the sum over the `bias.len()` units of the panel of softplus(`to` x) - softplus(`from` x), where
+/// x = `sums[r][j] + bias[j]`.
 ///
 /// This is the increment of a chain's log weight when annealing moves from one inverse temperature to another. Nothing
 /// cancels if `to` is close to `from`, unlike in the difference of two sums.

@@ -30,8 +30,8 @@ pub fn add_rows<T: Scalar>(
     dispatch(level, AddRows { off: None, weights, lists, from_zero, columns, sums });
 }
 
-/// Like [`add_rows`], with lists of [`list_minority`](super::list_minority): for rows with `are_off[r]`, adds `all`, the sum
-/// of the rows of all units, and subtracts the listed rows.
+/// Like [`add_rows`], with lists of [`list_minority`](super::list_minority): for rows with `are_off[r]`, adds `all`,
+/// the sum of the rows of all units, and subtracts the listed rows.
 ///
 /// **Shapes** `all` (64), `are_off` (rows).
 ///

@@ -172,7 +172,7 @@ fn rises_of_softplus_go_to_their_limits() {
 }
 
 #[test]
-#[should_panic(expected = "must rise")]
+#[should_panic(expected = "must not decrease")]
 fn a_softplus_that_falls_panics() {
     softplus_increments(Level::PORTABLE, [0.5, 0.4], &[1.0_f32; PANEL], &[0.0], &mut [0.0]);
 }

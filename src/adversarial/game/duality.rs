@@ -60,7 +60,9 @@ impl<T: Element> Game<T> {
     /// measured, which had better be others.
     ///
     /// **Errors** [`Error::InvalidArgument`] if a number of the search is 0; those of `train` and `test`.
-    /// **Randomness** as [`Game::step`]; give it streams of its own.
+    ///
+    /// **Randomness** Same as [`Game::step`]; give it streams of its own.
+    ///
     /// **Accuracy and cost** `steps` steps of each player and three times `batches` passes forwards. Copies the game.
     pub fn duality_gap(
         &self,

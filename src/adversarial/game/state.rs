@@ -24,7 +24,7 @@ impl<T: Element> Game<T> {
             .chain(numbered("discriminator_optimiser", self.discriminator.optimiser.state().iter()))
     }
 
-    /// As [`Game::state`], writable, to go on after so many steps of the generator and of the discriminator.
+    /// Like [`Game::state`], writable, to go on after so many steps of the generator and of the discriminator.
     pub fn state_mut(
         &mut self,
         steps: u64,

@@ -8,6 +8,7 @@ impl Objective {
     /// The discriminator's loss on real and on generated samples without a penalty, and its derivatives.
     ///
     /// **Shapes** `real` and `by_real` (rows), `fake` and `by_fake` (rows).
+    ///
     /// **Panics** if the lengths differ.
     pub fn discriminator_loss<T: Element>(
         &self,
@@ -28,6 +29,7 @@ impl Objective {
     /// The generator's loss, and its derivatives by the discriminator's outputs on generated samples.
     ///
     /// **Shapes** `fake` and `by_fake` (rows).
+    ///
     /// **Panics** if the lengths differ.
     pub fn generator_loss<T: Element>(&self, fake: &[T], by_fake: &mut [T]) -> f64 {
         match *self {
