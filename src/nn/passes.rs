@@ -87,13 +87,13 @@ pub(super) type Layout = Vec<(usize, Kept<usize>)>;
 
 /// Rows of values at each position of a network.
 #[derive(Debug, Clone)]
-pub(super) struct Values<T: Element> {
+pub(super) struct PassValues<T: Element> {
     pub layout: Layout,
     /// The values (rows, size) at each position.
     values: Vec<Aligned<T>>,
 }
 
-impl<T: Element> Values<T> {
+impl<T: Element> PassValues<T> {
     fn new(layout: Layout) -> Self {
         Self { values: vec![Aligned::zeros(0); layout.len()], layout }
     }
@@ -146,14 +146,14 @@ pub struct Cache<T: Element> {
     pub(super) batches: usize,
     /// Whether a forward pass has processed this input.
     pub(super) is_filled: bool,
-    pub(super) values: Values<T>,
+    pub(super) values: PassValues<T>,
     /// The data that each step stores, see [`Kept`].
     kept: Vec<Aligned<T>>,
 }
 
 impl<T: Element> Cache<T> {
     pub(super) fn of_layout(layout: Layout) -> Self {
-        let values = Values::new(layout);
+        let values = PassValues::new(layout);
         let kept = vec![Aligned::zeros(0); values.last()];
         Self { rows: 0, batches: 1, is_filled: false, values, kept }
     }
@@ -260,12 +260,12 @@ pub struct Deltas<T: Element> {
     /// The rows of the forward pass that the last backward pass covered.
     pub(super) rows: Range<usize>,
     pub(super) input_rows: Range<usize>,
-    pub(super) values: Values<T>,
+    pub(super) values: PassValues<T>,
 }
 
 impl<T: Element> Deltas<T> {
     pub(super) fn of_layout(layout: Layout) -> Self {
-        Self { rows: 0..0, input_rows: 0..0, values: Values::new(layout) }
+        Self { rows: 0..0, input_rows: 0..0, values: PassValues::new(layout) }
     }
 
     /// ∂L/∂x of `rows` of the forward pass (rows, inputs).
@@ -287,15 +287,15 @@ pub struct Tangents<T: Element> {
     /// The rows of the forward pass to which the direction belongs.
     pub(super) rows: Range<usize>,
     /// The direction, and ẏ of each step.
-    pub(super) values: Values<T>,
+    pub(super) values: PassValues<T>,
     /// e of each step (rows, size), where it is not identically 0.
-    pub(super) e: Values<T>,
+    pub(super) e: PassValues<T>,
     pub(super) spare: Aligned<T>,
 }
 
 impl<T: Element> Tangents<T> {
     pub(super) fn of_layout(layout: Layout) -> Self {
-        let values = Values::new(layout);
+        let values = PassValues::new(layout);
         Self { rows: 0..0, e: values.clone(), values, spare: Aligned::zeros(0) }
     }
 

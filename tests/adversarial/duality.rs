@@ -70,7 +70,7 @@ fn is_a_search_of_nothing_refused() {
         let game = begin(Objective::standard(), 1.0);
         let error = game.duality_gap(search, fill_real, fill_test, &Streams::of(9)).unwrap_err().to_string();
         assert!(
-            error.starts_with("a duality gap by ") && error.ends_with("it takes at least 1 of each"),
+            error.starts_with("a duality gap from ") && error.ends_with("it needs at least 1 of each"),
             "{error}"
         );
     }

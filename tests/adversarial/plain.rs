@@ -1,7 +1,7 @@
 //! Does a game agree with plain loops on the same random stream, under random options and odd sizes?
 
 use crate::{normals, players};
-use equilibria::adversarial::reference::{Dense, Ending, Reference};
+use equilibria::adversarial::reference::{Dense, DenseActivation, Reference};
 use equilibria::adversarial::{
     Game, GeneratorLoss, Networks, Normalisation, Objective, Recipe, Streams, mlp,
 };
@@ -63,12 +63,12 @@ fn plain(plan: &Plan, network: &Sequential<f64>) -> Vec<Dense> {
     let mut layers = Vec::new();
     for group in plan.layers.chunk_by(|_, next| !matches!(next, Spec::Linear { .. })) {
         let count = if group.contains(&Spec::BatchNorm) { 4 } else { 2 };
-        let ending = match group[group.len() - 1] {
-            Spec::LeakyRelu(_) => Ending::LeakyRelu,
-            Spec::Tanh => Ending::Tanh,
-            _ => Ending::Identity,
+        let activation = match group[group.len() - 1] {
+            Spec::LeakyRelu(_) => DenseActivation::LeakyRelu,
+            Spec::Tanh => DenseActivation::Tanh,
+            _ => DenseActivation::Identity,
         };
-        layers.push(Dense::new(inputs, ending, parameters.by_ref().take(count).collect()));
+        layers.push(Dense::new(inputs, activation, parameters.by_ref().take(count).collect()));
         let Spec::Linear { outputs, .. } = group[0] else { panic!("{plan}") };
         inputs = outputs;
     }

@@ -262,7 +262,7 @@ fn ways_plot(known: &[Known]) -> LinePlot {
     const APART: f64 = 0.03;
     let way = |known: &Known| {
         let mut points: Vec<(f64, f64)> = Vec::new();
-        for place in &known.places {
+        for place in &known.trajectory {
             let is_far = |&(theta, psi): &(f64, f64)| (place.theta - theta).hypot(place.psi - psi) > APART;
             if points.len() < DRAWN && points.last().is_none_or(is_far) {
                 points.push((place.theta, place.psi));
