@@ -144,7 +144,7 @@ pub struct Cache<T: Element> {
     pub(super) rows: usize,
     /// The number of mini-batches in the rows.
     pub(super) batches: usize,
-    /// Whether a forward pass has processed this input.
+    /// True after a forward pass has processed this input.
     pub(super) is_filled: bool,
     pub(super) values: PassValues<T>,
     /// The data that each step stores, see [`Kept`].
@@ -316,7 +316,7 @@ impl<T: Element> Tangents<T> {
 #[derive(Debug, Clone)]
 pub struct Gradients<T: Element> {
     tensors: Vec<Tensor<T>>,
-    /// Whether nothing was added since [`Gradients::clear`]. The first sum then overwrites, so that no memory is filled
+    /// True if nothing was added since [`Gradients::clear`]. The first sum then overwrites, so that no memory is filled
     /// with 0 and read again.
     is_clear: Vec<bool>,
 }

@@ -40,7 +40,7 @@ pub enum Spec {
     Linear {
         /// Number of units.
         outputs: usize,
-        /// Whether the layer has a bias.
+        /// If true, the layer has a bias.
         bias: bool,
     },
     /// [`BatchNorm`]: `batch-norm`.

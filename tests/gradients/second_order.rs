@@ -60,7 +60,7 @@ fn is_the_slope_through_layer_normalisation_differentiated() {
     }
 }
 
-/// ∂/∂θ Σ `seed` ∂y/∂x · u, where `direction` makes u of the input gradients.
+/// ∂/∂θ Σ `seed` ∂y/∂x · u, where `direction` computes u from the input gradients.
 fn second_order(
     model: &Sequential<f64>,
     input: &[f64],
@@ -102,12 +102,12 @@ fn is_a_whole_penalty_differentiated() {
 }
 
 #[test]
-fn does_a_tangent_without_what_bends_fail() {
-    // The three steps of piecewise linear activations are not enough for tanh.
+fn does_a_tangent_without_curvature_fail() {
+    // The three calls for piecewise linear activations are not sufficient for tanh.
     let model = perceptron(&[5, 8, 1], Activation::Tanh, 8);
     let (input, seed, direction) = (normals(15, 1), normals(3, 2), normals(15, 3));
     let analytic = second_order(&model, &input, &seed, |_| direction.clone());
-    assert!(analytic[1].data().iter().any(|g| g.abs() > 1e-3), "the bias has no part in it");
+    assert!(analytic[1].data().iter().any(|g| g.abs() > 1e-3), "the gradient of the bias is 0");
     let mut without = analytic.clone();
     without[1].fill(0.0);
     let compared = |analytic: &[Tensor<f64>]| -> Report {

@@ -1,6 +1,6 @@
-//! Products with bits: numbers of units, rows and panels, strides, and the contents of lists.
+//! Cases of the products with bits: numbers of units, rows and panels, strides, and the contents of lists.
 
-use super::{Case, LENGTHS, MOST, SIZES, Zeros, at_levels, attempt, wrapped};
+use super::{Case, LENGTHS, MAX_LENGTH, SIZES, Zeros, at_levels, attempt, wrapped};
 use equilibria_kernels::binary::{self, *};
 use equilibria_kernels::random::Xoshiro256PlusPlusX8;
 use equilibria_kernels::{Level, Scalar};
@@ -65,22 +65,22 @@ fn counts() {
     }
 }
 
-/// Words of states, all on, that end beside an unmapped page.
+/// Words of states, all 1, that end next to an unmapped page.
 struct Words(super::guard::GuardedBuffer<u64>);
 
 impl Words {
     fn new() -> Self {
-        let mut words = super::guard::GuardedBuffer::at_end(MOST);
+        let mut words = super::guard::GuardedBuffer::at_end(MAX_LENGTH);
         words.fill(u64::MAX);
         Self(words)
     }
 
     fn last(&self, length: usize) -> &[u64] {
-        &self.0[MOST - if length <= MOST { length } else { 0 }..]
+        &self.0[MAX_LENGTH - if length <= MAX_LENGTH { length } else { 0 }..]
     }
 
     fn last_mut(&mut self, length: usize) -> &mut [u64] {
-        &mut self.0[MOST - if length <= MOST { length } else { 0 }..]
+        &mut self.0[MAX_LENGTH - if length <= MAX_LENGTH { length } else { 0 }..]
     }
 }
 
@@ -151,7 +151,7 @@ fn tiles<T: Scalar>(level: Level) {
     }
 }
 
-/// What lists are written to.
+/// Buffers for lists.
 struct Lists<T> {
     starts: Vec<u32>,
     order: Vec<u32>,
@@ -160,9 +160,9 @@ struct Lists<T> {
 }
 
 impl<T: Scalar> Lists<T> {
-    /// Room for as many rows and entries as unchecked arithmetic asks for.
+    /// Room for as many rows and entries as unchecked arithmetic computes.
     fn new(rows: usize, most: usize) -> Self {
-        let fitting = |length: usize| if length <= MOST { length } else { 0 };
+        let fitting = |length: usize| if length <= MAX_LENGTH { length } else { 0 };
         let room = fitting(wrapped([rows, most]).wrapping_add(16));
         Self {
             starts: vec![0; fitting(rows.wrapping_add(1))],
@@ -230,7 +230,7 @@ fn occurrences<T: Scalar>(level: Level) {
     }
 }
 
-/// Lists of one row, or of 64, whose numbers are anything.
+/// Lists of one row, or of 64, with arbitrary contents.
 fn sums_of_lists<T: Scalar>(level: Level) {
     let numbers = [0, 64, 65, u32::MAX];
     let [weights, all] = [Zeros::<T>::new(), Zeros::new()];
@@ -269,7 +269,7 @@ fn sums_of_lists<T: Scalar>(level: Level) {
     }
     let words = Words::new();
     for count in [0, 63, 64, 65] {
-        for length in [0, 1, tables_len(1), tables_len(1) - 1, MOST] {
+        for length in [0, 1, tables_len(1), tables_len(1) - 1, MAX_LENGTH] {
             for (units, columns) in [(64, 64), (0, 1), (65, 64), (64, 65)] {
                 let tabled = TabledRows { words: words.last(count), tables: weights.last(length) };
                 learn(level, Sums::Tabled(tabled), units, columns, &mut tile);
