@@ -245,32 +245,32 @@ pub trait Lanes: Copy {
     /// 16 numbers are writable.
     #[inline(always)]
     unsafe fn store_bit_indices(self, mut bits: u16, first: u32, to: *mut u32) {
-        let mut place = to;
+        let mut address = to;
         while bits != 0 {
             // SAFETY: 16 bits give at most 16 numbers.
             unsafe {
-                place.write(first + 64 * bits.trailing_zeros());
-                place = place.add(1);
+                address.write(first + 64 * bits.trailing_zeros());
+                address = address.add(1);
             }
             bits &= bits - 1;
         }
     }
 
-    /// Prefetches the cache line at `place` into L1, or into L2 if `TO_L2`. The address may be invalid.
+    /// Prefetches the cache line at `address` into L1, or into L2 if `TO_L2`. The address may be invalid.
     #[inline(always)]
-    fn prefetch<const TO_L2: bool>(self, place: *const Self::Scalar) {
+    fn prefetch<const TO_L2: bool>(self, address: *const Self::Scalar) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: SSE is part of x86-64, and a prefetch never faults.
         unsafe {
             use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
             if TO_L2 {
-                _mm_prefetch::<_MM_HINT_T1>(place.cast());
+                _mm_prefetch::<_MM_HINT_T1>(address.cast());
             } else {
-                _mm_prefetch::<_MM_HINT_T0>(place.cast());
+                _mm_prefetch::<_MM_HINT_T0>(address.cast());
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
+        let _ = address;
     }
 
     #[inline(always)]

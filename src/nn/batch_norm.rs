@@ -150,8 +150,8 @@ impl<T: Element> Layer<T> for BatchNorm<T> {
         batch_backward(level, pass.x, pass.delta, shape, gamma, statistics, sums, pass.grad_input);
         let Some(mut gradients) = pass.gradients else { return };
         for sums in sums.chunks_exact(2 * shape.columns()) {
-            let (by_beta, by_gamma) = sums.split_at(shape.columns());
-            for (index, sums) in [by_gamma, by_beta].into_iter().enumerate() {
+            let (grad_beta, grad_gamma) = sums.split_at(shape.columns());
+            for (index, sums) in [grad_gamma, grad_beta].into_iter().enumerate() {
                 let gradient = gradients.tensor(index).data_mut();
                 gradient.iter_mut().zip(sums).for_each(|(gradient, &sum)| *gradient += sum);
             }

@@ -158,8 +158,8 @@ pub fn first_order(network: &Sequential<f64>, input: &[f64], training: Training)
     };
     let subject = (network.clone(), input.to_vec());
     let mut report = compare_parameters(&subject, |subject| &mut subject.0, &analytic, value)?;
-    let by_input = pass.deltas.input(0..pass.cache.rows());
-    report.include(compare("input", &subject, |subject| &mut subject.1[..], by_input, value)?);
+    let grad_input = pass.deltas.input(0..pass.cache.rows());
+    report.include(compare("input", &subject, |subject| &mut subject.1[..], grad_input, value)?);
     Ok(report)
 }
 

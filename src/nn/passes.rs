@@ -152,7 +152,7 @@ pub struct Cache<T: Element> {
 }
 
 impl<T: Element> Cache<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
+    pub(super) fn with_layout(layout: Layout) -> Self {
         let values = PassValues::new(layout);
         let kept = vec![Aligned::zeros(0); values.last()];
         Self { rows: 0, batches: 1, is_filled: false, values, kept }
@@ -264,7 +264,7 @@ pub struct Deltas<T: Element> {
 }
 
 impl<T: Element> Deltas<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
+    pub(super) fn with_layout(layout: Layout) -> Self {
         Self { rows: 0..0, input_rows: 0..0, values: PassValues::new(layout) }
     }
 
@@ -294,7 +294,7 @@ pub struct Tangents<T: Element> {
 }
 
 impl<T: Element> Tangents<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
+    pub(super) fn with_layout(layout: Layout) -> Self {
         let values = PassValues::new(layout);
         Self { rows: 0..0, e: values.clone(), values, spare: Aligned::zeros(0) }
     }
@@ -322,7 +322,7 @@ pub struct Gradients<T: Element> {
 }
 
 impl<T: Element> Gradients<T> {
-    pub(super) fn of_tensors(tensors: Vec<Tensor<T>>) -> Self {
+    pub(super) fn from_tensors(tensors: Vec<Tensor<T>>) -> Self {
         Self { is_clear: vec![true; tensors.len()], tensors }
     }
 
@@ -334,7 +334,7 @@ impl<T: Element> Gradients<T> {
     /// The gradients, in the order of the parameters.
     pub fn tensors(&mut self) -> &mut [Tensor<T>] {
         (0..self.tensors.len()).for_each(|index| {
-            self.of_layer(0).tensor(index);
+            self.layer(0).tensor(index);
         });
         &mut self.tensors
     }
@@ -347,7 +347,7 @@ impl<T: Element> Gradients<T> {
     }
 
     /// The gradients of the layer whose first parameter has this index.
-    pub(super) fn of_layer(&mut self, first: usize) -> LayerGradients<'_, T> {
+    pub(super) fn layer(&mut self, first: usize) -> LayerGradients<'_, T> {
         LayerGradients { gradients: self, first }
     }
 

@@ -358,7 +358,7 @@ impl<T: Element> Sequential<T> {
         let [before, activation] = slopes.map(|slope| if absorbs { slope } else { Activation::Identity });
         let (x, y) = (cache.values.rows(step, rows), cache.values.rows(step + 1, rows));
         let (batches, kept) = cache.kept(step, rows);
-        let gradients = gradients.map(|gradients| gradients.of_layer(here.first_parameter));
+        let gradients = gradients.map(|gradients| gradients.layer(here.first_parameter));
         let (shape, grad_input) = (here.input, None);
         (
             layer,

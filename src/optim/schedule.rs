@@ -53,8 +53,8 @@ impl Schedule {
         let next = self.pieces.partition_point(|piece| piece.start <= epoch.max(1));
         let Piece { start, first, last } = self.pieces[next - 1];
         let end = self.pieces.get(next).map_or(epochs, |piece| piece.start - 1);
-        let way = epoch.saturating_sub(start) as f64 / end.saturating_sub(start).max(1) as f64;
-        last.map_or(first, |last| first + (last - first) * way.min(1.0))
+        let fraction = epoch.saturating_sub(start) as f64 / end.saturating_sub(start).max(1) as f64;
+        last.map_or(first, |last| first + (last - first) * fraction.min(1.0))
     }
 
     /// Returns whether `test` is true for every value in the schedule's text.

@@ -40,11 +40,14 @@ impl<T: Scalar> Operation<T> for OuterProducts<'_, T> {
             for first in (0..PANEL).step_by(L::COUNT) {
                 // SAFETY: rows, y and w have 64 elements, a multiple of COUNT.
                 unsafe {
-                    let place = row.as_mut_ptr().add(first);
-                    let kept =
-                        if self.keep == T::ZERO { lanes.zero() } else { lanes.mul(keep, lanes.load(place)) };
+                    let address = row.as_mut_ptr().add(first);
+                    let kept = if self.keep == T::ZERO {
+                        lanes.zero()
+                    } else {
+                        lanes.mul(keep, lanes.load(address))
+                    };
                     let sum = lanes.mul_add(x, lanes.load(y.as_ptr().add(first)), kept);
-                    lanes.store(place, lanes.mul_add(z, lanes.load(w.as_ptr().add(first)), sum));
+                    lanes.store(address, lanes.mul_add(z, lanes.load(w.as_ptr().add(first)), sum));
                 }
             }
         }
@@ -88,7 +91,7 @@ impl<T: Scalar> Operation<T> for Products<'_, T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let vectors = PANEL / L::COUNT;
         let mut columns = [lanes.zero(); MAX_VECTORS];
-        let place = self.columns_out.as_mut_ptr();
+        let address = self.columns_out.as_mut_ptr();
         for (row, (&x, out)) in self.tile.chunks_exact(PANEL).zip(self.x.iter().zip(self.rows_out)) {
             let x = lanes.splat(x);
             let mut sum = lanes.zero();
@@ -105,8 +108,8 @@ impl<T: Scalar> Operation<T> for Products<'_, T> {
         for (v, &column) in columns.iter().enumerate().take(vectors) {
             // SAFETY: as above; 64 sums.
             unsafe {
-                let place = place.add(v * L::COUNT);
-                lanes.store(place, lanes.add(lanes.load(place), column));
+                let address = address.add(v * L::COUNT);
+                lanes.store(address, lanes.add(lanes.load(address), column));
             }
         }
     }

@@ -54,7 +54,7 @@ impl<T> SparseMut<'_, T> {
                 && self.starts.len() == rows + 1
                 && self.offsets.len() >= room
                 && (self.factors.len() >= room || !has_factors),
-            "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
+            "{} starts, an order of {}, {} offsets and {} factors for {rows} rows of up to {most} entries",
             self.starts.len(),
             self.order.len(),
             self.offsets.len(),
@@ -181,8 +181,8 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
                 are_off[row] = 2 * ones as usize > *units;
             }
             for panel in 0..self.panels {
-                let place = panel * self.stride + row;
-                let (to, first) = (self.states[place], panel as u32 * self.tile_stride);
+                let index = panel * self.stride + row;
+                let (to, first) = (self.states[index], panel as u32 * self.tile_stride);
                 // SAFETY: a row lists a unit at most once, and `check` proved that there is room for all units of all
                 // rows.
                 unsafe {
@@ -194,7 +194,7 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
                             out.push_parts::<_, false>(lanes, smaller, 4, first, T::ONE);
                         }
                         Selection::Changed { from } => {
-                            let from = from[place];
+                            let from = from[index];
                             out.push(lanes, to & !from, first, T::ONE);
                             out.push(lanes, from & !to, first, -T::ONE);
                         }
@@ -222,22 +222,22 @@ const SORT_MIN_ROWS: usize = 32;
 /// Few rows are left unsorted.
 fn sort_by_length(starts: &[u32], most: usize, order: &mut [u32]) {
     if order.len() < SORT_MIN_ROWS {
-        order.iter_mut().enumerate().for_each(|(row, place)| *place = row as u32);
+        order.iter_mut().enumerate().for_each(|(row, entry)| *entry = row as u32);
         return;
     }
     let most = most.min(DISTINCT_LENGTHS - 1);
     let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(most);
-    let mut places = [0_u32; DISTINCT_LENGTHS + 1];
+    let mut positions = [0_u32; DISTINCT_LENGTHS + 1];
     for row in 0..order.len() {
-        places[length(row) + 1] += 1;
+        positions[length(row) + 1] += 1;
     }
     for i in 1..=most {
-        places[i] += places[i - 1];
+        positions[i] += positions[i - 1];
     }
     for row in 0..order.len() {
-        let place = &mut places[length(row)];
-        order[*place as usize] = row as u32;
-        *place += 1;
+        let position = &mut positions[length(row)];
+        order[*position as usize] = row as u32;
+        *position += 1;
     }
 }
 

@@ -83,14 +83,14 @@ impl<T: Scalar> Operation<T> for Sample<'_, T> {
                     // SAFETY: COUNT divides 64, so first + COUNT <= 64; `sample` checked that sums and probabilities
                     // have 64 elements per row.
                     unsafe {
-                        let place = row * PANEL + first;
+                        let index = row * PANEL + first;
                         let bias = lanes.load(biases.as_ptr().add(first));
-                        let logit = lanes.mul_add(scale, lanes.load(self.sums.add(place)), bias);
+                        let logit = lanes.mul_add(scale, lanes.load(self.sums.add(index)), bias);
                         let probability = sigmoid_lanes(lanes, logit);
                         let is_tiny = lanes.less(probability, tiny);
                         let probability = lanes.select(is_tiny, lanes.zero(), probability);
                         if !self.probabilities.is_null() {
-                            lanes.store(self.probabilities.add(place), probability);
+                            lanes.store(self.probabilities.add(index), probability);
                         }
                         word |= lanes.mask_bits(lanes.less(unit, probability)) << first;
                     }

@@ -108,10 +108,10 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
     let keeps = job.step.momentum != L::Scalar::ZERO;
     // x * 0 is 0 for finite x and NaN otherwise; a NaN stays in every sum.
     let mut nan_check = lanes.zero();
-    for place in 0..PANEL {
+    for address in 0..PANEL {
         let unit = match &job.sums {
-            Sums::Listed { lists, .. } => lists.order[place] as usize,
-            Sums::Tabled(_) => place,
+            Sums::Listed { lists, .. } => lists.order[address] as usize,
+            Sums::Tabled(_) => address,
         };
         if unit >= job.units {
             continue;
@@ -122,10 +122,10 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
             let weight = job.tile.weight.as_mut_ptr().add(unit * PANEL);
             // Prefetches the lines of the next tile, which come from L3 or memory.
             let transposed = job.tile.transposed.as_mut_ptr().wrapping_add(unit * PANEL);
-            let places = if keeps { &[weight, transposed, velocity][..] } else { &[weight, transposed] };
-            for &place in places {
+            let addresses = if keeps { &[weight, transposed, velocity][..] } else { &[weight, transposed] };
+            for &address in addresses {
                 for v in 0..Row::<L, QUARTERS>::VECTORS {
-                    lanes.prefetch::<true>(place.wrapping_add(TILE + v * L::COUNT));
+                    lanes.prefetch::<true>(address.wrapping_add(TILE + v * L::COUNT));
                 }
             }
             let mut step = Row::<L, QUARTERS>::zero(lanes);

@@ -71,9 +71,9 @@ pub(super) unsafe fn apply<L: Lanes>(
             for row in 0..rows {
                 for first in (0..columns).step_by(L::COUNT) {
                     let count = (columns - first).min(L::COUNT);
-                    let place = c.add(row * row_stride + first);
-                    let x = lanes.load_first(place, count);
-                    lanes.store_first(place, lanes.add(x, lanes.load_first(bias.add(first), count)), count);
+                    let address = c.add(row * row_stride + first);
+                    let x = lanes.load_first(address, count);
+                    lanes.store_first(address, lanes.add(x, lanes.load_first(bias.add(first), count)), count);
                 }
             }
         }
@@ -107,9 +107,9 @@ impl<T: Scalar> Tile<T> {
                 let count = (self.columns - first).min(L::COUNT);
                 // SAFETY: row < rows and first + count <= columns; the caller guarantees the block.
                 unsafe {
-                    let place = self.c.add(row * self.row_stride + first);
-                    let x = lanes.load_first(place, count);
-                    lanes.store_first(place, function.apply(lanes, x), count);
+                    let address = self.c.add(row * self.row_stride + first);
+                    let x = lanes.load_first(address, count);
+                    lanes.store_first(address, function.apply(lanes, x), count);
                 }
             }
         }
@@ -131,10 +131,10 @@ impl<T: Scalar> Tile<T> {
                 let count = (self.columns - first).min(L::COUNT);
                 // SAFETY: row < rows and first + count <= columns; the caller guarantees both blocks.
                 unsafe {
-                    let place = self.c.add(row * self.row_stride + first);
-                    let x = lanes.load_first(place, count);
+                    let address = self.c.add(row * self.row_stride + first);
+                    let x = lanes.load_first(address, count);
                     let y = lanes.load_first(slopes.outputs.add(row * slopes.row_stride + first), count);
-                    lanes.store_first(place, function.apply(lanes, x, y), count);
+                    lanes.store_first(address, function.apply(lanes, x, y), count);
                 }
             }
         }

@@ -36,9 +36,9 @@ pub(super) struct Prefetch<T> {
 mod b_is {
     /// In the packed micropanel.
     pub(crate) const PACKED: u8 = 0;
-    /// In place, and packed into the micropanel at the same time: the multiply-adds hide the loads of the packing.
+    /// In address, and packed into the micropanel at the same time: the multiply-adds hide the loads of the packing.
     pub(crate) const PACKED_HERE: u8 = 1;
-    /// In place.
+    /// In address.
     pub(crate) const IN_PLACE: u8 = 2;
 }
 
@@ -52,7 +52,7 @@ pub(super) unsafe fn packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     unsafe { by_rows::<L, { b_is::PACKED }>(lanes, tile) }
 }
 
-/// Computes `tile` from B in place, and packs B.
+/// Computes `tile` from B in address, and packs B.
 ///
 /// # Safety
 /// Same as [`packed`]; exactly `tile.columns` elements of each row of B are read, and the micropanel is writable.
@@ -67,7 +67,7 @@ pub(super) const FLAT_ROWS: usize = 2;
 /// Maximum number of vectors in a row of a [`flat`] tile.
 pub(super) const FLAT_VECTORS: usize = 4;
 
-/// Computes a tile of one or two rows from B in place. The tile is wide, so that few rows still give enough independent
+/// Computes a tile of one or two rows from B in address. The tile is wide, so that few rows still give enough independent
 /// chains.
 ///
 /// # Safety
@@ -215,7 +215,7 @@ fn in_register<T>(pointer: *const T) -> *const T {
     pointer
 }
 
-/// Prefetch distance in rows of B when B is read in place. With a longer distance, lines would evict one another from
+/// Prefetch distance in rows of B when B is read in address. With a longer distance, lines would evict one another from
 /// L1 if the row stride of B is a multiple of 4 KiB.
 const PREFETCH_DISTANCE: usize = 8;
 
@@ -252,20 +252,20 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
         // SAFETY: the caller guarantees the step.
         unsafe {
             for (v, b_vector) in b_row.iter_mut().enumerate() {
-                let place = self.b.wrapping_add(ahead * b_depth_stride + v * L::COUNT);
+                let address = self.b.wrapping_add(ahead * b_depth_stride + v * L::COUNT);
                 *b_vector = if B != b_is::PACKED && v == VECTORS - 1 {
-                    lanes.load_first(place, last)
+                    lanes.load_first(address, last)
                 } else {
-                    lanes.load(place)
+                    lanes.load(address)
                 };
                 if B == b_is::PACKED_HERE {
                     lanes.store(self.panel.add(ahead * width + v * L::COUNT), *b_vector);
-                    lanes.prefetch::<false>(place.wrapping_add(PREFETCH_DISTANCE * tile.b_depth_stride));
+                    lanes.prefetch::<false>(address.wrapping_add(PREFETCH_DISTANCE * tile.b_depth_stride));
                 }
             }
             for (row, sums) in self.sum.iter_mut().enumerate() {
-                let place = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
-                let a_scalar = lanes.splat(*place);
+                let address = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
+                let a_scalar = lanes.splat(*address);
                 for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
                     *sum = lanes.mul_add(a_scalar, b_vector, *sum);
                 }
@@ -305,19 +305,19 @@ unsafe fn write<L: Lanes, const ROWS: usize, const VECTORS: usize, const READ: b
         for v in 0..VECTORS {
             if v < whole {
                 for (row, sums) in sum.iter().enumerate() {
-                    let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
-                    let x = if READ { lanes.mul_add(beta, lanes.load(place), sums[v]) } else { sums[v] };
-                    lanes.store(place, x);
+                    let address = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
+                    let x = if READ { lanes.mul_add(beta, lanes.load(address), sums[v]) } else { sums[v] };
+                    lanes.store(address, x);
                 }
             } else {
                 for (row, sums) in sum.iter().enumerate() {
-                    let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
+                    let address = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
                     let x = if READ {
-                        lanes.mul_add(beta, lanes.load_first(place, last), sums[v])
+                        lanes.mul_add(beta, lanes.load_first(address, last), sums[v])
                     } else {
                         sums[v]
                     };
-                    lanes.store_first(place, x, last);
+                    lanes.store_first(address, x, last);
                 }
             }
         }

@@ -155,8 +155,9 @@ impl Lanes for F32x8 {
     fn keep(self, bits: u64, a: __m256) -> __m256 {
         // SAFETY: the token proves the CPU.
         unsafe {
-            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let on = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), places), places);
+            let bit_masks = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let on =
+                _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), bit_masks), bit_masks);
             _mm256_and_ps(_mm256_castsi256_ps(on), a)
         }
     }
@@ -331,8 +332,9 @@ impl Lanes for F64x4 {
     fn keep(self, bits: u64, a: __m256d) -> __m256d {
         // SAFETY: the token proves the CPU.
         unsafe {
-            let places = _mm256_setr_epi64x(1, 2, 4, 8);
-            let on = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits as i64), places), places);
+            let bit_masks = _mm256_setr_epi64x(1, 2, 4, 8);
+            let on =
+                _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits as i64), bit_masks), bit_masks);
             _mm256_and_pd(_mm256_castsi256_pd(on), a)
         }
     }

@@ -464,9 +464,9 @@ fn mask16(count: usize) -> __mmask16 {
 unsafe fn store_bit_indices(bits: u16, first: u32, to: *mut u32) {
     // SAFETY: the caller guarantees the CPU features and the space.
     unsafe {
-        let places =
+        let indices =
             _mm512_setr_epi32(0, 64, 128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960);
-        let places = _mm512_add_epi32(places, _mm512_set1_epi32(first.cast_signed()));
-        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits, places));
+        let indices = _mm512_add_epi32(indices, _mm512_set1_epi32(first.cast_signed()));
+        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits, indices));
     }
 }

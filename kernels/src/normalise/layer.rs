@@ -105,11 +105,11 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Forward<'_, T, F> {
                 let count = (columns - first).min(L::COUNT);
                 // SAFETY: first + count <= columns, which gamma, beta and every row have.
                 unsafe {
-                    let place = normal.as_mut_ptr().add(first);
-                    let x = lanes.mul(lanes.load_first(place, count), r);
+                    let address = normal.as_mut_ptr().add(first);
+                    let x = lanes.mul(lanes.load_first(address, count), r);
                     let gamma = lanes.load_first(self.gamma.as_ptr().add(first), count);
                     let beta = lanes.load_first(self.beta.as_ptr().add(first), count);
-                    lanes.store_first(place, x, count);
+                    lanes.store_first(address, x, count);
                     let z = lanes.mul_add(x, gamma, beta);
                     lanes.store_first(y.as_mut_ptr().add(first), self.function.apply(lanes, z), count);
                 }
@@ -194,11 +194,11 @@ impl<T: Scalar> Operation<T> for Jacobian<'_, T> {
                 let count = (columns - first).min(L::COUNT);
                 // SAFETY: first + count <= columns, which every row has.
                 unsafe {
-                    let place = out.as_mut_ptr().add(first);
+                    let address = out.as_mut_ptr().add(first);
                     let x = lanes.load_first(normal.as_ptr().add(first), count);
                     let rest = lanes.mul_add(x, along, mean);
-                    let value = lanes.mul(r, lanes.sub(lanes.load_first(place, count), rest));
-                    lanes.store_first(place, lanes.flush_below(T::TINY, value), count);
+                    let value = lanes.mul(r, lanes.sub(lanes.load_first(address, count), rest));
+                    lanes.store_first(address, lanes.flush_below(T::TINY, value), count);
                 }
             }
         }

@@ -176,7 +176,7 @@ fn transposed_states_contain_the_rows_in_which_a_unit_is_on() {
 }
 
 #[test]
-#[should_panic = "2 starts, 1 places, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
+#[should_panic = "2 starts, an order of 1, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
 fn lists_without_room_panic() {
     let lists = SparseMut {
         starts: &mut [0; 2],
