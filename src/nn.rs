@@ -73,7 +73,7 @@
 //! cache.input_mut(4).fill(0.5);
 //! critic.forward(&mut cache, Training::new(stream), &mut scratch)?;
 //! assert_eq!(cache.output().len(), 4);
-//! Rows 0 and 1 give the gradients of the parameters; rows 2 and 3 give the critic's slope at their inputs.
+//! // Rows 0 and 1 give the gradients of the parameters; rows 2 and 3 give the critic's slope at their inputs.
 //! let wanted = Wanted::both(&mut gradients, 0..2, 2..4);
 //! critic.backward(&cache, &[-0.5, -0.5, 1.0, 1.0], wanted, &mut deltas, &mut scratch)?;
 //! assert_eq!(deltas.input(2..4).len(), 2 * 784);

@@ -7,11 +7,11 @@
 //!
 //! Denormal arguments and results are correct but slow: the CPU takes over a hundred cycles for each.
 
-mod exp;
-mod ln;
+pub mod exp;
+pub mod ln;
 mod polynomial;
-mod sigmoid;
-mod tanh;
+pub mod sigmoid;
+pub mod tanh;
 
 #[allow(unused_imports)] // used by fused kernels
 pub(crate) use self::{
@@ -50,7 +50,7 @@ macro_rules! slice_functions {
             dispatch(level, Map::new($type, x, out));
         }
 
-        #[doc = concat!("As [`", stringify!($name), "`], in place.")]
+        #[doc = concat!("Like [`", stringify!($name), "()`], but in place.")]
         pub fn $in_place<T: Scalar>(level: Level, x: &mut [T]) {
             dispatch(level, Map::in_place($type, x));
         }
@@ -73,7 +73,7 @@ slice_functions! {
     /// **Accuracy and cost** 2.5 ULP, also in the left tail, where the result is about e^x.
     sigmoid, sigmoid_in_place, Sigmoid = sigmoid_lanes;
 
-    /// `out = -ln(1 + e^-x)`, the logarithm of [`sigmoid`].
+    /// `out = -ln(1 + e^-x)`, the logarithm of [`sigmoid()`].
     ///
     /// **Accuracy and cost** 2 ULP, also in the right tail, where the result is about -e^-x.
     log_sigmoid, log_sigmoid_in_place, LogSigmoid = log_sigmoid_lanes;

@@ -17,11 +17,11 @@
 //! whose last bits differ between levels. A state may therefore differ between levels if its uniform falls between two
 //! such values (about once in 10^7 draws of f32).
 
-mod bernoulli;
-mod normal;
+pub mod bernoulli;
+pub mod normal;
 pub(crate) mod step;
 mod uniform;
-mod xoshiro;
+pub mod xoshiro;
 
 pub use bernoulli::{
     bernoulli_from_logits, bernoulli_from_logits_with_probabilities, bernoulli_from_probabilities,

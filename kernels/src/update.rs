@@ -1,6 +1,6 @@
 //! Fused parameter updates of gradient methods: one pass over memory.
 
-mod descent;
+pub mod descent;
 
 pub use descent::{Adam, Momentum, RmsProp, Rule, descend};
 

@@ -48,7 +48,7 @@ const MAX_GENERATED_BATCHES: usize = 6;
 /// use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 /// use equilibria::rng::Stream;
 ///
-/// Points on a line of the plane.
+/// // Points on a line of the plane.
 /// let mut fill = |_: u64, points: &mut [f32]| {
 ///     points.chunks_mut(2).zip(0..).for_each(|(point, i)| point.fill(i as f32 / 32.0 - 1.0));
 ///     Ok(())
