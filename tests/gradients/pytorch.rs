@@ -30,7 +30,10 @@ fn assert_is(torch: &Archive, name: &str, found: &[f64]) {
     }
 }
 
-fn networks() -> [(&'static str, Vec<Box<dyn Layer<f64>>>); 2] {
+/// Layers by the name of their network.
+type Named = (&'static str, Vec<Box<dyn Layer<f64>>>);
+
+fn networks() -> [Named; 2] {
     let generator = vec![
         Linear::new(4, 6).into(),
         LEAKY.into(),
