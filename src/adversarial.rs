@@ -1,19 +1,20 @@
-//! Games of a generator against a discriminator.
+//! Adversarial games: a generator against a discriminator.
 //!
-//! - [`Objective`]: what they play for, a value.
+//! - [`Objective`]: the losses of both players.
 //! - [`networks`]: the networks of both players, as plans.
-//! - [`Game`]: both players with all that a step needs, and the step, which is the same for every objective.
+//! - [`Game`]: both players with their optimisers and buffers, and the training step, which is the same for every
+//!   objective.
 //! - [`penalty`]: the gradient penalty and its second-order gradient.
-//! - [`mod@reference`]: a game of perceptrons in plain loops, which the tests compare the game with.
+//! - [`mod@reference`]: a game of perceptrons in plain loops, with which the tests compare the game.
 //! - [`dirac`]: the smallest game, whose trajectories are known.
 //!
-//! Nothing here knows where samples come from: a step asks for mini-batches of real ones as it needs them.
+//! Nothing here knows the source of the samples: a step requests mini-batches of real samples when it needs them.
 
 pub mod dirac;
-mod game;
-mod latent;
+pub mod game;
+pub mod latent;
 pub mod networks;
-mod objective;
+pub mod objective;
 pub mod penalty;
 pub mod reference;
 

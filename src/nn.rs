@@ -1,9 +1,9 @@
 //! Networks of layers with hand-derived backward passes.
 //!
-//! A [`Sequential`] is a list of layers. Each layer is one file and one implementation of the trait [`Layer`], which is open to
-//! other crates: [`linear`], [`batch_norm`], [`layer_norm`], [`dropout`], [`activation`]. A network holds parameters and
-//! nothing of a pass: the results of passes are in values that the caller owns, so that a discriminator can see two batches
-//! before either goes backwards.
+//! A [`Sequential`] is a list of layers. Each layer is one file with one implementation of the trait [`Layer`], which
+//! other crates can implement too: [`linear`], [`batch_norm`], [`layer_norm`], [`dropout`], [`activation`]. A network
+//! holds only parameters. The caller owns the results of passes, so that a discriminator can process two batches before
+//! the backward pass of either.
 //!
 //! | pass | reads | fills | computes |
 //! |---|---|---|---|
@@ -15,8 +15,9 @@
 //! [`gradient_check`] compares these derivatives with differences, for any network and any layer.
 //!
 //! # Rows
-//! A row of a network is one example. Rows do not depend on one another (batch normalisation aside), so that one forward
-//! pass serves real, fake and interpolated examples, and each later pass takes the rows it needs: see [`Wanted`].
+//! A row of a network is one example. Rows are independent of one another (except in batch normalisation). One forward
+//! pass can therefore process real, fake and interpolated examples, and each later pass selects the rows it needs: see
+//! [`Wanted`].
 //!
 //! # Second order
 //! A gradient penalty P(θ) = Σ p(‖g_i‖), where g_i = ∂D(x_i)/∂x_i, has the gradient
@@ -25,16 +26,16 @@
 //! ∂P/∂θ = Σ p′(‖g_i‖)/‖g_i‖ g_i · ∂g_i/∂θ = ∂/∂θ Σ g_i · u_i      at fixed u_i = p′(‖g_i‖) g_i / ‖g_i‖,
 //! ```
 //!
-//! and g_i · u_i is the derivative of D along u_i. So the second-order gradient is the first-order gradient of a *forward*
-//! pass, which carries the direction ẋ = u beside x. Let step l be z_l = f_l(y_{l−1}), y_l = φ_l(z_l), and δ_l = ∂L/∂z_l the
-//! deltas of a backward pass from some seed ∂L/∂y. Then
+//! and g_i · u_i is the derivative of D along u_i. The second-order gradient is therefore the first-order gradient of a
+//! *forward* pass that carries the direction ẋ = u along with x. Let step l be z_l = f_l(y_{l−1}), y_l = φ_l(z_l), and
+//! let δ_l = ∂L/∂z_l be the deltas of a backward pass from a given ∂L/∂y, the seed. Then
 //!
 //! ```text
 //! ż_l = f_l′ ẏ_{l−1},   ẏ_l = φ_l′(z_l) ⊙ ż_l,   ẏ_0 = u,
 //! ```
 //!
-//! and S = Σ ∂L/∂y · ẏ_L = Σ ∂L/∂x · u is to be differentiated, at fixed seed and direction. In reverse, S is a function of
-//! the pair (z_l, ż_l), and has two gradients:
+//! and S = Σ ∂L/∂y · ẏ_L = Σ ∂L/∂x · u is to be differentiated with seed and direction constant. In reverse order, S is
+//! a function of the pair (z_l, ż_l), and has two gradients:
 //!
 //! ```text
 //! with respect to ż_l:  δ_l itself, as ẏ is linear in u with the Jacobians that the backward pass transposed
@@ -42,15 +43,15 @@
 //!                       s_l = ∂L/∂y_l ⊙ ż_l ⊙ φ_l″(z_l) = δ_l ⊙ ż_l ⊙ φ_l″/φ_l′
 //! ```
 //!
-//! For the parameters of step l, S is δ_l · f_l′ ẏ_{l−1} + e_l · f_l(y_{l−1}) at fixed δ, e, ẏ and y: a linear layer adds
-//! δᵀ ẏ_{l−1} and eᵀ y_{l−1} to the gradient of its weight. Where every φ is piecewise linear and no f bends, e is 0 and the
-//! forward pass is all: two products a linear layer. `tests/gradients.rs` compares the result with differences, and
-//! `tests/adversarial.rs` with PyTorch's double backward.
+//! For the parameters of step l, S is δ_l · f_l′ ẏ_{l−1} + e_l · f_l(y_{l−1}) with δ, e, ẏ and y constant: a linear
+//! layer adds δᵀ ẏ_{l−1} and eᵀ y_{l−1} to the gradient of its weight. If every φ is piecewise linear and every f is
+//! linear, e is 0 and the forward pass is sufficient: two products per linear layer. `tests/gradients.rs` compares the
+//! result with differences, and `tests/adversarial.rs` compares it with PyTorch's double backward.
 //!
-//! Three calls make a penalised step: `forward`; `backward` with the seed ∂L/∂y = 1 for g; `tangent` along u.
+//! A penalised step takes three calls: `forward`; `backward` with the seed ∂L/∂y = 1 for g; `tangent` along u.
 //!
 //! # Memory
-//! Buffers take their sizes on first use and follow a changed number of rows; a pass in steady state allocates nothing.
+//! Buffers get their sizes on first use and follow the number of rows; in steady state a pass allocates nothing.
 //!
 //! ```
 //! use equilibria::nn::{Activation, Cache, Deltas, Gradients, Initialisation, Linear, Scratch, Sequential, Training, Wanted};
@@ -72,7 +73,7 @@
 //! cache.input_mut(4).fill(0.5);
 //! critic.forward(&mut cache, Training::new(stream), &mut scratch)?;
 //! assert_eq!(cache.output().len(), 4);
-//! // Parameters learn from the first two rows; the last two give the slope of the critic at their inputs.
+//! // Rows 0 and 1 give the gradients of the parameters; rows 2 and 3 give the critic's slope at their inputs.
 //! let wanted = Wanted::both(&mut gradients, 0..2, 2..4);
 //! critic.backward(&cache, &[-0.5, -0.5, 1.0, 1.0], wanted, &mut deltas, &mut scratch)?;
 //! assert_eq!(deltas.input(2..4).len(), 2 * 784);
@@ -91,7 +92,7 @@ pub mod linear;
 pub mod losses;
 mod passes;
 pub mod plan;
-mod sequential;
+pub mod sequential;
 mod shape;
 
 pub use crate::tensor::Activation;

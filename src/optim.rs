@@ -1,8 +1,8 @@
-//! Optimisation: steps along gradients, averages of where they lead, and schedules of rates.
+//! Optimisation: parameter updates from gradients, moving averages of parameters, and schedules of rates.
 
-mod average;
-mod optimiser;
-mod schedule;
+pub mod average;
+pub mod optimiser;
+pub mod schedule;
 
 pub use average::Average;
 pub use optimiser::{Optimiser, Rule};

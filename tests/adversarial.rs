@@ -1,4 +1,4 @@
-//! Do the games play what they say: are their gradients those of their losses, and does nothing but the seed decide?
+//! Do the games follow the gradients of their losses, and are they determined by their seeds alone?
 
 #[path = "adversarial/duality.rs"]
 mod duality;
@@ -20,7 +20,7 @@ use equilibria::optim::Rule;
 use equilibria::rng::Stream;
 use equilibria::tensor::Element;
 
-/// Every way to play, with small numbers of steps.
+/// All objectives, with small numbers of steps.
 fn objectives() -> [Objective; 4] {
     use equilibria::adversarial::GeneratorLoss::{Minimax, NonSaturating};
     [
@@ -38,12 +38,12 @@ fn normals<T: Element>(count: usize, seed: u64) -> Vec<T> {
     numbers.into_vec()
 }
 
-/// A generator and a discriminator whose every parameter is drawn.
+/// A generator and a discriminator with random values in every parameter.
 fn players<T: Element>(networks: &Networks, seed: u64) -> [Sequential<T>; 2] {
     networks.start(Stream::named(seed, "init")).unwrap()
 }
 
-/// A game of plain gradient steps, whose length tells the gradient.
+/// A game of plain gradient steps: the step is the rate times the gradient.
 fn descent(objective: Objective, batch: usize, generator_rate: f64, discriminator_rate: f64) -> Recipe {
     let rule = |rate| Rule::Sgd { rate, momentum: 0.0 };
     Recipe {

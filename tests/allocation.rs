@@ -1,4 +1,4 @@
-//! Do steps in steady state, of training and of estimating likelihoods, leave the allocator alone?
+//! Do training steps and likelihood estimates allocate nothing in steady state?
 
 #![cfg(feature = "parallel")]
 
@@ -20,15 +20,15 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The system's allocator, which counts for the threads that ask for it.
+/// The system's allocator, with a counter for the threads that request it.
 struct Counting;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    /// Where this thread's allocations are counted. Needs neither initialisation nor a destructor, and so no
-    /// allocation of its own.
+    /// The counter of this thread's allocations. It needs neither initialisation nor a destructor, and therefore no
+    /// allocation.
     static COUNTER: Cell<Option<&'static AtomicUsize>> = const { Cell::new(None) };
 }
 
@@ -42,24 +42,24 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        // SAFETY: the caller fulfils the contract of `GlobalAlloc::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
+        // SAFETY: the caller fulfils the contract of `GlobalAlloc::alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`; `pointer` came from `System`.
+        // SAFETY: the caller fulfils the contract of `GlobalAlloc::realloc`; `pointer` came from `System`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`; `pointer` came from `System`.
+        // SAFETY: the caller fulfils the contract of `GlobalAlloc::dealloc`; `pointer` came from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -75,9 +75,9 @@ fn allocations(threads: usize, mut step: impl FnMut(usize) + Send) -> usize {
         .start_handler(move |_| COUNTER.set(Some(counter)))
         .build()
         .unwrap();
-    // Within the pool, jobs go from thread to thread without rayon's queue for outsiders, which allocates.
+    // Inside the pool, jobs bypass rayon's queue for external threads, which allocates.
     pool.install(|| {
-        rayon::broadcast(|_| ()); // every thread has started and looked for work
+        rayon::broadcast(|_| ()); // every thread has started and searched for work
         (0..WARM_UP).for_each(&mut step);
         let before = counter.load(Ordering::SeqCst);
         (WARM_UP..WARM_UP + STEPS).for_each(&mut step);
@@ -85,14 +85,14 @@ fn allocations(threads: usize, mut step: impl FnMut(usize) + Send) -> usize {
     })
 }
 
-/// Allocations of training steps, the short mini-batch at the end of an epoch among them.
+/// Allocations of training steps, including the short mini-batch at the end of an epoch.
 fn allocations_of_training(
     threads: usize,
     phase: NegativePhase,
     centred: bool,
     binarise: Binarisation,
 ) -> usize {
-    // Enough for the matrix products to be split over threads.
+    // Large enough that the matrix products are split over threads.
     const BATCH: usize = 40;
     let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
     let order: Vec<usize> = (0..200).rev().collect();
@@ -130,7 +130,7 @@ fn training_steps_allocate_nothing() {
     }
 }
 
-/// Allocations of joint steps of a deep machine, and of sweeps of its chains.
+/// Allocations of joint updates of a deep machine, and of sweeps of its chains.
 fn allocations_of_deep_steps(threads: usize, centred: bool, binarise: Binarisation) -> [usize; 2] {
     const BATCH: usize = 40;
     let images = Images::new(28, 28, (0..200 * 784).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
@@ -170,9 +170,9 @@ fn deep_steps_allocate_nothing() {
     }
 }
 
-/// Allocations of steps of a game, some of them measured.
+/// Allocations of the steps of a game, some with a report.
 fn allocations_of_games(threads: usize, objective: Objective, average: Option<f64>) -> usize {
-    // Enough for the matrix products to be split over threads.
+    // Large enough that the matrix products are split over threads.
     let networks = Networks {
         generator: mlp(&[30, 64, 100, 300], Normalisation::Batch, Some(Spec::Tanh)),
         discriminator: mlp(&[300, 200, 50, 1], Normalisation::None, None),
@@ -195,7 +195,7 @@ fn steps_of_games_allocate_nothing() {
     for threads in [1, 2] {
         for objective in [
             Objective::standard(),
-            // More mini-batches than go through the generator at once.
+            // More mini-batches than one pass through the generator takes.
             Objective::Clipping { bound: 0.01, critic_steps: 8, head_start: false },
             Objective::penalty(),
         ] {
@@ -209,9 +209,9 @@ fn steps_of_games_allocate_nothing() {
 
 #[test]
 fn mean_field_inference_allocates_nothing() {
-    // Enough for the matrix products to be split over threads.
+    // Large enough that the matrix products are split over threads.
     const ROWS: usize = 200;
-    // Images that differ, so that they come to rest one after the other.
+    // The images differ, so that they converge at different steps.
     let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(i * i % 7 < i / 300 % 5))).collect();
     for sizes in [&[140, 200][..], &[140, 90, 60], &[250, 500]] {
         let model = Dbm::<f32>::new(&[0.2; 300], sizes, Stream::named(1, "init")).unwrap();
@@ -219,7 +219,7 @@ fn mean_field_inference_allocates_nothing() {
         for threads in [1, 2] {
             let mut posterior = MeanField::new(&model, ROWS);
             let count = allocations(threads, |step| {
-                // The short mini-batch at the end of an epoch among them.
+                // Includes the short mini-batch at the end of an epoch.
                 let rows = if step % 3 == 2 { 13 } else { ROWS };
                 let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 50 };
                 posterior.infer(&model, &images[..rows * 300], stop).unwrap();
@@ -230,7 +230,7 @@ fn mean_field_inference_allocates_nothing() {
     }
 }
 
-/// Allocations of a training step through every kind of layer, penalised where `layers` can be.
+/// Allocations of a training step through every kind of layer, with a penalty if `layers` allow it.
 fn allocations_of_passes(threads: usize, layers: Vec<Box<dyn Layer<f32>>>, is_penalised: bool) -> usize {
     const BATCH: usize = 40;
     let stream = Stream::named(1, "init");
@@ -244,7 +244,7 @@ fn allocations_of_passes(threads: usize, layers: Vec<Box<dyn Layer<f32>>>, is_pe
         let rows = if step % 3 == 2 { 13 } else { BATCH };
         let numbers = cache.input_mut(2 * rows).iter_mut().enumerate();
         numbers.for_each(|(i, x)| *x = ((i + step) * 31 % 17) as f32 / 17.0);
-        let training = Training::new(stream.substream(step as u64)).of_batches(2);
+        let training = Training::new(stream.substream(step as u64)).with_batches(2);
         model.forward(&mut cache, training, &mut scratch).unwrap();
         let wanted = Wanted::both(&mut gradients, 0..rows, rows..2 * rows);
         let seed = &seed[..2 * rows * model.outputs()];
@@ -283,10 +283,11 @@ fn passes_through_networks_allocate_nothing() {
     }
 }
 
-/// Allocations of whole estimates: forward and in reverse over `steps` steps, exact over 2^`units` states.
+/// Allocations of complete estimates: forward and reverse annealing over `steps` steps, exact sums over 2^`units`
+/// states.
 fn allocations_of_estimates(threads: usize, steps: usize, units: usize) -> [usize; 3] {
     let stream = Stream::named(1, "chain");
-    // Enough for both layers to be split over threads, and more chains than walk together.
+    // Large enough that both layers are split over threads, with more chains than one group.
     let model = Rbm::<f32>::new(&[0.3; 784], 140, stream.substream(0)).unwrap();
     let small = Rbm::<f32>::new(&[0.3; 300], units, stream.substream(0)).unwrap();
     let schedule = Schedule::even(steps).unwrap();
@@ -304,15 +305,15 @@ fn longer_estimates_allocate_no_more() {
     for threads in [1, 2] {
         let short = allocations_of_estimates(threads, 2, 12);
         assert!(short.iter().all(|&count| count > 0 && count < 100 * STEPS), "{short:?}");
-        // 12 units fill the slots of a round; 15 take eight rounds.
+        // 12 units fill the slots of one round; 15 need eight rounds.
         assert_eq!(allocations_of_estimates(threads, 30, 15), short, "on {threads} threads");
     }
 }
 
 #[test]
-fn allocations_on_any_thread_are_seen() {
+fn allocations_on_every_thread_are_counted() {
     assert_eq!(allocations(1, |_| drop(black_box(vec![0_u8; 100]))), STEPS);
-    // Handing a job to every thread takes a few allocations too.
+    // Sending a job to every thread also takes a few allocations.
     let count = allocations(2, |_| {
         rayon::broadcast(|_| (0..20).for_each(|_| drop(black_box(vec![0_u8; 100]))));
     });

@@ -1,4 +1,5 @@
-//! Does the tree keep its order: no file imports one that imports it back, and layers import from the layers below them?
+//! Does the source keep its order: are there no import cycles between files, and do layers import only from lower
+//! layers?
 
 #[path = "architecture/imports.rs"]
 mod imports;
@@ -7,8 +8,8 @@ use imports::Tree;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Imports within `src` without which no file would import one that imports it: a file, and what it imports. The list may
-/// only shrink.
+/// The import cycles within `src` that still exist: a file, and its imports. All other imports form no cycle. The list
+/// may only shrink.
 const KNOWN: &[(&str, &[&str])] = &[
     ("boltzmann/learning/deep/ascent.rs", &["boltzmann/learning/deep.rs"]),
     (
@@ -55,7 +56,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("report/sheet/layout.rs", &["report/sheet.rs"]),
 ];
 
-/// The layers of `src` from the top to the bottom: a module imports from its own layer and those below.
+/// The layers of `src` from top to bottom: a module imports only from its own layer and from lower layers.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["report", "run"],
@@ -64,14 +65,14 @@ const LAYERS: &[&[&str]] = &[
     &["tensor", "rng", "error", "parallel", "aligned", "checkpoint"],
 ];
 
-/// Modules that do not import one another, though they are of one layer.
+/// Modules of the same layer that must not import one another.
 const APART: &[&str] = &["boltzmann", "adversarial", "transport"];
 
 fn read(directory: &str) -> Tree {
     Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory))
 }
 
-/// Fails if `tree` has a cycle without the `known` imports, or one of those is not part of a cycle any more.
+/// Fails if `tree` has a cycle without the `known` imports, or if one of those is no longer part of a cycle.
 #[track_caller]
 fn assert_no_cycle(tree: &Tree, known: &[(&str, &[&str])]) {
     let known = known.iter().flat_map(|&(from, list)| list.iter().map(move |&to| (from.into(), to.into())));
@@ -83,28 +84,28 @@ fn assert_no_cycle(tree: &Tree, known: &[(&str, &[&str])]) {
         all.contains(&(from.clone(), to.clone())) && imports::reaches(&others, to, from)
     };
     let opened: Vec<_> = known.iter().filter(|import| !closes_a_cycle(import)).collect();
-    assert!(opened.is_empty(), "these close no cycle any more, take them off the list: {opened:#?}");
+    assert!(opened.is_empty(), "these are no longer part of a cycle, remove them from the list: {opened:#?}");
 }
 
 #[test]
-fn no_file_of_the_kernels_imports_one_that_imports_it() {
+fn the_files_of_the_kernels_have_no_import_cycle() {
     assert_no_cycle(&read("kernels/src"), &[]);
 }
 
 #[test]
-fn no_file_of_the_library_imports_one_that_imports_it() {
+fn the_files_of_the_library_have_no_import_cycle() {
     assert_no_cycle(&read("src"), KNOWN);
 }
 
-/// The layer of a file, from the top, and its module.
+/// The index of a file's layer, from the top, and its module.
 fn layer_of(file: &str) -> (usize, &str) {
     let module = file.split(['/', '.']).next().unwrap();
     let layer = LAYERS.iter().position(|modules| modules.contains(&module));
-    (layer.unwrap_or_else(|| panic!("{file} is of no layer: add its module to the list")), module)
+    (layer.unwrap_or_else(|| panic!("{file} belongs to no layer: add its module to the list")), module)
 }
 
 #[test]
-fn layers_import_from_those_below() {
+fn layers_import_only_from_lower_layers() {
     let mut upward = BTreeSet::new();
     for (from, to) in read("src").imports() {
         if from == "lib.rs" || to == "lib.rs" {
@@ -119,16 +120,16 @@ fn layers_import_from_those_below() {
     assert!(upward.is_empty(), "imports against the order of the layers: {upward:#?}");
 }
 
-/// The imports that a tree of files has, as text.
+/// The imports in a tree of files, as text.
 fn imports_of(files: &[(&str, &str)]) -> Vec<String> {
     Tree::new(files).imports().into_iter().map(|(from, to)| format!("{from} -> {to}")).collect()
 }
 
 #[test]
-fn imports_lead_to_the_file_that_defines_a_name() {
+fn an_import_refers_to_the_file_that_defines_the_name() {
     let files = [
         ("lib.rs", "pub mod a;\npub mod b;\n"),
-        // It passes on what `a/inner.rs` defines, and does not need it.
+        // It re-exports an item of `a/inner.rs` without using it.
         ("a.rs", "mod inner;\npub use inner::{Inner, Other};\npub struct A;\n"),
         ("a/inner.rs", "use super::A;\npub struct Inner(A);\npub enum Other {}\n"),
         (
@@ -140,7 +141,7 @@ fn imports_lead_to_the_file_that_defines_a_name() {
 }
 
 #[test]
-fn names_that_are_passed_on_and_mentioned_count() {
+fn names_that_are_both_reexported_and_used_count() {
     let files = [
         ("lib.rs", "mod a;\n"),
         ("a.rs", "mod inner;\npub use inner::Inner;\npub struct A(Inner);\n"),

@@ -1,7 +1,7 @@
-//! Does every kind of training run end with the same bytes, interrupted and resumed at another number of threads, under
-//! random options and odd sizes?
+//! Do training runs of every kind end with the same bytes after interruptions and resumptions with another number of
+//! threads, for random options and odd sizes?
 //!
-//! `EQUILIBRIA_COMBINATIONS=5000` tries as many combinations of each kind rather than the usual number.
+//! `EQUILIBRIA_COMBINATIONS=5000` tests this number of combinations of each kind instead of the default.
 //! `src/boltzmann/learning/combinations.rs` compares single updates with plain loops.
 
 #![cfg(feature = "cli")]
@@ -23,16 +23,16 @@ const IMAGES: [[usize; 2]; 6] = [[1, 1], [1, 3], [5, 8], [7, 9], [8, 8], [5, 13]
 const SIZES: [usize; 6] = [1, 3, 40, 63, 64, 65];
 const UPDATES: usize = 100;
 
-fn combinations(usual: u64) -> u64 {
+fn combinations(default_count: u64) -> u64 {
     std::env::var("EQUILIBRIA_COMBINATIONS")
-        .map_or(usual, |text| text.parse().expect("a number of combinations"))
+        .map_or(default_count, |text| text.parse().expect("a number of combinations"))
 }
 
 fn one_of<T: Clone>(random: &mut impl Rng, choices: &[T]) -> T {
     choices[random.random_range(0..choices.len())].clone()
 }
 
-/// Images whose pixels hang together in rows, of two kinds.
+/// Images of two kinds whose pixels are correlated within rows.
 fn data(random: &mut impl Rng, [height, width]: [usize; 2], train: usize, test: usize) -> Digits {
     let mut draw = |count: usize| {
         let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
@@ -53,7 +53,7 @@ fn trace(path: &Path) -> (Vec<u8>, Vec<(String, Vec<u32>)>) {
     let model = fs::read(path.join("model.safetensors")).unwrap();
     let checkpoint = RunDirectory::open(path).unwrap().read_checkpoint().unwrap();
     let bits = |name: &str| {
-        // A game's history is of bytes, and in the model, too.
+        // The history of a game consists of bytes, and is also in the model.
         let values = checkpoint.tensor_f32(name, checkpoint.shape(name).ok()?).ok()?;
         assert!(values.iter().all(|x| x.is_finite()), "{name} is not finite");
         Some((name.to_owned(), values.iter().map(|value| value.to_bits()).collect()))
@@ -61,7 +61,7 @@ fn trace(path: &Path) -> (Vec<u8>, Vec<(String, Vec<u32>)>) {
     (model, checkpoint.names().filter_map(bits).collect())
 }
 
-/// A whole run against one that is interrupted once or twice, each part with its own number of threads.
+/// Compares a whole run with a run that is interrupted once or twice and changes the number of threads.
 fn check<S: Trainable + Sync + std::fmt::Debug>(settings: &S, digits: &Digits, random: &mut impl Rng) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
@@ -97,7 +97,7 @@ fn check<S: Trainable + Sync + std::fmt::Debug>(settings: &S, digits: &Digits, r
     assert!(trace(&parts) == trace(&whole), "interrupted after {first} checks: {settings:?}");
 }
 
-/// Images, mini-batch and epochs: of about a hundred updates, unless that takes many epochs.
+/// Numbers of images, images per mini-batch, and epochs: about a hundred updates, unless that needs many epochs.
 fn amounts(random: &mut impl Rng) -> (usize, usize, usize) {
     let images = one_of(random, &[1, 2, 37, 64, 101]);
     let batch = one_of(random, &[1, 3, 7, 40, 64]).min(images);

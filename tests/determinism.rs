@@ -1,4 +1,5 @@
-//! Does a seed determine every bit of a run, for any number of threads, any interruptions and any load of the computer?
+//! Does a seed determine every bit of a run, for every number of threads, any interruptions and any load of the
+//! computer?
 
 #![cfg(feature = "cli")]
 

@@ -1,4 +1,4 @@
-//! Are numbers from outside refused where they come in, rather than after hours of work?
+//! Are invalid numbers refused at the library's public functions, before any long computation?
 
 use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 use equilibria::boltzmann::learning::deep::DeepLearner;
@@ -17,9 +17,9 @@ use equilibria::nn::{Linear, Sequential};
 use equilibria::rng::Stream;
 use equilibria::{Error, Result, Tensor};
 
-/// No probabilities.
+/// Numbers that are not probabilities.
 const OUTSIDE: [f32; 5] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1e-6, 1.000_001];
-/// No finite numbers.
+/// Numbers that are not finite.
 const NONE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 const STOP: Stop = Stop { tolerance: 1e-3, most: 5 };
 const RATES: Rates = Rates { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.0 };
@@ -28,12 +28,12 @@ fn stream() -> Stream {
     Stream::named(1, "init")
 }
 
-/// That `found` is an argument's error, in which `what` is called by its name.
+/// Fails unless `found` is an invalid-argument error whose message contains `what`.
 #[track_caller]
 fn refused<X>(found: Result<X>, what: &str) {
     match found {
         Err(Error::InvalidArgument { argument, .. }) if argument.contains(what) => {}
-        Err(error) => panic!("another error than one of {what}: {error}"),
+        Err(error) => panic!("the error does not name {what}: {error}"),
         Ok(_) => panic!("{what} was accepted"),
     }
 }
@@ -83,7 +83,7 @@ fn parameters_are_finite() {
 }
 
 #[test]
-fn pixels_that_machines_learn_from_are_probabilities() {
+fn training_images_are_probabilities() {
     let restricted = Rbm::<f32>::new(&[0.5; 3], 2, stream()).unwrap();
     let deep = Dbm::<f32>::new(&[0.5; 3], &[2, 2], stream()).unwrap();
     let phases = [NegativePhase::Contrastive, NegativePhase::Persistent];
@@ -94,7 +94,7 @@ fn pixels_that_machines_learn_from_are_probabilities() {
             let before = (learner.model().clone(), learner.state());
             learner.images_mut(2).copy_from_slice(&[0.0, 1.0, 0.0, 1.0, bad, 1.0]);
             refused(learner.update(RATES, stream()), "a pixel of");
-            assert!((learner.model().clone(), learner.state()) == before, "{bad} has moved the machine");
+            assert!((learner.model().clone(), learner.state()) == before, "{bad} has changed the machine");
         }
         learner.images_mut(2).copy_from_slice(&[0.0, 1.0, 0.25, 1.0, 0.5, 1.0]);
         assert!(learner.update(RATES, stream()).unwrap());
@@ -104,14 +104,14 @@ fn pixels_that_machines_learn_from_are_probabilities() {
         let before = (learner.model().clone(), learner.state());
         learner.images_mut(2).copy_from_slice(&[0.0, 1.0, 0.0, 1.0, bad, 1.0]);
         refused(learner.update(RATES, stream()), "a pixel of");
-        assert!((learner.model().clone(), learner.state()) == before, "{bad} has moved the machine");
+        assert!((learner.model().clone(), learner.state()) == before, "{bad} has changed the machine");
     }
     learner.images_mut(2).copy_from_slice(&[0.0, 1.0, 0.25, 1.0, 0.5, 1.0]);
     assert!(learner.update(RATES, stream()).unwrap());
 }
 
 #[test]
-fn images_that_machines_look_at_are_in_their_range() {
+fn images_for_inference_are_in_their_range() {
     let model = Rbm::<f32>::new(&[0.5; 3], 2, stream()).unwrap();
     let deep_model = Dbm::<f32>::new(&[0.5; 3], &[2, 2], stream()).unwrap();
     let schedule: Schedule = "1/0.5".parse().unwrap();
@@ -127,7 +127,7 @@ fn images_that_machines_look_at_are_in_their_range() {
         let mut posterior = MeanField::new(&deep_model, 1);
         refused(posterior.infer_from_logits(&deep_model, &[0.0, bad], STOP), "logits");
     }
-    // States, and nothing between.
+    // Only states are allowed, no values between 0 and 1.
     let annealing = Annealing::new(&model, &[0.5; 3], &schedule).unwrap();
     let deep_annealing = deep::Annealing::new(&deep_model, &good, STOP, &schedule).unwrap();
     for bad in OUTSIDE.into_iter().chain([0.5]) {
@@ -172,7 +172,7 @@ fn images_that_are_compared_are_in_their_range() {
         others[6] = bad;
         let walk = mixing::Task { start: &others, classes: &classes, steps: &[1], nearest: &nearest };
         refused(mix(&model, &walk, stream(), |_| Ok(())), "a state of");
-        // Removed pixels count, too: what is filled in is compared with them.
+        // Removed pixels are checked too, because the reconstruction is compared with them.
         for removed in [0..1, 1..2] {
             refused(remove_rows(&model, &task(&others, &[0.5; 4]), removed, stream()), "a pixel of");
         }
@@ -186,18 +186,18 @@ fn images_that_are_compared_are_in_their_range() {
     let other = mix(&model, &walk, stream(), |_| Ok(()));
     assert!(matches!(other, Err(Error::ShapeMismatch { .. })), "{other:?}");
     let series: Vec<f64> = (0..50).map(|i| if i == 7 { f64::NAN } else { f64::from(i % 3) }).collect();
-    assert_eq!(Time::of(&series, 50, 1), None, "a time of numbers that are none");
+    assert_eq!(Time::of(&series, 50, 1), None, "the autocorrelation time of invalid numbers");
 }
 
 #[test]
 fn networks_that_cannot_learn_are_refused() {
-    refused(Sequential::<f32>::new(0, Vec::new()), "a network of 0 inputs");
+    refused(Sequential::<f32>::new(0, Vec::new()), "a network with 0 inputs");
     let networks = Networks::plane(2, &[4, 4]);
     let players = || -> (Sequential<f32>, Sequential<f32>) { networks.start(stream()).unwrap().into() };
     for objective in [Objective::standard(), Objective::clipping(), Objective::penalty()] {
         let recipe = Recipe { batch: 4, ..Recipe::of(objective) };
         let (generator, discriminator) = players();
-        // As they are built, before `initialise`.
+        // Before `initialise`, all weights are 0.
         let zeros = networks.generator.build().unwrap();
         refused(Game::new(zeros, discriminator.clone(), recipe), "a generator whose weights are all 0");
         let zeros = networks.discriminator.build().unwrap();
@@ -212,7 +212,7 @@ fn networks_that_cannot_learn_are_refused() {
             generator.parameters_mut().last().unwrap().data_mut()[0] = bad;
             refused(Game::new(generator, discriminator, recipe), "generator.4.bias");
         }
-        // Real samples that are none, in the second mini-batch.
+        // Invalid real samples in the second mini-batch.
         for bad in NONE {
             let (generator, discriminator) = players();
             let mut game = Game::new(generator, discriminator, recipe).unwrap();

@@ -1,4 +1,4 @@
-//! Are the derivatives that were derived by hand those of the functions that are computed?
+//! Are the hand-derived derivatives those of the functions that are computed?
 //!
 //! [`equilibria::nn::gradient_check`] compares them with central differences in f64.
 

@@ -1,4 +1,4 @@
-//! Does a layer of another crate do everything that a layer of this one does?
+//! Can a layer from another crate do everything that the layers of this crate can do?
 
 use equilibria::nn::{
     Activation, Cache, Deltas, Gradients, Initialisation, Input, Kept, Layer, LayerGradients, Linear, Pass,
@@ -10,7 +10,7 @@ use equilibria::tensor::Element;
 use equilibria::{Error, Result, Tensor};
 use std::slice;
 
-/// y = s ⊙ x with one learned factor s for each channel. With δ = ∂L/∂y, and sums over examples and pixels,
+/// y = s ⊙ x with one learned factor s per channel. With δ = ∂L/∂y, and sums over examples and pixels,
 ///
 /// ```text
 /// forward:  y = s ⊙ x
@@ -27,13 +27,13 @@ impl<T: Element> Scale<T> {
         Self { factors: Tensor::filled(&[channels], T::ONE) }
     }
 
-    /// s ⊙ each pixel.
+    /// Multiplies each pixel by s.
     fn apply(&self, from: &[T], to: &mut [T]) {
         let factors = self.factors.data().iter().cycle();
         to.iter_mut().zip(from).zip(factors).for_each(|((y, &x), &s)| *y = s * x);
     }
 
-    /// Adds Σ δ ⊙ x.
+    /// Adds Σ δ ⊙ x to the gradient of s.
     fn add_gradient(&self, x: &[T], delta: &[T], gradients: &mut LayerGradients<'_, T>) {
         let gradient = gradients.tensor(0).data_mut();
         for (x, delta) in x.chunks(gradient.len()).zip(delta.chunks(gradient.len())) {
@@ -101,7 +101,7 @@ fn training() -> Training {
 
 const IMAGE: Shape = Shape { height: 2, width: 3, channels: 4 };
 
-/// Scales before, between and after layers that absorb activations and those that do not.
+/// Scales before, between and after layers that absorb activations and layers that do not.
 fn network() -> Sequential<f64> {
     let layers: Vec<Box<dyn Layer<f64>>> = vec![
         Scale::new(4).into(),
@@ -124,7 +124,7 @@ fn network() -> Sequential<f64> {
 }
 
 #[test]
-fn are_its_gradients_right_of_first_and_second_order() {
+fn are_its_first_and_second_order_gradients_correct() {
     let (model, input) = (network(), normals(6 * 24, 5));
     for report in [
         gradient_check::first_order(&model, &input, training()).unwrap(),
@@ -135,8 +135,8 @@ fn are_its_gradients_right_of_first_and_second_order() {
 }
 
 #[test]
-fn does_it_train_like_any_layer() {
-    // The images are scaled by factors that are to be found.
+fn does_it_train_like_any_other_layer() {
+    // The images are scaled by factors that the network should learn.
     let right = [2.0, -0.5, 1.0, 0.25];
     let mut model = Sequential::new(IMAGE, vec![Scale::<f64>::new(4).into()]).unwrap();
     let mut average = Average::new(0.5, &model);
@@ -162,28 +162,28 @@ fn does_it_train_like_any_layer() {
         assert_eq!(name, "0.factors");
         assert!(factors.data().iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-2), "{factors:?}");
     }
-    // In use it is what it was in training.
+    // Inference gives the same result as training.
     let mut inferred = vec![0.0; 24];
     model.infer(&[1.0; 24], &mut scratch, &mut inferred).unwrap();
     assert_eq!(inferred[..4], *model.parameters().next().unwrap().data());
 }
 
 #[test]
-fn is_it_refused_where_it_does_not_fit() {
+fn is_it_refused_after_a_layer_of_another_shape() {
     let error = Sequential::new(3, vec![Scale::<f32>::new(4).into()]).unwrap_err().to_string();
     assert_eq!(error, "channels of a scale: expected shape (4), found (3)");
 }
 
-/// A scale whose author has forgotten parts of it.
+/// A scale with an incomplete implementation.
 #[derive(Debug, Clone)]
-struct Forgetful {
+struct Incomplete {
     scale: Scale<f64>,
-    forgets_factors: bool,
+    omits_factors: bool,
 }
 
-impl Layer<f64> for Forgetful {
+impl Layer<f64> for Incomplete {
     fn name(&self) -> &'static str {
-        "forgetful layer"
+        "incomplete layer"
     }
 
     fn output_shape(&self, input: Shape) -> Result<Shape> {
@@ -213,17 +213,17 @@ impl Layer<f64> for Forgetful {
     fn backward(&self, mut pass: Pass<'_, f64>) {
         let kept = (pass.kept.per_example.map(<[f64]>::len), pass.kept.per_batch.len());
         assert_eq!(kept, ([2 * pass.x.len() / 4, 3 * pass.x.len() / 4], 5 * pass.batches));
-        pass.gradients = pass.gradients.filter(|_| !self.forgets_factors);
+        pass.gradients = pass.gradients.filter(|_| !self.omits_factors);
         self.scale.backward(pass);
     }
 
     fn tangent(&self, mut pass: Pass<'_, f64>, x_dot: &[f64], y_dot: &mut [f64]) -> Result<()> {
-        pass.gradients = pass.gradients.filter(|_| !self.forgets_factors);
+        pass.gradients = pass.gradients.filter(|_| !self.omits_factors);
         self.scale.tangent(pass, x_dot, y_dot)
     }
 }
 
-/// A layer without anything that has a default.
+/// A layer that implements only the required methods.
 #[derive(Debug, Clone)]
 struct Plain;
 
@@ -247,23 +247,23 @@ impl Layer<f64> for Plain {
     }
 }
 
-fn forgetful(forgets_factors: bool) -> Forgetful {
+fn incomplete(omits_factors: bool) -> Incomplete {
     let scale = Scale { factors: Tensor::from_vec(&[4], vec![0.5, 2.0, -1.0, 0.3]).unwrap() };
-    Forgetful { scale, forgets_factors }
+    Incomplete { scale, omits_factors }
 }
 
 #[test]
 fn does_a_layer_with_a_wrong_gradient_fail() {
     let input = normals(20, 5);
-    for (forgets_factors, passes) in [(false, true), (true, false)] {
-        let layers = vec![forgetful(forgets_factors).into(), Activation::Sigmoid.into()];
+    for (omits_factors, passes) in [(false, true), (true, false)] {
+        let layers = vec![incomplete(omits_factors).into(), Activation::Sigmoid.into()];
         let model = Sequential::new(4, layers).unwrap();
         for report in [
             gradient_check::first_order(&model, &input, training()).unwrap(),
             gradient_check::second_order(&model, &input, training()).unwrap(),
         ] {
             assert_eq!(report.passes(), passes, "{report}");
-            assert!(passes || report.place.starts_with("parameter 0["), "{report}");
+            assert!(passes || report.coordinate.starts_with("parameter 0["), "{report}");
         }
     }
 }
@@ -277,13 +277,13 @@ fn is_a_layer_without_a_second_order_pass_refused_in_a_penalised_critic() {
 }
 
 #[test]
-fn does_a_layer_see_the_rows_that_are_asked_for_and_what_it_kept_of_them() {
-    let mut model = Sequential::new(4, vec![forgetful(false).into()]).unwrap();
+fn does_a_layer_get_the_requested_rows_and_the_data_that_it_stored_for_them() {
+    let mut model = Sequential::new(4, vec![incomplete(false).into()]).unwrap();
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     cache.input_mut(6).fill(1.0);
-    model.forward(&mut cache, training().of_batches(3), &mut scratch).unwrap();
+    model.forward(&mut cache, training().with_batches(3), &mut scratch).unwrap();
     let mut gradients = Gradients::new(&model);
-    // Two mini-batches, a part of one, and all three; `backward` counts what it is given.
+    // Two mini-batches, a part of one, and all three; `backward` checks the number of values.
     for rows in [0..4, 2..3, 0..6] {
         let wanted = Wanted::both(&mut gradients, rows.clone(), 1..2);
         let seed = vec![1.0; 4 * (rows.end - rows.start.min(1))];

@@ -1,4 +1,4 @@
-//! Do networks refuse what does not fit, start as they are asked to, and infer what they have learned?
+//! Do networks refuse invalid arguments, start with the requested distributions, and infer with the learned statistics?
 
 use equilibria::nn::{
     Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Initialisation, Layer, LayerNorm, Linear,
@@ -25,13 +25,13 @@ fn perceptron() -> Sequential<f64> {
 
 #[track_caller]
 fn assert_refused<X>(result: Result<X>, words: &[&str]) {
-    let Err(error) = result else { panic!("accepted, where {words:?} was to be said") };
+    let Err(error) = result else { panic!("accepted instead of refused with {words:?}") };
     let text = error.to_string();
     assert!(words.iter().all(|word| text.contains(word)), "{text}: no {words:?}");
 }
 
 #[test]
-fn are_networks_that_do_not_chain_refused() {
+fn are_networks_with_layers_that_do_not_match_refused() {
     let network = |layers: Vec<Box<dyn Layer<f64>>>| Sequential::new(3, layers);
     assert_refused(network(vec![Linear::new(4, 2).into()]), &["linear layer: expected shape (4), found (3)"]);
     assert_refused(
@@ -44,7 +44,7 @@ fn are_networks_that_do_not_chain_refused() {
     );
     assert_refused(
         network(vec![Linear::new(3, 0).into()]),
-        &["layer 0, linear layer, of 3 inputs and 0 outputs", "at least 1"],
+        &["layer 0, linear layer, with 3 inputs and 0 outputs", "at least 1"],
     );
     assert_refused(
         network(vec![Activation::LeakyRelu { slope: -0.1 }.into()]),
@@ -57,18 +57,18 @@ fn are_networks_that_do_not_chain_refused() {
 }
 
 #[test]
-fn are_mini_batches_that_do_not_fit_refused() {
+fn are_invalid_mini_batches_refused() {
     let mut model = Sequential::<f64>::new(3, vec![BatchNorm::new(3).into()]).unwrap();
     let (mut cache, mut scratch) = (Cache::new(&model), Scratch::new());
     cache.input_mut(1).fill(0.5);
     assert_refused(model.forward(&mut cache, training(), &mut scratch), &["mini-batch of 1", "at least 2"]);
     cache.input_mut(4).fill(0.5);
     for batches in [0, 3] {
-        let refused = model.forward(&mut cache, training().of_batches(batches), &mut scratch);
+        let refused = model.forward(&mut cache, training().with_batches(batches), &mut scratch);
         assert_refused(refused, &[&format!("4 rows in {batches} mini-batches")]);
     }
-    assert_refused(model.forward(&mut cache, training().of_batches(4), &mut scratch), &["mini-batch of 1"]);
-    model.forward(&mut cache, training().of_batches(2), &mut scratch).unwrap();
+    assert_refused(model.forward(&mut cache, training().with_batches(4), &mut scratch), &["mini-batch of 1"]);
+    model.forward(&mut cache, training().with_batches(2), &mut scratch).unwrap();
     let (mut deltas, mut gradients) = (Deltas::new(&model), Gradients::new(&model));
     for (rows, input, seeds) in [(1..3, 0..0, 2), (0..4, 1..2, 4), (0..1, 0..4, 4)] {
         let seed = vec![1.0; 3 * seeds];
@@ -124,7 +124,7 @@ fn are_values_of_another_network_or_pass_refused() {
 }
 
 #[test]
-fn do_weights_start_in_their_bounds() {
+fn do_initial_weights_have_the_documented_distribution() {
     let (inputs, outputs) = (300, 200);
     let start = |initialisation| {
         let layers = vec![Linear::new(inputs, outputs).into(), BatchNorm::new(outputs).into()];
@@ -134,7 +134,7 @@ fn do_weights_start_in_their_bounds() {
     };
     let largest = |x: &[f64]| x.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
     let variance = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;
-    // Of 60,000 uniforms within b the largest is at b but for 1e-3 b, and the variance b^2/3 within 2 %.
+    // With 60,000 uniforms within b, the largest is within 1e-3 b of b, and the variance within 2 % of b^2/3.
     let bounds = [
         (Initialisation::Uniform, 1.0 / (inputs as f64).sqrt(), true),
         (Initialisation::Xavier, (6.0 / (inputs + outputs) as f64).sqrt(), false),
@@ -167,7 +167,7 @@ fn do_weights_start_in_their_bounds() {
 }
 
 #[test]
-fn does_dropout_drop_its_share_anew_in_each_row_and_only_in_training() {
+fn does_dropout_drop_its_fraction_independently_in_each_row_and_only_in_training() {
     let (rows, width) = (200, 150);
     let mut model = Sequential::<f32>::new(width, vec![Dropout::new(0.3).into()]).unwrap();
     let (mut cache, mut scratch) = (Cache::new(&model), Scratch::new());
@@ -183,7 +183,7 @@ fn does_dropout_drop_its_share_anew_in_each_row_and_only_in_training() {
     let masks: std::collections::BTreeSet<Vec<bool>> =
         y.chunks(width).map(|row| row.iter().map(|&y| y == 0.0).collect()).collect();
     assert_eq!(masks.len(), rows, "rows with the same mask");
-    // A row's mask does not depend on the others, and the stream's on nothing but itself.
+    // The mask of a row does not depend on the other rows, and depends only on the stream.
     assert!(pass(3, stream()) == y[..3 * width] && pass(rows, stream()) == y);
     assert!(pass(rows, stream().substream(1)) != y);
     let mut inferred = vec![0.0; 5 * width];
@@ -200,8 +200,8 @@ fn do_running_statistics_approach_those_of_the_data() {
     for batch in data.data().chunks(128) {
         let places = cache.input_mut(64).iter_mut().zip(batch).enumerate();
         places.for_each(|(i, (place, x))| *place = if i % 2 == 0 { 3.0 + 2.0 * x } else { -1.0 + 0.5 * x });
-        // Two mini-batches in one pass move them twice.
-        model.forward(&mut cache, training().of_batches(2), &mut scratch).unwrap();
+        // Two mini-batches in one pass update them twice.
+        model.forward(&mut cache, training().with_batches(2), &mut scratch).unwrap();
     }
     let mut inferred = vec![0.0; 4];
     model.infer(&[3.0, -1.0, 5.0, -0.5], &mut scratch, &mut inferred).unwrap();
@@ -211,7 +211,7 @@ fn do_running_statistics_approach_those_of_the_data() {
 }
 
 #[test]
-fn are_several_mini_batches_in_one_pass_what_they_are_one_by_one() {
+fn do_several_mini_batches_in_one_pass_agree_with_separate_passes() {
     let layers = |width: usize| -> Vec<Box<dyn Layer<f32>>> {
         vec![
             Linear::new(5, width).into(),
@@ -227,7 +227,7 @@ fn are_several_mini_batches_in_one_pass_what_they_are_one_by_one() {
     x.fill_normal(stream(), 1.0);
     let (mut cache, mut scratch) = (Cache::new(&together), Scratch::new());
     cache.input_mut(64).copy_from_slice(x.data());
-    together.forward(&mut cache, training().of_batches(4), &mut scratch).unwrap();
+    together.forward(&mut cache, training().with_batches(4), &mut scratch).unwrap();
     let mut alone = Cache::new(&apart);
     for batch in 0..4 {
         alone.input_mut(16).copy_from_slice(&x.data()[batch * 80..(batch + 1) * 80]);
@@ -240,7 +240,7 @@ fn are_several_mini_batches_in_one_pass_what_they_are_one_by_one() {
 }
 
 #[test]
-fn does_a_network_without_layers_pass_everything_on() {
+fn does_a_network_without_layers_return_its_input() {
     let mut model = Sequential::<f64>::new(3, Vec::new()).unwrap();
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     cache.input_mut(2).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -255,8 +255,8 @@ fn does_a_network_without_layers_pass_everything_on() {
 
 #[cfg(feature = "parallel")]
 #[test]
-fn does_the_number_of_threads_change_no_bit() {
-    // Wide enough for every kernel to be split.
+fn are_results_bit_identical_for_every_number_of_threads() {
+    // Wide enough that every kernel splits its work.
     let critic: Vec<Box<dyn Layer<f32>>> = vec![
         Linear::new(70, 600).into(),
         LayerNorm::new(600).into(),
@@ -285,7 +285,7 @@ fn does_the_number_of_threads_change_no_bit() {
                 let mut x = Tensor::<f32>::zeros(&[rows * 70]);
                 x.fill_normal(stream(), 1.0);
                 cache.input_mut(rows).copy_from_slice(x.data());
-                model.forward(&mut cache, training().of_batches(3), &mut scratch).unwrap();
+                model.forward(&mut cache, training().with_batches(3), &mut scratch).unwrap();
                 let seed = cache.output().to_vec();
                 let wanted = Wanted::both(&mut gradients, 0..rows, 0..rows);
                 model.backward(&cache, &seed, wanted, &mut deltas, &mut scratch).unwrap();
@@ -305,6 +305,18 @@ fn does_the_number_of_threads_change_no_bit() {
             })
         };
         let one: Vec<Vec<u32>> = run(1);
-        assert!([2, 3, 7].iter().all(|&threads| run(threads) == one), "of a critic: {is_critic}");
+        assert!([2, 3, 7].iter().all(|&threads| run(threads) == one), "critic: {is_critic}");
     }
+}
+
+#[test]
+fn do_two_dropout_layers_draw_independent_masks() {
+    let (rows, width) = (100, 150);
+    let layers = vec![Dropout::new(0.5).into(), Dropout::new(0.5).into()];
+    let mut model = Sequential::<f32>::new(width, layers).unwrap();
+    let mut cache = Cache::new(&model);
+    cache.input_mut(rows).fill(1.0);
+    model.forward(&mut cache, Training::new(stream()), &mut Scratch::new()).unwrap();
+    let kept = cache.output().iter().filter(|&&y| y != 0.0).count() as f64 / (rows * width) as f64;
+    assert!((kept - 0.25).abs() < 0.02, "{kept} of the numbers pass both layers");
 }

@@ -1,9 +1,9 @@
-//! Does everything that is known of a network follow from its plan?
+//! Do all properties of a network follow from its plan?
 
 use equilibria::adversarial::{Networks, Normalisation, Objective, mlp};
 use equilibria::nn::{Plan, Shape, Spec};
 
-/// One of each layer.
+/// A plan with one layer of each kind.
 fn everything() -> Plan {
     let layers = vec![
         Spec::BatchNorm,
@@ -21,7 +21,7 @@ fn everything() -> Plan {
 }
 
 #[test]
-fn is_a_network_what_its_plan_promises() {
+fn does_a_network_match_its_plan() {
     let text = "2x3x4: batch-norm, relu, linear 6 no-bias, layer-norm, softplus, dropout 0.25, linear 5, leaky-relu 0.1, \
                 sigmoid, tanh";
     let plan = everything();
@@ -35,15 +35,15 @@ fn is_a_network_what_its_plan_promises() {
         assert_eq!(network.mixes_examples(), plan.mixes_examples(), "{plan}");
         assert_eq!(network.layers().len(), plan.layers.len(), "{plan}");
     }
-    // As PyTorch counts them.
+    // The numbers that PyTorch counts.
     assert_eq!(Networks::digits(784).generator.parameters(), 1_510_032);
     assert_eq!(Networks::digits(784).discriminator.parameters(), 533_505);
-    // The input, two normalisations and two linear layers; an activation needs no memory of its own.
+    // The input, two normalisations and two linear layers; an activation needs no separate memory.
     assert_eq!(everything().values(), 24 + 24 + 6 + 6 + 5);
 }
 
 #[test]
-fn are_texts_that_are_no_plans_refused() {
+fn are_invalid_plans_refused() {
     let right = "4: linear 3, leaky-relu 0.2, tanh";
     assert!(right.parse::<Plan>().is_ok());
     for (from, to) in [
@@ -67,7 +67,7 @@ fn are_texts_that_are_no_plans_refused() {
         let error = text.parse::<Plan>().unwrap_err().to_string();
         assert_eq!(error, format!("network '{text}': it is written as '100: linear 784, tanh'"));
     }
-    // What is written like a plan may still be no network.
+    // The text of a plan may describe an invalid network.
     for (text, words) in [
         ("4: linear 0", "0 outputs"),
         ("0: linear 3", "0 inputs"),
@@ -80,7 +80,7 @@ fn are_texts_that_are_no_plans_refused() {
 }
 
 #[test]
-fn are_networks_written_in_short_where_they_are_perceptrons() {
+fn do_perceptrons_have_a_short_text_form() {
     let batch_critic = mlp(&[784, 512, 256, 1], Normalisation::Batch, None);
     let layer_critic = mlp(&[784, 512, 256, 1], Normalisation::Layer, None);
     let own = Plan { input: 784.into(), layers: vec![Spec::Linear { outputs: 1, bias: false }] };
@@ -105,7 +105,7 @@ fn are_networks_written_in_short_where_they_are_perceptrons() {
 }
 
 #[test]
-fn are_texts_that_describe_no_networks_refused() {
+fn are_invalid_texts_of_networks_refused() {
     let right = "generator 3-5-2 plain tanh, discriminator 2-4-1 plain";
     assert!(right.parse::<Networks>().is_ok());
     for (from, to) in [
@@ -133,7 +133,7 @@ fn are_texts_that_describe_no_networks_refused() {
 }
 
 #[test]
-fn are_networks_that_cannot_play_refused() {
+fn are_networks_that_do_not_fit_the_game_refused() {
     let refused = |networks: &Networks, objective: Objective, words: &str| {
         let error = networks.validate(&objective).unwrap_err().to_string();
         assert_eq!(error, format!("{networks}: {words}"));
@@ -156,13 +156,13 @@ mod files {
     use equilibria::rng::Stream;
     use equilibria::run::gan::{Generator, Settings};
 
-    /// A penalised game of 40 steps on 60 images of 4 x 4 pixels, with an average, written by the program before networks were
-    /// plans: `gan train --objective penalty --normalise layer --latent 3 --generator 5-6 --discriminator 6-5 --batch 10
-    /// --steps 40 --every 10 --average 0.9`.
+    /// A model from before networks were described by plans: a penalised game of 40 steps on 60 images of 4 x 4 pixels,
+    /// with an average, written by `gan train --objective penalty --normalise layer --latent 3 --generator 5-6
+    /// --discriminator 6-5 --batch 10 --steps 40 --every 10 --average 0.9`.
     const OLD: &[u8] = include_bytes!("../fixtures/gan-4x4.safetensors");
 
     #[test]
-    fn is_a_file_from_before_plans_the_model_that_it_was() {
+    fn does_a_file_from_before_plans_give_the_same_model() {
         let archive = Archive::from_bytes(OLD, "gan-4x4.safetensors").unwrap();
         let text = "generator 3-5-6-16 batch-norm tanh, discriminator 16-6-5-1 layer-norm";
         let model = Generator::from_archive(&archive).unwrap();
@@ -170,7 +170,7 @@ mod files {
         assert!(model.is_average() && model.size() == [4, 4] && model.steps() == 40);
         let settings: Settings = toml::from_str(archive.metadata("configuration").unwrap()).unwrap();
         assert_eq!(&settings.networks, model.networks());
-        // Every tensor of every network has the name and the shape that it had.
+        // Every tensor of every network has its old name and shape.
         let Networks { generator, discriminator } = model.networks();
         let mut names = vec!["history".to_string()];
         for (of, plan) in [("average", generator), ("generator", generator), ("discriminator", discriminator)]
@@ -184,7 +184,7 @@ mod files {
         }
         names.sort();
         assert!(archive.names().eq(names), "{:?}", archive.names().collect::<Vec<_>>());
-        // The generator draws the last images that its run kept, to within a rounding of its arithmetic.
+        // The generator reproduces the last images that its run stored, up to the rounding of its arithmetic.
         let network = generator.read(&archive, "generator.").unwrap();
         let (mut latents, mut samples) = (vec![0.0; 10 * 3], vec![0.0; 10 * 16]);
         fill_latents(Stream::named(1, "latent").substream(u64::MAX), 3, &mut latents);
@@ -196,7 +196,7 @@ mod files {
     }
 
     #[test]
-    fn is_a_file_that_does_not_fit_its_plan_refused() {
+    fn is_a_file_that_does_not_match_its_plan_refused() {
         let plan = mlp(&[3, 4, 2], Normalisation::None, None);
         let network = plan.build::<f32>().unwrap();
         let refused = |plan: &str, change: &dyn Fn(&str, &mut Vec<f32>)| {
@@ -230,7 +230,8 @@ mod files {
                 }
             });
             assert!(
-                error.contains(&format!("tensor `g.2.bias` holds {value}; all numbers must be finite")),
+                error
+                    .contains(&format!("tensor `g.2.bias` holds {value}; every number in it must be finite")),
                 "{error}"
             );
         }

@@ -1,16 +1,17 @@
-//! Activations of a layer: y = φ(x), and what a backward pass needs of φ, all from the output y.
+//! Activation functions y = φ(x) of a layer, and the derivatives that a backward pass needs, all computed from the
+//! output y.
 //!
 //! | φ | φ′ from y | ρ = φ″ / φ′ from y |
 //! |---|---|---|
 //! | identity | 1 | 0 |
-//! | ReLU | 1 where y > 0, else 0 | 0 |
-//! | leaky ReLU | 1 where y > 0, else the slope | 0 |
+//! | ReLU | 1 if y > 0, else 0 | 0 |
+//! | leaky ReLU | 1 if y > 0, else the slope | 0 |
 //! | sigmoid | y (1 − y) | 1 − 2 y |
 //! | tanh | 1 − y² | −2 y |
 //! | softplus | 1 − e^−y | e^−y |
 //!
-//! No pre-activation is stored, then. The second derivative is written as φ′ ρ, as what it multiplies has gone
-//! through φ′ already, and ρ is bounded for each of these.
+//! Pre-activations are therefore not stored. The second derivative is written as φ′ ρ, because its cofactor already
+//! contains the factor φ′, and ρ is bounded for each of these functions.
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
@@ -20,7 +21,7 @@ use crate::math::{Sigmoid, Softplus, Tanh, exp_m1_lanes};
 use crate::threads;
 use core::ops::Range;
 
-/// A function of one scalar.
+/// An activation function, applied element by element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Activation<T> {
@@ -28,7 +29,7 @@ pub enum Activation<T> {
     Identity,
     /// max(x, 0)
     Relu,
-    /// x where positive, `slope * x` elsewhere
+    /// x if positive, else `slope * x`
     LeakyRelu {
         /// Usually 0.2; not negative, so that the output has the sign of x.
         slope: T,
@@ -42,19 +43,19 @@ pub enum Activation<T> {
 }
 
 impl<T: PartialEq> Activation<T> {
-    /// Whether φ″ is 0 wherever it exists.
+    /// Returns whether φ″ is 0 wherever it exists.
     pub fn is_piecewise_linear(&self) -> bool {
         matches!(self, Self::Identity | Self::Relu | Self::LeakyRelu { .. })
     }
 }
 
-/// φ on lanes, with its derivatives from the output.
+/// An activation on vectors, with its derivatives computed from the output.
 pub(crate) trait Smooth<T: Scalar>: Function<T> {
     /// φ′.
     fn slope<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector;
 
     /// φ″ / φ′.
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector;
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector;
 }
 
 #[derive(Clone, Copy)]
@@ -74,12 +75,12 @@ impl<T: Scalar> Smooth<T> for Identity {
     }
 
     #[inline(always)]
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, _: L::Vector) -> L::Vector {
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, _: L::Vector) -> L::Vector {
         lanes.zero()
     }
 }
 
-/// Leaky where `slope` is not 0.
+/// ReLU; leaky if `slope` is not 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Relu<T> {
     pub slope: T,
@@ -100,7 +101,7 @@ impl<T: Scalar> Smooth<T> for Relu<T> {
     }
 
     #[inline(always)]
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, _: L::Vector) -> L::Vector {
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, _: L::Vector) -> L::Vector {
         lanes.zero()
     }
 }
@@ -112,7 +113,7 @@ impl<T: Scalar> Smooth<T> for Sigmoid {
     }
 
     #[inline(always)]
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
         lanes.sub(lanes.splat(T::ONE), lanes.add(y, y))
     }
 }
@@ -120,13 +121,13 @@ impl<T: Scalar> Smooth<T> for Sigmoid {
 impl<T: Scalar> Smooth<T> for Tanh {
     #[inline(always)]
     fn slope<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
-        // (1 - y)(1 + y): as exact near 1 as y is.
+        // (1 - y)(1 + y): as accurate near 1 as y itself.
         let one = lanes.splat(T::ONE);
         lanes.mul(lanes.sub(one, y), lanes.add(one, y))
     }
 
     #[inline(always)]
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
         lanes.neg(lanes.add(y, y))
     }
 }
@@ -138,12 +139,12 @@ impl<T: Scalar> Smooth<T> for Softplus {
     }
 
     #[inline(always)]
-    fn bend<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
+    fn curvature_ratio<L: Lanes<Scalar = T>>(self, lanes: L, y: L::Vector) -> L::Vector {
         lanes.add(lanes.splat(T::ONE), exp_m1_lanes(lanes, lanes.neg(y)))
     }
 }
 
-/// Evaluates `$body` with `$function` the activation's [`Smooth`].
+/// Evaluates `$body` with `$function` bound to the activation's [`Smooth`] type.
 macro_rules! with_activation {
     ($activation:expr, $function:ident => $body:expr) => {
         match $activation {
@@ -176,7 +177,7 @@ macro_rules! with_activation {
 }
 pub(crate) use with_activation;
 
-/// Elements of a task: some microseconds of work.
+/// Elements per task: some microseconds of work.
 const CHUNK: usize = 1 << 14;
 
 /// `x = φ(x)`.
@@ -188,21 +189,22 @@ pub fn apply_in_place<T: Scalar>(level: Level, activation: Activation<T>, x: &mu
     }
 }
 
-/// d φ′(y), or 0 if that is below [`Scalar::TINY`].
+/// d φ′(y), or 0 if its size is below [`Scalar::TINY`].
 #[derive(Clone, Copy)]
 pub(crate) struct Slope<F>(pub F);
 
 impl<T: Scalar, F: Smooth<T>> Function2<T> for Slope<F> {
     #[inline(always)]
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, d: L::Vector, y: L::Vector) -> L::Vector {
-        lanes.unless_below(T::TINY, lanes.mul(d, self.0.slope(lanes, y)))
+        lanes.flush_below(T::TINY, lanes.mul(d, self.0.slope(lanes, y)))
     }
 }
 
-/// `gradient = gradient φ′(x)`, where `y = φ(x)`: from the gradient with respect to the output to the one with respect
-/// to the input, and a tangent the other way.
+/// `gradient = gradient φ′(x)`, where `y = φ(x)`.
 ///
-/// Products below [`Scalar::TINY`] in size become 0. The identity leaves the gradient as it is.
+/// Turns the gradient with respect to the output into the gradient with respect to the input. The same product carries
+/// a tangent from input to output. Products below [`Scalar::TINY`] in size become 0. The identity leaves the gradient
+/// unchanged.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -216,7 +218,7 @@ pub fn times_slope_in_place<T: Scalar>(level: Level, activation: Activation<T>, 
     }
 }
 
-/// As [`times_slope_in_place`], written to `out`; for the identity, too, sizes below [`Scalar::TINY`] become 0.
+/// Like [`times_slope_in_place`], but writes to `out`; with the identity, too, sizes below [`Scalar::TINY`] become 0.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -235,48 +237,48 @@ pub fn times_slope<T: Scalar>(
     });
 }
 
-/// The step of a tangent `v` through φ, and what the curvature of φ gives:
+/// Carries a tangent `v` through φ, and computes the gradient contribution of the curvature of φ:
 ///
 /// ```text
-/// bent    <- delta v φ″(x) / φ′(x)
-/// tangent <- v φ′(x)                    (tangent holds v before)
+/// curvature <- delta v φ″(x) / φ′(x)
+/// tangent   <- v φ′(x)                    (tangent holds v before)
 /// ```
 ///
-/// where `y = φ(x)` and `delta` is a gradient with respect to x, which has a factor φ′(x) already. Results below
+/// where `y = φ(x)` and `delta` is a gradient with respect to x, which already contains a factor φ′(x). Results below
 /// [`Scalar::TINY`] in size become 0.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
-pub fn bend<T: Scalar>(
+pub fn tangent_and_curvature<T: Scalar>(
     level: Level,
     activation: Activation<T>,
     y: &[T],
     delta: &[T],
     tangent: &mut [T],
-    bent: &mut [T],
+    curvature: &mut [T],
 ) {
     check_equal("y", y.len(), "delta", delta.len());
     check_equal("y", y.len(), "tangent", tangent.len());
-    check_equal("y", y.len(), "bent", bent.len());
+    check_equal("y", y.len(), "curvature", curvature.len());
     with_activation!(activation, function => {
-        dispatch(level, Bend { function, y, delta, tangent, bent });
+        dispatch(level, TangentAndCurvature { function, y, delta, tangent, curvature });
     });
 }
 
-struct Bend<'a, T, F> {
+struct TangentAndCurvature<'a, T, F> {
     function: F,
     y: &'a [T],
     delta: &'a [T],
     tangent: &'a mut [T],
-    bent: &'a mut [T],
+    curvature: &'a mut [T],
 }
 
-impl<T: Scalar, F: Smooth<T>> Operation<T> for Bend<'_, T, F> {
+impl<T: Scalar, F: Smooth<T>> Operation<T> for TangentAndCurvature<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let length = self.y.len().min(self.delta.len()).min(self.tangent.len()).min(self.bent.len());
+        let length = self.y.len().min(self.delta.len()).min(self.tangent.len()).min(self.curvature.len());
         for first in (0..length).step_by(L::COUNT) {
             let count = (length - first).min(L::COUNT);
             // SAFETY: first + count <= length, which the four slices have.
@@ -285,9 +287,9 @@ impl<T: Scalar, F: Smooth<T>> Operation<T> for Bend<'_, T, F> {
                 let delta = lanes.load_first(self.delta.as_ptr().add(first), count);
                 let tangent = self.tangent.as_mut_ptr().add(first);
                 let v = lanes.load_first(tangent, count);
-                let bent = lanes.mul(lanes.mul(delta, v), self.function.bend(lanes, y));
-                let bent = lanes.unless_below(T::TINY, bent);
-                lanes.store_first(self.bent.as_mut_ptr().add(first), bent, count);
+                let curvature = lanes.mul(lanes.mul(delta, v), self.function.curvature_ratio(lanes, y));
+                let curvature = lanes.flush_below(T::TINY, curvature);
+                lanes.store_first(self.curvature.as_mut_ptr().add(first), curvature, count);
                 lanes.store_first(tangent, Slope(self.function).apply(lanes, v, y), count);
             }
         }

@@ -1,37 +1,37 @@
 //! Products with a matrix of bits: the states of a Boltzmann machine's units.
 //!
-//! A product of bits and weights is the sum of the rows of active units, so it needs the active fraction of a dense
-//! product's additions. Units come in *panels* of 64:
+//! The product of a row of bits with a weight matrix is the sum of the weight rows of the active units. It needs only
+//! the active fraction of the additions of a dense product. Units are grouped in *panels* of 64:
 //!
 //! ```text
-//! states    one u64 a panel and row: bit j is unit 64 p + j
+//! states    one u64 per panel and row: bit j is unit 64 p + j
 //! tiles     64 x 64 weights between two panels, row after row
-//! lists     for each row the weights' rows to add, and what to multiply them by: a sparse matrix by rows
+//! lists     for each row, the weight rows to add and their factors: a sparse matrix by rows
 //! ```
 //!
-//! Everything that a layer holds is kept panel after panel, so that a panel is one contiguous piece which one thread
-//! computes from the sum to the sampled states: the tiles of two panels of the other layer stay in L1 while all rows
-//! pass, and a row's 64 sums stay in registers while rows of weights are added. The end of a list is a branch that can
-//! hardly be foreseen and costs as much as ten rows: so there is one list for two panels, and lists are taken by rising
+//! All data of a layer is stored panel by panel. One thread computes a panel, one contiguous block, from the sums to
+//! the sampled states: the tiles of two panels of the other layer stay in L1 while all rows are processed, and the 64
+//! sums of a row stay in registers while weight rows are added. The branch at the end of a list is almost unpredictable
+//! and costs as much as ten rows. Therefore one list serves two panels, and lists are processed in order of increasing
 //! length.
 //!
-//! What is added depends on what is known and on how many units are on:
-//! - **Changes.** If the sums of an earlier state are at hand, only the rows of the units that flipped are added (1)
+//! The choice of rows depends on the known sums and on the number of active units:
+//! - **Changes.** If the sums of an earlier state are available, only the rows of the units that flipped are added (1)
 //!   or subtracted (-1): in a Gibbs chain on digits about 5 % of the pixels and 18 % of the hidden units.
-//! - **On.** If not, the rows of the units that are on, without a factor.
-//! - **Off.** Where more than half of two panels are on in a row, those of the units that are off, subtracted from the
-//!   sum of all: so no more than half of the units ever count. Dense arithmetic breaks even at some 40 % of them, and is not
-//!   faster by more than a quarter at 50 %.
-//! - **Transposition.** The gradient's sums over a mini-batch are the same thing for the transposed states: for each
-//!   unit a list of the rows in which it is on, positive and negative phase together.
-//! - **Tables.** A list of few entries is all ends. If both phases have no more than 64 rows together, a table holds the sums of
-//!   every choice among five rows, and a unit adds one entry a table, without a branch.
+//! - **On.** Otherwise the rows of the active units are added, without a factor.
+//! - **Off.** If more than half of the units of two panels are on in a row, the rows of the inactive units are
+//!   subtracted from the sum of all rows. At most half of the units are therefore listed. Dense arithmetic breaks even
+//!   at some 40 % of the units, and is at most a quarter faster at 50 %.
+//! - **Transposition.** The gradient's sums over a mini-batch are the same product with transposed states: for each
+//!   unit, a list of the rows in which it is on, positive and negative phase together.
+//! - **Tables.** The end of a short list costs more than its entries. If both phases together have at most 64 rows, a
+//!   table holds the sums of every subset of five rows, and a unit adds one entry per table, without a branch.
 //!
-//! Tables do not pay for the sums over the other layer: a table of four units is as wide as sixteen rows of weights, so
-//! that for 784 units the tables leave L1, and looking up a hundred samples takes nine tenths of a dense product,
-//! however few units are on.
+//! Tables do not pay for the sums over the other layer. A table of four units is as large as sixteen rows of weights,
+//! so the tables of 784 units exceed L1. Table lookups for a hundred samples then take nine tenths of the time of a
+//! dense product, for any number of active units.
 //!
-//! Grey values, which are no bits, take [`gemm()`](crate::gemm()).
+//! Grey values are not bits; use [`gemm()`](crate::gemm()) for them.
 
 mod annealing;
 mod centre;
@@ -42,10 +42,12 @@ mod states;
 mod tables;
 mod update;
 
-pub use annealing::{dot_states, softplus_rises};
+pub use annealing::{dot_states, softplus_increments};
 pub use centre::{subtract_outer_products, tile_products};
-pub use list::{Occurrences, SparseMut, SparseRows, list_changes, list_fewer, list_occurrences, list_states};
-pub use rows::{add_fewer_rows, add_rows};
+pub use list::{
+    Occurrences, SparseMut, SparseRows, list_changes, list_minority, list_occurrences, list_states,
+};
+pub use rows::{add_minority_rows, add_rows};
 pub use sample::sample;
 pub use states::{count_rows, pack_states, transpose_states, unpack_states};
 pub use tables::{GROUP, TabledRows, tables_len, tabulate};
@@ -57,18 +59,18 @@ pub const PANEL: usize = 64;
 /// Weights between two panels.
 pub const TILE: usize = PANEL * PANEL;
 
-/// Panels that `units` units fill, the last one in part.
+/// Number of panels that `units` units fill; the last one may be partly filled.
 pub const fn panels(units: usize) -> usize {
     units.div_ceil(PANEL)
 }
 
-/// Units of panel `panel` of `units`.
+/// Number of units in panel `panel` of a layer with `units` units.
 pub const fn panel_units(units: usize, panel: usize) -> usize {
     let rest = units.saturating_sub(panel.saturating_mul(PANEL));
     if rest < PANEL { rest } else { PANEL }
 }
 
-/// Instances of a body for 1 to 4 quarters of a panel, so that 16 units cost a quarter of 64. The body's loops over
+/// Instantiates a body for 1 to 4 quarters of a panel, so that 16 units cost a quarter of 64. The body's loops over
 /// `QUARTERS * 16 / L::COUNT` vectors have constant trip counts.
 macro_rules! by_quarters {
     ($quarters:expr, $call:ident::<$L:ident>($($arg:expr),*)) => {
@@ -82,5 +84,5 @@ macro_rules! by_quarters {
 }
 use by_quarters;
 
-/// Vectors of a panel at the level with the shortest ones.
-const VECTORS_MOST: usize = 32;
+/// Number of vectors in a panel at the level with the shortest vectors.
+const MAX_VECTORS: usize = 32;

@@ -1,4 +1,4 @@
-//! From a [`Level`] to the `#[target_feature]` function of that level. The only table.
+//! Calls the `#[target_feature]` function of a [`Level`]: the only table from levels to functions.
 
 use crate::lanes::{Operation, Scalar};
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +17,6 @@ pub(crate) fn dispatch<T: Scalar, O: Operation<T>>(level: Level, operation: O) -
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512 => unsafe { avx512::enter(operation) },
         #[cfg(not(target_arch = "x86_64"))]
-        Kind::Avx2 | Kind::Avx512 => unreachable!("detection offers x86 levels on x86 alone"),
+        Kind::Avx2 | Kind::Avx512 => unreachable!("x86 levels are detected only on x86"),
     }
 }

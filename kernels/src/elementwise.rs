@@ -1,6 +1,6 @@
 //! Sums, differences, products and multiples of slices, element by element.
 //!
-//! Each runs at memory speed from the sizes that leave the first-level cache on.
+//! Each function runs at memory bandwidth once the operands exceed the first-level cache.
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
@@ -46,7 +46,7 @@ pub fn scale_in_place<T: Scalar>(level: Level, alpha: T, x: &mut [T]) {
 ///
 /// **Panics** if the lengths differ.
 ///
-/// **Accuracy and cost** Product and sum are rounded once together, except at the portable level.
+/// **Accuracy and cost** Product and sum are rounded once (fused), except at the portable level.
 #[track_caller]
 pub fn axpy<T: Scalar>(level: Level, alpha: T, x: &[T], y: &mut [T]) {
     check_equal("x", x.len(), "y", y.len());
@@ -112,7 +112,7 @@ impl<T: Scalar> Operation<T> for AddRow<'_, T> {
 ///
 /// **Shapes** `x` (rows, columns), contiguous; `row` (columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn add_row<T: Scalar>(level: Level, x: &mut [T], rows: usize, columns: usize, row: &[T]) {
     check_matrix("x", x.len(), rows, columns);
@@ -122,7 +122,7 @@ pub fn add_row<T: Scalar>(level: Level, x: &mut [T], rows: usize, columns: usize
     }
 }
 
-/// Vectors that [`is_finite`] has under way at once.
+/// Vectors that [`is_finite`] keeps in flight.
 const PARALLEL: usize = 8;
 
 struct IsFinite<'a, T>(&'a [T]);
@@ -132,7 +132,7 @@ impl<T: Scalar> Operation<T> for IsFinite<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> bool {
-        // x - x is 0 where x is finite and NaN elsewhere; no sum gets rid of a NaN.
+        // x - x is 0 if x is finite and NaN otherwise; a NaN stays in every sum.
         let (x, length) = (self.0.as_ptr(), self.0.len());
         let mut sums = [lanes.zero(); PARALLEL];
         let mut i = 0;
@@ -159,7 +159,7 @@ impl<T: Scalar> Operation<T> for IsFinite<'_, T> {
     }
 }
 
-/// Whether no element is infinite or NaN.
+/// Returns whether all elements are finite (neither infinite nor NaN).
 #[must_use]
 pub fn is_finite<T: Scalar>(level: Level, x: &[T]) -> bool {
     dispatch(level, IsFinite(x))

@@ -1,24 +1,28 @@
-//! The matrix product C <- act(alpha A B + beta C + bias), after Goto & van de Geijn 2008 and BLIS (Van Zee &
-//! van de Geijn 2015).
+//! The matrix product C <- act(alpha A B + beta C + bias), after Goto & van de Geijn 2008 and BLIS (Van Zee & van de
+//! Geijn 2015).
 //!
 //! ```text
-//! loop 4: for pc in 0..k by KC            C is read and written once a depth block
-//! loop 3:   for ic in 0..m by MC          A's block (MC x KC) stays in L2: packed, or where it lies
-//! loop 2:     for jr in 0..n by NR        B's micropanel (KC x NR) stays in L1
-//! loop 1:       for ir in 0..MC by MR     A's micropanels stream from L2; the first tile packs B's
-//!                 microkernel: an MR x NR tile of C in registers, KC steps
+//! loop 4: split k into blocks of KC           C is read and written once per block of k
+//! loop 3:   split m into blocks of MC         A's block (MC x KC) fits L2: packed, or read in place
+//! loop 2:     split n into panels of NR       B's micropanel (KC x NR) fits L1
+//! loop 1:       split MC into panels of MR    A's micropanels stream from L2; the first tile packs B's micropanel
+//!                 microkernel                 an MR x NR tile of C in registers, KC steps
 //! ```
 //!
-//! A tile holds `NV` vectors of a row of C times `MR` rows; a step of depth loads `NV` vectors of B and
-//! broadcasts `MR` scalars of A. Edges have tiles of their own sizes, so that nothing is computed twice.
+//! A tile holds `NV` vectors of a row of C in each of `MR` rows. A step of the microkernel loads `NV` vectors of B and
+//! broadcasts `MR` scalars of A. Edge tiles have their exact sizes, so that nothing is computed twice.
 //!
-//! Three things make it differ from the books. B's micropanel is packed by the first tile that uses it, whose
-//! multiply-adds hide the loads, so that there is no slab of B, and no loop 5 (n by NC) for it. A is read where it lies
-//! (broadcasts do not care about its layout) unless its rows would fight for the same sets of L1. One or two rows
-//! have a path without packing. Whatever the path and the split over threads, an element of C is the same chain of
-//! multiply-adds, so the result depends on the shape and the level alone.
+//! Departures from the papers:
+//! - There is no loop 5 (split n into blocks of NC, so that B's packed panel fits L3). B's micropanel is packed by the
+//!   first tile that uses it, and the multiply-adds of this tile hide the loads. No larger panel of B is packed.
+//! - A is read in place, because broadcasts work with any layout. It is packed only if its rows would compete for the
+//!   same sets of L1.
+//! - Products with one or two rows pack nothing.
 //!
-//! Letters: C is m x n, A is m x k, B is k x n.
+//! An element of C is always the same chain of multiply-adds, whatever the path and the split over threads. The result
+//! therefore depends only on the shape and the level.
+//!
+//! Notation: C is m x n, A is m x k, B is k x n.
 
 #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
 mod backend;
@@ -44,22 +48,24 @@ use serial::{Product, SerialGemm};
 
 /// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
 pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
-    // A C that is contiguous along its columns is computed as its transpose.
+    // If C is contiguous along its columns, its transpose is computed.
     let len = |m, n| Grid::new::<T>(level, m, n, k, threads::count()).workspace_len();
     len(m, n).max(len(n, m))
 }
 
-/// C <- act(alpha A B + beta C + bias).
+/// Computes C <- act(alpha A B + beta C + bias).
 ///
-/// If `beta` is 0, C is not read and may hold anything, NaN included. The epilogue is applied while a tile of C
-/// is in cache, so that a layer is one pass over C.
+/// If `beta` is 0, C is not read and may hold anything, even NaN. The epilogue is applied while a tile of C is in
+/// cache, so that a layer is one pass over C.
 ///
-/// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides; the epilogue's bias (n). `workspace` at least
-/// [`workspace_len`].
-/// **Panics** if the shapes do not chain or the workspace is short.
-/// **Accuracy and cost** A depth block of up to `KC` products is one chain of fused multiply-adds (rounded after
+/// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides; the bias of the epilogue (n). `workspace` has at least
+/// [`workspace_len`] elements.
+///
+/// **Panics** if the shapes do not match or the workspace is too short.
+///
+/// **Accuracy and cost** A block of up to `KC` products is one chain of fused multiply-adds (rounded after
 /// multiplication at the portable level); 2 m n k operations. Bit-identical for every number of threads.
-#[allow(clippy::too_many_arguments)] // the BLAS's own list
+#[allow(clippy::too_many_arguments)] // the argument list of BLAS
 #[track_caller]
 pub fn gemm<T: MatrixScalar>(
     level: Level,
@@ -74,20 +80,24 @@ pub fn gemm<T: MatrixScalar>(
     let mut product = checked(alpha, a, b, beta, c);
     let n = product.c_layout.columns;
     if let Some(bias) = epilogue.bias {
-        assert!(bias.len() == n, "gemm: a bias of {} for {n} columns", bias.len());
+        assert!(bias.len() == n, "gemm: the bias has {} elements, C has {n} columns", bias.len());
         product.bias = bias.as_ptr();
     }
     product.activation = epilogue.activation;
     run(level, product, workspace);
 }
 
-/// C <- (alpha A B) φ′, element by element, where φ′ is the slope of `activation` at the place that gave `outputs`: a step
-/// back (or of a tangent) through a layer and the activation before it (or after it). Elements below [`Scalar::TINY`] in
-/// size become 0.
+/// Computes C <- (alpha A B) φ′, element by element, where φ′ is the slope of `activation` computed from its `outputs`.
 ///
-/// **Shapes** and **Panics** as [`gemm()`]; `outputs` (m, n), contiguous along its columns.
-/// **Accuracy and cost** As [`gemm()`]; the slopes are computed while a tile of C is in cache.
-#[allow(clippy::too_many_arguments)] // the BLAS's own list
+/// This is one step of a backward pass through a layer and the activation before it, or of a tangent through a layer
+/// and the activation after it. Elements below [`Scalar::TINY`] in size become 0.
+///
+/// **Shapes** Same as [`gemm()`]; `outputs` (m, n), contiguous along its columns.
+///
+/// **Panics** Same as [`gemm()`].
+///
+/// **Accuracy and cost** Same as [`gemm()`]; the slopes are computed while a tile of C is in cache.
+#[allow(clippy::too_many_arguments)] // the argument list of BLAS
 #[track_caller]
 pub fn gemm_times_slope<T: MatrixScalar>(
     level: Level,
@@ -102,13 +112,13 @@ pub fn gemm_times_slope<T: MatrixScalar>(
     let mut product = checked(alpha, a, b, T::ZERO, c);
     let (m, n) = (product.c_layout.rows, product.c_layout.columns);
     let Layout { rows, columns, row_stride, column_stride } = outputs.layout;
-    assert!((rows, columns) == (m, n), "gemm: outputs ({rows}, {columns}) of a product ({m}, {n})");
-    assert!(column_stride == 1 || n < 2, "gemm: outputs whose columns are {column_stride} apart");
+    assert!((rows, columns) == (m, n), "gemm: outputs ({rows}, {columns}) for a product ({m}, {n})");
+    assert!(column_stride == 1 || n < 2, "gemm: the column stride of outputs is {column_stride}, must be 1");
     product.slopes = Slopes { activation, outputs: outputs.data.as_ptr(), row_stride };
     run(level, product, workspace);
 }
 
-/// alpha A B + beta C, whose shapes chain.
+/// alpha A B + beta C, with checked shapes.
 #[track_caller]
 fn checked<T: Scalar>(
     alpha: T,
@@ -147,9 +157,9 @@ fn run<T: MatrixScalar>(level: Level, mut product: Product<T>, workspace: &mut [
     if c_layout.rows == 0 || c_layout.columns == 0 {
         return;
     }
-    // Tiles are rows of C: a C that is contiguous along its columns is computed as its transpose.
-    let is_by_rows = !product.bias.is_null() || !product.slopes.outputs.is_null();
-    if c_layout.column_stride != 1 && c_layout.row_stride == 1 && !is_by_rows {
+    // Tiles store rows of C. If C is contiguous along its columns, its transpose is computed.
+    let has_row_operands = !product.bias.is_null() || !product.slopes.outputs.is_null();
+    if c_layout.column_stride != 1 && c_layout.row_stride == 1 && !has_row_operands {
         product = product.transposed();
     }
     let (m, n) = (product.c_layout.rows, product.c_layout.columns);
@@ -176,9 +186,10 @@ fn run<T: MatrixScalar>(level: Level, mut product: Product<T>, workspace: &mut [
         let shared = &shared;
         let (rows, columns) = grid.part(task);
         let len = grid.workspace_per_thread;
-        assert!((worker + 1) * len <= needed, "a worker that the workspace has no part for");
-        // SAFETY: `part` gives disjoint blocks of C within its m x n, `is_injective` made blocks disjoint in
-        // memory. A worker has one task at a time and its own part of the workspace, which `needed` contains.
+        assert!((worker + 1) * len <= needed, "the workspace has no part for this worker");
+        // SAFETY: `part` gives disjoint blocks of C within its m x n; `is_injective` proved that disjoint blocks are
+        // disjoint in memory. A worker runs one task at a time and has its own part of the workspace, which is inside
+        // `needed`.
         let (product, workspace) = unsafe {
             (
                 shared.product.block(rows, columns),
@@ -189,12 +200,12 @@ fn run<T: MatrixScalar>(level: Level, mut product: Product<T>, workspace: &mut [
     });
 }
 
-/// What the tasks share.
+/// Data shared by the tasks.
 struct Shared<T> {
     product: Product<T>,
     workspace: *mut T,
 }
 
-// SAFETY: tasks read A, B, the bias and the slopes' outputs, and write disjoint parts of C and the workspace (see `gemm`); all of it
-// is borrowed for the whole call.
+// SAFETY: tasks read A, B, the bias and the slopes' outputs, and write disjoint parts of C and the workspace (see
+// `run`); all of it is borrowed for the whole call.
 unsafe impl<T: Sync + Send> Sync for Shared<T> {}

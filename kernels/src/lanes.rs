@@ -1,11 +1,11 @@
-//! The small vector trait that kernels are written over, one implementation per level and scalar type.
+//! The vector trait [`Lanes`] over which kernels are written, with one implementation per level and scalar type.
 //!
-//! An implementation is a token of size zero whose existence proves that the CPU has its instructions; its
-//! arithmetic is therefore safe to call. Only loads and stores through pointers are unsafe.
+//! An implementation is a zero-sized token whose existence proves that the CPU has its instructions. Its arithmetic is
+//! therefore safe to call; only loads and stores through pointers are unsafe.
 //!
-//! A kernel is a value that implements [`Operation`]; its `run` is written once over [`Lanes`]. Everything that `run` calls
-//! down to the intrinsics is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]` function of a level
-//! (`enter` in the level's file), with that level's instructions.
+//! A kernel is a value that implements [`Operation`]; its `run` is written once over [`Lanes`]. Everything that `run`
+//! calls, down to the intrinsics, is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]`
+//! function of a level (`enter` in the level's file) with the instructions of that level.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -21,9 +21,9 @@ use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 use words::Words;
 
-/// `f32` or `f64`: the scalars that every kernel is compiled for.
+/// `f32` or `f64`: the scalar types for which every kernel is compiled.
 ///
-/// Sealed: the constants and lane types belong to this crate's kernels.
+/// Sealed: the constants and the vector types belong to the kernels of this crate.
 pub trait Scalar:
     sealed::Tokens
     + Constants
@@ -49,28 +49,28 @@ pub trait Scalar:
     const ZERO: Self;
     /// 1.
     const ONE: Self;
-    /// Bits of the fraction: 23 or 52.
+    /// Number of fraction bits: 23 or 52.
     const FRACTION_BITS: u32;
-    /// Distance from 1 to the next number.
+    /// Distance from 1 to the next larger number.
     const EPSILON: Self;
-    /// Gradients of a smaller size are written and taken as 0: 2^-56 = 1.4e-17 (f32), 2^-504 (f64).
+    /// Gradients below this size are read and written as 0: 2^-56 = 1.4e-17 (f32), 2^-504 (f64).
     ///
-    /// Products of such a gradient with a weight, a learning rate, or itself would be *denormal*: below the smallest
-    /// normal number, 2^-126 or 2^-1022. Many processors take over a hundred cycles for an operation on one, and training
-    /// makes many, as the gradients of units that are off shrink from layer to layer and their moments from step to step.
-    /// The square of this size, times 2^-14, is the smallest normal number.
+    /// The product of such a gradient with a weight, a learning rate or itself would be *denormal*: below the smallest
+    /// normal number, 2^-126 or 2^-1022. Many processors need over a hundred cycles for an operation on a denormal
+    /// number. Training produces many of them: the gradients of inactive units shrink from layer to layer, and their
+    /// moments shrink from step to step. The square of this size, times 2^-14, is the smallest normal number.
     const TINY: Self;
 
-    /// The nearest number of this type.
+    /// Converts to the nearest number of this type.
     fn from_f64(x: f64) -> Self;
-    /// The same number, exactly.
+    /// Converts exactly.
     fn to_f64(self) -> f64;
 }
 
 pub(crate) mod sealed {
     use super::Lanes;
 
-    /// The lane tokens of a scalar at each level.
+    /// The token types of a scalar at each level.
     pub trait Tokens: Sized {
         type Portable: Lanes<Scalar = Self> + Default;
         #[cfg(target_arch = "x86_64")]
@@ -80,7 +80,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// A kernel with its arguments.
+/// A kernel together with its arguments.
 pub trait Operation<T: Scalar> {
     type Output;
 
@@ -88,79 +88,80 @@ pub trait Operation<T: Scalar> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> Self::Output;
 }
 
-/// A vector of [`Lanes::COUNT`] scalars and what the CPU does with it.
+/// Operations on a vector of [`Lanes::COUNT`] scalars.
 ///
-/// Every method is `#[inline(always)]`: see the head of this file.
+/// Every method is `#[inline(always)]`; the head of this file says why.
 #[allow(missing_docs)] // the arithmetic says itself
 pub trait Lanes: Copy {
     type Scalar: Scalar;
     type Vector: Copy;
-    /// One truth value a lane.
+    /// One Boolean per lane.
     type Mask: Copy;
     /// The level's vectors of eight 64-bit words.
     type Words: Words;
 
-    /// Lanes in a vector.
+    /// Number of lanes in a vector.
     const COUNT: usize;
-    /// Vectors that eight words fill: 1, 2 or 4.
+    /// Number of vectors that eight 64-bit words fill: 1, 2 or 4.
     const PARTS: usize = size_of::<[u64; 8]>() / size_of::<Self::Vector>();
-    /// Rows of a GEMM register tile.
+    /// Number of rows of a GEMM register tile.
     const MR: usize;
-    /// Vectors in a row of a GEMM register tile.
+    /// Number of vectors in a row of a GEMM register tile.
     const NV: usize;
 
-    /// The token.
+    /// Creates the token.
     ///
     /// # Safety
     /// The CPU has the level's instructions.
     unsafe fn new() -> Self;
 
-    /// Runs `operation` in a function of its own, compiled for this level: its loops get all the registers.
-    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output;
+    /// Runs `operation` in a separate function compiled for this level, so that its loops can use all registers.
+    fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output;
 
     fn splat(self, x: Self::Scalar) -> Self::Vector;
 
-    /// Reads `COUNT` scalars, of any alignment.
+    /// Reads `COUNT` scalars at any alignment.
     ///
     /// # Safety
-    /// They are readable.
+    /// `COUNT` scalars are readable at `from`.
     unsafe fn load(self, from: *const Self::Scalar) -> Self::Vector;
 
-    /// Reads the first `count <= COUNT` scalars, and no byte beyond them; the other lanes are 0.
+    /// Reads the first `count <= COUNT` scalars and no byte beyond them; the other lanes are 0.
     ///
     /// # Safety
-    /// The first `count` are readable.
+    /// The first `count` scalars are readable.
     unsafe fn load_first(self, from: *const Self::Scalar, count: usize) -> Self::Vector;
 
-    /// Writes `COUNT` scalars, of any alignment.
+    /// Writes `COUNT` scalars at any alignment.
     ///
     /// # Safety
-    /// They are writable.
+    /// `COUNT` scalars are writable at `to`.
     unsafe fn store(self, to: *mut Self::Scalar, x: Self::Vector);
 
-    /// Writes the first `count <= COUNT` scalars, and no byte beyond them.
+    /// Writes the first `count <= COUNT` scalars and no byte beyond them.
     ///
     /// # Safety
-    /// The first `count` are writable.
+    /// The first `count` scalars are writable.
     unsafe fn store_first(self, to: *mut Self::Scalar, x: Self::Vector, count: usize);
 
-    /// As [`Lanes::load_first`], by a whole vector if `count` is `COUNT`: faster where masks cost, as in long loops.
+    /// Like [`Lanes::load_first`], but reads a whole vector without a mask if `count` is `COUNT`: faster in long loops
+    /// at levels where masks are slow.
     ///
     /// # Safety
-    /// The first `count` are readable.
+    /// The first `count` scalars are readable.
     #[inline(always)]
     unsafe fn load_up_to(self, from: *const Self::Scalar, count: usize) -> Self::Vector {
-        // SAFETY: as owed by the caller.
+        // SAFETY: guaranteed by the caller.
         unsafe { if count == Self::COUNT { self.load(from) } else { self.load_first(from, count) } }
     }
 
-    /// As [`Lanes::store_first`], by a whole vector if `count` is `COUNT`.
+    /// Like [`Lanes::store_first`], but writes a whole vector without a mask if `count` is `COUNT`.
     ///
     /// # Safety
-    /// The first `count` are writable.
+    /// The first `count` scalars are writable.
     #[inline(always)]
     unsafe fn store_up_to(self, to: *mut Self::Scalar, x: Self::Vector, count: usize) {
-        // SAFETY: as owed by the caller.
+        // SAFETY: guaranteed by the caller.
         unsafe { if count == Self::COUNT { self.store(to, x) } else { self.store_first(to, x, count) } }
     }
 
@@ -168,8 +169,8 @@ pub trait Lanes: Copy {
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// `a / b` within 0.51 ULP, for finite `a` (or NaN) and `b` in [1, 4] (or NaN): where the divider is slow, by
-    /// Newton's iteration.
+    /// `a / b` within 0.51 ULP, for finite `a` (or NaN) and `b` in [1, 4] (or NaN). Uses Newton's iteration where the
+    /// divider is slow.
     #[inline(always)]
     fn div_moderate(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
         self.div(a, b)
@@ -177,29 +178,29 @@ pub trait Lanes: Copy {
     fn sqrt(self, a: Self::Vector) -> Self::Vector;
     /// `a * b + c`; rounded once, except at the portable level.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// The smaller; `b` if either is NaN.
+    /// The smaller of both; `b` if either is NaN.
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The larger; `b` if either is NaN.
+    /// The larger of both; `b` if either is NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
     fn bit_and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn bit_or(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn bit_xor(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The bit patterns, shifted left by the width of the fraction: an integer becomes an exponent.
+    /// Shifts the bit patterns left by the width of the fraction: an integer becomes an exponent.
     fn shift_to_exponent(self, a: Self::Vector) -> Self::Vector;
-    /// The bit patterns, shifted right (zeros come in) by the width of the fraction.
+    /// Shifts the bit patterns right by the width of the fraction; zeros come in.
     fn shift_from_exponent(self, a: Self::Vector) -> Self::Vector;
 
     /// `a < b`; false on NaN.
     fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// `a` is NaN.
     fn is_nan(self, a: Self::Vector) -> Self::Mask;
-    /// Bit i says whether lane i of the mask is true.
+    /// Packs the mask into an integer: bit i is 1 if lane i is true.
     fn mask_bits(self, mask: Self::Mask) -> u64;
     /// `a` where the mask is true, else `b`.
     fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
-    /// `a` in the lanes i whose bit i of `bits` is on, else 0; bits beyond the lanes do not matter.
+    /// `a` in each lane i for which bit i of `bits` is 1, else 0. Bits beyond the last lane are ignored.
     #[inline(always)]
     fn keep(self, bits: u64, a: Self::Vector) -> Self::Vector {
         let mut lanes = self.to_array(a);
@@ -212,63 +213,64 @@ pub trait Lanes: Copy {
         unsafe { self.load(lanes.as_ptr()) }
     }
 
-    /// The token of the level's words.
+    /// The token for vectors of 64-bit words at this level.
     fn words(self) -> Self::Words;
-    /// The bits of eight words as lanes, low half before high half: the `part`-th vector of [`Lanes::PARTS`].
+    /// The bits of eight words as lanes, low half before high half: vector `part` of [`Lanes::PARTS`].
     fn bits(self, words: <Self::Words as Words>::Vector, part: usize) -> Self::Vector;
     /// The top 24 (f32) or 53 (f64) bits of each lane of [`Lanes::bits`] as a number in [0, 1), exactly.
     fn unit(self, bits: Self::Vector) -> Self::Vector;
-    /// Each lane of [`Lanes::bits`] as a number in (0, 1], exactly the same at every level. As small as
-    /// 2^-32 (f32: top 31 bits and a half, rounded) or 2^-53 (f64: 1 - [`Lanes::unit`]).
+    /// Each lane of [`Lanes::bits`] as a number in (0, 1], identical at every level. The smallest value is 2^-32 (f32:
+    /// top 31 bits plus a half, rounded) or 2^-53 (f64: 1 - [`Lanes::unit`]).
     fn unit_above_zero(self, bits: Self::Vector) -> Self::Vector;
 
-    /// Transposes the leading `COUNT x COUNT` block: `rows[i][j]` becomes `rows[j][i]`. `rows` has at least
-    /// `COUNT` vectors.
+    /// Transposes the leading `COUNT x COUNT` block: `rows[i][j]` becomes `rows[j][i]`. Needs at least `COUNT` vectors
+    /// in `rows`.
     fn transpose(self, rows: &mut [Self::Vector; 16]);
 
-    /// `a * 2^n`, rounded once also where the result is denormal, for `a` in [1/2, 2] and an integer `n` no
-    /// further from 0 than twice the largest exponent.
+    /// `a * 2^n`, rounded only once even if the result is denormal, for `a` in [1/2, 2] and an integer `n` whose size
+    /// is at most twice the largest exponent.
     #[inline(always)]
     fn scale(self, a: Self::Vector, n: Self::Vector) -> Self::Vector {
-        // 2^n itself may not exist, 2^(n/2) does, and the first product is exact.
+        // 2^n itself may overflow or underflow, 2^(n/2) does not, and the first product is exact.
         let round = self.splat(Self::Scalar::ROUND);
         let half = self.mul_add(n, self.constant(0.5), round);
         let rest = self.add(self.sub(n, self.sub(half, round)), round);
         self.mul(self.mul(a, self.shift_to_exponent(half)), self.shift_to_exponent(rest))
     }
 
-    /// Writes `first + 64 i` for each bit i of `bits` that is on, in rising order, and anything after them.
+    /// Writes `first + 64 i` for each bit i of `bits` that is 1, in ascending order. The rest of the 16 numbers is
+    /// unspecified.
     ///
     /// # Safety
     /// 16 numbers are writable.
     #[inline(always)]
-    unsafe fn store_places(self, mut bits: u16, first: u32, to: *mut u32) {
-        let mut place = to;
+    unsafe fn store_bit_indices(self, mut bits: u16, first: u32, to: *mut u32) {
+        let mut address = to;
         while bits != 0 {
-            // SAFETY: 16 bits are at most 16 numbers.
+            // SAFETY: 16 bits give at most 16 numbers.
             unsafe {
-                place.write(first + 64 * bits.trailing_zeros());
-                place = place.add(1);
+                address.write(first + 64 * bits.trailing_zeros());
+                address = address.add(1);
             }
             bits &= bits - 1;
         }
     }
 
-    /// Asks for the cache line at `place`, which need not exist: into L1, or L2 if `FAR`.
+    /// Prefetches the cache line at `address` into L1, or into L2 if `TO_L2`. The address may be invalid.
     #[inline(always)]
-    fn prefetch<const FAR: bool>(self, place: *const Self::Scalar) {
+    fn prefetch<const TO_L2: bool>(self, address: *const Self::Scalar) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: SSE is part of x86-64, and a prefetch never faults.
         unsafe {
             use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
-            if FAR {
-                _mm_prefetch::<_MM_HINT_T1>(place.cast());
+            if TO_L2 {
+                _mm_prefetch::<_MM_HINT_T1>(address.cast());
             } else {
-                _mm_prefetch::<_MM_HINT_T0>(place.cast());
+                _mm_prefetch::<_MM_HINT_T0>(address.cast());
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
+        let _ = address;
     }
 
     #[inline(always)]
@@ -281,7 +283,7 @@ pub trait Lanes: Copy {
         self.splat(Self::Scalar::from_f64(x))
     }
 
-    /// Only the sign bit set.
+    /// A vector of scalars with only the sign bit set.
     #[inline(always)]
     fn sign_bit(self) -> Self::Vector {
         self.splat(-Self::Scalar::ZERO)
@@ -298,13 +300,13 @@ pub trait Lanes: Copy {
         self.bit_xor(a, sign)
     }
 
-    /// `a` where its size is at least `limit` or it is NaN, else 0.
+    /// `a` if its size is at least `limit` or it is NaN, else 0.
     #[inline(always)]
-    fn unless_below(self, limit: Self::Scalar, a: Self::Vector) -> Self::Vector {
+    fn flush_below(self, limit: Self::Scalar, a: Self::Vector) -> Self::Vector {
         self.select(self.less(self.abs(a), self.splat(limit)), self.zero(), a)
     }
 
-    /// The lanes in memory order, in the first `COUNT` places.
+    /// The lanes in memory order, in the first `COUNT` elements.
     #[inline(always)]
     fn to_array(self, a: Self::Vector) -> [Self::Scalar; 16] {
         let mut array = [Self::Scalar::ZERO; 16];
@@ -313,7 +315,7 @@ pub trait Lanes: Copy {
         array
     }
 
-    /// The sum of the lanes, added pairwise: lane i with lane i + COUNT/2, and so on.
+    /// The sum of the lanes, added pairwise: lane i plus lane i + COUNT/2, and so on.
     #[inline(always)]
     fn sum(self, a: Self::Vector) -> Self::Scalar {
         let mut array = self.to_array(a);

@@ -1,16 +1,16 @@
-//! Which SIMD level runs. The only place that detects.
+//! SIMD levels and their detection: the only place that detects CPU features.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// A set of instructions that this CPU has.
 ///
-/// A value is a proof: apart from [`Level::PORTABLE`] it comes only from detection, so kernels that take a
-/// `Level` are safe functions.
+/// A value is a proof: apart from [`Level::PORTABLE`], values come only from detection. Kernels that take a `Level` are
+/// therefore safe functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(Kind);
 
-/// The levels by name, in rising order.
+/// The levels by name, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Portable,
@@ -20,15 +20,15 @@ pub(crate) enum Kind {
 
 const KINDS: [Kind; 3] = [Kind::Portable, Kind::Avx2, Kind::Avx512];
 
-/// A level was asked for that does not exist or that this CPU lacks.
+/// The requested level does not exist, or this CPU lacks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LevelError {
     /// No level has this name.
     Unknown,
-    /// The CPU or the operating system lacks the level; the best one it has is given.
+    /// The CPU or the operating system lacks the level.
     Unavailable {
-        /// What was asked for.
+        /// The requested level.
         wanted: &'static str,
         /// The best level of this machine.
         best: &'static str,
@@ -51,18 +51,19 @@ impl core::error::Error for LevelError {}
 /// The environment variable that forces a level.
 pub const VARIABLE: &str = "EQUILIBRIA_SIMD";
 
-/// Detected level + 1, or 0 before the first detection.
+/// The detected level plus 1; 0 before the first detection.
 static DETECTED: AtomicU8 = AtomicU8::new(0);
 
 impl Level {
-    /// Plain Rust, on every CPU.
+    /// Plain Rust; runs on every CPU.
     pub const PORTABLE: Self = Self(Kind::Portable);
 
-    /// The level to run at: the one that `EQUILIBRIA_SIMD` forces (feature `std`), else the best one.
-    /// Looked up once a process.
+    /// Returns the level to run at: the one that `EQUILIBRIA_SIMD` forces (feature `std`), else the best one.
     ///
-    /// **Panics** if `EQUILIBRIA_SIMD` asks for a level that does not exist or that the CPU lacks. Call
-    /// [`Level::from_environment`] first to report that in your own way.
+    /// The level is detected once per process.
+    ///
+    /// **Panics** if `EQUILIBRIA_SIMD` names a level that does not exist or that the CPU lacks. To report this as an
+    /// error instead, call [`Level::from_environment`] first.
     #[inline]
     pub fn detect() -> Self {
         match DETECTED.load(Ordering::Relaxed) {
@@ -79,9 +80,9 @@ impl Level {
         }
     }
 
-    /// As [`Level::detect`], with the error returned.
+    /// Like [`Level::detect`], but returns the error.
     ///
-    /// **Errors** [`LevelError`] if `EQUILIBRIA_SIMD` cannot be met.
+    /// **Errors** [`LevelError`] if `EQUILIBRIA_SIMD` names a level that does not exist or that the CPU lacks.
     pub fn from_environment() -> Result<Self, LevelError> {
         #[cfg(feature = "std")]
         let level = match std::env::var_os(VARIABLE) {
@@ -94,9 +95,9 @@ impl Level {
         Ok(level)
     }
 
-    /// The level called `portable`, `avx2` or `avx512`.
+    /// Returns the level called `portable`, `avx2` or `avx512`.
     ///
-    /// **Errors** [`LevelError`] if there is none of that name or this CPU lacks it.
+    /// **Errors** [`LevelError`] if no level has this name or this CPU lacks it.
     pub fn named(name: &str) -> Result<Self, LevelError> {
         let kind = KINDS.into_iter().find(|&kind| Self(kind).name() == name).ok_or(LevelError::Unknown)?;
         let best = Self::best();
@@ -106,13 +107,13 @@ impl Level {
         Ok(Self(kind))
     }
 
-    /// The levels of this CPU, in rising order.
+    /// The levels of this CPU, in ascending order.
     pub fn available() -> impl Iterator<Item = Self> {
         let best = Self::best();
         KINDS.into_iter().map(Self).filter(move |&level| level <= best)
     }
 
-    /// The name that `EQUILIBRIA_SIMD` takes.
+    /// The name of the level, as `EQUILIBRIA_SIMD` takes it.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",
@@ -133,7 +134,7 @@ impl Level {
     }
 }
 
-/// `std::is_x86_feature_detected!` for crates without `std`.
+/// Replaces `std::is_x86_feature_detected!`, which needs `std`.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Kind;
@@ -146,7 +147,7 @@ mod x86 {
     /// Bits of CPUID leaf 7, register EBX.
     const AVX2: u32 = 1 << 5;
     const AVX512F: u32 = 1 << 16;
-    /// Register files that the operating system saves, by XCR0.
+    /// Bits of XCR0: register files that the operating system saves.
     const YMM_SAVED: u64 = 0b110;
     const ZMM_SAVED: u64 = 0b1110_0110;
 
@@ -159,12 +160,12 @@ mod x86 {
             return Kind::Portable;
         }
         // SAFETY: XSAVE_ENABLED was checked above, so XGETBV exists and may be used.
-        let saved = unsafe { xcr0() };
+        let saved_registers = unsafe { xcr0() };
         let seventh = __cpuid_count(7, 0).ebx;
-        if seventh & AVX2 == 0 || saved & YMM_SAVED != YMM_SAVED {
+        if seventh & AVX2 == 0 || saved_registers & YMM_SAVED != YMM_SAVED {
             return Kind::Portable;
         }
-        if seventh & AVX512F == 0 || saved & ZMM_SAVED != ZMM_SAVED {
+        if seventh & AVX512F == 0 || saved_registers & ZMM_SAVED != ZMM_SAVED {
             return Kind::Avx2;
         }
         Kind::Avx512
@@ -174,7 +175,7 @@ mod x86 {
     /// The CPU has XGETBV and the operating system enabled it.
     #[target_feature(enable = "xsave")]
     unsafe fn xcr0() -> u64 {
-        // SAFETY: the caller owes exactly what `_xgetbv` asks for; register 0 always exists.
+        // SAFETY: the caller guarantees what `_xgetbv` requires; register 0 always exists.
         unsafe { _xgetbv(0) }
     }
 }

@@ -1,11 +1,11 @@
 //! The SIMD kernels of `equilibria`: slices in, slices out.
 //!
-//! Every kernel takes a [`Level`], checks its lengths, never allocates (the caller passes workspace) and reads
-//! no uninitialised memory. An algorithm is written once over `lanes::Lanes` and compiled once a level
-//! (`dispatch`). Without feature `std` the crate needs `core` alone.
+//! Every kernel takes a [`Level`], checks its lengths, never allocates (the caller passes workspace) and never reads
+//! uninitialised memory. Each algorithm is written once over the vector trait `lanes::Lanes` and compiled once per
+//! level (`dispatch`). Without feature `std` the crate needs only `core`.
 
 #![no_std]
-// What is `pub` can be called from outside: `tests/extremes.rs` drives every `pub fn`.
+// Every `pub fn` can be called from outside the crate: `tests/extremes.rs` calls each of them.
 #![deny(unreachable_pub)]
 
 #[cfg(feature = "std")]

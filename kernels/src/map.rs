@@ -1,9 +1,9 @@
-//! Functions of the elements, vector by vector: the loops that the elementwise kernels share.
+//! Elementwise loops over vectors that several kernels share.
 
 use crate::lanes::{Lanes, Operation, Scalar};
 use core::marker::PhantomData;
 
-/// A function of one element. A type rather than a closure: closures are not `#[inline(always)]`.
+/// A function of one element. A trait rather than a closure: closures are not `#[inline(always)]`.
 pub(crate) trait Function<T: Scalar>: Copy {
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector) -> L::Vector;
 }
@@ -13,7 +13,7 @@ pub(crate) trait Function2<T: Scalar>: Copy {
     fn apply<L: Lanes<Scalar = T>>(self, lanes: L, x: L::Vector, y: L::Vector) -> L::Vector;
 }
 
-/// Vectors that [`Map`] has under way at once: a function is a long chain of dependent instructions.
+/// Vectors that [`Map`] keeps in flight: a function is a long chain of dependent instructions.
 const UNROLL: usize = 4;
 
 /// `to[i] = function(from[i])`.
@@ -28,7 +28,7 @@ pub(crate) struct Map<'a, T, F> {
 }
 
 impl<'a, T: Scalar, F: Function<T>> Map<'a, T, F> {
-    /// The caller has compared the lengths; the shorter one counts.
+    /// The caller has compared the lengths; only the shorter length is used.
     #[inline]
     pub(crate) fn new(function: F, from: &'a [T], to: &'a mut [T]) -> Self {
         let length = from.len().min(to.len());
@@ -79,13 +79,13 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Map<'_, T, F> {
     }
 }
 
-/// `to[i] = function(from[i], and[i])`.
+/// `to[i] = function(from[i], other[i])`.
 pub(crate) struct Map2<'a, T, F> {
     function: F,
     /// `length` readable scalars: borrowed for `'a` or equal to `to`.
     from: *const T,
     /// `length` scalars.
-    and: &'a [T],
+    other: &'a [T],
     /// `length` writable scalars, borrowed for `'a`.
     to: *mut T,
     length: usize,
@@ -93,18 +93,18 @@ pub(crate) struct Map2<'a, T, F> {
 }
 
 impl<'a, T: Scalar, F: Function2<T>> Map2<'a, T, F> {
-    /// The caller has compared the lengths; the shortest one counts.
+    /// The caller has compared the lengths; only the shortest length is used.
     #[inline]
-    pub(crate) fn new(function: F, from: &'a [T], and: &'a [T], to: &'a mut [T]) -> Self {
-        let length = from.len().min(and.len()).min(to.len());
-        Self { function, from: from.as_ptr(), and, to: to.as_mut_ptr(), length, borrows: PhantomData }
+    pub(crate) fn new(function: F, from: &'a [T], other: &'a [T], to: &'a mut [T]) -> Self {
+        let length = from.len().min(other.len()).min(to.len());
+        Self { function, from: from.as_ptr(), other, to: to.as_mut_ptr(), length, borrows: PhantomData }
     }
 
     #[inline]
-    pub(crate) fn in_place(function: F, x: &'a mut [T], and: &'a [T]) -> Self {
-        let length = x.len().min(and.len());
+    pub(crate) fn in_place(function: F, x: &'a mut [T], other: &'a [T]) -> Self {
+        let length = x.len().min(other.len());
         let to = x.as_mut_ptr();
-        Self { function, from: to.cast_const(), and, to, length, borrows: PhantomData }
+        Self { function, from: to.cast_const(), other, to, length, borrows: PhantomData }
     }
 }
 
@@ -113,12 +113,12 @@ impl<T: Scalar, F: Function2<T>> Operation<T> for Map2<'_, T, F> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let and = self.and.as_ptr();
+        let other = self.other.as_ptr();
         let mut i = 0;
         while self.length - i >= L::COUNT {
             // SAFETY: i + COUNT <= length, and each element is read before it is written.
             unsafe {
-                let y = self.function.apply(lanes, lanes.load(self.from.add(i)), lanes.load(and.add(i)));
+                let y = self.function.apply(lanes, lanes.load(self.from.add(i)), lanes.load(other.add(i)));
                 lanes.store(self.to.add(i), y);
             }
             i += L::COUNT;
@@ -128,7 +128,7 @@ impl<T: Scalar, F: Function2<T>> Operation<T> for Map2<'_, T, F> {
             // SAFETY: i + rest == length.
             unsafe {
                 let x = lanes.load_first(self.from.add(i), rest);
-                let y = self.function.apply(lanes, x, lanes.load_first(and.add(i), rest));
+                let y = self.function.apply(lanes, x, lanes.load_first(other.add(i), rest));
                 lanes.store_first(self.to.add(i), y, rest);
             }
         }
@@ -145,12 +145,12 @@ pub(crate) fn check_equal(name: &str, length: usize, other_name: &str, other: us
     );
 }
 
-/// Panics unless a matrix of this shape has this many elements.
+/// Panics unless `length` is the number of elements of a matrix of this shape.
 #[inline]
 #[track_caller]
 pub(crate) fn check_matrix(name: &str, length: usize, rows: usize, columns: usize) {
     assert!(
         rows.checked_mul(columns) == Some(length),
-        "{name} has length {length}, a matrix of {rows} rows and {columns} columns has another one"
+        "{name} has length {length}, a matrix of {rows} rows and {columns} columns does not"
     );
 }

@@ -7,14 +7,14 @@ pub struct MatrixRef<'a, T> {
     pub(crate) layout: Layout,
 }
 
-/// As [`MatrixRef`], writable. No two elements share a place.
+/// Like [`MatrixRef`], but writable. No two elements share an address.
 #[derive(Debug)]
 pub struct MatrixMut<'a, T> {
     pub(crate) data: &'a mut [T],
     pub(crate) layout: Layout,
 }
 
-/// Sizes and strides, in elements. Every place that they lead to is inside the slice that [`Layout::new`] was given.
+/// Sizes and strides, in elements. Every element lies inside the slice whose length [`Layout::new`] was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub rows: usize,
@@ -24,10 +24,10 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// A layout in a slice of `length` elements.
+    /// Creates the layout of a matrix in a slice of `length` elements.
     ///
-    /// Strides that no element needs must not overflow where addresses are computed, nor lead out of the slice: without
-    /// elements both become 0, and that of a dimension of size 1 at most `length`.
+    /// Strides that no element uses must neither overflow in address computations nor point outside the slice. Without
+    /// elements, both strides become 0; the stride of a dimension of size 1 becomes at most `length`.
     ///
     /// **Panics** if the last element is outside the slice.
     #[track_caller]
@@ -51,7 +51,7 @@ impl Layout {
         }
     }
 
-    /// Length that a slice must have to hold the last element, if it can be addressed.
+    /// The smallest slice length that holds the last element; `None` if it overflows `usize`.
     fn span(&self) -> Option<usize> {
         if self.rows == 0 || self.columns == 0 {
             return Some(0);
@@ -61,17 +61,17 @@ impl Layout {
         row.checked_add(column)?.checked_add(1)
     }
 
-    /// No two elements share a place: one stride clears the whole extent of the other.
+    /// Returns whether no two elements share an address: one stride exceeds the whole extent of the other dimension.
     fn is_injective(&self) -> bool {
-        let clears = |outer: usize, inner: usize, inner_count: usize| {
+        let exceeds = |outer: usize, inner: usize, inner_count: usize| {
             outer > (inner_count - 1).saturating_mul(inner) && (inner > 0 || inner_count == 1)
         };
         self.rows == 0
             || self.columns == 0
             || (self.rows == 1 && (self.columns == 1 || self.column_stride > 0))
             || (self.columns == 1 && self.row_stride > 0)
-            || clears(self.row_stride, self.column_stride, self.columns)
-            || clears(self.column_stride, self.row_stride, self.rows)
+            || exceeds(self.row_stride, self.column_stride, self.columns)
+            || exceeds(self.column_stride, self.row_stride, self.rows)
     }
 
     pub(crate) fn transposed(self) -> Self {
@@ -85,7 +85,7 @@ impl Layout {
 }
 
 impl<'a, T> MatrixRef<'a, T> {
-    /// A contiguous matrix, row after row.
+    /// Creates a view of a contiguous row-major matrix.
     ///
     /// **Panics** if `data` is shorter than `rows * columns`.
     #[track_caller]
@@ -93,7 +93,7 @@ impl<'a, T> MatrixRef<'a, T> {
         Self::with_strides(data, rows, columns, columns, 1)
     }
 
-    /// A matrix with strides in elements.
+    /// Creates a view of a matrix with strides in elements.
     ///
     /// **Panics** if the last element is outside `data`.
     #[track_caller]
@@ -118,7 +118,7 @@ impl<'a, T> MatrixRef<'a, T> {
         self.layout.columns
     }
 
-    /// The same elements, rows and columns exchanged.
+    /// The transposed view of the same elements.
     #[must_use]
     pub fn transposed(self) -> Self {
         Self { layout: self.layout.transposed(), ..self }
@@ -126,7 +126,7 @@ impl<'a, T> MatrixRef<'a, T> {
 }
 
 impl<'a, T> MatrixMut<'a, T> {
-    /// A contiguous matrix, row after row.
+    /// Creates a view of a contiguous row-major matrix.
     ///
     /// **Panics** if `data` is shorter than `rows * columns`.
     #[track_caller]
@@ -134,9 +134,9 @@ impl<'a, T> MatrixMut<'a, T> {
         Self::with_strides(data, rows, columns, columns, 1)
     }
 
-    /// A matrix with strides in elements.
+    /// Creates a view of a matrix with strides in elements.
     ///
-    /// **Panics** if the last element is outside `data`, or if two elements could share a place.
+    /// **Panics** if the last element is outside `data`, or if two elements could share an address.
     #[track_caller]
     pub fn with_strides(
         data: &'a mut [T],
@@ -163,7 +163,7 @@ impl<'a, T> MatrixMut<'a, T> {
         self.layout.columns
     }
 
-    /// The same elements, rows and columns exchanged.
+    /// The transposed view of the same elements.
     #[must_use]
     pub fn transposed(self) -> Self {
         Self { layout: self.layout.transposed(), data: self.data }
@@ -175,7 +175,7 @@ mod tests {
     use super::Layout;
 
     #[test]
-    fn only_layouts_without_shared_places_are_writable() {
+    fn only_layouts_without_shared_addresses_are_injective() {
         let injective = |rows, columns, row_stride, column_stride| {
             Layout { rows, columns, row_stride, column_stride }.is_injective()
         };

@@ -1,13 +1,13 @@
-//! Normalisation to mean 0 and variance 1: of each column over a batch, or of each row.
+//! Normalisation to mean 0 and variance 1: of each column over a batch (`batch_*`), or of each row (`layer_*`).
 //!
-//! With x the numbers that are normalised together, N of them,
+//! For the N numbers x that are normalised together,
 //!
 //! ```text
 //! mu = mean x,   v = mean (x - mu)^2,   r = 1 / sqrt(v + epsilon),   x^ = (x - mu) r
 //! ```
 //!
-//! and the Jacobian of x^ is symmetric: J d = r (d - mean d - x^ mean(x^ d)). The variance is that of the differences from
-//! the mean, which are taken in a second look at numbers that are in cache, so that no digits cancel.
+//! and the Jacobian J of x^ is symmetric: J d = r (d - mean d - x^ mean(x^ d)). The variance is the mean square of the
+//! differences from the mean, computed in a second pass over numbers in cache, so that no digits cancel.
 
 mod batch;
 mod layer;

@@ -1,15 +1,15 @@
-//! The machine's limits, for benchmarks to divide by.
+//! Arithmetic peak of the machine, for benchmarks to compare with.
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// Fused multiply-adds (multiplications and additions at the portable level) with no memory traffic: `rounds`
+/// Runs fused multiply-adds (at the portable level, multiplications and additions) without memory traffic: `rounds`
 /// rounds of 12 independent vector chains.
 ///
-/// Returns the number of floating-point operations done and a value that depends on all of them.
+/// Returns the number of floating-point operations and a value that depends on all of them.
 ///
-/// **Panics** if there are more operations than can be counted.
+/// **Panics** if the number of operations overflows `usize`.
 #[track_caller]
 pub fn multiply_add_chains<T: Scalar>(level: Level, rounds: usize, start: T) -> (usize, T) {
     assert!(
@@ -24,7 +24,7 @@ struct Chains<T> {
     start: T,
 }
 
-/// Two FMA ports with a latency of 4 need 8 chains; more hide the loop.
+/// Two FMA ports with a latency of 4 cycles need 8 chains; more chains hide the loop overhead.
 const CHAINS: usize = 12;
 
 impl<T: Scalar> Operation<T> for Chains<T> {

@@ -1,12 +1,14 @@
-//! The product of another crate, for benchmarks to compare with.
+//! The matrix product of the crate `matrixmultiply`, for benchmarks to compare with.
 
 use crate::gemm::MatrixScalar;
 use crate::matrix::{MatrixMut, MatrixRef};
 
-/// C <- alpha A B + beta C by the crate `matrixmultiply`, in as many threads as it was told to use.
+/// Computes C <- alpha A B + beta C with the crate `matrixmultiply`, on as many threads as that crate is configured to
+/// use.
 ///
 /// **Shapes** `a` (m, k), `b` (k, n), `c` (m, n), any strides.
-/// **Panics** if the shapes do not chain.
+///
+/// **Panics** if the shapes do not match.
 #[track_caller]
 pub fn matrixmultiply<T: MatrixScalar>(
     alpha: T,
@@ -24,12 +26,12 @@ pub fn matrixmultiply<T: MatrixScalar>(
         b.layout.columns,
     );
     if m == 0 || n == 0 {
-        // The other size may be anything, and that many rows or columns would be looked at.
+        // The other size may be arbitrarily large, and `matrixmultiply` would loop over it.
         return;
     }
-    // Slices are at most isize::MAX bytes long, and `Layout::new` keeps strides within them, so that they fit isize.
+    // Slices are at most isize::MAX bytes long and `Layout::new` keeps strides within them, so strides fit isize.
     // SAFETY: the views checked that their last elements are inside their slices, and `MatrixMut` that no two
-    // elements share a place; the shapes chain, as just checked.
+    // elements share an address; the shapes match, as just checked.
     unsafe {
         T::matrixmultiply(
             (m, k, n),

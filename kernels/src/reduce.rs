@@ -1,9 +1,9 @@
 //! Sums, largest elements and log-sum-exp of slices and of the rows and columns of a matrix.
 //!
-//! The order of the additions depends on the length and the level alone. `PARALLEL` vectors of partial sums
-//! run through a block of `BLOCK` vectors; the sums of blocks are added pairwise. So an element passes
-//! through at most 27 + log2 n additions, and the error of a sum of n terms is at most (14 + log2(n) / 2) EPSILON
-//! times the sum of their absolute values.
+//! The order of the additions depends only on the length and the level. `PARALLEL` vectors of partial sums are
+//! accumulated over a block of `BLOCK` vectors; the sums of blocks are added pairwise. An element therefore passes
+//! through at most 27 + log2 n additions, and the error of a sum of n terms is at most (14 + log2(n) / 2) EPSILON times
+//! the sum of their absolute values.
 
 mod columns;
 mod log_mixture;

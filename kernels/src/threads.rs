@@ -1,10 +1,11 @@
-//! How work is split over threads.
+//! Splits work over threads.
 //!
-//! Kernels cut their work into independent tasks; which thread runs a task never changes its result.
+//! Kernels split their work into independent tasks; which thread runs a task never changes its result.
 
 use core::ops::Range;
 
-/// Threads that a kernel called from here may use: rayon's current pool, or 1 without feature `parallel`.
+/// The number of threads that a kernel called from here may use: those of rayon's current pool, or 1 without feature
+/// `parallel`.
 #[inline]
 pub fn count() -> usize {
     #[cfg(feature = "parallel")]
@@ -13,21 +14,21 @@ pub fn count() -> usize {
     1
 }
 
-/// Calls `run(task, worker)` for each task of `0..tasks`, in parallel where there are threads for it. No two calls
-/// that run at the same time have the same `worker`, which is less than [`count`]. Allocates nothing.
+/// Calls `run(task, worker)` for each task of `0..tasks`, in parallel if several threads are available.
 ///
-/// `run` must not call back into rayon: a worker that waits there could take up another task.
+/// Two calls that run at the same time have different values of `worker`, all less than [`count`]. Allocates nothing.
+/// `run` must not call rayon: a worker that waits inside rayon could start another task.
 pub fn for_each(tasks: usize, run: &(impl Fn(usize, usize) + Sync)) {
     #[cfg(feature = "parallel")]
     if count() > 1 {
-        // `join` enters the pool from outside; a pool's workers are numbered from 0.
+        // `join` enters the pool if called from outside it; the workers of a pool are numbered from 0.
         rayon::join(|| split(0, tasks, run), || ());
         return;
     }
     (0..tasks).for_each(|task| run(task, 0));
 }
 
-/// Halves the range until single tasks are left; `join` keeps its jobs on the stack.
+/// Halves the range until single tasks remain; `join` keeps its jobs on the stack.
 #[cfg(feature = "parallel")]
 fn split(first: usize, end: usize, run: &(impl Fn(usize, usize) + Sync)) {
     match end - first {
@@ -40,12 +41,12 @@ fn split(first: usize, end: usize, run: &(impl Fn(usize, usize) + Sync)) {
     }
 }
 
-/// Calls `run(range, &mut x[range])` for the consecutive ranges of `length` elements that make up `x` (the last one may
-/// be shorter), in parallel where there are threads for it. Allocates nothing.
+/// Calls `run(range, &mut x[range])` for consecutive ranges of `length` elements of `x`, in parallel if several threads
+/// are available. The last range may be shorter. Allocates nothing.
 ///
 /// **Panics** if `length` is 0.
 pub fn for_each_chunk<T: Send>(length: usize, x: &mut [T], run: &(impl Fn(Range<usize>, &mut [T]) + Sync)) {
-    assert!(length > 0, "chunks of no elements");
+    assert!(length > 0, "the chunk length must not be 0");
     let total = x.len();
     let whole = SharedMut(x.as_mut_ptr());
     for_each(total.div_ceil(length), &|task, _| {
@@ -55,21 +56,21 @@ pub fn for_each_chunk<T: Send>(length: usize, x: &mut [T], run: &(impl Fn(Range<
     });
 }
 
-/// A slice whose parts go to different tasks.
+/// A pointer to a slice whose disjoint parts are given to different tasks.
 pub(crate) struct SharedMut<T>(pub *mut T);
 
-// SAFETY: it is only a place; who makes a slice of it owes what is needed.
+// SAFETY: the type only holds a pointer; `slice`, which makes a slice of it, is unsafe.
 unsafe impl<T: Send> Sync for SharedMut<T> {}
 
 impl<T> SharedMut<T> {
-    /// The elements in `range`.
+    /// Returns the elements in `range`.
     ///
     /// # Safety
-    /// They are there, and nobody else has them for as long as the result lives.
-    #[allow(clippy::mut_from_ref)] // the caller shares them out
+    /// The range is inside the slice, and nothing else accesses its elements during the lifetime of the result.
+    #[allow(clippy::mut_from_ref)] // the caller guarantees that ranges are disjoint
     #[inline(always)]
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &mut [T] {
-        // SAFETY: the caller owes it.
+        // SAFETY: guaranteed by the caller.
         unsafe { core::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
     }
 }

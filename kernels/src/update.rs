@@ -1,6 +1,6 @@
-//! Fused steps of gradient methods: one pass over memory.
+//! Fused parameter updates of gradient methods: one pass over memory.
 
-mod descent;
+pub mod descent;
 
 pub use descent::{Adam, Momentum, RmsProp, Rule, descend};
 
@@ -9,7 +9,7 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{Function2, Map2, check_equal};
 
-/// The last half of a step of gradient ascent with momentum and weight decay:
+/// The second half of a step of gradient ascent with momentum and weight decay:
 ///
 /// ```text
 /// velocity  <- velocity - shrink * parameter        (velocity already holds momentum and gradient)
@@ -38,8 +38,8 @@ impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> bool {
         let length = self.velocity.len().min(self.parameter.len());
         let shrink = lanes.splat(-self.shrink);
-        // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
-        let mut alarm = lanes.zero();
+        // x * 0 is 0 for finite x and NaN otherwise; a NaN stays in every sum.
+        let mut nan_check = lanes.zero();
         for first in (0..length).step_by(L::COUNT) {
             let count = (length - first).min(L::COUNT);
             // SAFETY: first + count <= length, which both slices have.
@@ -49,16 +49,16 @@ impl<T: Scalar> Operation<T> for AddVelocity<'_, T> {
                 let p = lanes.load_up_to(parameter, count);
                 let v = lanes.mul_add(shrink, p, lanes.load_up_to(velocity, count));
                 let p = lanes.add(p, v);
-                alarm = lanes.mul_add(p, lanes.zero(), alarm);
-                lanes.store_up_to(velocity, lanes.unless_below(T::SMALLEST_NORMAL, v), count);
+                nan_check = lanes.mul_add(p, lanes.zero(), nan_check);
+                lanes.store_up_to(velocity, lanes.flush_below(T::SMALLEST_NORMAL, v), count);
                 lanes.store_up_to(parameter, p, count);
             }
         }
-        lanes.sum(alarm) == T::ZERO
+        lanes.sum(nan_check) == T::ZERO
     }
 }
 
-/// `average = from + kept (average - from)`: an exponential moving average that keeps the share `kept` of what it was.
+/// `average = from + kept (average - from)`: an exponential moving average that keeps the fraction `kept` of its value.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]

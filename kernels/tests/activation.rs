@@ -1,4 +1,4 @@
-//! Are activations, their slopes and what they bend right at every level, length and place?
+//! Are activations, their slopes and their curvature correct at every level, length and alignment?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -9,7 +9,7 @@ use equilibria_kernels::{Activation, Level, Scalar, activation};
 use guard::GuardedBuffer;
 use samples::{lengths, uneven};
 
-/// An activation, and in f64 itself, φ′ and φ″/φ′, the last two of the output.
+/// An activation, with these functions in f64: itself, and φ′ and φ″/φ′ as functions of the output.
 type Case = (Activation<f64>, fn(f64) -> f64, fn(f64) -> f64, fn(f64) -> f64);
 
 const CASES: [Case; 6] = [
@@ -37,7 +37,7 @@ fn of_type<T: Scalar>(activation: Activation<f64>) -> Activation<T> {
     }
 }
 
-/// Fails unless `found` is within some roundings of `exact`, relative to `size`.
+/// Fails unless `found` is within a few roundings of `exact`, relative to `size`.
 #[track_caller]
 fn assert_close<T: Scalar>(found: T, exact: f64, size: f64, context: &str) {
     let error = (found.to_f64() - exact).abs();
@@ -45,9 +45,9 @@ fn assert_close<T: Scalar>(found: T, exact: f64, size: f64, context: &str) {
     assert!(error <= bound, "{context}: {found} is {error:e} from {exact}, more than {bound:e}");
 }
 
-/// Calls `run` with every level, length and place in memory, each activation, and inputs over some units either way.
+/// Calls `run` with every level, length, buffer position and activation, and with inputs of a few units in size.
 fn over_cases<T: Scalar>(run: impl Fn(Level, bool, Case, &[T], &str)) {
-    // The last two go to several tasks.
+    // The last two lengths use several tasks.
     for (length, at_end) in
         lengths().chain([16_385, 40_003]).flat_map(|length| [(length, false), (length, true)])
     {
@@ -83,7 +83,7 @@ fn activations_are_within_some_ulp() {
     check_values::<f64>();
 }
 
-/// Outputs of an activation.
+/// The outputs of an activation.
 fn outputs<T: Scalar>(x: &[T], value: fn(f64) -> f64) -> Vec<T> {
     x.iter().map(|x| T::from_f64(value(x.to_f64()))).collect()
 }
@@ -110,30 +110,38 @@ fn slopes_are_within_some_ulp() {
     check_slopes::<f64>();
 }
 
-fn check_bends<T: Scalar>() {
-    over_cases::<T>(|level, at_end, (activation, value, slope, bend), x, context| {
+fn check_curvature<T: Scalar>() {
+    over_cases::<T>(|level, at_end, (activation, value, slope, ratio), x, context| {
         let y = GuardedBuffer::copy_of(&outputs(x, value), at_end);
         let delta = GuardedBuffer::copy_of(&uneven::<T>(x.len(), 3), at_end);
         let v = uneven::<T>(x.len(), 4);
-        let (mut tangent, mut bent) = (GuardedBuffer::copy_of(&v, at_end), GuardedBuffer::at_end(x.len()));
-        activation::bend(level, of_type(activation), &y, &delta, &mut tangent, &mut bent);
+        let (mut tangent, mut curvature) =
+            (GuardedBuffer::copy_of(&v, at_end), GuardedBuffer::at_end(x.len()));
+        activation::tangent_and_curvature(
+            level,
+            of_type(activation),
+            &y,
+            &delta,
+            &mut tangent,
+            &mut curvature,
+        );
         for i in 0..x.len() {
             let (y, v) = (y[i].to_f64(), v[i].to_f64());
             assert_close(tangent[i], v * slope(y), v * slope(y), context);
             let product = delta[i].to_f64() * v;
-            assert_close(bent[i], product * bend(y), product, context);
+            assert_close(curvature[i], product * ratio(y), product, context);
         }
     });
 }
 
 #[test]
-fn bends_are_within_some_ulp() {
-    check_bends::<f32>();
-    check_bends::<f64>();
+fn curvatures_are_within_some_ulp() {
+    check_curvature::<f32>();
+    check_curvature::<f64>();
 }
 
 #[test]
-fn a_zero_is_on_the_flat_side() {
+fn the_slope_at_zero_is_that_of_the_negative_side() {
     for level in Level::available() {
         for (activation, slope) in [(Activation::Relu, 0.0), (Activation::LeakyRelu { slope: 0.25 }, 0.25)] {
             let mut gradient = [1.0_f32; 5];

@@ -1,4 +1,4 @@
-//! Are the products with bits the sums that they stand for, at every level?
+//! Are the products with bits equal to the sums that they represent, at every level?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -21,7 +21,7 @@ fn noise<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
     (0..len).map(|_| T::from_f64((generator.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)).collect()
 }
 
-/// Words whose first `units` bits are on with this probability.
+/// Words whose first `units` bits are each 1 with this probability.
 fn words(len: usize, units: usize, probability: f64, seed: u64) -> Vec<u64> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut bit = || u64::from((generator.next_u64() as f64) < probability * u64::MAX as f64);
@@ -32,7 +32,7 @@ fn is_on(word: u64, place: usize) -> bool {
     word >> place & 1 == 1
 }
 
-/// Owned lists.
+/// Lists that own their buffers.
 struct Lists<T> {
     starts: Vec<u32>,
     order: Vec<u32>,
@@ -41,7 +41,7 @@ struct Lists<T> {
 }
 
 impl<T: Scalar> Lists<T> {
-    /// Room for `rows` rows of `most` entries, filled with what must not be read.
+    /// Room for `rows` rows of `most` entries, filled with values that must not be read.
     fn new(rows: usize, most: usize) -> Self {
         let room = SparseMut::<T>::room(rows, most);
         Self {
@@ -70,7 +70,7 @@ impl<T: Scalar> Lists<T> {
         }
     }
 
-    /// Whether `order` has all rows, many of them by rising length.
+    /// Returns whether `order` contains all rows, by increasing length if there are many.
     fn is_ordered(&self) -> bool {
         let length = |&row: &u32| self.row(row as usize).len();
         let mut rows = self.order.clone();
@@ -79,7 +79,7 @@ impl<T: Scalar> Lists<T> {
             && rows.iter().enumerate().all(|(i, &row)| i == row as usize)
     }
 
-    /// Offset and factor of the entries of a row.
+    /// Offset and factor of each entry of a row.
     fn row(&self, row: usize) -> Vec<(u32, f64)> {
         let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
         let factor = |e: usize| self.factors.get(e).map_or(1.0, |factor| factor.to_f64());
@@ -87,7 +87,7 @@ impl<T: Scalar> Lists<T> {
     }
 }
 
-/// Lists with entries all over `weights` weights.
+/// Lists with entries at random offsets in `weights` weights.
 fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) -> Lists<T> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |limit: usize| (generator.next_u64() % limit as u64) as usize;
@@ -100,7 +100,7 @@ fn random_lists<T: Scalar>(rows: usize, most: usize, weights: usize, seed: u64) 
         }
         lists.starts.push(lists.offsets.len() as u32);
     }
-    // The last 64 weights, too.
+    // The last 64 weights are also used.
     lists.offsets.push((weights - PANEL) as u32);
     lists.factors.push(T::ONE);
     *lists.starts.last_mut().unwrap() += u32::from(rows > 0);

@@ -1,4 +1,4 @@
-//! Do the elementwise kernels compute what plain loops do, at every level, length and place?
+//! Do the elementwise kernels agree with plain loops, at every level, length and alignment?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -37,7 +37,7 @@ fn check_binary<T: Scalar>() {
 }
 
 #[test]
-fn sums_differences_and_products_are_those_of_the_elements() {
+fn sums_differences_and_products_agree_with_plain_loops() {
     check_binary::<f32>();
     check_binary::<f64>();
 }
@@ -60,7 +60,7 @@ fn check_multiples<T: Scalar>() {
             let before = y.to_vec();
             elementwise::axpy(level, alpha, &x, &mut y);
             for ((&y, before), scaled) in y.iter().zip(before).zip(scaled) {
-                // One rounding or two.
+                // One rounding or two, depending on the level.
                 let error = (y.to_f64() - (before + scaled).to_f64()).abs();
                 assert!(error <= 3.0 * T::EPSILON.to_f64(), "axpy of {context}");
             }
@@ -69,13 +69,13 @@ fn check_multiples<T: Scalar>() {
 }
 
 #[test]
-fn multiples_are_those_of_the_elements() {
+fn multiples_agree_with_plain_loops() {
     check_multiples::<f32>();
     check_multiples::<f64>();
 }
 
 #[test]
-fn misaligned_slices_change_only_themselves() {
+fn only_the_elements_of_a_misaligned_slice_change() {
     for level in Level::available() {
         for length in 0..=3 * 16 + 1 {
             let mut y = vec![1.0_f32; length + 3];
@@ -115,14 +115,14 @@ fn check_finite<T: Scalar>() {
                     x[place] = before;
                 }
             }
-            x.fill(T::from_f64(3e38)); // finite, though sums of them are not
+            x.fill(T::from_f64(3e38)); // finite, although their sums are not
             assert!(elementwise::is_finite(level, &x), "{context}, large");
         }
     }
 }
 
 #[test]
-fn one_number_that_is_not_finite_is_found() {
+fn a_single_number_that_is_not_finite_is_detected() {
     check_finite::<f32>();
     check_finite::<f64>();
 }

@@ -1,8 +1,8 @@
-//! Does every public function return or panic, whatever lengths, sizes and strides it is given?
+//! Does every public function return or panic for all lengths, sizes and strides?
 //!
-//! Buffers end beside an unmapped page, so that an access outside a slice ends the process; a call that runs for too long
-//! fails the test. `every_public_function_is_driven` compares the tables of cases with the source: a new public function
-//! needs a case.
+//! Buffers end next to an unmapped page, so that an access outside a slice ends the process; a call that takes too long
+//! fails the test. `every_public_function_is_called` compares the tables of cases with the source: a new public
+//! function needs a case.
 
 #[path = "extremes/binary.rs"]
 mod binary;
@@ -23,45 +23,45 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Once, mpsc};
 use std::time::Duration;
 
-/// The functions that a case drives, as `inventory` names them, and the case.
+/// The functions that a case calls, named as in `inventory`, and the case.
 type Case = (&'static [&'static str], fn());
 
-/// Half of the numbers of `usize`, plus 1: multiplied by 2, it is 0.
+/// Half the range of `usize`: multiplied by 2, it overflows to 0.
 const HALF: usize = usize::MAX / 2 + 1;
 
-/// Sizes that are small, at the edge of a panel, or whose products with small numbers wrap around to small ones.
+/// Sizes that are small, at the edge of a panel, or such that products with small numbers overflow to small numbers.
 const SIZES: [usize; 13] =
     [0, 1, 2, 4, 64, 65, HALF / 32, HALF / 2, HALF / 2 + 1, HALF, HALF + 1, usize::MAX / 3 + 1, usize::MAX];
 
-/// Lengths of slices for functions that take nothing but slices.
+/// Lengths of slices for functions that take only slices.
 const LENGTHS: [usize; 5] = [0, 1, 3, 64, 65];
 
-/// Elements of the longest buffer of a case.
-const MOST: usize = 1 << 13;
+/// Number of elements of the longest buffer of a case.
+const MAX_LENGTH: usize = 1 << 13;
 
-/// No case may take longer: seconds by itself, a minute with a sanitiser on a busy machine.
+/// Time limit of a case: it takes seconds alone, and a minute with a sanitiser on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
 thread_local! {
-    /// Whether a panic on this thread is one of those that are asked for.
-    static IS_ASKED_FOR: Cell<bool> = const { Cell::new(false) };
+    /// True while this thread makes a call that may panic.
+    static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes a call. A panic is as good as a result.
+/// Makes a call. Both a result and a panic are accepted.
 fn attempt<R>(call: impl FnOnce() -> R) {
-    IS_ASKED_FOR.set(true);
+    IS_EXPECTED.set(true);
     let _ = black_box(catch_unwind(AssertUnwindSafe(call)));
-    IS_ASKED_FOR.set(false);
+    IS_EXPECTED.set(false);
 }
 
-/// Runs each case on a thread of its own, which may take as long as [`LIMIT`].
+/// Runs each case on its own thread, at most for [`LIMIT`].
 fn drive(cases: &[Case]) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let report = take_hook();
         set_hook(Box::new(move |panic| {
-            // Kernels may run on a pool's threads.
-            if !IS_ASKED_FOR.get() && rayon::current_thread_index().is_none() {
+            // Kernels may run on the threads of a pool.
+            if !IS_EXPECTED.get() && rayon::current_thread_index().is_none() {
                 report(panic);
             }
         }));
@@ -79,34 +79,34 @@ fn drive(cases: &[Case]) {
     }
 }
 
-/// `run` at every level.
+/// Calls `run` at every level.
 fn at_levels(run: impl Fn(Level)) {
     Level::available().for_each(run);
 }
 
-/// Zeros that end beside an unmapped page.
+/// Zeros that end next to an unmapped page.
 struct Zeros<T>(GuardedBuffer<T>);
 
 impl<T: Scalar> Zeros<T> {
     fn new() -> Self {
-        Self(GuardedBuffer::at_end(MOST))
+        Self(GuardedBuffer::at_end(MAX_LENGTH))
     }
 
-    /// The last `length` of them; none if a buffer cannot have so many.
+    /// The last `length` zeros; an empty slice if a buffer cannot have that many.
     fn last(&self, length: usize) -> &[T] {
-        &self.0[MOST - Self::fitting(length)..]
+        &self.0[MAX_LENGTH - Self::fitting(length)..]
     }
 
     fn last_mut(&mut self, length: usize) -> &mut [T] {
-        &mut self.0[MOST - Self::fitting(length)..]
+        &mut self.0[MAX_LENGTH - Self::fitting(length)..]
     }
 
     fn fitting(length: usize) -> usize {
-        if length <= MOST { length } else { 0 }
+        if length <= MAX_LENGTH { length } else { 0 }
     }
 }
 
-/// The product as unchecked arithmetic has it: the length that a function would ask for that does not check.
+/// The product with unchecked arithmetic: the length that a function without overflow checks would require.
 fn wrapped<const N: usize>(factors: [usize; N]) -> usize {
     factors.into_iter().fold(1, usize::wrapping_mul)
 }
@@ -127,7 +127,7 @@ fn products_with_bits_return_or_panic() {
 }
 
 #[test]
-fn every_public_function_is_driven() {
+fn every_public_function_is_called() {
     let cases = [slices::cases(), shapes::cases(), binary::cases()].concat();
     let mut driven: Vec<String> =
         cases.iter().flat_map(|(names, _)| *names).map(|&name| name.into()).collect();

@@ -1,4 +1,4 @@
-//! Is the matrix product right at every level, for every path, shape, stride and number of threads?
+//! Is the matrix product correct at every level, for every path, shape, stride and number of threads?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -12,13 +12,13 @@ use guard::GuardedBuffer;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// Uneven numbers in [-1, 1), so that a wrong index shows.
+/// Irregular numbers in [-1, 1), so that a wrong index is detected.
 fn noise<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
     (0..len).map(|_| T::from_f64((generator.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)).collect()
 }
 
-/// A layout: strides of an m x n matrix and the length that holds it.
+/// Strides of a rows x columns matrix, and the length that holds it.
 fn layout(kind: usize, rows: usize, columns: usize) -> (usize, usize, usize) {
     let (row, column) = match kind {
         0 => (columns, 1),
@@ -53,7 +53,7 @@ fn convert<T: Scalar>(activation: Activation<f64>) -> Activation<T> {
     }
 }
 
-/// Runs a case against the textbook's three loops in f64, operands at the edge of unmapped pages.
+/// Compares a case with the textbook's three loops in f64; operands end next to unmapped pages.
 fn check<T: MatrixScalar>(level: Level, case: &Case) {
     let &Case { m, n, k, layouts, .. } = case;
     let (a_row, a_column, a_len) = layout(layouts[0], m, k);
@@ -102,7 +102,7 @@ fn check<T: MatrixScalar>(level: Level, case: &Case) {
             }
             let expected = (case.activation)(expected);
             let found = c[place].to_f64();
-            // Rounding errors of a chain of k grow like sqrt(k).
+            // The rounding error of a chain of k grows like sqrt(k).
             let chain = (2.0 + 0.2 * (k as f64).sqrt()) * case.alpha.abs() * magnitude;
             let bound = T::EPSILON.to_f64() * (chain + 8.0);
             assert!(
@@ -172,7 +172,7 @@ fn every_combination_of_strides_gives_the_textbook_product() {
 
 #[test]
 fn blocked_shapes_give_the_textbook_product() {
-    // More than one depth block, row block and slab; edges on each side.
+    // More than one block of k and of m, and more than one panel of n; edges on each side.
     for (m, n, k) in [(49, 133, 600), (261, 65, 300), (30, 1100, 40), (530, 40, 270)] {
         check_all(&plain(m, n, k));
         check_all(&Case { layouts: [1, 1, 0], beta: 1.0, ..plain(m, n, k) });
@@ -180,16 +180,16 @@ fn blocked_shapes_give_the_textbook_product() {
     }
 }
 
-/// Rows of A that are whole pages apart fight for one set of L1, and are copied where C is wide.
+/// Rows of A that are whole pages apart compete for one set of L1, and are copied if C is wide.
 #[test]
-fn rows_that_share_a_set_give_the_textbook_product() {
+fn rows_that_share_a_cache_set_give_the_textbook_product() {
     for n in [500, 1100] {
         check_all(&plain(13, n, 1024));
     }
 }
 
 #[test]
-fn the_epilogue_is_applied_once_whatever_the_path() {
+fn the_epilogue_is_applied_once_on_every_path() {
     type Pair = (Activation<f64>, fn(f64) -> f64);
     let activations: [Pair; 5] = [
         (Activation::Identity, |x| x),
@@ -209,7 +209,7 @@ fn the_epilogue_is_applied_once_whatever_the_path() {
     }
 }
 
-/// A product times slopes against the product and then the slopes, which are tested elsewhere.
+/// Compares a product times slopes with the product followed by the slopes, which are tested elsewhere.
 fn check_slopes<T: MatrixScalar>(
     level: Level,
     (m, n, k): (usize, usize, usize),
@@ -217,7 +217,7 @@ fn check_slopes<T: MatrixScalar>(
     wide: usize,
 ) {
     let (a, b) = (noise::<T>(m * k, 1), noise::<T>(k * n, 2));
-    // Outputs in rows of their own width, and C in columns or rows.
+    // Outputs in rows of their own width; C contiguous along its rows or its columns.
     let outputs = noise::<T>(m * (n + wide), 3);
     let y = MatrixRef::with_strides(&outputs, m, n, n + wide, 1);
     let mut workspace = vec![T::from_f64(f64::NAN); workspace_len::<T>(level, m, n, k)];
@@ -237,7 +237,7 @@ fn check_slopes<T: MatrixScalar>(
             for j in 0..n {
                 let (found, expected) = (times_slope[i * row + j * column], plain[i * n + j]);
                 let what = format!("{} {m} x {n} x {k} {activation:?} strides {row} {column}", level.name());
-                // C by columns may be another chain of additions.
+                // If C is contiguous along its columns, the chain of additions may differ.
                 let bound = 1e-5_f64.min(8.0 * T::EPSILON.to_f64() * k as f64);
                 assert!(
                     (found.to_f64() - expected.to_f64()).abs() <= if column == 1 { 0.0 } else { bound },
@@ -249,7 +249,7 @@ fn check_slopes<T: MatrixScalar>(
 }
 
 #[test]
-fn slopes_multiply_a_product_once_whatever_the_path() {
+fn slopes_multiply_a_product_once_on_every_path() {
     for shape in
         [(1, 1, 1), (2, 37, 5), (3, 37, 5), (9, 20, 700), (40, 150, 30), (26, 90, 600), (64, 512, 256)]
     {
@@ -265,7 +265,7 @@ fn slopes_multiply_a_product_once_whatever_the_path() {
 }
 
 #[test]
-#[should_panic(expected = "outputs (2, 2) of a product (3, 2)")]
+#[should_panic(expected = "outputs (2, 2) for a product (3, 2)")]
 fn outputs_of_another_shape_are_refused() {
     let (a, b, mut c) = ([0.0_f32; 12], [0.0; 8], [0.0; 6]);
     let (a, b, c) = (MatrixRef::new(&a, 3, 4), MatrixRef::new(&b, 4, 2), MatrixMut::new(&mut c, 3, 2));
@@ -299,7 +299,7 @@ fn every_number_of_threads_gives_the_same_bits() {
 
 #[test]
 #[should_panic(expected = "(3, 4) times (5, 2) does not give (3, 2)")]
-fn shapes_that_do_not_chain_are_refused_with_both_sizes() {
+fn shapes_that_do_not_match_are_refused_with_both_sizes() {
     let (a, b, mut c) = ([0.0_f32; 12], [0.0; 10], [0.0; 6]);
     let (a, b) = (MatrixRef::new(&a, 3, 4), MatrixRef::new(&b, 5, 2));
     gemm(Level::PORTABLE, 1.0, a, b, 0.0, MatrixMut::new(&mut c, 3, 2), Epilogue::NONE, &mut []);

@@ -1,4 +1,4 @@
-//! How far is each elementary function from the exact value, at every level?
+//! What is the error of each elementary function, at every level?
 
 #[path = "support/exact.rs"]
 mod exact;
@@ -12,7 +12,7 @@ use guard::GuardedBuffer;
 type Slices<T> = fn(Level, &[T], &mut [T]);
 type InPlace<T> = fn(Level, &mut [T]);
 
-/// A function of f32 or f64 and how far from the exact value it may be.
+/// A function of f32 or f64, with its largest allowed error.
 struct Case<T, E> {
     name: &'static str,
     function: Slices<T>,
@@ -35,7 +35,7 @@ macro_rules! cases {
     };
 }
 
-/// The documentation's numbers. Of f32, the exact value is computed in f64.
+/// The documented errors. For f32, the exact value is computed in f64.
 fn table_f32() -> [Case<f32, f64>; 6] {
     cases![
         exp, exp_in_place, f64::exp, 1.2;
@@ -58,7 +58,7 @@ fn table_f64() -> [Case<f64, Scaled>; 6] {
     ]
 }
 
-/// Distance in units of the last place of `exact` as an f32.
+/// The distance in units of the last place of `exact` as an f32.
 fn ulp_f32(y: f32, exact: f64) -> f64 {
     let place = ((exact.abs().to_bits() >> 52) as i32 - 1023).max(-126);
     (f64::from(y) - exact).abs() / 2.0_f64.powi(place - 23)
@@ -66,7 +66,7 @@ fn ulp_f32(y: f32, exact: f64) -> f64 {
 
 #[test]
 fn errors_in_f32_are_as_documented() {
-    // Every exponent and sign, 4 million numbers; infinities and NaN have a test of their own.
+    // Every exponent and sign, 4 million numbers; infinities and NaN have their own test.
     let all: Vec<f32> =
         (0..u32::MAX / 1009).map(|i| f32::from_bits(i * 1009)).filter(|x| x.is_finite()).collect();
     for case in table_f32() {
@@ -94,7 +94,7 @@ fn errors_in_f32_are_as_documented() {
     }
 }
 
-/// Every exponent and sign, the range where the functions bend more densely, and where exp ends.
+/// Every exponent and sign, more densely where the functions are curved, and the ends of the range of exp.
 fn numbers_f64() -> Vec<f64> {
     let exponents = (0..60_000_u64).map(|i| f64::from_bits(i * (u64::MAX / 60_000)));
     let bends = (0..60_000).map(|i| f64::from(i - 30_000) * 1.234_567_891e-3);
@@ -107,7 +107,7 @@ fn numbers_f64() -> Vec<f64> {
 fn errors_in_f64_are_as_documented() {
     let all = numbers_f64();
     for case in table_f64() {
-        // Beyond +-1000 all are constant, linear, 0 or infinite, which the exact functions do not cover.
+        // Beyond +-1000 all functions are constant, linear, 0 or infinite; the exact functions do not cover that range.
         let keep = |x: f64| if case.name == "ln" { x > 0.0 } else { x.abs() < 1000.0 };
         let x: Vec<f64> = all.iter().copied().filter(|&x| keep(x)).collect();
         let exact: Vec<Scaled> = x.iter().map(|&x| (case.exact)(x)).collect();
@@ -132,10 +132,10 @@ fn errors_in_f64_are_as_documented() {
     }
 }
 
-/// Values that have an exact answer: (function, argument, result).
+/// Arguments with an exact result: (function, argument, result).
 const EDGES: [(&str, f64, f64); 34] = {
     const INFINITY: f64 = f64::INFINITY;
-    const TINY: f64 = 1.401_298_464_324_817e-45; // f32's smallest
+    const TINY: f64 = 1.401_298_464_324_817e-45; // the smallest f32
     [
         ("exp", 0.0, 1.0),
         ("exp", -0.0, 1.0),
@@ -200,7 +200,8 @@ fn edges_are_exact() {
     check_edges(&table_f64());
 }
 
-/// Every length, beside an unmapped page at either end and at odd offsets, as the function of each element alone.
+/// Compares every length, next to an unmapped page at either end and at odd offsets, with the function of each element
+/// alone.
 fn check_lengths<T: Scalar, E>(table: &[Case<T, E>]) {
     for level in Level::available() {
         for case in table {
@@ -233,7 +234,7 @@ fn one<T: Scalar>(function: Slices<T>, level: Level, x: T) -> T {
 }
 
 #[test]
-fn every_length_and_place_gives_the_same() {
+fn every_length_and_alignment_gives_the_same_results() {
     check_lengths(&table_f32());
     check_lengths(&table_f64());
 }

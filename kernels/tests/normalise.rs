@@ -1,4 +1,5 @@
-//! Do batch and layer normalisation, and their ways back, agree with loops in f64 at every level, shape and place?
+//! Do batch and layer normalisation, and their backward passes, agree with loops in f64 at every level, shape and
+//! alignment?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -14,12 +15,12 @@ use samples::{lengths, uneven};
 
 const EPSILON: f64 = 1e-5;
 
-/// Around every multiple of the lanes and of the strips; the last goes to several tasks.
+/// Widths around every multiple of the lanes and of the strips; the last one uses several tasks.
 fn widths() -> impl Iterator<Item = usize> {
     lengths().filter(|width| (1..=600).contains(width)).chain([1030])
 }
 
-/// Numbers of some size around some mean.
+/// Numbers of some size around `mean`.
 fn numbers<T: Scalar>(length: usize, seed: u64, mean: f64) -> Vec<T> {
     uneven::<T>(length, seed).iter().map(|x| T::from_f64(mean + x.to_f64())).collect()
 }
@@ -58,7 +59,7 @@ fn check_batch_forward<T: Scalar>() {
     over_batches(|level, shape, at_end, context| {
         let [batches, rows, columns] = [shape.batches(), shape.rows(), shape.columns()];
         let length = batches * rows * columns;
-        // A mean that is large against the deviation.
+        // The mean is large compared with the deviation.
         let x = GuardedBuffer::copy_of(&numbers::<T>(length, 1, 10.0), at_end);
         let gamma = GuardedBuffer::copy_of(&numbers::<T>(columns, 2, 1.0), at_end);
         let beta = GuardedBuffer::copy_of(&numbers::<T>(columns, 3, 0.0), at_end);
@@ -74,16 +75,17 @@ fn check_batch_forward<T: Scalar>() {
                 let mu = mean(rows, |i| x[at(i)]);
                 let v = mean(rows, |i| (x[at(i)] - mu).powi(2));
                 let r = 1.0 / (v + EPSILON).sqrt();
-                // The mean errs by some EPSILON of numbers around 10, which is what differences from it do.
-                let of_differences = 10.0 * r;
+                // The error of the mean is a few EPSILON of numbers around 10, and the differences from the mean have
+                // the same error.
+                let error_of_differences = 10.0 * r;
                 for (which, value, size) in
-                    [(0, mu, 10.0), (1, v, v + 10.0 * v.sqrt()), (2, r, r * of_differences)]
+                    [(0, mu, 10.0), (1, v, v + 10.0 * v.sqrt()), (2, r, r * error_of_differences)]
                 {
                     of_columns[(3 * batch + which) * columns + j] = (value, size);
                 }
                 for i in 0..rows {
                     let normal = (x[at(i)] - mu) * r;
-                    let size = 1.0 + gamma[j].abs() * of_differences * (1.0 + normal.abs());
+                    let size = 1.0 + gamma[j].abs() * error_of_differences * (1.0 + normal.abs());
                     of_x[at(i)] = ((gamma[j] * normal + beta[j]).tanh(), size);
                 }
             }
@@ -135,7 +137,7 @@ fn check_batch_backward<T: Scalar>() {
         let x = GuardedBuffer::copy_of(&numbers::<T>(length, 1, 0.0), at_end);
         let delta = GuardedBuffer::copy_of(&numbers::<T>(length, 2, 0.1), at_end);
         let gamma = GuardedBuffer::copy_of(&numbers::<T>(columns, 3, 1.0), at_end);
-        // Any mean and r will do.
+        // Any mean and r are possible.
         let statistics = GuardedBuffer::copy_of(&numbers::<T>(batches * 3 * columns, 4, 0.5), at_end);
         let mut sums = GuardedBuffer::<T>::at_end(batches * 2 * columns);
         let mut dx = GuardedBuffer::<T>::at_end(length);
@@ -163,7 +165,7 @@ fn check_batch_backward<T: Scalar>() {
         }
         assert_close(&sums, &of_sums, 4.0 + rows as f64, &format!("sums of {context}"));
         assert_close(&dx, &of_x, 8.0 + rows as f64, &format!("dx of {context}"));
-        // The sums are the same where no dx is wanted.
+        // The sums are the same if no dx is requested.
         let mut alone = GuardedBuffer::<T>::at_end(sums.len());
         let [x, delta, gamma, statistics] =
             [&x, &delta, &gamma, &statistics].map(|x| x.iter().map(|&x| T::from_f64(x)).collect::<Vec<_>>());
@@ -173,12 +175,12 @@ fn check_batch_backward<T: Scalar>() {
 }
 
 #[test]
-fn gradients_go_back_through_the_statistics_of_each_mini_batch() {
+fn the_backward_pass_includes_the_statistics_of_each_mini_batch() {
     check_batch_backward::<f32>();
     check_batch_backward::<f64>();
 }
 
-/// Rows of one width, for layer normalisation: x^, r, and what they were made of.
+/// Rows of one width for layer normalisation: x^, r, and the numbers that they are computed from.
 struct Rows<T: Scalar> {
     columns: usize,
     x: GuardedBuffer<T>,
@@ -216,10 +218,10 @@ fn check_layer_forward<T: Scalar>() {
         for x in x.chunks(columns) {
             let mu = mean(columns, |j| x[j]);
             let r = 1.0 / (mean(columns, |j| (x[j] - mu).powi(2)) + EPSILON).sqrt();
-            let of_differences = 10.0 * r;
-            scales.push((r, r * of_differences));
+            let error_of_differences = 10.0 * r;
+            scales.push((r, r * error_of_differences));
             for j in 0..columns {
-                let of_normal = ((x[j] - mu) * r, of_differences * (1.0 + ((x[j] - mu) * r).abs()));
+                let of_normal = ((x[j] - mu) * r, error_of_differences * (1.0 + ((x[j] - mu) * r).abs()));
                 let z = gamma[j] * of_normal.0 + beta[j];
                 normal.push(of_normal);
                 y.push((z.max(0.0) + (-z.abs()).exp().ln_1p(), 1.0 + z.abs() + gamma[j].abs() * of_normal.1));
@@ -237,7 +239,7 @@ fn rows_are_normalised() {
     check_layer_forward::<f64>();
 }
 
-/// J d, and its size.
+/// J d, with the size of its terms.
 fn jacobian(normal: &[f64], r: f64, d: &[f64]) -> Vec<(f64, f64)> {
     let n = d.len();
     let (all, along) = (mean(n, |j| d[j]), mean(n, |j| d[j] * normal[j]));
@@ -308,7 +310,7 @@ fn check_layer_curvature<T: Scalar>() {
                     .map(|j| gamma[j] * e[at(j)] - share * (dot(&t, &x) * a(j) + dot(&a, &x) * t(j)))
                     .collect();
                 let size = |j: usize| {
-                    // Sums of products of numbers of some size around 0.
+                    // Sums of products of numbers around 0.
                     let products = share * columns as f64 * 12.0;
                     r * (1.0 + products) * (1.0 + products) * (1.0 + x(j).abs())
                 };
@@ -321,7 +323,7 @@ fn check_layer_curvature<T: Scalar>() {
 }
 
 #[test]
-fn gradients_go_back_through_a_jacobian() {
+fn the_curvature_is_the_gradient_of_a_jacobian_product() {
     check_layer_curvature::<f32>();
     check_layer_curvature::<f64>();
 }

@@ -1,7 +1,7 @@
-//! Are the random numbers those of the reference, at every level, and do they follow their distributions?
+//! Do the random numbers agree with the reference at every level, and do they follow their distributions?
 
 #[path = "support/guard.rs"]
-#[allow(dead_code)] // a mapping lives to be dropped
+#[allow(dead_code)] // a mapping is only dropped
 mod guard;
 
 use equilibria_kernels::random::{
@@ -14,17 +14,17 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
-/// Draws of the statistical tests. Seeds are fixed, so a bound holds always or never.
+/// Number of draws of the statistical tests. Seeds are fixed, so a bound holds always or never.
 const MANY: usize = 1 << 20;
 
-/// Beyond every length at which the last step of a kernel is cut short.
+/// Longer than every length at which the last step of a kernel is incomplete.
 const LONGEST: usize = 3 * 32 + 1;
 
 fn generator(seed: u64) -> Xoshiro256PlusPlusX8 {
     Xoshiro256PlusPlusX8::from_seed_u64(Level::PORTABLE, seed)
 }
 
-/// The eight lanes as `rand_xoshiro` has them.
+/// The eight lanes as `rand_xoshiro` defines them.
 fn reference_lanes(seed: u64) -> [Xoshiro256PlusPlus; 8] {
     let mut split_mix = SplitMix64::seed_from_u64(seed);
     std::array::from_fn(|_| Xoshiro256PlusPlus::from_rng(&mut split_mix))
@@ -48,7 +48,7 @@ fn normals<T: Scalar>(level: Level, seed: u64, count: usize) -> Vec<T> {
     normals
 }
 
-/// The bits that one number of type T is made of, in the order of the stream.
+/// The bits from which each number of type T is made, in the order of the stream.
 fn raw<T: Scalar>(words: &[u64]) -> Vec<u64> {
     match T::FRACTION_BITS {
         23 => words.iter().flat_map(|&word| [word & 0xffff_ffff, word >> 32]).collect(),
@@ -56,7 +56,7 @@ fn raw<T: Scalar>(words: &[u64]) -> Vec<u64> {
     }
 }
 
-/// Bits of [`raw`] that a uniform leaves unused.
+/// Number of bits of [`raw`] that a uniform does not use.
 fn unused<T: Scalar>() -> u32 {
     if T::FRACTION_BITS == 23 { 8 } else { 11 }
 }
@@ -81,7 +81,7 @@ fn every_lane_is_the_generator_of_rand_xoshiro() {
 }
 
 #[test]
-fn a_stored_state_goes_on_where_it_was() {
+fn a_stored_state_continues_the_stream() {
     let mut bulk = generator(5);
     words(&mut bulk, 24);
     let mut again = Xoshiro256PlusPlusX8::from_state(bulk.state()).expect("no lane is dead");
@@ -132,7 +132,7 @@ fn extreme_words_give_finite_numbers<T: Scalar>(largest_radius: f64) {
         fill_normal(level, &mut extremes(), &mut block);
         for i in 0..per_step {
             let radius = block[i].to_f64().hypot(block[per_step + i].to_f64());
-            // f64 takes 1 - u, so that there the word of all ones is the smallest.
+            // f64 uses 1 - u, so the word with all bits 1 gives the smallest number.
             let largest = (i < per_step / 2) == (T::FRACTION_BITS == 23);
             let expected = if largest { largest_radius } else { 0.0 };
             assert!((radius - expected).abs() < 0.01, "{}: radius {radius}, not {expected}", level.name());
@@ -173,7 +173,7 @@ fn uniforms_follow_the_uniform_distribution() {
     uniforms_are_uniform::<f64>();
 }
 
-/// Box and Muller's transform of the same words, in f64 with the sines of the standard library.
+/// The Box-Muller transform of the same words, in f64 with the sines of the standard library.
 fn exact_normals<T: Scalar>(seed: u64, count: usize) -> Vec<f64> {
     let per_step = raw::<T>(&[0; 8]).len();
     let bits = raw::<T>(&words(&mut generator(seed), count.next_multiple_of(32)));
@@ -253,11 +253,11 @@ fn normals_are_normal<T: Scalar>() {
     let beyond = found.iter().filter(|x| x.abs() > 4.0).count() as f64;
     assert!((beyond - expected).abs() < 5.0 * expected.sqrt(), "{beyond} beyond 4 sigma, not {expected}");
 
-    // The rest is costly to check.
+    // The following tests are slow, so they use fewer numbers.
     let mut found = found.split_off(MANY / 8 * 7);
     let n = found.len() as f64;
 
-    // Both sides of a point, neighbours, and sizes: product moments of variance 1, 1, 4.
+    // x and y of a point, neighbours, and squares: product moments with variances 1, 1, 4.
     let per_step = raw::<T>(&[0; 8]).len();
     let points = || {
         found
@@ -272,7 +272,7 @@ fn normals_are_normal<T: Scalar>() {
     let correlation = found.windows(2).map(|pair| pair[0] * pair[1]).sum::<f64>() / n;
     assert!(correlation.abs() < 5.0 / n.sqrt(), "neighbours: {correlation}");
 
-    // The eight octants, which exchange, sign and angle choose.
+    // The eight octants, which exchange, signs and angle select.
     let mut octants = [0.0; 8];
     for (x, y) in points() {
         octants[((y.atan2(x) / FRAC_PI_4).floor() as i32).rem_euclid(8) as usize] += 1.0;
@@ -282,7 +282,7 @@ fn normals_are_normal<T: Scalar>() {
         octants.iter().map(|count| (count - expected) * (count - expected) / expected).sum();
     assert!(chi_square < 7.0 + 5.0 * 14.0_f64.sqrt(), "octants {octants:?}: chi square {chi_square} for 7");
 
-    // Kolmogorov and Smirnov: sqrt(n) D exceeds 2.2 with probability 1.3e-4.
+    // Kolmogorov-Smirnov: sqrt(n) D exceeds 2.2 with probability 1.3e-4.
     found.sort_by(f64::total_cmp);
     let distance = found
         .iter()
@@ -301,8 +301,8 @@ fn normals_follow_the_normal_distribution() {
     normals_are_normal::<f64>();
 }
 
-/// Every length from a fresh generator is a prefix of the longest, ends at the border of the buffer, and
-/// costs the steps that are promised.
+/// Every length from a new generator is a prefix of the longest, ends at the end of the buffer, and uses the documented
+/// number of steps.
 fn lengths_are_prefixes<T: Scalar>() {
     let per_step = raw::<T>(&[0; 8]).len();
     for level in Level::available() {
@@ -328,8 +328,8 @@ fn lengths_are_prefixes<T: Scalar>() {
     }
 }
 
-/// Kernel 0, 1 or 2 (uniform, normal, Bernoulli in place) into `len` elements beside an unmapped page. The
-/// Bernoulli kernel's result is its states plus its probabilities.
+/// Runs kernel 0, 1 or 2 (uniform, normal, Bernoulli in place) into `len` elements next to an unmapped page. The result
+/// of the Bernoulli kernel is its states plus its probabilities.
 fn fill<T: Scalar>(
     level: Level,
     kernel: usize,
@@ -357,7 +357,7 @@ fn every_length_is_a_prefix_and_stays_in_its_buffer() {
     lengths_are_prefixes::<f64>();
 }
 
-/// The four kernels draw the same states, which compare `fill_uniform` with `math::sigmoid`.
+/// The four kernels draw the same states, which are `fill_uniform` compared with `math::sigmoid`.
 fn bernoulli_kernels_agree<T: Scalar>() {
     for level in Level::available() {
         for len in [0, 1, 5, 16, 47, 2000] {
@@ -425,7 +425,7 @@ fn ties_are_off<T: Scalar>(level: Level, half: u64) {
 #[test]
 fn a_uniform_number_that_equals_the_probability_gives_0() {
     for level in Level::available() {
-        // Two numbers of f32 come from one word.
+        // One word gives two f32 numbers.
         ties_are_off::<f32>(level, 0x8000_0000_8000_0000);
         ties_are_off::<f64>(level, 1 << 63);
     }
@@ -455,7 +455,7 @@ fn frequencies_are_sigmoids<T: Scalar>() {
             bernoulli_from_probabilities(level, &mut generator, &probabilities, &mut states);
             assert!(states.iter().all(|s| s.to_f64() == state), "{} p {probability}", level.name());
         }
-        // Even where u is 0.
+        // Also if u is 0.
         for (logit, state) in [(-infinity, 0.0), (f64::NAN, 0.0)] {
             bernoulli_from_logits(level, &mut extremes(), &[T::from_f64(logit)], &mut states[..1]);
             assert_eq!(states[0].to_f64(), state);
@@ -464,7 +464,7 @@ fn frequencies_are_sigmoids<T: Scalar>() {
 }
 
 #[test]
-fn states_are_one_as_often_as_the_sigmoid_says() {
+fn the_frequency_of_ones_is_the_sigmoid() {
     frequencies_are_sigmoids::<f32>();
     frequencies_are_sigmoids::<f64>();
 }

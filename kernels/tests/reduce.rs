@@ -1,4 +1,4 @@
-//! Do sums keep their error bound, and largest elements their edge cases, at every level, length and place?
+//! Do sums keep their error bounds, and maxima their special cases, at every level, length and alignment?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -9,7 +9,8 @@ use equilibria_kernels::{Level, Scalar, reduce};
 use guard::GuardedBuffer;
 use samples::{lengths, uneven};
 
-/// Fails unless `y` is within `factor` EPSILON `size` of `exact`; sums of f64 err themselves by a few such units.
+/// Fails unless `y` is within `factor` EPSILON `size` of `exact`; the reference sums in f64 have an error of a few such
+/// units.
 #[track_caller]
 fn assert_close<T: Scalar>(y: T, exact: f64, size: f64, factor: f64, context: &str) {
     let bound = factor * T::EPSILON.to_f64() * size;
@@ -17,7 +18,7 @@ fn assert_close<T: Scalar>(y: T, exact: f64, size: f64, factor: f64, context: &s
     assert!(error <= bound, "{context}: {y} is {error:e} from {exact}, the bound is {bound:e}");
 }
 
-/// The sum in about twice the precision of f64 (Neumaier), and of the absolute values.
+/// The sum in about twice the precision of f64 (Neumaier), and the sum of the absolute values.
 fn exact_sum(x: impl Iterator<Item = f64>) -> (f64, f64) {
     let (mut sum, mut lost, mut size) = (0.0_f64, 0.0, 0.0);
     for x in x {
@@ -63,7 +64,7 @@ fn sums_keep_their_bound() {
 
 #[test]
 fn a_long_sum_does_not_drift() {
-    // One after the other, these stop growing at 2^24.
+    // Added sequentially, the sum would stop growing at 2^24.
     let x = vec![1.0_f32; (1 << 24) + 1001];
     for level in Level::available() {
         assert_eq!(reduce::sum(level, &x), x.len() as f32, "level {}", level.name());
@@ -77,7 +78,7 @@ fn check_max<T: Scalar>() {
         for length in lengths() {
             let context = format!("length {length} at level {}", level.name());
             let mut x = GuardedBuffer::copy_of(&uneven::<T>(length, 3), true);
-            x.iter_mut().for_each(|x| *x -= T::from_f64(2.0)); // below 0: padding must not win
+            x.iter_mut().for_each(|x| *x -= T::from_f64(2.0)); // below 0, so that padding must not be the maximum
             let expected = x.iter().fold(-infinity, |a, &b| if b > a { b } else { a });
             assert_eq!(reduce::max(level, &x), expected, "{context}");
             for place in (0..length).step_by((length / 50).max(1)) {
@@ -93,7 +94,7 @@ fn check_max<T: Scalar>() {
 }
 
 #[test]
-fn the_largest_element_is_found_and_nan_stays() {
+fn the_maximum_is_found_and_nan_is_kept() {
     check_max::<f32>();
     check_max::<f64>();
 }
@@ -103,14 +104,14 @@ fn check_log_sum_exp<T: Scalar>() {
     for level in Level::available() {
         for length in lengths().filter(|&length| length > 0) {
             for at_end in [false, true] {
-                // Far beyond the range of exp, and with a spread that makes small terms count.
+                // Far beyond the range of exp, with a spread at which small terms still count.
                 let mut x = GuardedBuffer::copy_of(&uneven::<T>(length, 4), at_end);
                 x.iter_mut().for_each(|x| *x = *x * T::from_f64(4.0) + T::from_f64(2000.0));
                 let largest = reduce::max(level, &x).to_f64();
                 let (sum, _) = exact_sum(x.iter().map(|x| (x.to_f64() - largest).exp()));
                 let exact = largest + sum.ln();
                 let context = format!("log_sum_exp of {length} at level {}", level.name());
-                // Shifting rounds each exponent by half an ULP of the spread, 8.
+                // The shift rounds each exponent by half an ULP of the spread, 8.
                 assert_close(
                     reduce::log_sum_exp(level, &x),
                     exact,
@@ -185,7 +186,7 @@ fn check_matrix<T: Scalar>(level: Level, rows: usize, columns: usize, at_end: bo
         assert_close(y, exact, size, factor(columns), &format!("row {i} of {context}"));
     }
 
-    // Not read: NaN would show.
+    // The output must not be read: NaN would be visible.
     let mut out = new(columns, f64::NAN);
     reduce::column_sums(level, &x, rows, columns, &mut out);
     let mut added = new(columns, 0.75);
@@ -228,7 +229,7 @@ fn dot_of_different_lengths_panics() {
 }
 
 #[test]
-#[should_panic(expected = "x has length 7, a matrix of 2 rows and 3 columns has another one")]
-fn a_matrix_that_does_not_fit_panics() {
+#[should_panic(expected = "x has length 7, a matrix of 2 rows and 3 columns does not")]
+fn a_matrix_of_another_length_panics() {
     reduce::row_sums(Level::PORTABLE, &[0.0_f64; 7], 2, 3, &mut [0.0; 2]);
 }

@@ -1,4 +1,4 @@
-//! Do gradients, velocities and the states of optimisers stay free of denormal numbers, whatever goes in?
+//! Do gradients, velocities and optimiser states stay free of denormal numbers, for all inputs?
 
 #[path = "support/samples.rs"]
 mod samples;
@@ -13,18 +13,18 @@ use equilibria_kernels::{
 };
 use samples::uneven;
 
-/// The exponents of a type: of the smallest denormal number, of the smallest normal one, and of `TINY`.
+/// The exponents of a type: of the smallest denormal number, the smallest normal number, and `TINY`.
 fn exponents<T: Scalar>() -> [i32; 3] {
     if T::FRACTION_BITS == 23 { [-149, -126, -56] } else { [-1074, -1022, -504] }
 }
 
-/// 2^n; exact, denormal or not.
+/// 2^n, exact even if denormal.
 fn power(n: i32) -> f64 {
     let half = n / 2;
     2_f64.powi(half) * 2_f64.powi(n - half)
 }
 
-/// Numbers of both signs and of every size from the smallest denormal one to 1.
+/// Numbers of both signs and of every size from the smallest denormal number to 1.
 fn of_every_size<T: Scalar>(length: usize, seed: u64) -> Vec<T> {
     let [smallest, ..] = exponents::<T>();
     let fractions = uneven::<T>(length, seed);
@@ -36,14 +36,14 @@ fn is_denormal<T: Scalar>(x: T) -> bool {
     x != T::ZERO && x.to_f64().abs() < power(exponents::<T>()[1])
 }
 
-/// Fails if an element is neither 0 nor of at least the size of `TINY`.
+/// Fails if a nonzero element is smaller than `TINY`.
 #[track_caller]
 fn assert_no_tiny<T: Scalar>(x: &[T], context: &str) {
     for (i, &x) in x.iter().enumerate() {
         let size = x.to_f64().abs();
         assert!(size == 0.0 || size >= T::TINY.to_f64(), "{i} of {context}: {x:e}", x = x.to_f64());
     }
-    // Else nothing was seen.
+    // Otherwise the test would check nothing.
     assert!(x.contains(&T::ZERO) && x.iter().any(|&x| x != T::ZERO), "{context}");
 }
 
@@ -76,7 +76,7 @@ fn over_activations<T: Scalar>(run: impl Fn(Level, Activation<T>, &str)) {
     }
 }
 
-/// Lengths of whole vectors, of parts of one, and of several tasks.
+/// Lengths of whole vectors, partial vectors, and several tasks.
 const LENGTHS: [usize; 3] = [61, 512, 40_003];
 
 fn check_slopes<T: Scalar>() {
@@ -95,28 +95,35 @@ fn check_slopes<T: Scalar>() {
                 activation::times_slope_in_place(level, kind, &y, &mut in_place);
                 assert_eq!(in_place, out, "{context}");
             }
-            let (mut tangent, mut bent) = (gradient.clone(), vec![T::ONE; length]);
-            activation::bend(level, kind, &y, &of_every_size(length, 5), &mut tangent, &mut bent);
+            let (mut tangent, mut curvature) = (gradient.clone(), vec![T::ONE; length]);
+            activation::tangent_and_curvature(
+                level,
+                kind,
+                &y,
+                &of_every_size(length, 5),
+                &mut tangent,
+                &mut curvature,
+            );
             assert_no_tiny(&tangent, context);
             if !kind.is_piecewise_linear() {
-                assert_no_tiny(&bent, context);
+                assert_no_tiny(&curvature, context);
             }
         }
     });
 }
 
 #[test]
-fn gradients_behind_an_activation_are_zero_or_not_tiny() {
+fn gradients_through_an_activation_are_zero_or_not_tiny() {
     check_slopes::<f32>();
     check_slopes::<f64>();
 }
 
 fn check_products<T: MatrixScalar>() {
     over_activations::<T>(|level, kind, context| {
-        // One row, a tile, and several tasks; C by rows, by columns, and with gaps.
+        // One row, a tile, and several tasks; C contiguous by rows, by columns, and with gaps.
         for (m, n) in [(1, 100), (13, 37), (70, 600)] {
             for (row, column) in [(n, 1), (1, m), (2 * n, 2)] {
-                // Each row of B is one number, of a size of its own.
+                // The elements of each row of B are equal, with a different size for each row.
                 let k = 9;
                 let sizes = of_every_size::<T>(n, 3);
                 let a = vec![T::from_f64(0.5); m * k];
@@ -143,12 +150,12 @@ fn check_products<T: MatrixScalar>() {
 }
 
 #[test]
-fn gradients_behind_a_product_are_zero_or_not_tiny() {
+fn gradients_through_a_product_are_zero_or_not_tiny() {
     check_products::<f32>();
     check_products::<f64>();
 }
 
-/// Rows of which each has gradients of one size.
+/// Rows that each have gradients of one size.
 fn rows_of_every_size<T: Scalar>(rows: usize, columns: usize) -> Vec<T> {
     let sizes = of_every_size::<T>(rows, 6);
     let numbers = uneven::<T>(rows * columns, 7);
@@ -188,12 +195,12 @@ fn check_normalisation<T: Scalar>() {
 }
 
 #[test]
-fn gradients_behind_a_normalisation_are_zero_or_not_tiny() {
+fn gradients_through_a_normalisation_are_zero_or_not_tiny() {
     check_normalisation::<f32>();
     check_normalisation::<f64>();
 }
 
-/// Takes a step of a rule: gradient, two states, parameter.
+/// A step of a rule: gradient, two states, parameter.
 type Kernel<T> = fn(Level, &[T], &mut [T], &mut [T], &mut [T]) -> bool;
 
 fn rules<T: Scalar>() -> [(&'static str, Kernel<T>); 3] {
@@ -231,7 +238,7 @@ fn check_states<T: Scalar>() {
                 assert_eq!(denormal, 0, "{context}");
             }
             let left = first.iter().chain(&second).filter(|&&x| x != T::ZERO).count();
-            assert_eq!(left, 0, "{name} at level {}: states that never end", level.name());
+            assert_eq!(left, 0, "{name} at level {}: states that do not become 0", level.name());
         }
     }
 }
@@ -242,7 +249,7 @@ fn states_shrink_to_zero_and_are_never_denormal() {
     check_states::<f64>();
 }
 
-/// The velocities of a Boltzmann machine, whose sums of gradients are 0 for pixels that are never on.
+/// The velocities of a Boltzmann machine; the gradient sums of pixels that are never on are 0.
 fn check_velocities<T: Scalar>() {
     let velocities = of_every_size::<T>(TILE, 12);
     for level in Level::available() {
@@ -270,7 +277,7 @@ fn velocities_are_never_denormal() {
     check_velocities::<f64>();
 }
 
-/// A mean square that has become 0 under a gradient that counts would make a step of any size.
+/// If a mean square became 0 while its gradient counts, a step could have any size.
 fn check_steps<T: Scalar>() {
     for level in Level::available() {
         for (name, kernel) in rules::<T>() {
@@ -279,7 +286,7 @@ fn check_steps<T: Scalar>() {
             for _ in 0..3 {
                 kernel(level, &gradient, &mut first, &mut second, &mut parameter);
             }
-            // At most the rate over √(1 - decay), 0.0032, at each step of a rule that divides by the root.
+            // For a rule that divides by the root, a step is at most the rate over √(1 - decay), 0.0032.
             let most = if name == "momentum" { 1.0 } else { 0.0096 };
             for (i, (p, g)) in parameter.iter().zip(&gradient).enumerate() {
                 let (p, g) = (p.to_f64(), g.to_f64());
@@ -292,7 +299,7 @@ fn check_steps<T: Scalar>() {
 }
 
 #[test]
-fn steps_by_small_gradients_are_no_larger_than_others() {
+fn steps_with_small_gradients_are_no_larger_than_others() {
     check_steps::<f32>();
     check_steps::<f64>();
 }

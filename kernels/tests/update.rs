@@ -1,4 +1,4 @@
-//! Do the fused update and the log-mixture sums do what they say, at every level, length and place?
+//! Do the fused updates and the log-mixture sums compute their formulas, at every level, length and alignment?
 
 #[path = "support/guard.rs"]
 mod guard;
@@ -37,7 +37,7 @@ fn the_velocity_decays_and_the_parameter_follows() {
     check_add_velocity::<f64>();
 }
 
-fn check_alarm<T: Scalar>(largest: f64) {
+fn check_finite<T: Scalar>(largest: f64) {
     for level in Level::available() {
         for length in lengths() {
             let mut velocity = GuardedBuffer::<T>::at_end(length);
@@ -57,12 +57,12 @@ fn check_alarm<T: Scalar>(largest: f64) {
                     assert!(!run(0.0, 0.5, place, (1.0, bad)), "parameter {bad} at {place} of {context}");
                     assert!(!run(0.1, 0.5, place, (1.0, bad)), "decayed {bad} at {place} of {context}");
                 }
-                // Two finite numbers whose sum is not.
+                // Two finite numbers whose sum is infinite.
                 assert!(!run(0.0, 0.5, place, (largest, largest)), "overflow at {place} of {context}");
             }
-            // Extremes alone are no reason for alarm, though sums of them overflow.
-            for calm in [largest, -largest, 0.0, -0.0, f64::MIN_POSITIVE] {
-                assert!(run(0.0, calm, length, (0.0, 0.0)), "{calm} throughout {context}");
+            // Extreme values alone are finite, although their sums overflow.
+            for finite in [largest, -largest, 0.0, -0.0, f64::MIN_POSITIVE] {
+                assert!(run(0.0, finite, length, (0.0, 0.0)), "{finite} throughout {context}");
             }
         }
     }
@@ -70,11 +70,11 @@ fn check_alarm<T: Scalar>(largest: f64) {
 
 #[test]
 fn one_parameter_that_is_not_finite_is_reported() {
-    check_alarm::<f32>(f64::from(f32::MAX));
-    check_alarm::<f64>(f64::MAX);
+    check_finite::<f32>(f64::from(f32::MAX));
+    check_finite::<f64>(f64::MAX);
 }
 
-/// A step of one parameter in f64: its gradient, two numbers of state and itself, after which state and parameter are returned.
+/// A step of one parameter in f64, from its gradient, two state values and itself; returns state and parameter.
 type Step = fn(g: f64, state: [f64; 2], p: f64) -> ([f64; 2], f64);
 
 /// Runs a kernel on (gradient, first state, second state, parameter).
@@ -84,7 +84,7 @@ const RATE: f64 = 0.25;
 const DECAYS: [f64; 2] = [0.5, 0.875];
 const EPSILON: f64 = 1.0 / 1024.0;
 
-/// Momentum, RMSProp and Adam, and what they are to compute. The constants are numbers of f32.
+/// Momentum, RMSProp and Adam, with the steps that they should compute. The constants are exact in f32.
 fn rules<T: Scalar>() -> [(&'static str, Kernel<T>, Step); 3] {
     let adam: Kernel<T> = |level, bound, g, mean, square, p| {
         let [mean_decay, square_decay] = DECAYS.map(T::from_f64);
@@ -127,7 +127,7 @@ fn check_descent<T: Scalar>() {
                     let copy = |seed| GuardedBuffer::copy_of(&uneven::<T>(length, seed), at_end);
                     let (gradient, mut first, mut second, mut parameter) =
                         (copy(1), copy(2), copy(3), copy(4));
-                    // A square is not negative, and a parameter may begin beyond the bound.
+                    // A square is not negative, and a parameter may start beyond the bound.
                     let squares = if name == "RMSProp" { &mut first } else { &mut second };
                     squares.iter_mut().for_each(|x| *x = *x * *x);
                     let before: Vec<_> = (0..length)
@@ -161,7 +161,7 @@ fn check_sizes<T: Scalar>() {
     for level in Level::available() {
         for (name, kernel, step) in rules::<T>() {
             for exponent in -18..=18 {
-                // Both ways: a gradient of every size, met by states of 0, and none that meets what was left of one.
+                // Both cases: a gradient of every size with states of 0, and a zero gradient with the remaining state.
                 let size = 10_f64.powi(exponent);
                 for (g, state) in
                     [(size, [0.0; 2]), (-size, [0.0; 2]), (0.0, [size, size * size]), (0.0, [0.0; 2])]
@@ -169,14 +169,14 @@ fn check_sizes<T: Scalar>() {
                     let [g, first, second] = [g, state[0], state[1]].map(T::from_f64);
                     let first = if name == "RMSProp" { second } else { first };
                     let (mut first, mut second, mut parameter) = ([first; 17], [second; 17], [T::ZERO; 17]);
-                    // A smaller one counts as 0; `tests/tiny.rs` has more of that.
+                    // A smaller gradient counts as 0; `tests/tiny.rs` has more tests of this.
                     let counted = if g.to_f64().abs() < T::TINY.to_f64() { 0.0 } else { g.to_f64() };
                     let (_, exact) = step(counted, [first[0], second[0]].map(T::to_f64), 0.0);
                     let infinite = T::from_f64(f64::INFINITY);
                     assert!(kernel(level, infinite, &[g; 17], &mut first, &mut second, &mut parameter));
                     for found in parameter {
                         let error = (found.to_f64() - exact).abs();
-                        // Squares below the normal numbers count less than epsilon does.
+                        // Squares below the normal numbers are small compared with epsilon.
                         let bound = 8.0 * T::EPSILON.to_f64() * exact.abs();
                         let context = format!("{name}, 1e{exponent}, {g} at level {}", level.name());
                         assert!(error <= bound, "{context}: {found}, not {exact}");
@@ -194,13 +194,13 @@ fn steps_are_exact_for_gradients_of_every_size() {
 }
 
 #[test]
-fn descent_follows_its_rule() {
+fn a_descent_step_is_that_of_its_rule() {
     check_descent::<f32>();
     check_descent::<f64>();
 }
 
 #[test]
-fn descent_to_what_is_not_finite_is_reported_also_where_it_is_clipped() {
+fn parameters_that_are_not_finite_are_reported_even_if_clipped() {
     for level in Level::available() {
         for length in lengths().filter(|length| (1..200).contains(length)) {
             for (name, kernel, _) in rules::<f32>() {
@@ -250,7 +250,7 @@ fn check_average<T: Scalar>() {
 }
 
 #[test]
-fn averages_move_by_the_share_that_is_not_kept() {
+fn an_average_keeps_its_fraction() {
     check_average::<f32>();
     check_average::<f64>();
 }
@@ -261,7 +261,7 @@ fn averages_of_different_lengths_panic() {
     update::average(Level::PORTABLE, 0.5, &[0.0_f64; 3], &mut [0.0; 2]);
 }
 
-/// Mixtures p + q = 1 with factors of up to e^`spread` either way.
+/// Mixtures p + q = 1 with factors from e^-`spread` to e^`spread`.
 fn mixtures<T: Scalar>(length: usize, spread: f64) -> [Vec<T>; 3] {
     let p: Vec<T> = uneven::<T>(length, 3).iter().map(|x| T::from_f64(x.to_f64().abs())).collect();
     let q = p.iter().map(|&p| T::ONE - p).collect();
@@ -294,7 +294,7 @@ fn check_log_mixture<T: Scalar>(farthest: f64) {
 }
 
 #[test]
-fn logarithms_of_mixtures_add_up() {
+fn log_mixtures_are_the_sums_of_logarithms() {
     check_log_mixture::<f32>(20.0);
     check_log_mixture::<f64>(170.0);
 }
@@ -302,7 +302,7 @@ fn logarithms_of_mixtures_add_up() {
 fn check_extremes<T: Scalar>(farthest: f64) {
     for level in Level::available() {
         for length in 0..=4 * 16 + 1 {
-            // Every product at an end of its range.
+            // Every product is at one end of its range.
             for sign in [1.0, -1.0] {
                 let factor = vec![T::from_f64((sign * farthest).exp()); length];
                 let (ones, zeros) = (vec![T::ONE; length], vec![T::ZERO; length]);
@@ -312,7 +312,7 @@ fn check_extremes<T: Scalar>(farthest: f64) {
                 let bound = T::EPSILON.to_f64() * (farthest + 8.0) * length as f64 * 4.0;
                 assert!(error <= bound, "{length} at level {}: {found}, not {exact}", level.name());
             }
-            // Each element counts, whatever its place.
+            // Every element counts, at each position.
             for place in 0..length {
                 let mut factor = vec![T::ONE; length];
                 factor[place] = T::from_f64(4.0);
@@ -331,7 +331,7 @@ fn check_extremes<T: Scalar>(farthest: f64) {
 }
 
 #[test]
-fn mixtures_reach_the_ends_of_their_range() {
+fn mixtures_are_correct_at_the_ends_of_their_range() {
     check_extremes::<f32>(20.0);
     check_extremes::<f64>(170.0);
 }

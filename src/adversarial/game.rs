@@ -1,22 +1,22 @@
-//! The game: one loop for every objective.
+//! The training loop of a game, the same for every objective.
 //!
-//! A step of the generator, with B samples a mini-batch:
+//! A step of the generator, with B samples per mini-batch:
 //!
 //! ```text
 //! for c in 0..discriminator steps
 //!     x real, x̃ = G(z)                                 z of mini-batch c
-//!     [x | x̃ | x̂] through D at once                    x̂ between them, if there is a penalty
-//!     D moves by the gradient of its loss               by the parameters alone: nobody asks for that by x or x̃
-//! x̃ = G(z)                                             z of a mini-batch of its own; the standard game keeps the last one
-//! x̃ through D, and back to x̃                          no gradient by D's parameters
-//! back through G, and G moves
+//!     [x | x̃ | x̂] through D in one pass                x̂ between x and x̃, if there is a penalty
+//!     update D with the gradient of its loss            with respect to the parameters only, not x or x̃
+//! x̃ = G(z)                                             z of a new mini-batch; the standard game reuses the last one
+//! forward x̃ through D, backward to x̃                   no gradient with respect to D's parameters
+//! backward through G, update G
 //! ```
 //!
-//! G does not change while D moves, so the samples of several of D's steps, and of G's own, come from one pass through G,
-//! with the statistics of batch normalisation taken over each mini-batch by itself: the numbers are those of separate passes,
-//! from larger products.
+//! G does not change while D is updated. The samples of several steps of D and of G's own step therefore come from one
+//! pass through G, in which batch normalisation uses the statistics of each mini-batch separately. The numbers are
+//! those of separate passes, but the matrix products are larger.
 
-mod duality;
+pub mod duality;
 mod reading;
 mod recipe;
 mod state;
@@ -39,10 +39,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use equilibria_kernels::{Level, elementwise};
 
-/// Mini-batches that go through the generator at once, at most: five critic steps and the generator's own.
-const TOGETHER: usize = 6;
+/// Maximum number of mini-batches in one pass through the generator: five critic steps and the generator's own.
+const MAX_GENERATED_BATCHES: usize = 6;
 
-/// A generator and a discriminator at play, with all that a step needs.
+/// A generator and a discriminator in training, with their optimisers and buffers.
 ///
 /// ```
 /// use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
@@ -69,22 +69,22 @@ const TOGETHER: usize = 6;
 #[derive(Debug)]
 pub struct Game<T: Element> {
     recipe: Recipe,
-    /// Steps of the generator and of the discriminator so far.
+    /// Number of steps of the generator so far.
     steps: u64,
     discriminator_steps: u64,
     generator: Player<T>,
     discriminator: Player<T>,
     average: Option<Average<T>>,
     tangents: Tangents<T>,
-    /// Derivatives of a loss by the discriminator's outputs (rows).
+    /// Derivatives of a loss with respect to the discriminator's outputs (rows).
     seeds: Vec<T>,
-    /// For each pair of samples α, and the critic's slope there.
+    /// For each pair of samples: the weight α, and the norm of the critic's slope at the interpolation.
     alphas: Vec<T>,
     norms: Vec<f64>,
     scratch: Scratch<T>,
 }
 
-/// One of the two: a network, how it moves, and its passes.
+/// One of the two players: a network, its optimiser, and the buffers of its passes.
 #[derive(Debug)]
 struct Player<T: Element> {
     network: Sequential<T>,
@@ -109,7 +109,8 @@ impl<T: Element> Player<T> {
         }
     }
 
-    /// Moves along the gradients, which are 0 after it. Whether all parameters are finite.
+    /// Updates the parameters with the gradients, then sets the gradients to 0. Returns whether all parameters are
+    /// finite.
     fn update(&mut self) -> bool {
         let is_finite = self.optimiser.step(&mut self.network, &mut self.gradients);
         self.gradients.clear();
@@ -118,12 +119,14 @@ impl<T: Element> Player<T> {
 }
 
 impl<T: Element> Game<T> {
-    /// A game that has not begun.
+    /// Creates a game at step 0.
     ///
-    /// **Shapes** the generator from any width to that of a sample, the discriminator from there to 1.
-    /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid, a mini-batch of one sample meets batch
-    /// normalisation, or batch normalisation a gradient penalty, or if a network has a parameter that is not finite or no
-    /// weight other than 0, as before [`Sequential::initialise`]; [`Error::ShapeMismatch`] if the networks do not fit.
+    /// **Shapes** The generator maps from any width to that of a sample, the discriminator from there to 1.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid; if a network has batch normalisation and
+    /// mini-batches have one sample; if the discriminator has batch normalisation and the objective has a gradient
+    /// penalty; or if a network has a parameter that is not finite, or only zero weights, as before
+    /// [`Sequential::initialise`]. [`Error::ShapeMismatch`] if the shapes of the networks do not match.
     pub fn new(generator: Sequential<T>, discriminator: Sequential<T>, recipe: Recipe) -> Result<Self> {
         recipe.validate()?;
         if [discriminator.inputs(), discriminator.outputs()] != [generator.outputs(), 1] {
@@ -139,7 +142,7 @@ impl<T: Element> Game<T> {
         if recipe.batch == 1 && (generator.mixes_examples() || discriminator.mixes_examples()) {
             return Err(Error::invalid(
                 "batch 1",
-                "batch normalisation compares the samples of a mini-batch, which takes at least 2",
+                "batch normalisation needs at least 2 samples in a mini-batch",
             ));
         }
         check_usable("generator", &generator)?;
@@ -165,17 +168,17 @@ impl<T: Element> Game<T> {
         })
     }
 
-    /// How it is played.
+    /// The objective, the batch size and the optimisers.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// Steps of the generator so far.
+    /// Number of steps of the generator so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Steps of the discriminator so far, each of which has seen a mini-batch of real samples.
+    /// Number of steps of the discriminator so far; each used one mini-batch of real samples.
     pub fn discriminator_steps(&self) -> u64 {
         self.discriminator_steps
     }
@@ -190,21 +193,24 @@ impl<T: Element> Game<T> {
         &self.discriminator.network
     }
 
-    /// The generator with averaged parameters, if the recipe has it.
+    /// The generator with averaged parameters, if the recipe asks for an average.
     pub fn averaged_generator(&self) -> Option<&Sequential<T>> {
         self.average.as_ref().map(Average::network)
     }
 
-    /// One step of the generator, after those of the discriminator that belong to it.
+    /// Runs the discriminator's steps that precede a step of the generator, then the generator's step.
     ///
-    /// `real(index, samples)` is called for each step of the discriminator, to fill `samples` (batch, numbers in a sample)
-    /// with the mini-batch `index`, counted from the first step of the game on: for images, from -1 to 1.
+    /// `real(index, samples)` is called for each step of the discriminator. It fills `samples` (batch, numbers in a
+    /// sample) with the mini-batch `index`, counted from the first step of the game; images have values from -1 to 1.
     ///
-    /// **Errors** those of `real`, and [`Error::InvalidArgument`] if it leaves a number that is not finite; the discriminator may
-    /// have moved before. Parameters that are no longer finite are not an
-    /// error: see [`Outcome::is_finite`].
-    /// **Randomness** see [`Streams`].
-    /// **Accuracy and cost** Allocates nothing in steady state; what only a reading needs is computed where it is `measured`.
+    /// **Errors** Those of `real`, and [`Error::InvalidArgument`] if it writes a number that is not finite; the
+    /// discriminator may have been updated before. Parameters that are no longer finite are not an error: see
+    /// [`Outcome::is_finite`].
+    ///
+    /// **Randomness** See [`Streams`].
+    ///
+    /// **Accuracy and cost** Allocates nothing in steady state; quantities that only the reading needs are computed only
+    /// if `measured`.
     pub fn step(
         &mut self,
         mut real: impl FnMut(u64, &mut [T]) -> Result<()>,
@@ -215,24 +221,24 @@ impl<T: Element> Game<T> {
         let rounds = objective.discriminator_steps(self.steps);
         let batches = rounds + usize::from(objective.has_critic());
         let mut outcome = Outcome { is_finite: true, reading: measured.then(Reading::default) };
-        for first in (0..batches).step_by(TOGETHER) {
-            let together = first..batches.min(first + TOGETHER);
-            self.generate(together.clone(), streams)?;
-            for round in together.start..together.end.min(rounds) {
+        for first in (0..batches).step_by(MAX_GENERATED_BATCHES) {
+            let generated = first..batches.min(first + MAX_GENERATED_BATCHES);
+            self.generate(generated.clone(), streams)?;
+            for round in generated.start..generated.end.min(rounds) {
                 let reading = outcome.reading.as_mut().filter(|_| round + 1 == rounds);
                 outcome.is_finite &=
-                    self.move_discriminator(round, round - first, &mut real, streams, reading)?;
+                    self.update_discriminator(round, round - first, &mut real, streams, reading)?;
             }
         }
         if let Some(reading) = &mut outcome.reading {
             reading.clipped = self.clipped();
         }
-        let last = (batches - 1) % TOGETHER;
-        outcome.is_finite &= self.move_generator(last, streams, outcome.reading.as_mut())?;
+        let last = (batches - 1) % MAX_GENERATED_BATCHES;
+        outcome.is_finite &= self.update_generator(last, streams, outcome.reading.as_mut())?;
         Ok(outcome)
     }
 
-    /// Takes mini-batches of latents through the generator.
+    /// Generates the samples of some mini-batches.
     fn generate(&mut self, batches: Range<usize>, streams: &Streams) -> Result<()> {
         let Player { network, cache, .. } = &mut self.generator;
         let (batch, width) = (self.recipe.batch, network.inputs());
@@ -242,29 +248,30 @@ impl<T: Element> Game<T> {
             fill_latents(stream.substream(index), width, latents);
         }
         let dropout = streams.dropout.substream(self.steps).substream(0).substream(batches.start as u64);
-        network.forward(cache, Training::new(dropout).of_batches(batches.len()), &mut self.scratch)
+        network.forward(cache, Training::new(dropout).with_batches(batches.len()), &mut self.scratch)
     }
 
-    /// Step `round` of the discriminator within the generator's, against mini-batch `place` of those generated together.
-    fn move_discriminator(
+    /// Runs step `round` of the discriminator within the generator's step, on generated mini-batch `part` of the last
+    /// pass.
+    fn update_discriminator(
         &mut self,
         round: usize,
-        place: usize,
+        part: usize,
         real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
         reading: Option<&mut Reading>,
     ) -> Result<bool> {
         let (batch, objective) = (self.recipe.batch, self.recipe.objective);
-        let parts = self.show(round as u64, place, real, streams)?;
+        let parts = self.forward_discriminator(round as u64, part, real, streams)?;
         let (data, between) = (0..2 * batch, 2 * batch..parts * batch);
         let Player { network, cache, deltas, gradients, .. } = &mut self.discriminator;
 
         let seeds = &mut self.seeds[..parts * batch];
-        let (by_real, others) = seeds.split_at_mut(batch);
-        let (by_fake, by_x_hat) = others.split_at_mut(batch);
+        let (grad_real, others) = seeds.split_at_mut(batch);
+        let (grad_fake, grad_x_hat) = others.split_at_mut(batch);
         let (d_real, d_fake) = cache.output_rows(data.clone()).split_at(batch);
-        let mut loss = objective.discriminator_loss((d_real, by_real), (d_fake, by_fake));
-        by_x_hat.fill(T::ONE);
+        let mut loss = objective.discriminator_loss((d_real, grad_real), (d_fake, grad_fake));
+        grad_x_hat.fill(T::ONE);
         let wanted = Wanted::both(&mut *gradients, data, between.clone());
         network.backward(cache, seeds, wanted, deltas, &mut self.scratch)?;
         let mut slope = None;
@@ -284,11 +291,12 @@ impl<T: Element> Game<T> {
         Ok(self.discriminator.update())
     }
 
-    /// Takes [x | x̃ | x̂] through the discriminator, x̂ if there is a penalty. How many mini-batches that are.
-    fn show(
+    /// Runs [x | x̃ | x̂] forward through the discriminator, x̂ only if there is a penalty. Returns the number of
+    /// mini-batches.
+    fn forward_discriminator(
         &mut self,
         round: u64,
-        place: usize,
+        part: usize,
         real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
     ) -> Result<usize> {
@@ -302,20 +310,20 @@ impl<T: Element> Game<T> {
             let what = format!("real samples of mini-batch {}", self.discriminator_steps);
             return Err(Error::invalid(what, "every number in them must be finite"));
         }
-        let fake = self.generator.cache.output_rows(place * batch..(place + 1) * batch);
+        let fake = self.generator.cache.output_rows(part * batch..(part + 1) * batch);
         others[..fake.len()].copy_from_slice(fake);
         let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
-        let training = Training::new(dropout).of_batches(parts);
+        let training = Training::new(dropout).with_batches(parts);
         if parts == 3 {
             fill_alphas(streams.interpolation.substream(self.steps).substream(round), &mut self.alphas);
-            network.forward_between(&self.alphas, cache, training, &mut self.scratch)?;
+            network.forward_interpolated(&self.alphas, cache, training, &mut self.scratch)?;
         } else {
             network.forward(cache, training, &mut self.scratch)?;
         }
         Ok(parts)
     }
 
-    /// Share of the discriminator's parameters that lie at the bound which clips them.
+    /// The fraction of the discriminator's parameters that are clipped, that is, equal to the bound.
     fn clipped(&self) -> Option<f64> {
         let Objective::Clipping { bound, .. } = self.recipe.objective else { return None };
         let bound = T::from_f64(bound);
@@ -324,15 +332,15 @@ impl<T: Element> Game<T> {
         Some(at_bound as f64 / parameters().count() as f64)
     }
 
-    /// The generator's own step, with mini-batch `place` of those generated together.
-    fn move_generator(
+    /// Runs the generator's own step, on generated mini-batch `part` of the last pass.
+    fn update_generator(
         &mut self,
-        place: usize,
+        part: usize,
         streams: &Streams,
         reading: Option<&mut Reading>,
     ) -> Result<bool> {
         let batch = self.recipe.batch;
-        let rows = place * batch..(place + 1) * batch;
+        let rows = part * batch..(part + 1) * batch;
         let Player { network, cache, deltas, .. } = &mut self.discriminator;
         cache.input_mut(batch).copy_from_slice(self.generator.cache.output_rows(rows.clone()));
         let dropout = streams.dropout.substream(self.steps).substream(2);
@@ -341,9 +349,9 @@ impl<T: Element> Game<T> {
         let loss = self.recipe.objective.generator_loss(cache.output(), seeds);
         network.backward(cache, seeds, Wanted::input(0..batch), deltas, &mut self.scratch)?;
 
-        let Player { network, cache, deltas: own, gradients, .. } = &mut self.generator;
+        let Player { network, cache, deltas: generator_deltas, gradients, .. } = &mut self.generator;
         let wanted = Wanted::parameters(&mut *gradients, rows);
-        network.backward(cache, deltas.input(0..batch), wanted, own, &mut self.scratch)?;
+        network.backward(cache, deltas.input(0..batch), wanted, generator_deltas, &mut self.scratch)?;
         self.steps += 1;
         if let Some(reading) = reading {
             reading.step = self.steps;

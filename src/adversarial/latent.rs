@@ -1,22 +1,22 @@
-//! What a generator starts from, and the streams of random numbers of a game.
+//! Latent vectors, from which a generator computes samples, and the random streams of a game.
 
 use crate::rng::Stream;
 use crate::tensor::Element;
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_normal, fill_uniform};
 use equilibria_kernels::{Level, threads};
 
-/// The streams that a game draws from.
+/// The random streams of a game.
 ///
-/// **Randomness** Step s of the generator takes `latent.substream(s)`, and of it a substream for each mini-batch in the order
-/// of use; [`fill_latents`] takes it from there. Step c of the critic within it takes
-/// `interpolation.substream(s).substream(c)`, one uniform number a pair of samples.
+/// **Randomness** Step s of the generator uses `latent.substream(s)`, and a substream of it for each mini-batch in the
+/// order of use, which [`fill_latents`] draws from. Step c of the critic within it uses
+/// `interpolation.substream(s).substream(c)`, one uniform number per pair of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
-    /// What generated samples start from.
+    /// The latent vectors.
     pub latent: Stream,
-    /// Where between a real and a generated sample a penalised critic is looked at.
+    /// The weights α of the interpolations at which a penalised critic is evaluated.
     pub interpolation: Stream,
-    /// Which units drop out, in networks that have dropout.
+    /// The dropout masks, in networks with dropout.
     pub dropout: Stream,
 }
 
@@ -30,10 +30,12 @@ impl Streams {
 
 /// Fills `latents` with independent standard normals.
 ///
-/// They are numbers of f32 in either type, so that a game in f64 can be the check of the same one in f32.
+/// They are f32 numbers in either type, so that a game in f64 can check the same game in f32.
 ///
 /// **Shapes** (rows, `width`).
-/// **Randomness** Row r takes the first numbers of `stream.substream(r)`, so that it is the same in a batch of any size.
+///
+/// **Randomness** Row r uses the first numbers of `stream.substream(r)`, so that it is the same in a batch of any size.
+///
 /// **Panics** if `width` is 0.
 ///
 /// ```
@@ -54,16 +56,16 @@ pub fn fill_latents<T: Element>(stream: Stream, width: usize, latents: &mut [T])
     });
 }
 
-/// Fills `alphas` with uniform numbers in [0, 1), of f32 as [`fill_latents`]'s.
+/// Fills `alphas` with uniform numbers in [0, 1), f32 numbers like those of [`fill_latents`].
 pub(super) fn fill_alphas<T: Element>(stream: Stream, alphas: &mut [T]) {
     let level = Level::detect();
     fill(&mut stream.bulk(), |generator, part| fill_uniform(level, generator, part), alphas);
 }
 
-/// Rows of a task: some microseconds of work.
+/// Rows per task: some microseconds of work.
 const ROWS: usize = 32;
 
-/// Whole blocks of random numbers: in parts of so many they are the same as at once.
+/// Numbers drawn at once. A whole number of generator blocks, so that the numbers are the same as in a single draw.
 const PART: usize = 128;
 
 fn fill<T: Element>(
@@ -85,8 +87,8 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn each_row_has_numbers_of_its_own_that_its_stream_alone_decides() {
-        // More rows than a task takes, and more numbers in one than are drawn at once.
+    fn each_row_depends_only_on_its_own_stream() {
+        // More rows than a task processes, and more numbers per row than are drawn at once.
         let (rows, width, stream) = (40, 300, Stream::named(3, "latent"));
         let mut latents = vec![0.0_f64; rows * width];
         fill_latents(stream, width, &mut latents);

@@ -1,7 +1,7 @@
 //! The networks of a game, as plans.
 //!
-//! Written as text they go into the metadata of files: in short if both are multilayer perceptrons as [`mlp`] makes them, and
-//! as plans otherwise.
+//! Their text form is stored in the metadata of files: a short form if both are multilayer perceptrons as [`mlp`]
+//! builds them, and plans otherwise.
 //!
 //! ```
 //! use equilibria::adversarial::Networks;
@@ -37,14 +37,14 @@ use core::str::FromStr;
     serde(try_from = "String", into = "String")
 )]
 pub struct Networks {
-    /// From latents to samples.
+    /// The network from latent vectors to samples.
     pub generator: Plan,
-    /// From samples to one number.
+    /// The network from samples to one number.
     pub discriminator: Plan,
 }
 
 impl Networks {
-    /// The pair that public code uses for the 784 pixels of MNIST, for images of `pixels` numbers.
+    /// The pair of many public repositories for the 784 pixels of MNIST, for images with `pixels` numbers.
     pub fn digits(pixels: usize) -> Self {
         let chain = |first: usize, hidden: &[usize], last: usize| [&[first], hidden, &[last]].concat();
         Self {
@@ -53,7 +53,7 @@ impl Networks {
         }
     }
 
-    /// A pair for points of the plane: hidden layers of these widths in both, nothing normalised.
+    /// A pair for points of the plane: both have hidden layers of these widths, without normalisation.
     pub fn plane(latent: usize, hidden: &[usize]) -> Self {
         let chain = |first: usize, last: usize| [&[first], hidden, &[last]].concat();
         let [generator, discriminator] =
@@ -61,14 +61,16 @@ impl Networks {
         Self { generator, discriminator }
     }
 
-    /// **Errors** [`Error::InvalidArgument`] if a layer has no units, the discriminator does not take the samples or has more
-    /// than one output, or it has batch normalisation and `objective` a gradient penalty.
+    /// Checks that the networks fit together and fit the objective.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if a layer has no units, the discriminator does not accept the samples or
+    /// has more than one output, or it has batch normalisation and `objective` has a gradient penalty.
     pub fn validate(&self, objective: &Objective) -> Result<()> {
         let has_units = |plan: &Plan| plan.shapes().all(|shape| shape.size() > 0);
         if !has_units(&self.generator) || !has_units(&self.discriminator) {
             return Err(Error::invalid(self, "every layer has at least 1 unit"));
         }
-        if !self.fit() {
+        if !self.shapes_match() {
             return Err(Error::invalid(
                 self,
                 "the discriminator goes from the generator's samples to 1 number",
@@ -80,13 +82,13 @@ impl Networks {
         Ok(())
     }
 
-    fn fit(&self) -> bool {
+    fn shapes_match(&self) -> bool {
         self.generator.output() == self.discriminator.input && self.discriminator.output().size() == 1
     }
 
-    /// Generator and discriminator at the start of a game.
+    /// Builds and initialises generator and discriminator.
     ///
-    /// **Errors** those of [`Plan::build`].
+    /// **Errors** Those of [`Plan::build`].
     ///
     /// **Randomness** [`Initialisation::Uniform`] from the substreams 0 and 1 of `init`.
     pub fn start<T: Element>(&self, init: Stream) -> Result<[Sequential<T>; 2]> {
@@ -98,7 +100,7 @@ impl Networks {
     }
 }
 
-/// Why a penalised critic has no batch normalisation.
+/// The error of a penalised critic with batch normalisation.
 pub(super) fn penalised_batch_norm() -> Error {
     Error::invalid(
         "batch normalisation in a penalised critic",
@@ -132,7 +134,7 @@ impl FromStr for Networks {
                     [mlp::parse(generator, true)?, mlp::parse(discriminator, false)?]
                 }
             };
-            Some(Self { generator, discriminator }).filter(Self::fit)
+            Some(Self { generator, discriminator }).filter(Self::shapes_match)
         };
         parse().ok_or_else(|| {
             Error::invalid(

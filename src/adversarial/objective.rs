@@ -1,27 +1,28 @@
-//! What generator and discriminator play for.
+//! Objectives: the losses of generator and discriminator.
 //!
-//! D(x) is what the discriminator's last layer gives: a logit, or a critic's score. Both descend a loss, over B real samples
-//! x and B generated ones G(z):
+//! D(x) is the output of the discriminator's last layer: a logit, or a critic's score. Both players minimise a loss,
+//! over B real samples x and B generated samples G(z):
 //!
-//! | objective | the discriminator's loss | the generator's |
+//! | objective | loss of the discriminator | loss of the generator |
 //! |---|---|---|
-//! | standard, not saturating | mean softplus(-D(x)) + mean softplus(D(G(z))) | mean softplus(-D(G(z))) |
+//! | standard, non-saturating | mean softplus(-D(x)) + mean softplus(D(G(z))) | mean softplus(-D(G(z))) |
 //! | standard, minimax | the same | - mean softplus(D(G(z))) |
-//! | clipping | mean D(G(z)) - mean D(x), every parameter kept within `[-bound, bound]` | - mean D(G(z)) |
+//! | clipping | mean D(G(z)) - mean D(x), every parameter clipped to `[-bound, bound]` | - mean D(G(z)) |
 //! | penalty | the same + weight · mean (‖∂D/∂x̂‖ - 1)² | the same |
 //!
-//! softplus(-D) is the cross-entropy of "real" and softplus(D) that of "generated" (Goodfellow et al. 2014). With labels
-//! smoothed by s on one side (Salimans et al. 2016) a real sample costs (1 - s) softplus(-D) + s softplus(D).
+//! softplus(-D) is the cross-entropy of "real" and softplus(D) that of "generated" (Goodfellow et al. 2014). With
+//! one-sided label smoothing s (Salimans et al. 2016), the loss of a real sample is (1 - s) softplus(-D) + s
+//! softplus(D).
 //!
-//! Over all functions of slope 1, the critic's least loss is minus the Wasserstein distance (Arjovsky, Chintala & Bottou
-//! 2017); clipping and penalty are two ways to hold the slope ([`penalty`](super::penalty)).
+//! Over all functions with Lipschitz constant 1, the critic's minimal loss is minus the Wasserstein distance (Arjovsky,
+//! Chintala & Bottou 2017); clipping and penalty are two ways to limit the slope ([`penalty`](super::penalty)).
 
 mod loss;
 
 use crate::{Error, Result};
 use alloc::format;
 
-/// What generator and discriminator play for.
+/// The objective of a game: the losses of generator and discriminator.
 ///
 /// ```
 /// use equilibria::adversarial::Objective;
@@ -31,48 +32,50 @@ use alloc::format;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Objective {
-    /// A discriminator that tells real from generated (Goodfellow et al. 2014).
+    /// A discriminator that classifies samples as real or generated (Goodfellow et al. 2014).
     Standard {
-        /// What the generator descends.
+        /// The generator's loss.
         generator: GeneratorLoss,
-        /// Taken off the label of real samples: 0, or often 0.1; below a half.
+        /// Subtracted from the label of real samples: 0, or often 0.1; below 0.5.
         label_smoothing: f64,
     },
     /// A critic whose parameters are clipped (Arjovsky, Chintala & Bottou 2017).
     Clipping {
-        /// Of every parameter's absolute value, 0.01 in the original.
+        /// The bound of every parameter's absolute value, 0.01 in the original.
         bound: f64,
-        /// Critic's steps to a step of the generator.
+        /// Critic steps per step of the generator.
         critic_steps: usize,
-        /// As the original's code: 100 critic steps at each of the first 25 steps of the generator and at every 500th.
+        /// If true, as in the original code: 100 critic steps at each of the first 25 steps of the generator and at
+        /// every 500th.
         head_start: bool,
     },
-    /// A critic whose slope is pulled to 1 (Gulrajani et al. 2017).
+    /// A critic whose slope is pulled towards 1 (Gulrajani et al. 2017).
     Penalty {
         /// λ, 10 in the original.
         weight: f64,
-        /// Critic's steps to a step of the generator.
+        /// Critic steps per step of the generator.
         critic_steps: usize,
     },
 }
 
-/// What the generator of the standard game descends.
+/// The generator's loss in the standard game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GeneratorLoss {
-    /// mean softplus(-D(G(z))), whose gradient is largest where the generator loses.
+    /// `mean softplus(-D(G(z)))`, whose gradient is largest where the discriminator recognises the samples.
     #[default]
     NonSaturating,
-    /// - mean softplus(D(G(z))), what the discriminator ascends; its gradient vanishes where the generator loses.
+    /// `-mean softplus(D(G(z)))`, the negative of the discriminator's loss on these samples; its gradient vanishes where
+    /// the discriminator recognises the samples.
     Minimax,
 }
 
-/// Critic's steps of the original's head start, and when it takes them.
+/// Number of critic steps in the original's head start, and the steps of the generator at which it applies.
 const HEAD_START_STEPS: usize = 100;
 const HEAD_START: u64 = 25;
 const HEAD_START_EVERY: u64 = 500;
 
 impl Objective {
-    /// The non-saturating game, labels as they are.
+    /// The non-saturating game without label smoothing.
     pub const fn standard() -> Self {
         Self::Standard { generator: GeneratorLoss::NonSaturating, label_smoothing: 0.0 }
     }
@@ -96,12 +99,12 @@ impl Objective {
         }
     }
 
-    /// Whether the discriminator is a critic: its output is a score without a threshold, not a logit.
+    /// Returns whether the discriminator is a critic: its output is a score without a threshold, not a logit.
     pub const fn has_critic(&self) -> bool {
         !matches!(self, Self::Standard { .. })
     }
 
-    /// Steps of the discriminator before the generator's step that follows `steps` others.
+    /// Number of steps of the discriminator before the generator's step that follows `steps` others.
     pub const fn discriminator_steps(&self, steps: u64) -> usize {
         match *self {
             Self::Standard { .. } => 1,
@@ -114,13 +117,12 @@ impl Objective {
         }
     }
 
-    /// Steps of the discriminator before and at the first `steps` steps of the generator, all together; `u64::MAX` if they
-    /// are more.
+    /// Total number of steps of the discriminator in the first `steps` steps of the generator; `u64::MAX` on overflow.
     pub const fn all_discriminator_steps(&self, steps: u64) -> u64 {
         let (usual, long) = match *self {
             Self::Standard { .. } => (1, 0),
             Self::Clipping { critic_steps, head_start: true, .. } => {
-                // The first of the multiples is 0, which the head start has already.
+                // The first of the multiples is 0, which the first 25 steps already include.
                 let multiples = steps.div_ceil(HEAD_START_EVERY).saturating_sub(1);
                 (critic_steps, if steps < HEAD_START { steps } else { HEAD_START } + multiples)
             }
@@ -130,12 +132,14 @@ impl Objective {
         usual.saturating_add(long.saturating_mul(HEAD_START_STEPS as u64))
     }
 
-    /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
+    /// Checks the ranges of all numbers.
+    ///
+    /// **Errors** [`Error::InvalidArgument`], with the correct range, if a number is outside its range.
     pub fn validate(&self) -> Result<()> {
         match *self {
             Self::Standard { label_smoothing: s, .. } if !(0.0..0.5).contains(&s) => Err(Error::invalid(
                 format!("label smoothing {s}"),
-                "smoothing is at least 0 and below 0.5, where labels would say nothing",
+                "smoothing is at least 0 and below 0.5, at which labels carry no information",
             )),
             Self::Clipping { bound, .. } if !(bound > 0.0 && bound.is_finite()) => Err(Error::invalid(
                 format!("clip {bound}"),
@@ -148,7 +152,7 @@ impl Objective {
             Self::Clipping { critic_steps: 0, .. } | Self::Penalty { critic_steps: 0, .. } => {
                 Err(Error::invalid(
                     "critic steps 0",
-                    "a critic needs at least 1 step to a step of the generator; the originals have 5",
+                    "a critic needs at least 1 step per step of the generator; the originals have 5",
                 ))
             }
             _ => Ok(()),
@@ -161,7 +165,7 @@ mod tests {
     use super::{GeneratorLoss, Objective};
 
     #[test]
-    fn what_no_game_can_be_played_for_is_refused_in_one_sentence() {
+    fn invalid_objectives_are_refused_in_one_sentence() {
         let standard =
             |label_smoothing| Objective::Standard { generator: GeneratorLoss::Minimax, label_smoothing };
         let clipping = |bound, critic_steps| Objective::Clipping { bound, critic_steps, head_start: true };
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_start_is_the_originals() {
+    fn the_head_start_is_that_of_the_original_code() {
         let objective = Objective::Clipping { bound: 0.01, critic_steps: 5, head_start: true };
         let long: Vec<u64> = (0..1200).filter(|&step| objective.discriminator_steps(step) == 100).collect();
         assert_eq!(long, (0..25).chain([500, 1000]).collect::<Vec<u64>>());
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_discriminator_add_up_to_what_they_are_one_by_one() {
+    fn the_total_of_discriminator_steps_is_the_sum_over_steps() {
         let head_start = Objective::Clipping { bound: 0.01, critic_steps: 7, head_start: true };
         for objective in [head_start, Objective::clipping(), Objective::penalty(), Objective::standard()] {
             let mut sum = 0;

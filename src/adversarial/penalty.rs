@@ -1,22 +1,23 @@
 //! The gradient penalty (Gulrajani et al. 2017).
 //!
-//! A critic D is looked at between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) a pair of samples
-//! ([`Sequential::forward_between`](crate::nn::Sequential::forward_between)). Over B such places, with the weight λ,
+//! A critic D is evaluated between the data: x̂ = α x + (1 - α) G(z), with one α in [0, 1) per pair of samples
+//! ([`Sequential::forward_interpolated`](crate::nn::Sequential::forward_interpolated)). Over B such points, with the
+//! weight λ,
 //!
 //! ```text
 //! P(θ) = λ/B Σ_i (‖g_i‖ - 1)²,       g_i = ∂D(x̂_i)/∂x̂_i
 //! ∂P/∂θ = Σ_i u_i · ∂g_i/∂θ,         u_i = 2λ/B (1 - 1/‖g_i‖) g_i
 //! ```
 //!
-//! [`direction`] computes P and u, and [`Sequential::tangent`](crate::nn::Sequential::tangent) the gradient along u, which
-//! [`nn`](crate::nn#second-order) derives. `tests/adversarial.rs` compares the result with central differences of P in f64,
-//! and with PyTorch's double backward.
+//! [`direction`] computes P and u, and [`Sequential::tangent`](crate::nn::Sequential::tangent) computes the gradient
+//! along u, which [`nn`](crate::nn#second-order) derives. `tests/adversarial.rs` compares the result with central
+//! differences of P in f64, and with PyTorch's double backward.
 
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// The penalty and the norm of the slopes.
+/// The penalty and the mean norm of the critic's slopes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Slopes {
     /// P, the penalty.
@@ -29,9 +30,9 @@ pub struct Slopes {
 ///
 /// **Shapes** `gradients` and `direction` (rows, `width`), `norms` (rows).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
-/// **Accuracy and cost** Where g is 0 it has no direction, and u is 0. Sums in f64.
+/// **Accuracy and cost** If g is 0, its direction is undefined, and u is 0. Sums in f64.
 pub fn direction<T: Element>(
     weight: f64,
     width: usize,
@@ -41,13 +42,13 @@ pub fn direction<T: Element>(
 ) -> Slopes {
     let rows = norms.len();
     for (name, length) in [("gradients", gradients.len()), ("direction", direction.len())] {
-        assert!(length == rows * width, "{name} of {length} numbers for {rows} rows of {width}");
+        assert!(length == rows * width, "{name} has {length} numbers, not {rows} rows of {width}");
     }
     let (level, share) = (Level::detect(), weight / rows as f64);
-    let together = rows_of_a_task(width);
-    let pieces = (Chunks(direction, together * width), Chunks(norms, together));
-    for_each_split(rows.div_ceil(together), true, pieces, &|task, (direction, norms)| {
-        let gradients = gradients[task * together * width..].chunks(width);
+    let rows_at_once = rows_per_task(width);
+    let pieces = (Chunks(direction, rows_at_once * width), Chunks(norms, rows_at_once));
+    for_each_split(rows.div_ceil(rows_at_once), true, pieces, &|task, (direction, norms)| {
+        let gradients = gradients[task * rows_at_once * width..].chunks(width);
         for ((direction, gradient), norm) in direction.0.chunks_mut(width).zip(gradients).zip(norms.0) {
             *norm = libm::sqrt(reduce::squared_norm(level, gradient).to_f64());
             let scale = if *norm > 0.0 { 2.0 * share * (1.0 - 1.0 / *norm) } else { 0.0 };
@@ -60,7 +61,7 @@ pub fn direction<T: Element>(
     }
 }
 
-/// Some microseconds of work.
-fn rows_of_a_task(width: usize) -> usize {
+/// Number of rows per task: some microseconds of work.
+fn rows_per_task(width: usize) -> usize {
     ((1 << 13) / width.max(1)).max(1)
 }

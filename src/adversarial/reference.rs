@@ -1,12 +1,14 @@
-//! A game of perceptrons as the papers write it: dense loops in f64, one formula a line.
+//! The reference game: perceptrons as the papers describe them, in dense f64 loops, one formula per line.
 //!
-//! The tests compare [`Game`](super::Game) with it on the same random stream. Read this file first. The game departs from
-//! it in how it computes, never in what:
+//! The tests compare [`Game`](super::Game) with it on the same random stream. Read this file first. The game computes
+//! the same quantities in a different way:
 //!
-//! - real, generated and interpolated samples go through the discriminator in one product;
-//! - the samples of several critic steps go through the generator at once, normalised mini-batch by mini-batch;
-//! - bias, activation and slope are applied inside the matrix products, and a parameter's step is one fused pass;
-//! - the penalty's gradient is the derivative along a direction, for layers of any kind.
+//! - real, generated and interpolated samples pass through the discriminator in one product;
+//! - the samples of several critic steps pass through the generator together, with each mini-batch normalised
+//!   separately;
+//! - bias, activation and slope are applied inside the matrix products, and the update of a parameter is one fused
+//!   pass;
+//! - the penalty's gradient is computed as the derivative along a direction, for layers of any kind.
 
 use super::Recipe;
 use super::latent::{Streams, fill_alphas, fill_latents};
@@ -21,32 +23,32 @@ const EPSILON: f64 = 1e-5;
 
 /// The activation of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum DenseActivation {
     /// Leaky ReLU of slope 0.2.
     LeakyRelu,
     /// Hyperbolic tangent.
     Tanh,
-    /// None.
+    /// No activation.
     Identity,
 }
 
 /// y = φ(z), z = x Wᵀ + b; or y = φ(γ ẑ + β), with ẑ normalised over the mini-batch.
 #[derive(Debug, Clone)]
 pub struct Dense {
-    /// Numbers of x.
+    /// Number of inputs.
     pub inputs: usize,
     /// φ
-    pub ending: Ending,
+    pub activation: DenseActivation,
     /// W (outputs, inputs) and b; with batch normalisation also γ and β.
     pub parameters: Vec<Vec<f64>>,
-    /// What the optimiser keeps for each parameter: a mean and a mean square.
+    /// The optimiser state of each parameter: a mean and a mean square.
     moments: Vec<[Vec<f64>; 2]>,
 }
 
-/// A layer's numbers for a mini-batch.
+/// The values of a layer for a mini-batch.
 struct Pass {
     x: Vec<f64>,
-    /// ẑ, of normalised layers.
+    /// ẑ, for normalised layers.
     normalised: Vec<f64>,
     /// 1 / standard deviation of each column of z.
     r: Vec<f64>,
@@ -55,9 +57,9 @@ struct Pass {
 
 impl Dense {
     /// A layer with these parameters: W, b, and γ, β if it is normalised.
-    pub fn new(inputs: usize, ending: Ending, parameters: Vec<Vec<f64>>) -> Self {
+    pub fn new(inputs: usize, activation: DenseActivation, parameters: Vec<Vec<f64>>) -> Self {
         let moments = parameters.iter().map(|x| [vec![0.0; x.len()], vec![0.0; x.len()]]).collect();
-        Self { inputs, ending, parameters, moments }
+        Self { inputs, activation, parameters, moments }
     }
 
     fn outputs(&self) -> usize {
@@ -92,34 +94,34 @@ impl Dense {
                 .map(|(i, z)| gamma[i % outputs] * z + beta[i % outputs])
                 .collect();
         }
-        let y = z.iter().map(|&z| match self.ending {
-            Ending::LeakyRelu => z * if z > 0.0 { 1.0 } else { SLOPE },
-            Ending::Tanh => libm::tanh(z),
-            Ending::Identity => z,
+        let y = z.iter().map(|&z| match self.activation {
+            DenseActivation::LeakyRelu => z * if z > 0.0 { 1.0 } else { SLOPE },
+            DenseActivation::Tanh => libm::tanh(z),
+            DenseActivation::Identity => z,
         });
         Pass { y: y.collect(), x, normalised, r }
     }
 
-    /// φ′ from y.
+    /// φ′ computed from y.
     fn slope(&self, y: f64) -> f64 {
-        match self.ending {
-            Ending::LeakyRelu => {
+        match self.activation {
+            DenseActivation::LeakyRelu => {
                 if y > 0.0 {
                     1.0
                 } else {
                     SLOPE
                 }
             }
-            Ending::Tanh => 1.0 - y * y,
-            Ending::Identity => 1.0,
+            DenseActivation::Tanh => 1.0 - y * y,
+            DenseActivation::Identity => 1.0,
         }
     }
 
-    /// From ∂L/∂y: the gradients by the parameters, and ∂L/∂x.
-    fn backward(&self, pass: &Pass, by_y: &[f64]) -> (Vec<Vec<f64>>, Vec<f64>) {
+    /// From ∂L/∂y: the gradients with respect to the parameters, and ∂L/∂x.
+    fn backward(&self, pass: &Pass, grad_output: &[f64]) -> (Vec<Vec<f64>>, Vec<f64>) {
         let outputs = self.outputs();
-        let rows = by_y.len() / outputs;
-        let mut delta: Vec<f64> = by_y.iter().zip(&pass.y).map(|(d, &y)| d * self.slope(y)).collect();
+        let rows = grad_output.len() / outputs;
+        let mut delta: Vec<f64> = grad_output.iter().zip(&pass.y).map(|(d, &y)| d * self.slope(y)).collect();
         let mut gradients: Vec<Vec<f64>> = self.parameters.iter().map(|x| vec![0.0; x.len()]).collect();
         if let [_, _, gamma, _] = &self.parameters[..] {
             // ∂L/∂γ = Σ δ ẑ,  ∂L/∂β = Σ δ,  ∂L/∂z = γ r (δ − mean δ − ẑ mean(δ ẑ))
@@ -134,22 +136,22 @@ impl Dense {
             }
         }
         // ∂L/∂W = δᵀ x,  ∂L/∂b = Σ δ,  ∂L/∂x = δ W
-        let mut by_x = vec![0.0; pass.x.len()];
+        let mut grad_input = vec![0.0; pass.x.len()];
         for row in 0..rows {
-            let (x, by_x) = (&pass.x[row * self.inputs..], &mut by_x[row * self.inputs..]);
+            let (x, grad_input) = (&pass.x[row * self.inputs..], &mut grad_input[row * self.inputs..]);
             for to in 0..outputs {
                 let d = delta[row * outputs + to];
                 gradients[1][to] += d;
                 for from in 0..self.inputs {
                     gradients[0][to * self.inputs + from] += d * x[from];
-                    by_x[from] += d * self.weight(to, from);
+                    grad_input[from] += d * self.weight(to, from);
                 }
             }
         }
-        (gradients, by_x)
+        (gradients, grad_input)
     }
 
-    /// The `step`-th step of `rule`, then clipping.
+    /// Step number `step` of `rule`, then clipping.
     fn descend(&mut self, gradients: &[Vec<f64>], rule: Rule, step: i32, clip: f64) {
         for ((parameter, [mean, square]), gradient) in
             self.parameters.iter_mut().zip(&mut self.moments).zip(gradients)
@@ -178,7 +180,7 @@ impl Dense {
     }
 }
 
-/// The layers' gradients, each as [`Dense::parameters`].
+/// The gradients of all layers, each like [`Dense::parameters`].
 type NetworkGradients = Vec<Vec<Vec<f64>>>;
 
 fn forward(network: &[Dense], x: Vec<f64>) -> Vec<Pass> {
@@ -194,15 +196,15 @@ fn output(passes: &[Pass]) -> &[f64] {
     passes.last().map_or(&[], |pass| &pass.y)
 }
 
-fn backward(network: &[Dense], passes: &[Pass], by_output: &[f64]) -> (NetworkGradients, Vec<f64>) {
-    let (mut gradients, mut by_y) = (Vec::new(), by_output.to_vec());
+fn backward(network: &[Dense], passes: &[Pass], grad_output: &[f64]) -> (NetworkGradients, Vec<f64>) {
+    let (mut gradients, mut grad_output) = (Vec::new(), grad_output.to_vec());
     for (layer, pass) in network.iter().zip(passes).rev() {
-        let (of_layer, by_x) = layer.backward(pass, &by_y);
-        gradients.push(of_layer);
-        by_y = by_x;
+        let (layer_gradients, grad_input) = layer.backward(pass, &grad_output);
+        gradients.push(layer_gradients);
+        grad_output = grad_input;
     }
     gradients.reverse();
-    (gradients, by_y)
+    (gradients, grad_output)
 }
 
 fn add(sum: &mut NetworkGradients, other: &NetworkGradients) {
@@ -214,23 +216,24 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-x))
 }
 
-/// A generator and a discriminator that play by plain loops.
+/// A generator and a discriminator trained by plain loops.
 #[derive(Debug, Clone)]
 pub struct Reference {
-    /// How they play; the average is not kept.
+    /// Objective, batch size and optimisers; the average is not computed.
     pub recipe: Recipe,
-    /// From latents to samples.
+    /// The network from latent vectors to samples.
     pub generator: Vec<Dense>,
-    /// From samples to one number.
+    /// The network from samples to one number.
     pub discriminator: Vec<Dense>,
-    /// Steps so far, of the generator and of the discriminator.
+    /// Number of steps so far, of the generator and of the discriminator.
     pub steps: [u64; 2],
 }
 
 impl Reference {
-    /// One step of the generator, after those of the discriminator.
+    /// One step of the generator, after the steps of the discriminator.
     ///
-    /// **Randomness** As [`Game::step`](super::Game::step).
+    /// **Randomness** Same as [`Game::step`](super::Game::step).
+    ///
     /// **Panics** if a penalised critic is normalised.
     pub fn step(&mut self, mut real: impl FnMut(u64, &mut [f64]), streams: &Streams) {
         let Recipe { objective, batch, .. } = self.recipe;
@@ -239,8 +242,8 @@ impl Reference {
             let fake = output(&self.generate(round, streams)).to_vec();
             let mut x = vec![0.0; fake.len()];
             real(self.steps[1], &mut x);
-            let mut gradients = self.by_outputs(x.clone(), true);
-            add(&mut gradients, &self.by_outputs(fake.clone(), false));
+            let mut gradients = self.loss_gradient(x.clone(), true);
+            add(&mut gradients, &self.loss_gradient(fake.clone(), false));
             if let Objective::Penalty { weight, .. } = objective {
                 let mut alphas = vec![0.0; batch];
                 fill_alphas(streams.interpolation.substream(self.steps[0]).substream(round), &mut alphas);
@@ -249,7 +252,7 @@ impl Reference {
                     alphas[i / width] * x + (1.0 - alphas[i / width]) * fake
                 };
                 let x_hat = x.iter().zip(&fake).enumerate().map(between).collect();
-                add(&mut gradients, &self.by_penalty(weight, x_hat));
+                add(&mut gradients, &self.penalty_gradient(weight, x_hat));
             }
             self.steps[1] += 1;
             let clip = if let Objective::Clipping { bound, .. } = objective { bound } else { f64::INFINITY };
@@ -257,26 +260,26 @@ impl Reference {
                 layer.descend(gradients, self.recipe.discriminator, self.steps[1] as i32, clip);
             }
         }
-        let own = if objective.has_critic() { rounds } else { rounds - 1 };
-        let passes = self.generate(own, streams);
-        let judged = forward(&self.discriminator, output(&passes).to_vec());
-        let by_d = |&d: &f64| match objective {
+        let index = if objective.has_critic() { rounds } else { rounds - 1 };
+        let passes = self.generate(index, streams);
+        let scores = forward(&self.discriminator, output(&passes).to_vec());
+        let derivative = |&d: &f64| match objective {
             Objective::Standard { generator: GeneratorLoss::NonSaturating, .. } => {
                 -sigmoid(-d) / batch as f64
             }
             Objective::Standard { generator: GeneratorLoss::Minimax, .. } => -sigmoid(d) / batch as f64,
             _ => -1.0 / batch as f64,
         };
-        let by_output: Vec<f64> = output(&judged).iter().map(by_d).collect();
-        let (_, by_sample) = backward(&self.discriminator, &judged, &by_output);
-        let (gradients, _) = backward(&self.generator, &passes, &by_sample);
+        let grad_output: Vec<f64> = output(&scores).iter().map(derivative).collect();
+        let (_, grad_samples) = backward(&self.discriminator, &scores, &grad_output);
+        let (gradients, _) = backward(&self.generator, &passes, &grad_samples);
         self.steps[0] += 1;
         for (layer, gradients) in self.generator.iter_mut().zip(&gradients) {
             layer.descend(gradients, self.recipe.generator, self.steps[0] as i32, f64::INFINITY);
         }
     }
 
-    /// Mini-batch `index` of this step's samples.
+    /// Generates mini-batch `index` of this step's samples.
     fn generate(&self, index: u64, streams: &Streams) -> Vec<Pass> {
         let width = self.generator[0].inputs;
         let mut latents = vec![0.0; self.recipe.batch * width];
@@ -284,11 +287,11 @@ impl Reference {
         forward(&self.generator, latents)
     }
 
-    /// The discriminator's gradient from real or from generated samples.
-    fn by_outputs(&self, samples: Vec<f64>, are_real: bool) -> NetworkGradients {
+    /// The gradient of the discriminator's loss on real or on generated samples.
+    fn loss_gradient(&self, samples: Vec<f64>, are_real: bool) -> NetworkGradients {
         let Recipe { objective, batch, .. } = self.recipe;
         let passes = forward(&self.discriminator, samples);
-        let by_d = |&d: &f64| match objective {
+        let derivative = |&d: &f64| match objective {
             // (1 − s) softplus(−D) + s softplus(D) for real samples, softplus(D) for generated ones
             Objective::Standard { label_smoothing: s, .. } if are_real => {
                 s * sigmoid(d) - (1.0 - s) * sigmoid(-d)
@@ -297,17 +300,17 @@ impl Reference {
             _ if are_real => -1.0,
             _ => 1.0,
         };
-        let seeds: Vec<f64> = output(&passes).iter().map(|d| by_d(d) / batch as f64).collect();
+        let seeds: Vec<f64> = output(&passes).iter().map(|d| derivative(d) / batch as f64).collect();
         backward(&self.discriminator, &passes, &seeds).0
     }
 
-    /// The gradient of λ/B Σ (‖g‖ − 1)², g = ∂D/∂x̂, as the head of [`penalty`](super::penalty) derives it for leaky ReLUs.
-    fn by_penalty(&self, weight: f64, x_hat: Vec<f64>) -> NetworkGradients {
+    /// The gradient of λ/B Σ (‖g‖ − 1)², g = ∂D/∂x̂, as [`penalty`](super::penalty) derives it, for leaky ReLUs.
+    fn penalty_gradient(&self, weight: f64, x_hat: Vec<f64>) -> NetworkGradients {
         let batch = self.recipe.batch;
         let passes = forward(&self.discriminator, x_hat);
         let mut gradients: NetworkGradients = Vec::new();
         for layer in &self.discriminator {
-            assert!(layer.parameters.len() == 2, "a penalised critic is not normalised");
+            assert!(layer.parameters.len() == 2, "a penalised critic must not be normalised");
             gradients.push(layer.parameters.iter().map(|x| vec![0.0; x.len()]).collect());
         }
         for row in 0..batch {
@@ -328,8 +331,8 @@ impl Reference {
             for (l, layer) in self.discriminator.iter().enumerate() {
                 let delta = &deltas[deltas.len() - 1 - l];
                 for (to, d) in delta.iter().enumerate() {
-                    let of_row = &mut gradients[l][0][to * layer.inputs..(to + 1) * layer.inputs];
-                    of_row.iter_mut().zip(&tangent).for_each(|(gradient, y)| *gradient += d * y);
+                    let weight_row = &mut gradients[l][0][to * layer.inputs..(to + 1) * layer.inputs];
+                    weight_row.iter_mut().zip(&tangent).for_each(|(gradient, y)| *gradient += d * y);
                 }
                 let y = &passes[l].y[row * layer.outputs()..];
                 let next = |to: usize| {

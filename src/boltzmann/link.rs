@@ -6,7 +6,8 @@ use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::binary::{
-    PANEL, SparseMut, SparseRows, add_fewer_rows, add_rows, list_changes, list_fewer, panel_units, panels,
+    PANEL, SparseMut, SparseRows, add_minority_rows, add_rows, list_changes, list_minority, panel_units,
+    panels,
 };
 use equilibria_kernels::{Level, reduce};
 
@@ -177,7 +178,7 @@ impl<T: Element> Link<T> {
             } else {
                 // The choice is made row by row, so that a chain does not depend on the others.
                 let are_off = &mut are_off.0[..rows];
-                list_fewer(level, to, units, rows, tile_stride, lists, are_off);
+                list_minority(level, to, units, rows, tile_stride, lists, are_off);
             }
         };
         for_each_split(blocks(self.units), in_parallel, pieces, &list_block);
@@ -198,7 +199,7 @@ impl<T: Element> Link<T> {
             if !self.lists.hold_changes && are_off.contains(&true) {
                 let all =
                     sum_of_rows(tiles, weights.tile_stride, self.units - block * PANELS_PER_BLOCK * PANEL);
-                add_fewer_rows(level, (&all, are_off), tiles, lists, from_zero, columns, sums);
+                add_minority_rows(level, (&all, are_off), tiles, lists, from_zero, columns, sums);
             } else {
                 add_rows(level, tiles, lists, from_zero, columns, sums);
             }

@@ -1,19 +1,21 @@
-//! An activation as a layer: y = φ(x), number by number.
+//! An activation as a layer: y = φ(x), element by element.
 //!
-//! With δ = ∂L/∂y, and ρ = φ″/φ′, which like φ′ is computed from y ([`equilibria_kernels::activation`]),
+//! With δ = ∂L/∂y, and ρ = φ″/φ′, which is computed from y, like φ′ ([`equilibria_kernels::activation`]),
 //!
 //! ```text
 //! backward: ∂L/∂x = δ ⊙ φ′
 //! tangent:  ẏ = ẋ ⊙ φ′,     ∂S/∂x = δ ⊙ ẋ ⊙ φ″ = φ′ ⊙ (δ ⊙ ẋ ⊙ ρ)
 //! ```
 //!
-//! These passes run only where no layer absorbs the activation: see [the contract](super::layer#activations).
+//! These passes run only if no layer absorbs the activation: see [the interface of layers](super::layer#activations).
 
 use super::{Input, Layer, Pass, Properties, Shape};
 use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
-use equilibria_kernels::activation::{apply_in_place, bend, times_slope, times_slope_in_place};
+use equilibria_kernels::activation::{
+    apply_in_place, tangent_and_curvature, times_slope, times_slope_in_place,
+};
 use equilibria_kernels::{Level, elementwise};
 
 impl<T: Element> Layer<T> for Activation<T> {
@@ -23,15 +25,18 @@ impl<T: Element> Layer<T> for Activation<T> {
 
     fn output_shape(&self, input: Shape) -> Result<Shape> {
         match self {
-            Self::LeakyRelu { slope } if !(0.0..f64::INFINITY).contains(&slope.to_f64()) => Err(
-                Error::invalid(format!("leaky ReLU of slope {slope}"), "a finite slope that is not negative"),
-            ),
+            Self::LeakyRelu { slope } if !(0.0..f64::INFINITY).contains(&slope.to_f64()) => {
+                Err(Error::invalid(
+                    format!("leaky ReLU of slope {slope}"),
+                    "the slope must be finite and not negative",
+                ))
+            }
             _ => Ok(input),
         }
     }
 
     fn properties(&self) -> Properties {
-        Properties { bends: !self.is_piecewise_linear(), ..Properties::default() }
+        Properties { has_curvature: !self.is_piecewise_linear(), ..Properties::default() }
     }
 
     fn activation(&self) -> Option<Activation<T>> {
@@ -62,7 +67,7 @@ impl<T: Element> Layer<T> for Activation<T> {
         let Some(grad_input) = pass.grad_input else { return };
         let (level, y_dot) = (Level::detect(), pass.scratch.numbers(x_dot.len()));
         y_dot.copy_from_slice(x_dot);
-        bend(level, *self, pass.y, pass.delta, y_dot, grad_input);
+        tangent_and_curvature(level, *self, pass.y, pass.delta, y_dot, grad_input);
         if let Some(e) = e {
             elementwise::add_in_place(level, grad_input, e);
         }

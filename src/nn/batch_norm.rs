@@ -1,26 +1,27 @@
-//! Batch normalisation: each channel has mean β and standard deviation γ over a mini-batch and its pixels.
+//! Batch normalisation: gives each channel mean β and standard deviation γ over a mini-batch and its pixels.
 //!
-//! With N rows in a mini-batch (examples times pixels), and everything for each channel,
+//! With N rows in a mini-batch (examples times pixels), separately for each channel,
 //!
 //! ```text
 //! forward:  μ = mean x,   v = mean (x − μ)²,   r = 1 / √(v + ε),   x̂ = (x − μ) r,   y = γ x̂ + β
 //! ```
 //!
-//! Backward, with δ = ∂L/∂y. γ and β are a scale and a shift of each row: ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ. The x of a row moves
-//! x̂ of every row, by the mean and by the deviation: ∂μ/∂x_i = 1/N, ∂r/∂x_i = −r³ (x_i − μ)/N = −r² x̂_i/N (the part of the
-//! mean vanishes, as Σ (x − μ) = 0), so
+//! For the backward pass, let δ = ∂L/∂y. γ and β scale and shift each row: ∂L/∂γ = Σ δ x̂, ∂L/∂β = Σ δ. The x of one
+//! row changes x̂ of every row through the mean and the deviation: ∂μ/∂x_i = 1/N and ∂r/∂x_i = −r³ (x_i − μ)/N = −r²
+//! x̂_i/N (the term of the mean vanishes because Σ (x − μ) = 0), so
 //!
 //! ```text
 //! ∂x̂_j/∂x_i = r ([i = j] − 1/N) − (x_j − μ) r² x̂_i/N = r ([i = j] − 1/N − x̂_j x̂_i/N)
 //! backward:  ∂L/∂x_i = Σ_j γ δ_j ∂x̂_j/∂x_i = γ r (δ_i − mean δ − x̂_i mean(δ x̂))
 //! ```
 //!
-//! In use, running values of mean and variance replace those of the mini-batch. They move by a share of 0.1 at each training
-//! pass, the variance by the unbiased one, v N/(N − 1), as in PyTorch.
+//! In inference, running values of mean and variance replace those of the mini-batch. Each training pass updates them
+//! with weight 0.1; the variance is updated with the unbiased variance v N/(N − 1), as in PyTorch.
 //!
-//! There is no tangent: no slope belongs to one example, as its output depends on the others.
+//! There is no tangent pass: the slope of a single example is undefined because its output depends on the other
+//! examples.
 //!
-//! Source: Ioffe & Szegedy 2015.
+//! **Source** Ioffe & Szegedy 2015.
 
 use super::{ForwardPass, Initialisation, Input, Kept, Layer, Pass, Properties, Shape};
 use crate::rng::Stream;
@@ -30,10 +31,10 @@ use alloc::format;
 use equilibria_kernels::Level;
 use equilibria_kernels::normalise::{Batches, batch_backward, batch_forward, batch_infer};
 
-/// Added to variances.
+/// The constant added to variances.
 const EPSILON: f64 = 1e-5;
 
-/// The share of a mini-batch in the running values.
+/// The weight of a mini-batch in the running values.
 const MOMENTUM: f64 = 0.1;
 
 /// y = γ x̂ + β, with x̂ normalised over the mini-batch.
@@ -46,21 +47,21 @@ pub struct BatchNorm<T: Element> {
 }
 
 impl<T: Element> BatchNorm<T> {
-    /// A layer of `channels` with γ = 1, β = 0, running mean 0 and running variance 1.
+    /// A layer for `channels` channels with γ = 1, β = 0, running mean 0 and running variance 1.
     ///
-    /// **Panics** if `channels` is more than can be addressed.
+    /// **Panics** if `channels` exceeds the address space.
     pub fn new(channels: usize) -> Self {
         let (zeros, ones) = (Tensor::zeros(&[channels]), Tensor::filled(&[channels], T::ONE));
         Self { scales: [ones.clone(), zeros.clone()], running: [zeros, ones] }
     }
 
-    /// x of so many mini-batches as (batches, rows, columns).
+    /// The sizes of x with `batches` mini-batches, as (batches, rows, columns).
     fn batches(&self, x: &[T], batches: usize) -> Batches {
         let columns = self.scales[0].len();
         Batches::new(batches, x.len() / columns / batches.max(1), columns)
     }
 
-    fn move_running_values(&mut self, statistics: &[T], rows: usize) {
+    fn update_running_values(&mut self, statistics: &[T], rows: usize) {
         let (kept, share) = (T::from_f64(1.0 - MOMENTUM), T::from_f64(MOMENTUM));
         let unbiased = T::from_f64(MOMENTUM * rows as f64 / (rows as f64 - 1.0));
         let statistics = statistics.chunks_exact(self.scales[0].len());
@@ -94,7 +95,7 @@ impl<T: Element> Layer<T> for BatchNorm<T> {
         &["weight", "bias", "running_mean", "running_var"]
     }
 
-    /// γ is 1, or normal around 1 with [`Initialisation::Normal`].
+    /// Sets γ to 1, or draws it from a normal distribution around 1 with [`Initialisation::Normal`].
     fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
         *self = Self::new(self.scales[0].len());
         if let Initialisation::Normal { standard_deviation } = initialisation {
@@ -127,14 +128,14 @@ impl<T: Element> Layer<T> for BatchNorm<T> {
         if shape.rows() < 2 {
             return Err(Error::invalid(
                 format!("a mini-batch of {}", shape.rows()),
-                "batch normalisation takes at least 2 rows, as 1 has no variance",
+                "batch normalisation needs at least 2 rows, because 1 row has no variance",
             ));
         }
         let (level, statistics, epsilon) = (Level::detect(), kept.per_batch, T::from_f64(EPSILON));
         let scales = (self.scales[0].data(), self.scales[1].data());
         batch_forward(level, input.x, shape, scales, epsilon, input.activation, &mut *statistics, y);
         for statistics in statistics.chunks_exact(3 * shape.columns()) {
-            self.move_running_values(statistics, shape.rows());
+            self.update_running_values(statistics, shape.rows());
         }
         Ok(())
     }
@@ -149,8 +150,8 @@ impl<T: Element> Layer<T> for BatchNorm<T> {
         batch_backward(level, pass.x, pass.delta, shape, gamma, statistics, sums, pass.grad_input);
         let Some(mut gradients) = pass.gradients else { return };
         for sums in sums.chunks_exact(2 * shape.columns()) {
-            let (by_beta, by_gamma) = sums.split_at(shape.columns());
-            for (index, sums) in [by_gamma, by_beta].into_iter().enumerate() {
+            let (grad_beta, grad_gamma) = sums.split_at(shape.columns());
+            for (index, sums) in [grad_gamma, grad_beta].into_iter().enumerate() {
                 let gradient = gradients.tensor(index).data_mut();
                 gradient.iter_mut().zip(sums).for_each(|(gradient, &sum)| *gradient += sum);
             }

@@ -1,11 +1,14 @@
-//! Dropout: in training each number is dropped with probability p, and the others grow so that the mean stays.
+//! Dropout: in training each number becomes 0 with probability p, and the others are scaled so that the mean is
+//! unchanged.
 //!
 //! ```text
 //! forward:  y = m ⊙ x,   m = 0 with probability p, else 1 / (1 − p)
 //! backward: ∂L/∂x = m ⊙ δ          tangent: ẏ = m ⊙ ẋ
 //! ```
 //!
-//! In use the layer is the identity. Source: Srivastava et al. 2014, in the inverted form of PyTorch.
+//! In inference the layer is the identity.
+//!
+//! **Source** Srivastava et al. 2014, in PyTorch's inverted form.
 
 use super::{ForwardPass, Input, Kept, Layer, Pass, Shape};
 use crate::tensor::Element;
@@ -13,7 +16,7 @@ use crate::{Error, Result};
 use alloc::format;
 use equilibria_kernels::{Level, elementwise, random, threads};
 
-/// Examples whose masks a task draws.
+/// Number of examples whose masks one task draws.
 const EXAMPLES: usize = 16;
 
 /// y = m ⊙ x with a random m.
@@ -23,7 +26,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Drops each number with `probability`, at least 0 and below 1.
+    /// A layer that drops each number with `probability`, at least 0 and below 1.
     pub fn new(probability: f64) -> Self {
         Self { probability }
     }
@@ -39,10 +42,10 @@ impl<T: Element> Layer<T> for Dropout {
             return Ok(input);
         }
         let what = format!("dropout with probability {}", self.probability);
-        Err(Error::invalid(what, "a probability of at least 0 and below 1"))
+        Err(Error::invalid(what, "the probability must be at least 0 and below 1"))
     }
 
-    /// m.
+    /// Stores m.
     fn keeps(&self, input: Shape) -> Kept<usize> {
         Kept { per_example: [input.size(), 0], per_batch: 0 }
     }
@@ -51,7 +54,7 @@ impl<T: Element> Layer<T> for Dropout {
         y.copy_from_slice(input.x);
     }
 
-    /// **Randomness** Example i takes the substream i of the layer's stream.
+    /// **Randomness** Example i uses substream i of the layer's stream.
     fn forward(
         &mut self,
         ForwardPass { input, training, kept }: ForwardPass<'_, T>,

@@ -1,8 +1,8 @@
-//! Derivatives compared with central differences.
+//! Gradient checks: compares derivatives with central differences.
 //!
-//! In f64 and with a step h of 1e-6 (relative to a coordinate above 1), the difference (f(x + h) − f(x − h)) / 2h errs by about
-//! 1e-10 of f, so that it meets a right derivative to [`TOLERANCE`]. At a kink of a piecewise linear activation there is no
-//! derivative: coordinates whose activation mask flips within the step are skipped.
+//! In f64 and with a step h of 1e-6 (relative to the coordinate if it is above 1), the difference (f(x + h) − f(x − h))
+//! / 2h has an error of about 1e-10 of f, so that it agrees with a correct derivative within [`TOLERANCE`]. A piecewise
+//! linear activation has no derivative at a kink: coordinates whose activation mask flips within the step are skipped.
 //!
 //! ```
 //! use equilibria::nn::{Activation, LayerNorm, Linear, Sequential, Training, gradient_check};
@@ -27,42 +27,43 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The relative error up to which a derivative counts as right.
+/// The largest relative error at which a derivative counts as correct.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// The step at a coordinate of at most 1, and relative to larger ones.
+/// The step for coordinates of at most 1; larger coordinates use a relative step.
 const STEP: f64 = 1e-6;
 
-/// The worst coordinate of a comparison, and how many were compared.
+/// The worst coordinate of a comparison, and the number of compared coordinates.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
     /// The tensor and the index of the worst coordinate, for instance `2.weight[7]`.
-    pub place: String,
+    pub coordinate: String,
     /// The derivative that was checked.
     pub analytic: f64,
     /// The central difference.
     pub numeric: f64,
-    /// Their distance, relative to the larger of them, or to a hundredth of the largest derivative of the tensor, or to 0.01:
-    /// the derivative by a bias before batch normalisation is 0, which differences find up to rounding.
+    /// Their difference, relative to the largest of these three: the larger of the two; a hundredth of the largest
+    /// derivative of the tensor; 0.01. (The derivative with respect to a bias before batch normalisation is 0, which
+    /// differences give only up to rounding.)
     pub error: f64,
-    /// Coordinates compared.
+    /// Number of coordinates compared.
     pub compared: usize,
-    /// Coordinates skipped, as a kink lies within the step.
+    /// Number of coordinates skipped because a kink lies within the step.
     pub skipped: usize,
 }
 
 impl Report {
-    /// Whether the error is at most [`TOLERANCE`] and at most one coordinate in 20 was skipped.
+    /// Returns whether the error is at most [`TOLERANCE`] and at most one coordinate in 20 was skipped.
     pub fn passes(&self) -> bool {
         self.error <= TOLERANCE && self.compared > 0 && 19 * self.skipped <= self.compared
     }
 
-    /// Adds another tensor's coordinates.
+    /// Includes the coordinates of another tensor.
     fn include(&mut self, other: Self) {
         let (compared, skipped) = (self.compared + other.compared, self.skipped + other.skipped);
-        // NaN is the worst of all.
-        let is_worse = self.place.is_empty() || other.error > self.error || other.error.is_nan();
-        if is_worse && !self.error.is_nan() && !other.place.is_empty() {
+        // NaN counts as the worst error.
+        let is_worse = self.coordinate.is_empty() || other.error > self.error || other.error.is_nan();
+        if is_worse && !self.error.is_nan() && !other.coordinate.is_empty() {
             *self = other;
         }
         (self.compared, self.skipped) = (compared, skipped);
@@ -71,19 +72,22 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, analytic, numeric, error, compared, skipped } = self;
-        write!(f, "{place}: derivative {analytic:e}, difference {numeric:e}, relative error {error:.1e}; ")?;
+        let Self { coordinate, analytic, numeric, error, compared, skipped } = self;
+        write!(
+            f,
+            "{coordinate}: derivative {analytic:e}, difference {numeric:e}, relative error {error:.1e}; "
+        )?;
         write!(f, "{compared} coordinates compared, {skipped} skipped at kinks")
     }
 }
 
-/// Compares the derivatives of `function` by the numbers that `tensor` finds in a subject.
+/// Compares the derivatives of `function` with respect to the numbers that `tensor` selects in `subject`.
 ///
-/// `function` returns its value, and on which side of its kinks each unit is: coordinates that change sides are skipped.
+/// `function` returns its value and the activation masks of its units; coordinates at which a mask flips are skipped.
 ///
 /// **Shapes** `analytic` as the tensor.
 ///
-/// **Errors** those of `function`.
+/// **Errors** Those of `function`.
 ///
 /// **Panics** if the lengths differ.
 pub fn compare<S: Clone>(
@@ -95,7 +99,11 @@ pub fn compare<S: Clone>(
 ) -> Result<Report> {
     let mut moved = subject.clone();
     let count = tensor(&mut moved).len();
-    assert!(analytic.len() == count, "{} derivatives by {name} of {count} numbers", analytic.len());
+    assert!(
+        analytic.len() == count,
+        "{} derivatives with respect to {name}, which has {count} numbers",
+        analytic.len()
+    );
     let mut numeric = vec![None; count];
     for (i, numeric) in numeric.iter_mut().enumerate() {
         let x = tensor(&mut moved)[i];
@@ -104,24 +112,24 @@ pub fn compare<S: Clone>(
             tensor(&mut moved)[i] = x;
             function(&moved)
         };
-        let ((above, sides_above), (below, sides_below)) = (at(x + h)?, at(x - h)?);
+        let ((above, masks_above), (below, masks_below)) = (at(x + h)?, at(x - h)?);
         tensor(&mut moved)[i] = x;
-        *numeric = (sides_above == sides_below).then(|| (above - below) / ((x + h) - (x - h)));
+        *numeric = (masks_above == masks_below).then(|| (above - below) / ((x + h) - (x - h)));
     }
     let pairs = || analytic.iter().zip(&numeric).enumerate().filter_map(|(i, (a, n))| Some((i, *a, (*n)?)));
     let largest = pairs().fold(1.0_f64, |largest, (_, a, n)| largest.max(a.abs()).max(n.abs()));
     let mut report = Report { skipped: numeric.iter().filter(|n| n.is_none()).count(), ..Report::default() };
     for (i, analytic, numeric) in pairs() {
         let scale = analytic.abs().max(numeric.abs()).max(0.01 * largest);
-        let (place, error) = (format!("{name}[{i}]"), (analytic - numeric).abs() / scale);
-        report.include(Report { place, analytic, numeric, error, compared: 1, skipped: 0 });
+        let (coordinate, error) = (format!("{name}[{i}]"), (analytic - numeric).abs() / scale);
+        report.include(Report { coordinate, analytic, numeric, error, compared: 1, skipped: 0 });
     }
     Ok(report)
 }
 
-/// Compares the gradient that a loss writes, at these logits.
+/// Checks the gradient that a loss writes, at these logits.
 ///
-/// **Errors** those of the loss.
+/// **Errors** Those of the loss.
 pub fn loss(logits: &[f64], loss: impl Fn(&[f64], &mut [f64]) -> Result<f64>) -> Result<Report> {
     let mut analytic = vec![f64::NAN; logits.len()];
     loss(logits, &mut analytic)?;
@@ -134,33 +142,33 @@ pub fn loss(logits: &[f64], loss: impl Fn(&[f64], &mut [f64]) -> Result<f64>) ->
     )
 }
 
-/// Compares [`Sequential::backward`] by every parameter and by the input, for a random weighted sum of the outputs of a
-/// training pass.
+/// Checks [`Sequential::backward`] with respect to every parameter and the input, for a random weighted sum of the
+/// outputs of a training pass.
 ///
 /// **Shapes** `input` (rows, inputs).
 ///
-/// **Errors** those of [`Sequential::forward`] and [`Sequential::backward`].
+/// **Errors** Those of [`Sequential::forward`] and [`Sequential::backward`].
 pub fn first_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
     let seed = normals(1, input.len() / network.inputs() * network.outputs());
     let mut pass = Pass::new(network, input, training)?;
     let analytic = pass.backward(network, &seed)?;
     let value = |(network, input): &(Sequential<f64>, Vec<f64>)| {
         let pass = Pass::new(network, input, training)?;
-        Ok((dot(pass.cache.output(), &seed), network.sides(&pass.cache)))
+        Ok((dot(pass.cache.output(), &seed), network.activation_masks(&pass.cache)))
     };
     let subject = (network.clone(), input.to_vec());
     let mut report = compare_parameters(&subject, |subject| &mut subject.0, &analytic, value)?;
-    let by_input = pass.deltas.input(0..pass.cache.rows());
-    report.include(compare("input", &subject, |subject| &mut subject.1[..], by_input, value)?);
+    let grad_input = pass.deltas.input(0..pass.cache.rows());
+    report.include(compare("input", &subject, |subject| &mut subject.1[..], grad_input, value)?);
     Ok(report)
 }
 
-/// Compares [`Sequential::tangent`] by every parameter, for a random weighted sum of the input gradients of the second half
-/// of the rows, and as a directional derivative of the output.
+/// Checks [`Sequential::tangent`] with respect to every parameter, for a random weighted sum of the input gradients of
+/// the second half of the rows, and as a directional derivative of the output.
 ///
 /// **Shapes** `input` (rows, inputs).
 ///
-/// **Errors** those of [`Sequential::forward`], [`Sequential::backward`] and [`Sequential::tangent`].
+/// **Errors** Those of [`Sequential::forward`], [`Sequential::backward`] and [`Sequential::tangent`].
 pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
     let (rows, inputs) = (input.len() / network.inputs(), network.inputs());
     let (chosen, seed) = (rows / 2..rows, normals(1, rows * network.outputs()));
@@ -173,7 +181,7 @@ pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training
     let slope_along = |network: &Sequential<f64>| {
         let mut pass = Pass::new(network, input, training)?;
         pass.backward(network, &seed)?;
-        Ok((dot(pass.deltas.input(chosen.clone()), &direction), network.sides(&pass.cache)))
+        Ok((dot(pass.deltas.input(chosen.clone()), &direction), network.activation_masks(&pass.cache)))
     };
     let mut report = compare_parameters(network, |network| network, gradients.tensors(), slope_along)?;
     let seed = &seed[chosen.start * network.outputs()..];
@@ -181,16 +189,16 @@ pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training
         let mut moved = input.to_vec();
         moved[chosen.start * inputs..].iter_mut().zip(&direction).for_each(|(x, u)| *x += step[0] * u);
         let pass = Pass::new(network, &moved, training)?;
-        Ok((dot(pass.cache.output_rows(chosen.clone()), seed), network.sides(&pass.cache)))
+        Ok((dot(pass.cache.output_rows(chosen.clone()), seed), network.activation_masks(&pass.cache)))
     };
     let along = [dot(tangents.output(), seed)];
     report.include(compare("direction", &[0.0], |step| &mut step[..], &along, output)?);
     Ok(report)
 }
 
-/// [`compare`] for every parameter of the network in a subject.
+/// Calls [`compare`] for every parameter of the network in a subject.
 ///
-/// **Errors** those of `function`.
+/// **Errors** Those of `function`.
 ///
 /// **Panics** if `analytic` does not have the shapes of the parameters.
 pub fn compare_parameters<S: Clone>(
@@ -213,7 +221,7 @@ fn nth(network: &mut Sequential<f64>, index: usize) -> &mut [f64] {
     network.parameters_mut().nth(index).map_or(&mut [], Tensor::data_mut)
 }
 
-/// A forward pass, and the deltas of a backward pass.
+/// A forward pass, with the deltas of a backward pass.
 struct Pass {
     cache: Cache<f64>,
     deltas: Deltas<f64>,
@@ -227,7 +235,7 @@ impl Pass {
         Ok(Self { cache, deltas: Deltas::new(network) })
     }
 
-    /// The gradients of Σ `seed` · y by the parameters; those by the input are in the deltas.
+    /// The gradients of Σ `seed` · y with respect to the parameters; those with respect to the input are in the deltas.
     fn backward(&mut self, network: &Sequential<f64>, seed: &[f64]) -> Result<Vec<Tensor<f64>>> {
         let (rows, mut gradients) = (0..self.cache.rows(), Gradients::new(network));
         let wanted = Wanted::both(&mut gradients, rows.clone(), rows);
@@ -237,21 +245,21 @@ impl Pass {
 }
 
 impl Sequential<f64> {
-    /// On which side of its kink each unit of a piecewise linear activation is.
-    pub fn sides(&self, cache: &Cache<f64>) -> Vec<bool> {
-        let mut sides = Vec::new();
+    /// The activation masks: for each unit of a piecewise linear activation, whether it is above its kink.
+    pub fn activation_masks(&self, cache: &Cache<f64>) -> Vec<bool> {
+        let mut activation_masks = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
             let activations = [Some(step.activation), self.layers()[step.layer].activation()];
             let is_kinked = |a: &Activation<f64>| a.is_piecewise_linear() && *a != Activation::Identity;
             if activations.iter().flatten().any(is_kinked) {
-                sides.extend(cache.values.all(index + 1).iter().map(|y| *y > 0.0));
+                activation_masks.extend(cache.values.all(index + 1).iter().map(|y| *y > 0.0));
             }
         }
-        sides
+        activation_masks
     }
 }
 
-/// Numbers of both signs, the same for the same name.
+/// Numbers of both signs; the same `name` gives the same numbers.
 fn normals(name: u64, count: usize) -> Vec<f64> {
     let mut numbers = Tensor::zeros(&[count]);
     numbers.fill_normal(Stream::named(name, "gradient_check"), 1.0);

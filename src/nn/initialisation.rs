@@ -1,12 +1,12 @@
-//! How weights begin.
+//! Initial weights of layers.
 
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor};
 
-/// How the weights of a layer with `fan_in` inputs and `fan_out` outputs of a unit begin.
+/// The distribution of the initial weights of a layer with `fan_in` inputs and `fan_out` outputs per unit.
 ///
-/// **Source** [`Uniform`](Self::Uniform) is PyTorch's own: He's bound with a = √5. Xavier: Glorot & Bengio 2010, eq. 16.
-/// He: He et al. 2015, eq. 14. Normal: Radford et al. 2016 take 0.02.
+/// **Source** [`Uniform`](Self::Uniform) is PyTorch's default: He's bound with a = √5. Xavier: Glorot & Bengio 2010,
+/// eq. 16. He: He et al. 2015, eq. 14. Normal: Radford et al. 2016 use 0.02.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Initialisation {
     /// Weights and biases uniform within ± 1 / √fan_in.
@@ -18,7 +18,8 @@ pub enum Initialisation {
         /// The slope of the leaky ReLU that follows; 0 for ReLU.
         slope: f64,
     },
-    /// Weights normal with this standard deviation, biases 0; the scales of batch normalisation normal around 1 with it.
+    /// Weights normal with this standard deviation, biases 0; the scales of batch normalisation are normal around 1
+    /// with the same deviation.
     Normal {
         /// Usually 0.02.
         standard_deviation: f64,
@@ -59,7 +60,7 @@ impl Initialisation {
     }
 }
 
-/// Uniforms within ± `bound`.
+/// Fills a tensor with uniforms within ± `bound`.
 fn fill_within<T: Element>(tensor: &mut Tensor<T>, bound: f64, stream: Stream) {
     if bound == 0.0 {
         tensor.fill(T::ZERO);

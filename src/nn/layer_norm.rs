@@ -1,28 +1,29 @@
-//! Layer normalisation: each example has mean 0 and variance 1, then each of its numbers a scale γ and a shift β.
+//! Layer normalisation: normalises each example to mean 0 and variance 1, then applies a scale γ and a shift β to each
+//! of its numbers.
 //!
-//! With n numbers in an example, and everything for each example,
+//! With n numbers in an example, separately for each example,
 //!
 //! ```text
 //! forward:  μ = mean x,   v = mean (x − μ)²,   r = 1 / √(v + ε),   x̂ = (x − μ) r,   y = γ ⊙ x̂ + β
 //! ```
 //!
-//! As in batch normalisation, with the example in the place of the channel, x̂ has the symmetric Jacobian J with
-//! J d = r (d − mean d − x̂ mean(x̂ ⊙ d)), so that with δ = ∂L/∂y
+//! As in batch normalisation, with the example instead of the channel, x̂ has the symmetric Jacobian J with J d = r (d
+//! − mean d − x̂ mean(x̂ ⊙ d)), so that with δ = ∂L/∂y
 //!
 //! ```text
 //! backward: ∂L/∂x = J (γ ⊙ δ),   ∂L/∂γ = Σ_examples δ ⊙ x̂,   ∂L/∂β = Σ_examples δ
 //! tangent:  ẏ = γ ⊙ J ẋ,         ∂S/∂γ = Σ_examples δ ⊙ J ẋ
 //! ```
 //!
-//! Examples do not depend on one another, so that the layer may sit in a penalised critic. S = δ · ẏ = a · J ẋ, with
-//! a = γ ⊙ δ, depends on x as well, since J depends on it by r and x̂. Written out,
-//! S = r (a · ẋ − n mean a mean ẋ − (a · x̂)(ẋ · x̂)/n), and with ∂r = −r² x̂ · ∂x/n and ∂x̂ = J ∂x
+//! Examples are independent of one another, so a penalised critic may contain this layer. S = δ · ẏ = a · J ẋ, with a =
+//! γ ⊙ δ, also depends on x, because J depends on x through r and x̂. Expanded, S = r (a · ẋ − n mean a mean ẋ − (a ·
+//! x̂)(ẋ · x̂)/n), and with ∂r = −r² x̂ · ∂x/n and ∂x̂ = J ∂x
 //!
 //! ```text
 //! ∂S/∂x = −r/n (S x̂ + J ((ẋ · x̂) a + (a · x̂) ẋ)).
 //! ```
 //!
-//! Source: Ba, Kiros & Hinton 2016. ε is PyTorch's.
+//! **Source** Ba, Kiros & Hinton 2016. ε is PyTorch's.
 
 use super::{ForwardPass, Initialisation, Input, Kept, Layer, LayerGradients, Pass, Properties, Shape};
 use crate::Result;
@@ -31,7 +32,7 @@ use crate::tensor::{Activation, Element, Tensor};
 use equilibria_kernels::normalise::{layer_curvature, layer_forward, layer_jacobian};
 use equilibria_kernels::{Level, elementwise, reduce};
 
-/// Added to variances.
+/// The constant added to variances.
 const EPSILON: f64 = 1e-5;
 
 /// y = γ ⊙ x̂ + β, with x̂ normalised over the example.
@@ -44,12 +45,12 @@ pub struct LayerNorm<T: Element> {
 impl<T: Element> LayerNorm<T> {
     /// A layer for examples of `size` numbers, with γ = 1 and β = 0.
     ///
-    /// **Panics** if `size` is more than can be addressed.
+    /// **Panics** if `size` exceeds the address space.
     pub fn new(size: usize) -> Self {
         Self { scales: [Tensor::filled(&[size], T::ONE), Tensor::zeros(&[size])] }
     }
 
-    /// y = φ(γ ⊙ x̂ + β), with x̂ and r left in `kept`.
+    /// Computes y = φ(γ ⊙ x̂ + β), and stores x̂ and r.
     fn normalise(&self, x: &[T], activation: Activation<T>, [normal, r]: [&mut [T]; 2], y: &mut [T]) {
         let [gamma, beta] = self.scales.each_ref().map(Tensor::data);
         layer_forward(Level::detect(), x, (gamma, beta), T::from_f64(EPSILON), activation, normal, r, y);
@@ -62,7 +63,7 @@ impl<T: Element> LayerNorm<T> {
         reduce::add_column_dots(level, x, delta, delta.len() / size, size, gradient);
     }
 
-    /// Adds Σ δ ⊙ x̂ and Σ δ, if they are wanted.
+    /// Adds Σ δ ⊙ x̂ and Σ δ to the gradients, if requested.
     fn add_gradients(&self, pass: &mut Pass<'_, T>, delta: &[T]) {
         if let Some(gradients) = &mut pass.gradients {
             self.add_products(pass.kept.per_example[0], delta, gradients);
@@ -92,13 +93,13 @@ impl<T: Element> Layer<T> for LayerNorm<T> {
         &["weight", "bias"]
     }
 
-    /// γ is 1 and β is 0, whatever `initialisation` says.
+    /// Sets γ to 1 and β to 0 for every `initialisation`.
     fn initialise(&mut self, _initialisation: Initialisation, _stream: Stream) {
         *self = Self::new(self.scales[0].len());
     }
 
     fn properties(&self) -> Properties {
-        Properties { bends: true, absorbs_activation: true, ..Properties::default() }
+        Properties { has_curvature: true, absorbs_activation: true, ..Properties::default() }
     }
 
     /// x̂ and r.

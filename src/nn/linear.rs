@@ -1,13 +1,13 @@
-//! The linear layer, y = x Wᵀ + b, with W (outputs, inputs) as PyTorch keeps it.
+//! The linear layer, y = x Wᵀ + b, with W (outputs, inputs) as in PyTorch.
 //!
-//! With δ = ∂L/∂y, one example a row,
+//! With δ = ∂L/∂y, one example per row,
 //!
 //! ```text
 //! forward:  y = x Wᵀ + b
 //! backward: ∂L/∂W = δᵀ x,   ∂L/∂b = Σ_rows δ,   ∂L/∂x = δ W
 //! ```
 //!
-//! Along a direction ẋ the output moves by ẏ = ẋ Wᵀ, which holds W and not b, so that S = Σ δ · ẏ has
+//! Along a direction ẋ the output changes by ẏ = ẋ Wᵀ, which depends on W but not on b, so that S = Σ δ · ẏ has
 //!
 //! ```text
 //! tangent:  ẏ = ẋ Wᵀ,   ∂S/∂W = δᵀ ẋ,   ∂S/∂b = 0,   ∂S/∂x = 0
@@ -23,21 +23,21 @@ use alloc::vec::Vec;
 /// y = x Wᵀ + b. An image is one row of `height * width * channels` numbers.
 #[derive(Debug, Clone)]
 pub struct Linear<T: Element> {
-    /// W (outputs, inputs); b (outputs), if there is one.
+    /// W (outputs, inputs); b (outputs), if there is a bias.
     parameters: Vec<Tensor<T>>,
 }
 
 impl<T: Element> Linear<T> {
-    /// A layer of zeros; see [`Sequential::initialise`](super::Sequential::initialise).
+    /// A layer with all parameters 0; see [`Sequential::initialise`](super::Sequential::initialise).
     ///
-    /// **Panics** if the two sizes are more than can be addressed.
+    /// **Panics** if `inputs * outputs` overflows the address space.
     pub fn new(inputs: usize, outputs: usize) -> Self {
         Self { parameters: vec![Tensor::zeros(&[outputs, inputs]), Tensor::zeros(&[outputs])] }
     }
 
-    /// As [`Linear::new`], without a bias: for a layer that batch normalisation follows.
+    /// Like [`Linear::new`], but without a bias: for a layer that is followed by batch normalisation.
     ///
-    /// **Panics** as [`Linear::new`].
+    /// **Panics** Same as [`Linear::new`].
     pub fn without_bias(inputs: usize, outputs: usize) -> Self {
         Self { parameters: vec![Tensor::zeros(&[outputs, inputs])] }
     }

@@ -1,10 +1,10 @@
-//! Losses from logits: the mean over a mini-batch, and its derivatives.
+//! Losses computed from logits: the mean over a mini-batch, and its derivatives.
 //!
 //! A discriminator's output d is the logit of the probability σ(d) = 1/(1 + e^−d) that a row is real. The logarithms of
 //! probabilities are softplus functions of logits, ln σ(d) = −s(−d) and ln(1 − σ(d)) = −s(d) with s(d) = ln(1 + e^d) =
-//! max(d, 0) + ln(1 + e^−|d|), which neither overflow nor lose what is small, and s′ = σ.
+//! max(d, 0) + ln(1 + e^−|d|), which neither overflow nor lose small values, and s′ = σ.
 //!
-//! | loss of a row | | derivative by d |
+//! | loss of a row | | derivative with respect to d |
 //! |---|---|---|
 //! | binary cross-entropy with target t | −t ln σ(d) − (1 − t) ln(1 − σ(d)) = s(d) − t d | σ(d) − t |
 //! | minimax, of the generator | ln(1 − σ(d)) = −s(d) | −σ(d) |
@@ -12,22 +12,26 @@
 //! | Wasserstein, w = ± 1 | w d | w |
 //! | softmax cross-entropy with class c | ln Σ e^d_k − d_c | softmax(d)_k − \[k = c\] |
 //!
-//! The non-saturating loss is binary cross-entropy with target 1. Where the discriminator is sure of a sample, d ≪ 0,
-//! its derivative is −1 and minimax's next to 0: hence the name. `tests/gradients.rs` differentiates all of them.
+//! The non-saturating loss is binary cross-entropy with target 1. If the discriminator is confident that a sample is
+//! generated, d ≪ 0, its derivative is −1, while that of minimax is almost 0: hence the name. `tests/gradients.rs`
+//! checks the derivatives of all of them.
 //!
-//! Each function takes logits and a slice of their shape for the derivatives of the *mean*, and returns the mean, which is
-//! summed in f64. Of no rows the mean is NaN.
+//! Each function takes logits and a slice of the same shape for the derivatives of the *mean*, and returns the mean,
+//! summed in f64. The mean of no rows is NaN.
 
 use crate::error::Shape;
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::format;
 
-/// Binary cross-entropy with one target, 0 for false, 1 for true, or a value between for smoothed labels.
+/// Binary cross-entropy with one target for all rows: 0 for false, 1 for true, or a value between them for smoothed
+/// labels.
 ///
 /// **Shapes** `logits` and `gradient` (rows).
+///
 /// **Panics** if the lengths differ.
-/// **Units** nats.
+///
+/// **Units** Nats.
 ///
 /// ```
 /// use equilibria::nn::losses::binary_cross_entropy;
@@ -43,7 +47,7 @@ pub fn binary_cross_entropy<T: Element>(logits: &[T], target: f64, gradient: &mu
 
 /// The generator's minimax loss, the mean of ln(1 − σ(d)).
 ///
-/// **Shapes**, **Panics** and **Units** as [`binary_cross_entropy`].
+/// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`].
 #[track_caller]
 pub fn minimax<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
     mean(logits, gradient, |d| (-softplus(d), -sigmoid(d)))
@@ -51,27 +55,29 @@ pub fn minimax<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
 
 /// The generator's non-saturating loss, the mean of −ln σ(d).
 ///
-/// **Shapes**, **Panics** and **Units** as [`binary_cross_entropy`].
+/// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`].
 #[track_caller]
 pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
-    // -sigmoid(-d) rather than sigmoid(d) - 1, which is 0 long before.
+    // -sigmoid(-d) rather than sigmoid(d) - 1, which rounds to 0 much earlier.
     mean(logits, gradient, |d| (softplus(-d), -sigmoid(-d)))
 }
 
-/// The mean of `weight` times the critic's scores: −1 for what is to score high, 1 for what is to score low.
+/// The mean of `weight` times the critic's scores: weight −1 for rows that should score high, 1 for rows that should
+/// score low.
 ///
-/// **Shapes** and **Panics** as [`binary_cross_entropy`].
-/// **Units** of the critic's scores.
+/// **Shapes** and **Panics** Same as [`binary_cross_entropy`].
+///
+/// **Units** Those of the critic's scores.
 #[track_caller]
 pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) -> f64 {
     mean(scores, gradient, |d| (weight * d, weight))
 }
 
-/// The mean of a loss over rows of one logit: `loss(d)` is its value and its derivative.
+/// The mean of a loss over rows with one logit each; `loss(d)` returns its value and its derivative.
 fn mean<T: Element>(logits: &[T], gradient: &mut [T], loss: impl Fn(f64) -> (f64, f64)) -> f64 {
     assert!(
         logits.len() == gradient.len(),
-        "{} logits and a gradient of {}: they must be as many",
+        "{} logits and a gradient of {} numbers: the lengths must be equal",
         logits.len(),
         gradient.len()
     );
@@ -85,11 +91,14 @@ fn mean<T: Element>(logits: &[T], gradient: &mut [T], loss: impl Fn(f64) -> (f64
     sum / rows
 }
 
-/// Softmax cross-entropy of rows of logits, one a class, with the class of each row.
+/// Softmax cross-entropy of rows of logits, one per class, with the class of each row.
 ///
 /// **Shapes** `logits` and `gradient` (rows, classes), `labels` (rows).
-/// **Errors** [`Error::ShapeMismatch`] if the lengths do not fit; [`Error::InvalidArgument`] if a label is not a class.
-/// **Units** nats a row.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the lengths do not match; [`Error::InvalidArgument`] if a label is not a
+/// class.
+///
+/// **Units** Nats per row.
 ///
 /// ```
 /// use equilibria::nn::losses::softmax_cross_entropy;
@@ -109,16 +118,16 @@ pub fn softmax_cross_entropy<T: Element>(logits: &[T], labels: &[u8], gradient: 
     }
     if let Some((row, label)) = labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes) {
         let what = format!("label {label} of row {row} of logits {}", Shape(&[rows, classes]));
-        return Err(Error::invalid(what, format!("labels are less than {classes}")));
+        return Err(Error::invalid(what, format!("labels must be less than {classes}")));
     }
     let mut sum = 0.0;
     let of_rows = logits.chunks_exact(classes.max(1)).zip(gradient.chunks_exact_mut(classes.max(1)));
     for ((logits, gradient), &label) in of_rows.zip(labels) {
         let label = usize::from(label);
-        // A NaN stays one, by the sum.
+        // `max` ignores NaN, but the sum keeps it.
         let largest = logits.iter().map(|d| d.to_f64()).fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logits.iter().map(|d| libm::exp(d.to_f64() - largest)).sum();
-        // The difference first: large logits would swallow the logarithm.
+        // The difference is computed first, because a sum with large logits would lose the digits of the logarithm.
         sum += libm::log(total) + (largest - logits[label].to_f64());
         for (k, (gradient, logit)) in gradient.iter_mut().zip(logits).enumerate() {
             let probability = libm::exp(logit.to_f64() - largest) / total;
@@ -132,7 +141,7 @@ pub fn softmax_cross_entropy<T: Element>(logits: &[T], labels: &[u8], gradient: 
 /// ln(1 + e^d).
 fn softplus(d: f64) -> f64 {
     let positive = if d > 0.0 { d } else { 0.0 };
-    // |NaN| goes through the second term.
+    // NaN is passed on by the second term.
     positive + libm::log1p(libm::exp(-d.abs()))
 }
 

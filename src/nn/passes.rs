@@ -1,7 +1,7 @@
-//! What passes through a network leave behind, owned by whoever runs them.
+//! Arguments and results of passes, owned by the caller.
 //!
-//! A network has *places*: place 0 is its input, place s + 1 the output of step s. Buffers take their sizes on first use,
-//! follow the number of rows, and never shrink.
+//! A network has *positions*: position 0 is its input, position s + 1 the output of step s. Buffers get their sizes on
+//! first use, follow the number of rows, and never shrink.
 
 use crate::aligned::Aligned;
 use crate::rng::Stream;
@@ -16,43 +16,44 @@ use equilibria_kernels::{Level, reduce};
 /// The mini-batches and the random numbers of a training pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Training {
-    /// Mini-batches of equal size in the input, one after another.
+    /// Number of mini-batches of equal size in the input, stored one after another.
     pub batches: usize,
     /// The stream of the random numbers.
     pub stream: Stream,
 }
 
 impl Training {
-    /// One mini-batch.
+    /// A pass over one mini-batch.
     ///
-    /// **Randomness** Dropout in layer l takes `stream.substream(l)`, and of it a substream a row; without dropout, nothing.
+    /// **Randomness** Dropout in layer l uses `stream.substream(l)` and a substream of it for each row; other layers
+    /// draw nothing.
     pub fn new(stream: Stream) -> Self {
         Self { batches: 1, stream }
     }
 
-    /// The input is `batches` mini-batches of equal size, one after another: batch normalisation takes the statistics of
-    /// each by itself, as in a pass of its own. Nothing else makes a difference.
+    /// A pass over `batches` mini-batches of equal size, stored one after another. Batch normalisation computes
+    /// separate statistics for each; nothing else changes.
     #[must_use]
-    pub fn of_batches(self, batches: usize) -> Self {
+    pub fn with_batches(self, batches: usize) -> Self {
         Self { batches, ..self }
     }
 }
 
-/// Numbers that a layer keeps of a forward pass: how many, or the slices.
+/// The data that a layer stores in a forward pass: the sizes, or the slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kept<X> {
-    /// For each example, in two slices (examples, this many).
+    /// For each example, two slices (examples, this many).
     pub per_example: [X; 2],
-    /// For each mini-batch (mini-batches, this many).
+    /// For each mini-batch, one slice (mini-batches, this many).
     pub per_batch: X,
 }
 
-/// Memory that every pass works in.
+/// Working memory of all passes.
 #[derive(Debug)]
 pub struct Scratch<T: Element> {
     workspace: Workspace<T>,
     numbers: Aligned<T>,
-    /// The values before and after a layer in an inference.
+    /// The values before and after a layer in inference.
     pub(super) between: Vec<Aligned<T>>,
 }
 
@@ -67,7 +68,7 @@ impl<T: Element> Scratch<T> {
         &mut self.workspace
     }
 
-    /// `count` numbers of any content, for one pass of one layer.
+    /// `count` numbers with unspecified content, for one pass of one layer.
     pub fn numbers(&mut self, count: usize) -> &mut [T] {
         self.numbers.resize(count);
         &mut self.numbers
@@ -80,55 +81,56 @@ impl<T: Element> Default for Scratch<T> {
     }
 }
 
-/// For each place the numbers of a row, and what the step before it keeps: a network's pattern, to which buffers belong.
+/// For each position, the number of values per row and the data that the step before it stores. Buffers and network
+/// must have the same layout.
 pub(super) type Layout = Vec<(usize, Kept<usize>)>;
 
-/// Rows of numbers at each place of a network.
+/// Rows of values at each position of a network.
 #[derive(Debug, Clone)]
-pub(super) struct Places<T: Element> {
+pub(super) struct PassValues<T: Element> {
     pub layout: Layout,
-    /// (rows, size) of each place.
+    /// The values (rows, size) at each position.
     values: Vec<Aligned<T>>,
 }
 
-impl<T: Element> Places<T> {
+impl<T: Element> PassValues<T> {
     fn new(layout: Layout) -> Self {
         Self { values: vec![Aligned::zeros(0); layout.len()], layout }
     }
 
-    /// Makes room for `rows` rows at a place, and returns it, with what is at the place before it.
-    pub fn resize(&mut self, place: usize, rows: usize) -> (&[T], &mut [T]) {
-        let (before, here) = self.values.split_at_mut(place);
-        here[0].resize(rows * self.layout[place].0);
+    /// Resizes a position to `rows` rows and returns it, together with the preceding position.
+    pub fn resize(&mut self, position: usize, rows: usize) -> (&[T], &mut [T]) {
+        let (before, here) = self.values.split_at_mut(position);
+        here[0].resize(rows * self.layout[position].0);
         (before.last().map_or(&[][..], |before| before), &mut here[0])
     }
 
-    fn range(&self, place: usize, rows: &Range<usize>) -> Range<usize> {
-        rows.start * self.layout[place].0..rows.end * self.layout[place].0
+    fn range(&self, position: usize, rows: &Range<usize>) -> Range<usize> {
+        rows.start * self.layout[position].0..rows.end * self.layout[position].0
     }
 
-    /// All numbers at a place.
-    pub fn all(&self, place: usize) -> &[T] {
-        &self.values[place]
+    /// All values at a position.
+    pub fn all(&self, position: usize) -> &[T] {
+        &self.values[position]
     }
 
-    /// Some rows at a place.
-    pub fn rows(&self, place: usize, rows: &Range<usize>) -> &[T] {
-        &self.values[place][self.range(place, rows)]
+    /// Some rows at a position.
+    pub fn rows(&self, position: usize, rows: &Range<usize>) -> &[T] {
+        &self.values[position][self.range(position, rows)]
     }
 
-    /// Some rows at a place, writable.
-    pub fn rows_mut(&mut self, place: usize, rows: &Range<usize>) -> &mut [T] {
-        let range = self.range(place, rows);
-        &mut self.values[place][range]
+    /// Some rows at a position, mutable.
+    pub fn rows_mut(&mut self, position: usize, rows: &Range<usize>) -> &mut [T] {
+        let range = self.range(position, rows);
+        &mut self.values[position][range]
     }
 
-    /// Some rows at a place, writable, and those at the next.
-    pub fn either_side(&mut self, place: usize, rows: &Range<usize>) -> (&mut [T], &[T]) {
-        let ranges = [self.range(place, rows), self.range(place + 1, rows)];
-        let (before, after) = self.values.split_at_mut(place + 1);
+    /// Some rows at a position, mutable, and the same rows at the next position.
+    pub fn adjacent_rows_mut(&mut self, position: usize, rows: &Range<usize>) -> (&mut [T], &[T]) {
+        let ranges = [self.range(position, rows), self.range(position + 1, rows)];
+        let (before, after) = self.values.split_at_mut(position + 1);
         let [before_range, after_range] = ranges;
-        (&mut before[place][before_range], &after[0][after_range])
+        (&mut before[position][before_range], &after[0][after_range])
     }
 
     fn last(&self) -> usize {
@@ -136,27 +138,27 @@ impl<T: Element> Places<T> {
     }
 }
 
-/// The record of a forward pass: its input, the output of each step, and what layers keep.
+/// The record of a forward pass: its input, the output of each step, and the data that layers store.
 #[derive(Debug, Clone)]
 pub struct Cache<T: Element> {
     pub(super) rows: usize,
-    /// Mini-batches in the rows.
+    /// The number of mini-batches in the rows.
     pub(super) batches: usize,
-    /// Whether a forward pass has seen this input.
+    /// True after a forward pass has processed this input.
     pub(super) is_filled: bool,
-    pub(super) values: Places<T>,
-    /// What each step keeps, as [`Kept`] says.
+    pub(super) values: PassValues<T>,
+    /// The data that each step stores, see [`Kept`].
     kept: Vec<Aligned<T>>,
 }
 
 impl<T: Element> Cache<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
-        let values = Places::new(layout);
+    pub(super) fn with_layout(layout: Layout) -> Self {
+        let values = PassValues::new(layout);
         let kept = vec![Aligned::zeros(0); values.last()];
         Self { rows: 0, batches: 1, is_filled: false, values, kept }
     }
 
-    /// The input (rows, inputs) of the next forward pass, to be written. Its content is not kept.
+    /// The input (rows, inputs) of the next forward pass, to be written. Previous content is lost.
     pub fn input_mut(&mut self, rows: usize) -> &mut [T] {
         self.rows = rows;
         self.is_filled = false;
@@ -168,27 +170,27 @@ impl<T: Element> Cache<T> {
         self.values.all(0)
     }
 
-    /// The rows of the input.
+    /// The number of rows of the input.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// The output of the last forward pass (rows, outputs).
     ///
-    /// **Panics** if [`Cache::input_mut`] was called since.
+    /// **Panics** if [`Cache::input_mut`] was called after it.
     pub fn output(&self) -> &[T] {
         self.output_rows(0..self.rows)
     }
 
-    /// The output's rows in `rows`.
+    /// The output of the given rows.
     ///
-    /// **Panics** as [`Cache::output`], and if there are no such rows.
+    /// **Panics** Same as [`Cache::output`], and if the rows do not exist.
     pub fn output_rows(&self, rows: Range<usize>) -> &[T] {
-        assert!(self.is_filled, "the output of an input that has not gone forwards");
+        assert!(self.is_filled, "the input has changed since the last forward pass");
         self.values.rows(self.values.last(), &rows)
     }
 
-    /// Room for the output of a step and for what it keeps of `batches` mini-batches, beside its input.
+    /// The input of a step, with memory for its output and for the data that it stores for `batches` mini-batches.
     pub(super) fn step_mut(&mut self, step: usize, batches: usize) -> (&[T], Kept<&mut [T]>, &mut [T]) {
         let Kept { per_example: [first, second], per_batch } = self.values.layout[step + 1].1;
         let kept = &mut self.kept[step];
@@ -199,7 +201,8 @@ impl<T: Element> Cache<T> {
         (x, Kept { per_example: [first, second], per_batch }, y)
     }
 
-    /// What a step kept of rows, and of the whole mini-batches among them.
+    /// The number of whole mini-batches among the rows, and the data that a step stored for the rows and for these
+    /// mini-batches.
     pub(super) fn kept(&self, step: usize, rows: &Range<usize>) -> (usize, Kept<&[T]>) {
         let Kept { per_example: [first, second], per_batch } = self.values.layout[step + 1].1;
         let batch = (self.rows / self.batches).max(1);
@@ -214,9 +217,9 @@ impl<T: Element> Cache<T> {
     }
 }
 
-/// The gradients that a backward pass computes, in rows of the forward pass.
+/// The gradients that a backward pass is to compute, for rows of the forward pass.
 ///
-/// The pass runs over the rows from the first that is wanted to the last; its `grad_output` has as many.
+/// The pass runs over all rows from the first to the last requested one; its `grad_output` has as many rows.
 #[derive(Debug)]
 pub struct Wanted<'a, T: Element> {
     pub(super) parameters: Option<(&'a mut Gradients<T>, Range<usize>)>,
@@ -224,22 +227,22 @@ pub struct Wanted<'a, T: Element> {
 }
 
 impl<'a, T: Element> Wanted<'a, T> {
-    /// The gradients of the parameters from `rows`, added to `gradients`.
+    /// Requests the gradients of the parameters from `rows`, to be added to `gradients`.
     pub fn parameters(gradients: &'a mut Gradients<T>, rows: Range<usize>) -> Self {
         Self::both(gradients, rows, 0..0)
     }
 
-    /// The gradient with respect to the input in `rows`, and none of parameters.
+    /// Requests only the gradient with respect to the input in `rows`.
     pub fn input(rows: Range<usize>) -> Self {
         Self { parameters: None, input: rows }
     }
 
-    /// Both, each from its own rows.
+    /// Requests both, each from its own rows.
     pub fn both(gradients: &'a mut Gradients<T>, rows: Range<usize>, input: Range<usize>) -> Self {
         Self { parameters: Some((gradients, rows)), input }
     }
 
-    /// From the first row that is wanted to the last.
+    /// The rows from the first to the last requested one.
     pub(super) fn rows(&self) -> Range<usize> {
         match &self.parameters {
             Some((_, rows)) if self.input.is_empty() => rows.clone(),
@@ -251,27 +254,27 @@ impl<'a, T: Element> Wanted<'a, T> {
     }
 }
 
-/// The result of a backward pass: ∂L/∂z of each step, where y = φ(z), and ∂L/∂x of the input where it was wanted.
+/// The result of a backward pass: ∂L/∂z of each step, where y = φ(z), and ∂L/∂x of the input if requested.
 #[derive(Debug, Clone)]
 pub struct Deltas<T: Element> {
-    /// Rows of the forward pass that the last backward pass ran over.
+    /// The rows of the forward pass that the last backward pass covered.
     pub(super) rows: Range<usize>,
     pub(super) input_rows: Range<usize>,
-    pub(super) values: Places<T>,
+    pub(super) values: PassValues<T>,
 }
 
 impl<T: Element> Deltas<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
-        Self { rows: 0..0, input_rows: 0..0, values: Places::new(layout) }
+    pub(super) fn with_layout(layout: Layout) -> Self {
+        Self { rows: 0..0, input_rows: 0..0, values: PassValues::new(layout) }
     }
 
     /// ∂L/∂x of `rows` of the forward pass (rows, inputs).
     ///
-    /// **Panics** if the last backward pass was not asked for all of them.
+    /// **Panics** unless the last backward pass computed all of them.
     pub fn input(&self, rows: Range<usize>) -> &[T] {
         assert!(
             self.input_rows.start <= rows.start && rows.end <= self.input_rows.end,
-            "input gradients of rows {rows:?}, where {:?} were computed",
+            "input gradients of rows {rows:?} requested, but rows {:?} were computed",
             self.input_rows
         );
         self.values.rows(0, &rows)
@@ -281,23 +284,23 @@ impl<T: Element> Deltas<T> {
 /// The result of a tangent pass.
 #[derive(Debug, Clone)]
 pub struct Tangents<T: Element> {
-    /// Rows of the forward pass that the direction belongs to.
+    /// The rows of the forward pass to which the direction belongs.
     pub(super) rows: Range<usize>,
     /// The direction, and ẏ of each step.
-    pub(super) values: Places<T>,
-    /// e of each step (rows, size), where it is not 0 throughout.
-    pub(super) e: Places<T>,
+    pub(super) values: PassValues<T>,
+    /// e of each step (rows, size), where it is not identically 0.
+    pub(super) e: PassValues<T>,
     pub(super) spare: Aligned<T>,
 }
 
 impl<T: Element> Tangents<T> {
-    pub(super) fn of_layout(layout: Layout) -> Self {
-        let values = Places::new(layout);
+    pub(super) fn with_layout(layout: Layout) -> Self {
+        let values = PassValues::new(layout);
         Self { rows: 0..0, e: values.clone(), values, spare: Aligned::zeros(0) }
     }
 
-    /// The direction (rows, inputs) in which the next tangent pass goes from `rows` of the forward pass, to be written.
-    /// Its content is not kept.
+    /// The direction (rows, inputs) of the next tangent pass from `rows` of the forward pass, to be written. Previous
+    /// content is lost.
     pub fn direction_mut(&mut self, rows: Range<usize>) -> &mut [T] {
         self.rows = rows;
         self.values.resize(0, self.rows.len()).1
@@ -309,21 +312,21 @@ impl<T: Element> Tangents<T> {
     }
 }
 
-/// Gradients of a network's parameters, in their order.
+/// The gradients of a network's parameters, in the order of the parameters.
 #[derive(Debug, Clone)]
 pub struct Gradients<T: Element> {
     tensors: Vec<Tensor<T>>,
-    /// Whether nothing was added since [`Gradients::clear`]: the first sum overwrites, so that nothing is filled with 0
-    /// and read again.
+    /// True if nothing was added since [`Gradients::clear`]. The first sum then overwrites, so that no memory is filled
+    /// with 0 and read again.
     is_clear: Vec<bool>,
 }
 
 impl<T: Element> Gradients<T> {
-    pub(super) fn of_tensors(tensors: Vec<Tensor<T>>) -> Self {
+    pub(super) fn from_tensors(tensors: Vec<Tensor<T>>) -> Self {
         Self { is_clear: vec![true; tensors.len()], tensors }
     }
 
-    /// Sets all to 0; touches no memory.
+    /// Sets all gradients to 0 without touching their memory.
     pub fn clear(&mut self) {
         self.is_clear.fill(true);
     }
@@ -331,7 +334,7 @@ impl<T: Element> Gradients<T> {
     /// The gradients, in the order of the parameters.
     pub fn tensors(&mut self) -> &mut [Tensor<T>] {
         (0..self.tensors.len()).for_each(|index| {
-            self.of_layer(0).tensor(index);
+            self.layer(0).tensor(index);
         });
         &mut self.tensors
     }
@@ -343,12 +346,12 @@ impl<T: Element> Gradients<T> {
         libm::sqrt(squares.map(|(tensor, _)| reduce::squared_norm(level, tensor.data()).to_f64()).sum())
     }
 
-    /// The gradients of a layer whose first parameter has this index.
-    pub(super) fn of_layer(&mut self, first: usize) -> LayerGradients<'_, T> {
+    /// The gradients of the layer whose first parameter has this index.
+    pub(super) fn layer(&mut self, first: usize) -> LayerGradients<'_, T> {
         LayerGradients { gradients: self, first }
     }
 
-    /// `Ok` if there is one for each of `count` parameters.
+    /// Returns `Ok` if there are `count` gradients.
     pub(super) fn check(&self, count: usize) -> Result<()> {
         if self.tensors.len() == count {
             return Ok(());
@@ -376,10 +379,10 @@ impl<T: Element> LayerGradients<'_, T> {
         &mut self.gradients.tensors[index]
     }
 
-    /// As [`LayerGradients::tensor`], without filling it with 0 first: `add(beta, gradient)` writes beta gradient + what is
-    /// new, where beta is 0 or 1, and the gradient is not to be read if it is 0.
+    /// Like [`LayerGradients::tensor`], but does not fill a cleared gradient with 0 first. `add(beta, gradient)` must
+    /// write beta gradient + the new term, where beta is 0 or 1; it must not read the gradient if beta is 0.
     ///
-    /// **Panics** as [`LayerGradients::tensor`].
+    /// **Panics** Same as [`LayerGradients::tensor`].
     pub fn accumulate(&mut self, index: usize, add: impl FnOnce(T, &mut Tensor<T>)) {
         let index = self.first + index;
         let is_clear = mem::take(&mut self.gradients.is_clear[index]);
@@ -388,8 +391,9 @@ impl<T: Element> LayerGradients<'_, T> {
 
     /// Adds the sums of the columns of `delta` to the gradient of parameter `index`.
     ///
-    /// **Shapes** `delta` (rows, numbers of the parameter).
-    /// **Panics** as [`LayerGradients::tensor`].
+    /// **Shapes** `delta` (rows, size of the parameter).
+    ///
+    /// **Panics** Same as [`LayerGradients::tensor`].
     pub fn add_column_sums(&mut self, index: usize, delta: &[T]) {
         let gradient = self.tensor(index).data_mut();
         let width = gradient.len();

@@ -1,7 +1,7 @@
-//! Networks as plans.
+//! Networks described as plans.
 //!
-//! A [`Plan`] is the shape of an example and a list of layers. From it follow the network, empty or read from a checkpoint,
-//! the number of its parameters, and a text for the metadata of files:
+//! A [`Plan`] is the shape of an example and a list of layers. It determines the network, empty or read from a
+//! checkpoint, the number of its parameters, and a text for the metadata of files:
 //!
 //! ```
 //! use equilibria::nn::Plan;
@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// A network without its parameters.
+/// The architecture of a network, without parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The shape of an example of the input.
@@ -32,15 +32,15 @@ pub struct Plan {
     pub layers: Vec<Spec>,
 }
 
-/// A layer without its parameters, by the text after each.
+/// The description of a layer, without parameters; each variant shows its text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Spec {
     /// [`Linear`]: `linear 128`, or `linear 128 no-bias`.
     Linear {
-        /// Units.
+        /// Number of units.
         outputs: usize,
-        /// Whether it has a bias.
+        /// If true, the layer has a bias.
         bias: bool,
     },
     /// [`BatchNorm`]: `batch-norm`.
@@ -49,7 +49,7 @@ pub enum Spec {
     LayerNorm,
     /// [`Dropout`] with this probability: `dropout 0.3`.
     Dropout(f64),
-    /// [`Activation::LeakyRelu`] of this slope: `leaky-relu 0.2`.
+    /// [`Activation::LeakyRelu`] with this slope: `leaky-relu 0.2`.
     LeakyRelu(f64),
     /// [`Activation::Relu`]: `relu`.
     Relu,
@@ -61,7 +61,7 @@ pub enum Spec {
     Tanh,
 }
 
-/// The texts of layers without numbers.
+/// The texts of layers without parameters in their text.
 const NAMES: [(&str, Spec); 6] = [
     ("batch-norm", Spec::BatchNorm),
     ("layer-norm", Spec::LayerNorm),
@@ -128,7 +128,8 @@ impl fmt::Display for Spec {
 }
 
 impl Plan {
-    /// The layers, each with the shape of its input, and of its output with the number of parameters.
+    /// Iterates over the layers, each with the shape of its input and, in the last tuple, the shape of its output and
+    /// the number of parameters.
     fn walk(&self) -> impl Iterator<Item = (&Spec, Shape, (Shape, u128))> {
         self.layers.iter().scan(self.input, |shape, spec| {
             let (input, measured) = (*shape, spec.measure(*shape));
@@ -147,36 +148,36 @@ impl Plan {
         self.shapes().last().unwrap_or(self.input)
     }
 
-    /// The number of learned numbers.
+    /// The number of learned parameters.
     pub fn parameters(&self) -> u128 {
         self.walk().map(|(.., (_, parameters))| parameters).sum()
     }
 
-    /// The numbers that a pass holds for each example: the input, and the outputs of all layers with parameters, which
-    /// absorb the activations after them.
+    /// The number of values that a pass stores per example: the input, and the outputs of all layers with parameters,
+    /// which absorb the activations after them.
     pub fn values(&self) -> u128 {
         let outputs = self.walk().filter(|(.., (_, parameters))| *parameters > 0);
         outputs.map(|(.., (output, _))| output).chain([self.input]).map(|shape| shape.size() as u128).sum()
     }
 
-    /// Whether the output of an example depends on the other examples of its mini-batch.
+    /// Returns whether the output of an example depends on the other examples of its mini-batch.
     pub fn mixes_examples(&self) -> bool {
         self.layers.contains(&Spec::BatchNorm)
     }
 
-    /// The network, its parameters 0.
+    /// Builds the network with all parameters 0.
     ///
-    /// **Errors** those of [`Sequential::new`].
+    /// **Errors** Those of [`Sequential::new`].
     ///
-    /// **Panics** if a layer has more numbers than can be addressed.
+    /// **Panics** if the size of a layer exceeds the address space.
     pub fn build<T: Element>(&self) -> Result<Sequential<T>> {
         Sequential::new(self.input, self.walk().map(|(spec, input, _)| spec.build(input)).collect())
     }
 
-    /// The network whose [`state`](Sequential::state) `archive` holds, by its names after `prefix`.
+    /// Reads the network whose [`state`](Sequential::state) is in `archive`, under names that start with `prefix`.
     ///
-    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape, holds a number that is not finite or a
-    /// negative variance, or if the archive has fewer numbers than the plan, before memory is asked for.
+    /// **Errors** [`Error::Malformed`] if a tensor is missing, has another shape, holds a number that is not finite or
+    /// a negative variance, or if the archive has fewer numbers than the plan (checked before memory is allocated).
     #[cfg(feature = "checkpoint")]
     pub fn read(&self, archive: &crate::checkpoint::Archive, prefix: &str) -> Result<Sequential<f32>> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
@@ -199,10 +200,10 @@ impl Plan {
     }
 }
 
-/// The numbers of one tensor of a network.
+/// Reads the numbers of one tensor of a network.
 ///
-/// **Errors** [`Error::Malformed`] if it is missing, has another shape, or holds a number that is not finite or a negative
-/// variance.
+/// **Errors** [`Error::Malformed`] if it is missing, has another shape, or holds a number that is not finite or a
+/// negative variance.
 #[cfg(feature = "checkpoint")]
 pub(crate) fn read_tensor<'a>(
     archive: &'a crate::checkpoint::Archive,

@@ -1,19 +1,20 @@
-//! Layers one after another.
+//! Networks as sequences of layers.
 //!
-//! A layer with the activation that it absorbs is one *step*. With step l written as z = f(x), y = φ(z) and δ = ∂L/∂z,
+//! A layer together with the activation that it absorbs is a *step*. With step l written as z = f(x), y = φ(z) and δ =
+//! ∂L/∂z,
 //!
 //! ```text
 //! forward:  z_l = f_l(y_{l−1}),   y_l = φ_l(z_l),   y_0 the input
 //! backward: δ_l = φ_l′(z_l) ⊙ (f_{l+1}′ᵀ δ_{l+1})
 //! ```
 //!
-//! where φ′ is computed from y ([`equilibria_kernels::activation`]). [`Deltas`] keeps every δ.
+//! where φ′ is computed from y ([`equilibria_kernels::activation`]). [`Deltas`] stores every δ.
 
-mod between;
 mod buffers;
+pub mod interpolated;
 mod tangent;
 
-pub use between::interpolate;
+pub use interpolated::interpolate;
 
 use super::passes::Layout;
 use super::shape::expect_len;
@@ -33,7 +34,7 @@ use core::ops::Range;
 use equilibria_kernels::Level;
 use equilibria_kernels::activation::{times_slope, times_slope_in_place};
 
-/// A network: layers one after another.
+/// A network: a sequence of layers.
 #[derive(Debug, Clone)]
 pub struct Sequential<T: Element> {
     input: Shape,
@@ -41,7 +42,7 @@ pub struct Sequential<T: Element> {
     pub(super) steps: Vec<Step<T>>,
 }
 
-/// A layer with the activation that it absorbs.
+/// A layer together with the activation that it absorbs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step<T> {
     pub layer: usize,
@@ -49,19 +50,20 @@ pub(super) struct Step<T> {
     input: Shape,
     output: Shape,
     keeps: Kept<usize>,
-    /// The layer's first parameter among all.
+    /// Index of the layer's first parameter among all parameters.
     first_parameter: usize,
 }
 
 impl<T: Element> Sequential<T> {
-    /// A network for examples of this shape. Without layers it passes its input on.
+    /// Creates a network for examples of this shape. Without layers it returns its input.
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if a layer does not take what the one before it gives;
-    /// [`Error::InvalidArgument`] if a setting of a layer is out of its range, a layer has no outputs, or there are no inputs.
+    /// **Errors** [`Error::ShapeMismatch`] if a layer does not accept the output of the preceding one;
+    /// [`Error::InvalidArgument`] if a setting of a layer is out of range, a layer has no outputs, or the network has
+    /// no inputs.
     pub fn new(input: impl Into<Shape>, layers: Vec<Box<dyn Layer<T>>>) -> Result<Self> {
         let input = input.into();
         if input.size() == 0 {
-            return Err(Error::invalid("a network of 0 inputs", "at least 1 is needed"));
+            return Err(Error::invalid("a network with 0 inputs", "it needs at least 1 input"));
         }
         let mut steps: Vec<Step<T>> = Vec::new();
         let (mut shape, mut parameters) = (input, 0);
@@ -69,8 +71,8 @@ impl<T: Element> Sequential<T> {
             let output = layer.output_shape(shape)?;
             if [shape.size(), output.size()].iter().any(|&size| size == 0 || size == usize::MAX) {
                 return Err(Error::invalid(
-                    format!("layer {index}, {}, of {shape} inputs and {output} outputs", layer.name()),
-                    "a layer has at least 1 input and 1 output, and no more than can be addressed",
+                    format!("layer {index}, {}, with {shape} inputs and {output} outputs", layer.name()),
+                    "a layer needs at least 1 input and 1 output, and their sizes must fit in memory",
                 ));
             }
             match (layer.activation(), steps.last_mut()) {
@@ -105,12 +107,12 @@ impl<T: Element> Sequential<T> {
         self.steps.last().map_or(self.input, |step| step.output)
     }
 
-    /// The numbers in a row of the input, which is one example.
+    /// The number of values in a row of the input, which is one example.
     pub fn inputs(&self) -> usize {
         self.input_shape().size()
     }
 
-    /// The numbers in a row of the output.
+    /// The number of values in a row of the output.
     pub fn outputs(&self) -> usize {
         self.output_shape().size()
     }
@@ -125,7 +127,7 @@ impl<T: Element> Sequential<T> {
         self.layers.iter().flat_map(|layer| layer.tensors()[0])
     }
 
-    /// As [`Sequential::parameters`], writable.
+    /// Like [`Sequential::parameters`], but mutable.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.layers.iter_mut().flat_map(|layer| {
             let [parameters, _] = layer.tensors_mut();
@@ -138,7 +140,7 @@ impl<T: Element> Sequential<T> {
         self.layers.iter().flat_map(|layer| layer.tensors()[1])
     }
 
-    /// As [`Sequential::statistics`], writable.
+    /// Like [`Sequential::statistics`], but mutable.
     pub fn statistics_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.layers.iter_mut().flat_map(|layer| {
             let [_, statistics] = layer.tensors_mut();
@@ -146,8 +148,8 @@ impl<T: Element> Sequential<T> {
         })
     }
 
-    /// Everything that a checkpoint holds: the parameters and then the running statistics of each layer, by the names that
-    /// PyTorch's `nn.Sequential` of the same layers gives them, for instance `2.running_mean`.
+    /// The content of a checkpoint: the parameters and then the running statistics of each layer, with the names that
+    /// PyTorch's `nn.Sequential` gives the same layers, for instance `2.running_mean`.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor<T>)> {
         self.layers.iter().enumerate().flat_map(|(l, layer)| {
             let names = layer.names().iter().map(move |name| format!("{l}.{name}"));
@@ -155,7 +157,7 @@ impl<T: Element> Sequential<T> {
         })
     }
 
-    /// As [`Sequential::state`], writable.
+    /// Like [`Sequential::state`], but mutable.
     pub fn state_mut(&mut self) -> impl Iterator<Item = (String, &mut Tensor<T>)> {
         self.layers.iter_mut().enumerate().flat_map(|(l, layer)| {
             let names = layer.names().iter().map(move |name| format!("{l}.{name}"));
@@ -163,7 +165,7 @@ impl<T: Element> Sequential<T> {
         })
     }
 
-    /// Draws every parameter anew.
+    /// Initialises every parameter randomly.
     ///
     /// **Randomness** `stream` is usually the run's `init`; layer l takes `stream.substream(l)`.
     pub fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
@@ -172,16 +174,17 @@ impl<T: Element> Sequential<T> {
         }
     }
 
-    /// Whether the output of an example depends on the other examples of its mini-batch.
+    /// Returns whether the output of an example depends on the other examples of its mini-batch.
     pub fn mixes_examples(&self) -> bool {
         self.layers.iter().any(|layer| layer.properties().mixes_examples)
     }
 
-    /// Computes the output for `input` as in use: with running statistics and without dropout.
+    /// Computes the output for `input` in inference: with running statistics and without dropout.
     ///
     /// **Shapes** `input` (rows, inputs); `output` (rows, outputs).
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if `input` is not whole rows or `output` has another number of them.
+    /// **Errors** [`Error::ShapeMismatch`] if `input` does not consist of whole rows or `output` has another number of
+    /// rows.
     pub fn infer(&self, input: &[T], scratch: &mut Scratch<T>, output: &mut [T]) -> Result<()> {
         let rows = input.len() / self.inputs().max(1);
         expect_len("input of a network", rows * self.inputs(), input.len())?;
@@ -206,13 +209,13 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// Takes the input in `cache` through the network as in training: with the statistics of each mini-batch, whose running
-    /// values move, and with dropout.
+    /// Runs the forward pass of training on the input in `cache`: with dropout and with the statistics of each
+    /// mini-batch, which also update the running statistics.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the cache was made for another network, its rows do not make
+    /// **Errors** [`Error::InvalidArgument`] if the cache was made for another network, its rows do not divide into
     /// `training`'s number of mini-batches, or a mini-batch is too small for a layer.
     ///
-    /// **Randomness** see [`Training::new`].
+    /// **Randomness** See [`Training::new`].
     pub fn forward(
         &mut self,
         cache: &mut Cache<T>,
@@ -223,7 +226,7 @@ impl<T: Element> Sequential<T> {
         self.forward_from(0, cache, training, scratch)
     }
 
-    /// `Ok` if `cache` belongs to a network like this and has whole mini-batches.
+    /// Returns `Ok` if `cache` was made for a network with this layout and has whole mini-batches.
     fn expect_input(&self, cache: &Cache<T>, training: Training) -> Result<()> {
         self.expect_own("the cache", &cache.values.layout)?;
         let batches = training.batches;
@@ -234,7 +237,7 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// The steps from `first` on.
+    /// Runs the steps from `first` on.
     fn forward_from(
         &mut self,
         first: usize,
@@ -253,19 +256,19 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// Carries ∂L/∂y back through a forward pass: adds ∂L/∂θ to the gradients that are `wanted`, and leaves ∂L/∂x in
-    /// [`Deltas::input`].
+    /// Runs the backward pass: adds ∂L/∂θ to the gradients in `wanted`, and writes ∂L/∂x to [`Deltas::input`].
     ///
-    /// Rows are independent (within a mini-batch, with batch normalisation), so each can have a loss of its own; a
-    /// critic's input gradients are those of the seed 1.
+    /// Rows are independent (with batch normalisation, mini-batches are), so each can have its own loss. A critic's
+    /// input gradients are those of the seed 1.
     ///
-    /// **Shapes** `grad_output` (rows, outputs), from the first row that is wanted to the last.
+    /// **Shapes** `grad_output` (rows, outputs), from the first requested row to the last.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if it has another length; [`Error::InvalidArgument`] if a value was made for
-    /// another network, the cache holds no forward pass or fewer rows, or the rows cut a mini-batch that batch
-    /// normalisation saw whole.
+    /// another network, the cache holds no forward pass or too few rows, or the rows contain only part of a mini-batch
+    /// of batch normalisation.
     ///
-    /// **Accuracy and cost** Two products a linear layer; one where no parameter gradients are wanted, and at the first
+    /// **Accuracy and cost** Two products per linear layer; one if no parameter gradients are requested, and at the
+    /// first layer if no input gradient is.
     /// layer where no input gradient is.
     pub fn backward(
         &self,
@@ -284,50 +287,51 @@ impl<T: Element> Sequential<T> {
         if let Some((gradients, _)) = &parameters {
             gradients.check(self.parameters().count())?;
         }
-        for place in usize::from(input.is_empty())..=last {
-            deltas.values.resize(place, cache.rows);
+        for position in usize::from(input.is_empty())..=last {
+            deltas.values.resize(position, cache.rows);
         }
         (deltas.rows, deltas.input_rows) = (rows.clone(), input.clone());
         if last == 0 {
-            let taken = (input.start - rows.start) * self.inputs();
+            let offset = (input.start - rows.start) * self.inputs();
             let delta = deltas.values.rows_mut(0, &input);
-            delta.copy_from_slice(&grad_output[taken..][..delta.len()]);
+            delta.copy_from_slice(&grad_output[offset..][..delta.len()]);
             return Ok(());
         }
         let (y, delta) = (cache.values.rows(last, &rows), deltas.values.rows_mut(last, &rows));
         times_slope(Level::detect(), self.steps[last - 1].activation, y, grad_output, delta);
         for step in (0..last).rev() {
-            let through = if step == 0 { &input } else { &rows };
-            let mut back = |rows: &Range<usize>, gradients: Option<&mut Gradients<T>>, is_through| {
+            let input_rows = if step == 0 { &input } else { &rows };
+            let mut back = |rows: &Range<usize>, gradients: Option<&mut Gradients<T>>, needs_input| {
                 if !rows.is_empty() {
-                    self.step_back((step, rows), cache, deltas, gradients, is_through, scratch);
+                    self.step_back((step, rows), cache, deltas, gradients, needs_input, scratch);
                 }
             };
             match &mut parameters {
-                // One call for both, where a layer can share work.
-                Some((gradients, rows)) if rows == through => back(rows, Some(&mut **gradients), true),
+                // A single call computes both, so that a layer can share work.
+                Some((gradients, rows)) if rows == input_rows => back(rows, Some(&mut **gradients), true),
                 Some((gradients, rows)) => {
                     back(rows, Some(&mut **gradients), false);
-                    back(through, None, true);
+                    back(input_rows, None, true);
                 }
-                None => back(through, None, true),
+                None => back(input_rows, None, true),
             }
         }
         Ok(())
     }
 
-    /// From the δ of a step, in some rows: adds to the gradients of its parameters, and goes through to the δ before it.
+    /// From the δ of a step, in some rows: adds to the gradients of its parameters and, if `needs_input`, computes the
+    /// δ of the preceding step.
     fn step_back(
         &self,
         (step, rows): (usize, &Range<usize>),
         cache: &Cache<T>,
         deltas: &mut Deltas<T>,
         gradients: Option<&mut Gradients<T>>,
-        is_through: bool,
+        needs_input: bool,
         scratch: &mut Scratch<T>,
     ) {
-        if is_through {
-            let (before, delta) = deltas.values.either_side(step, rows);
+        if needs_input {
+            let (before, delta) = deltas.values.adjacent_rows_mut(step, rows);
             let (layer, pass) = self.pass((step, rows), cache, delta, gradients, scratch);
             layer.backward(Pass { grad_input: Some(&mut *before), ..pass });
             self.times_slope_before((step, rows), cache, before);
@@ -338,7 +342,7 @@ impl<T: Element> Sequential<T> {
         }
     }
 
-    /// The layer of a step, and a pass after a forward pass over some of its rows.
+    /// The layer of a step, with the arguments of a pass over some rows of a forward pass.
     fn pass<'a>(
         &'a self,
         (step, rows): (usize, &Range<usize>),
@@ -354,7 +358,7 @@ impl<T: Element> Sequential<T> {
         let [before, activation] = slopes.map(|slope| if absorbs { slope } else { Activation::Identity });
         let (x, y) = (cache.values.rows(step, rows), cache.values.rows(step + 1, rows));
         let (batches, kept) = cache.kept(step, rows);
-        let gradients = gradients.map(|gradients| gradients.of_layer(here.first_parameter));
+        let gradients = gradients.map(|gradients| gradients.layer(here.first_parameter));
         let (shape, grad_input) = (here.input, None);
         (
             layer,
@@ -362,7 +366,7 @@ impl<T: Element> Sequential<T> {
         )
     }
 
-    /// From ∂L/∂y of the step before a step to its ∂L/∂z, if the layer has not done it.
+    /// Turns ∂L/∂y of the preceding step into its ∂L/∂z, unless the layer has done so.
     fn times_slope_before(&self, (step, rows): (usize, &Range<usize>), cache: &Cache<T>, gradient: &mut [T]) {
         if !self.layers[self.steps[step].layer].properties().absorbs_slopes {
             let (activation, y) = (self.activation_before(step), cache.values.rows(step, rows));
@@ -370,18 +374,18 @@ impl<T: Element> Sequential<T> {
         }
     }
 
-    /// The absorbed activation that gave the input of a step.
+    /// The absorbed activation that produced the input of a step.
     fn activation_before(&self, step: usize) -> Activation<T> {
         step.checked_sub(1).map_or(Activation::Identity, |before| self.steps[before].activation)
     }
 
-    /// The pattern of buffers: the input, then each step's output and what it keeps.
+    /// The layout of buffers: the input, then each step's output and the data that it stores.
     pub(super) fn layout(&self) -> impl Iterator<Item = (usize, Kept<usize>)> {
         let steps = self.steps.iter().map(|step| (step.output.size(), step.keeps));
         core::iter::once((self.inputs(), Kept::default())).chain(steps)
     }
 
-    /// `Ok` if `what`, made for a network of this layout, was made for one like this.
+    /// Returns `Ok` if `what` was made for a network with this layout.
     fn expect_own(&self, what: &str, layout: &Layout) -> Result<()> {
         if self.layout().eq(layout.iter().copied()) {
             return Ok(());
@@ -389,7 +393,7 @@ impl<T: Element> Sequential<T> {
         Err(Error::invalid(what, "was made for another network"))
     }
 
-    /// `Ok` if `cache` holds a forward pass of a network like this, and `rows` of it.
+    /// Returns `Ok` if `cache` holds a forward pass of a network with this layout, including `rows`.
     fn expect_filled(&self, cache: &Cache<T>, rows: &Range<usize>) -> Result<()> {
         self.expect_own("the cache", &cache.values.layout)?;
         if !cache.is_filled {
@@ -405,7 +409,7 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// `Ok` if what is wanted is whole mini-batches wherever a layer mixes their examples.
+    /// Returns `Ok` if the requested rows are whole mini-batches in every layer that mixes examples.
     fn expect_whole_batches(&self, cache: &Cache<T>, wanted: &Wanted<'_, T>) -> Result<()> {
         let mixes = |step: &Step<T>| self.layers[step.layer].properties().mixes_examples;
         let Some(mixing) = self.steps.iter().find(|step| mixes(step)).filter(|_| cache.rows > 0) else {
@@ -419,7 +423,7 @@ impl<T: Element> Sequential<T> {
                 let name = self.layers[mixing.layer].name();
                 return Err(Error::invalid(
                     format!("rows {} to {}", rows.start, rows.end),
-                    format!("{name} goes back through whole mini-batches, here of {batch} rows"),
+                    format!("{name} needs whole mini-batches in the backward pass, here of {batch} rows"),
                 ));
             }
         }

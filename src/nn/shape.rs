@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The shape of an example: an image, channels last, or a plain row, which is one pixel of many channels.
+/// The shape of an example: an image, channels last, or a plain row, which is one pixel with many channels.
 ///
 /// ```
 /// use equilibria::nn::Shape;
@@ -14,21 +14,21 @@ use core::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Rows of pixels.
+    /// Number of rows of pixels.
     pub height: usize,
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Numbers in a pixel.
+    /// Number of values in a pixel.
     pub channels: usize,
 }
 
 impl Shape {
-    /// The numbers in an example; `usize::MAX` if they are more.
+    /// The number of values in an example; `usize::MAX` on overflow.
     pub const fn size(self) -> usize {
         self.height.saturating_mul(self.width).saturating_mul(self.channels)
     }
 
-    /// A shape as [`Display`](fmt::Display) writes it.
+    /// Parses the format of [`Display`](fmt::Display).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let sizes = text.split('x').map(|size| size.parse().ok()).collect::<Option<Vec<usize>>>()?;
         match sizes[..] {
@@ -38,7 +38,7 @@ impl Shape {
         }
     }
 
-    /// This shape, if it has `expected` numbers, as the input that `operation` names has.
+    /// Returns this shape if it has `expected` values; otherwise an error that names `operation`.
     pub(super) fn expect(self, operation: &'static str, expected: usize) -> Result<Self> {
         expect_len(operation, expected, self.size()).map(|()| self)
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// `Ok` if the two are equal.
+/// Returns `Ok` if the two are equal.
 pub(super) fn expect_len(operation: &'static str, expected: usize, found: usize) -> Result<()> {
     if expected == found {
         return Ok(());

@@ -5,21 +5,21 @@ use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use equilibria_kernels::{Level, update};
 
-/// A network whose parameters follow another's: at each step they keep a share of what they were.
+/// A network whose parameters are an exponential moving average of another network's parameters.
 ///
-/// A generator that goes round an equilibrium has its average nearer to it (Yazıcı et al. 2019, "The unusual effectiveness
-/// of averaging in GAN training"). Running statistics are taken over as they are.
+/// A generator that circles around an equilibrium has an average that is closer to it (Yazıcı et al. 2019, "The unusual
+/// effectiveness of averaging in GAN training"). Running statistics are copied without averaging.
 #[derive(Debug, Clone)]
 pub struct Average<T: Element> {
     kept: f64,
     network: Sequential<T>,
 }
 
-/// Parameters of a task.
+/// Parameters per task.
 const CHUNK: usize = 1 << 14;
 
 impl<T: Element> Average<T> {
-    /// An average that starts at `network` and keeps the share `kept` at each step, for instance 0.999.
+    /// An average that starts at `network` and keeps the fraction `kept` of its value at each step, for instance 0.999.
     pub fn new(kept: f64, network: &Sequential<T>) -> Self {
         Self { kept, network: network.clone() }
     }
@@ -29,14 +29,14 @@ impl<T: Element> Average<T> {
         &self.network
     }
 
-    /// The averaged network, writable: to go on from a checkpoint.
+    /// The averaged network, mutable: for resuming from a checkpoint.
     pub fn network_mut(&mut self) -> &mut Sequential<T> {
         &mut self.network
     }
 
-    /// Takes a step towards `network`.
+    /// Updates the average with the parameters of `network`.
     ///
-    /// **Panics** if it is not like the one of [`Average::new`].
+    /// **Panics** if the architecture of `network` differs from that of [`Average::new`].
     pub fn update(&mut self, network: &Sequential<T>) {
         let (level, kept) = (Level::detect(), T::from_f64(self.kept));
         for (average, parameter) in self.network.parameters_mut().zip(network.parameters()) {
@@ -59,8 +59,8 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn parameters_follow_and_statistics_are_taken_over() {
-        // More parameters than one task takes.
+    fn parameters_are_averaged_and_statistics_are_copied() {
+        // More parameters than one task processes.
         let layers = vec![Linear::new(CHUNK, 3).into(), BatchNorm::new(3).into()];
         let mut network = Sequential::<f64>::new(CHUNK, layers).unwrap();
         let mut average = Average::new(0.75, &network);
@@ -68,7 +68,7 @@ mod tests {
         network.statistics_mut().for_each(|statistic| statistic.fill(5.0));
         average.update(&network);
         average.update(&network);
-        // 8 (1 - 0.75²) from 0; scales begin at 1.
+        // 8 (1 - 0.75²) from 0; scales start at 1.
         for (index, parameter) in average.network().parameters().enumerate() {
             let right = if index == 2 { 8.0 - 7.0 * 0.75 * 0.75 } else { 3.5 };
             assert!(parameter.data().iter().all(|x| *x == right), "parameter {index}: {parameter:?}");

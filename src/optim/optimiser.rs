@@ -1,4 +1,4 @@
-//! How gradients move parameters.
+//! Optimisers: the update rules that turn gradients into parameter updates.
 
 use crate::nn::{Gradients, Sequential};
 use crate::parallel::{Chunks, for_each_split};
@@ -9,38 +9,38 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use equilibria_kernels::{Level, update};
 
-/// How a gradient becomes a step. The formulas are at [`equilibria_kernels::update`]; all are PyTorch's.
+/// An update rule. The formulas are in [`equilibria_kernels::update`]; all are those of PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// Stochastic gradient descent with momentum.
     Sgd {
         /// Learning rate.
         rate: f64,
-        /// What is kept of the velocity; 0 for plain descent.
+        /// The decay factor of the velocity; 0 for plain descent.
         momentum: f64,
     },
     /// RMSProp.
     RmsProp {
         /// Learning rate.
         rate: f64,
-        /// What is kept of the average of squared gradients, often 0.99.
+        /// The decay factor of the average of squared gradients, often 0.99.
         decay: f64,
-        /// Added to the root of that average, often 1e-8.
+        /// Added to the square root of that average, often 1e-8.
         epsilon: f64,
     },
     /// Adam.
     Adam {
         /// Learning rate.
         rate: f64,
-        /// What is kept of the averages of gradients and of their squares, for instance 0.9 and 0.999.
+        /// The decay factors of the averages of gradients and of their squares, for instance 0.9 and 0.999.
         betas: [f64; 2],
-        /// Added to the root of the latter, often 1e-8.
+        /// Added to the square root of the latter, often 1e-8.
         epsilon: f64,
     },
 }
 
 impl Rule {
-    /// RMSProp as PyTorch has it when nothing is said.
+    /// RMSProp with PyTorch's defaults.
     pub const fn rms_prop(rate: f64) -> Self {
         Self::RmsProp { rate, decay: 0.99, epsilon: 1e-8 }
     }
@@ -59,7 +59,9 @@ impl Rule {
         self
     }
 
-    /// **Errors** [`Error::InvalidArgument`] with what would be right, if a number is outside its range.
+    /// Checks the ranges of all numbers.
+    ///
+    /// **Errors** [`Error::InvalidArgument`], with the correct range, if a number is outside its range.
     pub fn validate(&self) -> Result<()> {
         let (Self::Sgd { rate, .. } | Self::RmsProp { rate, .. } | Self::Adam { rate, .. }) = *self;
         if !(rate >= 0.0 && rate.is_finite()) {
@@ -76,7 +78,7 @@ impl Rule {
                 Self::RmsProp { .. } => "decay",
                 Self::Adam { .. } => "beta",
             };
-            return Err(Error::invalid(format!("{what} {kept}"), "what is kept is at least 0 and below 1"));
+            return Err(Error::invalid(format!("{what} {kept}"), "it must be at least 0 and below 1"));
         }
         if !(epsilon > 0.0 && epsilon.is_finite()) {
             return Err(Error::invalid(
@@ -87,7 +89,7 @@ impl Rule {
         Ok(())
     }
 
-    /// Numbers that it keeps for each parameter.
+    /// Number of state values per parameter.
     const fn states(&self) -> usize {
         match self {
             Self::Sgd { .. } | Self::RmsProp { .. } => 1,
@@ -96,24 +98,24 @@ impl Rule {
     }
 }
 
-/// A rule with what it remembers of a network's gradients.
+/// An update rule with its state for a network.
 ///
-/// **Accuracy and cost** A step is one fused pass over parameters, gradients and state: with Adam 28 bytes a parameter of
-/// f32. The result does not depend on the number of threads.
+/// **Accuracy and cost** A step is one fused pass over parameters, gradients and state: with Adam 28 bytes per f32
+/// parameter. The result does not depend on the number of threads.
 #[derive(Debug, Clone)]
 pub struct Optimiser<T: Element> {
     rule: Rule,
     clip: Option<f64>,
     steps: u64,
-    /// For each parameter, in order, what the rule keeps: velocity; or mean square; or mean and mean square.
+    /// The state of each parameter, in order: velocity; or mean square; or mean and mean square.
     state: Vec<Tensor<T>>,
 }
 
-/// Parameters of a task.
+/// Parameters per task.
 const CHUNK: usize = 1 << 14;
 
 impl<T: Element> Optimiser<T> {
-    /// One that has seen nothing, for networks like `model`.
+    /// An optimiser with zero state for networks with the architecture of `model`.
     pub fn new(rule: Rule, model: &Sequential<T>) -> Self {
         let zeros = |parameter: &Tensor<T>| Tensor::zeros(parameter.shape());
         let state =
@@ -121,23 +123,23 @@ impl<T: Element> Optimiser<T> {
         Self { rule, clip: None, steps: 0, state: state.collect() }
     }
 
-    /// Keeps every parameter within ± `bound` from now on, at the end of each step.
+    /// Clips every parameter to ± `bound` at the end of each step.
     #[must_use]
     pub fn with_clip(self, bound: f64) -> Self {
         Self { clip: Some(bound), ..self }
     }
 
-    /// Steps so far.
+    /// Number of steps so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// What it remembers: for each parameter, in order, velocity; or mean square; or mean and mean square of its gradients.
+    /// The state of each parameter, in order: velocity; or mean square; or mean and mean square of its gradients.
     pub fn state(&self) -> &[Tensor<T>] {
         &self.state
     }
 
-    /// As [`Optimiser::state`], writable, with the number of steps: to go on from a checkpoint.
+    /// Like [`Optimiser::state`], but mutable and with the number of steps: for resuming from a checkpoint.
     pub fn state_mut(&mut self) -> (&mut u64, &mut [Tensor<T>]) {
         (&mut self.steps, &mut self.state)
     }
@@ -147,14 +149,14 @@ impl<T: Element> Optimiser<T> {
         self.rule
     }
 
-    /// Takes another learning rate.
+    /// Sets the learning rate of the next steps.
     pub fn set_rate(&mut self, rate: f64) {
         self.rule = self.rule.with_rate(rate);
     }
 
-    /// Moves the parameters of `model` along `gradients`. Whether all of them were finite then, and before they were clipped.
+    /// Updates the parameters of `model`. Returns whether all of them were finite after the update and before clipping.
     ///
-    /// **Panics** if `model` or `gradients` are not like the network that this was made for.
+    /// **Panics** if `model` or `gradients` belong to a network with another architecture.
     pub fn step(&mut self, model: &mut Sequential<T>, gradients: &mut Gradients<T>) -> bool {
         self.steps += 1;
         let (per_parameter, gradients) = (self.rule.states(), gradients.tensors());
@@ -182,27 +184,27 @@ impl<T: Element> Optimiser<T> {
                     true,
                     (parameter, Chunks(one.data_mut(), CHUNK)),
                     &|task, (p, one)| {
-                        note(step.of_one(task, one.0, p.0));
+                        note(step.with_one_state(task, one.0, p.0));
                     },
                 ),
                 [one, two] => {
                     let states = (Chunks(one.data_mut(), CHUNK), Chunks(two.data_mut(), CHUNK));
                     for_each_split(tasks, true, (parameter, states), &|task, (p, (one, two))| {
-                        note(step.of_two(task, one.0, two.0, p.0));
+                        note(step.with_two_states(task, one.0, two.0, p.0));
                     });
                 }
-                _ => unreachable!("a rule keeps one or two numbers"),
+                _ => unreachable!("a rule has one or two state values"),
             }
         }
         is_finite.into_inner()
     }
 }
 
-/// One step of one tensor.
+/// One step for one tensor.
 #[derive(Clone, Copy)]
 struct Step<'a, T> {
     rule: Rule,
-    /// This one included.
+    /// The number of steps, including this one.
     steps: u64,
     clip: Option<f64>,
     gradient: &'a [T],
@@ -217,7 +219,7 @@ impl<T: Element> Step<'_, T> {
         &self.gradient[task * CHUNK..][..length]
     }
 
-    fn of_one(&self, task: usize, state: &mut [T], parameter: &mut [T]) -> bool {
+    fn with_one_state(&self, task: usize, state: &mut [T], parameter: &mut [T]) -> bool {
         let (level, gradient) = (Level::detect(), self.gradient(task, parameter.len()));
         match self.rule {
             Rule::Sgd { rate, momentum } => {
@@ -229,13 +231,13 @@ impl<T: Element> Step<'_, T> {
                 let rule = update::RmsProp { rate, decay, epsilon };
                 update::descend(level, rule, self.bound(), gradient, [state], parameter)
             }
-            Rule::Adam { .. } => unreachable!("Adam keeps two numbers"),
+            Rule::Adam { .. } => unreachable!("Adam has two state values"),
         }
     }
 
-    fn of_two(&self, task: usize, mean: &mut [T], square: &mut [T], parameter: &mut [T]) -> bool {
+    fn with_two_states(&self, task: usize, mean: &mut [T], square: &mut [T], parameter: &mut [T]) -> bool {
         let Rule::Adam { rate, betas, epsilon } = self.rule else {
-            unreachable!("Adam alone keeps two numbers")
+            unreachable!("only Adam has two state values")
         };
         let steps = self.steps as f64;
         let corrected = 1.0 - libm::pow(betas[0], steps);

@@ -1,4 +1,4 @@
-//! A number that changes with the epoch.
+//! Schedules: numbers that change with the epoch.
 
 use crate::{Error, Result};
 use alloc::format;
@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// A rate or momentum over the epochs of a run.
+/// A rate or momentum as a function of the epoch.
 ///
-/// Written as a number (`0.01`) or a straight line (`0.05..0.001`), and as more of them with the epochs from which they
-/// hold, after colons: `0.5:0.9@5` is 0.5, and 0.9 from epoch 5 on; `0.05..0.001:0.01..0.0001@41` falls to 0.001 in
-/// epoch 40 and from 0.01 again after it. A line ends in the epoch before the next piece, the last one in the last epoch.
+/// The text form is a sequence of pieces, separated by colons. A piece is a number (`0.01`) or a straight line
+/// (`0.05..0.001`); all pieces but the first end with `@` and their first epoch. `0.5:0.9@5` is 0.5, and 0.9 from epoch
+/// 5 on; `0.05..0.001:0.01..0.0001@41` falls to 0.001 in epoch 40 and falls again from 0.01 in epoch 41. A line ends in
+/// the epoch before the next piece; the last line ends in the last epoch.
 ///
 /// ```
 /// use equilibria::optim::Schedule;
@@ -23,16 +24,16 @@ use core::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// By the epoch from which they hold, rising from 1.
+    /// The pieces with their first epochs, ascending from 1.
     pieces: Vec<Piece>,
 }
 
-/// What holds from an epoch on.
+/// A piece and its first epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Piece {
     start: usize,
     first: f64,
-    /// Of a line, whose ends may be equal.
+    /// The last value of a line, which may be equal to the first; `None` for a constant.
     last: Option<f64>,
 }
 
@@ -52,11 +53,11 @@ impl Schedule {
         let next = self.pieces.partition_point(|piece| piece.start <= epoch.max(1));
         let Piece { start, first, last } = self.pieces[next - 1];
         let end = self.pieces.get(next).map_or(epochs, |piece| piece.start - 1);
-        let way = epoch.saturating_sub(start) as f64 / end.saturating_sub(start).max(1) as f64;
-        last.map_or(first, |last| first + (last - first) * way.min(1.0))
+        let fraction = epoch.saturating_sub(start) as f64 / end.saturating_sub(start).max(1) as f64;
+        last.map_or(first, |last| first + (last - first) * fraction.min(1.0))
     }
 
-    /// Whether each value that the schedule is written with satisfies `test`.
+    /// Returns whether `test` is true for every value in the schedule's text.
     pub fn all(&self, test: impl Fn(f64) -> bool) -> bool {
         self.pieces.iter().all(|piece| test(piece.first) && piece.last.is_none_or(&test))
     }
@@ -102,7 +103,7 @@ impl FromStr for Schedule {
         parse().ok_or_else(|| {
             Error::invalid(
                 format!("schedule '{text}'"),
-                "write a number (0.01) or a line (0.05..0.001), and what follows at rising epochs (0.5:0.9@5)",
+                "write a number (0.01) or a line (0.05..0.001), and further pieces with ascending first epochs (0.5:0.9@5)",
             )
         })
     }
@@ -120,7 +121,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn a_schedule_is_read_as_it_was_written() {
         for text in
             ["0.01", "0.5:0.9@5", "0.1:0.01@10:0.001@20", "0.05..0.001", "-1..1", "1..1", "2..1:3@4:5..4@6"]
         {
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_schedule_is_refused() {
+    fn invalid_schedules_are_refused() {
         for text in [
             "",
             "x",
@@ -160,7 +161,7 @@ mod tests {
         let pieces: Schedule = "2..1:7@4:5..3@6".parse().unwrap();
         let values: [f64; 9] = core::array::from_fn(|i| pieces.at(i + 1, 8));
         assert_eq!(values, [2.0, 1.5, 1.0, 7.0, 7.0, 5.0, 4.0, 3.0, 3.0]);
-        // The first epochs of a longer run are those of the shorter one.
+        // The first epochs of a longer run equal those of the shorter run.
         let [short, long] = ["2..1", "2..1:7@4"].map(|text| text.parse::<Schedule>().unwrap());
         assert!((1..=3).all(|epoch| short.at(epoch, 3) == long.at(epoch, 8)));
     }

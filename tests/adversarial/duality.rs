@@ -1,4 +1,4 @@
-//! Does the duality gap tell an equilibrium from other places?
+//! Does the duality gap distinguish an equilibrium from other pairs?
 
 use crate::wasserstein::shifted;
 use crate::{normals, parameters, players};
@@ -15,7 +15,8 @@ fn fill_test(index: u64, samples: &mut [f64]) -> Result<()> {
     fill_real(1_000_000 + index, samples)
 }
 
-/// A game about N(0, 1) in the plane, whose generator has moved it by `shift` and whose discriminator is 0 everywhere.
+/// A game with data from N(0, 1) in the plane. The generator shifts this distribution by `shift`, and the discriminator
+/// is 0 everywhere.
 fn begin(objective: Objective, shift: f64) -> Game<f64> {
     let [_, mut discriminator] = players(&Networks::plane(2, &[16; 2]), 1);
     discriminator.parameters_mut().skip(4).for_each(|parameter| parameter.fill(0.0));
@@ -29,19 +30,20 @@ const SEARCH: Search = Search { steps: 60, batches: 8 };
 #[test]
 fn is_the_gap_small_at_an_equilibrium_and_large_elsewhere() {
     let penalty = Objective::Penalty { weight: 10.0, critic_steps: 1 };
-    // A critic that is 0 everywhere pays for its slope of 0.
+    // A critic that is 0 everywhere has slope 0, which is penalised.
     for (objective, value, far) in [(Objective::standard(), -(4.0_f64.ln()), 0.5), (penalty, -10.0, 0.5)] {
         let at = |shift| {
             let game = begin(objective, shift);
             let before = parameters(&game);
             let gap = game.duality_gap(SEARCH, fill_real, fill_test, &Streams::of(9)).unwrap();
-            assert_eq!(before, parameters(&game), "the game itself has moved");
+            assert_eq!(before, parameters(&game), "the game itself has changed");
             assert_eq!([game.steps(), game.discriminator_steps()], [0, 0]);
             assert!((gap.value - value).abs() < 1e-12, "{objective:?}: {gap:?}");
             gap
         };
         let [equilibrium, elsewhere] = [at(0.0), at(2.0)];
-        // A slope of 1 costs no more where it tells nothing: that gain is not one of the equilibrium's.
+        // A critic gains 10 by a slope of 1 even if it does not discriminate: this gain does not measure the distance
+        // from the equilibrium.
         let free = if objective == penalty { 10.0 } else { 0.0 };
         assert!((-0.3..0.05).contains(&(equilibrium.gap() - free)), "{objective:?}: {equilibrium:?}");
         assert!(elsewhere.gap() > free + far, "{objective:?}: {elsewhere:?}");
@@ -50,7 +52,7 @@ fn is_the_gap_small_at_an_equilibrium_and_large_elsewhere() {
 }
 
 #[test]
-fn does_a_generator_gain_against_a_discriminator_that_stays() {
+fn does_a_generator_gain_against_a_fixed_discriminator() {
     let [_, discriminator] = players(&Networks::plane(2, &[16; 2]), 1);
     let rule = Rule::adam(3e-3, [0.5, 0.9]);
     let recipe =
@@ -59,18 +61,18 @@ fn does_a_generator_gain_against_a_discriminator_that_stays() {
     let gap = game.duality_gap(SEARCH, fill_real, fill_test, &Streams::of(9)).unwrap();
     assert!(gap.best_generator < gap.value - 0.01, "{gap:?}");
     assert_eq!(gap.gap(), gap.best_discriminator.max(gap.value) - gap.best_generator);
-    // Who would be worse off after moving stays.
-    let stubborn = DualityGap { value: 0.5, best_discriminator: 0.4, best_generator: 0.7 };
-    assert_eq!(stubborn.gap(), 0.0);
+    // A player that ends worse after its steps counts with its original value.
+    let no_gain = DualityGap { value: 0.5, best_discriminator: 0.4, best_generator: 0.7 };
+    assert_eq!(no_gain.gap(), 0.0);
 }
 
 #[test]
-fn is_a_search_of_nothing_refused() {
+fn is_a_search_without_steps_or_batches_refused() {
     for search in [Search { steps: 0, ..SEARCH }, Search { batches: 0, ..SEARCH }] {
         let game = begin(Objective::standard(), 1.0);
         let error = game.duality_gap(search, fill_real, fill_test, &Streams::of(9)).unwrap_err().to_string();
         assert!(
-            error.starts_with("a duality gap by ") && error.ends_with("it takes at least 1 of each"),
+            error.starts_with("a duality gap from ") && error.ends_with("it needs at least 1 of each"),
             "{error}"
         );
     }

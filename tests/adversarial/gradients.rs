@@ -1,8 +1,8 @@
-//! Do the players move along the gradients of the losses that are reported?
+//! Are the players updated along the gradients of the losses that are reported?
 //!
-//! A step of plain gradient descent with rate 1 tells the gradient, which is compared with central differences of the
-//! reported loss in f64. With a penalty the reported loss has the critic's slope in it, so that its gradient is one of second
-//! order. The seeds are such that no unit of a leaky ReLU changes sides within a difference.
+//! A step of plain gradient descent with rate 1 gives the gradient, which is compared with central differences of the
+//! reported loss in f64. With a penalty, the reported loss includes the critic's slope, so its gradient is of second
+//! order. The seeds are chosen so that no leaky ReLU unit changes its sign within a difference.
 
 use crate::{descent, normals, players};
 use equilibria::Tensor;
@@ -20,7 +20,7 @@ enum Side {
     Discriminator,
 }
 
-/// A pair whose gradients are not small: small ones drown in the rounding of a difference.
+/// A pair of networks with large gradients: small gradients would be lost in the rounding of a difference.
 fn steep_players(networks: &Networks) -> [Sequential<f64>; 2] {
     let mut players = players(networks, 1);
     for (parameter, index) in players.iter_mut().flat_map(Sequential::parameters_mut).zip(20..) {
@@ -30,7 +30,7 @@ fn steep_players(networks: &Networks) -> [Sequential<f64>; 2] {
     players
 }
 
-/// One step of one of the two, the other held.
+/// One step of one player; the other is fixed.
 fn step(players: &[Sequential<f64>; 2], objective: Objective, side: Side) -> (Game<f64>, Reading) {
     let [generator, discriminator] = players.clone();
     let rates = if side == Side::Generator { [1.0, 0.0] } else { [0.0, 1.0] };
@@ -48,7 +48,7 @@ fn step(players: &[Sequential<f64>; 2], objective: Objective, side: Side) -> (Ga
     (game, outcome.unwrap().reading.unwrap())
 }
 
-/// Fails unless a side moves by the gradient of its loss.
+/// Fails unless a player is updated by the gradient of its loss.
 fn check(networks: &Networks, objective: Objective, side: Side) {
     let players = steep_players(networks);
     let index = usize::from(side == Side::Discriminator);
@@ -63,9 +63,12 @@ fn check(networks: &Networks, objective: Objective, side: Side) {
     let largest = |tensor: &Tensor<f64>| tensor.data().iter().fold(0.0_f64, |most, g| most.max(g.abs()));
     let largest_of_all = analytic.iter().map(largest).fold(0.0, f64::max);
     for (place, gradient) in analytic.iter().enumerate() {
-        // Biases have none where normalisation or a difference of scores takes them off again.
+        // Biases have gradient 0 if a normalisation or a difference of scores cancels them.
         let has_gradient = largest(gradient) > 1e-6 * largest_of_all;
-        assert!(has_gradient || gradient.rank() == 1, "{objective:?}, {side:?}: none of parameter {place}");
+        assert!(
+            has_gradient || gradient.rank() == 1,
+            "{objective:?}, {side:?}: the gradient of parameter {place} is 0"
+        );
     }
     let loss = |players: &[Sequential<f64>; 2]| {
         let (_, reading) = step(players, objective, side);
@@ -94,7 +97,7 @@ fn objectives() -> [Objective; 4] {
 }
 
 #[test]
-fn do_both_players_descend_their_losses_through_whole_networks() {
+fn do_both_players_descend_their_losses_through_complete_networks() {
     for normalisation in [Normalisation::None, Normalisation::Batch, Normalisation::Layer] {
         let networks = networks(normalisation);
         for objective in objectives() {
@@ -109,8 +112,8 @@ fn do_both_players_descend_their_losses_through_whole_networks() {
 }
 
 #[test]
-fn would_the_gradient_of_another_objective_fail() {
-    // The generator that does not saturate moves along another gradient than the minimax loss's.
+fn does_the_gradient_of_another_objective_fail() {
+    // The non-saturating loss has another gradient than the minimax loss.
     let players = steep_players(&networks(Normalisation::None));
     let [one, other] = [objectives()[0], objectives()[1]].map(|objective| {
         let (game, _) = step(&players, objective, Side::Generator);

@@ -1,4 +1,4 @@
-//! Is the second-order gradient of the penalty, derived by hand, the gradient of the penalty?
+//! Is the hand-derived second-order gradient of the penalty the gradient of the penalty?
 
 use crate::normals;
 use equilibria::adversarial::penalty::{Slopes, direction};
@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 1e-6;
 
 const LEAKY: Activation<f64> = Activation::LeakyRelu { slope: 0.2 };
 
-/// The critics by name: layers of 9 and 8 units, an activation, with or without layer normalisation.
+/// The critics by name: hidden layers of 9 and 8 units, an activation, with or without layer normalisation.
 fn critics() -> [(&'static str, Sequential<f64>); 5] {
     [
         ("leaky", critic(LEAKY, false)),
@@ -65,14 +65,14 @@ fn slopes(critic: &Sequential<f64>, samples: &[f64]) -> Vec<f64> {
     deltas.input(0..rows).to_vec()
 }
 
-/// The penalty by first-order gradients alone.
+/// The penalty, computed with first-order gradients only.
 fn penalty(critic: &Sequential<f64>, samples: &[f64]) -> f64 {
     let norms = slopes(critic, samples);
     let norms = norms.chunks(INPUTS).map(|slope| slope.iter().map(|x| x * x).sum::<f64>().sqrt());
     norms.map(|norm| WEIGHT * (norm - 1.0) * (norm - 1.0)).sum::<f64>() / (samples.len() / INPUTS) as f64
 }
 
-/// The gradient of the penalty at `samples` and of mean D(fake) - mean D(real), as a game computes it.
+/// The gradient of the penalty at `samples` plus mean D(fake) - mean D(real), as a game computes it.
 fn gradients(
     critic: &Sequential<f64>,
     real: &[f64],
@@ -95,7 +95,7 @@ fn gradients(
     (gradients.tensors().iter().map(|tensor| tensor.data().to_vec()).collect(), found, difference)
 }
 
-/// The largest difference, relative to the larger or to a hundredth of the largest of its tensor.
+/// The largest difference, relative to the larger number or to a hundredth of the largest of its tensor.
 fn worst_difference(found: &[Vec<f64>], right: &[Vec<f64>]) -> f64 {
     assert_eq!(found.len(), right.len());
     let mut worst = 0.0_f64;
@@ -103,7 +103,7 @@ fn worst_difference(found: &[Vec<f64>], right: &[Vec<f64>]) -> f64 {
         assert_eq!(found.len(), right.len());
         let largest = right.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
         for (a, b) in found.iter().zip(right) {
-            // Where all of a tensor is 0, as biases behind leaky ReLUs are, differences have only rounding.
+            // If a tensor is all 0, like the biases before leaky ReLUs, differences contain only rounding errors.
             let scale = a.abs().max(b.abs()).max(0.01 * largest).max(1e-3);
             worst = worst.max((a - b).abs() / scale);
         }
@@ -111,7 +111,7 @@ fn worst_difference(found: &[Vec<f64>], right: &[Vec<f64>]) -> f64 {
     worst
 }
 
-/// Central differences of the penalty by every parameter.
+/// Central differences of the penalty with respect to every parameter.
 fn numeric(critic: &Sequential<f64>, samples: &[f64]) -> Vec<Vec<f64>> {
     let step = 1e-6;
     let by_element = |place: usize, element: usize| {
@@ -141,8 +141,8 @@ fn is_the_gradient_of_the_penalty_that_of_central_differences() {
 }
 
 #[test]
-fn is_it_the_change_of_the_first_order_gradient_along_the_direction() {
-    // Σ u · ∂g/∂θ is how ∂/∂θ Σ D(x̂) changes where x̂ moves along u.
+fn is_it_the_directional_derivative_of_the_first_order_gradient() {
+    // Σ u · ∂g/∂θ is the change of ∂/∂θ Σ D(x̂) when x̂ moves along u.
     for (name, critic) in critics() {
         let samples = normals::<f64>(PAIRS * INPUTS, 8);
         let slopes = slopes(&critic, &samples);
@@ -169,7 +169,7 @@ fn is_it_the_change_of_the_first_order_gradient_along_the_direction() {
 }
 
 #[test]
-fn do_places_between_samples_go_through_a_critic_as_any_others() {
+fn do_interpolated_samples_give_the_same_scores_as_other_samples() {
     let [real, fake, alphas] = [3, 4, 5].map(|seed| normals::<f64>(PAIRS * INPUTS, seed));
     let alphas: Vec<f64> = alphas[..PAIRS].iter().map(|x| x.abs() % 1.0).collect();
     let mut between = vec![0.0; PAIRS * INPUTS];
@@ -178,29 +178,30 @@ fn do_places_between_samples_go_through_a_critic_as_any_others() {
         let place = i * INPUTS + 2;
         assert!((between[place] - (alpha * real[place] + (1.0 - alpha) * fake[place])).abs() < 1e-15);
     }
-    // One that begins with no linear layer as well.
-    let begins_otherwise =
+    // Also a critic that does not start with a linear layer.
+    let other_first_layer =
         Sequential::new(INPUTS, vec![Activation::Tanh.into(), Linear::new(INPUTS, 1).into()]).unwrap();
-    let critics = critics().into_iter().chain([("begins otherwise", begins_otherwise)]);
+    let critics = critics().into_iter().chain([("other first layer", other_first_layer)]);
     for (name, mut critic) in critics {
         let all = forward(&critic, &[&real[..], &fake, &between].concat());
         let (mut cache, training) = (Cache::new(&critic), Training::new(Stream::named(0, "dropout")));
         cache.input_mut(3 * PAIRS)[..2 * PAIRS * INPUTS].copy_from_slice(&[&real[..], &fake].concat());
-        critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap();
+        critic.forward_interpolated(&alphas, &mut cache, training, &mut Scratch::new()).unwrap();
         assert_eq!(cache.input(), all.input(), "{name}");
         for (found, right) in cache.output().iter().zip(all.output()) {
             assert!((found - right).abs() < 1e-13, "{name}: {found}, not {right}");
         }
         cache.input_mut(3 * PAIRS + 3);
-        let error = critic.forward_between(&alphas, &mut cache, training, &mut Scratch::new()).unwrap_err();
-        let expected = "rows with places between them: expected shape (21), found (24)";
+        let error =
+            critic.forward_interpolated(&alphas, &mut cache, training, &mut Scratch::new()).unwrap_err();
+        let expected = "rows with interpolations: expected shape (21), found (24)";
         assert_eq!(error.to_string(), expected, "{name}");
     }
 }
 
 #[test]
-fn would_a_penalty_that_forgets_curvature_fail() {
-    // What a leaky critic's biases get, nothing, is not what a smooth one's get.
+fn does_a_penalty_without_curvature_fail() {
+    // The gradient of the biases is 0 in a leaky critic, but not in a smooth critic.
     let samples = normals::<f64>(PAIRS * INPUTS, 8);
     for (name, critic) in critics() {
         let numeric = numeric(&critic, &samples);
@@ -217,7 +218,7 @@ fn would_a_penalty_that_forgets_curvature_fail() {
         let worst = worst_difference(&forgetful, &numeric);
         assert_eq!(worst > 1e3 * TOLERANCE, name != "leaky", "{name}: {worst:e}");
     }
-    // One wrong number in the fifth digit.
+    // One number that is wrong in the fifth digit.
     let critic = critic(LEAKY, false);
     let mut wrong = gradients(&critic, &[], &[], &samples).0;
     let largest = wrong[0].iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
@@ -226,7 +227,7 @@ fn would_a_penalty_that_forgets_curvature_fail() {
 }
 
 #[test]
-fn where_a_critic_is_flat_its_slope_has_no_direction() {
+fn is_the_direction_zero_where_a_critic_is_flat() {
     let mut u = [f64::NAN; 4];
     let mut norms = [f64::NAN; 2];
     let found = direction(3.0, 2, &[0.0, 0.0, 0.6, 0.8], &mut u, &mut norms);

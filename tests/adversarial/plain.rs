@@ -1,7 +1,7 @@
-//! Does a game agree with plain loops on the same random stream, under random options and odd sizes?
+//! Does a game agree with plain loops on the same random stream, for random options and odd sizes?
 
 use crate::{normals, players};
-use equilibria::adversarial::reference::{Dense, Ending, Reference};
+use equilibria::adversarial::reference::{Dense, DenseActivation, Reference};
 use equilibria::adversarial::{
     Game, GeneratorLoss, Networks, Normalisation, Objective, Recipe, Streams, mlp,
 };
@@ -10,7 +10,7 @@ use equilibria::optim::Rule;
 use equilibria::rng::Stream;
 use rand::{Rng, RngExt};
 
-/// Rounding grows a few times a step.
+/// Rounding errors grow by a factor of a few in each step.
 const STEPS: usize = 6;
 const SIZES: [usize; 6] = [1, 3, 17, 40, 64, 65];
 
@@ -26,7 +26,7 @@ fn widths(random: &mut impl Rng) -> Vec<usize> {
 fn draw(random: &mut impl Rng) -> (Networks, Recipe) {
     let loss = one_of(random, &[GeneratorLoss::NonSaturating, GeneratorLoss::Minimax]);
     let is_judged_by_batch = random.random_bool(0.3);
-    // More than go through the generator at once, unless rounding would grow too much.
+    // More mini-batches than one pass through the generator takes, unless rounding errors would grow too much.
     let critic_steps = random.random_range(1..if is_judged_by_batch { 3 } else { 9 });
     let objective = match random.random_range(0..3) {
         0 => Objective::Standard { generator: loss, label_smoothing: one_of(random, &[0.0, 0.1]) },
@@ -44,31 +44,31 @@ fn draw(random: &mut impl Rng) -> (Networks, Recipe) {
         discriminator: mlp(&discriminator, of_hidden(is_judged_by_batch && !is_penalised), None),
     };
     let usual = Recipe::of(objective);
-    // Adam and RMSProp enlarge the rounding of gradients that are 0, as biases before a normalisation have.
+    // Adam and RMSProp amplify the rounding of gradients that are 0, like those of biases before a normalisation.
     let is_normalised = [&networks.generator, &networks.discriminator].iter().any(|it| it.mixes_examples());
     let rule = match is_normalised {
         true => Rule::Sgd { rate: 0.01, momentum: one_of(random, &[0.0, 0.5]) },
         false => usual.generator.with_rate(1e-3),
     };
-    // Two or three samples that are nearly the same, normalised, enlarge it too.
+    // Normalising two or three samples that are nearly equal also amplifies it.
     let batch = if is_normalised { one_of(random, &[9, 16, 33]) } else { one_of(random, &[1, 2, 3, 16, 33]) };
     let recipe = Recipe { batch, generator: rule, discriminator: rule, ..usual };
     (networks, recipe)
 }
 
-/// The network's linear layers, each with what follows it, in the order of its parameters.
+/// The network's linear layers, each with its normalisation and activation, in the order of the parameters.
 fn plain(plan: &Plan, network: &Sequential<f64>) -> Vec<Dense> {
     let mut parameters = network.parameters().map(|tensor| tensor.data().to_vec());
     let mut inputs = network.inputs();
     let mut layers = Vec::new();
     for group in plan.layers.chunk_by(|_, next| !matches!(next, Spec::Linear { .. })) {
         let count = if group.contains(&Spec::BatchNorm) { 4 } else { 2 };
-        let ending = match group[group.len() - 1] {
-            Spec::LeakyRelu(_) => Ending::LeakyRelu,
-            Spec::Tanh => Ending::Tanh,
-            _ => Ending::Identity,
+        let activation = match group[group.len() - 1] {
+            Spec::LeakyRelu(_) => DenseActivation::LeakyRelu,
+            Spec::Tanh => DenseActivation::Tanh,
+            _ => DenseActivation::Identity,
         };
-        layers.push(Dense::new(inputs, ending, parameters.by_ref().take(count).collect()));
+        layers.push(Dense::new(inputs, activation, parameters.by_ref().take(count).collect()));
         let Spec::Linear { outputs, .. } = group[0] else { panic!("{plan}") };
         inputs = outputs;
     }

@@ -1,4 +1,4 @@
-//! Does a step do what it says, and the same whoever runs it?
+//! Does a step compute what its documentation says, with the same result on any number of threads?
 
 use crate::{descent, normals, objectives, parameters, players};
 use equilibria::adversarial::{
@@ -8,7 +8,7 @@ use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Spec, Traini
 use equilibria::tensor::Element;
 use equilibria::{Error, Result, Tensor};
 
-/// Large enough for products that are split over threads.
+/// Large enough that products are split over threads.
 fn networks() -> Networks {
     Networks {
         generator: mlp(&[20, 64, 96, 128, 200], Normalisation::Batch, Some(Spec::Tanh)),
@@ -18,7 +18,7 @@ fn networks() -> Networks {
 
 const BATCH: usize = 32;
 
-/// Real samples: the same numbers in either type.
+/// Real samples, with the same numbers in either type.
 fn fill_real<T: Element>(index: u64, samples: &mut [T]) -> Result<()> {
     let numbers = normals::<f32>(samples.len(), 50 + index);
     samples.iter_mut().zip(numbers).for_each(|(x, number)| *x = T::from_f64(f64::from(number).tanh()));
@@ -63,7 +63,7 @@ fn are_games_the_same_on_any_number_of_threads() {
 }
 
 #[test]
-fn does_looking_change_nothing() {
+fn do_reports_leave_the_game_unchanged() {
     for objective in objectives() {
         let [mut watched, mut alone] = [(); 2].map(|()| begin::<f32>(objective));
         play(&mut watched, 2);
@@ -76,7 +76,7 @@ fn does_looking_change_nothing() {
 }
 
 #[test]
-fn does_a_game_from_a_copy_of_the_state_go_on_as_the_first_would() {
+fn does_a_game_with_a_copied_state_continue_exactly_as_the_original() {
     for objective in objectives() {
         let begin = || {
             let [generator, discriminator] = players::<f32>(&networks(), 1);
@@ -126,7 +126,7 @@ fn is_everything_that_changes_part_of_the_state() {
 }
 
 #[test]
-fn is_a_game_in_f32_the_game_in_f64() {
+fn do_games_in_f32_and_f64_agree() {
     for objective in objectives() {
         let single = play(&mut begin::<f32>(objective), 2);
         let double = play(&mut begin::<f64>(objective), 2);
@@ -156,7 +156,7 @@ fn is_a_game_in_f32_the_game_in_f64() {
 }
 
 #[test]
-fn does_a_report_have_what_its_objective_has() {
+fn does_a_report_contain_the_values_of_its_objective() {
     for objective in objectives() {
         let reading = play(&mut begin::<f32>(objective), 1)[0].reading.unwrap();
         let accuracies = [reading.real_accuracy, reading.fake_accuracy];
@@ -186,7 +186,7 @@ fn are_all_parameters_of_a_clipped_critic_within_the_bound() {
     assert!(generator.map(f32::abs).fold(0.0, f32::max) > bound as f32, "the generator is not clipped");
 }
 
-/// One step of the generator as the papers have it: a pass for each mini-batch, a backward pass for each term of the loss.
+/// One step of the generator as in the papers: a pass for each mini-batch, a backward pass for each term of the loss.
 fn plain_step(game: &Game<f64>, critic_steps: usize, rates: [f64; 2]) -> [Sequential<f64>; 2] {
     let (mut generator, mut critic) = (game.generator().clone(), game.discriminator().clone());
     let (streams, mut scratch) = (Streams::of(2), Scratch::new());
@@ -232,9 +232,9 @@ fn descend(network: &mut Sequential<f64>, rate: f64, gradients: &[Tensor<f64>]) 
 }
 
 #[test]
-fn are_samples_made_together_those_of_separate_passes() {
+fn are_samples_of_one_pass_those_of_separate_passes() {
     let [generator, critic] = players::<f32>(&networks(), 1).map(|player| cast(&player));
-    // More mini-batches than go through the generator at once.
+    // Also more mini-batches than one pass through the generator takes.
     for critic_steps in [1, 5, 8] {
         let objective = Objective::Clipping { bound: 1e6, critic_steps, head_start: false };
         let rates = [0.3, 0.1];
@@ -252,7 +252,7 @@ fn are_samples_made_together_those_of_separate_passes() {
 }
 
 #[test]
-fn is_each_mini_batch_of_real_samples_asked_for_once() {
+fn is_each_mini_batch_of_real_samples_requested_once() {
     let mut game = begin::<f32>(Objective::Clipping { bound: 0.01, critic_steps: 8, head_start: false });
     let mut seen = Vec::new();
     for _ in 0..2 {
@@ -270,7 +270,7 @@ fn is_each_mini_batch_of_real_samples_asked_for_once() {
 }
 
 #[test]
-fn is_what_cannot_be_played_refused_in_one_sentence() {
+fn are_invalid_games_refused_in_one_sentence() {
     let refuse = |networks: &Networks, recipe: Recipe, expected: &str| {
         let [generator, discriminator] = players::<f32>(networks, 1);
         let error = Game::new(generator, discriminator, recipe).unwrap_err().to_string();
@@ -289,7 +289,7 @@ fn is_what_cannot_be_played_refused_in_one_sentence() {
     let error = normalised.validate(&Objective::penalty()).unwrap_err().to_string();
     assert!(error.starts_with(penalised) && error.contains("each sample by itself"), "{error}");
     assert!(normalised.validate(&Objective::clipping()).is_ok());
-    // Without batch normalisation a mini-batch of one sample is a mini-batch.
+    // Without batch normalisation, mini-batches of one sample are valid.
     let generator = mlp(&[20, 64, 96, 200], Normalisation::None, None);
     let [generator, discriminator] = players::<f32>(&Networks { generator, ..networks() }, 1);
     let mut game = Game::new(generator, discriminator, Recipe { batch: 1, ..standard }).unwrap();
@@ -301,7 +301,7 @@ fn is_what_cannot_be_played_refused_in_one_sentence() {
 }
 
 #[test]
-fn is_a_game_that_leaves_the_finite_numbers_noticed() {
+fn are_parameters_that_become_infinite_reported() {
     let [generator, discriminator] = players::<f32>(&networks(), 1);
     let recipe = descent(Objective::standard(), BATCH, 1e30, 1e30);
     let mut game = Game::new(generator, discriminator, recipe).unwrap();

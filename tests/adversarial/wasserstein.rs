@@ -1,11 +1,11 @@
-//! Does a critic measure a distance that is known?
+//! Does a critic measure a known distance?
 
 use crate::{normals, players};
 use equilibria::adversarial::{Game, Networks, Objective, Recipe, Streams};
 use equilibria::nn::{Linear, Sequential};
 use equilibria::optim::Rule;
 
-/// A generator that adds `shift` to its latents: their normal distribution, moved.
+/// A generator that adds `shift` to its latent vectors: a shifted normal distribution.
 pub fn shifted(shift: [f64; 2]) -> Sequential<f64> {
     let mut generator = Sequential::new(2, vec![Linear::new(2, 2).into()]).unwrap();
     for (parameter, values) in generator.parameters_mut().zip([&[1.0, 0.0, 0.0, 1.0][..], &shift]) {
@@ -16,8 +16,8 @@ pub fn shifted(shift: [f64; 2]) -> Sequential<f64> {
 
 #[test]
 fn does_a_penalised_critic_find_the_distance_of_two_gaussians() {
-    // W1 of N(0, 1) and N(m, 1) is |m|, and the best critic is a plane. With the penalty its slope s balances
-    // s |m| - weight (s - 1)²: s = 1 + |m| / (2 weight).
+    // W1 of N(0, 1) and N(m, 1) is |m|, and the best critic is linear. With the penalty, its slope s maximises s |m| -
+    // weight (s - 1)²: s = 1 + |m| / (2 weight).
     let (shift, distance, weight) = ([1.2, -1.6], 2.0_f64, 10.0_f64);
     let slope = 1.0 + distance / (2.0 * weight);
     let [_, critic] = players(&Networks::plane(2, &[32; 2]), 1);

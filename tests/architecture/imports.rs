@@ -1,20 +1,20 @@
-//! The imports between the files of a crate, by a look at their text.
+//! The imports between the files of a crate, extracted from their text.
 //!
-//! An import is a `use` declaration, or a path in code that begins with `crate`, `self`, `super` or a child module. It counts
-//! as one of the file that defines the name, not of a file that passes it on. To pass a name on (`pub use`) is no import,
-//! unless the file mentions the name elsewhere. Unit tests do not count.
+//! An import is a `use` declaration, or a path in code that starts with `crate`, `self`, `super` or a child module. It
+//! refers to the file that defines the name, not to a file that re-exports it. A re-export (`pub use`) is not an
+//! import, unless the file also uses the name elsewhere. Unit tests are ignored.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
-/// Files by their module's path; the root has none.
+/// Files by module path; the path of the root is empty.
 pub struct Tree(BTreeMap<Vec<String>, File>);
 
 #[derive(Default)]
 struct File {
     name: String,
-    /// Items and inline modules of the file.
+    /// Items and inline modules defined in the file.
     defined: BTreeSet<String>,
     uses: Vec<Use>,
     /// Paths in code.
@@ -25,13 +25,13 @@ struct File {
 
 struct Use {
     path: Vec<String>,
-    /// The name under which it is known here; `*` for all of a module.
+    /// The local name; `*` for all names of a module.
     alias: String,
     is_passed_on: bool,
 }
 
 impl Tree {
-    /// The files of a crate, but for that of its binary.
+    /// Reads the files of a crate, except that of its binary.
     pub fn read(root: &Path) -> Self {
         let mut files = Vec::new();
         collect(root, root, &mut files);
@@ -39,7 +39,7 @@ impl Tree {
         Self::new(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>())
     }
 
-    /// Files by name, and their text.
+    /// Parses files, given by name and text.
     pub fn new(files: &[(&str, &str)]) -> Self {
         let module = |name: &str| match name.strip_suffix(".rs").unwrap() {
             "lib" => Vec::new(),
@@ -50,7 +50,7 @@ impl Tree {
         Self(files.map(|(name, text)| (module(name), File::parse(name, text))).collect())
     }
 
-    /// Pairs of a file and one from which it imports.
+    /// Pairs of a file and a file that it imports from.
     pub fn imports(&self) -> BTreeSet<(String, String)> {
         let mut imports = BTreeSet::new();
         for (module, file) in &self.0 {
@@ -66,7 +66,7 @@ impl Tree {
         imports
     }
 
-    /// The file that defines what `path` in `module` leads to, if it is in this crate.
+    /// The file that defines the item at `path` in `module`, if it is in this crate.
     fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<&str> {
         let (mut at, mut rest) = (module.to_vec(), path);
         match rest.first()?.as_str() {
@@ -101,7 +101,7 @@ impl Tree {
         }
     }
 
-    /// The file that defines the `name` that `file` knows.
+    /// The file that defines the `name` used in `file`.
     fn definition<'a>(
         &'a self,
         module: &[String],
@@ -145,7 +145,7 @@ impl File {
     fn parse(name: &str, text: &str) -> Self {
         let tokens = without_tests(tokens(text));
         let mut file = Self { name: name.into(), ..Self::default() };
-        // How many braces are open, and at which number each inline module began.
+        // The number of open braces, and this number at the start of each inline module.
         let (mut depth, mut inline) = (0, Vec::new());
         let mut at = 0;
         while at < tokens.len() {
@@ -209,13 +209,13 @@ impl File {
     }
 }
 
-/// A path in an inline module, so deep in others, as seen from the file's module.
+/// A path in a nested inline module, converted to a path in the file's module.
 fn from_file(mut path: Vec<String>, inline: usize) -> Vec<String> {
     let up = path.iter().take_while(|part| *part == "super").count();
     if up > 0 && inline > 0 {
         path.drain(..up.min(inline));
         path.insert(0, "self".into());
-        // More steps up than inline modules lead out of the file.
+        // The path goes up further than the inline modules are nested.
         if up > inline {
             path.remove(0);
         }
@@ -223,7 +223,7 @@ fn from_file(mut path: Vec<String>, inline: usize) -> Vec<String> {
     path
 }
 
-/// Whether the declaration after these tokens begins with `pub` or `pub(...)`.
+/// Returns whether the declaration after these tokens starts with `pub` or `pub(...)`.
 fn is_public(before: &[String]) -> bool {
     match before {
         [.., last] if last == "pub" => true,
@@ -235,7 +235,7 @@ fn is_public(before: &[String]) -> bool {
     }
 }
 
-/// The paths of a `use` declaration, each with its name here.
+/// Collects the paths of a `use` declaration, each with its local name.
 fn use_tree(tokens: &[String], prefix: &mut Vec<String>, list: &mut Vec<(Vec<String>, String)>) {
     let length = prefix.len();
     let mut at = 0;
@@ -288,7 +288,7 @@ fn is_identifier(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Identifiers, `::` and other characters; no comments, strings or numbers.
+/// Splits code into identifiers, `::` and other characters, without comments, strings and numbers.
 fn tokens(text: &str) -> Vec<String> {
     let text: Vec<char> = text.chars().collect();
     let peek = |at: usize| text.get(at).copied().unwrap_or('\0');
@@ -309,7 +309,7 @@ fn tokens(text: &str) -> Vec<String> {
                 at += 2;
             }
             '"' => at = after_string(&text, at + 1),
-            // A character, not a lifetime.
+            // A character literal, not a lifetime.
             '\'' if peek(at + 1) == '\\' || peek(at + 2) == '\'' => {
                 at += if peek(at + 1) == '\\' { 3 } else { 2 };
                 while at < text.len() && text[at] != '\'' {
@@ -375,7 +375,7 @@ fn without_tests(tokens: Vec<String>) -> Vec<String> {
         if starts(&["#", "[", "cfg", "(", "test", ")", "]"])
             || starts(&["#", "[", "cfg", "(", "all", "(", "test"])
         {
-            // To the end of the block, or of an item without one.
+            // Skips to the end of the block, or of an item without a block.
             let mut depth = 0;
             while at < tokens.len() {
                 match tokens[at].as_str() {
@@ -405,7 +405,7 @@ fn by_file(imports: &BTreeSet<(String, String)>) -> BTreeMap<&str, Vec<&str>> {
     by_file
 }
 
-/// Shortest cycles, which have no file in common.
+/// The shortest cycles that have no file in common.
 pub fn cycles(imports: &BTreeSet<(String, String)>) -> Vec<String> {
     let next = by_file(imports);
     let (mut seen, mut cycles) = (BTreeSet::new(), Vec::new());
@@ -420,7 +420,7 @@ pub fn cycles(imports: &BTreeSet<(String, String)>) -> Vec<String> {
     cycles
 }
 
-/// Whether imports lead from one file to another.
+/// Returns whether a chain of imports leads from one file to another.
 pub fn reaches(imports: &BTreeSet<(String, String)>, from: &str, to: &str) -> bool {
     shortest_path(from, to, &by_file(imports)).is_some()
 }

@@ -15,7 +15,7 @@ fn check(what: &str, model: &Sequential<f64>, rows: usize, training: Training) {
     assert!(report.passes(), "{what}: {report}");
 }
 
-/// The largest distance of two gradients of one tensor, relative to the largest number of either.
+/// The largest difference between two gradients of one tensor, relative to the largest number of either.
 fn difference(found: &[f64], right: &[f64]) -> f64 {
     assert_eq!(found.len(), right.len());
     let largest = found.iter().chain(right).fold(1.0_f64, |largest, g| largest.max(g.abs()));
@@ -71,11 +71,11 @@ fn is_batch_normalisation_in_training_differentiated() {
     for activation in [Activation::Identity, LEAKY, Activation::Tanh] {
         let alone = network(5, vec![BatchNorm::new(5).into(), activation.into()], 9);
         check(&format!("batch normalisation and {activation:?}"), &alone, 6, training());
-        check("three mini-batches", &alone, 6, training().of_batches(3));
+        check("three mini-batches", &alone, 6, training().with_batches(3));
     }
 }
 
-/// A generator as RECIPES has them, small.
+/// A small generator with the architecture of the standard game.
 fn generator() -> Sequential<f64> {
     let mut layers: Vec<Box<dyn Layer<f64>>> = vec![Linear::new(4, 6).into(), LEAKY.into()];
     for pair in [6, 9, 12].windows(2) {
@@ -90,7 +90,7 @@ fn generator() -> Sequential<f64> {
 #[test]
 fn is_a_whole_generator_with_batch_normalisation_differentiated() {
     check("a generator", &generator(), 8, training());
-    check("a generator of two mini-batches", &generator(), 8, training().of_batches(2));
+    check("a generator of two mini-batches", &generator(), 8, training().with_batches(2));
 }
 
 #[test]
@@ -109,13 +109,13 @@ fn is_layer_normalisation_differentiated() {
 }
 
 #[test]
-fn do_rows_and_mini_batches_that_are_wanted_alone_give_the_same() {
+fn do_rows_and_mini_batches_give_the_same_gradients_when_requested_alone() {
     let model = generator();
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     let mut gradients = Gradients::new(&model);
     cache.input_mut(12).copy_from_slice(&normals(48, 1));
-    model.clone().forward(&mut cache, training().of_batches(4), &mut scratch).unwrap();
-    // The seed of rows 3 to 9, of which the middle mini-batch has the parameters.
+    model.clone().forward(&mut cache, training().with_batches(4), &mut scratch).unwrap();
+    // The seed of rows 3 to 9; the middle mini-batch gives the parameter gradients.
     let seed = normals(6 * 5, 2);
     let wanted = Wanted::both(&mut gradients, 6..9, 3..9);
     model.backward(&cache, &seed, wanted, &mut deltas, &mut scratch).unwrap();
@@ -129,7 +129,7 @@ fn do_rows_and_mini_batches_that_are_wanted_alone_give_the_same() {
     }
     assert!(difference(deltas.input(3..6), of_first.input(0..3)) < 1e-12);
     assert!(difference(deltas.input(6..9), of_second.input(0..3)) < 1e-12);
-    // What is added is added: the same again is twice as much.
+    // Gradients accumulate: a second pass doubles them.
     let before: Vec<Vec<f64>> = gradients.tensors().iter().map(|g| g.data().to_vec()).collect();
     for rows in [6..9, 3..9] {
         gradients.clear();
@@ -161,8 +161,8 @@ fn are_pixels_of_an_image_normalised_by_channel() {
     ];
     let model = Sequential::new(image, layers).unwrap();
     assert_eq!([model.input_shape(), model.output_shape()], [image, Shape::from(2)]);
-    check("an image", &model, 4, training().of_batches(2));
-    // One image of six pixels is a mini-batch of six rows, with the numbers that these rows have by themselves.
+    check("an image", &model, 4, training().with_batches(2));
+    // One image of six pixels is a mini-batch of six rows, and gives the numbers of these rows alone.
     let x = normals(24, 3);
     let pass = |shape: Shape, rows: usize| {
         let mut model = Sequential::<f64>::new(shape, vec![BatchNorm::new(4).into()]).unwrap();
@@ -183,7 +183,7 @@ fn does_a_wrong_gradient_fail() {
         let value = |model: &Sequential<f64>| {
             let (cache, ..) = first_order(model, &input, training(), &seed);
             let sum = cache.output().iter().zip(&seed).map(|(y, seed)| y * seed).sum();
-            Ok((sum, model.sides(&cache)))
+            Ok((sum, model.activation_masks(&cache)))
         };
         compare_parameters(&model, |model| model, analytic, value).unwrap()
     };
@@ -192,20 +192,23 @@ fn does_a_wrong_gradient_fail() {
     let largest = analytic[0].data().iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
     analytic[0].data_mut()[11] += 1e-5 * largest;
     let wrong = worst(&analytic);
-    assert!(!wrong.passes() && wrong.place == "parameter 0[11]" && wrong.error > 5.0 * TOLERANCE, "{wrong}");
+    assert!(
+        !wrong.passes() && wrong.coordinate == "parameter 0[11]" && wrong.error > 5.0 * TOLERANCE,
+        "{wrong}"
+    );
     analytic[1].data_mut()[2] = f64::NAN;
     let wrong = worst(&analytic);
-    assert!(!wrong.passes() && wrong.place == "parameter 1[2]", "{wrong}");
+    assert!(!wrong.passes() && wrong.coordinate == "parameter 1[2]", "{wrong}");
 }
 
 #[test]
 fn are_coordinates_at_a_kink_skipped() {
-    // Three of four units of ReLU are at their kink, where differences find half the slope.
+    // Three of four ReLU units are at their kink, where differences give half the slope.
     let model = Sequential::new(4, vec![Activation::Relu.into()]).unwrap();
     let report = gradient_check::first_order(&model, &[0.0, 0.0, 1e-9, 1.0], training()).unwrap();
     assert_eq!((report.compared, report.skipped, report.passes()), (1, 3, false), "{report}");
     assert!(report.error < 1e-9, "{report}");
-    // A smooth unit has none there.
+    // A smooth unit has no kink.
     let model = Sequential::new(4, vec![Activation::Softplus.into()]).unwrap();
     let report = gradient_check::first_order(&model, &[0.0; 4], training()).unwrap();
     assert_eq!((report.compared, report.skipped, report.passes()), (4, 0, true), "{report}");

@@ -1,4 +1,4 @@
-//! Losses from logits.
+//! Losses computed from logits.
 
 use super::networks::normals;
 use equilibria::nn::gradient_check;
@@ -36,12 +36,12 @@ fn does_a_loss_with_a_wrong_gradient_fail() {
         Ok(value)
     };
     let report = gradient_check::loss(&normals(5, 1), wrong).unwrap();
-    assert!(!report.passes() && report.place == "logits[2]", "{report}");
+    assert!(!report.passes() && report.coordinate == "logits[2]", "{report}");
     assert!((report.error - 1e-4).abs() < 1e-6, "{report}");
 }
 
 #[test]
-fn are_losses_right_where_a_logit_is_extreme() {
+fn are_losses_correct_at_extreme_logits() {
     let mut gradient = [0.0; 1];
     for (d, loss, slope) in [(800.0, 800.0, 1.0), (-800.0, 0.0, 0.0), (f64::MAX, f64::MAX, 1.0)] {
         assert_eq!(
@@ -61,7 +61,7 @@ fn are_losses_right_where_a_logit_is_extreme() {
             "non-saturating at {d}"
         );
     }
-    // Far in its tail a loss and its derivative are e^-d, not 0.
+    // In the far tail, a loss and its derivative are e^-d, not 0.
     assert!((non_saturating(&[50.0], &mut gradient) / (-50.0_f64).exp() - 1.0).abs() < 1e-14);
     assert!((gradient[0] / -(-50.0_f64).exp() - 1.0).abs() < 1e-14);
     let mut gradient = [0.0; 3];
@@ -72,7 +72,7 @@ fn are_losses_right_where_a_logit_is_extreme() {
 }
 
 #[test]
-fn are_labels_and_logits_that_do_not_fit_refused() {
+fn are_labels_and_logits_that_do_not_match_refused() {
     let refused = |logits: &[f64], labels: &[u8], gradient: &mut [f64]| {
         softmax_cross_entropy(logits, labels, gradient).unwrap_err().to_string()
     };

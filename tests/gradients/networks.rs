@@ -1,4 +1,4 @@
-//! Networks to differentiate, and their gradients.
+//! Networks for the gradient checks, and their gradients.
 
 use equilibria::Tensor;
 use equilibria::nn::{
@@ -14,12 +14,12 @@ pub fn normals(count: usize, seed: u64) -> Vec<f64> {
     numbers.data()[..count].to_vec()
 }
 
-/// A network whose every parameter is drawn.
+/// A network with random values in every parameter.
 pub fn network(inputs: usize, layers: Vec<Box<dyn Layer<f64>>>, seed: u64) -> Sequential<f64> {
     let mut model = Sequential::new(inputs, layers).unwrap();
     model.initialise(Initialisation::Uniform, Stream::named(seed, "init"));
     for (parameter, index) in model.parameters_mut().zip(100..) {
-        // Scales around 1, shifts and biases around 0: none at a value that hides it.
+        // Scales around 1, shifts and biases around 0: no parameter has a value that could hide an error.
         let noise = normals(parameter.len(), seed + index);
         parameter.data_mut().iter_mut().zip(noise).for_each(|(x, noise)| *x += 0.1 * noise);
     }
@@ -30,7 +30,8 @@ pub fn training() -> Training {
     Training::new(Stream::named(7, "dropout"))
 }
 
-/// A training pass, its gradients of Σ `seed` y by the parameters, and the deltas, which have those by the input.
+/// A training pass, its gradients of Σ `seed` y with respect to the parameters, and the deltas, which contain those
+/// with respect to the input.
 pub fn first_order(
     model: &Sequential<f64>,
     input: &[f64],

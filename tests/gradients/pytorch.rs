@@ -1,4 +1,4 @@
-//! PyTorch as the witness: `fixtures/torch-gradients.py`.
+//! Comparison with PyTorch: `fixtures/torch-gradients.py`.
 
 use equilibria::checkpoint::Archive;
 use equilibria::nn::losses::{
@@ -11,7 +11,7 @@ use equilibria::optim::{Optimiser, Rule};
 
 use super::networks::{LEAKY, training};
 
-/// What two ways through the same arithmetic may differ by, relative to the largest number or to a tenth.
+/// The allowed difference between two orders of the same arithmetic, relative to the largest number or to a tenth.
 const ROUNDING: f64 = 1e-12;
 
 fn torch() -> Archive {
@@ -30,7 +30,10 @@ fn assert_is(torch: &Archive, name: &str, found: &[f64]) {
     }
 }
 
-fn networks() -> [(&'static str, Vec<Box<dyn Layer<f64>>>); 2] {
+/// Layers by the name of their network.
+type Named = (&'static str, Vec<Box<dyn Layer<f64>>>);
+
+fn networks() -> [Named; 2] {
     let generator = vec![
         Linear::new(4, 6).into(),
         LEAKY.into(),

@@ -60,7 +60,7 @@ fn is_the_slope_through_layer_normalisation_differentiated() {
     }
 }
 
-/// ∂/∂θ Σ `seed` ∂y/∂x · u, where `direction` makes u of the input gradients.
+/// ∂/∂θ Σ `seed` ∂y/∂x · u, where `direction` computes u from the input gradients.
 fn second_order(
     model: &Sequential<f64>,
     input: &[f64],
@@ -94,7 +94,7 @@ fn is_a_whole_penalty_differentiated() {
         let penalty = |model: &Sequential<f64>| {
             let (cache, _, deltas) = first_order(model, &input, training(), &[1.0; 5]);
             let squares = norms(deltas.input(0..5), model).map(|(_, norm)| (norm - 1.0).powi(2));
-            Ok((share * squares.sum::<f64>(), model.sides(&cache)))
+            Ok((share * squares.sum::<f64>(), model.activation_masks(&cache)))
         };
         let report = compare_parameters(&model, |model| model, &analytic, penalty).unwrap();
         assert!(report.passes(), "a penalty on {activation:?}: {report}");
@@ -102,25 +102,25 @@ fn is_a_whole_penalty_differentiated() {
 }
 
 #[test]
-fn does_a_tangent_without_what_bends_fail() {
-    // The three steps of piecewise linear activations are not enough for tanh.
+fn does_a_tangent_without_curvature_fail() {
+    // The three calls for piecewise linear activations are not sufficient for tanh.
     let model = perceptron(&[5, 8, 1], Activation::Tanh, 8);
     let (input, seed, direction) = (normals(15, 1), normals(3, 2), normals(15, 3));
     let analytic = second_order(&model, &input, &seed, |_| direction.clone());
-    assert!(analytic[1].data().iter().any(|g| g.abs() > 1e-3), "the bias has no part in it");
+    assert!(analytic[1].data().iter().any(|g| g.abs() > 1e-3), "the gradient of the bias is 0");
     let mut without = analytic.clone();
     without[1].fill(0.0);
     let compared = |analytic: &[Tensor<f64>]| -> Report {
         let slope_along = |model: &Sequential<f64>| {
             let (cache, _, deltas) = first_order(model, &input, training(), &seed);
             let slope = deltas.input(0..3).iter().zip(&direction).map(|(g, u)| g * u).sum();
-            Ok((slope, model.sides(&cache)))
+            Ok((slope, model.activation_masks(&cache)))
         };
         compare_parameters(&model, |model| model, analytic, slope_along).unwrap()
     };
     let (right, wrong) = (compared(&analytic), compared(&without));
     assert!(right.passes(), "{right}");
-    assert!(wrong.error > 0.1 && wrong.place.starts_with("parameter 1["), "{wrong}");
+    assert!(wrong.error > 0.1 && wrong.coordinate.starts_with("parameter 1["), "{wrong}");
 }
 
 #[test]

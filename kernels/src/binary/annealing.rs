@@ -1,60 +1,73 @@
-//! What a change of the inverse temperature adds to the log weights of chains, panel by panel.
+//! Log weight increments of annealed chains when the inverse temperature changes, panel by panel.
 
 use super::PANEL;
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
-use crate::math::softplus_rise_lanes;
+use crate::math::softplus_increment_lanes;
 
-/// `rises[r]` <- the sum over the `bias.len()` units of the panel of softplus(`to` x) - softplus(`from` x), where
-/// x = `sums[r][j] + bias[j]`: what annealing from one inverse temperature to another adds to a log weight.
+/// `increments[r]` <- the sum over the `bias.len()` units of the panel of softplus(`to` x) - softplus(`from` x), where
+/// x = `sums[r][j] + bias[j]`.
 ///
-/// Nothing cancels where `to` is close to `from`, as it does in the difference of two sums.
+/// This is the increment of a chain's log weight when annealing moves from one inverse temperature to another. Nothing
+/// cancels if `to` is close to `from`, unlike in the difference of two sums.
 ///
-/// **Shapes** `sums` (rows, 64), `bias` (up to 64), `rises` (rows).
-/// **Panics** unless 0 <= `from` <= `to`, and if the lengths do not fit.
-/// **Accuracy and cost** A term is within (10 + `to` |x|) EPSILON of its size, if `to` - `from` is exact, as it is from
-/// `from` = `to` / 2 up; x is rounded once. A term passes through at most 33 additions (two lanes a vector; 7 with 16
-/// lanes). An exponential and a quotient a unit where |(`to` - `from`) x| is below 1/16 (f32; f64: 1/2400); else two of
+/// **Shapes** `sums` (rows, 64), `bias` (up to 64), `increments` (rows).
+///
+/// **Panics** unless 0 <= `from` <= `to`, or if the lengths do not match.
+///
+/// **Accuracy and cost** A term is within (10 + `to` |x|) EPSILON of its size if `to` - `from` is exact, which holds if
+/// `from` >= `to` / 2; x is rounded once. A term passes through at most 33 additions (with two lanes per vector; 7 with
+/// 16 lanes). Each unit costs an exponential and a quotient if |(`to` - `from`) x| is below 1/16 (f32; f64: 1/2400),
+/// otherwise two of each and a logarithm.
 /// each and a logarithm.
 #[track_caller]
-pub fn softplus_rises<T: Scalar>(level: Level, [from, to]: [T; 2], sums: &[T], bias: &[T], rises: &mut [T]) {
-    assert!(T::ZERO <= from && from <= to, "softplus_rises: from {from} to {to}: must rise from 0 or more");
-    check(bias.len(), rises.len(), sums.len());
-    dispatch(level, SoftplusRises { from, step: to - from, sums, bias, rises });
+pub fn softplus_increments<T: Scalar>(
+    level: Level,
+    [from, to]: [T; 2],
+    sums: &[T],
+    bias: &[T],
+    increments: &mut [T],
+) {
+    assert!(
+        T::ZERO <= from && from <= to,
+        "softplus_increments: from {from} to {to}: must be non-negative and must not decrease"
+    );
+    check(bias.len(), increments.len(), sums.len());
+    dispatch(level, SoftplusIncrements { from, step: to - from, sums, bias, increments });
 }
 
 #[track_caller]
 fn check(units: usize, rows: usize, sums: usize) {
-    assert!(units <= PANEL, "a panel of {units} units");
+    assert!(units <= PANEL, "a panel has at most 64 units, not {units}");
     assert!(sums == rows * PANEL, "{sums} sums for {rows} rows of 64");
 }
 
-struct SoftplusRises<'a, T> {
+struct SoftplusIncrements<'a, T> {
     from: T,
     step: T,
     sums: &'a [T],
     bias: &'a [T],
-    rises: &'a mut [T],
+    increments: &'a mut [T],
 }
 
-impl<T: Scalar> Operation<T> for SoftplusRises<'_, T> {
+impl<T: Scalar> Operation<T> for SoftplusIncrements<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let (from, step) = (lanes.splat(self.from), lanes.splat(self.step));
-        for (sums, rise) in self.sums.chunks_exact(PANEL).zip(self.rises) {
+        for (sums, rise) in self.sums.chunks_exact(PANEL).zip(self.increments) {
             let mut total = lanes.zero();
             for first in (0..self.bias.len()).step_by(L::COUNT) {
                 let count = (self.bias.len() - first).min(L::COUNT);
-                // SAFETY: first + count <= bias.len(), which `check` saw is at most the 64 of a row. The lanes beyond
-                // are 0, which does not rise.
+                // SAFETY: first + count <= bias.len(), which `check` proved to be at most the 64 of a row. The lanes
+                // beyond are 0, and 0 contributes 0.
                 let x = unsafe {
                     let bias = lanes.load_first(self.bias.as_ptr().add(first), count);
                     lanes.add(lanes.load_first(sums.as_ptr().add(first), count), bias)
                 };
-                total = lanes.add(total, softplus_rise_lanes(lanes, from, step, x));
+                total = lanes.add(total, softplus_increment_lanes(lanes, from, step, x));
             }
             *rise = lanes.sum(total);
         }
@@ -64,12 +77,14 @@ impl<T: Scalar> Operation<T> for SoftplusRises<'_, T> {
 /// `sums[r]` <- the sum of `values[j]` over the units j of the panel that are on in `states[r]`.
 ///
 /// **Shapes** `states` (rows), `values` (up to 64), `sums` (rows).
-/// **Panics** if the lengths do not fit.
-/// **Accuracy and cost** An element passes through at most 33 additions (two lanes a vector; 7 with 16 lanes); one for
-/// each vector of values, on or off.
+///
+/// **Panics** if the lengths do not match.
+///
+/// **Accuracy and cost** An element passes through at most 33 additions (with two lanes per vector; 7 with 16 lanes).
+/// One addition per vector of values, whether its units are on or off.
 #[track_caller]
 pub fn dot_states<T: Scalar>(level: Level, states: &[u64], values: &[T], sums: &mut [T]) {
-    assert!(values.len() <= PANEL, "a panel of {} units", values.len());
+    assert!(values.len() <= PANEL, "a panel has at most 64 units, not {}", values.len());
     assert!(states.len() == sums.len(), "{} sums for {} rows of states", sums.len(), states.len());
     dispatch(level, DotStates { states, values, sums });
 }

@@ -1,6 +1,7 @@
-//! What centring adds to the learning step of a tile: two outer products before it, two products with vectors after.
+//! The operations that centring adds to the learning step of a tile: two outer products before it, two matrix-vector
+//! products after it.
 
-use super::{PANEL, TILE, VECTORS_MOST};
+use super::{MAX_VECTORS, PANEL, TILE};
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
@@ -8,7 +9,8 @@ use crate::level::Level;
 /// `tile` <- `keep tile - x y' - z w'` for `products` `[[x, y], [z, w]]`; the tile is not read if `keep` is 0.
 ///
 /// **Shapes** `tile` has [`TILE`] elements, each vector 64.
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn subtract_outer_products<T: Scalar>(level: Level, keep: T, products: [[&[T]; 2]; 2], tile: &mut [T]) {
     let lengths = products.map(|pair| pair.map(<[T]>::len));
@@ -38,11 +40,14 @@ impl<T: Scalar> Operation<T> for OuterProducts<'_, T> {
             for first in (0..PANEL).step_by(L::COUNT) {
                 // SAFETY: rows, y and w have 64 elements, a multiple of COUNT.
                 unsafe {
-                    let place = row.as_mut_ptr().add(first);
-                    let kept =
-                        if self.keep == T::ZERO { lanes.zero() } else { lanes.mul(keep, lanes.load(place)) };
+                    let address = row.as_mut_ptr().add(first);
+                    let kept = if self.keep == T::ZERO {
+                        lanes.zero()
+                    } else {
+                        lanes.mul(keep, lanes.load(address))
+                    };
                     let sum = lanes.mul_add(x, lanes.load(y.as_ptr().add(first)), kept);
-                    lanes.store(place, lanes.mul_add(z, lanes.load(w.as_ptr().add(first)), sum));
+                    lanes.store(address, lanes.mul_add(z, lanes.load(w.as_ptr().add(first)), sum));
                 }
             }
         }
@@ -52,7 +57,8 @@ impl<T: Scalar> Operation<T> for OuterProducts<'_, T> {
 /// `rows_out` <- `tile y`, and `columns_out` <- `columns_out + tile' x`.
 ///
 /// **Shapes** `tile` has [`TILE`] elements, the vectors 64.
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn tile_products<T: Scalar>(
     level: Level,
@@ -84,8 +90,8 @@ impl<T: Scalar> Operation<T> for Products<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let vectors = PANEL / L::COUNT;
-        let mut columns = [lanes.zero(); VECTORS_MOST];
-        let place = self.columns_out.as_mut_ptr();
+        let mut columns = [lanes.zero(); MAX_VECTORS];
+        let address = self.columns_out.as_mut_ptr();
         for (row, (&x, out)) in self.tile.chunks_exact(PANEL).zip(self.x.iter().zip(self.rows_out)) {
             let x = lanes.splat(x);
             let mut sum = lanes.zero();
@@ -102,8 +108,8 @@ impl<T: Scalar> Operation<T> for Products<'_, T> {
         for (v, &column) in columns.iter().enumerate().take(vectors) {
             // SAFETY: as above; 64 sums.
             unsafe {
-                let place = place.add(v * L::COUNT);
-                lanes.store(place, lanes.add(lanes.load(place), column));
+                let address = address.add(v * L::COUNT);
+                lanes.store(address, lanes.add(lanes.load(address), column));
             }
         }
     }

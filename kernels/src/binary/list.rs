@@ -1,4 +1,4 @@
-//! Lists of the rows of weights that a product with bits adds.
+//! Lists of the weight rows that a product with bits adds.
 
 use super::{PANEL, TILE, panel_units};
 use crate::dispatch::dispatch;
@@ -6,41 +6,43 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
 /// A sparse matrix by rows: row r is the sum over e in `starts[r]..starts[r + 1]` of `factors[e]` times the 64 numbers
-/// from `offsets[e]` on.
+/// that start at `offsets[e]`.
 #[derive(Clone, Copy, Debug)]
 pub struct SparseRows<'a, T> {
-    /// Rising; one more than there are rows.
+    /// Index of each row's first entry, ascending; one more element than there are rows.
     pub starts: &'a [u32],
-    /// Where rows start in the other operand.
+    /// The offset in the other operand at which each entry's row starts.
     pub offsets: &'a [u32],
-    /// What rows are multiplied by; empty if by 1.
+    /// The factor of each entry; empty if all are 1.
     pub factors: &'a [T],
-    /// The rows, each once, in the order in which to take them: best by rising length, so that the ends of lists can
-    /// be foreseen.
+    /// A permutation of the rows: the order in which they are processed. Increasing length is best, because the ends of
+    /// lists are then predictable.
     pub order: &'a [u32],
 }
 
-/// As [`SparseRows`], to write. Offsets have room for [`SparseMut::room`] entries, and so have factors, unless all are 1.
+/// The writable form of [`SparseRows`]. `offsets` has room for [`SparseMut::room`] entries, and so does `factors`,
+/// unless all are 1.
 #[derive(Debug)]
 pub struct SparseMut<'a, T> {
     /// One more than there are rows.
     pub starts: &'a mut [u32],
-    /// Where rows start in the other operand.
+    /// The offset in the other operand at which each entry's row starts.
     pub offsets: &'a mut [u32],
-    /// What rows are multiplied by; [`list_states`] leaves them as they are.
+    /// The factor of each entry; [`list_states`] does not write them.
     pub factors: &'a mut [T],
-    /// The rows by rising length, if there are many.
+    /// The rows in order of increasing length, if there are many rows.
     pub order: &'a mut [u32],
 }
 
 impl<T> SparseMut<'_, T> {
-    /// Entries that lists of `rows` rows with up to `most` entries each need room for; some are scratch.
+    /// The number of entries that lists for `rows` rows with up to `most` entries each need room for, including
+    /// scratch.
     ///
-    /// **Panics** if they are more than [`SparseRows::starts`] can count, 2^32.
+    /// **Panics** if the number exceeds the range of [`SparseRows::starts`], 2^32.
     #[track_caller]
     pub const fn room(rows: usize, most: usize) -> usize {
-        let entries = rows.checked_mul(most).expect("lists have fewer than 2^32 entries");
-        assert!(entries <= u32::MAX as usize - SLACK, "lists have fewer than 2^32 entries");
+        let entries = rows.checked_mul(most).expect("lists must have fewer than 2^32 entries");
+        assert!(entries <= u32::MAX as usize - SLACK, "lists must have fewer than 2^32 entries");
         entries + SLACK
     }
 
@@ -52,7 +54,7 @@ impl<T> SparseMut<'_, T> {
                 && self.starts.len() == rows + 1
                 && self.offsets.len() >= room
                 && (self.factors.len() >= room || !has_factors),
-            "{} starts, {} places, {} offsets and {} factors for {rows} rows of up to {most} entries",
+            "{} starts, an order of {}, {} offsets and {} factors for {rows} rows of up to {most} entries",
             self.starts.len(),
             self.order.len(),
             self.offsets.len(),
@@ -61,15 +63,15 @@ impl<T> SparseMut<'_, T> {
     }
 }
 
-/// Places that are written 16 at a time, whether needed or not.
+/// Entries are written 16 at a time, even if fewer are needed.
 const SLACK: usize = 16;
 
-/// Lists for row r, of `rows`, the active units of `states` (panels, `stride`): unit j of panel p is at offset
-/// `p * tile_stride + 64 j`. Their factors are 1 and not written.
+/// Lists the active units of `states` (panels, `stride`) for each row r of `rows`. Unit j of panel p is at offset `p *
+/// tile_stride + 64 j`. The factors are 1 and are not written.
 ///
-/// `states` starts at the first of the rows; panel p is at `states[p * stride..]`.
+/// `states` starts at the first of the rows; panel p starts at `states[p * stride]`.
 ///
-/// **Panics** if the lengths do not fit, or an offset does not fit `u32`.
+/// **Panics** if the lengths do not match, or if an offset does not fit `u32`.
 #[track_caller]
 pub fn list_states<T: Scalar>(
     level: Level,
@@ -81,17 +83,18 @@ pub fn list_states<T: Scalar>(
 ) {
     let panels = panels_of(states.len(), stride, rows, tile_stride);
     lists.check(rows, panels * PANEL, false);
-    let which = Which::On;
+    let which = Selection::On;
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
 }
 
-/// As [`list_states`], but of a row in which more than half of the panels' `units` units are on, those that are off;
-/// `are_off[r]` says so of row r.
+/// Like [`list_states`], but lists the inactive units of each row in which more than half of the `units` units of the
+/// panels are on. `are_off[r]` becomes true for such a row r.
 ///
-/// **Shapes** `are_off` (rows); there are as many as that.
-/// **Panics** as [`list_states`].
+/// **Shapes** `are_off` (rows); its length is the number of rows.
+///
+/// **Panics** Same as [`list_states`].
 #[track_caller]
-pub fn list_fewer<T: Scalar>(
+pub fn list_minority<T: Scalar>(
     level: Level,
     states: &[u64],
     units: usize,
@@ -103,14 +106,14 @@ pub fn list_fewer<T: Scalar>(
     let rows = are_off.len();
     let panels = panels_of(states.len(), stride, rows, tile_stride);
     lists.check(rows, panels * PANEL, false);
-    let which = Which::Fewer { units, are_off };
+    let which = Selection::Smaller { units, are_off };
     dispatch(level, ListStates { which, states, stride, rows, panels, tile_stride, lists });
 }
 
-/// As [`list_states`], the units that are on in `to` alone with factor 1 and those that are on in `from` alone with
-/// factor -1.
+/// Like [`list_states`], but lists the units that are on only in `to` with factor 1 and the units that are on only in
+/// `from` with factor -1.
 ///
-/// **Panics** as [`list_states`].
+/// **Panics** Same as [`list_states`].
 #[track_caller]
 pub fn list_changes<T: Scalar>(
     level: Level,
@@ -123,11 +126,12 @@ pub fn list_changes<T: Scalar>(
     let panels = panels_of(to.len(), stride, rows, tile_stride);
     assert!(from.len() == to.len(), "{} and {} words", from.len(), to.len());
     lists.check(rows, panels * PANEL, true);
-    let which = Which::Changed { from };
+    let which = Selection::Changed { from };
     dispatch(level, ListStates { which, states: to, stride, rows, panels, tile_stride, lists });
 }
 
-/// The panels that `words` words hold, where the rows of one begin `stride` words after those of the one before.
+/// The number of panels in `words` words, where the rows of each panel start `stride` words after those of the previous
+/// one.
 #[track_caller]
 fn panels_of(words: usize, stride: usize, rows: usize, tile_stride: u32) -> usize {
     let panels = words.div_ceil(stride.max(1));
@@ -135,26 +139,26 @@ fn panels_of(words: usize, stride: usize, rows: usize, tile_stride: u32) -> usiz
     let end = last.checked_mul(stride).and_then(|first| first.checked_add(rows));
     assert!(
         rows <= stride && end.is_some_and(|end| panels == 0 || end <= words),
-        "{rows} rows of every {stride} in {words} words"
+        "{words} words do not hold panels of {rows} rows with a stride of {stride}"
     );
     // The last unit of the last panel.
     let offset = last.checked_mul(tile_stride as usize).and_then(|first| first.checked_add(TILE));
     assert!(
         offset.is_some_and(|offset| offset <= u32::MAX as usize),
-        "offsets of {panels} panels, {tile_stride} apart, are not all below 2^32"
+        "the offsets of {panels} panels with a stride of {tile_stride} do not fit 32 bits"
     );
     panels
 }
 
-/// The units that are listed.
-enum Which<'a> {
+/// Selection units are listed.
+enum Selection<'a> {
     On,
-    Fewer { units: usize, are_off: &'a mut [bool] },
+    Smaller { units: usize, are_off: &'a mut [bool] },
     Changed { from: &'a [u64] },
 }
 
 struct ListStates<'a, T> {
-    which: Which<'a>,
+    which: Selection<'a>,
     states: &'a [u64],
     stride: usize,
     rows: usize,
@@ -171,25 +175,26 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
         let mut out = Writer::new(self.lists.offsets, self.lists.factors);
         for row in 0..self.rows {
             self.lists.starts[row] = out.len;
-            if let Which::Fewer { units, are_off } = &mut self.which {
+            if let Selection::Smaller { units, are_off } = &mut self.which {
                 let words = (0..self.panels).map(|panel| self.states[panel * self.stride + row]);
                 let ones: u32 = words.map(u64::count_ones).sum();
                 are_off[row] = 2 * ones as usize > *units;
             }
             for panel in 0..self.panels {
-                let place = panel * self.stride + row;
-                let (to, first) = (self.states[place], panel as u32 * self.tile_stride);
-                // SAFETY: a row lists a unit at most once, and `check` saw room for all units of all rows.
+                let index = panel * self.stride + row;
+                let (to, first) = (self.states[index], panel as u32 * self.tile_stride);
+                // SAFETY: a row lists a unit at most once, and `check` proved that there is room for all units of all
+                // rows.
                 unsafe {
                     match &self.which {
-                        Which::On => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
-                        Which::Fewer { units, are_off } => {
+                        Selection::On => out.push_parts::<_, false>(lanes, to, 4, first, T::ONE),
+                        Selection::Smaller { units, are_off } => {
                             let off = !to & in_use(panel_units(*units, panel));
-                            let fewer = if are_off[row] { off } else { to };
-                            out.push_parts::<_, false>(lanes, fewer, 4, first, T::ONE);
+                            let smaller = if are_off[row] { off } else { to };
+                            out.push_parts::<_, false>(lanes, smaller, 4, first, T::ONE);
                         }
-                        Which::Changed { from } => {
-                            let from = from[place];
+                        Selection::Changed { from } => {
+                            let from = from[index];
                             out.push(lanes, to & !from, first, T::ONE);
                             out.push(lanes, from & !to, first, -T::ONE);
                         }
@@ -202,41 +207,41 @@ impl<T: Scalar> Operation<T> for ListStates<'_, T> {
     }
 }
 
-/// A bit for each of the first `units` units of a panel.
+/// A mask of the first `units` units of a panel.
 const fn in_use(units: usize) -> u64 {
     if units == PANEL { u64::MAX } else { (1 << units) - 1 }
 }
 
-/// Lengths that are told apart.
-const LENGTHS: usize = 256;
+/// Number of different lengths that the sort distinguishes.
+const DISTINCT_LENGTHS: usize = 256;
 
-/// Rows from which sorting them pays.
-const SORTED_FROM: usize = 32;
+/// Smallest number of rows for which sorting pays off.
+const SORT_MIN_ROWS: usize = 32;
 
-/// `order` <- the rows by rising length, up to `most`, those of equal length in turn: a counting sort. Few rows stay as
-/// they are.
+/// `order` <- the rows by increasing length, at most `most`, rows of equal length in ascending order: a counting sort.
+/// Few rows are left unsorted.
 fn sort_by_length(starts: &[u32], most: usize, order: &mut [u32]) {
-    if order.len() < SORTED_FROM {
-        order.iter_mut().enumerate().for_each(|(row, place)| *place = row as u32);
+    if order.len() < SORT_MIN_ROWS {
+        order.iter_mut().enumerate().for_each(|(row, entry)| *entry = row as u32);
         return;
     }
-    let most = most.min(LENGTHS - 1);
+    let most = most.min(DISTINCT_LENGTHS - 1);
     let length = |row: usize| ((starts[row + 1] - starts[row]) as usize).min(most);
-    let mut places = [0_u32; LENGTHS + 1];
+    let mut positions = [0_u32; DISTINCT_LENGTHS + 1];
     for row in 0..order.len() {
-        places[length(row) + 1] += 1;
+        positions[length(row) + 1] += 1;
     }
     for i in 1..=most {
-        places[i] += places[i - 1];
+        positions[i] += positions[i - 1];
     }
     for row in 0..order.len() {
-        let place = &mut places[length(row)];
-        order[*place as usize] = row as u32;
-        *place += 1;
+        let position = &mut positions[length(row)];
+        order[*position as usize] = row as u32;
+        *position += 1;
     }
 }
 
-/// Appends to lists.
+/// Appends entries to lists.
 struct Writer<T> {
     offsets: *mut u32,
     factors: *mut T,
@@ -248,20 +253,21 @@ impl<T: Scalar> Writer<T> {
         Self { offsets: offsets.as_mut_ptr(), factors: factors.as_mut_ptr(), len: 0 }
     }
 
-    /// An entry for each bit of `word`.
+    /// Appends an entry for each 1 bit of `word`.
     ///
     /// # Safety
-    /// There is room for the entries and [`SLACK`] more.
+    /// There is room for the entries and for [`SLACK`] more.
     #[inline(always)]
     unsafe fn push<L: Lanes<Scalar = T>>(&mut self, lanes: L, word: u64, first: u32, factor: T) {
-        // SAFETY: passed on.
+        // SAFETY: the caller guarantees the requirements of this function.
         unsafe { self.push_parts::<_, true>(lanes, word, 4, first, factor) };
     }
 
-    /// As [`Self::push`], for the first `parts` times 16 bits; there are no others. Factors only if there are to be any.
+    /// Like [`Self::push`], for the first `parts` groups of 16 bits; the other bits must be 0. Writes factors only if
+    /// `FACTORS`.
     ///
     /// # Safety
-    /// As for [`Self::push`].
+    /// Same as [`Self::push`].
     #[inline(always)]
     unsafe fn push_parts<L: Lanes<Scalar = T>, const FACTORS: bool>(
         &mut self,
@@ -274,10 +280,10 @@ impl<T: Scalar> Writer<T> {
         let factor = lanes.splat(factor);
         for part in 0..parts {
             let bits = (word >> (16 * part)) as u16;
-            // SAFETY: the entries so far and 16 places are inside both, by the caller.
+            // SAFETY: the caller guarantees room for the entries so far and 16 more in both.
             unsafe {
                 let at = self.len as usize;
-                lanes.store_places(bits, first + 1024 * part, self.offsets.add(at));
+                lanes.store_bit_indices(bits, first + 1024 * part, self.offsets.add(at));
                 if FACTORS {
                     for lane in (0..16).step_by(L::COUNT) {
                         lanes.store(self.factors.add(at + lane), factor);
@@ -289,27 +295,28 @@ impl<T: Scalar> Writer<T> {
     }
 }
 
-/// In which rows the 64 units of a panel are on (blocks of 64 rows, 64 units), as
-/// [`transpose_states`](super::transpose_states) has it.
+/// The rows in which each of the 64 units of a panel is on (blocks of 64 rows, 64 units), in the format of
+/// [`transpose_states`](super::transpose_states).
 #[derive(Clone, Copy, Debug)]
 pub struct Occurrences<'a, T> {
     /// States of the positive phase.
     pub positive: &'a [u64],
     /// States of the negative phase.
     pub negative: &'a [u64],
-    /// What the negative phase's changes are counted from: empty, or as long as `negative`.
+    /// The earlier states of the negative phase, relative to which its changes are listed: empty, or as long as
+    /// `negative`.
     pub since: &'a [u64],
-    /// Rows of the positive and of the negative phase, which follow them.
+    /// Number of rows of the positive phase and of the negative phase, which follows it.
     pub rows: [usize; 2],
-    /// Factors of the positive and the negative phase.
+    /// Factors of the positive and of the negative phase.
     pub factors: [T; 2],
 }
 
-/// Lists for each of the 64 units of a panel the rows of both phases in which it is on: row r is at offset 64 r. If
-/// `since` is not empty, the negative phase's are the changes since then, the units that went off with the
-/// opposite factor.
+/// Lists, for each of the 64 units of a panel, the rows of both phases in which it is on: row r is at offset 64 r. If
+/// `since` is not empty, the changes from `since` to `negative` are listed for the negative phase; units that were
+/// switched off get the opposite factor.
 ///
-/// **Panics** if the lengths do not fit, or an offset does not fit `u32`.
+/// **Panics** if the lengths do not match, or if an offset does not fit `u32`.
 #[track_caller]
 pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>, lists: SparseMut<'_, T>) {
     let Occurrences { positive, negative, since, .. } = occurrences;
@@ -318,7 +325,7 @@ pub fn list_occurrences<T: Scalar>(level: Level, occurrences: Occurrences<'_, T>
     let rows = occurrences.rows[0].checked_add(occurrences.rows[1]);
     assert!(
         rows.is_some_and(|rows| rows <= most),
-        "occurrences in {:?} rows, in all more than {most}",
+        "occurrences in {:?} rows: the total exceeds {most}",
         occurrences.rows
     );
     let words = occurrences.rows.map(|rows| rows.next_multiple_of(PANEL));
@@ -349,12 +356,12 @@ impl<T: Scalar> Operation<T> for ListOccurrences<'_, T> {
         let Self { occurrences, lists } = self;
         let [plus, minus] = occurrences.factors;
         let second = (occurrences.rows[0] * PANEL) as u32;
-        // Bits of a block's words that are rows, in parts of 16.
+        // The number of groups of 16 bits in a block's words that belong to rows.
         let parts = |rows: usize, block: usize| (rows - block * PANEL).div_ceil(16).min(4) as u32;
         let mut out = Writer::new(lists.offsets, lists.factors);
         for unit in 0..PANEL {
             lists.starts[unit] = out.len;
-            // SAFETY: a row is listed at most once a phase, and `check` saw room for all.
+            // SAFETY: a row is listed at most once per phase, and `check` proved that there is room for all.
             unsafe {
                 for (block, words) in occurrences.positive.chunks_exact(PANEL).enumerate() {
                     let parts = parts(occurrences.rows[0], block);

@@ -1,17 +1,19 @@
-//! Sums of the rows of active units.
+//! Sums of the weight rows of active units.
 
-use super::{PANEL, SparseRows, VECTORS_MOST, by_quarters};
+use super::{MAX_VECTORS, PANEL, SparseRows, by_quarters};
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` has for row r; from 0 if `from_zero`.
+/// `sums[r]` <- `sums[r]` + the rows of `weights` that `lists` holds for row r; starts from 0 if `from_zero`.
 ///
-/// **Shapes** `sums` (rows, 64), of which the first `columns` are touched, rounded up to 16.
-/// **Panics** if the lengths do not fit, and where lists have entries but `weights` less than 64 elements; an offset
-/// that leads further than the last 64 is taken for their start.
-/// **Accuracy and cost** One or two chains of fused multiply-adds a sum, or of additions without factors, in the order of
-/// the list; one of them for each vector of columns of an entry.
+/// **Shapes** `sums` (rows, 64), of which the first `columns` are written, rounded up to 16.
+///
+/// **Panics** if the lengths do not match, or if lists have entries but `weights` has fewer than 64 elements. An offset
+/// beyond the last 64 elements is replaced by the start of the last 64.
+///
+/// **Accuracy and cost** A sum is one or two chains of fused multiply-adds, or of additions if there are no factors, in
+/// the order of the list. Each entry costs one of them per vector of columns.
 #[track_caller]
 pub fn add_rows<T: Scalar>(
     level: Level,
@@ -28,13 +30,14 @@ pub fn add_rows<T: Scalar>(
     dispatch(level, AddRows { off: None, weights, lists, from_zero, columns, sums });
 }
 
-/// As [`add_rows`], by lists of [`list_fewer`](super::list_fewer): where `are_off[r]`, what is added to row r is `all`, the
-/// sum of all units' rows, less the rows that the list has.
+/// Like [`add_rows`], with lists of [`list_minority`](super::list_minority): for rows with `are_off[r]`, adds `all`,
+/// the sum of the rows of all units, and subtracts the listed rows.
 ///
 /// **Shapes** `all` (64), `are_off` (rows).
-/// **Panics** as [`add_rows`].
+///
+/// **Panics** Same as [`add_rows`].
 #[track_caller]
-pub fn add_fewer_rows<T: Scalar>(
+pub fn add_minority_rows<T: Scalar>(
     level: Level,
     (all, are_off): (&[T], &[bool]),
     weights: &[T],
@@ -46,7 +49,7 @@ pub fn add_fewer_rows<T: Scalar>(
     let rows = lists.starts.len().saturating_sub(1);
     assert!(
         all.len() == PANEL && are_off.len() == rows && sums.len() == rows * PANEL,
-        "{} sums and {} marks for {rows} lists, {} sums of all",
+        "{} sums and {} flags for {rows} lists, {} sums of all units",
         sums.len(),
         are_off.len(),
         all.len()
@@ -56,14 +59,14 @@ pub fn add_fewer_rows<T: Scalar>(
     dispatch(level, AddRows { off: Some((all, are_off)), weights, lists, from_zero, columns, sums });
 }
 
-/// 1 to 64 of a panel's columns can be in use.
+/// Panics unless 1 to 64 columns of a panel are used.
 #[track_caller]
 pub(super) fn check_columns(columns: usize) {
-    assert!((1..=PANEL).contains(&columns), "{columns} columns of a panel of 64");
+    assert!((1..=PANEL).contains(&columns), "{columns} columns of a panel; must be 1 to 64");
 }
 
 impl<T> SparseRows<'_, T> {
-    /// The bounds of all lists. Offsets are not looked at here, but limited where they are used.
+    /// Checks the bounds of all lists. Offsets are not checked here but clamped where they are used.
     #[track_caller]
     pub(super) fn check(&self, weights: usize) {
         let end = self.starts.last().map_or(0, |&end| end as usize);
@@ -86,7 +89,7 @@ impl<T> SparseRows<'_, T> {
 }
 
 struct AddRows<'a, T> {
-    /// The sum of all units' rows, and which rows are to be subtracted from it.
+    /// The sum of the rows of all units, and the flags of the rows whose lists are subtracted from it.
     off: Option<(&'a [T], &'a [bool])>,
     weights: &'a [T],
     lists: SparseRows<'a, T>,
@@ -106,11 +109,11 @@ impl<T: Scalar> Operation<T> for AddRows<'_, T> {
 }
 
 /// # Safety
-/// The lists and sums are as long as [`add_rows`] asks.
+/// The lists and sums have the lengths that [`add_rows`] checks.
 #[inline(always)]
 unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L::Scalar>) {
     for &row in job.lists.order {
-        // SAFETY: `check` saw that row is one of the lists, and there are 64 sums for each.
+        // SAFETY: `check` proved that row is one of the lists, and there are 64 sums for each.
         unsafe {
             let row = row as usize;
             let sums = job.sums.get_unchecked_mut(row * PANEL..(row + 1) * PANEL);
@@ -132,32 +135,32 @@ unsafe fn add<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut AddRows<'_, L
 }
 
 /// `QUARTERS * 16` numbers in registers.
-pub(super) struct Row<L: Lanes, const QUARTERS: usize>(pub [L::Vector; VECTORS_MOST]);
+pub(super) struct Row<L: Lanes, const QUARTERS: usize>(pub [L::Vector; MAX_VECTORS]);
 
 impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     pub(crate) const VECTORS: usize = QUARTERS * 16 / L::COUNT;
 
     #[inline(always)]
     pub(crate) fn zero(lanes: L) -> Self {
-        Self([lanes.zero(); VECTORS_MOST])
+        Self([lanes.zero(); MAX_VECTORS])
     }
 
     /// # Safety
-    /// A row of numbers is readable there.
+    /// `QUARTERS * 16` numbers are readable at `from`.
     #[inline(always)]
     pub(crate) unsafe fn load(lanes: L, from: *const L::Scalar) -> Self {
         let mut row = Self::zero(lanes);
         for v in 0..Self::VECTORS {
-            // SAFETY: the caller owes the row.
+            // SAFETY: the caller guarantees the row.
             row.0[v] = unsafe { lanes.load(from.add(v * L::COUNT)) };
         }
         row
     }
 
-    /// Adds what list `row` says.
+    /// Adds the entries of list `row`.
     ///
     /// # Safety
-    /// [`SparseRows::check`] saw the lists, with `weights`' length; `row` is one of them.
+    /// [`SparseRows::check`] accepted the lists with the length of `weights`; `row` is one of them.
     #[inline(always)]
     pub(crate) unsafe fn add_list(
         &mut self,
@@ -166,7 +169,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         row: usize,
         weights: &[L::Scalar],
     ) {
-        // SAFETY: passed on.
+        // SAFETY: the caller guarantees the requirements of this function.
         unsafe {
             if lists.factors.is_empty() {
                 self.add_entries::<false>(lanes, lists, row, weights);
@@ -177,7 +180,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     }
 
     /// # Safety
-    /// As [`Self::add_list`]; there are factors if `FACTORS`.
+    /// Same as [`Self::add_list`]; there are factors if `FACTORS`.
     #[inline(always)]
     unsafe fn add_entries<const FACTORS: bool>(
         &mut self,
@@ -187,13 +190,13 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         weights: &[L::Scalar],
     ) {
         let last = weights.len().saturating_sub(PANEL);
-        // SAFETY: starts rise and end inside offsets and factors; no offset leads beyond `last`, from where on there
-        // are 64 weights.
+        // SAFETY: starts ascend and end inside offsets and factors; offsets are clamped to `last`, where 64 weights
+        // start.
         unsafe {
             let mut entry = *lists.starts.get_unchecked(row) as usize;
             let end = *lists.starts.get_unchecked(row + 1) as usize;
             if Self::VECTORS <= 4 {
-                // A row's additions wait for one another: two sums, of every other entry, wait half as long.
+                // Additions into one sum wait for one another. Two sums, of even and odd entries, wait half as long.
                 let mut odd = Self::zero(lanes);
                 while entry + 1 < end {
                     self.add_entry::<FACTORS>(lanes, lists, entry, weights, last);
@@ -212,7 +215,8 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     }
 
     /// # Safety
-    /// As [`Self::add_list`]; `entry` is inside offsets and, if `FACTORS`, factors, and `last` 64 before the weights' end.
+    /// Same as [`Self::add_list`]; `entry` is inside offsets and, if `FACTORS`, factors, and `last` is 64 before the
+    /// end of the weights.
     #[inline(always)]
     unsafe fn add_entry<const FACTORS: bool>(
         &mut self,
@@ -222,7 +226,7 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
         weights: &[L::Scalar],
         last: usize,
     ) {
-        // SAFETY: owed by the caller.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let offset = (*lists.offsets.get_unchecked(entry) as usize).min(last);
             let from = weights.as_ptr().add(offset);
@@ -240,11 +244,11 @@ impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
     }
 
     /// # Safety
-    /// A row of numbers is writable there.
+    /// `QUARTERS * 16` numbers are writable at `to`.
     #[inline(always)]
     pub(crate) unsafe fn store(&self, lanes: L, to: *mut L::Scalar) {
         for v in 0..Self::VECTORS {
-            // SAFETY: the caller owes the row.
+            // SAFETY: the caller guarantees the row.
             unsafe { lanes.store(to.add(v * L::COUNT), self.0[v]) };
         }
     }

@@ -1,18 +1,19 @@
-//! States as bits, and lists of the bits that are on.
+//! Conversions between states as numbers and states as bits, and their transposition.
 
 use super::{PANEL, panel_units, panels};
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// Packs states (rows, units) into words (panels, rows): those above 0 are on. Returns whether all were 0 or 1.
+/// Packs states (rows, units) into words (panels, rows): states above 0 become 1 bits. Returns whether all states were
+/// 0 or 1.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn pack_states<T: Scalar>(level: Level, states: &[T], units: usize, words: &mut [u64]) -> bool {
     let rows = rows_of(states.len(), units, words.len());
     if rows == 0 {
-        // `units` may be any number then, and that many would be looked at.
+        // `units` may be arbitrarily large here, and the loop would run over it.
         return true;
     }
     dispatch(level, Pack { states, units, rows, words })
@@ -31,7 +32,7 @@ impl<T: Scalar> Operation<T> for Pack<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> bool {
         let (zero, one) = (lanes.zero(), lanes.splat(T::ONE));
-        // x - x^2 is 0 for 0 and 1 alone, and NaN for NaN.
+        // x - x^2 is 0 only for 0 and 1, and NaN for NaN.
         let mut error = zero;
         for panel in 0..panels(self.units) {
             let units = panel_units(self.units, panel);
@@ -55,7 +56,7 @@ impl<T: Scalar> Operation<T> for Pack<'_, T> {
 
 /// Unpacks words (panels, rows) into states (rows, units), 0 or 1.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn unpack_states<T: Scalar>(words: &[u64], units: usize, states: &mut [T]) {
     let rows = rows_of(states.len(), units, words.len());
@@ -74,15 +75,15 @@ fn rows_of(states: usize, units: usize, words: usize) -> usize {
     let rows = states.checked_div(units).unwrap_or(0);
     assert!(
         rows * units == states && rows * panels(units) == words,
-        "{states} states in rows of {units} do not go with {words} words"
+        "{states} states in rows of {units} do not match {words} words"
     );
     rows
 }
 
-/// One panel of states (rows) as seen by its units: `transposed[b * 64 + j]` holds unit j in rows 64 b to 64 b + 63;
-/// bits beyond the last row are 0.
+/// Transposes the states of one panel (rows): `transposed[b * 64 + j]` holds unit j in rows 64 b to 64 b + 63. Bits
+/// beyond the last row are 0.
 ///
-/// **Panics** if `transposed` is not 64 words for each 64 rows begun.
+/// **Panics** unless `transposed` has 64 words for each 64 rows, rounded up.
 #[track_caller]
 pub fn transpose_states(states: &[u64], transposed: &mut [u64]) {
     assert!(
@@ -98,14 +99,14 @@ pub fn transpose_states(states: &[u64], transposed: &mut [u64]) {
     }
 }
 
-/// In how many rows each of the 64 units of a panel is on, of `transposed` states as [`transpose_states`] has them; of
-/// each 64 rows, those that `counted` has.
+/// Counts the rows in which each of the 64 units of a panel is on, given `transposed` states as [`transpose_states`]
+/// writes them. In each block of 64 rows, only the rows in the mask `counted` are counted.
 ///
-/// **Panics** if `transposed` is not blocks of 64 words.
+/// **Panics** unless `transposed` consists of blocks of 64 words.
 #[track_caller]
 pub fn count_rows(level: Level, transposed: &[u64], counted: u64, counts: &mut [u32; PANEL]) {
     assert!(transposed.len().is_multiple_of(PANEL), "{} words in blocks of 64", transposed.len());
-    // Which scalar type makes no difference to whole numbers.
+    // The scalar type does not matter for integers.
     dispatch::<f32, _>(level, Count { transposed, counted, counts });
 }
 
@@ -130,7 +131,7 @@ impl Operation<f32> for Count<'_> {
     }
 }
 
-/// Transposes 64 x 64 bits by exchanging ever smaller off-diagonal squares (Warren, *Hacker's Delight*, section 7-3).
+/// Transposes 64 x 64 bits by swapping ever smaller off-diagonal squares (Warren, *Hacker's Delight*, section 7-3).
 fn transpose_square(words: &mut [u64]) {
     let mut size = PANEL / 2;
     let mut low = u64::MAX >> size;

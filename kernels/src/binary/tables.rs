@@ -1,4 +1,4 @@
-//! Partial sums of few rows: one for each way in which a group of them can be on.
+//! Tables of partial sums over groups of rows: one entry for each subset of a group.
 
 use super::rows::{Row, check_columns};
 use super::{PANEL, by_quarters};
@@ -6,35 +6,36 @@ use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// Rows that share a table: two tables of 64 columns fill a third of an L1 cache, and a sum of 64 rows takes 13 additions.
+/// Rows per table: two tables of 64 columns fill a third of an L1 cache, and a sum of 64 rows takes 13 additions.
 pub const GROUP: usize = 5;
 
-/// Partial sums in a table.
+/// Partial sums per table.
 const ENTRIES: usize = 1 << GROUP;
 
-/// What the 64 units of a panel have in up to 64 rows: bit r of `words[i]` says that unit i is on in row r.
+/// The rows, at most 64, in which the 64 units of a panel are on: bit r of `words[i]` is 1 if unit i is on in row r.
 #[derive(Clone, Copy, Debug)]
 pub struct TabledRows<'a, T> {
-    /// (64)
+    /// One word per unit (64).
     pub words: &'a [u64],
-    /// As [`tabulate`] makes them of the rows.
+    /// The tables of the rows, as [`tabulate`] writes them.
     pub tables: &'a [T],
 }
 
-/// Elements of the tables of `rows` rows.
+/// Number of elements in the tables of `rows` rows.
 ///
-/// **Panics** if they are more than can be addressed.
+/// **Panics** if the number overflows `usize`.
 #[track_caller]
 pub const fn tables_len(rows: usize) -> usize {
-    rows.div_ceil(GROUP).checked_mul(ENTRIES * PANEL).expect("tables are smaller than memory")
+    rows.div_ceil(GROUP).checked_mul(ENTRIES * PANEL).expect("the size of the tables overflows usize")
 }
 
-/// Table g, entry m <- the sum of the rows `5 g + r` of `values` for which bit r of m is on; each is multiplied by the
+/// Entry m of table g <- the sum of the rows `5 g + r` of `values` for which bit r of m is 1, each multiplied by the
 /// factor of its part, (rows, factor).
 ///
-/// **Shapes** `values` (rows of all parts, 64); `tables` [`tables_len`]`(rows)`; `columns` of 64 are in use, rounded up
-/// to 16, and the others are not touched.
-/// **Panics** if the lengths do not fit.
+/// **Shapes** `values` (rows of all parts, 64); `tables` [`tables_len`]`(rows)`. The first `columns` of 64 are written,
+/// rounded up to 16.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn tabulate<T: Scalar>(
     level: Level,
@@ -73,20 +74,20 @@ impl<T: Scalar> Operation<T> for Tabulate<'_, T> {
 }
 
 /// # Safety
-/// Lengths are as [`tabulate`] asks.
+/// The lengths are those that [`tabulate`] checks.
 #[inline(always)]
 unsafe fn fill<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Tabulate<'_, L::Scalar>) {
     let [(first, plus), (_, minus)] = job.parts;
     let rows = job.values.chunks(GROUP * PANEL).enumerate();
     for ((group, values), table) in rows.zip(job.tables.chunks_exact_mut(ENTRIES * PANEL)) {
         let table = table.as_mut_ptr();
-        // SAFETY: an entry is below ENTRIES, a row below those of the group.
+        // SAFETY: an entry is below ENTRIES, and a row is inside its group.
         unsafe {
             Row::<L, QUARTERS>::zero(lanes).store(lanes, table);
             for (r, values) in values.chunks_exact(PANEL).enumerate() {
                 let factor = lanes.splat(if group * GROUP + r < first { plus } else { minus });
                 let row = Row::<L, QUARTERS>::load(lanes, values.as_ptr());
-                // The entries so far, with this row.
+                // The existing entries plus this row.
                 for entry in 0..1 << r {
                     let mut sum = Row::<L, QUARTERS>::load(lanes, table.add(entry * PANEL));
                     for v in 0..Row::<L, QUARTERS>::VECTORS {
@@ -105,19 +106,19 @@ impl<T: Scalar> TabledRows<'_, T> {
         let (words, tables) = (self.words.len(), self.tables.len());
         assert!(
             words == PANEL && tables.is_multiple_of(ENTRIES * PANEL) && tables <= tables_len(64),
-            "{words} words for 64 units, tables of {tables} elements"
+            "{words} words (must be 64), tables of {tables} elements"
         );
     }
 }
 
 impl<L: Lanes, const QUARTERS: usize> Row<L, QUARTERS> {
-    /// Adds the rows that unit `unit` has.
+    /// Adds the rows in which unit `unit` is on.
     ///
     /// # Safety
-    /// [`TabledRows::check`] saw `tabled`, and `unit` is below 64.
+    /// [`TabledRows::check`] accepted `tabled`, and `unit` is below 64.
     #[inline(always)]
     pub(crate) unsafe fn add_tabled(&mut self, lanes: L, tabled: &TabledRows<'_, L::Scalar>, unit: usize) {
-        // SAFETY: owed by the caller.
+        // SAFETY: guaranteed by the caller.
         let mut word = unsafe { *tabled.words.get_unchecked(unit) } as usize;
         for table in tabled.tables.chunks_exact(ENTRIES * PANEL) {
             for v in 0..Self::VECTORS {

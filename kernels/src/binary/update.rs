@@ -1,4 +1,4 @@
-//! The learning step of a tile of weights: the gradient's sums over a mini-batch, straight into velocity and weight.
+//! The learning step of a tile of weights: adds the gradient's sums over a mini-batch directly to velocity and weight.
 
 use super::rows::{Row, check_columns};
 use super::{PANEL, SparseRows, TILE, TabledRows, by_quarters};
@@ -7,52 +7,53 @@ use crate::lanes::constants::Constants;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// The numbers of a step.
+/// The hyperparameters of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<T> {
-    /// Share of the last velocity that is kept; the velocity is neither read nor written if 0.
+    /// Factor of the last velocity; if 0, the velocity is neither read nor written.
     pub momentum: T,
     /// Learning rate times weight decay.
     pub shrink: T,
 }
 
-/// What a step changes: each [`TILE`] elements, row after row.
+/// The arrays that a step changes: [`TILE`] elements each, row after row.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
-    /// Row i is unit i of this tile's panel.
+    /// Row i belongs to unit i of this tile's panel.
     pub weight: &'a mut [T],
-    /// The last step.
+    /// The velocity: the last step.
     pub velocity: &'a mut [T],
     /// Becomes the transpose of `weight`.
     pub transposed: &'a mut [T],
 }
 
-/// The sums over a mini-batch that a tile learns from, a row for each of its 64 units.
+/// The sums over a mini-batch from which a tile learns, one row for each of its 64 units.
 #[derive(Clone, Copy, Debug)]
 pub enum Sums<'a, T> {
     /// Row i of the lists times the values.
     Listed {
         /// 64 rows.
         lists: SparseRows<'a, T>,
-        /// What the lists' offsets lead to.
+        /// The values that the lists' offsets index.
         values: &'a [T],
     },
-    /// The rows that unit i has.
+    /// The sums of the rows in which each unit is on, from tables.
     Tabled(TabledRows<'a, T>),
 }
 
-/// For the first `units` rows i of a tile,
+/// Updates the first `units` rows i of a tile:
 ///
 /// ```text
 /// velocity_i <- momentum velocity_i + sums_i - shrink weight_i
 /// weight_i   <- weight_i + velocity_i
 /// ```
 ///
-/// and `transposed` becomes the transpose of what is in use, rounded up to whole vectors. A velocity below the smallest
+/// `transposed` becomes the transpose of the used part, rounded up to whole vectors. A velocity below the smallest
 /// normal number becomes 0. Returns whether all weights are finite afterwards.
 ///
-/// **Shapes** `columns` of 64 are in use, rounded up to 16.
-/// **Panics** if the lengths do not fit.
+/// **Shapes** The first `columns` of 64 are used, rounded up to 16.
+///
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn update_tile<T: Scalar>(
     level: Level,
@@ -71,7 +72,7 @@ pub fn update_tile<T: Scalar>(
         Sums::Tabled(tabled) => tabled.check(),
     }
     let lengths = [tile.weight.len(), tile.velocity.len(), tile.transposed.len()];
-    assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements, {units} units");
+    assert!(lengths == [TILE; 3] && units <= PANEL, "a tile of {lengths:?} elements with {units} units");
     dispatch(level, Update { sums, step, units, columns, tile })
 }
 
@@ -100,31 +101,31 @@ impl<T: Scalar> Operation<T> for Update<'_, T> {
 }
 
 /// # Safety
-/// Lengths and lists are as [`update_tile`] asks.
+/// Lengths and lists are those that [`update_tile`] checks.
 #[inline(always)]
 unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_, L::Scalar>) -> bool {
     let (momentum, shrink) = (lanes.splat(job.step.momentum), lanes.splat(-job.step.shrink));
     let keeps = job.step.momentum != L::Scalar::ZERO;
-    // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
-    let mut alarm = lanes.zero();
-    for place in 0..PANEL {
+    // x * 0 is 0 for finite x and NaN otherwise; a NaN stays in every sum.
+    let mut nan_check = lanes.zero();
+    for address in 0..PANEL {
         let unit = match &job.sums {
-            Sums::Listed { lists, .. } => lists.order[place] as usize,
-            Sums::Tabled(_) => place,
+            Sums::Listed { lists, .. } => lists.order[address] as usize,
+            Sums::Tabled(_) => address,
         };
         if unit >= job.units {
             continue;
         }
-        // SAFETY: unit < units <= 64, and `check` saw its list.
+        // SAFETY: unit < units <= 64, and `check` accepted its list.
         unsafe {
             let velocity = job.tile.velocity.as_mut_ptr().add(unit * PANEL);
             let weight = job.tile.weight.as_mut_ptr().add(unit * PANEL);
-            // The next tile's lines: they come from L3 or beyond.
+            // Prefetches the lines of the next tile, which come from L3 or memory.
             let transposed = job.tile.transposed.as_mut_ptr().wrapping_add(unit * PANEL);
-            let places = if keeps { &[weight, transposed, velocity][..] } else { &[weight, transposed] };
-            for &place in places {
+            let addresses = if keeps { &[weight, transposed, velocity][..] } else { &[weight, transposed] };
+            for &address in addresses {
                 for v in 0..Row::<L, QUARTERS>::VECTORS {
-                    lanes.prefetch::<true>(place.wrapping_add(TILE + v * L::COUNT));
+                    lanes.prefetch::<true>(address.wrapping_add(TILE + v * L::COUNT));
                 }
             }
             let mut step = Row::<L, QUARTERS>::zero(lanes);
@@ -142,21 +143,21 @@ unsafe fn update<L: Lanes, const QUARTERS: usize>(lanes: L, job: &mut Update<'_,
             for v in 0..Row::<L, QUARTERS>::VECTORS {
                 step.0[v] = lanes.mul_add(shrink, w.0[v], step.0[v]);
                 w.0[v] = lanes.add(w.0[v], step.0[v]);
-                alarm = lanes.mul_add(w.0[v], lanes.zero(), alarm);
+                nan_check = lanes.mul_add(w.0[v], lanes.zero(), nan_check);
             }
             if keeps {
                 for v in 0..Row::<L, QUARTERS>::VECTORS {
-                    step.0[v] = lanes.unless_below(L::Scalar::SMALLEST_NORMAL, step.0[v]);
+                    step.0[v] = lanes.flush_below(L::Scalar::SMALLEST_NORMAL, step.0[v]);
                 }
                 step.store(lanes, velocity);
             }
             w.store(lanes, weight);
         }
     }
-    lanes.sum(alarm) == L::Scalar::ZERO
+    lanes.sum(nan_check) == L::Scalar::ZERO
 }
 
-/// `to` <- the transpose of `from`: its first `columns` rows of `rows` elements, rounded up to whole vectors.
+/// `to` <- the transpose of `from`.
 ///
 /// **Panics** unless both are [`TILE`]s.
 #[track_caller]
@@ -180,8 +181,10 @@ impl<T: Scalar> Operation<T> for Transpose<'_, T> {
     }
 }
 
+/// `to` <- the transpose of the first `rows` rows and `columns` columns of `from`, both rounded up to whole vectors.
+///
 /// # Safety
-/// Both are tiles, `rows` and `columns` at most 64.
+/// Both are tiles; `rows` and `columns` are at most 64.
 #[inline(always)]
 unsafe fn transpose<L: Lanes>(
     lanes: L,
@@ -193,7 +196,7 @@ unsafe fn transpose<L: Lanes>(
     for row in (0..rows).step_by(L::COUNT) {
         for column in (0..columns).step_by(L::COUNT) {
             let mut square = [lanes.zero(); 16];
-            // SAFETY: COUNT divides 64, so that squares are inside the tiles.
+            // SAFETY: COUNT divides 64, so squares are inside the tiles.
             unsafe {
                 for (i, line) in square.iter_mut().enumerate().take(L::COUNT) {
                     *line = lanes.load(from.add((row + i) * PANEL + column));

@@ -1,4 +1,4 @@
-//! The product by `matrixmultiply`, for targets that have no microkernel here.
+//! The matrix product of the crate `matrixmultiply`, for targets without a microkernel in this crate.
 
 use super::epilogue;
 use super::scalar::MatrixScalar;
@@ -8,16 +8,16 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::matrix::Layout;
 
-/// Computes `product`; false if its layout is not one that the epilogue can work on in place.
+/// Computes `product`. Returns false if C's layout does not allow the epilogue to run in place.
 ///
 /// # Safety
-/// The product's pointers lead to its layouts.
+/// The product's pointers are valid for its layouts.
 pub(super) unsafe fn gemm<T: MatrixScalar>(level: Level, product: &Product<T>) -> bool {
     let p = *product;
     if p.c_layout.column_stride != 1 {
         return false;
     }
-    // Slices are at most isize::MAX bytes long, and `Layout::new` keeps strides within them, so that they fit isize.
+    // Slices are at most isize::MAX bytes long and `Layout::new` keeps strides within them, so strides fit isize.
     let [a_rows, a_columns, b_rows, b_columns, c_rows, c_columns] = [
         p.a_layout.row_stride,
         p.a_layout.column_stride,
@@ -28,7 +28,7 @@ pub(super) unsafe fn gemm<T: MatrixScalar>(level: Level, product: &Product<T>) -
     ]
     .map(|stride| stride as isize);
     let (m, n, k) = (p.c_layout.rows, p.c_layout.columns, p.a_layout.columns);
-    // SAFETY: passed on.
+    // SAFETY: the caller guarantees the requirements of this function.
     unsafe {
         T::matrixmultiply(
             (m, k, n),
@@ -53,7 +53,7 @@ impl<T: Scalar> Operation<T> for Finish<T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let Product { bias, activation, slopes, c, c_layout, .. } = self.0;
         let Layout { rows, columns, row_stride, .. } = c_layout;
-        // SAFETY: `gemm`'s caller owes C, the bias and the slopes.
+        // SAFETY: the caller of `gemm` guarantees C, the bias and the slopes.
         unsafe {
             epilogue::apply(lanes, bias, activation, slopes, c, row_stride, rows, columns);
         }

@@ -1,22 +1,24 @@
-//! Block sizes from stated cache sizes, and the split of C over threads.
+//! Block sizes from assumed cache sizes, and the split of C over threads.
 
 use crate::lanes::{Lanes, Scalar};
 use crate::level::{Kind, Level};
 use core::ops::Range;
 
-/// The caches that blocks are sized for. Stated, not detected, so that results do not depend on the machine: KC
-/// decides where sums are split.
+/// The cache sizes that determine the block sizes.
+///
+/// They are constants and not detected, so that results do not depend on the machine: KC determines where sums are
+/// split.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheSizes {
-    /// First level, of a core, in bytes.
+    /// First-level cache of a core, in bytes.
     pub l1: usize,
-    /// Second level, of a core, in bytes.
+    /// Second-level cache of a core, in bytes.
     pub l2: usize,
 }
 
 impl CacheSizes {
-    /// What is assumed at `level`: AVX-512 server cores from Ice Lake on have 48 KiB and 1.25 to 2 MiB, others rarely
-    /// less than 32 KiB and 256 KiB.
+    /// The cache sizes assumed at `level`: AVX-512 server cores since Ice Lake have 48 KiB and 1.25 to 2 MiB, other
+    /// cores rarely less than 32 KiB and 256 KiB.
     pub fn of(level: Level) -> Self {
         match level.kind() {
             Kind::Avx512 => Self { l1: 48 << 10, l2: 1 << 20 },
@@ -25,7 +27,7 @@ impl CacheSizes {
     }
 }
 
-/// Sizes of the register tile and of the blocks.
+/// Sizes of the register tile and of the cache blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
     pub mr: usize,
@@ -38,13 +40,13 @@ impl Blocks {
     fn new<T: Scalar>(level: Level, m: usize, k: usize) -> Self {
         let (mr, nr) = tile_of::<T>(level);
         let caches = CacheSizes::of(level);
-        // B's micropanel (KC x NR) in three quarters of L1: every tile of a column of tiles reads it.
-        let kc_most = (caches.l1 / 4 * 3 / (nr * size_of::<T>())).next_multiple_of(8);
-        // A's block (MC x KC) in half of L2: every column of tiles reads it.
-        let mc_most = caches.l2 / 2 / (kc_most * size_of::<T>()) / mr * mr;
+        // B's micropanel (KC x NR) takes up to three quarters of L1: every tile in a column of tiles reads it.
+        let kc_max = (caches.l1 / 4 * 3 / (nr * size_of::<T>())).next_multiple_of(8);
+        // A's block (MC x KC) takes up to half of L2: every column of tiles reads it.
+        let mc_max = caches.l2 / 2 / (kc_max * size_of::<T>()) / mr * mr;
         // Equal blocks: 784 = 264 + 264 + 256 rather than 288 + 288 + 208.
-        let kc = if k <= kc_most { k } else { k.div_ceil(k.div_ceil(kc_most)) };
-        Self { mr, nr, mc: m.min(mc_most).max(1), kc: kc.next_multiple_of(8).max(8) }
+        let kc = if k <= kc_max { k } else { k.div_ceil(k.div_ceil(kc_max)) };
+        Self { mr, nr, mc: m.min(mc_max).max(1), kc: kc.next_multiple_of(8).max(8) }
     }
 
     /// Elements of a micropanel of B.
@@ -57,13 +59,13 @@ impl Blocks {
         self.mr * self.nr
     }
 
-    /// Elements from one packed row of A to the next: an odd number of cache lines.
+    /// Elements between the starts of two packed rows of A: an odd number of cache lines.
     pub(crate) fn packed_row<T: Scalar>(&self) -> usize {
         let line = 64 / size_of::<T>();
         (self.kc.div_ceil(line) | 1) * line
     }
 
-    /// Elements that a task works in, with room to align to a cache line; whole lines.
+    /// Elements of workspace per task, with room for alignment to a cache line; a whole number of lines.
     fn workspace_len<T: Scalar>(&self) -> usize {
         let line = 64 / size_of::<T>();
         let a = self.mc.next_multiple_of(self.mr) * self.packed_row::<T>();
@@ -85,7 +87,7 @@ pub(super) fn tile_of<T: Scalar>(level: Level) -> (usize, usize) {
     }
 }
 
-/// C cut into `row_parts` x `column_parts` blocks, one task each.
+/// C split into `row_parts` x `column_parts` blocks, one task each.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
     m: usize,
@@ -94,22 +96,22 @@ pub(super) struct Grid {
     columns: usize,
     row_parts: usize,
     column_parts: usize,
-    /// Threads worth using.
+    /// Threads that are worth using.
     workers: usize,
-    /// Threads that may turn up.
+    /// Threads that may take part.
     threads: usize,
     pub blocks: Blocks,
     pub workspace_per_thread: usize,
 }
 
-/// Multiply-adds below which a second thread costs more than it brings (about 5 microseconds of one core).
-const PARALLEL_FROM: usize = 1 << 18;
+/// Number of multiply-adds below which a second thread costs more than it gains (about 5 microseconds of one core).
+const PARALLEL_MIN_WORK: usize = 1 << 18;
 
 impl Grid {
     /// The split of an m x n x k product over `threads` threads.
     pub(crate) fn new<T: Scalar>(level: Level, m: usize, n: usize, k: usize, threads: usize) -> Self {
         let work = m.saturating_mul(n).saturating_mul(k);
-        let workers = threads.min(work / PARALLEL_FROM + 1);
+        let workers = threads.min(work / PARALLEL_MIN_WORK + 1);
         let mut grid = Self {
             m,
             n,
@@ -123,34 +125,35 @@ impl Grid {
             workspace_per_thread: 0,
         };
         if workers > 1 {
-            grid.cut(work / PARALLEL_FROM + 1);
+            grid.cut(work / PARALLEL_MIN_WORK + 1);
             grid.blocks = Blocks::new::<T>(level, grid.rows, k);
         }
         grid.workspace_per_thread = grid.blocks.workspace_len::<T>();
         grid
     }
 
-    /// One, two or four tasks a worker: the split that should be done first. Each task packs what it reads, so that more of
-    /// them pay by balance alone. (Against a worker that is disturbed they would help, but where nothing disturbs they cost
-    /// a tenth of the speed of layers.)
-    fn cut(&mut self, tasks_most: usize) {
-        // A third of a tile's rows, or half of its columns: parts differ by little, and edges have tiles of their own.
+    /// Chooses one, two or four tasks per worker: the split with the shortest estimated time. Each task packs the
+    /// operands that it reads, so more tasks pay off only by better balance. (More tasks would also help if another
+    /// process slows a worker down, but without such a process they cost a tenth of the speed of layers.)
+    fn cut(&mut self, max_tasks: usize) {
+        // A third of a tile's rows, or half of its columns: parts then differ little, and edge tiles have their own
+        // sizes.
         let (row_unit, column_unit) = (self.blocks.mr.div_ceil(3), self.blocks.nr / 2);
         let row_units = self.m.div_ceil(row_unit).max(1);
         let column_units = self.n.div_ceil(column_unit).max(1);
-        let mut least = usize::MAX;
-        for tasks in [1, 2, 4].map(|share| (share * self.workers).min(tasks_most)) {
+        let mut shortest = usize::MAX;
+        for tasks in [1, 2, 4].map(|share| (share * self.workers).min(max_tasks)) {
             for row_parts in (1..=tasks).filter(|parts| tasks.is_multiple_of(*parts)) {
                 let rows = row_units.div_ceil(row_parts).saturating_mul(row_unit).min(self.m);
                 let columns =
                     column_units.div_ceil(tasks / row_parts).saturating_mul(column_unit).min(self.n);
-                // Reading an element of A for the first time costs about as much as 16 multiply-adds, of B 8.
+                // Reading an element for the first time costs about as much as 16 multiply-adds for A and 8 for B.
                 let reading = rows.saturating_mul(16).saturating_add(columns.saturating_mul(8));
                 let task = rows.saturating_mul(columns).saturating_add(reading);
-                // What the other workers wait for the last one.
+                // The last term estimates how long the other workers wait for the last one.
                 let time = task.saturating_mul(tasks.div_ceil(self.workers)).saturating_add(task / 64);
-                if time < least {
-                    least = time;
+                if time < shortest {
+                    shortest = time;
                     (self.rows, self.columns) = (rows, columns);
                 }
             }
@@ -159,7 +162,7 @@ impl Grid {
         self.column_parts = self.n.div_ceil(self.columns.max(1));
     }
 
-    /// Elements of workspace of all threads.
+    /// Elements of workspace for all threads.
     pub(crate) fn workspace_len(&self) -> usize {
         self.threads * self.workspace_per_thread
     }

@@ -1,57 +1,58 @@
-//! What happens to a tile of C while it is in cache.
+//! The operations on a tile of C after the product, while the tile is in cache.
 
 use crate::activation::{Activation, Slope, with_activation};
 use crate::lanes::{Lanes, Scalar};
 use crate::map::{Function, Function2};
 
-/// Added to and applied to C = alpha A B + beta C.
+/// Operations on C = alpha A B + beta C: add a bias, then apply an activation.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a, T> {
-    /// A row (n) that is added to each row of C.
+    /// A row (n), added to each row of C.
     pub bias: Option<&'a [T]>,
-    /// Applied last.
+    /// Applied after the bias.
     pub activation: Activation<T>,
 }
 
 impl<T> Epilogue<'_, T> {
-    /// Nothing.
+    /// No operation.
     pub const NONE: Self = Self { bias: None, activation: Activation::Identity };
 }
 
-/// What C is multiplied by last, element by element: the slopes φ′ of the activation that gave `outputs`. Tiny products
-/// become 0 ([`Scalar::TINY`]), those with the slope 1 of the identity, too.
+/// Factors of C, applied last, element by element: the slopes φ′ of the activation that gave `outputs`.
+///
+/// Products below [`Scalar::TINY`] in size become 0, even with the slope 1 of the identity.
 #[derive(Clone, Copy)]
 pub(super) struct Slopes<T> {
     pub activation: Activation<T>,
-    /// Null, or rows like those of C, contiguous along their columns.
+    /// Null, or a matrix with the rows of C, contiguous along its columns.
     pub outputs: *const T,
     pub row_stride: usize,
 }
 
 impl<T> Slopes<T> {
-    /// 1 everywhere.
+    /// Factor 1 everywhere.
     pub(crate) const NONE: Self =
         Self { activation: Activation::Identity, outputs: core::ptr::null(), row_stride: 0 };
 
-    /// Those of the block of C that begins at (i, j).
+    /// The factors of the block of C that starts at (i, j).
     ///
     /// # Safety
-    /// (i, j) is inside C, or at an end of it.
+    /// (i, j) is inside C or at its end.
     #[inline(always)]
     pub(crate) unsafe fn at(self, i: usize, j: usize) -> Self {
         if self.outputs.is_null() {
             return self;
         }
-        // SAFETY: the caller owes a place inside, or an end, whose offset is inside, too.
+        // SAFETY: the caller guarantees that the offset is inside the outputs or at their end.
         Self { outputs: unsafe { self.outputs.add(i * self.row_stride + j) }, ..self }
     }
 }
 
-/// The bias, the activation, and the slopes.
+/// Adds the bias, applies the activation, multiplies by the slopes.
 ///
 /// # Safety
-/// `bias` is null or has `columns` readable elements; `c` has `rows` rows of `columns` writable ones, and the slopes have
-/// as many readable ones.
+/// `bias` is null or has `columns` readable elements; `c` has `rows` rows of `columns` readable and writable elements,
+/// and the outputs of the slopes have as many readable ones.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub(super) unsafe fn apply<L: Lanes>(
@@ -64,15 +65,15 @@ pub(super) unsafe fn apply<L: Lanes>(
     rows: usize,
     columns: usize,
 ) {
-    // SAFETY: `for_each_vector` passes on what the caller owes.
+    // SAFETY: first + count <= columns; the loops access only what the caller guarantees.
     unsafe {
         if !bias.is_null() {
             for row in 0..rows {
                 for first in (0..columns).step_by(L::COUNT) {
                     let count = (columns - first).min(L::COUNT);
-                    let place = c.add(row * row_stride + first);
-                    let x = lanes.load_first(place, count);
-                    lanes.store_first(place, lanes.add(x, lanes.load_first(bias.add(first), count)), count);
+                    let address = c.add(row * row_stride + first);
+                    let x = lanes.load_first(address, count);
+                    lanes.store_first(address, lanes.add(x, lanes.load_first(bias.add(first), count)), count);
                 }
             }
         }
@@ -81,7 +82,7 @@ pub(super) unsafe fn apply<L: Lanes>(
             with_activation!(activation, function => tile.map(lanes, function));
         }
         if !slopes.outputs.is_null() {
-            with_activation!(slopes.activation, function => tile.map_beside(lanes, slopes, Slope(function)));
+            with_activation!(slopes.activation, function => tile.map_with_outputs(lanes, slopes, Slope(function)));
         }
     }
 }
@@ -95,6 +96,8 @@ struct Tile<T> {
 }
 
 impl<T: Scalar> Tile<T> {
+    /// Applies `function` to each element.
+    ///
     /// # Safety
     /// The block is readable and writable.
     #[inline(always)]
@@ -102,20 +105,22 @@ impl<T: Scalar> Tile<T> {
         for row in 0..self.rows {
             for first in (0..self.columns).step_by(L::COUNT) {
                 let count = (self.columns - first).min(L::COUNT);
-                // SAFETY: row < rows and first + count <= columns; the caller owes the block.
+                // SAFETY: row < rows and first + count <= columns; the caller guarantees the block.
                 unsafe {
-                    let place = self.c.add(row * self.row_stride + first);
-                    let x = lanes.load_first(place, count);
-                    lanes.store_first(place, function.apply(lanes, x), count);
+                    let address = self.c.add(row * self.row_stride + first);
+                    let x = lanes.load_first(address, count);
+                    lanes.store_first(address, function.apply(lanes, x), count);
                 }
             }
         }
     }
 
+    /// Applies `function` to each element and the output at the same position.
+    ///
     /// # Safety
-    /// As [`Tile::map`]; the slopes' outputs have as many rows and columns.
+    /// Same as [`Tile::map`]; the outputs of the slopes have as many rows and columns.
     #[inline(always)]
-    unsafe fn map_beside<L: Lanes<Scalar = T>>(
+    unsafe fn map_with_outputs<L: Lanes<Scalar = T>>(
         &self,
         lanes: L,
         slopes: Slopes<T>,
@@ -124,12 +129,12 @@ impl<T: Scalar> Tile<T> {
         for row in 0..self.rows {
             for first in (0..self.columns).step_by(L::COUNT) {
                 let count = (self.columns - first).min(L::COUNT);
-                // SAFETY: row < rows and first + count <= columns; the caller owes both blocks.
+                // SAFETY: row < rows and first + count <= columns; the caller guarantees both blocks.
                 unsafe {
-                    let place = self.c.add(row * self.row_stride + first);
-                    let x = lanes.load_first(place, count);
+                    let address = self.c.add(row * self.row_stride + first);
+                    let x = lanes.load_first(address, count);
                     let y = lanes.load_first(slopes.outputs.add(row * slopes.row_stride + first), count);
-                    lanes.store_first(place, function.apply(lanes, x, y), count);
+                    lanes.store_first(address, function.apply(lanes, x, y), count);
                 }
             }
         }

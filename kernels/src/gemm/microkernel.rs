@@ -1,20 +1,20 @@
-//! A tile of C in registers.
+//! The microkernel: computes a tile of C in registers.
 
 use crate::lanes::{Lanes, Operation, Scalar};
 
-/// Where a tile's operands lie, and where the tile goes.
+/// Addresses and sizes of a tile and its operands.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<T> {
     pub depth: usize,
-    /// First row of A's part, at the first step of depth.
+    /// First row of A's part, at the first step of k.
     pub a: *const T,
     pub a_row_stride: usize,
     /// 1, except for [`flat`].
     pub a_depth_stride: usize,
-    /// First column of B's part, at the first step of depth; columns are contiguous.
+    /// First column of B's part, at the first step of k; columns are contiguous.
     pub b: *const T,
     pub b_depth_stride: usize,
-    /// B's micropanel, a step every `NV * COUNT` elements.
+    /// B's micropanel: the vectors of consecutive steps start `NV * COUNT` elements apart.
     pub panel: *mut T,
     pub c: *mut T,
     pub c_row_stride: usize,
@@ -25,57 +25,56 @@ pub(super) struct Tile<T> {
     pub next: Prefetch<T>,
 }
 
-/// Rows of B that will be wanted soon: a tile whose B is packed asks for one into L2 every `UNROLL` steps.
+/// Rows of B that are needed soon: a tile with packed B prefetches one into L2 every `UNROLL` steps.
 #[derive(Clone, Copy)]
 pub(super) struct Prefetch<T> {
     pub from: *const T,
     pub stride: usize,
 }
 
-/// Where the microkernel finds B.
+/// The location from which the microkernel reads B.
 mod b_is {
-    /// In the micropanel.
+    /// In the packed micropanel.
     pub(crate) const PACKED: u8 = 0;
-    /// Where the caller left it, and it goes into the micropanel on the way: the loads that packing needs hide
-    /// behind the multiply-adds.
+    /// In address, and packed into the micropanel at the same time: the multiply-adds hide the loads of the packing.
     pub(crate) const PACKED_HERE: u8 = 1;
-    /// Where the caller left it.
+    /// In address.
     pub(crate) const IN_PLACE: u8 = 2;
 }
 
-/// Computes `tile` from B's micropanel, whose vectors are whole.
+/// Computes `tile` from B's packed micropanel, which consists of whole vectors.
 ///
 /// # Safety
-/// `tile.rows <= MR`, `tile.columns <= NV * COUNT`, and its pointers lead to that much.
+/// `tile.rows <= MR`, `tile.columns <= NV * COUNT`, and its pointers are valid for these sizes.
 #[inline(always)]
 pub(super) unsafe fn packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    // SAFETY: passed on.
+    // SAFETY: the caller guarantees the requirements of this function.
     unsafe { by_rows::<L, { b_is::PACKED }>(lanes, tile) }
 }
 
-/// Computes `tile` from B where it lies, and packs it.
+/// Computes `tile` from B in address, and packs B.
 ///
 /// # Safety
-/// As [`packed`]; of B's rows just `tile.columns` elements are read, and the micropanel is writable.
+/// Same as [`packed`]; exactly `tile.columns` elements of each row of B are read, and the micropanel is writable.
 #[inline(always)]
 pub(super) unsafe fn packing<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    // SAFETY: passed on.
+    // SAFETY: the caller guarantees the requirements of this function.
     unsafe { by_rows::<L, { b_is::PACKED_HERE }>(lanes, tile) }
 }
 
-/// Most rows of a [`flat`] tile.
+/// Maximum number of rows of a [`flat`] tile.
 pub(super) const FLAT_ROWS: usize = 2;
-/// Vectors in a row of a [`flat`] tile.
+/// Maximum number of vectors in a row of a [`flat`] tile.
 pub(super) const FLAT_VECTORS: usize = 4;
 
-/// Computes a tile of one or two rows from B where it lies: wide, so that a few rows still have enough independent
+/// Computes a tile of one or two rows from B in address. The tile is wide, so that few rows still give enough independent
 /// chains.
 ///
 /// # Safety
-/// `tile.rows <= FLAT_ROWS`, `tile.columns <= FLAT_VECTORS * COUNT`, and its pointers lead to that much.
+/// `tile.rows <= FLAT_ROWS`, `tile.columns <= FLAT_VECTORS * COUNT`, and its pointers are valid for these sizes.
 #[inline(always)]
 pub(super) unsafe fn flat<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
-    // SAFETY: passed on.
+    // SAFETY: the caller guarantees the requirements of this function.
     unsafe {
         match (tile.rows, tile.columns.div_ceil(L::COUNT)) {
             (1, 1) => run::<L, 1, 1, { b_is::IN_PLACE }>(lanes, tile),
@@ -90,20 +89,20 @@ pub(super) unsafe fn flat<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     }
 }
 
-/// One instance a number of rows and of vectors. The comparison with MR is constant: a level has no code for rows
-/// that it never uses.
+/// Calls the instance of [`run`] for the number of rows and of vectors. The comparison with MR is constant, so that no
+/// level has code for rows that it never uses.
 ///
 /// # Safety
-/// As [`packed`] or [`packing`].
+/// Same as [`packed`] or [`packing`].
 #[inline(always)]
 unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
     macro_rules! instance {
         ($($rows:literal)*) => {
             match (tile.rows, tile.columns > L::COUNT) {
                 $(
-                    // SAFETY: passed on.
+                    // SAFETY: the caller guarantees the requirements of this function.
                     ($rows, true) if $rows <= L::MR => unsafe { run::<L, $rows, 2, B>(lanes, tile) },
-                    // SAFETY: passed on.
+                    // SAFETY: the caller guarantees the requirements of this function.
                     ($rows, false) if $rows <= L::MR => unsafe { run::<L, $rows, 1, B>(lanes, tile) },
                 )*
                 (rows, _) => unreachable!("a tile of {rows} rows"),
@@ -121,16 +120,16 @@ unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
 /// ```
 ///
 /// # Safety
-/// As [`packed`], [`packing`] or [`flat`], by `B`.
+/// Same as [`packed`], [`packing`] or [`flat`], depending on `B`.
 #[inline(always)]
 unsafe fn run<L: Lanes, const ROWS: usize, const VECTORS: usize, const B: u8>(
     lanes: L,
     tile: &Tile<L::Scalar>,
 ) {
-    lanes.apart(Microkernel::<_, ROWS, VECTORS, B> { tile });
+    lanes.run_outlined(Microkernel::<_, ROWS, VECTORS, B> { tile });
 }
 
-/// See [`run`], whose caller owes what its pointers lead to.
+/// See [`run`], whose caller guarantees that the pointers are valid.
 struct Microkernel<'a, T, const ROWS: usize, const VECTORS: usize, const B: u8> {
     tile: &'a Tile<T>,
 }
@@ -151,22 +150,22 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
             panel: tile.panel,
             next: tile.next.from,
         };
-        // C's lines are asked for a row at a time: all at once, they would hold every line fill buffer that A's
-        // stream from L2 needs.
+        // C's lines are prefetched row by row: all at once, they would occupy every line fill buffer, and A's stream
+        // from L2 needs some.
         let groups = tile.depth / UNROLL;
-        let groups_a_row = groups / ROWS;
-        // SAFETY: `depth` steps of A and B are readable (of B, `last` lanes of the last vector unless packed), and
-        // `columns` elements of ROWS rows of C writable.
+        let groups_per_row = groups / ROWS;
+        // SAFETY: `depth` steps of A and B are readable (only `last` lanes of B's last vector unless packed), and
+        // `columns` elements in each of ROWS rows of C are writable.
         unsafe {
             for row in 0..ROWS {
                 for v in 0..VECTORS {
                     lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
                 }
-                for _ in 0..groups_a_row {
+                for _ in 0..groups_per_row {
                     sums.group::<B>(lanes, tile, last);
                 }
             }
-            for _ in groups_a_row * ROWS..groups {
+            for _ in groups_per_row * ROWS..groups {
                 sums.group::<B>(lanes, tile, last);
             }
             for _ in groups * UNROLL..tile.depth {
@@ -187,27 +186,27 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
     }
 }
 
-/// A tile's sums, and the place in A, B, the micropanel and what is asked for of the next step of depth.
+/// The accumulators of a tile, and the addresses of the next step in A, B, the micropanel and the prefetched rows.
 struct Sums<L: Lanes, const ROWS: usize, const VECTORS: usize> {
     sum: [[L::Vector; VECTORS]; ROWS],
-    /// Rows 0, 3, 6 and 9: the others are one or two strides further, which an address can say.
+    /// Rows 0, 3, 6 and 9. The other rows are one or two strides further, which an x86 address can express.
     a: [*const L::Scalar; 4],
     b: *const L::Scalar,
     panel: *mut L::Scalar,
     next: *const L::Scalar,
 }
 
-/// Steps of depth between two branches: fewer instructions that are not multiply-adds.
+/// Steps of k between two branches, so that fewer instructions are not multiply-adds.
 pub(super) const UNROLL: usize = 4;
 
-/// The same pointer, in a general register: the compiler would pack several into a vector register and take them out
-/// again at every step.
+/// Returns the pointer unchanged, but keeps it in a general-purpose register. The compiler would otherwise pack several
+/// pointers into a vector register and unpack them at every step.
 #[inline(always)]
 fn in_register<T>(pointer: *const T) -> *const T {
     #[cfg(target_arch = "x86_64")]
     let pointer = {
         let mut pointer = pointer;
-        // SAFETY: no instruction, no effect.
+        // SAFETY: the assembly is a comment without effect.
         unsafe {
             core::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags));
         }
@@ -216,19 +215,19 @@ fn in_register<T>(pointer: *const T) -> *const T {
     pointer
 }
 
-/// Rows that B is asked for ahead of use where it lies. More would evict one another from L1 where B's rows are a
-/// multiple of 4 KiB apart.
-const AHEAD: usize = 8;
+/// Prefetch distance in rows of B when B is read in address. With a longer distance, lines would evict one another from
+/// L1 if the row stride of B is a multiple of 4 KiB.
+const PREFETCH_DISTANCE: usize = 8;
 
 impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
-    /// `UNROLL` steps of depth.
+    /// Runs `UNROLL` steps of k.
     ///
     /// # Safety
-    /// A and B have these steps: ROWS scalars, VECTORS vectors each (`last` lanes of the last one unless packed).
+    /// A and B have these steps: ROWS scalars and VECTORS vectors each (`last` lanes of the last vector unless packed).
     #[inline(always)]
     unsafe fn group<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
         for step in 0..UNROLL {
-            // SAFETY: the caller owes the steps.
+            // SAFETY: the caller guarantees the steps.
             unsafe { self.step::<B>(lanes, tile, last, step) };
         }
         self.advance::<B>(tile, UNROLL);
@@ -240,33 +239,33 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
         }
     }
 
-    /// The step of depth that is `ahead` steps further.
+    /// Runs the step of k that is `ahead` steps further.
     ///
     /// # Safety
-    /// As [`Self::group`].
+    /// Same as [`Self::group`].
     #[inline(always)]
     unsafe fn step<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize, ahead: usize) {
         let width = L::NV * L::COUNT;
         let a_depth_stride = if B == b_is::IN_PLACE { tile.a_depth_stride } else { 1 };
         let b_depth_stride = if B == b_is::PACKED { width } else { tile.b_depth_stride };
         let mut b_row = [lanes.zero(); VECTORS];
-        // SAFETY: the caller owes the step.
+        // SAFETY: the caller guarantees the step.
         unsafe {
             for (v, b_vector) in b_row.iter_mut().enumerate() {
-                let place = self.b.wrapping_add(ahead * b_depth_stride + v * L::COUNT);
+                let address = self.b.wrapping_add(ahead * b_depth_stride + v * L::COUNT);
                 *b_vector = if B != b_is::PACKED && v == VECTORS - 1 {
-                    lanes.load_first(place, last)
+                    lanes.load_first(address, last)
                 } else {
-                    lanes.load(place)
+                    lanes.load(address)
                 };
                 if B == b_is::PACKED_HERE {
                     lanes.store(self.panel.add(ahead * width + v * L::COUNT), *b_vector);
-                    lanes.prefetch::<false>(place.wrapping_add(AHEAD * tile.b_depth_stride));
+                    lanes.prefetch::<false>(address.wrapping_add(PREFETCH_DISTANCE * tile.b_depth_stride));
                 }
             }
             for (row, sums) in self.sum.iter_mut().enumerate() {
-                let place = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
-                let a_scalar = lanes.splat(*place);
+                let address = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
+                let a_scalar = lanes.splat(*address);
                 for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
                     *sum = lanes.mul_add(a_scalar, b_vector, *sum);
                 }
@@ -274,7 +273,7 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
         }
     }
 
-    /// Moves on by `steps` steps of depth.
+    /// Advances all addresses by `steps` steps of k.
     #[inline(always)]
     fn advance<const B: u8>(&mut self, tile: &Tile<L::Scalar>, steps: usize) {
         let width = L::NV * L::COUNT;
@@ -288,10 +287,10 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
     }
 }
 
-/// c = sum + beta * c; a function without branches between rows, so that the sums stay in registers.
+/// c = sum + beta * c, without branches between rows, so that the sums stay in registers.
 ///
 /// # Safety
-/// C's tile is writable; `last` lanes of its last vector.
+/// C's tile is writable, with `last` lanes in its last vector.
 #[inline(always)]
 unsafe fn write<L: Lanes, const ROWS: usize, const VECTORS: usize, const READ: bool>(
     lanes: L,
@@ -301,24 +300,24 @@ unsafe fn write<L: Lanes, const ROWS: usize, const VECTORS: usize, const READ: b
 ) {
     let beta = lanes.splat(tile.beta);
     let whole = if last == L::COUNT { VECTORS } else { VECTORS - 1 };
-    // SAFETY: whole vectors but for the last, of which `last` lanes are touched.
+    // SAFETY: only `last` lanes of the last vector are accessed.
     unsafe {
         for v in 0..VECTORS {
             if v < whole {
                 for (row, sums) in sum.iter().enumerate() {
-                    let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
-                    let x = if READ { lanes.mul_add(beta, lanes.load(place), sums[v]) } else { sums[v] };
-                    lanes.store(place, x);
+                    let address = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
+                    let x = if READ { lanes.mul_add(beta, lanes.load(address), sums[v]) } else { sums[v] };
+                    lanes.store(address, x);
                 }
             } else {
                 for (row, sums) in sum.iter().enumerate() {
-                    let place = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
+                    let address = tile.c.add(row * tile.c_row_stride + v * L::COUNT);
                     let x = if READ {
-                        lanes.mul_add(beta, lanes.load_first(place, last), sums[v])
+                        lanes.mul_add(beta, lanes.load_first(address, last), sums[v])
                     } else {
                         sums[v]
                     };
-                    lanes.store_first(place, x, last);
+                    lanes.store_first(address, x, last);
                 }
             }
         }

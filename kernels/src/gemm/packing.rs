@@ -1,4 +1,4 @@
-//! Copies of blocks in the order in which the microkernel reads them: A row after row, B step after step of the depth.
+//! Packing: copies blocks into the order in which the microkernel reads them, A row by row, B step by step of k.
 
 use crate::lanes::Lanes;
 
@@ -16,11 +16,11 @@ impl<T: Copy> Block<T> {
     /// Copies the block to `to`, whose rows are contiguous and `to_stride` apart.
     ///
     /// # Safety
-    /// The block is readable; `to` has room for `rows` rows of `columns` elements, rounded up to whole vectors where
-    /// the block lies column after column.
+    /// The block is readable. `to` has room for `rows` rows of `columns` elements, rounded up to whole vectors if the
+    /// columns of the block are contiguous.
     #[inline(always)]
     pub(crate) unsafe fn pack<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
-        // SAFETY: passed on.
+        // SAFETY: the caller guarantees the requirements of this function.
         unsafe {
             match (self.row_stride, self.column_stride) {
                 (_, 1) => self.copy(lanes, to, to_stride),
@@ -30,10 +30,10 @@ impl<T: Copy> Block<T> {
         }
     }
 
-    /// Rows are contiguous.
+    /// Copies a block with contiguous rows.
     ///
     /// # Safety
-    /// As [`Block::pack`].
+    /// Same as [`Block::pack`].
     #[inline(always)]
     unsafe fn copy<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
         for row in 0..self.rows {
@@ -42,7 +42,7 @@ impl<T: Copy> Block<T> {
                 // SAFETY: row < rows, and column + count <= columns.
                 unsafe {
                     let from = self.from.add(row * self.row_stride + column);
-                    // Rows are often a page apart, which stops the hardware's prefetching.
+                    // Rows are often a page apart, where the hardware prefetcher stops.
                     lanes.prefetch::<true>(from.wrapping_add(2 * self.row_stride));
                     lanes.store_first(to.add(row * to_stride + column), lanes.load_first(from, count), count);
                 }
@@ -50,10 +50,10 @@ impl<T: Copy> Block<T> {
         }
     }
 
-    /// Columns are contiguous: squares of `COUNT` x `COUNT` are transposed in registers.
+    /// Copies a block with contiguous columns: squares of `COUNT` x `COUNT` are transposed in registers.
     ///
     /// # Safety
-    /// As [`Block::pack`].
+    /// Same as [`Block::pack`].
     #[inline(always)]
     unsafe fn transpose<L: Lanes<Scalar = T>>(&self, lanes: L, to: *mut T, to_stride: usize) {
         for column in (0..self.columns).step_by(L::COUNT) {
@@ -61,13 +61,13 @@ impl<T: Copy> Block<T> {
             for row in (0..self.rows).step_by(L::COUNT) {
                 let rows = (self.rows - row).min(L::COUNT);
                 let mut square = [lanes.zero(); 16];
-                // Trip counts are constants, so that the square stays in registers.
+                // Trip counts are constant, so that the square stays in registers.
                 for (j, line) in square.iter_mut().enumerate().take(L::COUNT) {
                     if j < columns {
-                        // SAFETY: column + j < columns of the block; row + rows stops at its rows.
+                        // SAFETY: column + j < columns of the block; row + rows does not exceed its rows.
                         *line = unsafe {
                             let from = self.from.add((column + j) * self.column_stride + row);
-                            // The next columns' lines, as above.
+                            // Prefetches the lines of the next columns, as above.
                             lanes.prefetch::<true>(from.wrapping_add(L::COUNT * self.column_stride));
                             lanes.load_up_to(from, rows)
                         };
@@ -76,7 +76,7 @@ impl<T: Copy> Block<T> {
                 lanes.transpose(&mut square);
                 for (i, &line) in square.iter().enumerate().take(L::COUNT) {
                     if i < rows {
-                        // SAFETY: row + i < rows; the caller owes whole vectors.
+                        // SAFETY: row + i < rows; the caller guarantees room for whole vectors.
                         unsafe { lanes.store(to.add((row + i) * to_stride + column), line) };
                     }
                 }
@@ -84,10 +84,10 @@ impl<T: Copy> Block<T> {
         }
     }
 
-    /// Any strides, element by element.
+    /// Copies a block with any strides, element by element.
     ///
     /// # Safety
-    /// As [`Block::pack`].
+    /// Same as [`Block::pack`].
     unsafe fn gather(&self, to: *mut T, to_stride: usize) {
         for row in 0..self.rows {
             for column in 0..self.columns {

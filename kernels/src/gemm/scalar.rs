@@ -1,27 +1,27 @@
-//! The scalars whose products are compiled in this crate.
+//! The scalar types whose matrix products are compiled in this crate.
 
 use super::serial::SerialGemm;
 use crate::dispatch::dispatch;
 use crate::lanes::Scalar;
 use crate::level::Level;
 
-/// `f32` or `f64`: a scalar whose matrix products this crate has compiled. Sealed.
+/// `f32` or `f64`: a scalar whose matrix products are compiled in this crate. Sealed.
 pub trait MatrixScalar: Scalar + sealed::Products {}
 
 pub(crate) mod sealed {
     use super::{Level, SerialGemm};
 
-    /// The products of one thread.
+    /// Single-threaded products.
     pub trait Products: Sized {
-        /// The product, compiled in this crate: as a generic function it would be compiled again, for minutes, in every
+        /// Runs the product, compiled in this crate. A generic function would be compiled again, for minutes, in every
         /// crate that multiplies matrices.
         fn gemm(level: Level, gemm: SerialGemm<'_, Self>);
 
-        /// C <- alpha A B + beta C by the crate `matrixmultiply`, of sizes (m, k, n), operands with row and column
-        /// strides.
+        /// Computes C <- alpha A B + beta C with the crate `matrixmultiply`, for sizes (m, k, n) and operands with row
+        /// and column strides.
         ///
         /// # Safety
-        /// The pointers lead to matrices of those sizes and strides; C's elements share no place.
+        /// The pointers are valid for matrices of those sizes and strides; no two elements of C share an address.
         #[cfg(feature = "matrixmultiply")]
         unsafe fn matrixmultiply(
             sizes: (usize, usize, usize),
@@ -52,7 +52,7 @@ macro_rules! matrix_scalar {
                 beta: Self,
                 c: (*mut Self, isize, isize),
             ) {
-                // SAFETY: the caller owes what `matrixmultiply` asks for.
+                // SAFETY: the caller guarantees what `matrixmultiply` requires.
                 unsafe {
                     matrixmultiply::$gemm(m, k, n, alpha, a.0, a.1, a.2, b.0, b.1, b.2, beta, c.0, c.1, c.2);
                 }

@@ -1,5 +1,5 @@
-//! The product of one thread: loops 4 to 1 of the five of Goto & van de Geijn, and the path of one or two rows, which packs
-//! nothing. Loop 5 splits n into slabs of B that fit L3; here no slab is packed, so that it would have nothing to do.
+//! The product on one thread: loops 4 to 1 and the microkernel of the table in [`super`], and the path of one or two
+//! rows, which packs nothing.
 
 use super::blocking::Blocks;
 use super::epilogue::{self, Slopes};
@@ -10,7 +10,7 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::matrix::Layout;
 use core::ops::Range;
 
-/// The arguments of [`super::gemm`], checked, as pointers, so that tasks may hold blocks of one C.
+/// The checked arguments of [`super::gemm`] as pointers, so that tasks may hold blocks of the same C.
 #[derive(Clone, Copy)]
 pub(super) struct Product<T> {
     pub alpha: T,
@@ -21,14 +21,14 @@ pub(super) struct Product<T> {
     pub beta: T,
     pub c: *mut T,
     pub c_layout: Layout,
-    /// Null, or a row for C.
+    /// Null, or one row of length n.
     pub bias: *const T,
     pub activation: Activation<T>,
     pub slopes: Slopes<T>,
 }
 
 impl<T: Copy> Product<T> {
-    /// C' = B' A'. Has neither bias nor slopes.
+    /// The transposed product C' = B' A'. Requires that there are no bias and no slopes.
     pub(crate) fn transposed(self) -> Self {
         Self {
             a: self.b,
@@ -40,13 +40,13 @@ impl<T: Copy> Product<T> {
         }
     }
 
-    /// The product that gives a block of C.
+    /// The product that computes a block of C.
     ///
     /// # Safety
     /// The ranges are inside C.
     pub(crate) unsafe fn block(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
-        // SAFETY: first rows and columns of non-empty ranges inside the operands; an empty range moves a pointer
-        // to the end at most, and is not read.
+        // SAFETY: non-empty ranges start inside the operands. An empty range moves a pointer at most to the end, and
+        // nothing is read there.
         unsafe {
             let at = |layout: &Layout, row: usize, column: usize| {
                 row * layout.row_stride + column * layout.column_stride
@@ -66,7 +66,7 @@ impl<T: Copy> Product<T> {
     }
 }
 
-/// One thread's product with its workspace.
+/// A product on one thread, with its workspace.
 pub struct SerialGemm<'a, T> {
     pub(super) product: Product<T>,
     pub(super) blocks: Blocks,
@@ -80,7 +80,7 @@ impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let Product { b_layout, c_layout, .. } = self.product;
         let rows_are_contiguous = b_layout.column_stride == 1 && c_layout.column_stride == 1;
-        // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task a block of C of its own.
+        // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task its own block of C.
         unsafe {
             if c_layout.rows <= microkernel::FLAT_ROWS && rows_are_contiguous {
                 self.flat(lanes);
@@ -92,17 +92,18 @@ impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
 }
 
 impl<T: Scalar> SerialGemm<'_, T> {
-    /// A row or two: neither operand is used twice, so neither is packed.
+    /// The path of one or two rows: neither operand is used twice, so neither is packed.
     ///
     /// # Safety
-    /// The product's pointers lead to its layouts; at most `FLAT_ROWS` rows; the rows of B and C are contiguous.
+    /// The product's pointers are valid for its layouts; C has at most `FLAT_ROWS` rows; the rows of B and C are
+    /// contiguous.
     #[inline(always)]
     unsafe fn flat<L: Lanes<Scalar = T>>(&self, lanes: L) {
         let p = &self.product;
         let width = microkernel::FLAT_VECTORS * L::COUNT;
         for block in self.depth_blocks() {
             for j in (0..p.c_layout.columns).step_by(width) {
-                // SAFETY: all rows, column j + columns <= n, depth inside k.
+                // SAFETY: all rows of C, column j + columns <= n, block inside k.
                 unsafe {
                     let tile = Tile {
                         a: p.a.add(block.first * p.a_layout.column_stride),
@@ -120,10 +121,10 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The loops of the module's header.
+    /// The loops of the table in [`super`].
     ///
     /// # Safety
-    /// The product's pointers lead to its layouts.
+    /// The product's pointers are valid for its layouts.
     #[inline(always)]
     unsafe fn blocked<L: Lanes<Scalar = T>>(mut self, lanes: L) {
         let Layout { rows: m, columns: n, .. } = self.product.c_layout;
@@ -131,12 +132,12 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let scratch = self.scratch::<L>();
         let a_in_place = self.reads_a_in_place::<L>();
         let lead = self.columns_before_a_line::<L>();
-        // Loop 4: split k into parts of at most kc: a micropanel of B fits L1.
+        // loop 4: split k into blocks of KC: a micropanel of B fits L1
         for block in self.depth_blocks() {
-            // Loop 3: split m into parts of at most mc: a block of A fits L2.
+            // loop 3: split m into blocks of MC: A's block fits L2
             for rows in even_parts(m, self.blocks.mc) {
                 let at = rows.start * a_layout.row_stride + block.first * a_layout.column_stride;
-                // SAFETY: rows and depth are inside A; the workspace was sized for them by `Grid`.
+                // SAFETY: rows and block are inside A; `Grid` sized the workspace for them.
                 let a = unsafe {
                     let from = self.product.a.add(at);
                     if a_in_place {
@@ -150,11 +151,11 @@ impl<T: Scalar> SerialGemm<'_, T> {
                         Rows { from: scratch.a.cast_const(), stride }
                     }
                 };
-                // Loop 2: split n into parts of nr: a micropanel of B stays in L1 while A's pass.
+                // loop 2: split n into panels of NR: B's micropanel stays in L1 while A's rows stream past
                 let mut j = 0;
                 while j < n {
                     let columns = if j < lead { lead } else { (n - j).min(L::NV * L::COUNT) };
-                    // SAFETY: column j + columns <= n, depth inside k; `a` leads to the rows.
+                    // SAFETY: column j + columns <= n, block inside k; `a` is valid for the rows.
                     unsafe {
                         self.column_of_tiles(lanes, a, rows.clone(), j..j + columns, &block, scratch);
                     }
@@ -164,7 +165,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The blocks of the depth; an empty sum (k = 0) is one block of depth 0.
+    /// The blocks of k; an empty sum (k = 0) is one block of depth 0.
     #[inline(always)]
     fn depth_blocks(&self) -> impl Iterator<Item = DepthBlock<T>> + use<T> {
         let (k, kc, beta) = (self.product.a_layout.columns, self.blocks.kc, self.product.beta);
@@ -179,11 +180,10 @@ impl<T: Scalar> SerialGemm<'_, T> {
         })
     }
 
-    /// Loop 1: split the rows into parts of at most mr: a tile of C stays in registers. The first tile packs B on the way,
-    /// if B's rows are contiguous.
+    /// Loop 1, over the tiles of a panel. The first tile packs B on the way, if B's rows are contiguous.
     ///
     /// # Safety
-    /// The tiles are inside C, the block inside the depth; `a` leads to these rows of it.
+    /// The tiles are inside C, the block inside k; `a` is valid for these rows of it.
     #[inline(always)]
     unsafe fn column_of_tiles<L: Lanes<Scalar = T>>(
         &self,
@@ -197,19 +197,20 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let p = &self.product;
         let Layout { row_stride: b_row, column_stride: b_column, .. } = p.b_layout;
         let width = L::NV * L::COUNT;
-        // SAFETY: inside B by the caller; the panel holds `width` x depth elements.
+        // SAFETY: inside B, guaranteed by the caller.
         let b = unsafe { p.b.add(block.first * b_row + columns.start * b_column) };
         let contiguous = b_column == 1;
         if !contiguous {
             let (rows, columns) = (block.depth, columns.len());
             let b = Block { from: b, row_stride: b_row, column_stride: b_column, rows, columns };
-            // SAFETY: as above.
+            // SAFETY: the caller guarantees the block; the panel holds `width` x depth elements.
             unsafe { b.pack(lanes, scratch.panel, width) };
         }
+        // loop 1: split the block's rows into panels of MR: a tile of C stays in registers
         for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
             let i = rows.start + part.start;
-            // Tiles 2 to 5 each prefetch a quarter of the next panel of B; where B's columns are contiguous, each tile a
-            // panel's width of the depth.
+            // Tiles 2 to 5 each prefetch a quarter of the next panel of B. If B's columns are contiguous, each tile
+            // prefetches a panel's width of k instead.
             let quarter = index.wrapping_sub(1);
             let next = if contiguous && quarter < 4 {
                 let from = b.wrapping_add(width + quarter * (block.depth / microkernel::UNROLL) * b_row);
@@ -219,7 +220,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
             } else {
                 Prefetch { from: b, stride: 0 }
             };
-            // SAFETY: row part + i <= m.
+            // SAFETY: i + part.len() <= m.
             unsafe {
                 let tile = Tile {
                     a: a.from.add(part.start * a.stride),
@@ -233,12 +234,13 @@ impl<T: Scalar> SerialGemm<'_, T> {
                     ..self.tile_at(i, columns.start, block)
                 };
                 let packs = contiguous && index == 0;
+                // microkernel: an MR x NR tile of C, over the KC steps of the block
                 self.write_tile(lanes, tile, packs, i, columns.start, block, scratch.buffer);
             }
         }
     }
 
-    /// C's side of a tile at (i, j).
+    /// The addresses and strides in C of a tile at (i, j).
     ///
     /// # Safety
     /// (i, j) is inside C.
@@ -253,7 +255,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
             b: core::ptr::null(),
             b_depth_stride: p.b_layout.row_stride,
             panel: core::ptr::null_mut(),
-            // SAFETY: the caller owes it.
+            // SAFETY: guaranteed by the caller.
             c: unsafe { p.c_at(i, j) },
             c_row_stride: p.c_layout.row_stride,
             rows: 0,
@@ -264,8 +266,10 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// Whether the microkernel may read A's rows where they lie: they are contiguous, and do not all fight for one set of L1
-    /// (64 sets of a line each), or are read too seldom for a copy to pay. Half of them in a set do no harm.
+    /// Returns whether the microkernel may read A's rows in place.
+    ///
+    /// The rows must be contiguous. In addition, at most half of a tile's rows may share a set of L1 (64 sets of cache
+    /// lines), unless the rows are read too rarely for a copy to pay off.
     #[inline(always)]
     fn reads_a_in_place<L: Lanes<Scalar = T>>(&self) -> bool {
         let Layout { row_stride, column_stride, .. } = self.product.a_layout;
@@ -274,7 +278,8 @@ impl<T: Scalar> SerialGemm<'_, T> {
         column_stride == 1 && (self.product.c_layout.columns <= 16 * L::NV * L::COUNT || !share_a_set())
     }
 
-    /// Columns of C before its rows' first cache lines, for panels to start at: a store across two lines costs two.
+    /// The number of columns of C before the first cache line boundary of its rows. Panels start at the boundary,
+    /// because a store across two lines costs twice as much.
     #[inline(always)]
     fn columns_before_a_line<L: Lanes<Scalar = T>>(&self) -> usize {
         let Layout { columns, row_stride, column_stride, .. } = self.product.c_layout;
@@ -286,10 +291,10 @@ impl<T: Scalar> SerialGemm<'_, T> {
         if lead < 64 / size_of::<T>() { lead % (L::NV * L::COUNT) } else { 0 }
     }
 
-    /// Runs the microkernel and the epilogue into C; through `buffer` where C's rows are not contiguous.
+    /// Runs the microkernel and the epilogue into C; through `buffer` if C's rows are not contiguous.
     ///
     /// # Safety
-    /// `tile` is the product's tile at (i, j); if it `packs`, B's rows are contiguous, else its panel is packed.
+    /// `tile` is the product's tile at (i, j). If it `packs`, B's rows are contiguous; otherwise its panel is packed.
     /// `buffer` has room for a whole tile.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
@@ -304,7 +309,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         buffer: *mut T,
     ) {
         let scattered = self.product.c_layout.column_stride != 1;
-        // SAFETY: C's elements of this tile are the caller's; the buffer holds MR rows of NV vectors.
+        // SAFETY: the caller guarantees C's elements of this tile; the buffer holds MR rows of NV vectors.
         unsafe {
             if scattered {
                 (tile.c, tile.c_row_stride) = (buffer, L::NV * L::COUNT);
@@ -324,7 +329,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// Calls `each` with the places in C and in the buffer of each element of a tile at (i, j).
+    /// Calls `each` with the addresses in C and in the buffer of each element of a tile at (i, j).
     ///
     /// # Safety
     /// The tile is inside C.
@@ -342,7 +347,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The epilogue on a tile at (i, j), while it is in L1, if it is finished.
+    /// Runs the epilogue on a finished tile at (i, j), while it is in L1.
     ///
     /// # Safety
     /// The tile's rows are writable, and (i, j) is inside C.
@@ -359,7 +364,8 @@ impl<T: Scalar> SerialGemm<'_, T> {
         if !block.is_last || is_plain {
             return;
         }
-        // SAFETY: j is inside the bias, which has a column for each of C, and (i, j) inside the slopes' outputs.
+        // SAFETY: j is inside the bias, which has one element per column of C, and (i, j) is inside the slopes'
+        // outputs.
         unsafe {
             let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j) };
             let (slopes, c, stride) = (p.slopes.at(i, j), tile.c, tile.c_row_stride);
@@ -367,7 +373,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The parts of the workspace, from its first cache line on.
+    /// The parts of the workspace, starting at its first cache line.
     #[inline(always)]
     fn scratch<L: Lanes<Scalar = T>>(&mut self) -> Scratch<T> {
         let line = 64 / size_of::<T>();
@@ -384,14 +390,14 @@ impl<T: Scalar> SerialGemm<'_, T> {
     }
 }
 
-/// Rows of A, each contiguous along the depth.
+/// Rows of A, each contiguous along k.
 #[derive(Clone, Copy)]
 struct Rows<T> {
     from: *const T,
     stride: usize,
 }
 
-/// What a task works in.
+/// The parts of a task's workspace.
 #[derive(Clone, Copy)]
 struct Scratch<T> {
     /// A micropanel of B.
@@ -402,17 +408,17 @@ struct Scratch<T> {
     a: *mut T,
 }
 
-/// Steps `first..first + depth` of the sum.
+/// Steps `first..first + depth` of the sum over k.
 struct DepthBlock<T> {
     first: usize,
     depth: usize,
-    /// The product's for the first block, 1 for the others.
+    /// The product's `beta` for the first block, 1 for the others.
     beta: T,
     is_last: bool,
 }
 
-/// `0..size` cut into as few parts as `most` allows, whose lengths differ by at most one: 50 = 10 x 5 rather than
-/// 4 x 12 + 2, as two rows take as long as four.
+/// Splits `0..size` into the smallest number of parts of at most `most` elements, with lengths that differ by at most
+/// one: 50 = 10 x 5 rather than 4 x 12 + 2, because two rows take as long as four.
 #[inline(always)]
 fn even_parts(size: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = size.div_ceil(most).max(1);
@@ -422,13 +428,13 @@ fn even_parts(size: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl<T> Product<T> {
-    /// The place of C's element (i, j).
+    /// The address of C's element (i, j).
     ///
     /// # Safety
-    /// It is inside C.
+    /// (i, j) is inside C.
     #[inline(always)]
     unsafe fn c_at(&self, i: usize, j: usize) -> *mut T {
-        // SAFETY: the caller owes it.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.c.add(i * self.c_layout.row_stride + j * self.c_layout.column_stride) }
     }
 }

@@ -10,22 +10,22 @@ use core::arch::x86_64::*;
 /// The CPU has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn enter<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
-    // SAFETY: the caller owes the features that the token stands for.
+    // SAFETY: the caller guarantees the features that the token stands for.
     operation.run(unsafe { T::Avx2::new() })
 }
 
-/// As [`enter`], never inlined.
+/// Like [`enter`], but never inlined.
 ///
 /// # Safety
-/// As [`enter`].
+/// Same as [`enter`].
 #[target_feature(enable = "avx2,fma")]
 #[inline(never)]
-unsafe fn apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
-    // SAFETY: the caller owes the features that the token stands for.
+unsafe fn run_outlined<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller guarantees the features that the token stands for.
     operation.run(unsafe { T::Avx2::new() })
 }
 
-/// Methods that are one intrinsic.
+/// Defines methods that are one intrinsic each.
 macro_rules! via {
     ($($name:ident($($arg:ident),*) = $intrinsic:ident;)*) => {$(
         #[inline(always)]
@@ -39,10 +39,10 @@ macro_rules! via {
 /// 2^-31.
 const SCALE31: f32 = 1.0 / 2_147_483_648.0;
 
-/// A window of 8 words that starts at `8 - count` has its first `count` words set.
+/// The 8 words from index `8 - count` on have their first `count` words set.
 static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A window of 4 words that starts at `4 - count` has its first `count` words set.
+/// The 4 words from index `4 - count` on have their first `count` words set.
 static MASK64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
 
 /// 8 lanes of f32 by AVX2 and FMA.
@@ -52,7 +52,7 @@ pub struct F32x8(());
 impl F32x8 {
     #[inline(always)]
     fn first(self, count: usize) -> __m256i {
-        // SAFETY: the token proves the CPU; the window of 8 starts at 0..=8 of 16.
+        // SAFETY: the token proves the CPU; the 8 words start at index 0..=8 of 16.
         unsafe { _mm256_loadu_si256(MASK32.as_ptr().add(8 - count.min(8)).cast()) }
     }
 }
@@ -72,9 +72,9 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
-    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+    fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { apart(operation) }
+        unsafe { run_outlined(operation) }
     }
 
     #[inline(always)]
@@ -85,25 +85,25 @@ impl Lanes for F32x8 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
-        // SAFETY: the caller owes 8 readable scalars.
+        // SAFETY: the caller guarantees 8 readable scalars.
         unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m256 {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm256_maskload_ps(from, self.first(count)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, x: __m256) {
-        // SAFETY: the caller owes 8 writable scalars.
+        // SAFETY: the caller guarantees 8 writable scalars.
         unsafe { _mm256_storeu_ps(to, x) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, x: __m256, count: usize) {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm256_maskstore_ps(to, self.first(count), x) }
     }
 
@@ -155,8 +155,9 @@ impl Lanes for F32x8 {
     fn keep(self, bits: u64, a: __m256) -> __m256 {
         // SAFETY: the token proves the CPU.
         unsafe {
-            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let on = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), places), places);
+            let bit_masks = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let on =
+                _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits as i32), bit_masks), bit_masks);
             _mm256_and_ps(_mm256_castsi256_ps(on), a)
         }
     }
@@ -228,7 +229,7 @@ pub struct F64x4(());
 impl F64x4 {
     #[inline(always)]
     fn first(self, count: usize) -> __m256i {
-        // SAFETY: the token proves the CPU; the window of 4 starts at 0..=4 of 8.
+        // SAFETY: the token proves the CPU; the 4 words start at index 0..=4 of 8.
         unsafe { _mm256_loadu_si256(MASK64.as_ptr().add(4 - count.min(4)).cast()) }
     }
 }
@@ -248,9 +249,9 @@ impl Lanes for F64x4 {
     }
 
     #[inline(always)]
-    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+    fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { apart(operation) }
+        unsafe { run_outlined(operation) }
     }
 
     #[inline(always)]
@@ -261,25 +262,25 @@ impl Lanes for F64x4 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f64) -> __m256d {
-        // SAFETY: the caller owes 4 readable scalars.
+        // SAFETY: the caller guarantees 4 readable scalars.
         unsafe { _mm256_loadu_pd(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f64, count: usize) -> __m256d {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm256_maskload_pd(from, self.first(count)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f64, x: __m256d) {
-        // SAFETY: the caller owes 4 writable scalars.
+        // SAFETY: the caller guarantees 4 writable scalars.
         unsafe { _mm256_storeu_pd(to, x) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f64, x: __m256d, count: usize) {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm256_maskstore_pd(to, self.first(count), x) }
     }
 
@@ -331,8 +332,9 @@ impl Lanes for F64x4 {
     fn keep(self, bits: u64, a: __m256d) -> __m256d {
         // SAFETY: the token proves the CPU.
         unsafe {
-            let places = _mm256_setr_epi64x(1, 2, 4, 8);
-            let on = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits as i64), places), places);
+            let bit_masks = _mm256_setr_epi64x(1, 2, 4, 8);
+            let on =
+                _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits as i64), bit_masks), bit_masks);
             _mm256_and_pd(_mm256_castsi256_pd(on), a)
         }
     }
@@ -359,7 +361,7 @@ impl Lanes for F64x4 {
     fn unit(self, bits: __m256d) -> __m256d {
         // SAFETY: the token proves the CPU.
         unsafe {
-            // Bits 11..63 are the fraction of a number in [1/2, 1); bit 63 says whether it stays there.
+            // Bits 11..63 are the fraction of a number in [1/2, 1). If bit 63 is 0, 1/2 is subtracted.
             let fraction = _mm256_srli_epi64::<11>(_mm256_castpd_si256(bits));
             let fraction = _mm256_and_si256(fraction, _mm256_set1_epi64x((1 << 52) - 1));
             let half = _mm256_set1_pd(0.5);

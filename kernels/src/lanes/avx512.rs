@@ -10,22 +10,22 @@ use core::arch::x86_64::*;
 /// The CPU has AVX-512F, which brings AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(crate) unsafe fn enter<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
-    // SAFETY: the caller owes the features that the token stands for.
+    // SAFETY: the caller guarantees the features that the token stands for.
     operation.run(unsafe { T::Avx512::new() })
 }
 
-/// As [`enter`], never inlined.
+/// Like [`enter`], but never inlined.
 ///
 /// # Safety
-/// As [`enter`].
+/// Same as [`enter`].
 #[target_feature(enable = "avx512f,avx2,fma")]
 #[inline(never)]
-unsafe fn apart<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
-    // SAFETY: the caller owes the features that the token stands for.
+unsafe fn run_outlined<T: Scalar, O: Operation<T>>(operation: O) -> O::Output {
+    // SAFETY: the caller guarantees the features that the token stands for.
     operation.run(unsafe { T::Avx512::new() })
 }
 
-/// Methods that are one intrinsic.
+/// Defines methods that are one intrinsic each.
 macro_rules! via {
     ($($name:ident($($arg:ident),*) = $intrinsic:ident;)*) => {$(
         #[inline(always)]
@@ -58,9 +58,9 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
-    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+    fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { apart(operation) }
+        unsafe { run_outlined(operation) }
     }
 
     #[inline(always)]
@@ -71,25 +71,25 @@ impl Lanes for F32x16 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
-        // SAFETY: the caller owes 16 readable scalars.
+        // SAFETY: the caller guarantees 16 readable scalars.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm512_maskz_loadu_ps(mask16(count), from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, x: __m512) {
-        // SAFETY: the caller owes 16 writable scalars.
+        // SAFETY: the caller guarantees 16 writable scalars.
         unsafe { _mm512_storeu_ps(to, x) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, x: __m512, count: usize) {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm512_mask_storeu_ps(to, mask16(count), x) }
     }
 
@@ -107,7 +107,7 @@ impl Lanes for F32x16 {
 
     #[inline(always)]
     fn div_moderate(self, a: __m512, b: __m512) -> __m512 {
-        // The estimate has 14 bits; each step of Newton's iteration doubles them, the last one corrects a / b.
+        // The estimate has 14 bits; each Newton step doubles them, and the last step corrects a / b.
         // SAFETY: the token proves the CPU.
         unsafe {
             let one = _mm512_set1_ps(1.0);
@@ -162,9 +162,9 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn store_places(self, bits: u16, first: u32, to: *mut u32) {
-        // SAFETY: passed on.
-        unsafe { store_places(bits, first, to) }
+    unsafe fn store_bit_indices(self, bits: u16, first: u32, to: *mut u32) {
+        // SAFETY: the caller guarantees the requirements of this function.
+        unsafe { store_bit_indices(bits, first, to) }
     }
 
     #[inline(always)]
@@ -219,7 +219,7 @@ impl Lanes for F32x16 {
     fn transpose(self, rows: &mut [__m512; 16]) {
         // SAFETY: the token proves the CPU.
         unsafe {
-            // 4x4 blocks of 4x4: first within the 128-bit lanes ...
+            // 4x4 blocks of 4x4: first transpose within the 128-bit lanes ...
             for i in (0..16).step_by(4) {
                 let [r0, r1, r2, r3] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
                 let (low01, high01) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpackhi_ps(r0, r1));
@@ -229,7 +229,7 @@ impl Lanes for F32x16 {
                 rows[i + 2] = _mm512_shuffle_ps::<0x44>(high01, high23);
                 rows[i + 3] = _mm512_shuffle_ps::<0xee>(high01, high23);
             }
-            // ... then the lanes themselves: lane q of rows[4p + j] becomes lane p of rows[4q + j].
+            // ... then the 128-bit lanes themselves: lane q of rows[4p + j] becomes lane p of rows[4q + j].
             for j in 0..4 {
                 let [r0, r1, r2, r3] = [rows[j], rows[4 + j], rows[8 + j], rows[12 + j]];
                 let (even01, odd01) =
@@ -264,9 +264,9 @@ impl Lanes for F64x8 {
     }
 
     #[inline(always)]
-    fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+    fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
         // SAFETY: the token proves the CPU.
-        unsafe { apart(operation) }
+        unsafe { run_outlined(operation) }
     }
 
     #[inline(always)]
@@ -277,25 +277,25 @@ impl Lanes for F64x8 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f64) -> __m512d {
-        // SAFETY: the caller owes 8 readable scalars.
+        // SAFETY: the caller guarantees 8 readable scalars.
         unsafe { _mm512_loadu_pd(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f64, count: usize) -> __m512d {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm512_maskz_loadu_pd(mask16(count) as __mmask8, from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f64, x: __m512d) {
-        // SAFETY: the caller owes 8 writable scalars.
+        // SAFETY: the caller guarantees 8 writable scalars.
         unsafe { _mm512_storeu_pd(to, x) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f64, x: __m512d, count: usize) {
-        // SAFETY: masked lanes are not touched; the caller owes the others.
+        // SAFETY: masked lanes are not touched; the caller guarantees the others.
         unsafe { _mm512_mask_storeu_pd(to, mask16(count) as __mmask8, x) }
     }
 
@@ -313,7 +313,7 @@ impl Lanes for F64x8 {
 
     #[inline(always)]
     fn div_moderate(self, a: __m512d, b: __m512d) -> __m512d {
-        // The estimate has 14 bits; each step of Newton's iteration doubles them, the last one corrects a / b.
+        // The estimate has 14 bits; each Newton step doubles them, and the last step corrects a / b.
         // SAFETY: the token proves the CPU.
         unsafe {
             let one = _mm512_set1_pd(1.0);
@@ -370,9 +370,9 @@ impl Lanes for F64x8 {
     }
 
     #[inline(always)]
-    unsafe fn store_places(self, bits: u16, first: u32, to: *mut u32) {
-        // SAFETY: passed on.
-        unsafe { store_places(bits, first, to) }
+    unsafe fn store_bit_indices(self, bits: u16, first: u32, to: *mut u32) {
+        // SAFETY: the caller guarantees the requirements of this function.
+        unsafe { store_bit_indices(bits, first, to) }
     }
 
     #[inline(always)]
@@ -408,8 +408,8 @@ impl Lanes for F64x8 {
     fn unit(self, bits: __m512d) -> __m512d {
         // SAFETY: the token proves the CPU.
         unsafe {
-            // Bits 11..63 are the fraction of a number in [1/2, 1); bit 63 says whether it stays there. (The
-            // conversion of 64-bit integers needs AVX-512DQ.)
+            // Bits 11..63 are the fraction of a number in [1/2, 1). If bit 63 is 0, 1/2 is subtracted. (Converting
+            // 64-bit integers would need AVX-512DQ.)
             let bits = _mm512_castpd_si512(bits);
             let fraction = _mm512_and_si512(_mm512_srli_epi64::<11>(bits), _mm512_set1_epi64((1 << 52) - 1));
             let half = _mm512_set1_pd(0.5);
@@ -428,8 +428,8 @@ impl Lanes for F64x8 {
     fn transpose(self, rows: &mut [__m512d; 16]) {
         // SAFETY: the token proves the CPU.
         unsafe {
-            // 2x2 blocks within the 128-bit lanes, then the lanes: lane q of rows[2p + j] becomes lane p of
-            // rows[2q + j].
+            // Transpose 2x2 blocks within the 128-bit lanes, then the 128-bit lanes: lane q of rows[2p + j] becomes
+            // lane p of rows[2q + j].
             for i in (0..8).step_by(2) {
                 let [r0, r1] = [rows[i], rows[i + 1]];
                 rows[i] = _mm512_unpacklo_pd(r0, r1);
@@ -450,23 +450,23 @@ impl Lanes for F64x8 {
     }
 }
 
-/// The lowest `count` bits, all 16 from 16 on.
+/// A mask of the lowest `count` bits; all 16 if `count >= 16`.
 #[inline(always)]
 fn mask16(count: usize) -> __mmask16 {
     if count >= 16 { u16::MAX } else { (1 << count) - 1 }
 }
 
-/// [`Lanes::store_places`] without a branch.
+/// [`Lanes::store_bit_indices`] without branches.
 ///
 /// # Safety
 /// The CPU has AVX-512F; 16 numbers are writable.
 #[inline(always)]
-unsafe fn store_places(bits: u16, first: u32, to: *mut u32) {
-    // SAFETY: the caller owes CPU and room.
+unsafe fn store_bit_indices(bits: u16, first: u32, to: *mut u32) {
+    // SAFETY: the caller guarantees the CPU features and the space.
     unsafe {
-        let places =
+        let indices =
             _mm512_setr_epi32(0, 64, 128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960);
-        let places = _mm512_add_epi32(places, _mm512_set1_epi32(first.cast_signed()));
-        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits, places));
+        let indices = _mm512_add_epi32(indices, _mm512_set1_epi32(first.cast_signed()));
+        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(bits, indices));
     }
 }

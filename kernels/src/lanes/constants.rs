@@ -1,32 +1,32 @@
-//! What kernels, and the elementary functions above all, need to know of `f32` and `f64`.
+//! Constants of `f32` and `f64` for the kernels, above all for the elementary functions.
 //!
-//! The polynomials are minimax fits (Remez' exchange, coefficients rounded to the type), weighted so that the
-//! stated error is relative to the function that they build.
+//! The polynomials are minimax fits (Remez exchange, coefficients rounded to the type). They are weighted so that the
+//! stated error is relative to the function that they approximate.
 
-/// The numbers of one scalar type. Not public: [`crate::Scalar`] is sealed by it.
+/// The constants of one scalar type. Not public: it seals [`crate::Scalar`].
 pub trait Constants: Sized + 'static {
-    /// 1.5 * 2^fraction bits + exponent bias. Adding it rounds `n` to an integer and leaves `n + bias` in the low
-    /// bits, so that shifting the sum into the exponent gives 2^n.
+    /// 1.5 * 2^(fraction bits) + exponent bias. Adding it rounds `n` to an integer and leaves `n + bias` in the low
+    /// bits; shifting the sum into the exponent then gives 2^n.
     const ROUND: Self;
-    /// 2^fraction bits: an integer in the fraction of this number is added to it.
+    /// 2^(fraction bits). An integer placed in the fraction bits of this number is added to its value.
     const INTEGER: Self;
     /// `INTEGER` + exponent bias.
     const INTEGER_BIASED: Self;
-    /// The fraction's bits.
+    /// Mask of the fraction bits.
     const FRACTION: Self;
     /// The smallest normal number.
     const SMALLEST_NORMAL: Self;
-    /// A power of two that makes every denormal number normal, and its exponent + `INTEGER_BIASED`.
+    /// A power of two that scales every denormal number to a normal one, and its exponent + `INTEGER_BIASED`.
     const NORMALISE: (Self, Self);
     const INFINITY: Self;
     const NAN: Self;
     const LOG2_E: Self;
     const SQRT_2: Self;
-    /// ln 2 in two parts. The first has so few bits that its product with any exponent is exact.
+    /// ln 2 as a sum of two parts. The first has so few bits that its product with any exponent is exact.
     const LN_2: (Self, Self);
-    /// exp is 0 from the first down and infinite from the second up.
+    /// exp is 0 at and below the first and infinite at and above the second.
     const EXP_RANGE: (Self, Self);
-    /// 1 - tanh is less than half an ULP from half of this up.
+    /// 1 - tanh is less than half an ULP at and above half of this.
     const TANH_RANGE: Self;
     /// q in e^r - 1 = r + r^2 q(r), |r| <= ln 2 / 2: within 0.12 ULP of e^r - 1. Lowest power first.
     const EXP: &'static [Self];

@@ -1,4 +1,4 @@
-//! 128-bit vectors as arrays: what SSE2, NEON and the compiler's vectoriser share.
+//! 128-bit vectors as arrays: the size that SSE2, NEON and the compiler's vectoriser have in common.
 
 use super::words::PortableWords;
 use super::{Lanes, Operation};
@@ -35,7 +35,7 @@ macro_rules! portable {
             type Mask = [bool; $count];
             type Words = PortableWords;
             const COUNT: usize = $count;
-            // 4 x 2 accumulators leave half of SSE2's 16 registers to operands.
+            // 4 x 2 accumulators leave half of SSE2's 16 registers for operands.
             const MR: usize = 4;
             const NV: usize = 2;
 
@@ -45,7 +45,7 @@ macro_rules! portable {
             }
 
             #[inline(never)]
-            fn apart<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
+            fn run_outlined<O: Operation<Self::Scalar>>(self, operation: O) -> O::Output {
                 operation.run(self)
             }
 
@@ -56,26 +56,26 @@ macro_rules! portable {
 
             #[inline(always)]
             unsafe fn load(self, from: *const $scalar) -> Self::Vector {
-                // SAFETY: the caller owes COUNT readable scalars; arrays of scalars have their alignment.
+                // SAFETY: the caller guarantees COUNT readable scalars; arrays of scalars have their alignment.
                 unsafe { from.cast::<Self::Vector>().read_unaligned() }
             }
 
             #[inline(always)]
             unsafe fn load_first(self, from: *const $scalar, count: usize) -> Self::Vector {
-                // SAFETY: the caller owes `count` readable scalars, and i < count.
+                // SAFETY: the caller guarantees `count` readable scalars, and i < count.
                 core::array::from_fn(|i| if i < count { unsafe { from.add(i).read() } } else { 0.0 })
             }
 
             #[inline(always)]
             unsafe fn store(self, to: *mut $scalar, x: Self::Vector) {
-                // SAFETY: the caller owes COUNT writable scalars.
+                // SAFETY: the caller guarantees COUNT writable scalars.
                 unsafe { to.cast::<Self::Vector>().write_unaligned(x) }
             }
 
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $scalar, x: Self::Vector, count: usize) {
                 for (i, &lane) in x.iter().enumerate().take(count) {
-                    // SAFETY: the caller owes `count` writable scalars, and i < count.
+                    // SAFETY: the caller guarantees `count` writable scalars, and i < count.
                     unsafe { to.add(i).write(lane) }
                 }
             }

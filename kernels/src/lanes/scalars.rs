@@ -1,4 +1,4 @@
-//! `f32` and `f64`, and their lanes at each level.
+//! `f32` and `f64`, and their vector types at each level.
 
 use super::sealed::Tokens;
 use super::{Scalar, portable};
@@ -35,6 +35,6 @@ macro_rules! scalar {
     };
 }
 
-// An exponent of -56 or -504 with its bias, and no fraction.
+// The bit patterns of 2^-56 and 2^-504: biased exponent, fraction 0.
 scalar!(f32, 23, 0x2380_0000, F32x4, F32x8, F32x16);
 scalar!(f64, 52, 0x2070_0000_0000_0000, F64x2, F64x4, F64x8);

@@ -1,11 +1,11 @@
-//! Eight 64-bit words side by side: the integer half of a level, for the random generator.
+//! Vectors of eight 64-bit words: the integer operations of a level, for the random generator.
 //!
-//! The number of words is the same at every level, so that the numbers drawn are.
+//! The number of words is the same at every level, so that every level draws the same numbers.
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
-/// Eight words and what the CPU does with them; a token like [`Lanes`](super::Lanes).
+/// Operations on vectors of eight words; the implementation is a token like [`Lanes`](super::Lanes).
 ///
 /// Shift counts are constants at every call and become immediates.
 #[allow(missing_docs)] // the arithmetic says itself
@@ -17,7 +17,7 @@ pub trait Words: Copy {
 
     fn splat(self, x: u64) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The low halves of the products.
+    /// The low 64 bits of the products.
     fn mul(self, a: Self::Vector, b: u64) -> Self::Vector;
     fn xor(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a ^ b ^ c`.
@@ -30,7 +30,7 @@ pub trait Words: Copy {
     fn rotate_left(self, a: Self::Vector, count: u32) -> Self::Vector;
 }
 
-/// Arrays.
+/// Words as an array.
 #[derive(Clone, Copy, Default)]
 pub struct PortableWords;
 
@@ -83,7 +83,7 @@ impl Words for PortableWords {
     }
 }
 
-/// Two registers of AVX2.
+/// Words in two AVX2 registers.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub struct Avx2Words(());
@@ -190,7 +190,7 @@ impl Words for Avx2Words {
     }
 }
 
-/// One register of AVX-512F.
+/// Words in one AVX-512F register.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub struct Avx512Words(());
@@ -229,7 +229,7 @@ impl Words for Avx512Words {
 
     #[inline(always)]
     fn mul(self, a: __m512i, b: u64) -> __m512i {
-        // SAFETY: the token proves the CPU. (The product of 64-bit integers needs AVX-512DQ.)
+        // SAFETY: the token proves the CPU. (A product of 64-bit integers would need AVX-512DQ.)
         unsafe {
             // With a = h 2^32 + l and b likewise: l l' + 2^32 (h l' + l h').
             let (low, high) = (self.splat(b), self.splat(b >> 32));

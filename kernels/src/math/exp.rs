@@ -1,8 +1,8 @@
-//! exp.
+//! The exponential function.
 //!
-//! With n = round(x / ln 2) and r = x - n ln 2, e^x = 2^n e^r and |r| <= ln 2 / 2. n ln 2 is subtracted in two
-//! parts (Cody and Waite), the first of which is exact even without a fused multiply-add. e^r = 1 + (r + r^2 q(r))
-//! by a minimax q. n reaches beyond the exponents of normal numbers, where the result is denormal or infinite.
+//! With n = round(x / ln 2) and r = x - n ln 2, e^x = 2^n e^r and |r| <= ln 2 / 2. n ln 2 is subtracted in two parts
+//! (Cody and Waite); the first is exact even without a fused multiply-add. e^r = 1 + (r + r^2 q(r)) with a minimax
+//! polynomial q. n may exceed the exponents of normal numbers; the result is then denormal or infinite.
 
 use super::polynomial::polynomial;
 use crate::lanes::constants::Constants;
@@ -21,7 +21,7 @@ pub(super) fn reduced<L: Lanes>(lanes: L, x: L::Vector) -> (L::Vector, L::Vector
     (rounded, lanes.mul_add(lanes.mul(r, r), q, r))
 }
 
-/// exp of a number that is not below `EXP_RANGE` nor above it.
+/// exp of a number within `EXP_RANGE`.
 #[inline(always)]
 fn clamped<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let (rounded, p) = reduced(lanes, x);
@@ -29,19 +29,19 @@ fn clamped<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     lanes.scale(lanes.add(p, lanes.splat(L::Scalar::ONE)), n)
 }
 
-/// e^x; errors in [`super::exp`].
+/// e^x; the errors are stated at [`super::exp`].
 #[inline(always)]
 pub(crate) fn exp_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     exp_nonpositive(lanes, lanes.min(lanes.splat(L::Scalar::EXP_RANGE.1), x))
 }
 
-/// e^x where x <= 0 or NaN (and up to where e^x overflows).
+/// e^x where x <= 0 or NaN (and for positive x up to the overflow of e^x).
 #[inline(always)]
 pub(super) fn exp_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     clamped(lanes, lanes.max(lanes.splat(L::Scalar::EXP_RANGE.0), x))
 }
 
-/// e^x - 1 where x <= 0 or NaN, every digit near 0 included.
+/// e^x - 1 where x <= 0 or NaN, with full precision near 0.
 #[inline(always)]
 pub(crate) fn exp_m1_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     // 2^n e^r - 1 = 2^n (e^r - 1) + (2^n - 1), and n = 0 near 0. Below the range the result is -1.

@@ -1,8 +1,8 @@
-//! ln, and ln(1 + e) for softplus.
+//! The natural logarithm, and ln(1 + e) for softplus.
 //!
-//! x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2]. With s = f / (2 + f), ln(1 + f) = 2 artanh s, and since
-//! 2 s = f - s f = f - f^2/2 + s f^2/2,
-//! ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z))),  z = s^2: the leading term is exact, the rest small.
+//! x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2]. With s = f / (2 + f), ln(1 + f) = 2 artanh s, and since 2 s = f -
+//! s f = f - f^2/2 + s f^2/2, ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z))),  z = s^2: the leading term is exact, the
+//! rest small.
 
 use super::polynomial::polynomial;
 use crate::lanes::constants::Constants;
@@ -21,7 +21,7 @@ pub(super) fn reduced<L: Lanes>(lanes: L, k: L::Vector, f: L::Vector) -> L::Vect
     lanes.sub(lanes.mul(k, lanes.splat(ln_2_high)), large)
 }
 
-/// ln x; errors in [`super::ln`].
+/// ln x; the errors are stated at [`super::ln`].
 #[inline(always)]
 pub(crate) fn ln_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let (normalise, normalised_bias) = L::Scalar::NORMALISE;
@@ -47,7 +47,7 @@ pub(crate) fn ln_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
 #[inline(always)]
 pub(super) fn ln_1p_unit<L: Lanes>(lanes: L, e: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);
-    // 1 + e = 2 (1 + (e - 1)/2) brings f back below sqrt 2 - 1.
+    // 1 + e = 2 (1 + (e - 1)/2) keeps f below sqrt 2 - 1.
     let large = lanes.less(lanes.sub(lanes.splat(L::Scalar::SQRT_2), one), e);
     let f = lanes.select(large, lanes.mul(lanes.sub(e, one), lanes.constant(0.5)), e);
     reduced(lanes, lanes.select(large, one, lanes.zero()), f)
@@ -57,7 +57,7 @@ pub(super) fn ln_1p_unit<L: Lanes>(lanes: L, e: L::Vector) -> L::Vector {
 #[inline(always)]
 pub(super) fn ln_1p_negative<L: Lanes>(lanes: L, f: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);
-    // 1 + f = (1 + (1 + 2 f)) / 2 brings f back above sqrt 1/2 - 1.
+    // 1 + f = (1 + (1 + 2 f)) / 2 keeps f above sqrt 1/2 - 1.
     let small = lanes.less(f, lanes.constant(core::f64::consts::FRAC_1_SQRT_2 - 1.0));
     let f = lanes.select(small, lanes.add(one, lanes.add(f, f)), f);
     reduced(lanes, lanes.select(small, lanes.neg(one), lanes.zero()), f)

@@ -1,14 +1,14 @@
-//! Polynomials.
+//! Polynomial evaluation.
 
 use crate::lanes::Lanes;
 
-/// The polynomial with these coefficients, lowest power first: even and odd powers apart, so that the chain of
-/// dependent instructions is half as long.
+/// The value of the polynomial with these coefficients, lowest power first. Even and odd powers are summed separately,
+/// which halves the chain of dependent instructions.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes>(lanes: L, x: L::Vector, coefficients: &[L::Scalar]) -> L::Vector {
     let square = lanes.mul(x, x);
     let last = coefficients.len() - 1;
-    // The sum of the powers with the parity of the last one, and of the others.
+    // Two sums: the powers with the parity of the last one, and the others.
     let mut same = lanes.splat(coefficients[last]);
     let mut other = lanes.splat(coefficients[last - 1]);
     let mut i = last - 1;

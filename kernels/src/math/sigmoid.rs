@@ -1,31 +1,35 @@
-//! sigmoid, log-sigmoid and softplus: all three by e = exp(-|x|), which neither overflows nor loses the tail.
+//! sigmoid, log-sigmoid and softplus: all three use e = exp(-|x|), which neither overflows nor loses the tail.
 //!
-//! sigmoid(x) = 1 / (1 + e) where x >= 0, e / (1 + e) elsewhere;
-//! softplus(x) = max(x, 0) + ln(1 + e);  ln sigmoid(x) = -softplus(-x) = min(x, 0) - ln(1 + e).
+//! sigmoid(x) = 1 / (1 + e) for x >= 0 and e / (1 + e) otherwise; softplus(x) = max(x, 0) + ln(1 + e);  ln sigmoid(x) =
+//! -softplus(-x) = min(x, 0) - ln(1 + e).
 //!
-//! For 0 <= from <= to, with d = (to - from) x and the sigmoid s at the middle, (from + to) x / 2,
+//! For 0 <= from <= to, with d = (to - from) x and s = sigmoid of the midpoint (from + to) x / 2,
 //!
+//! ```text
 //! softplus(to x) - softplus(from x) = the integral of x sigmoid(beta x) over beta
-//!                                   = d s (1 + (1 - s) (1 - 2 s) d^2 / 24) and at most d s d^4 / 1920 more:
+//!                                   = d s (1 + (1 - s) (1 - 2 s) d^2 / 24) plus at most d s d^4 / 1920:
+//! ```
 //!
-//! the middle's value and its second derivative. Where d^4 is larger than 128 EPSILON, with e = exp(-from |x|) and
-//! m = exp(-|d|) - 1, which keeps its digits near 0,
+//! the midpoint value and its second derivative. If d^4 is larger than 128 EPSILON, with e = exp(-from |x|) and m =
+//! exp(-|d|) - 1, which keeps its digits near 0,
 //!
+//! ```text
 //! softplus(to x) - softplus(from x) = max(d, 0) + ln((1 + e (1 + m)) / (1 + e)) = max(d, 0) + ln(1 + e m / (1 + e)).
+//! ```
 //!
-//! No term is larger than twice the result, however close `to` is to `from`.
+//! No term is larger than twice the result, even if `to` is close to `from`.
 
 use super::exp::{exp_m1_nonpositive, exp_nonpositive};
 use super::ln::{ln_1p_negative, ln_1p_unit};
 use crate::lanes::{Lanes, Scalar};
 
-/// exp(-|x|), the e of all three.
+/// exp(-|x|), the e of all three functions.
 #[inline(always)]
 pub(crate) fn tail<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     exp_nonpositive(lanes, lanes.bit_or(x, lanes.sign_bit()))
 }
 
-/// 1 / (1 + e^-x); errors in [`super::sigmoid`].
+/// 1 / (1 + e^-x); the errors are stated at [`super::sigmoid`].
 #[inline(always)]
 pub(crate) fn sigmoid_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);
@@ -34,24 +38,24 @@ pub(crate) fn sigmoid_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     lanes.div_moderate(numerator, lanes.add(one, e))
 }
 
-/// ln(1 + e^x); errors in [`super::softplus`].
+/// ln(1 + e^x); the errors are stated at [`super::softplus`].
 #[inline(always)]
 pub(crate) fn softplus_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let positive = lanes.max(x, lanes.zero());
     lanes.add(positive, ln_1p_unit(lanes, tail(lanes, x)))
 }
 
-/// -ln(1 + e^-x); errors in [`super::log_sigmoid`].
+/// -ln(1 + e^-x); the errors are stated at [`super::log_sigmoid`].
 #[inline(always)]
 pub(crate) fn log_sigmoid_lanes<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
     let negative = lanes.min(x, lanes.zero());
     lanes.sub(negative, ln_1p_unit(lanes, tail(lanes, x)))
 }
 
-/// softplus(to x) - softplus(from x) where 0 <= from <= to and step = to - from; errors in
-/// [`crate::binary::softplus_rises`].
+/// softplus(to x) - softplus(from x) where 0 <= from <= to and step = to - from; the errors are stated at
+/// [`crate::binary::softplus_increments`].
 #[inline(always)]
-pub(crate) fn softplus_rise_lanes<L: Lanes>(
+pub(crate) fn softplus_increment_lanes<L: Lanes>(
     lanes: L,
     from: L::Vector,
     step: L::Vector,
@@ -68,7 +72,7 @@ pub(crate) fn softplus_rise_lanes<L: Lanes>(
     }
 }
 
-/// By the middle of a short path.
+/// The difference for small d, expanded at the midpoint.
 #[inline(always)]
 fn short_rise<L: Lanes>(lanes: L, d: L::Vector, square: L::Vector, middle: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);
@@ -79,7 +83,7 @@ fn short_rise<L: Lanes>(lanes: L, d: L::Vector, square: L::Vector, middle: L::Ve
     lanes.mul_add(rise, bend, rise)
 }
 
-/// Of any length.
+/// The difference for any d.
 #[inline(always)]
 fn long_rise<L: Lanes>(lanes: L, from: L::Vector, d: L::Vector, x: L::Vector) -> L::Vector {
     let one = lanes.splat(L::Scalar::ONE);

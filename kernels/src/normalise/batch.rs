@@ -1,4 +1,4 @@
-//! Batch normalisation: a strip of columns goes through all rows of a mini-batch, again and again while it is in cache.
+//! Batch normalisation: each strip of columns is read several times over all rows of a mini-batch while it is in cache.
 
 use crate::activation::{Activation, with_activation};
 use crate::dispatch::dispatch;
@@ -8,15 +8,15 @@ use crate::map::{Function, check_equal};
 use crate::threads;
 use core::ops::Range;
 
-/// Vectors of columns that run down together.
+/// Vectors of columns that are processed together.
 const STRIP: usize = 8;
 
-/// Elements of a task: some microseconds of work.
+/// Elements per task: some microseconds of work.
 const TASK: usize = 1 << 14;
 
-/// Mini-batches of equal size, one after another: (batches * rows, columns).
+/// Sizes of consecutive mini-batches of equal size: (batches * rows, columns).
 ///
-/// A value proves that the number of elements fits `usize`, and so does that of their statistics.
+/// A value proves that the number of elements and the size of their statistics fit `usize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batches {
     batches: usize,
@@ -24,19 +24,19 @@ pub struct Batches {
     columns: usize,
 }
 
-/// Statistics of a column: mean, variance and r.
+/// Statistics per column: mean, variance and r.
 const STATISTICS: usize = 3;
 
 impl Batches {
-    /// `batches` mini-batches of `rows` rows of `columns` numbers.
+    /// The sizes of `batches` mini-batches of `rows` rows of `columns` numbers.
     ///
-    /// **Panics** if that is more than `usize` can count.
+    /// **Panics** if the number of elements overflows `usize`.
     #[track_caller]
     pub fn new(batches: usize, rows: usize, columns: usize) -> Self {
         let of_rows = |rows: usize| batches.checked_mul(rows)?.checked_mul(columns);
         assert!(
             of_rows(rows).is_some() && of_rows(STATISTICS).is_some(),
-            "{batches} mini-batches of {rows} x {columns} are more numbers than usize can count"
+            "{batches} mini-batches of {rows} x {columns}: the number of elements overflows usize"
         );
         Self { batches, rows, columns }
     }
@@ -46,36 +46,36 @@ impl Batches {
         self.batches
     }
 
-    /// Rows of each mini-batch.
+    /// The number of rows of each mini-batch.
     pub fn rows(self) -> usize {
         self.rows
     }
 
-    /// Numbers in a row.
+    /// The number of columns.
     pub fn columns(self) -> usize {
         self.columns
     }
 
-    /// Numbers in all.
+    /// The number of elements.
     fn len(self) -> usize {
         self.batches * self.rows * self.columns
     }
 
-    /// Elements of `rows` rows a mini-batch, at most [`STATISTICS`].
+    /// The number of elements in `rows` rows per mini-batch, where `rows` is at most [`STATISTICS`].
     fn len_of_rows(self, rows: usize) -> usize {
         self.batches * rows * self.columns
     }
 }
 
-/// What happens to some vectors of columns of one mini-batch, from its first row to its last.
+/// An operation on some columns of one mini-batch, from its first row to its last.
 ///
-/// A trait rather than a closure: closures do not take on the target features of the level.
+/// A trait rather than a closure: closures do not inherit the target features of the level.
 trait Columns<T: Scalar>: Copy + Sync {
-    /// Columns `column..column + N * COUNT` of `batch`, or `count` of them where `N` is 1. Implementations are
-    /// `#[inline(always)]`, so that a `count` of all lanes is known where it is given.
+    /// Processes columns `column..column + N * COUNT` of `batch`, or only `count` of them if `N` is 1. Implementations
+    /// are `#[inline(always)]`, so that a constant `count` of all lanes is known to the compiler.
     ///
     /// # Safety
-    /// Batch and columns exist, and nobody else has them in what is written.
+    /// Batch and columns exist, and nothing else accesses these columns of the written arrays.
     unsafe fn strip<const N: usize, L: Lanes<Scalar = T>>(
         self,
         lanes: L,
@@ -98,7 +98,7 @@ impl<T: Scalar, C: Columns<T>> Operation<T> for Part<C> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let Range { start: mut column, end } = self.columns;
-        // SAFETY: `over_columns` gives each task a batch and columns of its own that exist.
+        // SAFETY: `over_columns` gives each task its own batch and columns, which exist.
         unsafe {
             while end - column >= STRIP * L::COUNT {
                 self.work.strip::<STRIP, L>(lanes, self.batch, column, L::COUNT);
@@ -115,9 +115,9 @@ impl<T: Scalar, C: Columns<T>> Operation<T> for Part<C> {
     }
 }
 
-/// Does `work` to every column of every mini-batch, in parallel.
+/// Applies `work` to every column of every mini-batch, in parallel.
 fn over_columns<T: Scalar>(level: Level, shape: Batches, work: impl Columns<T>) {
-    // Whole strips of every level, of both types.
+    // A whole number of strips at every level and for both types.
     let strip = STRIP * 16;
     let width = (TASK / shape.rows.max(1)).max(1).next_multiple_of(strip);
     let parts = shape.columns.div_ceil(width);
@@ -128,21 +128,21 @@ fn over_columns<T: Scalar>(level: Level, shape: Batches, work: impl Columns<T>) 
     });
 }
 
-/// A place that tasks share out. The safety of what is done with it is argued where it is read or written.
+/// A pointer that tasks share. Each read and write has its own safety comment.
 #[derive(Clone, Copy)]
-struct Place<T>(*mut T);
+struct SharedPointer<T>(*mut T);
 
-// SAFETY: it is only a place.
-unsafe impl<T: Send> Send for Place<T> {}
+// SAFETY: the type only holds a pointer.
+unsafe impl<T: Send> Send for SharedPointer<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Place<T> {}
+unsafe impl<T: Send> Sync for SharedPointer<T> {}
 
-impl<T: Scalar> Place<T> {
-    fn of(x: &[T]) -> Self {
+impl<T: Scalar> SharedPointer<T> {
+    fn new(x: &[T]) -> Self {
         Self(x.as_ptr().cast_mut())
     }
 
-    /// N vectors from `at` on, or the first `count` scalars.
+    /// Loads N vectors starting at `at`, or the first `count` scalars.
     ///
     /// # Safety
     /// They are readable.
@@ -155,7 +155,7 @@ impl<T: Scalar> Place<T> {
     ) -> [L::Vector; N] {
         let mut vectors = [lanes.zero(); N];
         for (j, vector) in vectors.iter_mut().enumerate() {
-            // SAFETY: the caller owes vector j.
+            // SAFETY: the caller guarantees vector j.
             *vector = unsafe { lanes.load_up_to(self.0.add(at + j * L::COUNT), count) };
         }
         vectors
@@ -165,12 +165,12 @@ impl<T: Scalar> Place<T> {
 /// Normalises each column of each mini-batch, scales, shifts and activates: y = φ(gamma x^ + beta).
 ///
 /// **Shapes** `x` and `y` as `shape`; `gamma`, `beta` (columns); `statistics` (batches, 3, columns), which become mean,
-/// variance (over rows, not rows - 1) and r.
+/// variance (divided by rows, not rows - 1) and r.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
-/// **Accuracy and cost** Sums run down the rows in turn: mean and variance are within rows EPSILON, relative to the mean of
-/// the sizes and to the variance. One pass over memory.
+/// **Accuracy and cost** Sums are sequential over the rows. Mean and variance are within rows EPSILON, relative to the
+/// mean absolute value and to the variance. One pass over memory.
 #[allow(clippy::too_many_arguments)]
 #[track_caller]
 pub fn batch_forward<T: Scalar>(
@@ -192,27 +192,27 @@ pub fn batch_forward<T: Scalar>(
         return;
     }
     with_activation!(activation, function => over_columns(level, shape, Forward {
-        x: Place::of(x),
+        x: SharedPointer::new(x),
         shape,
-        gamma: Place::of(gamma),
-        beta: Place::of(beta),
+        gamma: SharedPointer::new(gamma),
+        beta: SharedPointer::new(beta),
         epsilon,
         function,
-        statistics: Place(statistics.as_mut_ptr()),
-        y: Place(y.as_mut_ptr()),
+        statistics: SharedPointer(statistics.as_mut_ptr()),
+        y: SharedPointer(y.as_mut_ptr()),
     }));
 }
 
 #[derive(Clone, Copy)]
 struct Forward<T, F> {
-    x: Place<T>,
+    x: SharedPointer<T>,
     shape: Batches,
-    gamma: Place<T>,
-    beta: Place<T>,
+    gamma: SharedPointer<T>,
+    beta: SharedPointer<T>,
     epsilon: T,
     function: F,
-    statistics: Place<T>,
-    y: Place<T>,
+    statistics: SharedPointer<T>,
+    y: SharedPointer<T>,
 }
 
 impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
@@ -227,8 +227,8 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
         let Batches { rows, columns, .. } = self.shape;
         let first = batch * rows * columns + column;
         let share = lanes.constant(1.0 / rows as f64);
-        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row. By
-        // `Batches::new`, no index of an element overflows.
+        // SAFETY: the caller guarantees columns of this batch: row < rows, and N vectors starting at `column` are in a
+        // row. By `Batches::new`, no index of an element overflows.
         unsafe {
             let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
             let mut mean = [lanes.zero(); N];
@@ -276,7 +276,7 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Forward<T, F> {
 ///
 /// **Shapes** `x` and `y` (rows, columns); `gamma`, `beta`, `mean`, `variance` (columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[allow(clippy::too_many_arguments)]
 #[track_caller]
 pub fn batch_infer<T: Scalar>(
@@ -300,24 +300,24 @@ pub fn batch_infer<T: Scalar>(
     check_equal("x", x.len(), "whole rows", rows * columns);
     let shape = Batches::new(1, rows, columns);
     with_activation!(activation, function => over_columns(level, shape, Infer {
-        x: Place::of(x),
+        x: SharedPointer::new(x),
         shape,
-        of_columns: [gamma, beta, mean, variance].map(Place::of),
+        column_parameters: [gamma, beta, mean, variance].map(SharedPointer::new),
         epsilon,
         function,
-        y: Place(y.as_mut_ptr()),
+        y: SharedPointer(y.as_mut_ptr()),
     }));
 }
 
 #[derive(Clone, Copy)]
 struct Infer<T, F> {
-    x: Place<T>,
+    x: SharedPointer<T>,
     shape: Batches,
     /// gamma, beta, mean, variance
-    of_columns: [Place<T>; 4],
+    column_parameters: [SharedPointer<T>; 4],
     epsilon: T,
     function: F,
-    y: Place<T>,
+    y: SharedPointer<T>,
 }
 
 impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
@@ -330,9 +330,9 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
         count: usize,
     ) {
         let Batches { rows, columns, .. } = self.shape;
-        // SAFETY: the caller owes columns: row < rows, and N vectors from `column` on are in a row.
+        // SAFETY: the caller guarantees columns: row < rows, and N vectors starting at `column` are in a row.
         unsafe {
-            let [gamma, beta, mean, variance] = self.of_columns;
+            let [gamma, beta, mean, variance] = self.column_parameters;
             let mut scale = gamma.load::<N, L>(lanes, column, count);
             let shift = beta.load::<N, L>(lanes, column, count);
             let mean = mean.load::<N, L>(lanes, column, count);
@@ -353,21 +353,21 @@ impl<T: Scalar, F: Function<T> + Send + Sync> Columns<T> for Infer<T, F> {
     }
 }
 
-/// The way back through [`batch_forward`], from delta = dL/dz, z = gamma x^ + beta:
+/// The backward pass of [`batch_forward`], for delta = dL/dz, z = gamma x^ + beta:
 ///
 /// ```text
-/// sums <- sum delta,  sum delta x^              (what dL/dbeta and dL/dgamma are)
+/// sums <- sum delta,  sum delta x^              (that is, dL/dbeta and dL/dgamma)
 /// dx   <- gamma r (delta - mean delta - x^ mean(delta x^))
 /// ```
 ///
 /// Elements of dx below [`Scalar::TINY`] in size become 0.
 ///
-/// **Shapes** `x` and `delta` as `shape`, and `dx`, if it is wanted; `gamma` (columns); `statistics` (batches, 3, columns)
-/// of the way forwards; `sums` (batches, 2, columns).
+/// **Shapes** `x`, `delta` and the optional `dx` as `shape`; `gamma` (columns); `statistics` (batches, 3, columns) of
+/// the forward pass; `sums` (batches, 2, columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
-/// **Accuracy and cost** As [`batch_forward`].
+/// **Accuracy and cost** Same as [`batch_forward`].
 #[allow(clippy::too_many_arguments)]
 #[track_caller]
 pub fn batch_backward<T: Scalar>(
@@ -395,26 +395,26 @@ pub fn batch_backward<T: Scalar>(
         level,
         shape,
         Backward {
-            x: Place::of(x),
-            delta: Place::of(delta),
+            x: SharedPointer::new(x),
+            delta: SharedPointer::new(delta),
             shape,
-            gamma: Place::of(gamma),
-            statistics: Place::of(statistics),
-            sums: Place(sums.as_mut_ptr()),
-            dx: dx.map(|dx| Place(dx.as_mut_ptr())),
+            gamma: SharedPointer::new(gamma),
+            statistics: SharedPointer::new(statistics),
+            sums: SharedPointer(sums.as_mut_ptr()),
+            dx: dx.map(|dx| SharedPointer(dx.as_mut_ptr())),
         },
     );
 }
 
 #[derive(Clone, Copy)]
 struct Backward<T> {
-    x: Place<T>,
-    delta: Place<T>,
+    x: SharedPointer<T>,
+    delta: SharedPointer<T>,
     shape: Batches,
-    gamma: Place<T>,
-    statistics: Place<T>,
-    sums: Place<T>,
-    dx: Option<Place<T>>,
+    gamma: SharedPointer<T>,
+    statistics: SharedPointer<T>,
+    sums: SharedPointer<T>,
+    dx: Option<SharedPointer<T>>,
 }
 
 impl<T: Scalar> Columns<T> for Backward<T> {
@@ -429,8 +429,8 @@ impl<T: Scalar> Columns<T> for Backward<T> {
         let Batches { rows, columns, .. } = self.shape;
         let first = batch * rows * columns + column;
         let share = lanes.constant(1.0 / rows as f64);
-        // SAFETY: the caller owes columns of this batch: row < rows, and N vectors from `column` on are in a row. By
-        // `Batches::new`, no index of an element overflows.
+        // SAFETY: the caller guarantees columns of this batch: row < rows, and N vectors starting at `column` are in a
+        // row. By `Batches::new`, no index of an element overflows.
         unsafe {
             let at = |row: usize, j: usize| first + row * columns + j * L::COUNT;
             let statistics = 3 * batch * columns + column;
@@ -464,7 +464,7 @@ impl<T: Scalar> Columns<T> for Backward<T> {
                     let x = lanes.load_up_to(self.x.0.add(at(row, j)), count);
                     let delta = lanes.load_up_to(self.delta.0.add(at(row, j)), count);
                     let rest = lanes.mul_add(c[j], lanes.sub(x, mean[j]), d[j]);
-                    let gradient = lanes.unless_below(T::TINY, lanes.sub(lanes.mul(k[j], delta), rest));
+                    let gradient = lanes.flush_below(T::TINY, lanes.sub(lanes.mul(k[j], delta), rest));
                     lanes.store_up_to(dx.0.add(at(row, j)), gradient, count);
                 }
             }

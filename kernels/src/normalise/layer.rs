@@ -1,4 +1,4 @@
-//! Layer normalisation: each row by itself.
+//! Layer normalisation: each row is normalised separately.
 
 use crate::activation::{Activation, with_activation};
 use crate::dispatch::dispatch;
@@ -9,10 +9,10 @@ use crate::reduce::{Dot, Sum};
 use crate::threads::{self, SharedMut};
 use core::ops::Range;
 
-/// Elements of a task: some microseconds of work.
+/// Elements per task: some microseconds of work.
 const TASK: usize = 1 << 13;
 
-/// `run(rows)` for blocks of the rows, in parallel. Rows without columns have nothing to be computed.
+/// Calls `run(rows)` for blocks of the rows, in parallel. Does nothing if there are no columns.
 fn over_rows(rows: usize, columns: usize, run: &(impl Fn(Range<usize>) + Sync)) {
     if columns == 0 {
         return;
@@ -23,9 +23,10 @@ fn over_rows(rows: usize, columns: usize, run: &(impl Fn(Range<usize>) + Sync)) 
 
 /// Normalises each row, scales, shifts and activates: y = φ(gamma x^ + beta).
 ///
-/// **Shapes** `x`, `normal` (becomes x^) and `y` (rows, columns); `gamma`, `beta` (columns); `scales` (rows; becomes r).
+/// **Shapes** `x`, `normal` (becomes x^) and `y` (rows, columns); `gamma`, `beta` (columns); `scales` (rows; becomes
+/// r).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
 /// **Accuracy and cost** Sums as [`reduce::sum`](crate::reduce::sum). One pass over memory.
 #[allow(clippy::too_many_arguments)]
@@ -50,7 +51,7 @@ pub fn layer_forward<T: Scalar>(
     over_rows(rows, columns, &|rows| {
         let (normal, scales, y) = (&normal, &scales, &y);
         let elements = rows.start * columns..rows.end * columns;
-        // SAFETY: a task has rows of its own, of slices whose lengths were checked.
+        // SAFETY: each task has its own rows, in slices whose lengths were checked.
         let (normal, scales, y) =
             unsafe { (normal.slice(elements.clone()), scales.slice(rows), y.slice(elements.clone())) };
         let x = &x[elements];
@@ -90,7 +91,7 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Forward<'_, T, F> {
                     unsafe {
                         let d = lanes.sub(lanes.load_first(x.as_ptr().add(first), count), mean);
                         lanes.store_first(normal.as_mut_ptr().add(first), d, count);
-                        // Beyond the row, lanes hold -mean: read back what was stored.
+                        // Lanes beyond the row would hold -mean, so the stored values are read back.
                         let d = lanes.load_first(normal.as_ptr().add(first), count);
                         squares[i % 2] = lanes.mul_add(d, d, squares[i % 2]);
                     }
@@ -104,11 +105,11 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Forward<'_, T, F> {
                 let count = (columns - first).min(L::COUNT);
                 // SAFETY: first + count <= columns, which gamma, beta and every row have.
                 unsafe {
-                    let place = normal.as_mut_ptr().add(first);
-                    let x = lanes.mul(lanes.load_first(place, count), r);
+                    let address = normal.as_mut_ptr().add(first);
+                    let x = lanes.mul(lanes.load_first(address, count), r);
                     let gamma = lanes.load_first(self.gamma.as_ptr().add(first), count);
                     let beta = lanes.load_first(self.beta.as_ptr().add(first), count);
-                    lanes.store_first(place, x, count);
+                    lanes.store_first(address, x, count);
                     let z = lanes.mul_add(x, gamma, beta);
                     lanes.store_first(y.as_mut_ptr().add(first), self.function.apply(lanes, z), count);
                 }
@@ -119,12 +120,12 @@ impl<T: Scalar, F: Function<T>> Operation<T> for Forward<'_, T, F> {
 
 /// Multiplies each row by the Jacobian of x^: out = J (gamma d), or J d without a gamma.
 ///
-/// With gamma and d = dL/dz this is dL/dx, as J is symmetric; without, it carries a tangent forwards. Elements below
-/// [`Scalar::TINY`] in size become 0.
+/// With gamma and d = dL/dz, this is dL/dx, because J is symmetric; without gamma, it carries a tangent forward.
+/// Elements below [`Scalar::TINY`] in size become 0.
 ///
-/// **Shapes** `normal` and `scales` as [`layer_forward`] left them; `d` and `out` (rows, columns).
+/// **Shapes** `normal` and `scales` as [`layer_forward`] wrote them; `d` and `out` (rows, columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn layer_jacobian<T: Scalar>(
     level: Level,
@@ -146,7 +147,7 @@ pub fn layer_jacobian<T: Scalar>(
     let out = SharedMut(out.as_mut_ptr());
     over_rows(rows, columns, &|rows| {
         let (shared, elements) = (&out, rows.start * columns..rows.end * columns);
-        // SAFETY: a task has rows of its own, of a slice whose length was checked.
+        // SAFETY: each task has its own rows, in a slice whose length was checked.
         let out = unsafe { shared.slice(elements.clone()) };
         let (normal, d) = (&normal[elements.clone()], &d[elements]);
         dispatch(level, Jacobian { columns, normal, scales: &scales[rows], gamma, d, out });
@@ -193,19 +194,21 @@ impl<T: Scalar> Operation<T> for Jacobian<'_, T> {
                 let count = (columns - first).min(L::COUNT);
                 // SAFETY: first + count <= columns, which every row has.
                 unsafe {
-                    let place = out.as_mut_ptr().add(first);
+                    let address = out.as_mut_ptr().add(first);
                     let x = lanes.load_first(normal.as_ptr().add(first), count);
                     let rest = lanes.mul_add(x, along, mean);
-                    let value = lanes.mul(r, lanes.sub(lanes.load_first(place, count), rest));
-                    lanes.store_first(place, lanes.unless_below(T::TINY, value), count);
+                    let value = lanes.mul(r, lanes.sub(lanes.load_first(address, count), rest));
+                    lanes.store_first(address, lanes.flush_below(T::TINY, value), count);
                 }
             }
         }
     }
 }
 
-/// The gradient with respect to x of (gamma delta) . J(x) t + e . z(x), where z = gamma x^(x) + beta, at fixed delta, t and
-/// e: the way back through x^ and its Jacobian together. With a = gamma delta and S = a . J t,
+/// The gradient with respect to x of (gamma delta) . J(x) t + e . z(x), where z = gamma x^(x) + beta, with delta, t and
+/// e constant.
+///
+/// This is the backward pass through x^ and through its Jacobian together. With a = gamma delta and S = a . J t,
 ///
 /// ```text
 /// out = J (gamma e - r/n ((t . x^) a + (a . x^) t)) - r/n S x^
@@ -213,10 +216,10 @@ impl<T: Scalar> Operation<T> for Jacobian<'_, T> {
 ///
 /// Elements below [`Scalar::TINY`] in size become 0.
 ///
-/// **Shapes** `normal` and `scales` as [`layer_forward`] left them; `gamma` (columns); `delta`, `tangent` (t), `e` and `out`
-/// (rows, columns). No `e` is an `e` of 0.
+/// **Shapes** `normal` and `scales` as [`layer_forward`] wrote them; `gamma` (columns); `delta`, `tangent` (t), `e` and
+/// `out` (rows, columns). `None` for `e` means 0.
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn layer_curvature<T: Scalar>(
     level: Level,
@@ -239,17 +242,17 @@ pub fn layer_curvature<T: Scalar>(
     over_rows(rows, columns, &|rows| {
         let shared = &out;
         for row in rows {
-            let of_row = row * columns..(row + 1) * columns;
-            // SAFETY: a task has rows of its own, of a slice whose length was checked.
-            let out = unsafe { shared.slice(of_row.clone()) };
-            let [normal, delta, tangent] = [normal, delta, tangent].map(|x| &x[of_row.clone()]);
-            let e = e.map(|e| &e[of_row]);
+            let range = row * columns..(row + 1) * columns;
+            // SAFETY: each task has its own rows, in a slice whose length was checked.
+            let out = unsafe { shared.slice(range.clone()) };
+            let [normal, delta, tangent] = [normal, delta, tangent].map(|x| &x[range.clone()]);
+            let e = e.map(|e| &e[range]);
             dispatch(level, Curvature { normal, scale: scales[row], gamma, delta, tangent, e, out });
         }
     });
 }
 
-/// One row.
+/// The computation of one row.
 struct Curvature<'a, T> {
     normal: &'a [T],
     scale: T,
@@ -269,7 +272,7 @@ struct Quartet<V> {
 }
 
 impl<T: Scalar> Curvature<'_, T> {
-    /// The numbers of `count` columns from `first` on.
+    /// Loads `count` columns starting at `first`.
     ///
     /// # Safety
     /// They exist.
@@ -280,7 +283,7 @@ impl<T: Scalar> Curvature<'_, T> {
         first: usize,
         count: usize,
     ) -> Quartet<L::Vector> {
-        // SAFETY: the caller owes columns, which every row has.
+        // SAFETY: the caller guarantees the columns, which every row has.
         unsafe {
             let gamma = lanes.load_first(self.gamma.as_ptr().add(first), count);
             let delta = lanes.load_first(self.delta.as_ptr().add(first), count);
@@ -304,7 +307,7 @@ impl<T: Scalar> Operation<T> for Curvature<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let columns = self.normal.len();
-        // Sums of a, t and c; their products with x^; and a t.
+        // Sums of a, t and c; sums of their products with x^; sum of a t.
         let mut sums = [lanes.zero(); 7];
         for first in (0..columns).step_by(L::COUNT) {
             let count = (columns - first).min(L::COUNT);
@@ -322,21 +325,21 @@ impl<T: Scalar> Operation<T> for Curvature<'_, T> {
         }
         let [a, t, c, a_x, t_x, c_x, a_t] = total;
         let (r, share) = (self.scale, T::from_f64(1.0 / columns as f64));
-        // w = c - of_a a - of_t t;  out = r (w - mean w - x^ mean(x^ w)) - r/n S x^
-        let (of_a, of_t) = (t_x * r * share, a_x * r * share);
+        // w = c - factor_a a - factor_t t;  out = r (w - mean w - x^ mean(x^ w)) - r/n S x^
+        let (factor_a, factor_t) = (t_x * r * share, a_x * r * share);
         let s = r * (a_t - share * (a * t + a_x * t_x));
-        let mean = share * (c - of_a * a - of_t * t);
-        let along = share * (c_x - of_a * a_x - of_t * t_x + s);
-        let (of_a, of_t, r) = (lanes.splat(of_a), lanes.splat(of_t), lanes.splat(r));
+        let mean = share * (c - factor_a * a - factor_t * t);
+        let along = share * (c_x - factor_a * a_x - factor_t * t_x + s);
+        let (factor_a, factor_t, r) = (lanes.splat(factor_a), lanes.splat(factor_t), lanes.splat(r));
         let (mean, along) = (lanes.splat(mean), lanes.splat(along));
         for first in (0..columns).step_by(L::COUNT) {
             let count = (columns - first).min(L::COUNT);
             // SAFETY: first + count <= columns.
             unsafe {
                 let Quartet { x, a, t, c } = self.quartet(lanes, first, count);
-                let taken = lanes.mul_add(of_a, a, lanes.mul(of_t, t));
-                let rest = lanes.add(taken, lanes.mul_add(x, along, mean));
-                let value = lanes.unless_below(T::TINY, lanes.mul(r, lanes.sub(c, rest)));
+                let subtracted = lanes.mul_add(factor_a, a, lanes.mul(factor_t, t));
+                let rest = lanes.add(subtracted, lanes.mul_add(x, along, mean));
+                let value = lanes.flush_below(T::TINY, lanes.mul(r, lanes.sub(c, rest)));
                 lanes.store_first(self.out.as_mut_ptr().add(first), value, count);
             }
         }

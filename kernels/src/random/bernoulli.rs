@@ -1,9 +1,9 @@
-//! Bernoulli states, fused with the sigmoid that gives their probabilities.
+//! Bernoulli states, fused with the sigmoid that computes their probabilities.
 //!
-//! With u the uniform that [`fill_uniform`](super::fill_uniform) would have drawn in its place, a state is 1 if
-//! u < p and 0 otherwise, where p = sigmoid(logit), rounded as it would be written. So the states are the
-//! same whether probabilities are asked for or not. As u is a multiple of 2^-24 (f32) or 2^-53 (f64), a state is
-//! 1 with probability p rounded up to such a multiple; a NaN compares false and gives 0.
+//! With u the uniform that [`fill_uniform`](super::fill_uniform) would draw at the same position, a state is 1 if u < p
+//! and 0 otherwise, where p = sigmoid(logit), rounded as it would be written. The states are therefore the same with
+//! and without probabilities. Since u is a multiple of 2^-24 (f32) or 2^-53 (f64), a state is 1 with probability p
+//! rounded up to such a multiple. A NaN compares false and gives 0.
 
 use super::step::{Sink, draw};
 use super::xoshiro::Xoshiro256PlusPlusX8;
@@ -32,7 +32,7 @@ pub fn bernoulli_from_logits<T: Scalar>(
     unsafe { draw(level, generator, len, sink) };
 }
 
-/// As [`bernoulli_from_logits`], drawing the same states, and also writes the probabilities.
+/// Like [`bernoulli_from_logits`], drawing the same states, but also writes the probabilities.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -52,7 +52,7 @@ pub fn bernoulli_from_logits_with_probabilities<T: Scalar>(
     unsafe { draw(level, generator, len, sink) };
 }
 
-/// As [`bernoulli_from_logits_with_probabilities`], with the probabilities in the place of the logits.
+/// Like [`bernoulli_from_logits_with_probabilities`], but overwrites the logits by the probabilities.
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
@@ -73,11 +73,11 @@ pub fn bernoulli_in_place<T: Scalar>(
 
 /// Draws `states[i]` = 1 with probability `probabilities[i]`, else 0.
 ///
-/// A probability of 1 or more always gives 1; one of 0 or less and NaN always give 0.
+/// A probability of at least 1 always gives 1; a probability of at most 0, or NaN, always gives 0.
 ///
 /// **Panics** if the lengths differ.
 ///
-/// **Randomness** As [`bernoulli_from_logits`].
+/// **Randomness** Same as [`bernoulli_from_logits`].
 #[track_caller]
 pub fn bernoulli_from_probabilities<T: Scalar>(
     level: Level,
@@ -106,7 +106,7 @@ struct FromLogits<T> {
 impl<T: Scalar> Sink<T> for FromLogits<T> {
     #[inline(always)]
     unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
-        // SAFETY: the caller owes elements at..at + count of both arrays.
+        // SAFETY: the caller guarantees elements at..at + count of both arrays.
         unsafe {
             let logit = lanes.load_up_to(self.logits.add(at), count);
             let state = below(lanes, unit, sigmoid_lanes(lanes, logit));
@@ -117,7 +117,7 @@ impl<T: Scalar> Sink<T> for FromLogits<T> {
 
 #[derive(Clone, Copy)]
 struct WithProbabilities<T> {
-    /// May be `probabilities`.
+    /// May be equal to `probabilities`.
     logits: *const T,
     probabilities: *mut T,
     states: *mut T,
@@ -126,7 +126,7 @@ struct WithProbabilities<T> {
 impl<T: Scalar> Sink<T> for WithProbabilities<T> {
     #[inline(always)]
     unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
-        // SAFETY: the caller owes elements at..at + count of the three arrays.
+        // SAFETY: the caller guarantees elements at..at + count of the three arrays.
         unsafe {
             let logit = lanes.load_up_to(self.logits.add(at), count);
             let probability = sigmoid_lanes(lanes, logit);
@@ -145,7 +145,7 @@ struct FromProbabilities<T> {
 impl<T: Scalar> Sink<T> for FromProbabilities<T> {
     #[inline(always)]
     unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
-        // SAFETY: the caller owes elements at..at + count of both arrays.
+        // SAFETY: the caller guarantees elements at..at + count of both arrays.
         unsafe {
             let probability = lanes.load_up_to(self.probabilities.add(at), count);
             lanes.store_up_to(self.states.add(at), below(lanes, unit, probability), count);

@@ -1,14 +1,14 @@
-//! Standard normals in pairs, by Box & Muller's transform.
+//! Standard normals in pairs, by the Box-Muller transform.
 //!
-//! A point of the plane whose coordinates are independent standard normals has a uniform direction and half
-//! its squared radius exponential with mean 1. So with v uniform in (0, 1],
+//! A point of the plane whose coordinates are independent standard normals has a uniform direction, and half its
+//! squared radius is exponential with mean 1. So with v uniform in (0, 1],
 //!
 //! ```text
 //! r = √(−2 ln v),   x = r cos φ,   y = r sin φ.
 //! ```
 //!
-//! The direction is drawn as an angle uniform in (−π/4, π/4), an exchange of x and y, and a sign of both: the
-//! four together cover the circle once, and no range reduction is needed.
+//! The direction is drawn as an angle uniform in (−π/4, π/4), an optional exchange of x and y, and a sign for each.
+//! Together they cover the circle once, and no range reduction is needed.
 //!
 //! Box & Muller, *A note on the generation of random normal deviates*, 1958.
 
@@ -21,14 +21,14 @@ use crate::math::ln_lanes;
 
 /// Fills `out` with independent standard normals.
 ///
-/// Two steps give a block, of 32 (f32) or 16 (f64): the first step gives the radii, the second the directions;
-/// the block is the x of all points, then their y.
+/// Two steps give a block of 32 (f32) or 16 (f64) numbers: the first step gives the radii, the second the directions.
+/// The block holds the x of all points, then their y.
 ///
-/// **Randomness** Two steps for each block begun.
+/// **Randomness** Two steps per block, including a partial last block.
 ///
-/// **Accuracy and cost** Always finite; at most 6.66 (f32) or 8.58 (f64) in size, beyond which a normal lies
-/// with probability 3e-11 or 1e-17. v has 31 bits (f32, rounded to 24 significant ones) or 53, the direction 26
-/// or 55. Within 4 ULP of the exact transform of these.
+/// **Accuracy and cost** Always finite; at most 6.66 (f32) or 8.58 (f64) in size, which a normal exceeds with
+/// probability 3e-11 or 1e-17. v has 31 bits (f32, rounded to 24 significant ones) or 53, the direction 26 or 55.
+/// Within 4 ULP of the exact transform of these.
 pub fn fill_normal<T: Scalar>(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [T]) {
     dispatch(level, FillNormal { generator, out });
 }
@@ -70,7 +70,7 @@ impl<T: Scalar> Operation<T> for FillNormal<'_, T> {
     }
 }
 
-/// Stores the lanes of `x` that `out[at..]` has room for.
+/// Stores the lanes of `x` that fit into `out[at..]`.
 #[inline(always)]
 fn store_within<L: Lanes>(lanes: L, out: &mut [L::Scalar], at: usize, x: L::Vector) {
     if at < out.len() {
@@ -80,7 +80,7 @@ fn store_within<L: Lanes>(lanes: L, out: &mut [L::Scalar], at: usize, x: L::Vect
     }
 }
 
-/// The normals x and y of the `part`-th vector of points.
+/// The normals x and y of vector `part` of the points.
 #[inline(always)]
 fn pair<L: Lanes>(
     lanes: L,
@@ -91,13 +91,13 @@ fn pair<L: Lanes>(
     let v = lanes.unit_above_zero(lanes.bits(radii, part));
     let radius = lanes.sqrt(lanes.mul(lanes.constant(-2.0), ln_lanes(lanes, v)));
 
-    // Turns of a quarter circle: unit - 1/2 + 2^-25 (f32), an odd multiple of 2^-25, exactly.
+    // Fractions of a quarter turn: unit - 1/2 + 2^-25 (f32), an odd multiple of 2^-25, exactly.
     let middle = 0.5 - L::Scalar::EPSILON.to_f64() / 4.0;
     let turn = lanes.sub(lanes.unit(lanes.bits(directions, part)), lanes.constant(middle));
     let (sine, cosine) = sine_cosine(lanes, lanes.mul(turn, lanes.constant(core::f64::consts::FRAC_PI_2)));
 
-    // The highest bits that `unit` leaves, 7 and 6 of each half word (f32) or 10 and 9 of the word (f64),
-    // moved to the sign.
+    // The highest bits that `unit` does not use, 7 and 6 of each half word (f32) or 10 and 9 of the word (f64), moved
+    // to the sign.
     let radius = lanes.bit_or(radius, sign(lanes, directions, L::Scalar::FRACTION_BITS + 1, part));
     let signed_one =
         lanes.bit_or(lanes.constant(1.0), sign(lanes, directions, L::Scalar::FRACTION_BITS + 2, part));
@@ -108,7 +108,7 @@ fn pair<L: Lanes>(
     )
 }
 
-/// The sign bits of the `part`-th vector after a shift of the words to the left.
+/// The sign bits of vector `part` after the words are shifted left.
 #[inline(always)]
 fn sign<L: Lanes>(lanes: L, words: <L::Words as Words>::Vector, shift: u32, part: usize) -> L::Vector {
     lanes.bit_and(lanes.bits(lanes.words().shift_left(words, shift), part), lanes.sign_bit())

@@ -1,16 +1,16 @@
-//! The loop over steps that uniforms and Bernoulli states share.
+//! The loop over steps of the generator that uniforms and Bernoulli states share.
 
 use super::xoshiro::{Running, Xoshiro256PlusPlusX8};
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 
-/// Where a vector of uniforms goes.
+/// A destination of uniforms.
 ///
-/// A trait rather than a closure: closures do not take on the target features of the level.
+/// A trait rather than a closure: closures do not inherit the target features of the level.
 pub(super) trait Sink<T>: Copy {
-    /// Uses the uniforms `unit` of elements `at..at + count`. Implementations are `#[inline(always)]`, so that a `count`
-    /// of all lanes is known where it is given.
+    /// Uses the uniforms `unit` for elements `at..at + count`. Implementations are `#[inline(always)]`, so that a
+    /// constant `count` of all lanes is known to the compiler.
     ///
     /// # Safety
     /// Those elements exist in the sink's buffers, and `0 < count <= L::COUNT`.
@@ -31,7 +31,7 @@ pub(super) unsafe fn draw<T: Scalar, S: Sink<T>>(
     dispatch(level, Draw { generator, len, sink });
 }
 
-/// Made by [`draw`] alone, whose caller owes the sink's lengths.
+/// Created only by [`draw`], whose caller guarantees the sink's lengths.
 struct Draw<'a, S> {
     generator: &'a mut Xoshiro256PlusPlusX8,
     len: usize,

@@ -1,4 +1,4 @@
-//! Raw words and uniforms.
+//! Random words and uniforms.
 
 use super::step::{Sink, draw};
 use super::xoshiro::{Running, Xoshiro256PlusPlusX8};
@@ -11,7 +11,7 @@ use crate::level::Level;
 ///
 /// **Randomness** `out.len() / 8` steps, rounded up.
 pub fn fill_words(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [u64]) {
-    // Words are independent of the scalar type; f64 picks the tokens.
+    // The scalar type does not matter for words; f64 selects the tokens.
     dispatch::<f64, _>(level, FillWords { generator, out });
 }
 
@@ -42,8 +42,8 @@ impl Operation<f64> for FillWords<'_> {
 
 /// Fills `out` with independent uniforms in [0, 1), the same at every level.
 ///
-/// f32 takes the top 24 bits of half a word, f64 the top 53 of a word, so every multiple of 2^-24 or 2^-53 in
-/// [0, 1) is equally likely; 1 never comes.
+/// f32 uses the top 24 bits of half a word, f64 the top 53 bits of a word. Every multiple of 2^-24 or 2^-53 in [0, 1)
+/// is therefore equally likely, and 1 never occurs.
 ///
 /// **Randomness** `out.len() / 16` (f32) or `out.len() / 8` (f64) steps, rounded up.
 pub fn fill_uniform<T: Scalar>(level: Level, generator: &mut Xoshiro256PlusPlusX8, out: &mut [T]) {
@@ -51,14 +51,14 @@ pub fn fill_uniform<T: Scalar>(level: Level, generator: &mut Xoshiro256PlusPlusX
     unsafe { draw(level, generator, out.len(), Store(out.as_mut_ptr())) };
 }
 
-/// Keeps the uniforms as they are.
+/// Stores the uniforms unchanged.
 #[derive(Clone, Copy)]
 struct Store<T>(*mut T);
 
 impl<T: Scalar> Sink<T> for Store<T> {
     #[inline(always)]
     unsafe fn put<L: Lanes<Scalar = T>>(self, lanes: L, unit: L::Vector, at: usize, count: usize) {
-        // SAFETY: the caller owes elements at..at + count.
+        // SAFETY: the caller guarantees elements at..at + count.
         unsafe { lanes.store_up_to(self.0.add(at), unit, count) };
     }
 }

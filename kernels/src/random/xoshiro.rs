@@ -1,4 +1,4 @@
-//! xoshiro256++ (Blackman & Vigna 2018) in eight lanes.
+//! The generator xoshiro256++ (Blackman & Vigna 2018) in eight lanes.
 
 use crate::dispatch::dispatch;
 use crate::lanes::words::Words;
@@ -7,9 +7,9 @@ use crate::level::Level;
 
 /// Eight xoshiro256++ generators that step together.
 ///
-/// **Randomness** The lanes are seeded in turn from one SplitMix64: they are what eight calls of
-/// `rand_xoshiro::Xoshiro256PlusPlus::from_rng(&mut SplitMix64::seed_from_u64(seed))` give, so lane 0 is
-/// `Xoshiro256PlusPlus::seed_from_u64(seed)`. Each has period 2^256 - 1 and a random starting point, so lanes
+/// **Randomness** One SplitMix64 seeds the lanes one after another. They equal the results of eight calls of
+/// `rand_xoshiro::Xoshiro256PlusPlus::from_rng(&mut SplitMix64::seed_from_u64(seed))`, so lane 0 is
+/// `Xoshiro256PlusPlus::seed_from_u64(seed)`. Each lane has period 2^256 - 1 and a random starting point, so lanes
 /// overlap with negligible probability.
 ///
 /// **Source** Blackman & Vigna, *Scrambled linear pseudorandom number generators*, 2018.
@@ -20,23 +20,23 @@ pub struct Xoshiro256PlusPlusX8 {
     state: [[u64; 8]; 4],
 }
 
-/// What SplitMix64 adds to its state at each output: 2^64 over the golden ratio.
+/// The increment of SplitMix64's state per output: 2^64 over the golden ratio.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Xoshiro256PlusPlusX8 {
-    /// The generator of a seed, the same at every level; see the type for what the lanes then are.
+    /// The generator of a seed, identical at every level; the type's documentation describes the lanes.
     #[inline]
     pub fn from_seed_u64(level: Level, seed: u64) -> Self {
-        // Words are independent of the scalar type; f64 picks the tokens.
+        // The scalar type does not matter for words; f64 selects the tokens.
         dispatch::<f64, _>(level, Seed(seed))
     }
 
-    /// The state, to store: `state()[j][i]` is word `j` of lane `i`.
+    /// The state, for storage: `state()[j][i]` is word `j` of lane `i`.
     pub fn state(&self) -> [[u64; 8]; 4] {
         self.state
     }
 
-    /// The generator whose [`state`](Self::state) was stored; `None` if all words of a lane are 0, which no
+    /// The generator with a stored [`state`](Self::state). `None` if all words of a lane are 0, a state that no
     /// generator reaches.
     pub fn from_state(state: [[u64; 8]; 4]) -> Option<Self> {
         let alive = (0..8).all(|i| state.iter().any(|words| words[i] != 0));
@@ -94,7 +94,7 @@ impl<W: Words> Running<W> {
         Self { words, state: [words.load(s0), words.load(s1), words.load(s2), words.load(s3)] }
     }
 
-    /// One step of all lanes.
+    /// Advances all lanes by one step.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> W::Vector {
         let w = self.words;

@@ -1,23 +1,23 @@
-//! The sums of a matrix's columns, and of products of two matrices' columns.
+//! Sums over the columns of a matrix, and sums of products of the columns of two matrices.
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::{check_equal, check_matrix};
 
-/// Rows that are summed before the result goes to memory.
+/// Rows that are summed before the result is written to memory.
 const ROWS: usize = 64;
 
-/// Vectors of columns that run down together.
+/// Vectors of columns that are summed together.
 const STRIP: usize = 8;
 
 struct ColumnSums<'a, T, const PRODUCTS: bool> {
     scale: T,
     x: &'a [T],
-    /// What x is multiplied by, element by element, of the same length; not read without `PRODUCTS`.
+    /// The second factor of each product, with the length of x; not read without `PRODUCTS`.
     y: &'a [T],
     columns: usize,
-    /// Add to `out`; else `out` is not read.
+    /// If true, the sums are added to `out`; otherwise `out` is not read.
     accumulate: bool,
     out: &'a mut [T],
 }
@@ -47,7 +47,7 @@ impl<T: Scalar, const PRODUCTS: bool> Operation<T> for ColumnSums<'_, T, PRODUCT
     }
 }
 
-/// Up to `ROWS` whole rows.
+/// A block of at most `ROWS` whole rows.
 struct Block<'a, L: Lanes, const PRODUCTS: bool> {
     lanes: L,
     scale: L::Scalar,
@@ -58,7 +58,7 @@ struct Block<'a, L: Lanes, const PRODUCTS: bool> {
 }
 
 impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
-    /// `STRIP` vectors of columns from `column` on.
+    /// Sums `STRIP` vectors of columns starting at `column`.
     #[inline(always)]
     fn strip(&self, column: usize, out: &mut [L::Scalar]) {
         let lanes = self.lanes;
@@ -90,12 +90,12 @@ impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
         }
     }
 
-    /// One vector of columns from `column` on, or what there is of it.
+    /// Sums one vector of columns starting at `column`, or the remaining columns.
     #[inline(always)]
     fn vector(&self, column: usize, out: &mut [L::Scalar]) {
         let lanes = self.lanes;
         let count = L::COUNT.min(self.columns - column);
-        // Four rows at a time, as one chain of additions would wait for each.
+        // Four rows at a time, because the additions of a single chain would wait for one another.
         let mut sums = [lanes.zero(); 4];
         let rows = self.rows.chunks_exact(self.columns).zip(self.factors.chunks_exact(self.columns));
         for (i, (row, factors)) in rows.enumerate() {
@@ -126,7 +126,7 @@ impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
 ///
 /// **Shapes** `x` (rows, columns), contiguous; `out` (columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
 /// **Accuracy and cost** At most (32 + rows / 128) EPSILON times the sum of the absolute values.
 #[track_caller]
@@ -141,13 +141,13 @@ pub fn column_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize
     }
 }
 
-/// Adds multiples of the columns' sums: `out[j] += scale * sum_i x[i, j]`.
+/// Adds multiples of the column sums: `out[j] += scale * sum_i x[i, j]`.
 ///
 /// **Shapes** `x` (rows, columns), contiguous; `out` (columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
-/// **Accuracy and cost** As [`column_sums`], of `scale` times the terms and `out`.
+/// **Accuracy and cost** Same as [`column_sums`], applied to `scale` times the terms and `out`.
 #[track_caller]
 pub fn add_column_sums<T: Scalar>(
     level: Level,
@@ -168,9 +168,9 @@ pub fn add_column_sums<T: Scalar>(
 ///
 /// **Shapes** `x`, `y` (rows, columns), contiguous; `out` (columns).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 ///
-/// **Accuracy and cost** As [`column_sums`], of the products and `out`.
+/// **Accuracy and cost** Same as [`column_sums`], applied to the products and `out`.
 #[track_caller]
 pub fn add_column_dots<T: Scalar>(
     level: Level,

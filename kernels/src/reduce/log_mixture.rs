@@ -1,4 +1,4 @@
-//! Sums of logarithms of mixtures: what flipping one visible unit does to the free energy.
+//! Sums of logarithms of mixtures: the change of the free energy when one visible unit is flipped.
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};
@@ -8,12 +8,13 @@ use crate::math::ln_lanes;
 
 /// The sum of ln(`q` + `p` * `factor`) over the elements.
 ///
-/// One logarithm serves [`PRODUCT`] elements: it is taken of their product.
+/// One logarithm of a product serves [`PRODUCT`] elements.
 ///
 /// **Panics** if the lengths differ.
-/// **Accuracy and cost** A few ULP a term and no cancellation for non-negative arguments, as long as no product of
-/// four terms leaves the range of `T`: with `p` + `q` = 1, factors between e^-20 and e^20 (f32) or e^-170 and
-/// e^170 (f64).
+///
+/// **Accuracy and cost** A few ULP per term and no cancellation for non-negative arguments, as long as no product of
+/// four terms leaves the range of `T`: with `p` + `q` = 1, factors between e^-20 and e^20 (f32) or e^-170 and e^170
+/// (f64).
 #[track_caller]
 pub fn log_mixture<T: Scalar>(level: Level, p: &[T], q: &[T], factor: &[T]) -> T {
     check_equal("p", p.len(), "q", q.len());
@@ -21,7 +22,7 @@ pub fn log_mixture<T: Scalar>(level: Level, p: &[T], q: &[T], factor: &[T]) -> T
     dispatch(level, LogMixture { p, q, factor })
 }
 
-/// Terms in a product: four of up to e^20 stay below f32's e^88.
+/// Terms per product: four terms of up to e^20 stay below f32's e^88.
 pub const PRODUCT: usize = 4;
 
 struct LogMixture<'a, T> {

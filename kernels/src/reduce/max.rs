@@ -7,10 +7,10 @@ use crate::level::Level;
 use crate::math::{exp_lanes, ln_lanes};
 use core::cmp::Ordering;
 
-/// The larger; NaN if either is.
+/// The larger of both; NaN if either is NaN.
 #[inline(always)]
 fn larger<L: Lanes>(lanes: L, a: L::Vector, b: L::Vector) -> L::Vector {
-    // `max` gives `b` if either is NaN: that is right unless `a` alone is.
+    // `max` returns `b` if either is NaN, which is correct unless only `a` is NaN.
     lanes.select(lanes.is_nan(a), a, lanes.max(a, b))
 }
 
@@ -52,14 +52,14 @@ impl<T: Scalar> Operation<T> for Max<'_, T> {
             match x.partial_cmp(&result) {
                 Some(Ordering::Greater) => result = x,
                 Some(_) => {}
-                None => result += x, // one is NaN, and so is the sum
+                None => result += x, // one of them is NaN, so the sum is NaN
             }
         }
         result
     }
 }
 
-/// The largest element: -inf of none, NaN if any is NaN. Which of 0 and -0 is larger is left open.
+/// The largest element: -inf for an empty slice, NaN if any element is NaN. The order of 0 and -0 is unspecified.
 #[must_use]
 pub fn max<T: Scalar>(level: Level, x: &[T]) -> T {
     dispatch(level, Max(x))
@@ -75,7 +75,7 @@ struct Exponentials<T> {
 impl<T: Scalar> Terms<T> for Exponentials<T> {
     #[inline(always)]
     unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
-        // SAFETY: the caller owes COUNT elements from i on.
+        // SAFETY: the caller guarantees COUNT elements starting at i.
         let x = unsafe { lanes.load(self.x.add(i)) };
         lanes.add(sum, exp_lanes(lanes, lanes.sub(x, lanes.splat(self.shift))))
     }
@@ -88,7 +88,7 @@ impl<T: Scalar> Terms<T> for Exponentials<T> {
         i: usize,
         count: usize,
     ) -> L::Vector {
-        // SAFETY: the caller owes `count` elements from i on; e^-inf adds nothing.
+        // SAFETY: the caller guarantees `count` elements starting at i; e^-inf adds 0.
         let x = unsafe { load_padded(lanes, self.x.add(i), count, -T::INFINITY) };
         lanes.add(sum, exp_lanes(lanes, lanes.sub(x, lanes.splat(self.shift))))
     }
@@ -102,7 +102,7 @@ impl<T: Scalar> Operation<T> for LogSumExp<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) -> T {
         let shift = Max(self.0).run(lanes);
-        // inf - inf would be NaN; the largest element is the answer then, and where it is NaN.
+        // inf - inf would be NaN; in this case, or if the largest element is NaN, the largest element is the result.
         let finite = -T::INFINITY < shift && shift < T::INFINITY;
         if !finite {
             return shift;
@@ -113,10 +113,10 @@ impl<T: Scalar> Operation<T> for LogSumExp<'_, T> {
     }
 }
 
-/// ln sum e^x, shifted by the largest element so that nothing overflows: -inf of none or where all are -inf, inf
-/// where one is inf, NaN where one is NaN.
+/// ln sum e^x, shifted by the largest element so that nothing overflows: -inf for an empty slice or if all elements are
+/// -inf, inf if one is inf, NaN if one is NaN.
 ///
-/// **Accuracy and cost** 1 ULP of the result and (16 + log2(n) / 2) EPSILON beside it.
+/// **Accuracy and cost** 1 ULP of the result plus (16 + log2(n) / 2) EPSILON.
 #[must_use]
 pub fn log_sum_exp<T: Scalar>(level: Level, x: &[T]) -> T {
     dispatch(level, LogSumExp(x))

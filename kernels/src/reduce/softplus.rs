@@ -1,4 +1,4 @@
-//! Sums of softplus: the hidden (or visible) units' part of a Boltzmann machine's free energy.
+//! Sums of softplus: the contribution of the hidden (or visible) units to a Boltzmann machine's free energy.
 
 use super::terms::load_padded;
 use crate::dispatch::dispatch;
@@ -10,7 +10,7 @@ use crate::math::{ln_lanes, tail};
 /// Independent partial results.
 const PARALLEL: usize = 4;
 
-/// Factors 1 + e^-|x| of up to 2 in a product: 2^32 is far from overflow.
+/// Factors 1 + e^-|s| of at most 2 per product: 2^32 is far from overflow.
 const FACTORS: usize = 8 * PARALLEL;
 
 /// The sum of softplus(`x` + `y`) = ln(1 + e^(x + y)) over the elements.
@@ -18,7 +18,8 @@ const FACTORS: usize = 8 * PARALLEL;
 /// With s = x + y, softplus(s) = max(s, 0) + ln(1 + e^-|s|); one logarithm serves the product of 32 factors.
 ///
 /// **Panics** if the lengths differ.
-/// **Accuracy and cost** 3 EPSILON a term, and (16 + n / 128) EPSILON times the sum.
+///
+/// **Accuracy and cost** 3 EPSILON per term plus (16 + n / 128) EPSILON times the sum.
 #[must_use]
 #[track_caller]
 pub fn softplus_sum<T: Scalar>(level: Level, x: &[T], y: &[T]) -> T {
@@ -57,7 +58,7 @@ impl<T: Scalar> Operation<T> for SoftplusSum<'_, T> {
         let mut v = 0;
         while i < length {
             let count = L::COUNT.min(length - i);
-            // SAFETY: i + count <= length; softplus(-inf) adds nothing.
+            // SAFETY: i + count <= length; softplus(-inf) is 0.
             let s = unsafe {
                 let x = load_padded(lanes, x.add(i), count, -T::INFINITY);
                 lanes.add(x, lanes.load_first(y.add(i), count))

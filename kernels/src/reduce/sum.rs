@@ -13,7 +13,7 @@ struct Elements<T>(*const T);
 impl<T: Scalar> Terms<T> for Elements<T> {
     #[inline(always)]
     unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
-        // SAFETY: the caller owes COUNT elements from i on.
+        // SAFETY: the caller guarantees COUNT elements starting at i.
         lanes.add(sum, unsafe { lanes.load(self.0.add(i)) })
     }
 
@@ -25,7 +25,7 @@ impl<T: Scalar> Terms<T> for Elements<T> {
         i: usize,
         count: usize,
     ) -> L::Vector {
-        // SAFETY: the caller owes `count` elements from i on.
+        // SAFETY: the caller guarantees `count` elements starting at i.
         lanes.add(sum, unsafe { lanes.load_first(self.0.add(i), count) })
     }
 }
@@ -37,7 +37,7 @@ struct Products<T>(*const T, *const T);
 impl<T: Scalar> Terms<T> for Products<T> {
     #[inline(always)]
     unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
-        // SAFETY: the caller owes COUNT elements from i on.
+        // SAFETY: the caller guarantees COUNT elements starting at i.
         unsafe { lanes.mul_add(lanes.load(self.0.add(i)), lanes.load(self.1.add(i)), sum) }
     }
 
@@ -49,7 +49,7 @@ impl<T: Scalar> Terms<T> for Products<T> {
         i: usize,
         count: usize,
     ) -> L::Vector {
-        // SAFETY: the caller owes `count` elements from i on.
+        // SAFETY: the caller guarantees `count` elements starting at i.
         unsafe {
             let (x, y) = (lanes.load_first(self.0.add(i), count), lanes.load_first(self.1.add(i), count));
             lanes.mul_add(x, y, sum)
@@ -64,7 +64,7 @@ struct Squares<T>(*const T);
 impl<T: Scalar> Terms<T> for Squares<T> {
     #[inline(always)]
     unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector {
-        // SAFETY: the caller owes COUNT elements from i on.
+        // SAFETY: the caller guarantees COUNT elements starting at i.
         let x = unsafe { lanes.load(self.0.add(i)) };
         lanes.mul_add(x, x, sum)
     }
@@ -77,7 +77,7 @@ impl<T: Scalar> Terms<T> for Squares<T> {
         i: usize,
         count: usize,
     ) -> L::Vector {
-        // SAFETY: the caller owes `count` elements from i on.
+        // SAFETY: the caller guarantees `count` elements starting at i.
         let x = unsafe { lanes.load_first(self.0.add(i), count) };
         lanes.mul_add(x, x, sum)
     }
@@ -95,7 +95,7 @@ impl<T: Scalar> Operation<T> for Sum<'_, T> {
     }
 }
 
-/// The sum of the elements; 0 of none.
+/// The sum of the elements; 0 for an empty slice.
 ///
 /// **Accuracy and cost** At most (14 + log2(n) / 2) EPSILON times the sum of the absolute values.
 #[must_use]
@@ -116,7 +116,7 @@ impl<T: Scalar> Operation<T> for Dot<'_, T> {
     }
 }
 
-/// The sum of the products of elements; 0 of none.
+/// The sum of the products of elements; 0 for empty slices.
 ///
 /// **Panics** if the lengths differ.
 ///
@@ -140,7 +140,7 @@ impl<T: Scalar> Operation<T> for SquaredNorm<'_, T> {
     }
 }
 
-/// The sum of the squares; 0 of none. Squares that overflow or underflow do so here.
+/// The sum of the squares; 0 for an empty slice. Squares may overflow or underflow.
 ///
 /// **Accuracy and cost** At most (14 + log2(n) / 2) EPSILON, relative to the result.
 #[must_use]
@@ -151,7 +151,7 @@ pub fn squared_norm<T: Scalar>(level: Level, x: &[T]) -> T {
 /// Independent sums of [`sum_f64`].
 const WIDE: usize = 32;
 
-/// `sums[i] += x[i]`. Every index is constant once unrolled, so that the sums stay in registers.
+/// `sums[i] += x[i]`. After unrolling, every index is constant, so that the sums stay in registers.
 #[inline(always)]
 fn add_wide<T: Scalar>(sums: &mut [f64; WIDE], x: &[T; WIDE]) {
     for i in 0..WIDE {
@@ -166,7 +166,7 @@ impl<T: Scalar> Operation<T> for SumF64<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, _: L) -> f64 {
-        // No lanes widen f32 to f64; the compiler does it with the level's instructions.
+        // `Lanes` has no conversion from f32 to f64; the compiler vectorises it with the instructions of the level.
         let mut sums = [0.0; WIDE];
         let (chunks, rest) = self.0.as_chunks::<WIDE>();
         for chunk in chunks {
@@ -186,7 +186,7 @@ impl<T: Scalar> Operation<T> for SumF64<'_, T> {
     }
 }
 
-/// The sum of the elements in f64, whatever their type; 0 of none. The same at every level.
+/// The sum of the elements in f64 for either scalar type; 0 for an empty slice. Identical at every level.
 ///
 /// **Accuracy and cost** At most (n / 32 + 5) 2^-53 times the sum of the absolute values.
 #[must_use]
@@ -215,7 +215,7 @@ impl<T: Scalar> Operation<T> for RowSums<'_, T> {
 ///
 /// **Shapes** `x` (rows, columns), contiguous; `out` (rows).
 ///
-/// **Panics** if the lengths do not fit.
+/// **Panics** if the lengths do not match.
 #[track_caller]
 pub fn row_sums<T: Scalar>(level: Level, x: &[T], rows: usize, columns: usize, out: &mut [T]) {
     check_matrix("x", x.len(), rows, columns);

@@ -1,22 +1,22 @@
-//! Sums of terms: blocks, pairwise.
+//! Pairwise summation of terms, block by block.
 
 use crate::lanes::{Lanes, Scalar};
 
-/// Independent partial results: latency times throughput of an addition.
+/// Independent partial sums: latency times throughput of an addition.
 pub(super) const PARALLEL: usize = 8;
 
 /// Vectors in a block.
 const BLOCK: usize = 16 * PARALLEL;
 
-/// What is summed: `length` terms, each computed from the elements of slices at its index.
+/// The summands: `length` terms, each computed from the slice elements at its index.
 pub(super) trait Terms<T: Scalar>: Copy {
-    /// `sum` + the terms of `COUNT` indices from `i` on.
+    /// `sum` plus the terms of `COUNT` indices starting at `i`.
     ///
     /// # Safety
     /// Those indices are below `length`.
     unsafe fn add<L: Lanes<Scalar = T>>(self, lanes: L, sum: L::Vector, i: usize) -> L::Vector;
 
-    /// As [`Terms::add`], of the first `count <= COUNT` indices.
+    /// Like [`Terms::add`], for the first `count <= COUNT` indices.
     ///
     /// # Safety
     /// Those indices are below `length`.
@@ -32,7 +32,7 @@ pub(super) trait Terms<T: Scalar>: Copy {
 /// The sum of the first `length` terms.
 ///
 /// # Safety
-/// `terms` has them.
+/// `terms` has at least `length` terms.
 #[inline(always)]
 pub(super) unsafe fn total<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, length: usize) -> L::Scalar {
     let vectors = length / L::COUNT;
@@ -48,13 +48,13 @@ pub(super) unsafe fn total<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, le
     lanes.sum(sum)
 }
 
-/// The terms of `vectors` vectors, block by block.
+/// The sum of the terms of `vectors` vectors, block by block.
 ///
 /// # Safety
-/// `terms` has them.
+/// `terms` has these terms.
 #[inline(always)]
 unsafe fn pairwise<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, vectors: usize) -> L::Vector {
-    // After b blocks, `partial[i]` holds the sum of 2^i blocks wherever bit i of b is 1: binary addition, where a
+    // After b blocks, `partial[i]` holds the sum of 2^i blocks if bit i of b is 1. This is binary addition, where a
     // carry adds two sums of equal size.
     let mut partial = [lanes.zero(); usize::BITS as usize - BLOCK.ilog2() as usize];
     let mut blocks = 0_usize;
@@ -80,10 +80,10 @@ unsafe fn pairwise<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, vectors: u
     sum
 }
 
-/// The terms of `vectors` vectors from the vector `from` on.
+/// The sum of the terms of `vectors` vectors starting at vector `from`.
 ///
 /// # Safety
-/// `terms` has them.
+/// `terms` has these terms.
 #[inline(always)]
 unsafe fn block<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, from: usize, vectors: usize) -> L::Vector {
     let mut sums = [lanes.zero(); PARALLEL];
@@ -112,10 +112,10 @@ unsafe fn block<L: Lanes, Q: Terms<L::Scalar>>(lanes: L, terms: Q, from: usize, 
     sums[0]
 }
 
-/// The first `count <= COUNT` scalars, then `fill`.
+/// Loads the first `count <= COUNT` scalars; the other lanes are `fill`.
 ///
 /// # Safety
-/// They are readable.
+/// The first `count` scalars are readable.
 #[inline(always)]
 pub(super) unsafe fn load_padded<L: Lanes>(
     lanes: L,

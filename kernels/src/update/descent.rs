@@ -1,8 +1,9 @@
-//! Steps of gradient descent with a state for each parameter, which is read and written once.
+//! Gradient descent steps with optimiser state for each parameter, which is read and written once.
 //!
-//! A gradient below [`Scalar::TINY`] in size counts as 0, and so does a state below the smallest normal number. So no state
-//! is denormal: without that, a moment of a parameter whose gradient has become 0 would shrink until it is, and stay so,
-//! as the product of the smallest number and 0.9 is rounded to the smallest number.
+//! A gradient below [`Scalar::TINY`] in size counts as 0, and a state below the smallest normal number becomes 0. No
+//! state is therefore ever denormal. Otherwise the moment of a parameter whose gradient has become 0 would shrink to a
+//! denormal number and stay there, because the product of the smallest number and 0.9 is rounded to the smallest
+//! number.
 
 use crate::dispatch::dispatch;
 use crate::lanes::constants::Constants;
@@ -10,7 +11,7 @@ use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::map::check_equal;
 
-/// A step with momentum:
+/// A step of gradient descent with momentum:
 ///
 /// ```text
 /// velocity  <- momentum velocity + gradient
@@ -24,7 +25,7 @@ pub struct Momentum<T> {
     pub momentum: T,
 }
 
-/// A step of RMSProp (Tieleman & Hinton 2012), as PyTorch has it:
+/// A step of RMSProp (Tieleman & Hinton 2012), in PyTorch's form:
 ///
 /// ```text
 /// square    <- decay square + (1 - decay) gradient²
@@ -40,8 +41,7 @@ pub struct RmsProp<T> {
     pub epsilon: T,
 }
 
-/// A step of Adam (Kingma & Ba 2015, end of section 2, where the corrections of the averages have moved into rate and
-/// epsilon):
+/// A step of Adam (Kingma & Ba 2015, end of section 2, where the bias corrections are moved into rate and epsilon):
 ///
 /// ```text
 /// mean      <- mean_decay mean + (1 - mean_decay) gradient
@@ -49,28 +49,28 @@ pub struct RmsProp<T> {
 /// parameter <- parameter - rate mean / (√square + epsilon)
 /// ```
 ///
-/// At step t, counted from 1, the paper's rate α and epsilon ε are to be given as
-/// α √(1 - square_decay^t) / (1 - mean_decay^t) and ε √(1 - square_decay^t).
+/// At step t, counted from 1, with the paper's rate α and epsilon ε, pass α √(1 - square_decay^t) / (1 - mean_decay^t)
+/// as `rate` and ε √(1 - square_decay^t) as `epsilon`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam<T> {
-    /// Not negative, corrected.
+    /// Not negative, bias-corrected.
     pub rate: T,
     /// Below 1; the paper's β₁.
     pub mean_decay: T,
     /// Below 1; the paper's β₂.
     pub square_decay: T,
-    /// Above 0, corrected.
+    /// Above 0, bias-corrected.
     pub epsilon: T,
 }
 
-/// A rule with `N` numbers of state for each parameter. Sealed.
+/// An update rule with `N` state values per parameter. Sealed.
 pub trait Rule<T: Scalar, const N: usize>: sealed::Rule<T, N> {}
 
 mod sealed {
     use crate::lanes::{Lanes, Scalar};
 
     pub trait Rule<T: Scalar, const N: usize>: Copy {
-        /// What is taken off the parameter.
+        /// Updates the state and returns the amount to subtract from the parameter.
         fn step<L: Lanes<Scalar = T>>(
             self,
             lanes: L,
@@ -133,17 +133,17 @@ fn average<L: Lanes>(lanes: L, decay: L::Scalar, old: L::Vector, new: L::Vector)
     normal(lanes, lanes.mul_add(lanes.splat(decay), old, fresh))
 }
 
-/// Denormal numbers become 0.
+/// Replaces denormal numbers by 0.
 #[inline(always)]
 fn normal<L: Lanes>(lanes: L, state: L::Vector) -> L::Vector {
-    lanes.unless_below(L::Scalar::SMALLEST_NORMAL, state)
+    lanes.flush_below(L::Scalar::SMALLEST_NORMAL, state)
 }
 
-/// Moves every parameter by `rule`, in one pass over memory, and then to within ± `bound`, which may be infinite.
+/// Updates every parameter by `rule`, in one pass over memory, then clips it to ± `bound`, which may be infinite.
 ///
-/// A gradient below [`Scalar::TINY`] in size counts as 0, and a state below the smallest normal number becomes 0. As the
-/// square of [`Scalar::TINY`] is 2^14 times that number, a gradient that counts is seen in its mean square if the decay is
-/// at most 1 - 2^-14.
+/// A gradient below [`Scalar::TINY`] in size counts as 0, and a state below the smallest normal number becomes 0. The
+/// square of [`Scalar::TINY`] is 2^14 times that number. A gradient that counts therefore changes its mean square if
+/// the decay is at most 1 - 2^-14.
 ///
 /// Returns whether every parameter was finite before it was clipped.
 ///
@@ -180,8 +180,8 @@ impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R
         let shortest = self.state.iter().map(|state| state.len()).min().unwrap_or(0);
         let length = self.parameter.len().min(self.gradient.len()).min(shortest);
         let (low, high) = (lanes.splat(-self.bound), lanes.splat(self.bound));
-        // x * 0 is 0 for finite x and NaN for others; NaN stays in a sum.
-        let mut alarm = lanes.zero();
+        // x * 0 is 0 for finite x and NaN otherwise; a NaN stays in every sum.
+        let mut nan_check = lanes.zero();
         for first in (0..length).step_by(L::COUNT) {
             let count = (length - first).min(L::COUNT);
             // SAFETY: first + count <= length, which every slice has.
@@ -192,16 +192,16 @@ impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R
                     *state = lanes.load_up_to(from.as_ptr().add(first), count);
                 }
                 let gradient = lanes.load_up_to(self.gradient.as_ptr().add(first), count);
-                let gradient = lanes.unless_below(T::TINY, gradient);
+                let gradient = lanes.flush_below(T::TINY, gradient);
                 let step = self.rule.step(lanes, gradient, &mut state);
                 let parameter = lanes.sub(lanes.load_up_to(parameters, count), step);
-                alarm = lanes.mul_add(parameter, lanes.zero(), alarm);
+                nan_check = lanes.mul_add(parameter, lanes.zero(), nan_check);
                 for (state, to) in state.iter().zip(&mut self.state) {
                     lanes.store_up_to(to.as_mut_ptr().add(first), *state, count);
                 }
                 lanes.store_up_to(parameters, lanes.max(low, lanes.min(high, parameter)), count);
             }
         }
-        lanes.sum(alarm) == T::ZERO
+        lanes.sum(nan_check) == T::ZERO
     }
 }

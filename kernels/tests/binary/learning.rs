@@ -1,4 +1,4 @@
-//! Do tiles of weights learn what the states say?
+//! Are tiles of weights updated with the sums over the states?
 
 use super::{is_on, noise, random_lists, words};
 use crate::guard::GuardedBuffer;
@@ -8,7 +8,7 @@ use equilibria_kernels::binary::{
 };
 use equilibria_kernels::{Level, Scalar};
 
-/// `gradient(i, j)` is what `sums` are.
+/// `gradient(i, j)` is the expected value of `sums`.
 fn check_update<T: Scalar>(
     level: Level,
     sums: Sums<'_, T>,
@@ -59,7 +59,7 @@ fn check_listed<T: Scalar>(level: Level, rows: usize, sizes: [usize; 2], momentu
 }
 
 #[test]
-fn a_tile_learns_what_its_lists_say() {
+fn a_tile_is_updated_with_the_sums_of_its_lists() {
     for level in Level::available() {
         for (rows, units, columns, momentum) in
             [(1, 1, 1, 0.0), (10, 64, 20, 0.5), (100, 64, 64, 0.9), (65, 16, 52, 0.0), (200, 33, 48, 0.5)]
@@ -81,7 +81,7 @@ fn check_tabled<T: Scalar>(level: Level, rows: [usize; 2], sizes: [usize; 2], mo
     let columns = sizes[1].div_ceil(16) * 16;
     let unused = |table: &&T| table.to_f64().is_nan();
     assert_eq!(tables.iter().filter(unused).count(), expected_unused(all, columns), "{rows:?} {columns}");
-    // Bits beyond the last group of rows do not count.
+    // Bits beyond the last group of rows are ignored.
     let states: Vec<u64> = words(64, 64, 0.5, 9);
     let in_use = |word: u64| if all.is_multiple_of(GROUP) { word } else { word & ((1 << all) - 1) };
     let states: Vec<u64> = states.into_iter().map(in_use).collect();
@@ -93,14 +93,14 @@ fn check_tabled<T: Scalar>(level: Level, rows: [usize; 2], sizes: [usize; 2], mo
     });
 }
 
-/// Elements of the tables that are not written: columns that are not in use, and entries that have rows beyond the last.
+/// Number of table elements that are not written: unused columns, and entries that include rows beyond the last.
 fn expected_unused(rows: usize, columns: usize) -> usize {
     let entries: usize = (0..rows.div_ceil(GROUP)).map(|group| 1 << (rows - group * GROUP).min(GROUP)).sum();
     tables_len(rows) - entries * columns
 }
 
 #[test]
-fn a_tile_learns_what_its_tables_say() {
+fn a_tile_is_updated_with_the_sums_of_its_tables() {
     for level in Level::available() {
         for (rows, sizes, momentum) in [
             ([1, 0], [1, 1], 0.0),
@@ -118,7 +118,7 @@ fn a_tile_learns_what_its_tables_say() {
 
 #[test]
 #[should_panic(expected = "tables of 28672 elements")]
-fn tables_of_more_rows_than_a_word_has_panic() {
+fn tables_of_more_rows_than_bits_in_a_word_panic() {
     let tables = vec![0.0_f32; tables_len(66)];
     let sums = Sums::Tabled(TabledRows { words: &[0; 64], tables: &tables });
     let step = Step { momentum: 0.0, shrink: 0.0 };
@@ -153,7 +153,7 @@ fn check_centring<T: Scalar>(level: Level, keep: f64) {
     let vectors: Vec<_> = (0..4).map(vector).collect();
     let [x, y, z, w] = [0, 1, 2, 3].map(|i| &vectors[i][..]);
     let old: Vec<T> = noise(TILE, 5);
-    // What is not kept is not read.
+    // Values that are not kept must not be read.
     let unread = vec![T::from_f64(f64::NAN); TILE];
     let mut tile = GuardedBuffer::copy_of(if keep == 0.0 { &unread } else { &old }, true);
     subtract_outer_products(level, T::from_f64(keep), [[x, y], [z, w]], &mut tile);

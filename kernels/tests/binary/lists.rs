@@ -1,10 +1,10 @@
-//! Do lists and packed words hold the states that they are made of?
+//! Do lists and packed words contain the states from which they are made?
 
 use super::{Lists, is_on, noise, words};
 use crate::guard::GuardedBuffer;
 use equilibria_kernels::binary::{
-    Occurrences, SparseMut, count_rows, list_changes, list_fewer, list_occurrences, list_states, pack_states,
-    panel_units, panels, transpose_states, unpack_states,
+    Occurrences, SparseMut, count_rows, list_changes, list_minority, list_occurrences, list_states,
+    pack_states, panel_units, panels, transpose_states, unpack_states,
 };
 use equilibria_kernels::{Level, Scalar};
 
@@ -34,15 +34,15 @@ fn check_state_lists<T: Scalar>(level: Level) {
         assert!(factors.iter().all(|factor| factor.to_f64().is_nan()), "factors that are not read");
         check(&lists, &|_, now, j| f64::from(u8::from(is_on(now, j))));
         if panels > 0 {
-            // The last panel has only some units.
+            // The last panel is only partly used.
             let units = panels * 64 - 27;
             let mut states = to.to_vec();
             let last = &mut states[(panels - 1) * stride..];
             last.iter_mut().for_each(|word| *word &= (1 << 37) - 1);
-            // Some rows have few units on, some many.
+            // Some rows have few active units, others many.
             states.iter_mut().step_by(2).for_each(|word| *word &= 0x5555_5555);
             let mut are_off = vec![false; rows];
-            list_fewer(level, &states, units, stride, 10_000, lists.write(), &mut are_off);
+            list_minority(level, &states, units, stride, 10_000, lists.write(), &mut are_off);
             for row in 0..rows {
                 let all = (0..panels).flat_map(|panel| (0..64).map(move |j| (panel, j)));
                 let all = all.filter(|(panel, j)| panel * 64 + j < units);
@@ -64,7 +64,7 @@ fn check_state_lists<T: Scalar>(level: Level) {
 }
 
 #[test]
-fn lists_hold_the_active_units_and_the_changes() {
+fn lists_contain_the_active_units_and_the_changes() {
     for level in Level::available() {
         check_state_lists::<f32>(level);
         check_state_lists::<f64>(level);
@@ -104,7 +104,7 @@ fn check_occurrence_lists<T: Scalar>(level: Level, rows: [usize; 2], differ: boo
 }
 
 #[test]
-fn lists_hold_the_rows_in_which_a_unit_is_on() {
+fn lists_contain_the_rows_in_which_a_unit_is_on() {
     for level in Level::available() {
         for (rows, differ) in
             [([1, 1], true), ([10, 64], false), ([65, 65], true), ([100, 3], false), ([0, 130], false)]
@@ -139,7 +139,7 @@ fn check_packing<T: Scalar>(level: Level) {
             assert_eq!(back[..], states[..]);
             for other in [0.5, -1.0, 1e-30, f64::NAN, f64::INFINITY] {
                 states[units / 2] = T::from_f64(other);
-                assert!(!pack_states(level, &states, units, &mut packed), "{other} taken for 0 or 1");
+                assert!(!pack_states(level, &states, units, &mut packed), "{other} is accepted as 0 or 1");
                 assert_eq!(is_on(packed[units / 2 / 64 * rows], units / 2 % 64), other > 0.0);
             }
         }
@@ -155,7 +155,7 @@ fn states_pack_and_unpack() {
 }
 
 #[test]
-fn transposed_states_say_in_which_rows_a_unit_is_on() {
+fn transposed_states_contain_the_rows_in_which_a_unit_is_on() {
     for rows in [1, 10, 63, 64, 65, 100, 200] {
         let states = words(rows, 64, 0.4, rows as u64);
         let mut transposed = vec![u64::MAX; panels(rows) * 64];
@@ -176,7 +176,7 @@ fn transposed_states_say_in_which_rows_a_unit_is_on() {
 }
 
 #[test]
-#[should_panic = "2 starts, 1 places, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
+#[should_panic = "2 starts, an order of 1, 79 offsets and 80 factors for 1 rows of up to 64 entries"]
 fn lists_without_room_panic() {
     let lists = SparseMut {
         starts: &mut [0; 2],

@@ -1,8 +1,8 @@
-//! Do lists add up the rows of weights that they name?
+//! Are the sums of lists the sums of the listed weight rows?
 
 use super::{Lists, noise, random_lists};
 use crate::guard::GuardedBuffer;
-use equilibria_kernels::binary::{PANEL, SparseRows, add_fewer_rows, add_rows};
+use equilibria_kernels::binary::{PANEL, SparseRows, add_minority_rows, add_rows};
 use equilibria_kernels::{Level, Scalar};
 
 fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize, has_factors: bool) {
@@ -18,14 +18,14 @@ fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize,
     for (from_zero, subtracts) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut sums = GuardedBuffer::copy_of(&start, true);
         if subtracts {
-            add_fewer_rows(level, (&all, &are_off), &weights, lists.read(), from_zero, columns, &mut sums);
+            add_minority_rows(level, (&all, &are_off), &weights, lists.read(), from_zero, columns, &mut sums);
         } else {
             add_rows(level, &weights, lists.read(), from_zero, columns, &mut sums);
         }
         for (at, (&found, &start)) in sums.iter().zip(&start).enumerate() {
             let (row, column) = (at / PANEL, at % PANEL);
             if column >= columns.div_ceil(16) * 16 {
-                assert_eq!(found, start, "column {column} of {columns} was touched");
+                assert_eq!(found, start, "column {column} of {columns} was changed");
                 continue;
             }
             let start = if from_zero { 0.0 } else { start.to_f64() };
@@ -47,7 +47,7 @@ fn check_rows<T: Scalar>(level: Level, rows: usize, most: usize, columns: usize,
 }
 
 #[test]
-fn lists_are_added_up() {
+fn listed_rows_are_summed() {
     for level in Level::available() {
         for (rows, most, columns) in [
             (0, 3, 64),
@@ -68,7 +68,7 @@ fn lists_are_added_up() {
 }
 
 #[test]
-fn offsets_beyond_the_weights_are_not_followed() {
+fn offsets_beyond_the_weights_are_clamped() {
     for level in Level::available() {
         let mut weights = GuardedBuffer::<f32>::at_end(PANEL);
         weights.fill(2.0);
@@ -88,7 +88,7 @@ fn lists_that_end_beyond_their_entries_panic() {
 
 #[test]
 #[should_panic = "an order of 1 for 1 rows"]
-fn orders_that_lead_beyond_the_rows_panic() {
+fn an_order_with_rows_that_do_not_exist_panics() {
     let lists = SparseRows { starts: &[0, 0], order: &[1], offsets: &[], factors: &[0.0_f32; 0] };
     add_rows(Level::PORTABLE, &[0.0; PANEL], lists, true, 64, &mut [0.0; PANEL]);
 }

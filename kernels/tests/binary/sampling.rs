@@ -1,8 +1,8 @@
-//! Are units sampled, and their softplus and values summed, as one by one?
+//! Do the fused kernels sample units, and sum softplus and values, like loops over single units?
 
 use super::{is_on, noise, words};
 use crate::guard::GuardedBuffer;
-use equilibria_kernels::binary::{PANEL, dot_states, sample, softplus_rises};
+use equilibria_kernels::binary::{PANEL, dot_states, sample, softplus_increments};
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, bernoulli_in_place};
 use equilibria_kernels::{Level, Scalar};
 
@@ -16,7 +16,7 @@ fn check_sampling<T: Scalar>(level: Level, units: usize, scale: f64, bias: &[T])
     let scale_here = T::from_f64(scale);
     sample(level, &mut generator, &sums, scale_here, bias, Some(&mut probabilities), &mut states);
     sample(level, &mut fresh, &sums, scale_here, bias, None, &mut again);
-    assert_eq!(states, again, "states depend on whether probabilities are asked for");
+    assert_eq!(states, again, "states depend on whether probabilities are requested");
     for (row, &state) in states.iter().enumerate() {
         let logit = |j: usize| T::from_f64(sums[row * PANEL + j].to_f64() * scale + bias[j].to_f64());
         let mut p: Vec<T> = (0..units).map(logit).collect();
@@ -38,7 +38,7 @@ fn check_sampling<T: Scalar>(level: Level, units: usize, scale: f64, bias: &[T])
 }
 
 #[test]
-fn panels_are_sampled_as_slices_are() {
+fn panels_are_sampled_like_slices() {
     for level in Level::available() {
         for units in [1, 5, 16, 17, 40, 63, 64] {
             for (scale, spread) in [(1.0, 0.0), (0.25, 1.0)] {
@@ -69,11 +69,11 @@ fn check_ties<T: Scalar>(level: Level, half: u64) {
     assert_eq!(draw(0, T::ZERO), (0.5, 0xff));
 }
 
-/// P(u < p) is p, P(u <= p) is not: a unit that is never on would be on where the uniform number is 0.
+/// P(u < p) is p, but P(u <= p) is not: a unit with probability 0 would be on if the uniform number is 0.
 #[test]
-fn a_uniform_number_that_equals_the_probability_turns_nothing_on() {
+fn a_uniform_number_equal_to_the_probability_turns_no_unit_on() {
     for level in Level::available() {
-        // Two numbers of f32 come from one word.
+        // One word gives two f32 numbers.
         check_ties::<f32>(level, 0x8000_0000_8000_0000);
         check_ties::<f64>(level, 1 << 63);
     }
@@ -84,13 +84,13 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// softplus(to x) - softplus(from x) to the last digits: the integral of x sigmoid(b x) over b by Gauss's rule on
+/// softplus(to x) - softplus(from x) with full precision: the integral of x sigmoid(b x) over b by Gauss quadrature on
 /// pieces, where a difference would cancel.
-fn exact_rise(from: f64, to: f64, x: f64) -> f64 {
+fn exact_increment(from: f64, to: f64, x: f64) -> f64 {
     if (to - from) * x.abs() > 0.25 {
         return softplus(to * x) - softplus(from * x);
     }
-    // Gauss-Legendre, 5 points: exact to 1e-17 of the value over so short a piece.
+    // Gauss-Legendre with 5 points: the error is 1e-17 of the value on such short pieces.
     let (near, far) = (0.538_469_310_105_683_1, 0.906_179_845_938_664);
     let (centre, inner, outer) = (0.568_888_888_888_888_9, 0.478_628_670_499_366_47, 0.236_926_885_056_189_1);
     let points = [(0.0, centre), (-near, inner), (near, inner), (-far, outer), (far, outer)];
@@ -99,7 +99,7 @@ fn exact_rise(from: f64, to: f64, x: f64) -> f64 {
     half * x * points.iter().map(|&(t, weight)| weight * sigmoid(t)).sum::<f64>()
 }
 
-/// Ranges from which `to` - `from` is exact: none, tiny, about as long as the limit between the two formulas, long.
+/// Ranges for which `to` - `from` is exact: zero, tiny, near the limit between the two formulas, long.
 const RANGES: [[f64; 2]; 8] = [
     [0.5, 0.5],
     [0.0, 1.0],
@@ -111,11 +111,11 @@ const RANGES: [[f64; 2]; 8] = [
     [0.25, 0.75],
 ];
 
-fn check_rises<T: Scalar>(level: Level, units: usize, scale: f64) {
+fn check_increments<T: Scalar>(level: Level, units: usize, scale: f64) {
     const ROWS: usize = 7;
     let scaled = |x: Vec<T>| x.into_iter().map(|x| x * T::from_f64(scale)).collect::<Vec<T>>();
     let mut sums = GuardedBuffer::copy_of(&scaled(noise(ROWS * PANEL, units as u64)), true);
-    // Not read: NaN would show.
+    // Unused columns must not be read: NaN would be visible.
     for row in sums.chunks_exact_mut(PANEL) {
         row[units..].fill(T::from_f64(f64::NAN));
     }
@@ -123,12 +123,12 @@ fn check_rises<T: Scalar>(level: Level, units: usize, scale: f64) {
     for range in RANGES {
         let [from, to] = range.map(T::from_f64);
         let mut rises = GuardedBuffer::copy_of(&[T::from_f64(f64::NAN); ROWS], true);
-        softplus_rises(level, [from, to], &sums, &bias, &mut rises);
+        softplus_increments(level, [from, to], &sums, &bias, &mut rises);
         for (row, &found) in sums.chunks_exact(PANEL).zip(rises.iter()) {
             let (mut right, mut bound) = (0.0, 0.0);
             for (&sum, &bias) in row.iter().zip(bias.iter()) {
                 let x = (sum + bias).to_f64();
-                let term = exact_rise(from.to_f64(), to.to_f64(), x);
+                let term = exact_increment(from.to_f64(), to.to_f64(), x);
                 right += term;
                 bound += (27.0 + to.to_f64() * x.abs()) * T::EPSILON.to_f64() * term.abs();
             }
@@ -144,42 +144,42 @@ fn check_rises<T: Scalar>(level: Level, units: usize, scale: f64) {
 }
 
 #[test]
-fn rises_of_softplus_do_not_cancel() {
+fn softplus_increments_do_not_cancel() {
     for level in Level::available() {
         for units in [1, 5, 16, 17, 40, 63, 64] {
             for scale in [0.01, 1.0, 6.0, 40.0] {
-                check_rises::<f32>(level, units, scale);
-                check_rises::<f64>(level, units, scale);
+                check_increments::<f32>(level, units, scale);
+                check_increments::<f64>(level, units, scale);
             }
         }
     }
 }
 
 #[test]
-fn rises_of_softplus_go_to_their_limits() {
+fn softplus_increments_approach_their_limits() {
     for level in Level::available() {
         let of = |x: f32| {
             let mut rise = [0.0; 1];
-            softplus_rises(level, [0.0, 1.0], &[x; PANEL], &[0.0; 1], &mut rise);
+            softplus_increments(level, [0.0, 1.0], &[x; PANEL], &[0.0; 1], &mut rise);
             rise[0]
         };
         assert!((of(1e6) - 1e6).abs() < 1.0 && (of(-1e6) + 2.0_f32.ln()).abs() < 1e-6, "{}", level.name());
         assert!(of(f32::NAN).is_nan(), "level {}", level.name());
         let mut none = [1.0; 2];
-        softplus_rises(level, [0.0, 1.0], &[7.0; 2 * PANEL], &[], &mut none);
+        softplus_increments(level, [0.0, 1.0], &[7.0; 2 * PANEL], &[], &mut none);
         assert_eq!(none, [0.0; 2], "no unit, level {}", level.name());
     }
 }
 
 #[test]
-#[should_panic(expected = "must rise")]
-fn a_softplus_that_falls_panics() {
-    softplus_rises(Level::PORTABLE, [0.5, 0.4], &[1.0_f32; PANEL], &[0.0], &mut [0.0]);
+#[should_panic(expected = "must not decrease")]
+fn a_decreasing_range_panics() {
+    softplus_increments(Level::PORTABLE, [0.5, 0.4], &[1.0_f32; PANEL], &[0.0], &mut [0.0]);
 }
 
 fn check_dots<T: Scalar>(level: Level) {
     for units in [0, 1, 5, 16, 17, 40, 63, 64] {
-        // Units beyond the last one do not count, even if they are on.
+        // Units beyond the last are ignored, even if they are on.
         let states = words(9, 64, 0.4, 70 + units as u64);
         let values = GuardedBuffer::copy_of(&noise::<T>(units, 71), true);
         let mut sums = GuardedBuffer::copy_of(&[T::from_f64(f64::NAN); 9], true);
@@ -198,7 +198,7 @@ fn check_dots<T: Scalar>(level: Level) {
 }
 
 #[test]
-fn values_of_active_units_are_added_up() {
+fn values_of_active_units_are_summed() {
     for level in Level::available() {
         check_dots::<f32>(level);
         check_dots::<f64>(level);

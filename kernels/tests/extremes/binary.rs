@@ -1,6 +1,6 @@
-//! Products with bits: numbers of units, rows and panels, strides, and the contents of lists.
+//! Cases of the products with bits: numbers of units, rows and panels, strides, and the contents of lists.
 
-use super::{Case, LENGTHS, MOST, SIZES, Zeros, at_levels, attempt, wrapped};
+use super::{Case, LENGTHS, MAX_LENGTH, SIZES, Zeros, at_levels, attempt, wrapped};
 use equilibria_kernels::binary::{self, *};
 use equilibria_kernels::random::Xoshiro256PlusPlusX8;
 use equilibria_kernels::{Level, Scalar};
@@ -26,7 +26,11 @@ pub fn cases() -> Vec<Case> {
             || at_levels(|level| (states::<f32>(level), states::<f64>(level)).0),
         ),
         (
-            &["binary/annealing: dot_states", "binary/annealing: softplus_rises", "binary/sample: sample"],
+            &[
+                "binary/annealing: dot_states",
+                "binary/annealing: softplus_increments",
+                "binary/sample: sample",
+            ],
             || at_levels(|level| (panels_of_rows::<f32>(level), panels_of_rows::<f64>(level)).0),
         ),
         (
@@ -37,13 +41,13 @@ pub fn cases() -> Vec<Case> {
             ],
             || at_levels(|level| (tiles::<f32>(level), tiles::<f64>(level)).0),
         ),
-        (&["binary/list: list_states", "binary/list: list_fewer", "binary/list: list_changes"], || {
+        (&["binary/list: list_states", "binary/list: list_minority", "binary/list: list_changes"], || {
             at_levels(|level| (lists_of_states::<f32>(level), lists_of_states::<f64>(level)).0)
         }),
         (&["binary/list: list_occurrences"], || {
             at_levels(|level| (occurrences::<f32>(level), occurrences::<f64>(level)).0)
         }),
-        (&["binary/rows: add_rows", "binary/rows: add_fewer_rows", "binary/update: update_tile"], || {
+        (&["binary/rows: add_rows", "binary/rows: add_minority_rows", "binary/update: update_tile"], || {
             at_levels(|level| (sums_of_lists::<f32>(level), sums_of_lists::<f64>(level)).0)
         }),
         (&["binary/tables: tabulate"], || at_levels(|level| (tables::<f32>(level), tables::<f64>(level)).0)),
@@ -61,22 +65,22 @@ fn counts() {
     }
 }
 
-/// Words of states, all on, that end beside an unmapped page.
+/// Words of states, all 1, that end next to an unmapped page.
 struct Words(super::guard::GuardedBuffer<u64>);
 
 impl Words {
     fn new() -> Self {
-        let mut words = super::guard::GuardedBuffer::at_end(MOST);
+        let mut words = super::guard::GuardedBuffer::at_end(MAX_LENGTH);
         words.fill(u64::MAX);
         Self(words)
     }
 
     fn last(&self, length: usize) -> &[u64] {
-        &self.0[MOST - if length <= MOST { length } else { 0 }..]
+        &self.0[MAX_LENGTH - if length <= MAX_LENGTH { length } else { 0 }..]
     }
 
     fn last_mut(&mut self, length: usize) -> &mut [u64] {
-        &mut self.0[MOST - if length <= MOST { length } else { 0 }..]
+        &mut self.0[MAX_LENGTH - if length <= MAX_LENGTH { length } else { 0 }..]
     }
 }
 
@@ -110,7 +114,7 @@ fn panels_of_rows<T: Scalar>(level: Level) {
                 let (x, bias) = (x.last(sums), bias.last(units));
                 for ends in [[0.0, 1.0], [1.0, 0.0], [f64::NAN, 1.0], [0.0, f64::INFINITY]] {
                     let ends = ends.map(T::from_f64);
-                    attempt(|| softplus_rises(level, ends, x, bias, out.last_mut(rows)));
+                    attempt(|| softplus_increments(level, ends, x, bias, out.last_mut(rows)));
                 }
                 for probabilities in [None, Some(sums), Some(64 * rows)] {
                     attempt(|| {
@@ -147,7 +151,7 @@ fn tiles<T: Scalar>(level: Level) {
     }
 }
 
-/// What lists are written to.
+/// Buffers for lists.
 struct Lists<T> {
     starts: Vec<u32>,
     order: Vec<u32>,
@@ -156,9 +160,9 @@ struct Lists<T> {
 }
 
 impl<T: Scalar> Lists<T> {
-    /// Room for as many rows and entries as unchecked arithmetic asks for.
+    /// Room for as many rows and entries as unchecked arithmetic computes.
     fn new(rows: usize, most: usize) -> Self {
-        let fitting = |length: usize| if length <= MOST { length } else { 0 };
+        let fitting = |length: usize| if length <= MAX_LENGTH { length } else { 0 };
         let room = fitting(wrapped([rows, most]).wrapping_add(16));
         Self {
             starts: vec![0; fitting(rows.wrapping_add(1))],
@@ -192,7 +196,7 @@ fn lists_of_states<T: Scalar>(level: Level) {
                         for units in SIZES {
                             let mut are_off = vec![false; rows];
                             attempt(|| {
-                                list_fewer(level, words, units, stride, 4096, lists.write(), &mut are_off);
+                                list_minority(level, words, units, stride, 4096, lists.write(), &mut are_off);
                             });
                         }
                     }
@@ -226,7 +230,7 @@ fn occurrences<T: Scalar>(level: Level) {
     }
 }
 
-/// Lists of one row, or of 64, whose numbers are anything.
+/// Lists of one row, or of 64, with arbitrary contents.
 fn sums_of_lists<T: Scalar>(level: Level) {
     let numbers = [0, 64, 65, u32::MAX];
     let [weights, all] = [Zeros::<T>::new(), Zeros::new()];
@@ -265,7 +269,7 @@ fn sums_of_lists<T: Scalar>(level: Level) {
     }
     let words = Words::new();
     for count in [0, 63, 64, 65] {
-        for length in [0, 1, tables_len(1), tables_len(1) - 1, MOST] {
+        for length in [0, 1, tables_len(1), tables_len(1) - 1, MAX_LENGTH] {
             for (units, columns) in [(64, 64), (0, 1), (65, 64), (64, 65)] {
                 let tabled = TabledRows { words: words.last(count), tables: weights.last(length) };
                 learn(level, Sums::Tabled(tabled), units, columns, &mut tile);
@@ -285,8 +289,10 @@ fn add<T: Scalar>(
     for length in [sums.len(), 0, 63] {
         let sums = &mut sums[..length];
         attempt(|| binary::add_rows(level, weights, lists, false, columns, sums));
-        attempt(|| binary::add_fewer_rows(level, (all, &are_off), weights, lists, true, columns, sums));
-        attempt(|| binary::add_fewer_rows(level, (all, &are_off[1..]), weights, lists, true, columns, sums));
+        attempt(|| binary::add_minority_rows(level, (all, &are_off), weights, lists, true, columns, sums));
+        attempt(|| {
+            binary::add_minority_rows(level, (all, &are_off[1..]), weights, lists, true, columns, sums)
+        });
     }
 }
 

@@ -1,7 +1,7 @@
-//! The public functions of the crate, by a look at its source.
+//! The public functions of the crate, extracted from its source text.
 //!
-//! The crate denies `unreachable_pub`, so that a function that is `pub` can be called from outside, and one that cannot is
-//! `pub(crate)` or less.
+//! The crate denies `unreachable_pub`: every `pub` function can be called from outside, and every other function is
+//! `pub(crate)` or private.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub fn public_functions() -> Vec<String> {
         functions.extend(of_file(&text).into_iter().map(|name| format!("{module}: {name}")));
     }
     functions.sort_unstable();
-    assert!(functions.len() > 80, "the source is not where it is looked for: {functions:?}");
+    assert!(functions.len() > 80, "the source was not found: {functions:?}");
     functions
 }
 
@@ -36,13 +36,13 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 
 fn of_file(text: &str) -> Vec<String> {
     let mut names = Vec::new();
-    // The type of the `impl` block, and whether functions are made by a macro of this file.
-    let (mut of_type, mut has_macro) = (String::new(), false);
+    // The type of the `impl` block, and whether a macro of this file defines functions.
+    let (mut type_name, mut has_macro) = (String::new(), false);
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("impl") {
-            of_type = format!("{}::", identifier(after_generics(rest)));
+            type_name = format!("{}::", identifier(after_generics(rest)));
         } else if line.starts_with('}') {
-            of_type.clear();
+            type_name.clear();
         }
         if line == "#[cfg(test)]" {
             break;
@@ -50,11 +50,11 @@ fn of_file(text: &str) -> Vec<String> {
         let Some(name) = declared(line.trim_start()) else { continue };
         match name {
             "" => has_macro = true,
-            name => names.push(format!("{of_type}{name}")),
+            name => names.push(format!("{type_name}{name}")),
         }
     }
     if has_macro {
-        // Lines of the tables: a function, the same in place, and their type.
+        // Lines of the macro's table: a function, its in-place version, and their type.
         for line in text.lines().filter_map(|line| line.strip_prefix("    ")) {
             let words: Vec<_> = line.split(", ").take(2).collect();
             if let [name, in_place] = words[..]
@@ -67,7 +67,7 @@ fn of_file(text: &str) -> Vec<String> {
     names
 }
 
-/// The name of the public function that a line declares; empty if a macro fills it in.
+/// The name of the public function that a line declares; empty if a macro supplies it.
 fn declared(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("pub ")?;
     let rest = rest.strip_prefix("const ").unwrap_or(rest);
@@ -75,13 +75,13 @@ fn declared(line: &str) -> Option<&str> {
     rest.strip_prefix("fn ").map(identifier)
 }
 
-/// The identifier at the start.
+/// The identifier at the start of a text.
 fn identifier(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }
 
-/// What follows `<...>` and a space.
+/// The text after `<...>` and a space.
 fn after_generics(text: &str) -> &str {
     let mut depth = 0;
     for (at, c) in text.char_indices() {

@@ -1,6 +1,6 @@
-//! Functions that take sizes or strides beside their slices.
+//! Cases of functions that take sizes or strides in addition to slices.
 
-use super::{Case, HALF, MOST, SIZES, Zeros, at_levels, attempt, wrapped};
+use super::{Case, HALF, MAX_LENGTH, SIZES, Zeros, at_levels, attempt, wrapped};
 use equilibria_kernels::gemm::{CacheSizes, workspace_len};
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
@@ -75,7 +75,7 @@ fn batch_norm<T: Scalar>(level: Level) {
                 let length = wrapped([batches, rows, columns]);
                 let (x, delta) = (x.last(length), delta.last(length));
                 let scales = (gamma.last(columns), beta.last(columns));
-                // A wrong shape panics where it is made.
+                // An invalid shape panics in its constructor.
                 let shape = || Batches::new(batches, rows, columns);
                 attempt(|| {
                     let shape = shape();
@@ -142,7 +142,7 @@ fn layer_norm<T: Scalar>(level: Level) {
     huge_rows::<T>(level);
 }
 
-/// 2^32 rows of 2^32 numbers are 2^64 numbers: none, if the product wraps around.
+/// 2^32 rows of 2^32 numbers are 2^64 numbers, which overflow to 0.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn huge_rows<T: Scalar>(level: Level) {
     let (count, bytes) = (1 << 32, size_of::<T>() << 32);
@@ -187,7 +187,7 @@ fn rows_and_columns<T: Scalar>(level: Level) {
     }
 }
 
-/// Strides of a matrix: contiguous, apart, overlapping, and such that their products wrap around.
+/// Strides of a matrix: contiguous, with gaps, overlapping, and such that their products overflow.
 const STRIDES: [usize; 6] = [0, 1, 2, 13, HALF + 1, usize::MAX];
 
 /// Elements of each operand.
@@ -235,12 +235,13 @@ fn workspaces() {
 }
 
 /// Sizes of products: small, or of an operand without elements.
-const SIDES: [usize; 4] = [0, 1, 13, usize::MAX];
+const PRODUCT_SIZES: [usize; 4] = [0, 1, 13, usize::MAX];
 
-/// Calls `run` with every m, n and k, and the strides of A, B and C, of which one has any and the others are contiguous.
+/// Calls `run` with every m, n and k, and with the strides of A, B and C; one of them has arbitrary strides, the others
+/// are contiguous.
 fn over_products(mut run: impl FnMut([usize; 3], [[usize; 2]; 3])) {
-    for choice in 0..SIDES.len().pow(3) {
-        let [m, n, k] = [1, 4, 16].map(|step| SIDES[choice / step % 4]);
+    for choice in 0..PRODUCT_SIZES.len().pow(3) {
+        let [m, n, k] = [1, 4, 16].map(|step| PRODUCT_SIZES[choice / step % 4]);
         for operand in 0..3 {
             for strides in pairs() {
                 let mut all = [[k, 1], [n, 1], [n, 1]];
@@ -260,16 +261,16 @@ fn products<T: MatrixScalar>(level: Level) {
         attempt(|| {
             let c = MatrixMut::with_strides(c.last_mut(OPERAND), m, n, of_c[0], of_c[1]);
             let epilogue = Epilogue { bias: Some(outputs.last(n)), activation: Activation::Relu };
-            gemm(level, T::ONE, a(), b(), T::ONE, c, epilogue, workspace.last_mut(MOST));
+            gemm(level, T::ONE, a(), b(), T::ONE, c, epilogue, workspace.last_mut(MAX_LENGTH));
         });
         attempt(|| {
             let c = MatrixMut::with_strides(c.last_mut(OPERAND), m, n, of_c[0], of_c[1]);
-            gemm(level, T::ONE, a(), b(), T::ZERO, c, Epilogue::NONE, workspace.last_mut(MOST));
+            gemm(level, T::ONE, a(), b(), T::ZERO, c, Epilogue::NONE, workspace.last_mut(MAX_LENGTH));
         });
         attempt(|| {
             let c = MatrixMut::new(c.last_mut(OPERAND), m, n);
             let y = MatrixRef::with_strides(outputs.last(OPERAND), m, n, of_c[0], of_c[1]);
-            gemm_times_slope(level, T::ONE, a(), b(), c, Activation::Tanh, y, workspace.last_mut(MOST));
+            gemm_times_slope(level, T::ONE, a(), b(), c, Activation::Tanh, y, workspace.last_mut(MAX_LENGTH));
         });
     });
     for short in [0, 1, workspace_len::<T>(level, 13, 2, 1) - 1] {

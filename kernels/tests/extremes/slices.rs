@@ -1,4 +1,4 @@
-//! Functions whose sizes are the lengths of their slices.
+//! Cases of functions whose sizes are the lengths of their slices.
 
 use super::{Case, LENGTHS, SIZES, Zeros, at_levels, attempt};
 use equilibria_kernels::random::{self, Xoshiro256PlusPlusX8};
@@ -13,7 +13,7 @@ pub fn cases() -> Vec<Case> {
                 "activation: apply_in_place",
                 "activation: times_slope_in_place",
                 "activation: times_slope",
-                "activation: bend",
+                "activation: tangent_and_curvature",
                 "activation: Activation::is_piecewise_linear",
             ],
             || at_levels(|level| (activations::<f32>(level), activations::<f64>(level)).0),
@@ -96,7 +96,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Calls `run` with every choice of `N` lengths.
+/// Calls `run` with every combination of `N` lengths.
 fn over_lengths<const N: usize>(mut run: impl FnMut([usize; N])) {
     let count = LENGTHS.len();
     for choice in 0..count.pow(N as u32) {
@@ -126,7 +126,9 @@ fn activations<T: Scalar>(level: Level) {
         });
         over_lengths(|[a, b, c, d]| {
             let (x, y) = (x.last(a), y.last(b));
-            attempt(|| activation::bend(level, kind, x, y, out.last_mut(c), other.last_mut(d)));
+            attempt(|| {
+                activation::tangent_and_curvature(level, kind, x, y, out.last_mut(c), other.last_mut(d))
+            });
         });
     }
 }
@@ -238,7 +240,7 @@ fn levels() {
     assert!(Level::available().all(|level| Level::named(level.name()) == Ok(level)));
 }
 
-/// As many rounds as it is told: only counts that overflow are extreme.
+/// The number of rounds is not limited: only counts that overflow are extreme.
 fn peaks() {
     at_levels(|level| {
         for rounds in [0, 1, 100, usize::MAX] {
@@ -266,7 +268,7 @@ fn tasks() {
                 });
             });
         }
-        // As many chunks as there are elements would not end.
+        // One chunk per element would take too long.
         if length > usize::MAX / 8 {
             attempt(|| {
                 threads::for_each_chunk(length, &mut nothing, &|range, chunk| {

@@ -73,7 +73,7 @@ impl Div for Double {
 
 const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 
-/// `value * 2^exponent`: results beyond the range of `f64` keep their digits.
+/// `value * 2^exponent`, so that results beyond the range of `f64` keep their digits.
 #[derive(Clone, Copy, Debug)]
 pub struct Scaled {
     pub value: Double,
@@ -87,9 +87,9 @@ impl From<Double> for Scaled {
 }
 
 impl Scaled {
-    /// Distance from `y` in units of the last place of `self` as an `f64`.
+    /// The distance from `y` in units of the last place of `self` as an `f64`.
     pub fn ulp_from(self, y: f64) -> f64 {
-        // 2^-exponent in two factors, each of which is a normal number; y may be denormal, the product is not.
+        // 2^-exponent as two factors that are normal numbers; y may be denormal, the product is not.
         let half = self.exponent / 2;
         let y = y * power(-half) * power(half - self.exponent);
         let place = (self.value.high.abs().to_bits() >> 52) as i32 - 1023;
@@ -97,7 +97,7 @@ impl Scaled {
         (Double::from(y) - self.value).high.abs() * power(-last)
     }
 
-    /// Whether this rounds to an infinity.
+    /// Returns whether this rounds to an infinity.
     pub fn overflows(self) -> bool {
         let half = self.exponent / 2;
         (self.value.high * power(half) * power(self.exponent - half)).is_infinite()
@@ -110,7 +110,7 @@ fn power(n: i32) -> f64 {
 
 /// e^x - 1 for |x| < 1.
 fn expm1_small(x: Double) -> Double {
-    // Taylor of x / 64, then (1 + m)^2 - 1 = m (2 + m) six times.
+    // Taylor series at x / 64, then (1 + m)^2 - 1 = m (2 + m) six times.
     let x = x * (1.0 / 64.0).into();
     let mut term = x;
     let mut sum = x;
@@ -198,7 +198,7 @@ pub fn log_sigmoid(x: f64) -> Scaled {
 /// tanh x.
 pub fn tanh(x: f64) -> Scaled {
     if x.abs() < 1e-30 {
-        // The next term is beyond 100 bits. Scaled up, so that denormal numbers keep their digits.
+        // The next term is beyond 100 bits. The value is scaled up, so that denormal numbers keep their digits.
         return Scaled { value: (x * power(600)).into(), exponent: -600 };
     }
     let (n, m) = exp_parts((-2.0 * x.abs().min(50.0)).into());

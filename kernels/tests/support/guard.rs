@@ -1,8 +1,8 @@
-//! Buffers beside an unmapped page: a kernel that reads or writes one element too far dies of it.
+//! Buffers next to an unmapped page: a kernel that reads or writes one element too far crashes.
 
 use std::ops::{Deref, DerefMut};
 
-/// `len` zeros, the page beyond one end of which cannot be touched. Elsewhere than on Unix, a `Vec`.
+/// `len` zeros next to an inaccessible page at one end. On systems other than Unix, a `Vec`.
 pub struct GuardedBuffer<T> {
     #[cfg(unix)]
     _mapping: unix::Mapping,
@@ -14,14 +14,14 @@ pub struct GuardedBuffer<T> {
     elements: Vec<T>,
 }
 
-#[allow(dead_code)] // each test file uses some
+#[allow(dead_code)] // each test file uses only some
 impl<T: Copy + Default> GuardedBuffer<T> {
-    /// The last element ends where the unmapped page begins: overruns fault.
+    /// The last element ends where the unmapped page begins: accesses beyond the end fault.
     pub fn at_end(len: usize) -> Self {
         Self::new(len, true)
     }
 
-    /// The first element begins where the unmapped page ends: underruns fault.
+    /// The first element begins where the unmapped page ends: accesses before the start fault.
     pub fn at_start(len: usize) -> Self {
         Self::new(len, false)
     }
@@ -76,7 +76,7 @@ impl<T> DerefMut for GuardedBuffer<T> {
 mod unix {
     use std::ptr;
 
-    /// Readable and writable pages between two that are neither.
+    /// Accessible pages between two inaccessible pages.
     pub struct Mapping {
         base: *mut u8,
         page: usize,

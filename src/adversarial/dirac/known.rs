@@ -1,162 +1,163 @@
-//! The smallest game, played, beside what is known of it.
+//! Dirac games whose results are known, and their comparison with theory.
 
-use super::{Moves, Objective, Place, play, sigmoid};
+use super::{Objective, Players, Updates, play, sigmoid};
 use alloc::vec::Vec;
 use core::f64::consts::PI;
 
-/// A game whose end theory knows.
+/// A game whose result is known from theory, with the result of playing it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Known {
-    /// Objective, and who moves when.
+    /// The objective, and the order of the updates.
     pub game: &'static str,
-    /// What becomes of it.
+    /// The result, in words.
     pub outcome: &'static str,
-    /// The number that tells.
+    /// The quantity that is compared.
     pub quantity: &'static str,
-    /// By theory.
+    /// Its value from theory.
     pub expected: f64,
-    /// By the game.
+    /// Its value in the game.
     pub found: f64,
-    /// How far apart the two may be, as a share: theory is of steps without end, or without length.
+    /// The relative difference that is allowed, because theory assumes infinitely many or infinitely small steps.
     pub tolerance: f64,
-    /// The way, the start first.
+    /// The trajectory, including the start.
     #[cfg_attr(feature = "cli", serde(skip))]
-    pub places: Vec<Place>,
+    pub trajectory: Vec<Players>,
 }
 
 impl Known {
-    /// Whether the game does what theory says.
+    /// Returns whether the game agrees with theory.
     pub fn agrees(&self) -> bool {
         (self.found - self.expected).abs() <= self.tolerance * self.expected.abs()
     }
 }
 
-/// Where all games start.
-const START: Place = Place { theta: 1.0, psi: 0.5 };
+/// The starting point of all games.
+const START: Players = Players { theta: 1.0, psi: 0.5 };
 
-/// The games of the table at the head of [`dirac`](super).
+/// Plays the games of the table in [`dirac`](super).
 ///
-/// Two ways end on closed ones. That of clipping on the circle of radius `bound`: along psi = bound, theta falls until it
-/// is 0, and there psi begins to fall. That of the penalty between two damped oscillations, psi'' = - psi - 2 lambda psi',
-/// one a sign of psi: psi leaves 0 with the speed v = theta + 2 lambda and comes back with v q, q = exp(-lambda pi / omega),
-/// omega^2 = 1 - lambda^2; there the pull turns round, and the speed grows by 4 lambda. So v = q v + 4 lambda, and theta,
-/// which turns where psi is 0, goes as far as 2 lambda (1 + q) / (1 - q).
+/// Two trajectories end on closed curves. That of clipping ends on the circle of radius `bound`: along psi = bound,
+/// theta falls until it is 0, and there psi starts to fall. That of the penalty alternates between two damped
+/// oscillations, psi'' = - psi - 2 lambda psi', one for each sign of psi. psi leaves 0 with the speed v = theta + 2
+/// lambda and returns with v q, q = exp(-lambda pi / omega), omega^2 = 1 - lambda^2. There the pull changes its
+/// direction, and the speed grows by 4 lambda. So v = q v + 4 lambda, and theta, which is largest where psi is 0,
+/// reaches 2 lambda (1 + q) / (1 - q).
 pub fn known() -> [Known; 8] {
     [circle(), spiral(), not_saturating(), ellipse(), critic(), clipping(), penalty(), zero_centred()]
 }
 
 fn circle() -> Known {
-    let places = play(Objective::Minimax, Moves::AtOnce, START, 1e-3, 20_000);
+    let trajectory = play(Objective::Minimax, Updates::Simultaneous, START, 1e-3, 20_000);
     Known {
         game: "minimax, small steps",
         outcome: "goes round a circle",
         quantity: "last distance / first",
         expected: 1.0,
-        found: libm::sqrt(last(&places) / START.squared_norm()),
+        found: libm::sqrt(last(&trajectory) / START.squared_norm()),
         tolerance: 0.01,
-        places,
+        trajectory,
     }
 }
 
 fn spiral() -> Known {
     let rate = 0.2;
-    let places = play(Objective::Minimax, Moves::AtOnce, START, rate, 200);
-    // Each step by the slope where it begins.
-    let factor = |place: &Place| {
-        let slope = sigmoid(-place.psi * place.theta);
+    let trajectory = play(Objective::Minimax, Updates::Simultaneous, START, rate, 200);
+    // The factor of a step follows from the slope at its start.
+    let factor = |point: &Players| {
+        let slope = sigmoid(-point.psi * point.theta);
         1.0 + rate * rate * slope * slope
     };
-    let grown: f64 = places[..200].iter().map(factor).product();
+    let grown: f64 = trajectory[..200].iter().map(factor).product();
     Known {
         game: "minimax, at once",
         outcome: "spirals outwards",
         quantity: "last distance / first",
         expected: libm::sqrt(grown),
-        found: libm::sqrt(last(&places) / START.squared_norm()),
+        found: libm::sqrt(last(&trajectory) / START.squared_norm()),
         tolerance: 1e-9,
-        places,
+        trajectory,
     }
 }
 
 fn not_saturating() -> Known {
     let rate = 0.02;
-    let places = play(Objective::NonSaturating, Moves::AtOnce, START, rate, 100_000);
+    let trajectory = play(Objective::NonSaturating, Updates::Simultaneous, START, rate, 100_000);
     Known {
         game: "not saturating, at once",
         outcome: "goes round a small circle",
         quantity: "last distance",
         expected: libm::sqrt(2.0 * rate),
-        found: libm::sqrt(last(&places)),
+        found: libm::sqrt(last(&trajectory)),
         tolerance: 0.15,
-        places,
+        trajectory,
     }
 }
 
-/// A critic whose slope nothing bounds.
+/// A critic with unbounded slope.
 const FREE: Objective = Objective::Clipping { bound: f64::INFINITY };
 const RATE: f64 = 0.1;
 
 fn ellipse() -> Known {
-    let places = play(FREE, Moves::InTurns, START, RATE, 1_000);
-    let energy = |place: &Place| place.squared_norm() + RATE * place.theta * place.psi;
+    let trajectory = play(FREE, Updates::Alternating, START, RATE, 1_000);
+    let energy = |point: &Players| point.squared_norm() + RATE * point.theta * point.psi;
     Known {
         game: "critic without bounds, in turns",
         outcome: "goes round an ellipse",
         quantity: "last energy / first",
         expected: 1.0,
-        found: energy(&places[1_000]) / energy(&START),
+        found: energy(&trajectory[1_000]) / energy(&START),
         tolerance: 1e-9,
-        places,
+        trajectory,
     }
 }
 
 fn critic() -> Known {
-    let places = play(FREE, Moves::AtOnce, START, RATE, 200);
+    let trajectory = play(FREE, Updates::Simultaneous, START, RATE, 200);
     Known {
         game: "critic without bounds, at once",
         outcome: "spirals outwards",
         quantity: "last distance / first",
         expected: libm::pow(1.0 + RATE * RATE, 100.0),
-        found: libm::sqrt(last(&places) / START.squared_norm()),
+        found: libm::sqrt(last(&trajectory) / START.squared_norm()),
         tolerance: 1e-9,
-        places,
+        trajectory,
     }
 }
 
 fn clipping() -> Known {
     let bound = 0.5;
-    let places = play(Objective::Clipping { bound }, Moves::InTurns, START, 1e-3, 40_000);
+    let trajectory = play(Objective::Clipping { bound }, Updates::Alternating, START, 1e-3, 40_000);
     Known {
         game: "clipping at 0.5, small steps",
         outcome: "never rests",
         quantity: "farthest theta in the end",
         expected: bound,
-        found: farthest(&places),
+        found: farthest(&trajectory),
         tolerance: 0.01,
-        places,
+        trajectory,
     }
 }
 
 fn penalty() -> Known {
     let weight = 0.3;
-    let places = play(Objective::Penalty { weight }, Moves::InTurns, START, 1e-3, 60_000);
+    let trajectory = play(Objective::Penalty { weight }, Updates::Alternating, START, 1e-3, 60_000);
     let q = libm::exp(-weight * PI / libm::sqrt(1.0 - weight * weight));
     Known {
         game: "penalty towards slope 1, small steps",
         outcome: "never rests",
         quantity: "farthest theta in the end",
         expected: 2.0 * weight * (1.0 + q) / (1.0 - q),
-        found: farthest(&places),
+        found: farthest(&trajectory),
         tolerance: 0.01,
-        places,
+        trajectory,
     }
 }
 
 fn zero_centred() -> Known {
     // I + h J, J = [[0, -f'(0)], [f'(0), -gamma]] on (theta, psi), f'(0) = 1/2.
     let gamma = 0.4;
-    let places = play(Objective::ZeroCentred { gamma }, Moves::AtOnce, START, RATE, 1_000);
+    let trajectory = play(Objective::ZeroCentred { gamma }, Updates::Simultaneous, START, RATE, 1_000);
     let real = 1.0 - RATE * gamma / 2.0;
     let modulus = libm::sqrt(real * real + RATE * RATE * (0.25 - gamma * gamma / 4.0));
     Known {
@@ -164,20 +165,20 @@ fn zero_centred() -> Known {
         outcome: "comes to rest at the equilibrium",
         quantity: "distance after a step / before",
         expected: modulus,
-        found: libm::pow(places[1_000].squared_norm() / places[600].squared_norm(), 1.0 / 800.0),
+        found: libm::pow(trajectory[1_000].squared_norm() / trajectory[600].squared_norm(), 1.0 / 800.0),
         tolerance: 1e-3,
-        places,
+        trajectory,
     }
 }
 
-/// Squared distance of the last place from the equilibrium.
-fn last(places: &[Place]) -> f64 {
-    places[places.len() - 1].squared_norm()
+/// The squared distance of the last point from the equilibrium.
+fn last(trajectory: &[Players]) -> f64 {
+    trajectory[trajectory.len() - 1].squared_norm()
 }
 
-/// How far theta goes in the second half.
-fn farthest(places: &[Place]) -> f64 {
-    places[places.len() / 2..].iter().map(|place| place.theta.abs()).fold(0.0, f64::max)
+/// The largest theta in the second half.
+fn farthest(trajectory: &[Players]) -> f64 {
+    trajectory[trajectory.len() / 2..].iter().map(|point| point.theta.abs()).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn games_end_as_theory_says() {
+    fn results_agree_with_theory() {
         for known in known() {
             assert!(
                 known.agrees(),
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_farther_off_does_not_agree() {
+    fn larger_differences_do_not_agree() {
         let known = Known { expected: 2.0, found: 2.1, tolerance: 0.04, ..circle() };
         assert!(!known.agrees());
         assert!(Known { found: 2.07, ..known }.agrees());

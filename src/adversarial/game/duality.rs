@@ -1,23 +1,25 @@
-//! How far a pair of players is from an equilibrium: the duality gap (Grnarova et al. 2019, "A domain agnostic measure for
-//! monitoring and evaluating GANs").
+//! The duality gap: the distance of a pair of players from an equilibrium (Grnarova et al. 2019, "A domain agnostic
+//! measure for monitoring and evaluating GANs").
 //!
-//! With V(D, G) what D ascends and G descends, a pair (D, G) has the gap
+//! Let V(D, G) be the value that D maximises and G minimises. A pair (D, G) has the gap
 //!
 //! ```text
 //! max_D′ V(D′, G)  -  min_G′ V(D, G′)   ≥  V(D, G) - V(D, G)  =  0,
 //! ```
 //!
-//! 0 at an equilibrium alone: where neither can gain by moving while the other stays. Losses by themselves do not tell that.
+//! which is 0 only at an equilibrium, where neither player can gain by a change while the other stays. Losses alone do
+//! not show this.
 //!
 //! | objective | V |
 //! |---|---|
 //! | standard | mean ln σ(D(x)) + mean ln(1 - σ(D(G(z)))), at most 0; -ln 4 at the equilibrium |
 //! | clipping | mean D(x) - mean D(G(z)) |
-//! | penalty | the same - weight · mean (‖∂D/∂x̂‖ - 1)², without which no discriminator is the best |
+//! | penalty | the same - weight · mean (‖∂D/∂x̂‖ - 1)², without which V has no maximum over D |
 //!
-//! Both extremes are approached from the pair itself: a copy of each takes some steps, as in the game, against the other,
-//! which is held; who is worse off after them had better stay. So what is found is less than the gap but for the noise of
-//! the samples, and never negative, the nearer the more steps, and pairs are to be compared at equal numbers of steps.
+//! Both extremes are approximated from the pair itself: a copy of each player is trained for some steps, as in the
+//! game, against the other player, which is held fixed. If the copy ends worse, the original counts. The estimate is
+//! therefore never negative, and apart from the noise of the samples it is a lower bound of the gap, which more steps
+//! make tighter. Compare pairs only at equal numbers of steps.
 
 use super::{Game, Player};
 use crate::adversarial::{Objective, Streams, penalty};
@@ -25,15 +27,15 @@ use crate::nn::Wanted;
 use crate::tensor::Element;
 use crate::{Error, Result};
 
-/// What either player could still gain.
+/// The values of a pair before and after each player was trained alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct DualityGap {
     /// V of the pair.
     pub value: f64,
-    /// V of the discriminator that had more steps, against the generator of the pair.
+    /// V of the discriminator that was trained further, against the generator of the pair.
     pub best_discriminator: f64,
-    /// V of the generator that had more steps, against the discriminator of the pair.
+    /// V of the generator that was trained further, against the discriminator of the pair.
     pub best_generator: f64,
 }
 
@@ -44,24 +46,26 @@ impl DualityGap {
     }
 }
 
-/// How long a duality gap is looked for.
+/// The effort of the estimate of a duality gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Search {
     /// Steps of each player.
     pub steps: usize,
-    /// Mini-batches over which V is averaged.
+    /// Number of mini-batches over which V is averaged.
     pub batches: usize,
 }
 
 impl<T: Element> Game<T> {
-    /// An estimate of the duality gap from below; the game itself does not move.
+    /// Estimates the duality gap from below; the game itself does not change.
     ///
-    /// `train(index, samples)` fills mini-batches for the steps, as in [`Game::step`], and `test` those on which V is
-    /// measured, which had better be others.
+    /// `train(index, samples)` fills mini-batches for the steps, as in [`Game::step`]. `test` fills those on which V is
+    /// measured; they should be different samples.
     ///
     /// **Errors** [`Error::InvalidArgument`] if a number of the search is 0; those of `train` and `test`.
-    /// **Randomness** as [`Game::step`]; give it streams of its own.
-    /// **Accuracy and cost** `steps` steps of each player and three times `batches` passes forwards. Copies the game.
+    ///
+    /// **Randomness** Same as [`Game::step`]; pass streams that are used for nothing else.
+    ///
+    /// **Accuracy and cost** `steps` steps of each player and three times `batches` forward passes. Copies the game.
     pub fn duality_gap(
         &self,
         search: Search,
@@ -71,18 +75,18 @@ impl<T: Element> Game<T> {
     ) -> Result<DualityGap> {
         let Search { steps, batches } = search;
         if steps == 0 || batches == 0 {
-            let what = alloc::format!("a duality gap by {steps} steps and {batches} mini-batches");
-            return Err(Error::invalid(what, "it takes at least 1 of each"));
+            let what = alloc::format!("a duality gap from {steps} steps and {batches} mini-batches");
+            return Err(Error::invalid(what, "it needs at least 1 of each"));
         }
         let mut discriminating = self.clone();
         for round in 0..steps {
             discriminating.generate(round..round + 1, streams)?;
-            discriminating.move_discriminator(round, 0, &mut train, streams, None)?;
+            discriminating.update_discriminator(round, 0, &mut train, streams, None)?;
         }
         let mut generating = self.clone();
         for _ in 0..steps {
             generating.generate(0..1, streams)?;
-            generating.move_generator(0, streams, None)?;
+            generating.update_generator(0, streams, None)?;
         }
         let mut measure = |game: &mut Self| game.value(batches, &mut test, streams);
         Ok(DualityGap {
@@ -100,28 +104,33 @@ impl<T: Element> Game<T> {
         streams: &Streams,
     ) -> Result<f64> {
         let batch = self.recipe.batch;
-        // Labels as they are.
+        // Without label smoothing.
         let objective = match self.recipe.objective {
             Objective::Standard { .. } => Objective::standard(),
             other => other,
         };
-        // The same samples whatever has been played before.
+        // The same samples for every game.
         self.steps = u64::MAX;
         let mut sum = 0.0;
         for index in 0..batches {
             self.generate(index..index + 1, streams)?;
-            let parts = self.show(index as u64, 0, &mut |_, samples| test(index as u64, samples), streams)?;
+            let parts = self.forward_discriminator(
+                index as u64,
+                0,
+                &mut |_, samples| test(index as u64, samples),
+                streams,
+            )?;
             let (data, between) = (0..2 * batch, 2 * batch..parts * batch);
             let Player { network, cache, deltas, .. } = &mut self.discriminator;
             let (real, fake) = cache.output_rows(data).split_at(batch);
-            let (by_real, others) = self.seeds.split_at_mut(batch);
-            let (by_fake, by_x_hat) = others.split_at_mut(batch);
-            sum -= objective.discriminator_loss((real, by_real), (fake, by_fake));
+            let (grad_real, others) = self.seeds.split_at_mut(batch);
+            let (grad_fake, grad_x_hat) = others.split_at_mut(batch);
+            sum -= objective.discriminator_loss((real, grad_real), (fake, grad_fake));
             if let Objective::Penalty { weight, .. } = objective {
-                by_x_hat.fill(T::ONE);
+                grad_x_hat.fill(T::ONE);
                 network.backward(
                     cache,
-                    by_x_hat,
+                    grad_x_hat,
                     Wanted::input(between.clone()),
                     deltas,
                     &mut self.scratch,

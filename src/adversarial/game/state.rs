@@ -1,4 +1,4 @@
-//! What a checkpoint needs of a game, and copies of one.
+//! The state of a game for checkpoints, and copies of a game.
 
 use super::{Game, Player};
 use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents};
@@ -8,13 +8,13 @@ use alloc::string::String;
 use equilibria_kernels::{Level, elementwise};
 
 impl<T: Element> Game<T> {
-    /// Every tensor that changes from step to step, by name, in a fixed order: `generator.` and `discriminator.` with the
-    /// names of [`Sequential::state`], `average.` with those of the generator if there is an average, and
-    /// `generator_optimiser.` and `discriminator_optimiser.` with places in
+    /// Every tensor that changes from step to step, by name, in a fixed order: `generator.` and `discriminator.` with
+    /// the names of [`Sequential::state`], `average.` with those of the generator if there is an average, and
+    /// `generator_optimiser.` and `discriminator_optimiser.` with indices in
     /// [`Optimiser::state`](crate::optim::Optimiser::state).
     ///
-    /// With [`Game::steps`] and [`Game::discriminator_steps`] it is all that a checkpoint needs: a game made anew, with
-    /// these numbers written by [`Game::state_mut`], goes on as this one would.
+    /// Together with [`Game::steps`] and [`Game::discriminator_steps`] this is everything a checkpoint needs: a new
+    /// game in which [`Game::state_mut`] writes these numbers continues exactly as this one.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor<T>)> {
         let of_network = |name, network| named(name, Sequential::state(network));
         of_network("generator", &self.generator.network)
@@ -24,7 +24,7 @@ impl<T: Element> Game<T> {
             .chain(numbered("discriminator_optimiser", self.discriminator.optimiser.state().iter()))
     }
 
-    /// As [`Game::state`], writable, to go on after so many steps of the generator and of the discriminator.
+    /// Like [`Game::state`], but mutable; also sets the number of steps of the generator and of the discriminator.
     pub fn state_mut(
         &mut self,
         steps: u64,
@@ -44,14 +44,15 @@ impl<T: Element> Game<T> {
             .chain(numbered("discriminator_optimiser", discriminator_state.iter_mut()))
     }
 
-    /// The name of the first tensor of [`Game::state`] that is not finite throughout, to say what diverged.
+    /// The name of the first tensor of [`Game::state`] that contains a number that is not finite: the part that
+    /// diverged.
     pub fn first_not_finite(&self) -> Option<String> {
         let level = Level::detect();
         self.state().find(|(_, tensor)| !elementwise::is_finite(level, tensor.data())).map(|(name, _)| name)
     }
 }
 
-/// Names with the name of what they belong to.
+/// Prefixes names with the name of their owner.
 fn named<X>(of: &'static str, state: impl Iterator<Item = (String, X)>) -> impl Iterator<Item = (String, X)> {
     state.map(move |(name, x)| (format!("{of}.{name}"), x))
 }
@@ -60,7 +61,7 @@ fn numbered<X>(of: &'static str, state: impl Iterator<Item = X>) -> impl Iterato
     state.enumerate().map(move |(index, x)| (format!("{of}.{index}"), x))
 }
 
-/// With empty buffers.
+/// The copy has empty buffers.
 impl<T: Element> Clone for Player<T> {
     fn clone(&self) -> Self {
         let optimiser = self.optimiser.clone();
@@ -74,7 +75,7 @@ impl<T: Element> Clone for Player<T> {
     }
 }
 
-/// The copy plays on as the original would; its buffers are empty.
+/// The copy continues exactly as the original; its buffers are empty.
 impl<T: Element> Clone for Game<T> {
     fn clone(&self) -> Self {
         Self {

@@ -1,6 +1,6 @@
-//! Multilayer perceptrons: linear layers with leaky ReLUs between, normalised or not.
+//! Multilayer perceptrons: linear layers with leaky ReLUs between them, with or without normalisation.
 //!
-//! The one for digits is the generator and discriminator of many public repositories.
+//! The pair for digits is the generator and discriminator of many public repositories.
 
 use crate::nn::{Plan, Spec};
 use alloc::format;
@@ -9,33 +9,33 @@ use alloc::vec::Vec;
 
 /// Slope of the leaky ReLUs below 0.
 pub const SLOPE: f64 = 0.2;
-/// Numbers that the generator of digits starts from.
+/// Size of the latent vectors of the generator of digits.
 pub const LATENT: usize = 100;
 /// Units of the hidden layers of the generator of digits.
 pub const GENERATOR: [usize; 4] = [128, 256, 512, 1024];
 /// Units of the hidden layers of the discriminator of digits.
 pub const DISCRIMINATOR: [usize; 2] = [512, 256];
 
-/// The normalisation of hidden layers, the first one aside.
+/// The normalisation of all hidden layers but the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalisation {
-    /// None.
+    /// No normalisation.
     None,
-    /// Over the mini-batch, real and generated samples apart: not in a penalised critic.
+    /// Over the mini-batch, separately for real and generated samples; not possible in a penalised critic.
     Batch,
     /// Over the units of each sample.
     Layer,
 }
 
-/// The words of a short text.
+/// The words of the short text form.
 const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
     ("plain", Normalisation::None, None),
     ("batch-norm", Normalisation::Batch, Some(Spec::BatchNorm)),
     ("layer-norm", Normalisation::Layer, Some(Spec::LayerNorm)),
 ];
 
-/// A multilayer perceptron: linear layers of these widths, the input first, each but the last followed by a leaky ReLU of slope
-/// 0.2, all of these but the first after `normalisation`, and `last` at the end.
+/// A multilayer perceptron with linear layers of these widths, the input first. Each layer but the last is followed by
+/// a leaky ReLU of slope 0.2; all of these but the first have `normalisation` before them. `last` comes at the end.
 ///
 /// ```
 /// use equilibria::adversarial::{Normalisation, mlp};
@@ -58,7 +58,8 @@ pub fn mlp(widths: &[usize], normalisation: Normalisation, last: Option<Spec>) -
     Plan { input: (*input).into(), layers }
 }
 
-/// The short text of a perceptron, such as `100-128-784 batch-norm tanh`; a discriminator's has no word for its range.
+/// The short text of a perceptron, such as `100-128-784 batch-norm tanh`; that of a discriminator has no word for an
+/// output activation.
 pub(super) fn short(plan: &Plan, is_generator: bool) -> Option<String> {
     let outputs = plan.layers.iter().filter_map(|spec| match spec {
         Spec::Linear { outputs, .. } => Some(*outputs),
@@ -78,7 +79,7 @@ pub(super) fn short(plan: &Plan, is_generator: bool) -> Option<String> {
     (mlp(&widths, *normalisation, last) == *plan).then(|| format!("{chain} {word}{range}"))
 }
 
-/// The perceptron of a short text.
+/// The perceptron described by a short text.
 pub(super) fn parse(text: &str, is_generator: bool) -> Option<Plan> {
     let (chain, words) = text.split_once(' ')?;
     let (word, last) = match words.split_once(' ') {

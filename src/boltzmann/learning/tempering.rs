@@ -27,7 +27,7 @@ use crate::boltzmann::packed::PackedRbm;
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::binary::{PANEL, dot_states, panels, softplus_rises};
+use equilibria_kernels::binary::{PANEL, dot_states, panels, softplus_increments};
 use equilibria_kernels::{Level, elementwise};
 use rand::RngExt;
 
@@ -131,7 +131,7 @@ impl<T: Element> Tempering<T> {
                 let (rows, colder) = (of_pair(pair), first + 2 * pair);
                 let sums = &panel.sums[rows.start * PANEL..rows.end * PANEL];
                 let range = [betas[colder + 1], betas[colder]];
-                softplus_rises(level, range, sums, &bias[panel.units.clone()], &mut rises[rows]);
+                softplus_increments(level, range, sums, &bias[panel.units.clone()], &mut rises[rows]);
             }
         };
         let Chains { visible, hidden, up, .. } = chains;

@@ -100,7 +100,7 @@
 //!
 //! With beta' - beta = 1e-5 the difference of two sums of softplus has no correct digit in f32. Therefore
 //! softplus(beta' x) - softplus(beta x) is computed directly
-//! ([`softplus_rises`](equilibria_kernels::binary::softplus_rises)), as accurately as x itself. It is summed over
+//! ([`softplus_increments`](equilibria_kernels::binary::softplus_increments)), as accurately as x itself. It is summed over
 //! the 64 units of a panel in the type of the model, and then in f64. The same holds for v (b - a). Panels are added in
 //! a fixed order, whichever threads computed them, and a chain's results do not depend on the other chains.
 //!

@@ -234,7 +234,7 @@ fn trajectories(known: &[Known]) -> LinePlot {
     const APART: f64 = 0.03;
     let line = |known: &Known| {
         let mut points: Vec<(f64, f64)> = Vec::new();
-        for place in &known.places {
+        for place in &known.trajectory {
             let is_far = |&(theta, psi): &(f64, f64)| (place.theta - theta).hypot(place.psi - psi) > APART;
             if points.len() < DRAWN && points.last().is_none_or(is_far) {
                 points.push((place.theta, place.psi));

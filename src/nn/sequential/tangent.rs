@@ -1,24 +1,24 @@
-//! The pass of tangents; [the derivation](crate::nn#second-order) explains the symbols.
+//! The tangent pass; [the derivation](crate::nn#second-order) defines the symbols.
 
 use super::{Cache, Deltas, Gradients, Pass, Scratch, Sequential, Tangents};
 use crate::tensor::{Activation, Element};
 use crate::{Error, Result};
 use alloc::format;
-use equilibria_kernels::activation::{bend, times_slope_in_place};
+use equilibria_kernels::activation::{tangent_and_curvature, times_slope_in_place};
 use equilibria_kernels::{Level, elementwise};
 
 impl<T: Element> Sequential<T> {
-    /// Carries the direction u in `tangents` forwards beside a forward pass, and adds the second-order gradient
-    /// ∂/∂θ Σ ∂L/∂x · u, at fixed u and ∂L/∂y, to `gradients`.
+    /// Carries the direction u in `tangents` forward along a forward pass, and adds the second-order gradient
+    /// ∂/∂θ Σ ∂L/∂x · u, with u and ∂L/∂y constant, to `gradients`.
     ///
-    /// `deltas` are those of a backward pass through all rows of the direction; its ∂L/∂y is the seed, 1 for a critic's
+    /// `deltas` are those of a backward pass over all rows of the direction; its ∂L/∂y is the seed, 1 for a critic's
     /// penalty.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if a value was made for another network, the cache or the deltas do not have
-    /// the direction's rows, or a layer has no second-order pass, such as batch normalisation, whose output of a row depends
-    /// on the other rows. `gradients` may be incomplete then.
+    /// **Errors** [`Error::InvalidArgument`] if a value was made for another network, the cache or the deltas do not
+    /// have the direction's rows, or a layer has no second-order pass, such as batch normalisation, whose output for a
+    /// row depends on the other rows. `gradients` may be incomplete in this case.
     ///
-    /// **Accuracy and cost** For piecewise linear activations two products a linear layer; up to four for others.
+    /// **Accuracy and cost** Two products per linear layer with piecewise linear activations; up to four with others.
     pub fn tangent(
         &self,
         cache: &Cache<T>,
@@ -34,16 +34,16 @@ impl<T: Element> Sequential<T> {
         if let Some(layer) = self.layers.iter().find(|layer| layer.properties().mixes_examples) {
             return Err(Error::invalid(
                 format!("{} in a penalised critic", layer.name()),
-                "its score of a row depends on the other rows, so that no slope belongs to one row; take layer \
+                "its score for a row depends on the other rows, so the slope of a row is undefined; use layer \
                  normalisation or none",
             ));
         }
-        let (rows, had) = (&tangents.rows, &deltas.rows);
-        if rows.start < had.start || rows.end > had.end {
+        let (rows, covered) = (&tangents.rows, &deltas.rows);
+        if rows.start < covered.start || rows.end > covered.end {
             let what = format!("rows {} to {}", rows.start, rows.end);
             return Err(Error::invalid(
                 what,
-                format!("the backward pass had rows {} to {}", had.start, had.end),
+                format!("the backward pass had rows {} to {}", covered.start, covered.end),
             ));
         }
         self.tangent_forward(cache, deltas, tangents, gradients, scratch)?;
@@ -51,7 +51,7 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// ẏ of each step from that of the one before it, ∂S/∂θ at fixed ẋ, and s.
+    /// Computes ẏ of each step from that of the preceding step, adds ∂S/∂θ with ẋ constant, and computes s.
     fn tangent_forward(
         &self,
         cache: &Cache<T>,
@@ -65,13 +65,13 @@ impl<T: Element> Sequential<T> {
             let (delta, y) = (deltas.values.rows(step + 1, rows), cache.values.rows(step + 1, rows));
             let (activation, has_s) = (self.steps[step].activation, self.has_s(step));
             let (layer, pass) = self.pass((step, rows), cache, delta, Some(gradients), scratch);
-            // s needs ż.
+            // s is computed from ż, so the slope is not yet applied.
             let slope = if has_s { Activation::Identity } else { pass.activation };
             let (x_dot, y_dot) = values.resize(step + 1, count);
             layer.tangent(Pass { activation: slope, ..pass }, x_dot, y_dot)?;
             if has_s {
                 // s = δ ⊙ ż ⊙ φ″/φ′,   ẏ = ż ⊙ φ′
-                bend(level, activation, y, delta, y_dot, e.resize(step + 1, count).1);
+                tangent_and_curvature(level, activation, y, delta, y_dot, e.resize(step + 1, count).1);
             } else if !layer.properties().absorbs_slopes {
                 times_slope_in_place(level, activation, y, y_dot);
             }
@@ -79,7 +79,7 @@ impl<T: Element> Sequential<T> {
         Ok(())
     }
 
-    /// Carries e back from the last step that bends, and adds its part of the gradients.
+    /// Carries e back from the last step with curvature, and adds its part of the gradients.
     fn tangent_back(
         &self,
         cache: &Cache<T>,
@@ -88,15 +88,16 @@ impl<T: Element> Sequential<T> {
         gradients: &mut Gradients<T>,
         scratch: &mut Scratch<T>,
     ) {
-        let bends =
-            |step: &usize| self.has_s(*step) || self.layers[self.steps[*step].layer].properties().bends;
-        let Some(last) = (0..self.steps.len()).rev().find(bends) else { return };
+        let has_curvature = |step: &usize| {
+            self.has_s(*step) || self.layers[self.steps[*step].layer].properties().has_curvature
+        };
+        let Some(last) = (0..self.steps.len()).rev().find(has_curvature) else { return };
         let count = rows.len();
         kept.resize(last + 1, count);
         for step in (0..=last).rev() {
             let (delta, x_dot) = (deltas.values.rows(step + 1, rows), values.all(step));
             let (layer, pass) = self.pass((step, rows), cache, delta, Some(gradients), scratch);
-            // No e comes from beyond the last step.
+            // Beyond the last step, e is 0.
             let has_e = step < last || self.has_s(step);
             if step == 0 {
                 layer.tangent_backward(pass, x_dot, has_e.then_some(kept.all(1)));
@@ -105,7 +106,7 @@ impl<T: Element> Sequential<T> {
             // e_{l−1} = φ_{l−1}′ ⊙ (∂/∂x of S_l + Σ e_l · z_l) + s_{l−1}
             let has_s = self.has_s(step - 1);
             kept.resize(step, count);
-            let (before, e) = kept.either_side(step, &(0..count));
+            let (before, e) = kept.adjacent_rows_mut(step, &(0..count));
             spare.resize(if has_s { before.len() } else { 0 });
             let to = if has_s { &mut **spare } else { &mut *before };
             let pass = Pass { grad_input: Some(&mut *to), ..pass };
@@ -117,7 +118,7 @@ impl<T: Element> Sequential<T> {
         }
     }
 
-    /// Whether s of a step is not 0 throughout.
+    /// Returns whether s of a step can differ from 0.
     fn has_s(&self, step: usize) -> bool {
         !self.steps[step].activation.is_piecewise_linear()
     }

@@ -3,10 +3,10 @@ use crate::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training,
 use crate::rng::Stream;
 use alloc::vec::Vec;
 
-/// More parameters than one task takes.
+/// More parameters than one task processes.
 const INPUTS: usize = CHUNK + 100;
 
-/// A network of one unit and the gradient of its output: the input, and 1 by the bias.
+/// A network with one unit, and the gradient of its output: the input, and 1 with respect to the bias.
 fn network(input: &[f64]) -> (Sequential<f64>, Gradients<f64>) {
     let mut network = Sequential::new(INPUTS, [Linear::new(INPUTS, 1).into()].to_vec()).unwrap();
     network.parameters_mut().for_each(|parameter| parameter.fill_uniform(Stream::named(1, "init")));
@@ -23,8 +23,8 @@ fn input() -> Vec<f64> {
     (0..INPUTS).map(|i| (i % 17) as f64 / 8.0 - 1.0).collect()
 }
 
-/// Three steps of one parameter with the same gradient, as the papers have them.
-fn by_the_paper(rule: Rule, g: f64, mut p: f64) -> f64 {
+/// Three steps of one parameter with the same gradient, by the formulas of the papers.
+fn paper_steps(rule: Rule, g: f64, mut p: f64) -> f64 {
     let [mut mean, mut square] = [0.0; 2];
     for step in 1..=3 {
         p -= match rule {
@@ -48,7 +48,7 @@ fn by_the_paper(rule: Rule, g: f64, mut p: f64) -> f64 {
 }
 
 #[test]
-fn every_parameter_takes_the_steps_of_the_paper() {
+fn every_parameter_is_updated_as_in_the_papers() {
     for rule in [
         Rule::Sgd { rate: 0.1, momentum: 0.9 },
         Rule::RmsProp { rate: 0.01, decay: 0.9, epsilon: 1e-3 },
@@ -63,7 +63,7 @@ fn every_parameter_takes_the_steps_of_the_paper() {
         let tensors = before.parameters().zip(model.parameters()).zip([&input[..], &[1.0]]);
         for ((before, after), gradient) in tensors {
             for ((&before, &after), &g) in before.data().iter().zip(after.data()).zip(gradient) {
-                let right = by_the_paper(rule, g, before);
+                let right = paper_steps(rule, g, before);
                 assert!((after - right).abs() < 1e-12, "{rule:?}: {after}, not {right}");
             }
         }
@@ -71,7 +71,7 @@ fn every_parameter_takes_the_steps_of_the_paper() {
 }
 
 #[test]
-fn a_step_goes_on_from_a_copy_of_the_state() {
+fn a_copy_of_the_state_continues_with_the_same_step() {
     let rule = Rule::adam(0.01, [0.5, 0.9]);
     let (mut model, mut gradients) = network(&input());
     let mut optimiser = Optimiser::new(rule, &model).with_clip(0.5);
@@ -86,7 +86,7 @@ fn a_step_goes_on_from_a_copy_of_the_state() {
 }
 
 #[test]
-fn parameters_beyond_the_bound_are_put_onto_it() {
+fn parameters_beyond_the_bound_are_clipped_to_it() {
     let input = input();
     let (mut model, mut gradients) = network(&input);
     let rule = Rule::Sgd { rate: 1e6, momentum: 0.0 };
@@ -98,7 +98,7 @@ fn parameters_beyond_the_bound_are_put_onto_it() {
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_is_noticed_in_any_task() {
+fn a_gradient_that_is_not_finite_is_detected_in_every_task() {
     for place in [0, CHUNK - 1, CHUNK, INPUTS - 1] {
         let mut input = input();
         input[place] = f64::NAN;
@@ -109,7 +109,7 @@ fn a_gradient_that_is_not_finite_is_noticed_in_any_task() {
 }
 
 #[test]
-fn rules_that_lead_nowhere_are_refused() {
+fn invalid_rules_are_refused() {
     for (rule, begin) in [
         (Rule::Sgd { rate: -1.0, momentum: 0.0 }, "learning rate -1: "),
         (Rule::rms_prop(f64::NAN), "learning rate NaN: "),

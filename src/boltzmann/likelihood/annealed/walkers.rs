@@ -9,7 +9,7 @@ use crate::rng::Stream;
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::binary::{dot_states, panels, softplus_rises};
+use equilibria_kernels::binary::{dot_states, panels, softplus_increments};
 use equilibria_kernels::{Level, elementwise};
 
 /// A change of the inverse temperature; `sign` says whether it increases or decreases the weight.
@@ -135,7 +135,7 @@ impl<'a, T: Element> Walkers<'a, T> {
             return hidden.sample_from([source], logits, stream);
         };
         hidden.sample_and_inspect([source], logits, stream, rises, &|panel, rises| {
-            softplus_rises(level, [rise.from, rise.to], panel.sums, &bias[panel.units], rises)
+            softplus_increments(level, [rise.from, rise.to], panel.sums, &bias[panel.units], rises)
         });
         self.weigh(rise);
     }

@@ -1,14 +1,15 @@
-//! A pass forwards of rows and of places between them.
+//! Forward passes of rows and of interpolations between them.
 //!
-//! A gradient penalty looks at a critic at x̂ = α x + (1 − α) x̃ for pairs of a real sample x and a generated one x̃, all three
-//! of which go through it. An affine layer such as the linear one keeps the weights α and 1 − α, as they add up to 1:
+//! A gradient penalty evaluates a critic at x̂ = α x + (1 − α) x̃ for pairs of a real sample x and a generated sample
+//! x̃; all three pass through the critic. An affine layer, such as a linear one, preserves the weights α and 1 − α
+//! because their sum is 1:
 //!
 //! ```text
 //! z(x̂) = x̂ Wᵀ + b = α (x Wᵀ + b) + (1 − α) (x̃ Wᵀ + b) = α z(x) + (1 − α) z(x̃)
 //! ```
 //!
-//! So the first layer, three quarters of a critic of images, needs no product for x̂. `tests/adversarial.rs` compares
-//! the pass with the one that has it.
+//! The first layer, three quarters of a critic of images, therefore needs no product for x̂. `tests/adversarial.rs`
+//! compares this pass with one that computes the product.
 
 use super::{Cache, Input, Scratch, Sequential, Training, expect_len};
 use crate::Result;
@@ -17,14 +18,14 @@ use crate::tensor::{Activation, Element};
 use equilibria_kernels::{Level, activation, elementwise};
 
 impl<T: Element> Sequential<T> {
-    /// As [`Sequential::forward`], of three equal parts of rows, the last of which this writes: row i of it lies between row i
-    /// of the first part, whose share is `alphas[i]`, and row i of the second.
+    /// Like [`Sequential::forward`], for three equal parts of rows. The third part is computed here: its row i is the
+    /// interpolation of row i of the first part, with weight `alphas[i]`, and row i of the second part.
     ///
     /// **Shapes** `alphas` (a third of the rows).
     ///
-    /// **Errors** those of [`Sequential::forward`]; [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the rows are not
-    /// three times as many as `alphas`.
-    pub fn forward_between(
+    /// **Errors** Those of [`Sequential::forward`]; [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the number
+    /// of rows is not three times the length of `alphas`.
+    pub fn forward_interpolated(
         &mut self,
         alphas: &[T],
         cache: &mut Cache<T>,
@@ -32,7 +33,7 @@ impl<T: Element> Sequential<T> {
         scratch: &mut Scratch<T>,
     ) -> Result<()> {
         self.expect_input(cache, training)?;
-        expect_len("rows with places between them", 3 * alphas.len(), cache.rows)?;
+        expect_len("rows with interpolations", 3 * alphas.len(), cache.rows)?;
         let all = 0..cache.rows;
         let (ends, between) = cache.values.rows_mut(0, &all).split_at_mut(2 * alphas.len() * self.inputs());
         let (x, other) = ends.split_at(ends.len() / 2);
@@ -45,48 +46,56 @@ impl<T: Element> Sequential<T> {
         let (ends, between) = output.split_at_mut(2 * alphas.len() * step.output.size());
         let (shape, x) = (step.input, &input[..2 * alphas.len() * self.inputs()]);
         layer.infer(Input { shape, x, activation: Activation::Identity, scratch: &mut *scratch }, ends);
-        activate_between(alphas, step.activation, ends, between);
+        activate_interpolated(alphas, step.activation, ends, between);
         self.forward_from(1, cache, training, scratch)
     }
 }
+
 /// Writes α x + (1 − α) x′ for each pair of rows.
 ///
 /// **Shapes** `alphas` (rows); `x`, `other` and `between` (rows, any width).
-/// **Panics** if the lengths do not fit.
+///
+/// **Panics** if the lengths do not match.
 pub fn interpolate<T: Element>(alphas: &[T], x: &[T], other: &[T], between: &mut [T]) {
     let rows = alphas.len();
     assert!(
         x.len() == between.len() && other.len() == between.len() && between.len().is_multiple_of(rows.max(1)),
-        "{} and {} numbers, {} between them, in {rows} rows",
+        "{} and {} numbers, {} interpolated numbers, {rows} rows",
         x.len(),
         other.len(),
         between.len()
     );
     let width = between.len() / rows.max(1);
-    let together = rows_of_a_task(width);
-    let pieces = Chunks(between, (together * width).max(1));
-    for_each_split(rows.div_ceil(together), true, pieces, &|task, between| {
-        let first = task * together;
+    let rows_at_once = rows_per_task(width);
+    let pieces = Chunks(between, (rows_at_once * width).max(1));
+    for_each_split(rows.div_ceil(rows_at_once), true, pieces, &|task, between| {
+        let first = task * rows_at_once;
         mix(&alphas[first..], width, &x[first * width..], &other[first * width..], between.0);
     });
 }
 
-/// From pre-activations z of the two ends (2, rows, width) to activations φ(z), of the places between them as well.
-fn activate_between<T: Element>(alphas: &[T], activation: Activation<T>, ends: &mut [T], between: &mut [T]) {
+/// Turns pre-activations z of the two ends (2, rows, width) into activations φ(z), and computes those of their
+/// interpolations.
+fn activate_interpolated<T: Element>(
+    alphas: &[T],
+    activation: Activation<T>,
+    ends: &mut [T],
+    between: &mut [T],
+) {
     let width = between.len() / alphas.len().max(1);
-    let together = rows_of_a_task(width);
+    let rows_at_once = rows_per_task(width);
     let (x, other) = ends.split_at_mut(between.len());
-    let chunks = |part| Chunks(part, (together * width).max(1));
+    let chunks = |part| Chunks(part, (rows_at_once * width).max(1));
     let pieces = ((chunks(x), chunks(other)), chunks(between));
-    for_each_split(alphas.len().div_ceil(together), true, pieces, &|task, ((x, other), between)| {
-        mix(&alphas[task * together..], width, x.0, other.0, between.0);
+    for_each_split(alphas.len().div_ceil(rows_at_once), true, pieces, &|task, ((x, other), between)| {
+        mix(&alphas[task * rows_at_once..], width, x.0, other.0, between.0);
         for part in [x.0, other.0, between.0] {
             activation::apply_in_place(Level::detect(), activation, part);
         }
     });
 }
 
-/// The rows of `between`, by the first ones of the others.
+/// Computes the rows of `between` from the first rows of `alphas`, `x` and `other`.
 fn mix<T: Element>(alphas: &[T], width: usize, x: &[T], other: &[T], between: &mut [T]) {
     let level = Level::detect();
     let rows = x.chunks(width.max(1)).zip(other.chunks(width.max(1))).zip(between.chunks_mut(width.max(1)));
@@ -96,7 +105,7 @@ fn mix<T: Element>(alphas: &[T], width: usize, x: &[T], other: &[T], between: &m
     }
 }
 
-/// Some microseconds of work.
-fn rows_of_a_task(width: usize) -> usize {
+/// Number of rows per task: some microseconds of work.
+fn rows_per_task(width: usize) -> usize {
     ((1 << 13) / width.max(1)).max(1)
 }
