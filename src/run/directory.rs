@@ -41,7 +41,32 @@ impl RunDirectory {
     ///
     /// **Errors** as [`RunDirectory::create`], except for use by another process, which only the lock detects.
     pub fn check(path: &Path, force: bool) -> Result<()> {
-        check_vacant(path, force)
+        let refuse = |why: String| Err(Error::invalid(path.display(), why));
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(reason) if reason.kind() == io::ErrorKind::NotADirectory => {
+                return refuse("is a file; a run needs a folder".to_string());
+            }
+            Err(reason) => return Err(Error::io("reading", path, reason)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(|reason| Error::io("reading", path, reason))?.file_name());
+        }
+        names.retain(|name| name != LOCK);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let foreign = names.iter().filter(|name| !is_written(name)).min();
+        match foreign {
+            Some(foreign) if !names.iter().any(|name| name == CONFIG) => refuse(format!(
+                "is not a run directory (it holds {} and no {CONFIG}); choose another folder",
+                foreign.display()
+            )),
+            _ if !force => refuse("exists already; --force replaces it, --resume continues it".to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// Creates the folder of a new run.
@@ -168,16 +193,6 @@ impl RunDirectory {
         path.is_file().then(|| read_config(&path))
     }
 
-    /// Reads the table of versions in `config.toml`.
-    ///
-    /// **Errors** as [`RunDirectory::read_config`].
-    pub fn read_versions(&self) -> Result<BTreeMap<String, String>> {
-        let path = self.path.join(CONFIG);
-        let mut table = read_table(&path)?;
-        let versions = table.remove(VERSIONS).unwrap_or_else(|| toml::Table::new().into());
-        versions.try_into().map_err(|reason: toml::de::Error| malformed_toml(&path, &reason))
-    }
-
     /// Writes `summary.json`; numbers that are not finite become `null`.
     ///
     /// **Errors** [`Error::InvalidArgument`] if JSON cannot represent the summary; [`Error::Io`].
@@ -201,13 +216,6 @@ impl RunDirectory {
     /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].
     pub fn write_model(&self, model: &Archive) -> Result<()> {
         write_atomically(&self.path.join(MODEL), &model.to_bytes()?)
-    }
-
-    /// Reads `model.safetensors`.
-    ///
-    /// **Errors** as [`read_archive`].
-    pub fn read_model(&self) -> Result<Archive> {
-        read_archive(&self.path.join(MODEL))
     }
 
     /// Writes `checkpoint.safetensors`.
@@ -298,36 +306,6 @@ pub fn read_archive(path: &Path) -> Result<Archive> {
 fn malformed_toml(path: &Path, reason: &toml::de::Error) -> Error {
     let offset = reason.span().map_or(0, |span| span.start as u64);
     Error::malformed(path.display(), offset, reason.message())
-}
-
-/// Refuses a path at which a new run would destroy files.
-fn check_vacant(path: &Path, force: bool) -> Result<()> {
-    let refuse = |why: String| Err(Error::invalid(path.display(), why));
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(reason) if reason.kind() == io::ErrorKind::NotADirectory => {
-            return refuse("is a file; a run needs a folder".to_string());
-        }
-        Err(reason) => return Err(Error::io("reading", path, reason)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.push(entry.map_err(|reason| Error::io("reading", path, reason))?.file_name());
-    }
-    names.retain(|name| name != LOCK);
-    if names.is_empty() {
-        return Ok(());
-    }
-    let foreign = names.iter().filter(|name| !is_written(name)).min();
-    match foreign {
-        Some(foreign) if !names.iter().any(|name| name == CONFIG) => refuse(format!(
-            "is not a run directory (it holds {} and no {CONFIG}); choose another folder",
-            foreign.display()
-        )),
-        _ if !force => refuse("exists already; --force replaces it, --resume continues it".to_string()),
-        _ => Ok(()),
-    }
 }
 
 /// Returns true if a run writes a file of this name, or may leave it when it is killed.

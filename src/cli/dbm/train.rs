@@ -37,8 +37,8 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
     let last = summary.epochs.last().map_or_else(String::new, |epoch| {
         format!(
-            "reconstruction error  {:.4} a pixel\n\
-             bound gap             {:.2} nats an image, between training and test images\n\
+            "reconstruction error  {:.4} per pixel\n\
+             bound gap             {:.2} nats per image, between training and test images\n\
              mean-field            {} iterations, to changes of {:.0e}\n",
             epoch.reconstruction_error,
             epoch.bound_gap.unwrap_or(f64::NAN),
@@ -48,7 +48,7 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     });
     format!(
         "{last}{} of {}, {median:.3} s each (median)\n\
-         wrote {}; how good is it: equilibria dbm evaluate {}\n",
+         wrote {}; to evaluate it: equilibria dbm evaluate {}\n",
         counted(summary.epochs.len(), "epoch"),
         counted(summary.train_images, "image"),
         directory.path().join("model.safetensors").display(),

@@ -9,7 +9,6 @@ use crate::run::RunDirectory;
 use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
 
 /// Train a generator of digits against a discriminator or critic, into a run directory.
 #[derive(Debug, Args)]
@@ -62,59 +61,50 @@ fn diverged(summary: &Summary, directory: &RunDirectory) -> Error {
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
-    let mut text = String::new();
+    let is_standard = summary.objective == Kind::Standard;
+    let (opponent, unit) = if is_standard { ("discriminator", " nats") } else { ("critic", "") };
+    let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(last) = &summary.last {
-        let _ = writeln!(
-            text,
-            "losses                generator {:.3}, {} {:.3}",
-            last.generator_loss,
-            if summary.objective == Kind::Standard { "discriminator" } else { "critic" },
-            last.discriminator_loss,
-        );
+        let losses =
+            format!("generator {:.3}, {opponent} {:.3}", last.generator_loss, last.discriminator_loss);
+        rows.push(("losses", losses));
         if let (Some(real), Some(fake)) = (last.real_accuracy, last.fake_accuracy) {
-            let _ = writeln!(
-                text,
-                "discriminator right   {:.0} % real, {:.0} % generated",
-                100.0 * real,
-                100.0 * fake
-            );
+            let accuracy = format!("{:.0} % real, {:.0} % generated", 100.0 * real, 100.0 * fake);
+            rows.push(("accuracy", accuracy));
         }
         if let Some(estimate) = last.wasserstein {
-            let _ = writeln!(text, "critic's estimate     {estimate:.3}");
+            rows.push(("critic's estimate", format!("{estimate:.3}")));
         }
-        text += &match last.spread {
-            Some(spread) => format!("samples               {spread:.2} of the data's spread"),
-            None => "samples               differ, the training images do not".into(),
+        let mut samples = match last.spread {
+            Some(spread) => format!("{spread:.2} of the data's spread"),
+            None => "differ, the training images do not".into(),
         };
-        match last.class_entropy {
-            Some(share) => {
-                let entropy = share * summary.data_entropy;
-                let _ = writeln!(text, ", class entropy {entropy:.2} of {:.2} nats", summary.data_entropy);
-            }
-            None => text.push('\n'),
+        if let Some(share) = last.class_entropy {
+            let entropy = summary.data_entropy;
+            samples += &format!(", class entropy {:.2} of {entropy:.2} nats", share * entropy);
         }
+        rows.push(("samples", samples));
         if let Some(gap) = last.duality_gap {
-            let unit = if summary.objective == Kind::Standard { " nats" } else { "" };
-            let _ = writeln!(text, "duality gap           {gap:.3}{unit}, 0 at an equilibrium");
+            rows.push(("duality gap", format!("{gap:.3}{unit}, 0 at an equilibrium")));
         }
     }
+    let mut text: String = rows.iter().map(|(name, value)| format!("{name:<22}{value}\n")).collect();
     for StepWarning { step, text: sentence, .. } in first_warnings(summary) {
-        let _ = writeln!(text, "warning at step {step}: {sentence}");
+        text += &format!("warning at step {step}: {sentence}\n");
     }
     let reasons = summary.stability.reasons.join("; ");
-    let _ = writeln!(text, "verdict               {}: {reasons}", summary.stability.verdict);
-    let _ = write!(
-        text,
-        "{} and {} of the {} on {}, {:.1} ms a step\nwrote {}; what it draws: equilibria gan sample {}\n",
+    text + &format!(
+        "verdict               {}: {reasons}\n\
+         {} and {} of the {opponent} on {}, {:.1} ms per step\n\
+         wrote {}; to see samples: equilibria gan sample {}\n",
+        summary.stability.verdict,
         counted(summary.steps as usize, "step"),
         thousands(summary.discriminator_steps as usize),
-        if summary.objective == Kind::Standard { "discriminator" } else { "critic" },
         counted(summary.train_images, "image"),
         1000.0 * summary.seconds / summary.steps.max(1) as f64,
         directory.path().join("model.safetensors").display(),
         pasted(directory.path()),
-    );
-    text
+    )
 }
 
 /// The first warning of each kind.

@@ -35,8 +35,8 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
     let last = summary.epochs.last().map_or_else(String::new, |epoch| {
         format!(
-            "pseudo-log-likelihood {:.2} nats an image (its estimate by random pixels: {:.2})\n\
-             reconstruction error  {:.4} a pixel\n\
+            "pseudo-log-likelihood {:.2} nats per image (stochastic estimate: {:.2})\n\
+             reconstruction error  {:.4} per pixel\n\
              free-energy gap       {:.2} nats\n",
             epoch.pseudo_log_likelihood,
             epoch.stochastic_pseudo_log_likelihood,
@@ -46,7 +46,7 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     });
     format!(
         "{last}{} of {}, {median:.3} s each (median)\n\
-         wrote {}; look at it: equilibria rbm sample {}\n",
+         wrote {}; to see samples: equilibria rbm sample {}\n",
         counted(summary.epochs.len(), "epoch"),
         counted(summary.train_images, "image"),
         directory.path().join("model.safetensors").display(),
