@@ -26,8 +26,8 @@ const BATCH: usize = 100;
 const DIGITS: usize = 2_000;
 const SWEEPS: usize = 5;
 /// With a tolerance of 0 all iterations are done.
-const STOP: Stop = Stop { tolerance: 0.0, most: 10 };
-const UNTIL_CONVERGENCE: Stop = Stop { tolerance: 1e-3, most: 10 };
+const STOP: Stop = Stop { tolerance: 0.0, iterations: 10 };
+const UNTIL_CONVERGENCE: Stop = Stop { tolerance: 1e-3, iterations: 10 };
 /// Updates before the measurement, with centred learning, so that the machine learns.
 const WARM_UP: u64 = 600;
 const WARM_UP_RATES: Rates = Rates { learning_rate: 0.02, momentum: 0.5, weight_decay: 0.0 };

@@ -139,7 +139,7 @@ fn allocations_of_deep_steps(threads: usize, centred: bool, binarise: Binarisati
     let model = Dbm::<f32>::new(&binarise.mean(&images), &[70, 90, 20], stream.substream(0)).unwrap();
     let mut chains = DbmChains::new(&model, BATCH, stream);
     let mut learner = DeepLearner::new(model, BATCH, 30, 2, stream.substream(1))
-        .with_stop(Stop { tolerance: 0.0, most: 3 })
+        .with_stop(Stop { tolerance: 0.0, iterations: 3 })
         .with_max_norm(0.1);
     if centred {
         learner = learner.centred();
@@ -221,7 +221,7 @@ fn mean_field_inference_allocates_nothing() {
             let count = allocations(threads, |step| {
                 // Includes the short mini-batch at the end of an epoch.
                 let rows = if step % 3 == 2 { 13 } else { ROWS };
-                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, most: 50 };
+                let stop = Stop { tolerance: if step % 2 == 0 { 0.0 } else { 1e-6 }, iterations: 50 };
                 posterior.infer(&model, &images[..rows * 300], stop).unwrap();
                 posterior.infer_from_logits(&model, &logits[..rows * sizes[0]], stop).unwrap();
             });

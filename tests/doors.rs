@@ -21,7 +21,7 @@ use equilibria::{Error, Result, Tensor};
 const OUTSIDE: [f32; 5] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1e-6, 1.000_001];
 /// Numbers that are not finite.
 const NONE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
-const STOP: Stop = Stop { tolerance: 1e-3, most: 5 };
+const STOP: Stop = Stop { tolerance: 1e-3, iterations: 5 };
 const RATES: Rates = Rates { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.0 };
 
 fn stream() -> Stream {

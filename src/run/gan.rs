@@ -346,7 +346,7 @@ fn warnings(watch: &mut Watch, readings: &[Reading]) -> Vec<StepWarning> {
             true => Reading { spread: None, class_entropy: None, ..reading },
             false => reading,
         };
-        let new = watch.see(&reading).into_iter();
+        let new = watch.update(&reading).into_iter();
         all.extend(new.map(|warning| StepWarning { step, warning, text: warning.to_string() }));
     }
     all

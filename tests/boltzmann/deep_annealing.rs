@@ -241,7 +241,7 @@ fn estimates_are_bit_identical_for_every_number_of_threads() {
     super::likelihood::assert_independent_of_threads(|| {
         let schedule = Schedule::even(10).unwrap();
         let annealing =
-            Annealing::new(&model, &images, Stop { tolerance: 1e-3, most: 20 }, &schedule).unwrap();
+            Annealing::new(&model, &images, Stop { tolerance: 1e-3, iterations: 20 }, &schedule).unwrap();
         (
             annealing.forward(131, stream, |_| Ok(())).unwrap(),
             annealing.reverse(&images, 3, stream, |_| Ok(())).unwrap(),

@@ -110,7 +110,7 @@ fn update_gradient(
 ) -> (Vec<f64>, Option<Vec<Vec<f64>>>) {
     let stream = Stream::named(91, "chain");
     let mut learner = DeepLearner::new(model.clone(), 8, CHAINS, 10, stream)
-        .with_stop(Stop { tolerance: 1e-14, most: 300 });
+        .with_stop(Stop { tolerance: 1e-14, iterations: 300 });
     if is_centred {
         learner = learner.centred();
     }

@@ -93,7 +93,7 @@ pub fn all_images<T: Element>(visible: usize) -> Vec<T> {
     rows(0..1 << visible, visible)
 }
 
-pub const LONG: Stop = Stop { tolerance: 1e-12, most: 10_000 };
+pub const LONG: Stop = Stop { tolerance: 1e-12, iterations: 10_000 };
 
 #[test]
 fn energies_agree_with_their_definition() {
@@ -176,8 +176,8 @@ fn inferred_means_are_a_fixed_point() {
         let images = all_images::<f64>(model.visible());
         let mut posterior = MeanField::new(&model, images.len() / model.visible());
         let found = posterior.infer(&model, &images, LONG).unwrap();
-        assert!(found.change < LONG.tolerance && found.iterations < LONG.most, "{what}: {found:?}");
-        let far = posterior.infer(&model, &images, Stop { tolerance: 0.0, most: 1 }).unwrap();
+        assert!(found.change < LONG.tolerance && found.iterations < LONG.iterations, "{what}: {found:?}");
+        let far = posterior.infer(&model, &images, Stop { tolerance: 0.0, iterations: 1 }).unwrap();
         for (row, image) in images.chunks(model.visible()).enumerate() {
             // The error after one iteration is of the order of its change.
             let early = residual(&model, image, &means_of(&posterior, &model, row));
@@ -199,7 +199,8 @@ fn the_bound_rises_with_every_iteration_and_stays_below() {
         let mut last = vec![f64::NEG_INFINITY; brute.images()];
         let mut rise = 0.0;
         for most in 0..12 {
-            let (bounds, found) = deep::lower_bounds(&model, &images, Stop { tolerance: 0.0, most }).unwrap();
+            let (bounds, found) =
+                deep::lower_bounds(&model, &images, Stop { tolerance: 0.0, iterations: most }).unwrap();
             assert_eq!(found.iterations, most);
             for (v, (bound, last)) in bounds.iter().zip(&last).enumerate() {
                 assert!(*bound >= last - 1e-12, "{what}, image {v}: {bound} after {last}, iteration {most}");
@@ -237,9 +238,12 @@ fn check_equality<T: Element>(tolerance: f64) {
     for (model, what) in machines::<T>() {
         let model = without_upper_weights(&model);
         let brute = Enumeration::of(&model);
-        let (bounds, found) =
-            deep::lower_bounds(&model, &all_images::<T>(model.visible()), Stop { tolerance: 1e-6, most: 9 })
-                .unwrap();
+        let (bounds, found) = deep::lower_bounds(
+            &model,
+            &all_images::<T>(model.visible()),
+            Stop { tolerance: 1e-6, iterations: 9 },
+        )
+        .unwrap();
         assert!(found.iterations < 4, "{what}: {found:?}");
         let right: Vec<f64> = (0..brute.images()).map(|v| brute.minus_free_energy(v)).collect();
         assert_near(&bounds, &right, tolerance, &format!("bound of {what}"));
@@ -257,7 +261,8 @@ fn iterations_end_at_the_tolerance_or_the_maximum() {
     let model = machine::<f64>(&[4, 3, 2, 4], 1.0, 220);
     let images = all_images::<f64>(4);
     let mut posterior = MeanField::new(&model, 16);
-    let mut infer = |tolerance, most| posterior.infer(&model, &images, Stop { tolerance, most }).unwrap();
+    let mut infer =
+        |tolerance, most| posterior.infer(&model, &images, Stop { tolerance, iterations: most }).unwrap();
     assert_eq!(infer(0.0, 0), Convergence { iterations: 0, change: f64::INFINITY });
     let mut last = f64::INFINITY;
     for most in 1..20 {
@@ -277,7 +282,7 @@ fn an_image_converges_independently_of_the_others() {
     // Some images converge in a few iterations, others in dozens.
     let model = machine::<f64>(&[4, 3, 2, 4], 2.0, 225);
     let images = all_images::<f64>(4);
-    let stop = Stop { tolerance: 1e-7, most: 200 };
+    let stop = Stop { tolerance: 1e-7, iterations: 200 };
     let (mut together, mut alone) = (MeanField::new(&model, 16), MeanField::new(&model, 1));
     let found = together.infer(&model, &images, stop).unwrap();
     let mut counts = Vec::new();
@@ -300,7 +305,7 @@ fn an_image_converges_independently_of_the_others_in_large_layers() {
     // The number of active pixels grows from image to image, so that some images converge more slowly.
     let is_on = |i: usize| (i * i % 97) * ROWS < 97 * (i / 300);
     let images: Vec<f32> = (0..ROWS * 300).map(|i| f32::from(u8::from(is_on(i)))).collect();
-    let stop = Stop { tolerance: 1e-4, most: 100 };
+    let stop = Stop { tolerance: 1e-4, iterations: 100 };
     let mut together = MeanField::new(&model, ROWS);
     let found = together.infer(&model, &images, stop).unwrap();
     let mut alone = MeanField::new(&model, 1);
@@ -319,7 +324,7 @@ fn an_image_converges_independently_of_the_others_in_large_layers() {
 #[test]
 fn inference_accepts_logits_and_smaller_batches() {
     let model = machine::<f64>(&[6, 3, 5], 1.0, 230);
-    let stop = Stop { tolerance: 0.0, most: 5 };
+    let stop = Stop { tolerance: 0.0, iterations: 5 };
     let images = all_images::<f64>(6);
     let mut posterior = MeanField::new(&model, 64);
     posterior.infer(&model, &images, stop).unwrap();
@@ -346,7 +351,7 @@ fn inference_accepts_logits_and_smaller_batches() {
 fn means_and_bounds_are_bit_identical_for_every_number_of_threads() {
     let model = machine::<f32>(&[300, 140, 210, 90], 0.1, 240);
     let images: Vec<f32> = (0..130 * 300).map(|i| f32::from(u8::from(i * i % 7 < 2))).collect();
-    let stop = Stop { tolerance: 1e-4, most: 30 };
+    let stop = Stop { tolerance: 1e-4, iterations: 30 };
     super::likelihood::assert_independent_of_threads(|| {
         let mut posterior = MeanField::new(&model, 130);
         let found = posterior.infer(&model, &images, stop).unwrap();
@@ -359,7 +364,7 @@ fn means_and_bounds_are_bit_identical_for_every_number_of_threads() {
 #[test]
 fn images_of_the_wrong_size_panic() {
     let model = machine::<f64>(&[4, 3, 2], 1.0, 250);
-    let stop = Stop { tolerance: 0.0, most: 1 };
+    let stop = Stop { tolerance: 0.0, iterations: 1 };
     let words = |work: &dyn Fn(&mut MeanField<f64>)| {
         let mut posterior = MeanField::new(&model, 2);
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut posterior)));

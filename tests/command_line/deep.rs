@@ -154,7 +154,7 @@ fn an_evaluation_agrees_with_enumeration() {
     let mut test = vec![0.0; images.len() * 784];
     let order: Vec<usize> = (0..images.len()).collect();
     Binarisation::Threshold.fill(images, &order, Stream::named(2, "binarise"), &mut test).unwrap();
-    let (bounds, _) = deep::lower_bounds(&model, &test, Stop { tolerance: 1e-4, most: 100 }).unwrap();
+    let (bounds, _) = deep::lower_bounds(&model, &test, Stop { tolerance: 1e-4, iterations: 100 }).unwrap();
     let right = bounds.iter().sum::<f64>() / bounds.len() as f64 - exact;
     assert!((number(&found["lower_bound"]["test"]) - right).abs() < 1e-3, "{found}, not {right}");
     assert!(outcome.stdout.contains(&format!("{right:.2}")), "{}", outcome.stdout);

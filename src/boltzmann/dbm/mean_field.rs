@@ -44,7 +44,7 @@ pub struct Stop {
     /// converges early.
     pub tolerance: f64,
     /// The largest number of iterations.
-    pub most: usize,
+    pub iterations: usize,
 }
 
 /// The outcome of mean-field iterations.
@@ -63,7 +63,7 @@ pub struct Convergence {
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f32>::new(&[0.2, 0.5, 0.9], &[4, 2], Stream::named(1, "init"))?;
 /// let mut posterior = MeanField::new(&model, 10);
-/// let found = posterior.infer(&model, &[0.0, 1.0, 1.0], Stop { tolerance: 1e-6, most: 50 })?;
+/// let found = posterior.infer(&model, &[0.0, 1.0, 1.0], Stop { tolerance: 1e-6, iterations: 50 })?;
 /// assert!(found.change < 1e-6);
 /// assert_eq!((posterior.means(1).len(), posterior.means(2).len()), (4, 2));
 /// # Ok::<(), equilibria::Error>(())
@@ -216,9 +216,9 @@ impl<T: Element> MeanField<T> {
         let mut found = Convergence { iterations: 0, change: f64::INFINITY };
         // The largest last change among the converged images.
         let mut converged_change = 0.0_f64;
-        while found.iterations < stop.most && active > 0 {
+        while found.iterations < stop.iterations && active > 0 {
             // The change is needed for the tolerance and for the last iteration.
-            let measures_change = stop.tolerance > 0.0 || found.iterations + 1 == stop.most;
+            let measures_change = stop.tolerance > 0.0 || found.iterations + 1 == stop.iterations;
             self.changes[..active].fill(0.0);
             let layers = self.means.len();
             for layer in (1..=layers).step_by(2).chain((2..=layers).step_by(2)) {

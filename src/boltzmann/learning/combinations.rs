@@ -340,7 +340,7 @@ impl Deep {
             sweeps: random.random_range(1..4),
             stop: Stop {
                 tolerance: one_of(&mut random, &[0.0, 1e-3, 1e-6]),
-                most: one_of(&mut random, &[1, 5, 20]),
+                iterations: one_of(&mut random, &[1, 5, 20]),
             },
             sparsity: is_sparse.then_some(Sparsity { targets, cost: one_of(&mut random, &[0.1, 1.0]) }),
             max_norm: has_max_norm.then(|| one_of(&mut random, &[0.2, 1.0])),
@@ -455,7 +455,7 @@ impl Deep {
 
     fn plain_cost(&self) -> usize {
         let weights: usize = self.sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        weights * (self.common.batch * self.stop.most + self.chains * self.sweeps)
+        weights * (self.common.batch * self.stop.iterations + self.chains * self.sweeps)
     }
 }
 

@@ -79,7 +79,7 @@ pub struct Sparsity {
 }
 
 /// The default of [`DeepLearner::with_stop`].
-const STOP: Stop = Stop { tolerance: 1e-3, most: 30 };
+const STOP: Stop = Stop { tolerance: 1e-3, iterations: 30 };
 
 /// A deep machine in training, with its velocity, its chains, and the buffers of an update.
 #[derive(Debug, Clone)]

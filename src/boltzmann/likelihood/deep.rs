@@ -75,7 +75,7 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f64>::new(&[0.5; 9], &[4, 3], Stream::named(1, "init"))?;
 /// let log_partition = deep::log_partition(&model, |_| Ok(()))?;
-/// let (bounds, _) = deep::lower_bounds(&model, &[1.0; 9], Stop { tolerance: 1e-9, most: 50 })?;
+/// let (bounds, _) = deep::lower_bounds(&model, &[1.0; 9], Stop { tolerance: 1e-9, iterations: 50 })?;
 /// // Untrained, all 2^9 images are about as probable.
 /// assert!((bounds[0] - log_partition + 512.0_f64.ln()).abs() < 0.3);
 /// # Ok::<(), equilibria::Error>(())

@@ -75,7 +75,7 @@ impl Evaluate {
         let path = self.summary_path(&loaded.folder);
         create_folder_of(&path)?;
         let mut progress = Progress::choose(self.source.quiet);
-        let end = Stop { tolerance: self.tolerance, most: self.iterations };
+        let end = Stop { tolerance: self.tolerance, iterations: self.iterations };
         let how = EvaluationSettings { method, end, seed: self.source.seed };
         let evaluation = evaluate(model, settings, &digits, &how, &mut progress, &interrupt::requested)?;
         let text =

@@ -101,7 +101,7 @@ fn a_critics_rest_is_told_by_its_gap() {
 fn warnings_come_once_when_they_begin_and_again_after_a_pause() {
     let readings = game(60);
     let mut watch = Watch::new();
-    assert!(readings.iter().all(|reading| watch.see(reading).is_empty()), "a healthy game");
+    assert!(readings.iter().all(|reading| watch.update(reading).is_empty()), "a healthy game");
 
     let mut heard = Vec::new();
     let mut watch = Watch::new();
@@ -114,7 +114,7 @@ fn warnings_come_once_when_they_begin_and_again_after_a_pause() {
             37 => reading.generator_loss = f64::NAN,
             _ => {}
         }
-        heard.extend(watch.see(&reading).into_iter().map(|warning| (i, warning)));
+        heard.extend(watch.update(&reading).into_iter().map(|warning| (i, warning)));
     }
     let expected = [
         (20, Warning::LittleSpread),
@@ -133,7 +133,7 @@ fn what_must_last_500_steps_is_not_said_earlier() {
     // Readings are 50 steps apart; a pause at reading 5 restarts the count.
     for (i, mut reading) in game(30).into_iter().enumerate() {
         reading.discriminator_loss = if i == 5 { 0.3 } else { 0.01 };
-        heard.extend(watch.see(&reading).into_iter().map(|warning| (i, warning)));
+        heard.extend(watch.update(&reading).into_iter().map(|warning| (i, warning)));
     }
     assert_eq!(heard, [(16, Warning::DiscriminatorWon)]);
 
@@ -143,7 +143,7 @@ fn what_must_last_500_steps_is_not_said_earlier() {
         // The loss of a good critic is negative.
         (reading.real_accuracy, reading.discriminator_loss) = (None, -4.0);
         reading.wasserstein = Some(if i < 3 { 0.5 } else { -0.5 });
-        heard.extend(watch.see(&reading).into_iter().map(|warning| (i, warning)));
+        heard.extend(watch.update(&reading).into_iter().map(|warning| (i, warning)));
     }
     assert_eq!(heard, [(13, Warning::CriticBehind)]);
 }

@@ -70,7 +70,7 @@ impl Watch {
     }
 
     /// Takes the next reading; returns the warnings that begin with it.
-    pub fn see(&mut self, reading: &Reading) -> Vec<Warning> {
+    pub fn update(&mut self, reading: &Reading) -> Vec<Warning> {
         // Only a discriminator of probabilities has a loss bounded below by 0.
         let has_won = reading.real_accuracy.is_some() && reading.discriminator_loss < WON;
         let is_behind = reading.wasserstein.is_some_and(|estimate| estimate < 0.0);

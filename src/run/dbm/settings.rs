@@ -129,7 +129,7 @@ impl Settings {
 
     /// The end of mean-field inference in training.
     pub fn stop(&self) -> Stop {
-        Stop { tolerance: self.tolerance, most: self.iterations }
+        Stop { tolerance: self.tolerance, iterations: self.iterations }
     }
 
     pub(super) fn sparse(&self) -> Option<Sparsity> {

@@ -99,7 +99,7 @@ impl Reference {
             for layer in 1..=last {
                 means.push(self.layer_from(layer, &means, [if layer < last { 2.0 } else { 1.0 }, 0.0]));
             }
-            for _ in 0..self.stop.most {
+            for _ in 0..self.stop.iterations {
                 let mut change = 0.0_f64;
                 for layer in (1..=last).step_by(2).chain((2..=last).step_by(2)) {
                     let new = self.layer_given_neighbours(layer, &means);

@@ -9,7 +9,7 @@ use equilibria_kernels::{Level, random};
 /// Some layers have several panels, others one.
 const SIZES: [&[usize]; 2] = [&[150, 70, 130], &[80, 66, 70, 20]];
 /// Iterates until the fixed point, which does not depend on the start.
-const TIGHT: Stop = Stop { tolerance: 1e-15, most: 500 };
+const TIGHT: Stop = Stop { tolerance: 1e-15, iterations: 500 };
 
 fn noise(len: usize, seed: u64) -> Vec<f64> {
     let mut values = vec![0.0; len];

@@ -65,7 +65,7 @@ const BLOCK: usize = 1024;
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f32>::new(&[0.1, 0.5, 0.9], &[20, 10], Stream::named(1, "init"))?;
 /// let images = [0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
-/// let (stop, schedule) = (Stop { tolerance: 1e-6, most: 50 }, "0.9/0.1,1/0.01".parse::<Schedule>()?);
+/// let (stop, schedule) = (Stop { tolerance: 1e-6, iterations: 50 }, "0.9/0.1,1/0.01".parse::<Schedule>()?);
 /// let annealing = deep::Annealing::new(&model, &images, stop, &schedule)?;
 /// let stream = Stream::named(1, "evaluate");
 /// let forward = annealing.forward(100, stream.substream(0), |_| Ok(()))?;
