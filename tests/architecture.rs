@@ -14,7 +14,15 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("boltzmann/learning/deep/ascent.rs", &["boltzmann/learning/deep.rs"]),
     (
         "cli.rs",
-        &["cli/bench.rs", "cli/dbm.rs", "cli/gan.rs", "cli/info.rs", "cli/rbm.rs", "cli/reproduce.rs"],
+        &[
+            "cli/bench.rs",
+            "cli/classifier.rs",
+            "cli/dbm.rs",
+            "cli/gan.rs",
+            "cli/info.rs",
+            "cli/rbm.rs",
+            "cli/reproduce.rs",
+        ],
     ),
     (
         "cli/bench.rs",

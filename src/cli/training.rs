@@ -1,6 +1,6 @@
 //! `equilibria ... train`: what the commands of all kinds of models share.
 
-use super::{print, print_json, use_threads};
+use super::{counted, pasted, print, print_json, use_threads};
 use crate::Result;
 use crate::run::interrupt::{self, Work};
 use crate::run::{Progress, RunDirectory, Trainable, resume, train};
@@ -34,6 +34,26 @@ impl Common {
     pub fn print(&self, summary: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         if self.json { print_json(summary) } else { print(&text()) }
     }
+}
+
+/// The end of the text about a finished run: its epochs, the model, and a command to use it.
+pub(super) fn finished(
+    seconds_per_epoch: &[f64],
+    images: usize,
+    directory: &RunDirectory,
+    next: &str,
+) -> String {
+    let mut seconds = seconds_per_epoch.to_vec();
+    seconds.sort_by(f64::total_cmp);
+    let path = directory.path();
+    format!(
+        "{} of {}, {:.3} s each (median)\nwrote {}; {next} {}\n",
+        counted(seconds.len(), "epoch"),
+        counted(images, "image"),
+        seconds.get(seconds.len() / 2).copied().unwrap_or_default(),
+        path.join("model.safetensors").display(),
+        pasted(path),
+    )
 }
 
 #[derive(Debug, Args)]

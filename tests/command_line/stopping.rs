@@ -87,7 +87,7 @@ fn summary(run: &Path) -> Value {
 const DIVERGING: [(&str, &str, &str); 12] = [
     (
         "weight is no longer finite",
-        "--weight-decay 1e30: at a learning rate of 0.05 a decay of 60 makes weights grow by itself; take far less",
+        "--weight-decay 1e30: at a learning rate of 0.05 a decay of 60 alone makes weights grow; take far less",
         "rbm train --hidden 8 --epochs 2 --weight-decay 1e30",
     ),
     (

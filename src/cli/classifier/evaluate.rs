@@ -37,7 +37,7 @@ impl Evaluate {
 
 /// The accuracy on all test images and on each class.
 pub(super) fn describe(accuracy: &Accuracy) -> String {
-    let mut text = format!("right about {:.2} % of the test images\n", 100.0 * accuracy.all);
+    let mut text = format!("accuracy {:.2} % on the test images\n", 100.0 * accuracy.all);
     for (class, share) in accuracy.by_class.iter().enumerate() {
         if let Some(share) = share {
             text += &format!("  {class}: {:.2} %\n", 100.0 * share);

@@ -1,8 +1,7 @@
 //! `equilibria dbm train`.
 
 use crate::Result;
-use crate::cli::training::Training;
-use crate::cli::{counted, pasted};
+use crate::cli::training::{Training, finished};
 use crate::run::RunDirectory;
 use crate::run::dbm::{Settings, Summary};
 use clap::Args;
@@ -32,9 +31,6 @@ impl Train {
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
-    let mut seconds = summary.seconds_per_epoch.clone();
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
     let last = summary.epochs.last().map_or_else(String::new, |epoch| {
         format!(
             "reconstruction error  {:.4} per pixel\n\
@@ -46,12 +42,6 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
             epoch.mean_field_change,
         )
     });
-    format!(
-        "{last}{} of {}, {median:.3} s each (median)\n\
-         wrote {}; to evaluate it: equilibria dbm evaluate {}\n",
-        counted(summary.epochs.len(), "epoch"),
-        counted(summary.train_images, "image"),
-        directory.path().join("model.safetensors").display(),
-        pasted(directory.path()),
-    )
+    let next = "to evaluate it: equilibria dbm evaluate";
+    last + &finished(&summary.seconds_per_epoch, summary.train_images, directory, next)
 }

@@ -1,8 +1,7 @@
 //! `equilibria rbm train`.
 
 use crate::Result;
-use crate::cli::training::Training;
-use crate::cli::{counted, pasted};
+use crate::cli::training::{Training, finished};
 use crate::run::RunDirectory;
 use crate::run::rbm::{Settings, Summary};
 use clap::Args;
@@ -30,9 +29,6 @@ impl Train {
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
-    let mut seconds = summary.seconds_per_epoch.clone();
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
     let last = summary.epochs.last().map_or_else(String::new, |epoch| {
         format!(
             "pseudo-log-likelihood {:.2} nats per image (stochastic estimate: {:.2})\n\
@@ -44,12 +40,6 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
             epoch.free_energy_gap
         )
     });
-    format!(
-        "{last}{} of {}, {median:.3} s each (median)\n\
-         wrote {}; to see samples: equilibria rbm sample {}\n",
-        counted(summary.epochs.len(), "epoch"),
-        counted(summary.train_images, "image"),
-        directory.path().join("model.safetensors").display(),
-        pasted(directory.path()),
-    )
+    let next = "to see samples: equilibria rbm sample";
+    last + &finished(&summary.seconds_per_epoch, summary.train_images, directory, next)
 }
