@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Options of every command that trains.
 #[derive(Debug, Args)]
-pub(super) struct Common {
+pub(super) struct CommonArguments {
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
@@ -23,7 +23,7 @@ pub(super) struct Common {
     quiet: bool,
 }
 
-impl Common {
+impl CommonArguments {
     /// Sets the number of threads and returns the progress display.
     pub fn start(&self) -> Result<Progress> {
         use_threads(self.threads)?;
@@ -68,19 +68,19 @@ struct RunArguments {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 /// The arguments of a command that trains into a run directory: the settings of one kind of run, and [`RunArguments`].
 #[derive(Debug)]
-pub(super) struct Training<S> {
+pub(super) struct TrainArguments<S> {
     settings: S,
     /// Options that the user gave.
     given: Vec<String>,
     run: RunArguments,
 }
 
-impl<S: Trainable> Args for Training<S> {
+impl<S: Trainable> Args for TrainArguments<S> {
     /// Adds the options. All that are there before `--resume` conflict with it.
     fn augment_args(command: Command) -> Command {
         let command = S::augment_args(command);
@@ -98,7 +98,7 @@ impl<S: Trainable> Args for Training<S> {
     }
 }
 
-impl<S: Trainable> FromArgMatches for Training<S> {
+impl<S: Trainable> FromArgMatches for TrainArguments<S> {
     fn from_arg_matches(matches: &ArgMatches) -> clap::error::Result<Self> {
         let is_given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
         Ok(Self {
@@ -114,7 +114,7 @@ impl<S: Trainable> FromArgMatches for Training<S> {
     }
 }
 
-impl<S: Trainable> Training<S> {
+impl<S: Trainable> TrainArguments<S> {
     /// Trains or resumes. `adapt` changes the settings of a new run to images of a number of pixels: of 784 before the data
     /// are loaded, then of theirs.
     ///

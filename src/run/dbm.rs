@@ -14,7 +14,7 @@ pub use settings::{Layers, MONITORED, Settings};
 
 use super::divergence::{self, Suspect, suspects, unlikely};
 use super::epochs::Epochs;
-use super::training::{Trainable, Training};
+use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, SavedModel};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
@@ -100,7 +100,7 @@ impl Trainable for Settings {
     type Model = Dbm<f32>;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Training<Settings> for Run<'_> {
+impl TrainingRun<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         (Counter::EPOCHS, COLUMNS.map(Into::into).into())
     }

@@ -23,7 +23,7 @@ pub use history::PICTURED;
 pub use settings::{Kind, NetworkOptions, Settings};
 
 use super::divergence::{self, Suspect, likely_cause, short};
-use super::training::{Trainable, Training};
+use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, Row};
 use crate::adversarial::{Game, Reading, Streams};
 use crate::checkpoint::Archive;
@@ -121,7 +121,7 @@ impl Trainable for Settings {
 
     /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
     /// of `shuffle` by epoch, the game's from [`Streams`], the latents of samples from the last substream of `latent`.
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
         let images = digits.train.images();
         let [generator, discriminator] = self.networks.start(Stream::named(self.seed, "init"))?;
         let mut run = Run {
@@ -143,7 +143,7 @@ impl Trainable for Settings {
     }
 }
 
-impl Training<Settings> for Run<'_> {
+impl TrainingRun<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
         let counter = Counter { name: "step", stride: self.settings.every };
         (counter, observer::columns(self.settings.objective))

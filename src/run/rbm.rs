@@ -13,7 +13,7 @@ use super::divergence::{self, suspects, unlikely};
 use super::epochs::Epochs;
 pub use super::images::{MONITORED, binary_images};
 use super::restore::not_reached;
-use super::training::{Trainable, Training};
+use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, SavedModel};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
@@ -34,15 +34,6 @@ const COLUMNS: [&str; 4] = [
 ];
 /// The option of the learning rate.
 const RATE: &str = "--learning-rate";
-/// The last column.
-const SECONDS: &str = "seconds [s]";
-
-/// The columns of a run; with tempering, they contain the swap rate of each pair of neighbouring temperatures.
-fn columns(settings: &Settings) -> Vec<String> {
-    let pairs = settings.method.temperatures() - 1;
-    let swaps = (1..=pairs).map(|pair| format!("swap_rate_{pair} [share]"));
-    COLUMNS.iter().map(ToString::to_string).chain(swaps).chain([SECONDS.into()]).collect()
-}
 
 /// The content of `summary.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -100,7 +91,7 @@ impl Trainable for Settings {
     type Model = Rbm<f32>;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
@@ -126,9 +117,13 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Training<Settings> for Run<'_> {
+impl TrainingRun<Settings> for Run<'_> {
     fn columns(&self) -> (Counter, Vec<String>) {
-        (Counter::EPOCHS, columns(&self.settings))
+        // With tempering, the swap rate of each pair of neighbouring temperatures.
+        let pairs = self.settings.method.temperatures() - 1;
+        let swaps = (1..=pairs).map(|pair| format!("swap_rate_{pair} [share]"));
+        let columns = COLUMNS.iter().map(ToString::to_string).chain(swaps).chain(["seconds [s]".into()]);
+        (Counter::EPOCHS, columns.collect())
     }
 
     fn rows(&self) -> usize {

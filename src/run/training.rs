@@ -31,11 +31,11 @@ pub trait Trainable: RunSettings {
     /// A run before its first update; both arguments have been checked.
     ///
     /// **Errors** those of the model's constructor.
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl Training<Self> + use<'a, Self>>;
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a, Self>>;
 }
 
 /// A run of one kind of model, between two updates.
-pub trait Training<S: Trainable>: Send {
+pub trait TrainingRun<S: Trainable>: Send {
     /// The counter of `metrics.csv`, and its other columns.
     fn columns(&self) -> (Counter, Vec<String>);
 
@@ -142,7 +142,7 @@ pub fn train_or_resume<S: Trainable>(
 
 /// Trains to the end and writes model and summary.
 fn finish<S: Trainable>(
-    mut run: impl Training<S>,
+    mut run: impl TrainingRun<S>,
     directory: &RunDirectory,
     record: &Record,
     mut metrics: Metrics,
@@ -183,7 +183,7 @@ fn finish<S: Trainable>(
 }
 
 fn write_checkpoint<S: Trainable>(
-    run: &mut impl Training<S>,
+    run: &mut impl TrainingRun<S>,
     directory: &RunDirectory,
     record: &Record,
 ) -> Result<()> {

@@ -4,7 +4,7 @@ use super::evaluate::describe;
 use crate::Result;
 use crate::cli::counted;
 use crate::cli::machine::{create_folder_of, write_output};
-use crate::cli::training::Common;
+use crate::cli::training::CommonArguments;
 use crate::run::RunSettings as _;
 use crate::run::classifier::{Settings, to_archive, train};
 use crate::run::interrupt::{self, Work};
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Train {
     #[arg(long, default_value = "classifier.safetensors")]
     out: PathBuf,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 impl Train {

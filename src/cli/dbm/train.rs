@@ -1,7 +1,7 @@
 //! `equilibria dbm train`.
 
 use crate::Result;
-use crate::cli::training::{Training, finished};
+use crate::cli::training::{TrainArguments, finished};
 use crate::run::RunDirectory;
 use crate::run::dbm::{Settings, Summary};
 use clap::Args;
@@ -20,13 +20,13 @@ use clap::Args;
     summary.json.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
-    training: Training<Settings>,
+    arguments: TrainArguments<Settings>,
 }
 
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        let (directory, summary) = self.training.train(|_, _| ())?;
-        self.training.print(&summary, || describe(&summary, &directory))
+        let (directory, summary) = self.arguments.train(|_, _| ())?;
+        self.arguments.print(&summary, || describe(&summary, &directory))
     }
 }
 

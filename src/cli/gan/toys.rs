@@ -2,7 +2,7 @@
 
 use crate::adversarial::dirac::{Known, known};
 use crate::cli::machine::{write_output, write_picture};
-use crate::cli::training::Common;
+use crate::cli::training::CommonArguments;
 use crate::cli::{counted, thousands};
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, LinePlot, Series};
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Toys {
     #[arg(long, default_value = "out/toys")]
     out: PathBuf,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,7 @@
 
 use super::plots::{self, Course, Drawn};
 use crate::cli::machine::write_picture;
-use crate::cli::training::Training;
+use crate::cli::training::TrainArguments;
 use crate::cli::{counted, pasted, thousands};
 use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;
@@ -27,20 +27,20 @@ pub(in crate::cli) struct Train {
     #[command(flatten)]
     networks: NetworkOptions,
     #[command(flatten)]
-    training: Training<Settings>,
+    arguments: TrainArguments<Settings>,
 }
 
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let networks = &self.networks;
         let (directory, summary) =
-            self.training.train(|settings, pixels| settings.networks = networks.networks(pixels))?;
+            self.arguments.train(|settings, pixels| settings.networks = networks.networks(pixels))?;
         let name = summary.objective.to_string();
         let course = Course { name: &name, kind: summary.objective, readings: &summary.readings };
         for Drawn { file, plot, .. } in plots::all(&[course]) {
             write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
-        self.training.print(&summary, || describe(&summary, &directory))?;
+        self.arguments.print(&summary, || describe(&summary, &directory))?;
         match summary.stability.verdict {
             Verdict::Diverged => Err(diverged(&summary, &directory)),
             _ => Ok(()),

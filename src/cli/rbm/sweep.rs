@@ -2,7 +2,7 @@
 
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::machine::{absolute, write_output, write_picture};
-use crate::cli::training::Common;
+use crate::cli::training::CommonArguments;
 use crate::data::Digits;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Sweep {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 #[derive(Serialize)]

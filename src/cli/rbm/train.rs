@@ -1,7 +1,7 @@
 //! `equilibria rbm train`.
 
 use crate::Result;
-use crate::cli::training::{Training, finished};
+use crate::cli::training::{TrainArguments, finished};
 use crate::run::RunDirectory;
 use crate::run::rbm::{Settings, Summary};
 use clap::Args;
@@ -18,13 +18,13 @@ use clap::Args;
     coins (before the end, 1000 times). It then ends with status 2, keeps its last checkpoint and gives the reason in summary.json.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
-    training: Training<Settings>,
+    arguments: TrainArguments<Settings>,
 }
 
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        let (directory, summary) = self.training.train(|_, _| ())?;
-        self.training.print(&summary, || describe(&summary, &directory))
+        let (directory, summary) = self.arguments.train(|_, _| ())?;
+        self.arguments.print(&summary, || describe(&summary, &directory))
     }
 }
 

@@ -135,6 +135,10 @@ pub struct Estimates {
 /// **Errors** [`Error::ShapeMismatch`] for images of another size; [`Error::InvalidArgument`] without
 /// training or test images, and as [`exact::log_partition`], [`Annealing::forward`] and [`Annealing::reverse`];
 /// [`Error::Interrupted`] soon after `stop` returns true.
+///
+/// [`Error::ShapeMismatch`]: crate::Error::ShapeMismatch
+/// [`Error::InvalidArgument`]: crate::Error::InvalidArgument
+/// [`Error::Interrupted`]: crate::Error::Interrupted
 pub fn evaluate(
     model: &Rbm<f32>,
     settings: &Settings,
