@@ -1,16 +1,16 @@
-//! Loops over rows that do not depend on one another. The thread that computes a row makes no difference to its result.
+//! Parallel loops over independent rows. The result does not depend on which thread computes a row.
 
 #[cfg(feature = "parallel")]
 mod awake;
 #[cfg(feature = "parallel")]
 pub use awake::within_awake;
 
-/// Rows a task takes at least: a row of a few hundred units is some hundred nanoseconds of work.
+/// Minimum number of rows per task: a row of a few hundred units takes some hundred nanoseconds.
 #[cfg(feature = "parallel")]
 const ROWS_AT_LEAST: usize = 4;
 
-/// `row(i, a_i, b_i, c_i)` for the rows of `a` and `b`, `a_width` and `b_width` elements each, and the elements
-/// of `c`; as many as the shortest of the three has. Allocates nothing.
+/// Calls `row(i, a_i, b_i, c_i)` for the rows of `a` and `b`, of `a_width` and `b_width` elements, and the elements of `c`,
+/// up to the end of the shortest. Allocates nothing.
 ///
 /// **Panics** if a width is 0.
 pub(crate) fn for_each_row<A: Send, B: Send, C: Send>(
@@ -35,13 +35,13 @@ pub(crate) fn for_each_row<A: Send, B: Send, C: Send>(
     }
 }
 
-/// Pieces that belong together, one of each a task.
+/// Slices that are split together, one piece of each per task.
 pub(crate) trait Split: Sized + Send {
-    /// The first `count` tasks' pieces, and the others'.
+    /// Splits off the pieces of the first `count` tasks.
     fn split(self, count: usize) -> (Self, Self);
 }
 
-/// A slice in chunks of equal length.
+/// A slice in chunks of equal length; the last one may be shorter.
 pub(crate) struct Chunks<'a, A>(pub &'a mut [A], pub usize);
 
 impl<A: Send> Split for Chunks<'_, A> {
@@ -58,7 +58,18 @@ impl<A: Split, B: Split> Split for (A, B) {
     }
 }
 
-/// `run(i, pieces)` for each of `count` tasks, in parallel if asked to. Allocates nothing.
+impl<A: Send, const N: usize> Split for [Chunks<'_, A>; N] {
+    fn split(mut self, count: usize) -> (Self, Self) {
+        let first = self.each_mut().map(|Chunks(rest, width)| {
+            let (first, others) = core::mem::take(rest).split_at_mut(count * *width);
+            *rest = others;
+            Chunks(first, *width)
+        });
+        (first, self)
+    }
+}
+
+/// Calls `run(i, pieces)` for each of `count` tasks. Allocates nothing.
 pub(crate) fn for_each_split<S: Split>(
     count: usize,
     in_parallel: bool,
@@ -88,7 +99,7 @@ fn split_from<S: Split>(
     join(in_parallel, left, right);
 }
 
-/// Both, at the same time if asked to and if there are threads.
+/// Runs both, in parallel if `in_parallel` and if there are threads.
 fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     #[cfg(feature = "parallel")]
     if in_parallel {
@@ -100,8 +111,8 @@ fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     b();
 }
 
-/// Runs `work` on a thread of the pool: entering it costs two context switches, which every parallel kernel called
-/// from outside would pay.
+/// Runs `work` on a thread of the pool. Entering the pool costs two context switches, which otherwise every parallel kernel
+/// in `work` would pay.
 pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]
     return rayon::scope(|_| work());

@@ -269,7 +269,6 @@ impl<T: Element> Sequential<T> {
     ///
     /// **Accuracy and cost** Two products per linear layer; one if no parameter gradients are requested, and at the
     /// first layer if no input gradient is.
-    /// layer where no input gradient is.
     pub fn backward(
         &self,
         cache: &Cache<T>,

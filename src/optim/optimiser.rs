@@ -159,100 +159,50 @@ impl<T: Element> Optimiser<T> {
     /// **Panics** if `model` or `gradients` belong to a network with another architecture.
     pub fn step(&mut self, model: &mut Sequential<T>, gradients: &mut Gradients<T>) -> bool {
         self.steps += 1;
-        let (per_parameter, gradients) = (self.rule.states(), gradients.tensors());
-        assert!(
-            gradients.len() * per_parameter == self.state.len(),
-            "gradients of {} parameters, state of {}",
-            gradients.len(),
-            self.state.len() / per_parameter
-        );
-        let is_finite = AtomicBool::new(true);
-        let states = self.state.chunks_exact_mut(per_parameter);
-        for ((parameter, gradient), state) in model.parameters_mut().zip(gradients).zip(states) {
-            let step =
-                Step { rule: self.rule, steps: self.steps, clip: self.clip, gradient: gradient.data() };
-            let tasks = parameter.len().div_ceil(CHUNK);
-            let parameter = Chunks(parameter.data_mut(), CHUNK);
-            let note = |was_finite: bool| {
-                if !was_finite {
-                    is_finite.store(false, Ordering::Relaxed);
-                }
-            };
-            match state {
-                [one] => for_each_split(
-                    tasks,
-                    true,
-                    (parameter, Chunks(one.data_mut(), CHUNK)),
-                    &|task, (p, one)| {
-                        note(step.with_one_state(task, one.0, p.0));
-                    },
-                ),
-                [one, two] => {
-                    let states = (Chunks(one.data_mut(), CHUNK), Chunks(two.data_mut(), CHUNK));
-                    for_each_split(tasks, true, (parameter, states), &|task, (p, (one, two))| {
-                        note(step.with_two_states(task, one.0, two.0, p.0));
-                    });
-                }
-                _ => unreachable!("a rule has one or two state values"),
-            }
-        }
-        is_finite.into_inner()
-    }
-}
-
-/// One step for one tensor.
-#[derive(Clone, Copy)]
-struct Step<'a, T> {
-    rule: Rule,
-    /// The number of steps, including this one.
-    steps: u64,
-    clip: Option<f64>,
-    gradient: &'a [T],
-}
-
-impl<T: Element> Step<'_, T> {
-    fn bound(&self) -> T {
-        T::from_f64(self.clip.unwrap_or(f64::INFINITY))
-    }
-
-    fn gradient(&self, task: usize, length: usize) -> &[T] {
-        &self.gradient[task * CHUNK..][..length]
-    }
-
-    fn with_one_state(&self, task: usize, state: &mut [T], parameter: &mut [T]) -> bool {
-        let (level, gradient) = (Level::detect(), self.gradient(task, parameter.len()));
         match self.rule {
             Rule::Sgd { rate, momentum } => {
-                let rule = update::Momentum { rate: T::from_f64(rate), momentum: T::from_f64(momentum) };
-                update::descend(level, rule, self.bound(), gradient, [state], parameter)
+                let [rate, momentum] = [rate, momentum].map(T::from_f64);
+                self.descend(update::Momentum { rate, momentum }, model, gradients)
             }
             Rule::RmsProp { rate, decay, epsilon } => {
                 let [rate, decay, epsilon] = [rate, decay, epsilon].map(T::from_f64);
-                let rule = update::RmsProp { rate, decay, epsilon };
-                update::descend(level, rule, self.bound(), gradient, [state], parameter)
+                self.descend(update::RmsProp { rate, decay, epsilon }, model, gradients)
             }
-            Rule::Adam { .. } => unreachable!("Adam has two state values"),
+            Rule::Adam { rate, betas, epsilon } => {
+                let steps = self.steps as f64;
+                let corrected = 1.0 - libm::pow(betas[0], steps);
+                let root = libm::sqrt(1.0 - libm::pow(betas[1], steps));
+                let [mean_decay, square_decay] = betas.map(T::from_f64);
+                let [rate, epsilon] = [rate * root / corrected, epsilon * root].map(T::from_f64);
+                self.descend(update::Adam { rate, mean_decay, square_decay, epsilon }, model, gradients)
+            }
         }
     }
 
-    fn with_two_states(&self, task: usize, mean: &mut [T], square: &mut [T], parameter: &mut [T]) -> bool {
-        let Rule::Adam { rate, betas, epsilon } = self.rule else {
-            unreachable!("only Adam has two state values")
-        };
-        let steps = self.steps as f64;
-        let corrected = 1.0 - libm::pow(betas[0], steps);
-        let root = libm::sqrt(1.0 - libm::pow(betas[1], steps));
-        let [mean_decay, square_decay] = betas.map(T::from_f64);
-        let [rate, epsilon] = [rate * root / corrected, epsilon * root].map(T::from_f64);
-        let rule = update::Adam { rate, mean_decay, square_decay, epsilon };
-        update::descend(
-            Level::detect(),
-            rule,
-            self.bound(),
-            self.gradient(task, parameter.len()),
-            [mean, square],
-            parameter,
-        )
+    /// An update by a kernel with `N` state values per parameter.
+    fn descend<const N: usize>(
+        &mut self,
+        rule: impl update::Rule<T, N> + Sync,
+        model: &mut Sequential<T>,
+        gradients: &mut Gradients<T>,
+    ) -> bool {
+        let (gradients, (states, _)) = (gradients.tensors(), self.state.as_chunks_mut::<N>());
+        assert!(gradients.len() == states.len(), "{} gradients, {} states", gradients.len(), states.len());
+        let bound = T::from_f64(self.clip.unwrap_or(f64::INFINITY));
+        let is_finite = AtomicBool::new(true);
+        for ((parameter, gradient), state) in model.parameters_mut().zip(gradients).zip(states) {
+            let (tasks, gradient) = (parameter.len().div_ceil(CHUNK), gradient.data());
+            let state = state.each_mut().map(|state| Chunks(state.data_mut(), CHUNK));
+            let pieces = (Chunks(parameter.data_mut(), CHUNK), state);
+            for_each_split(tasks, true, pieces, &|task, (Chunks(parameter, _), state)| {
+                let gradient = &gradient[task * CHUNK..][..parameter.len()];
+                let state = state.map(|Chunks(state, _)| state);
+                if !update::descend(Level::detect(), rule, bound, gradient, state, parameter) {
+                    is_finite.store(false, Ordering::Relaxed);
+                }
+            });
+        }
+        is_finite.into_inner()
     }
 }
 

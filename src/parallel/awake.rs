@@ -1,24 +1,27 @@
 //! Keeps a pool's threads awake.
 //!
-//! A thread without work falls asleep within some microseconds, and to wake it takes longer than many a kernel runs:
-//! an update of a Boltzmann machine is half a dozen parallel kernels of 20 to 100 microseconds with a little serial
-//! work in between. Threads that keep watch look for work until the whole of it is done.
+//! An idle thread of rayon sleeps after some microseconds, and waking it takes longer than many kernels run: an update of
+//! a Boltzmann machine is half a dozen parallel kernels of 20 to 100 microseconds with short serial sections between them.
+//! Here the idle threads keep polling for work until all of it is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Threads that keep watch at most: the kernels split into few tasks, and who looks for work disturbs those who have it.
-const KEEPERS: usize = 7;
+/// Maximum number of polling threads: the kernels split into few tasks, and polling disturbs the threads that work.
+const MAX_POLLING: usize = 7;
 
-/// What others are given to begin.
-const PATIENCE: Duration = Duration::from_micros(200);
+/// Time that the other threads have to begin polling.
+const START_LIMIT: Duration = Duration::from_micros(200);
 
-/// Looks for work without success before the operating system may give the core to another thread.
+/// Unsuccessful polls before the operating system may give the core to another thread.
 const SPINS: u32 = 64;
 
-/// Runs `work`, which is many small parallel kernels, on a thread of the current pool, whose other threads stay awake
-/// meanwhile: for loops over updates or steps. Its own cost is some ten microseconds and a few allocations.
+/// Runs `work` on a thread of the current pool and keeps the pool's other threads awake meanwhile.
+///
+/// For loops over many small parallel kernels, such as updates or training steps.
+///
+/// **Accuracy and cost** About ten microseconds and a few allocations per call.
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let watch = Arc::new(Watch::default());
@@ -26,14 +29,14 @@ pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         let others = rayon::current_num_threads() - 1;
         if others > 0 {
             let watch = Arc::clone(&watch);
-            // Not of the scope: that would wait for threads that are busy elsewhere.
+            // Outside the scope, which would wait for threads that are busy elsewhere.
             rayon::spawn_broadcast(move |_| {
                 if rayon::current_thread_index() != here {
-                    watch.keep();
+                    watch.poll();
                 }
             });
         }
-        watch.begin(others.min(KEEPERS));
+        watch.begin(others.min(MAX_POLLING));
         let _end = End(&watch);
         work()
     })
@@ -41,12 +44,12 @@ pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 #[derive(Default)]
 struct Watch {
-    keepers: AtomicUsize,
+    polling: AtomicUsize,
     has_begun: AtomicBool,
     is_over: AtomicBool,
 }
 
-/// Ends the watch, also when the work panics.
+/// Ends the polling, even if the work panics.
 struct End<'a>(&'a Watch);
 
 impl Drop for End<'_> {
@@ -56,22 +59,22 @@ impl Drop for End<'_> {
 }
 
 impl Watch {
-    /// Waits for others; who comes later does not keep watch.
+    /// Waits for `others` threads; a thread that arrives later does not poll.
     fn begin(&self, others: usize) {
         let start = Instant::now();
-        while self.keepers.load(Ordering::Acquire) < others && start.elapsed() < PATIENCE {
+        while self.polling.load(Ordering::Acquire) < others && start.elapsed() < START_LIMIT {
             std::thread::yield_now();
         }
         self.has_begun.store(true, Ordering::SeqCst);
     }
 
-    /// Does whatever work there is until the watch is over.
+    /// Executes any available task until the work is done.
     ///
-    /// A thread may come here while it waits for a piece of work that itself started. If that piece were part of what
-    /// is watched, each would wait for the other: so the watch is closed before its work begins.
-    fn keep(&self) {
-        let place = self.keepers.fetch_add(1, Ordering::SeqCst);
-        if place >= KEEPERS || self.has_begun.load(Ordering::SeqCst) {
+    /// A thread may call this while it waits for a task that it has started. If that task belonged to the watched work,
+    /// the two would wait for each other. Therefore no thread can join after the work has begun.
+    fn poll(&self) {
+        let position = self.polling.fetch_add(1, Ordering::SeqCst);
+        if position >= MAX_POLLING || self.has_begun.load(Ordering::SeqCst) {
             return;
         }
         let mut spins = 0;

@@ -20,7 +20,6 @@ use crate::math::softplus_increment_lanes;
 /// `from` >= `to` / 2; x is rounded once. A term passes through at most 33 additions (with two lanes per vector; 7 with
 /// 16 lanes). Each unit costs an exponential and a quotient if |(`to` - `from`) x| is below 1/16 (f32; f64: 1/2400),
 /// otherwise two of each and a logarithm.
-/// each and a logarithm.
 #[track_caller]
 pub fn softplus_increments<T: Scalar>(
     level: Level,

@@ -150,7 +150,7 @@ fn panels_of(words: usize, stride: usize, rows: usize, tile_stride: u32) -> usiz
     panels
 }
 
-/// Selection units are listed.
+/// The units that are listed.
 enum Selection<'a> {
     On,
     Smaller { units: usize, are_off: &'a mut [bool] },
@@ -218,7 +218,8 @@ const DISTINCT_LENGTHS: usize = 256;
 /// Smallest number of rows for which sorting pays off.
 const SORT_MIN_ROWS: usize = 32;
 
-/// `order` <- the rows by increasing length, at most `most`, rows of equal length in ascending order: a counting sort.
+/// `order` <- the rows by increasing length, rows of equal length in ascending order: a counting sort. No length exceeds
+/// `most`.
 /// Few rows are left unsorted.
 fn sort_by_length(starts: &[u32], most: usize, order: &mut [u32]) {
     if order.len() < SORT_MIN_ROWS {

@@ -36,9 +36,9 @@ pub(super) struct Prefetch<T> {
 mod b_is {
     /// In the packed micropanel.
     pub(crate) const PACKED: u8 = 0;
-    /// In address, and packed into the micropanel at the same time: the multiply-adds hide the loads of the packing.
+    /// In place, and packed into the micropanel at the same time: the multiply-adds hide the loads of the packing.
     pub(crate) const PACKED_HERE: u8 = 1;
-    /// In address.
+    /// In place.
     pub(crate) const IN_PLACE: u8 = 2;
 }
 
@@ -52,7 +52,7 @@ pub(super) unsafe fn packed<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     unsafe { by_rows::<L, { b_is::PACKED }>(lanes, tile) }
 }
 
-/// Computes `tile` from B in address, and packs B.
+/// Computes `tile` from B in place, and packs B.
 ///
 /// # Safety
 /// Same as [`packed`]; exactly `tile.columns` elements of each row of B are read, and the micropanel is writable.
@@ -67,7 +67,7 @@ pub(super) const FLAT_ROWS: usize = 2;
 /// Maximum number of vectors in a row of a [`flat`] tile.
 pub(super) const FLAT_VECTORS: usize = 4;
 
-/// Computes a tile of one or two rows from B in address. The tile is wide, so that few rows still give enough independent
+/// Computes a tile of one or two rows from B in place. The tile is wide, so that few rows still give enough independent
 /// chains.
 ///
 /// # Safety
@@ -215,7 +215,7 @@ fn in_register<T>(pointer: *const T) -> *const T {
     pointer
 }
 
-/// Prefetch distance in rows of B when B is read in address. With a longer distance, lines would evict one another from
+/// Prefetch distance in rows of B when B is read in place. With a longer distance, lines would evict one another from
 /// L1 if the row stride of B is a multiple of 4 KiB.
 const PREFETCH_DISTANCE: usize = 8;
 
