@@ -183,7 +183,7 @@ impl TrainingRun<Settings> for Run<'_> {
     }
 
     fn checkpoint(&mut self) -> Result<Archive> {
-        self.to_checkpoint()
+        self.build_checkpoint()
     }
 
     fn restore(&mut self, archive: &Archive) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 const PARAMETERS: [&str; 3] = ["weight", "visible_bias", "hidden_bias"];
 
 impl Run<'_> {
-    pub(super) fn to_checkpoint(&mut self) -> Result<Archive> {
+    pub(super) fn build_checkpoint(&mut self) -> Result<Archive> {
         let mut archive = match &mut self.stage {
             Stage::Joint(learner) => {
                 let mut archive = learner.model().to_archive()?;

@@ -17,7 +17,7 @@ impl Run<'_> {
         Ok(archive)
     }
 
-    pub(super) fn to_checkpoint(&self) -> Result<Archive> {
+    pub(super) fn build_checkpoint(&self) -> Result<Archive> {
         let mut archive = self.archive(|_| true)?;
         archive.set_metadata("discriminator_steps", &self.game.discriminator_steps().to_string());
         archive.set_metadata("seconds", &self.seconds.to_string());
