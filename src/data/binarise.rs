@@ -108,6 +108,20 @@ impl Binarisation {
         }
     }
 
+    /// The images with the indices `order` as states, each 0 or 1. `Grey`, which gives probabilities, becomes `Threshold`.
+    ///
+    /// **Shapes** Returns (rows, pixels): one row per index in `order`.
+    ///
+    /// **Errors** As [`Binarisation::fill`].
+    ///
+    /// **Randomness** As [`Binarisation::fill`], from the stream `binarise` of `seed`.
+    pub fn states(self, images: &Images, order: &[usize], seed: u64) -> Result<Vec<f32>> {
+        let binary = if self == Self::Grey { Self::Threshold } else { self };
+        let mut out = alloc::vec![0.0; order.len() * images.pixels_per_image()];
+        binary.fill(images, order, Stream::named(seed, "binarise"), &mut out)?;
+        Ok(out)
+    }
+
     /// The mean of each input over all images, which initialises the visible biases; zeros if there are no images.
     ///
     /// `Sampled` returns the same as `Grey`, which is its expectation.

@@ -105,6 +105,12 @@ pub fn grey_pixels(probabilities: &[f32]) -> f64 {
     grey as f64 / probabilities.len() as f64
 }
 
+/// The share of states that are equal to those at the start.
+pub fn agreement(states: &[f32], start: &[f32]) -> f64 {
+    let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
+    same as f64 / states.len() as f64
+}
+
 /// The numbers 1, 2, 5, 10, 20, 50, ... below `last`, followed by `last`.
 pub fn rising_steps(last: usize) -> Vec<usize> {
     let mut steps = Vec::new();
@@ -127,13 +133,10 @@ pub fn rising_steps(last: usize) -> Vec<usize> {
 /// Calls `after` every few steps with the number of steps done since the last call; an error that it returns ends the
 /// run.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes; [`Error::InvalidArgument`]
-/// for fewer than two chains or steps that do not rise; the errors of `after`.
-///
-///
 /// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes, or the images to compare with do
 /// not; [`Error::InvalidArgument`] for fewer than two chains, steps that do not rise, or a pixel of the start that is neither
 /// 0 nor 1; the errors of `after`.
+///
 /// **Randomness** The chains draw from `stream`; see [`GibbsChains`].
 ///
 /// **Accuracy and cost** Agreements and counts are exact. In addition to the chains: a thousand products of all states
@@ -230,8 +233,7 @@ impl<'a> Watch<'a> {
 
     fn measure(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Look {
         let (start, chains, visible) = (self.task.start, self.task.classes.len(), self.model.visible());
-        let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
-        let agreement = same as f64 / states.len() as f64;
+        let agreement = agreement(states, start);
         let counts = counts(states, visible);
         // All pairs (state, start) except those of the same chain.
         let with_all = agreement_of_counts(&counts, &self.start_counts, chains);

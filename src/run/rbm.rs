@@ -97,9 +97,7 @@ pub fn binary_images(
     seed: u64,
 ) -> Result<Vec<f32>> {
     let order: Vec<usize> = (0..count.min(images.len())).collect();
-    let mut out = vec![0.0; order.len() * images.pixels_per_image()];
-    states(binarisation).fill(images, &order, Stream::named(seed, "binarise"), &mut out)?;
-    Ok(out)
+    binarisation.states(images, &order, seed)
 }
 
 /// The binarisation that gives states where training may use probabilities.

@@ -1,11 +1,10 @@
 //! `equilibria dbm filters`.
 
-use super::load;
-use crate::boltzmann::Rbm;
+use crate::boltzmann::{Dbm, Rbm};
 use crate::cli::filters::{
     ByNorm, FilterSet, Group, Row, check_size, check_visible, claims, columns_of, grid, limit, rows, sheet,
 };
-use crate::cli::machine::{Loaded, ModelArguments, picture_size, write_output};
+use crate::cli::machine::{Loaded, ModelArguments, write_output};
 use crate::cli::{counted, print, print_json, thousands};
 use crate::rng::Stream;
 use crate::run::{SavedModel, pretrained, rbm};
@@ -76,9 +75,10 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let Loaded { model, image_size, folder, .. } = load(self.model.start()?)?;
+        let loaded = self.model.load::<Dbm<f32>>()?;
+        let size = loaded.picture_size(None);
+        let Loaded { model, folder, .. } = loaded;
         let folder = self.out.clone().unwrap_or(folder);
-        let size = picture_size(image_size, None, model.visible());
         let layers = model.hidden_layers();
         if let Some(layer) = self.layer.filter(|layer| !(1..=layers).contains(layer)) {
             let expected = format!("the hidden layers are 1 to {layers}");

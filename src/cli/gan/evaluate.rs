@@ -1,6 +1,7 @@
 //! `equilibria gan evaluate`.
 
-use crate::cli::machine::{beside, create_folder_of, is_missing_name, note, write_output};
+use crate::cli::machine::is_missing_name;
+use crate::cli::output::{beside, create_folder_of, note, write_output};
 use crate::cli::{print, print_json, thousands, use_threads};
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};

@@ -1,8 +1,8 @@
 //! `equilibria rbm filters`.
 
-use super::{Loaded, ModelArguments, write_output};
+use crate::boltzmann::Rbm;
 use crate::cli::filters::{ByNorm, Group, columns_of, limit, sheet};
-use crate::cli::machine::picture_size;
+use crate::cli::machine::{Loaded, ModelArguments, write_output};
 use crate::cli::{counted, print, print_json};
 use crate::{Error, Result};
 use clap::Args;
@@ -38,8 +38,9 @@ impl Filters {
         if self.count == 0 {
             return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
         }
-        let Loaded { model, image_size, folder, .. } = super::load(self.model.start()?)?;
-        let size = picture_size(image_size, None, model.visible());
+        let loaded = self.model.load::<Rbm<f32>>()?;
+        let size = loaded.picture_size(None);
+        let Loaded { model, folder, .. } = loaded;
         let ByNorm { units, norms } = ByNorm::largest(model.weight(), self.count);
         let title = format!("Filters of {} of {} hidden units", units.len(), model.hidden());
         let group = Group::new("", model.weight(), &units);

@@ -1,7 +1,7 @@
 //! `equilibria rbm reproduce-literature`.
 
-use super::{absolute, write_output};
 use crate::boltzmann::learning::NegativePhase;
+use crate::cli::machine::{absolute, write_output};
 use crate::cli::{print, print_json, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;

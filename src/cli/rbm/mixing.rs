@@ -1,10 +1,9 @@
 //! `equilibria rbm mixing`.
 
-use super::{ImageArguments, Loaded, load, test_images, write_output};
 use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
-use crate::cli::machine::{picture_size, write_picture};
-use crate::cli::{print, print_json, thousands, use_threads};
+use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images, write_output, write_picture};
+use crate::cli::output::{print, print_json, thousands, use_threads};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
 use crate::evaluate::mixing::{Look, Mixing as Walked, Task, mix, rising_steps};
@@ -50,7 +49,7 @@ pub(in crate::cli) struct Mixing {
 
 #[derive(Serialize)]
 struct Summary<'a> {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "crate::cli::output::path_as_text")]
     out: PathBuf,
     data: &'a str,
     machines: &'a [Machine],
@@ -85,7 +84,7 @@ impl Mixing {
             let expected = format!("1 to {} Gibbs steps can be walked", thousands(MOST_STEPS));
             return Err(Error::invalid(format!("--steps {}", self.steps), expected));
         }
-        let loaded = self.models.iter().map(|path| load(Some(path))).collect::<Result<Vec<_>>>()?;
+        let loaded = self.models.iter().map(|path| Loaded::new(path)).collect::<Result<Vec<_>>>()?;
         let digits = self.digits(&loaded)?;
         let sides = picture_size(image_size(&loaded), Some(&digits), loaded[0].model.visible());
         let most = digits.test.len().min(MOST_CHAINS);
@@ -132,7 +131,7 @@ impl Mixing {
     }
 
     /// The digits that all machines are judged by.
-    fn digits(&self, loaded: &[Loaded<Rbm<f32>, Settings>]) -> Result<Digits> {
+    fn digits(&self, loaded: &[Loaded<Rbm<f32>>]) -> Result<Digits> {
         let Loaded { model: first, settings: first_settings, .. } = &loaded[0];
         for (path, Loaded { model, settings, .. }) in self.models.iter().zip(loaded) {
             if model.visible() != first.visible() {
@@ -169,7 +168,7 @@ impl Mixing {
 }
 
 /// Height and width of the images that the machines learned from, as the first file has it that says so.
-fn image_size(loaded: &[Loaded<Rbm<f32>, Settings>]) -> Option<[usize; 2]> {
+fn image_size(loaded: &[Loaded<Rbm<f32>>]) -> Option<[usize; 2]> {
     loaded.iter().find_map(|loaded| loaded.image_size)
 }
 

@@ -1,8 +1,8 @@
 //! `equilibria rbm train`.
 
-use super::{absolute, parse};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
+use crate::cli::machine::{absolute, parse};
 use crate::cli::{counted, pasted, print, print_json, use_threads};
 use crate::data::Binarisation;
 use crate::optim::Schedule;
