@@ -255,6 +255,19 @@ impl Digits {
     }
 }
 
+/// The indices of `count` images, balanced over the classes: the first image of each class, then the second of each, and so
+/// on. Returns all indices if there are fewer.
+pub fn balanced(labels: &[u8], count: usize) -> Vec<usize> {
+    let mut counts = [0_usize; 256];
+    let mut places: Vec<(usize, u8, usize)> = Vec::new();
+    for (index, &label) in labels.iter().enumerate() {
+        places.push((counts[usize::from(label)], label, index));
+        counts[usize::from(label)] += 1;
+    }
+    places.sort_unstable();
+    places.into_iter().take(count).map(|(_, _, index)| index).collect()
+}
+
 /// The mean of each pixel over all images, where 1 is full ink; zeros if there are no images.
 ///
 /// **Accuracy and cost** Exact integer sums, then one division in f64 and one rounding to f32.
@@ -272,4 +285,16 @@ fn mean_of(images: &Images, value: impl Fn(u8) -> u64, unit: f64) -> Vec<f32> {
     }
     let whole = images.len().max(1) as f64 * unit;
     sums.iter().map(|&sum| (sum as f64 / whole) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::balanced;
+
+    #[test]
+    fn classes_take_turns_until_they_run_out() {
+        let labels = [7, 2, 7, 7, 0, 2, 9];
+        assert_eq!(balanced(&labels, 4), [4, 1, 0, 6]);
+        assert_eq!(balanced(&labels, 9), [4, 1, 0, 6, 5, 2, 3]);
+    }
 }

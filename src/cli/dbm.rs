@@ -4,7 +4,7 @@ mod evaluate;
 mod filters;
 mod train;
 
-use super::machine::{Kind, TrainingImages};
+use super::machine::{MachineKind, TrainingImages};
 use super::reconstruct::Reconstruct;
 use super::sample::Sample;
 use super::store::Store;
@@ -55,7 +55,7 @@ impl Command {
     }
 }
 
-impl Kind for Dbm<f32> {
+impl MachineKind for Dbm<f32> {
     type Settings = Settings;
 
     const SHIPPED: &str = pretrained::DEEP;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub(super) use super::output::{beside, create_folder_of, write_output, write_picture};
 
 /// A kind of Boltzmann machine, as the commands that serve all kinds need it.
-pub(super) trait Kind: reconstruct::Machine<f32> + Sized {
+pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {
     /// The settings of training.
     type Settings: Default;
 
@@ -69,7 +69,7 @@ pub(super) struct ModelArguments {
 
 impl ModelArguments {
     /// Sets the number of threads, and loads the machine.
-    pub fn load<M: Kind>(&self) -> Result<Loaded<M>> {
+    pub fn load<M: MachineKind>(&self) -> Result<Loaded<M>> {
         use_threads(self.threads)?;
         match &self.model {
             Some(path) => Loaded::new(path),
@@ -79,7 +79,7 @@ impl ModelArguments {
 }
 
 /// A loaded machine.
-pub(super) struct Loaded<M: Kind> {
+pub(super) struct Loaded<M: MachineKind> {
     pub model: M,
     /// The settings of training; the defaults if they are not known.
     pub settings: M::Settings,
@@ -90,7 +90,7 @@ pub(super) struct Loaded<M: Kind> {
     is_shipped: bool,
 }
 
-impl<M: Kind> Loaded<M> {
+impl<M: MachineKind> Loaded<M> {
     /// Loads the machine at `path`. A note on standard error says if its settings are not known.
     pub fn new(path: &Path) -> Result<Self> {
         let SavedModel { model, settings, image_size } = M::load(path)?;

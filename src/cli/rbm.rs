@@ -7,7 +7,7 @@ pub(super) mod mixing;
 mod sweep;
 mod train;
 
-use super::machine::{Kind, TrainingImages};
+use super::machine::{MachineKind, TrainingImages};
 use super::reconstruct::Reconstruct;
 use super::sample::Sample;
 use super::store::Store;
@@ -62,7 +62,7 @@ impl Command {
     }
 }
 
-impl Kind for Rbm<f32> {
+impl MachineKind for Rbm<f32> {
     type Settings = Settings;
 
     const SHIPPED: &str = pretrained::RESTRICTED;

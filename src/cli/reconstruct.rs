@@ -1,6 +1,6 @@
 //! `equilibria rbm reconstruct` and `equilibria dbm reconstruct`.
 
-use super::machine::{ImageArguments, Kind, ModelArguments, check_images, write_output};
+use super::machine::{ImageArguments, MachineKind, ModelArguments, check_images, write_output};
 use super::output::{print, print_json};
 use crate::boltzmann::reconstruct::Effort;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
@@ -51,7 +51,7 @@ const SHOWN: usize = 10;
 
 impl Reconstruct {
     /// Fills rows in with a machine of kind `M`, writes the picture, and prints the errors.
-    pub fn run<M: Kind>(self) -> Result<()> {
+    pub fn run<M: MachineKind>(self) -> Result<()> {
         let removed = self.rows.as_deref().map(parse_rows).transpose()?;
         let loaded = self.model.load::<M>()?;
         let (model, hidden) = (&loaded.model, loaded.model.hidden_sizes());

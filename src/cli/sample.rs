@@ -1,6 +1,6 @@
 //! `equilibria rbm sample` and `equilibria dbm sample`.
 
-use super::machine::{ImageArguments, Kind, ModelArguments, write_output};
+use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
 use super::output::{print, print_json, thousands};
 use crate::boltzmann::{ImageChains, coin_flips};
 use crate::evaluate::mixing::agreement;
@@ -48,7 +48,7 @@ const STRIDE: usize = 50;
 
 impl Sample {
     /// Draws samples from a machine of kind `M`, writes the picture, and prints the summary.
-    pub fn run<M: Kind>(self) -> Result<()> {
+    pub fn run<M: MachineKind>(self) -> Result<()> {
         let indices = self.check()?;
         let loaded = self.model.load::<M>()?;
         let visible = loaded.model.visible();

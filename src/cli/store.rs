@@ -1,6 +1,6 @@
 //! `equilibria rbm store` and `equilibria dbm store`.
 
-use super::machine::Kind;
+use super::machine::MachineKind;
 use super::output::{counted, print, print_json, write_output};
 use crate::{Error, Result};
 use clap::Args;
@@ -38,7 +38,7 @@ struct Summary {
 
 impl Store {
     /// Writes the file of a machine of kind `M`, and prints the summary.
-    pub fn run<M: Kind>(self) -> Result<()> {
+    pub fn run<M: MachineKind>(self) -> Result<()> {
         let archive = M::load_archive(&self.model)?;
         if self.out.is_dir() {
             return Err(Error::invalid(self.out.display(), "is a folder; give the file to write"));

@@ -19,9 +19,11 @@
 //! [`best_match`] gives the share of its projection to pixels that a single filter explains. [`compare`] compares sets
 //! of filters.
 
+pub mod claims;
 pub mod compare;
 mod lobes;
 mod loops;
+pub mod sets;
 mod spectrum;
 #[cfg(test)]
 mod tests;

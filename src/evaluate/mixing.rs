@@ -99,6 +99,12 @@ impl Mixing {
     }
 }
 
+/// The mean free energy of a measurement minus that of the start, in nats. Free energies of two machines have different
+/// zeros, so only such differences can be compared.
+pub fn above_start(mixing: &Mixing, look: &Look) -> f64 {
+    look.free_energy - mixing.looks[0].free_energy
+}
+
 /// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor background.
 pub fn grey_pixels(probabilities: &[f32]) -> f64 {
     let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();

@@ -401,7 +401,7 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     );
     assert!(model == fs::read(folder.path().join("penalty/model.safetensors")).unwrap());
     refused("gan sample penalty --count 2501", "at most 2,500 images fit a sheet");
-    refused("gan sample penalty --interpolate 1", "--interpolate 1: a way has at least 2 images");
+    refused("gan sample penalty --interpolate 1", "--interpolate 1: a path has at least 2 images");
     refused("gan train --resume nowhere", "config.toml not found in nowhere");
     refused("gan train --resume penalty --steps 20", "--steps");
 

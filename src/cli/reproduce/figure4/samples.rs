@@ -6,10 +6,11 @@ use crate::Result;
 use crate::boltzmann::{DbmChains, GibbsChains, ImageChains, coin_flips};
 use crate::cli::filters::claims::{Claim, Evidence, Kind};
 use crate::cli::machine::test_images;
-use crate::cli::rbm::mixing::{balanced, nearest};
+use crate::cli::rbm::mixing::balanced;
 use crate::data::Binarisation;
 use crate::evaluate::filters::compare::Quartiles;
 use crate::evaluate::mixing::grey_pixels;
+use crate::evaluate::nearest::NearestImages;
 use crate::report::{ContactSheet, Figure};
 use crate::rng::Stream;
 use crate::run::pretrained;
@@ -50,7 +51,7 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
     let images = test_images(digits, &indices, Binarisation::Threshold, bench.seed)?;
     let starts = [images, coin_flips(indices.len(), visible, Stream::named(bench.seed, "init"))];
     let judge = match machines.is_home {
-        true => Some(nearest(digits, Binarisation::Threshold, bench.seed)?),
+        true => Some(NearestImages::of_digits(digits, Binarisation::Threshold, bench.seed)?),
         false => None,
     };
     let distances = |pictures: &[f32]| {
