@@ -7,7 +7,7 @@ use core::str::FromStr;
 
 use rand::Rng;
 
-use super::{Images, mean_image, mean_of};
+use super::images::{Images, mean_image, mean_of};
 use crate::rng::Stream;
 use crate::{Error, Result};
 

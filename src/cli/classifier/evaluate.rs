@@ -1,9 +1,9 @@
 //! `equilibria classifier evaluate`.
 
-use super::describe;
 use crate::Result;
 use crate::cli::{print, print_json, use_threads};
 use crate::data::Digits;
+use crate::evaluate::classifier::Accuracy;
 use crate::run::classifier::{load, shipped};
 use clap::Args;
 use std::path::PathBuf;
@@ -33,4 +33,15 @@ impl Evaluate {
         let accuracy = classifier.accuracy(&Digits::load(&self.data, None)?.test)?;
         if self.json { print_json(&accuracy) } else { print(&describe(&accuracy)) }
     }
+}
+
+/// The accuracy on all test images, and for each class.
+pub(super) fn describe(accuracy: &Accuracy) -> String {
+    let mut text = format!("right about {:.2} % of the test images\n", 100.0 * accuracy.all);
+    for (class, share) in accuracy.by_class.iter().enumerate() {
+        if let Some(share) = share {
+            text += &format!("  {class}: {:.2} %\n", 100.0 * share);
+        }
+    }
+    text
 }

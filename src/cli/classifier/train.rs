@@ -1,6 +1,6 @@
 //! `equilibria classifier train`.
 
-use super::describe;
+use super::evaluate::describe;
 use crate::Result;
 use crate::cli::machine::{absolute, create_folder_of, write_output};
 use crate::cli::{counted, print, print_json, use_threads};
