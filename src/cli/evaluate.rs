@@ -1,7 +1,7 @@
 //! The options and the table that `equilibria rbm evaluate` and `equilibria dbm evaluate` share.
 
 use super::machine::{ImageArguments, ModelArguments, check_images, parse};
-use super::output::{create_folder_of, print, print_json, summary_path, thousands, warn, write_json};
+use super::output::{create_folder_of, summary_path, thousands, warn, write_json};
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::data::Digits;
@@ -83,19 +83,16 @@ impl Likelihood {
     }
 
     /// Writes and prints an evaluation, and warns if its estimates are not reliable.
-    pub fn report(
+    pub fn report<E: Serialize>(
         &self,
         path: &Path,
-        evaluation: &impl Serialize,
+        evaluation: &E,
         warning: Option<&str>,
-        text: &str,
+        text: fn(&E) -> String,
     ) -> Result<()> {
         write_json(path, evaluation)?;
         warning.into_iter().for_each(warn);
-        if self.model.json {
-            return print_json(evaluation);
-        }
-        print(&format!("{text}wrote {}\n", path.display()))
+        self.model.output.print(evaluation, |it| format!("{}wrote {}\n", text(it), path.display()))
     }
 }
 

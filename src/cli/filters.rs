@@ -180,10 +180,10 @@ pub(super) fn describe(claims: &[Claim]) -> String {
 }
 
 /// The number of filters on a sheet, the range of their norms, and the picture, for the output of a command.
-pub(super) fn summary_line(count: usize, norms: &[f64], picture: &Path) -> String {
+pub(super) fn summary_line(norms: &[f64], picture: &Path) -> String {
     let [largest, smallest] = [norms.first(), norms.last()].map(|norm| norm.copied().unwrap_or_default());
-    let (count, picture) = (counted(count, "filter"), picture.display());
-    format!("{count} with norms from {largest:.2} to {smallest:.2}; wrote {picture}")
+    let (count, picture) = (counted(norms.len(), "filter"), picture.display());
+    format!("{count} with norms from {largest:.2} to {smallest:.2}; wrote {picture}\n")
 }
 
 /// Returns an error if --count is 0.

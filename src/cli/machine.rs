@@ -1,6 +1,6 @@
 //! Trained Boltzmann machines as the commands load them, and the images to use with them.
 
-use super::output::{note, use_threads};
+use super::output::{OutputArguments, note};
 use crate::boltzmann::{ImageChains, reconstruct};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits};
@@ -53,24 +53,20 @@ pub(super) struct TrainingImages<'a> {
     pub seed: u64,
 }
 
-/// The machine of a command.
+/// The machine that a command uses.
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
     /// A run directory or a safetensors file [default: the machine that comes with the program and learned MNIST; its
     /// pictures go to `out`].
     model: Option<PathBuf>,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 impl ModelArguments {
     /// Sets the number of threads, and loads the machine.
     pub fn load<M: MachineKind>(&self) -> Result<Loaded<M>> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         match &self.model {
             Some(path) => Loaded::new(path),
             None => Loaded::shipped(),

@@ -2,11 +2,36 @@
 
 use crate::run::write_atomically;
 use crate::{Error, Result};
+use clap::Args;
+use serde::{Serialize, Serializer};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The largest number of threads that the program starts; a larger number is probably a typing error.
 pub(super) const MOST_THREADS: usize = 1024;
+
+/// The options of all commands that compute something and print a summary.
+#[derive(Debug, Args)]
+pub(super) struct OutputArguments {
+    /// Threads to use [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl OutputArguments {
+    /// Sets the number of threads.
+    pub fn start(&self) -> Result<()> {
+        use_threads(self.threads)
+    }
+
+    /// Prints the summary as JSON, or `text` about it.
+    pub fn print<S: Serialize>(&self, summary: &S, text: impl FnOnce(&S) -> String) -> Result<()> {
+        if self.json { print_json(summary) } else { print(&text(summary)) }
+    }
+}
 
 /// Sets the number of threads of the process. `None` leaves the number to rayon: one per core, or `RAYON_NUM_THREADS`.
 ///
@@ -52,18 +77,18 @@ pub(super) fn note(text: &str) {
     say("note", text);
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
+fn to_json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Error::invalid("summary", error))?;
     Ok(text + "\n")
 }
 
 /// Prints `value` as indented JSON.
-pub(super) fn print_json(value: &impl serde::Serialize) -> Result<()> {
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&to_json(value)?)
 }
 
 /// Writes `value` as indented JSON into a file.
-pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_output(path, to_json(value)?.as_bytes())
 }
 
@@ -79,7 +104,7 @@ pub(super) fn summary_path(out: Option<&Path>, folder: &Path) -> PathBuf {
 }
 
 /// Serializes a path. JSON has no bytes outside UTF-8: they become U+FFFD, as on the terminal.
-pub(super) fn path_as_text<S: serde::Serializer>(
+pub(super) fn path_as_text<S: Serializer>(
     path: &Path,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {

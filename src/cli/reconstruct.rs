@@ -1,7 +1,6 @@
 //! `equilibria rbm reconstruct` and `equilibria dbm reconstruct`.
 
 use super::machine::{ImageArguments, MachineKind, ModelArguments, check_images, write_output};
-use super::output::{print, print_json};
 use crate::boltzmann::reconstruct::Effort;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
@@ -19,16 +18,16 @@ pub(super) struct Reconstruct {
     model: ModelArguments,
     #[command(flatten)]
     source: ImageArguments,
-    /// Pixel rows to remove, counted from 0 at the top; both ends are removed [default: the middle quarter, 11..17 of 28].
+    /// Pixel rows to remove, both ends included, counted from 0 at the top [default: the middle quarter, 11..17 of 28].
     #[arg(long, value_name = "FIRST..LAST")]
     rows: Option<String>,
-    /// Remove every number of rows from 1 to 14 at every second position, and draw the error as a heat map.
+    /// Remove 1, 2, 3, 5, 7, 9, 11 and 14 rows at every second position, and draw a heat map of the error.
     #[arg(long)]
     sweep: bool,
     /// Test images, from the first.
     #[arg(long, default_value_t = 100)]
     images: usize,
-    /// Where to write the picture [default: beside the model].
+    /// The picture to write [default: reconstruction.png, or .svg with --sweep, beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -38,7 +37,7 @@ struct Summary {
     #[serde(serialize_with = "super::output::path_as_text")]
     picture: PathBuf,
     images: usize,
-    /// Pixel rows removed, and the error on their pixels.
+    /// For each block of removed rows, the error on its pixels.
     cells: Vec<Cell>,
 }
 
@@ -85,21 +84,18 @@ impl Reconstruct {
             (picture, vec![cell])
         };
         let summary = Summary { picture, images: self.images, cells };
-        if self.model.json {
-            return print_json(&summary);
-        }
-        print(&describe(&summary))
+        self.model.output.print(&summary, describe)
     }
 }
 
-/// The rows in the middle of an image, a quarter of them: seven of 28.
+/// The middle quarter of the rows of an image: seven of 28.
 pub(super) fn middle_quarter(height: usize) -> Range<usize> {
     let count = height.div_ceil(4);
     let first = (height - count).div_ceil(2);
     first..first + count
 }
 
-/// `10..16` as rows 10 to 16, both removed.
+/// Parses `10..16` as the rows 10 to 16, both included.
 fn parse_rows(text: &str) -> Result<Range<usize>> {
     let parse = || {
         let (first, last) = text.split_once("..")?;
@@ -122,7 +118,7 @@ fn describe(summary: &Summary) -> String {
     text + &format!("over {} test images; wrote {}\n", summary.images, summary.picture.display())
 }
 
-/// Original, damaged and reconstructed side by side, an image a row: narrow enough for a phone.
+/// A sheet with a row for each image: original, damaged, restored. Narrow enough for a phone.
 pub(super) fn sheet(
     hidden: &str,
     task: &Task<'_>,
@@ -145,7 +141,8 @@ pub(super) fn sheet(
     Ok(sheet)
 }
 
-/// The error over how many rows were removed (down) and where (across); `range` is shared by maps to compare.
+/// The error against the number of removed rows (vertical) and the first of them (horizontal). Maps to compare have the same
+/// `range`.
 pub(super) fn heat_map(title: &str, cells: &[Cell], range: Option<(f64, f64)>) -> HeatMap {
     let mut rows: Vec<usize> = cells.iter().map(|cell| cell.rows).collect();
     let mut firsts: Vec<usize> = cells.iter().map(|cell| cell.first_row).collect();

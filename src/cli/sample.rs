@@ -1,7 +1,7 @@
 //! `equilibria rbm sample` and `equilibria dbm sample`.
 
 use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
-use super::output::{print, print_json, thousands};
+use super::output::thousands;
 use crate::boltzmann::{ImageChains, coin_flips};
 use crate::evaluate::mixing::agreement;
 use crate::report::ContactSheet;
@@ -100,14 +100,13 @@ impl Sample {
         write_output(&picture, &sheet.to_png()?)?;
         let (from, steps, chains) = (self.from, self.steps, labels.len());
         let summary = Summary { picture, from, steps, chains, agreement_with_start: agreements };
-        if self.model.json {
-            return print_json(&summary);
-        }
-        let mut text = String::from("     steps  pixels equal to the start\n");
-        for (steps, agreement) in summary.steps.iter().zip(&summary.agreement_with_start) {
-            text += &format!("{steps:>10}  {:>6.1} %\n", 100.0 * agreement);
-        }
-        print(&format!("{text}wrote {}\n", summary.picture.display()))
+        self.model.output.print(&summary, |summary| {
+            let mut text = String::from("     steps  pixels equal to the start\n");
+            for (steps, agreement) in summary.steps.iter().zip(&summary.agreement_with_start) {
+                text += &format!("{steps:>10}  {:>6.1} %\n", 100.0 * agreement);
+            }
+            format!("{text}wrote {}\n", summary.picture.display())
+        })
     }
 
     /// Checks the options. Returns the test images that chains start from, or `None` for noise.

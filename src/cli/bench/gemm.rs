@@ -5,7 +5,7 @@ use super::entry::{Add, Entry, Unit};
 use super::limits::{multiply_adds, multiply_adds_operations};
 use super::measure::{measure_interleaved, repeat};
 use super::peer;
-use super::products::{LARGE, LAYERS, Operands, Ours, Peer, Shape, TRANSPOSED, Transposed};
+use super::products::{LARGE, LAYERS, Operands, Product, Shape, TRANSPOSED, Transposed};
 use crate::{Error, Result};
 use equilibria_kernels::MatrixScalar;
 use serde_json::json;
@@ -51,7 +51,7 @@ pub(super) fn one_thread(context: &Context, add: Add<'_>) -> Result<()> {
 fn measure<T: MatrixScalar>(context: &Context, shape: Shape) -> Result<Entry> {
     let level = context.level;
     let operands = Operands::<T>::new(level, shape);
-    let (mut ours, mut peer) = (Ours::new(&operands), Peer::new(&operands));
+    let (mut ours, mut peer) = (Product::ours(&operands), Product::peer(&operands));
     ours.call();
     peer.call();
     operands.check(&ours.c, &peer.c).map_err(|wrong| Error::invalid("gemm", wrong))?;
@@ -91,7 +91,7 @@ fn measure<T: MatrixScalar>(context: &Context, shape: Shape) -> Result<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::products::{Operands, Ours, Peer, Shape, TRANSPOSED, shape};
+    use super::super::products::{Operands, Product, Shape, TRANSPOSED, shape};
     use equilibria_kernels::Level;
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         let small = small.into_iter().chain(TRANSPOSED.map(|s| Shape { m: 12, n: 10, k: 50, ..s }));
         for shape in small {
             let operands = Operands::<f32>::new(Level::detect(), shape);
-            let (mut ours, mut peer) = (Ours::new(&operands), Peer::new(&operands));
+            let (mut ours, mut peer) = (Product::ours(&operands), Product::peer(&operands));
             ours.call();
             peer.call();
             assert_eq!(operands.check(&ours.c, &peer.c), Ok(()));

@@ -181,43 +181,34 @@ impl<T: MatrixScalar> Operands<T> {
     }
 }
 
-/// Our product of the operands.
-pub(super) struct Ours<'a, T> {
+/// A product of the operands, by our kernels or by `matrixmultiply`.
+pub(super) struct Product<'a, T> {
     operands: &'a Operands<T>,
     pub c: Aligned<T>,
-    workspace: Vec<T>,
+    /// The workspace of our kernels; `None` for `matrixmultiply`.
+    workspace: Option<Vec<T>>,
 }
 
-impl<'a, T: MatrixScalar> Ours<'a, T> {
-    /// Create it in the thread pool in which it is called.
-    pub(super) fn new(operands: &'a Operands<T>) -> Self {
+impl<'a, T: MatrixScalar> Product<'a, T> {
+    /// The product by our kernels. Create it in the thread pool in which it is called.
+    pub(super) fn ours(operands: &'a Operands<T>) -> Self {
         let Shape { m, n, k, .. } = operands.shape;
         let workspace = vec![T::ZERO; workspace_len::<T>(operands.level, m, n, k)];
-        Self { operands, c: Aligned::zeros(m * n), workspace }
+        Self { workspace: Some(workspace), ..Self::peer(operands) }
+    }
+
+    /// The product by `matrixmultiply`.
+    pub(super) fn peer(operands: &'a Operands<T>) -> Self {
+        Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n), workspace: None }
     }
 
     pub(super) fn call(&mut self) {
         let Operands { level, shape, .. } = *self.operands;
         let (a, b) = (self.operands.a(), self.operands.b());
         let c = MatrixMut::new(&mut self.c, shape.m, shape.n);
-        gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, &mut self.workspace);
-    }
-}
-
-/// The same product by `matrixmultiply`.
-pub(super) struct Peer<'a, T> {
-    operands: &'a Operands<T>,
-    pub c: Aligned<T>,
-}
-
-impl<'a, T: MatrixScalar> Peer<'a, T> {
-    pub(super) fn new(operands: &'a Operands<T>) -> Self {
-        Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n) }
-    }
-
-    pub(super) fn call(&mut self) {
-        let Shape { m, n, .. } = self.operands.shape;
-        let (a, b) = (self.operands.a(), self.operands.b());
-        peer::matrixmultiply(T::ONE, a, b, T::ZERO, MatrixMut::new(&mut self.c, m, n));
+        match &mut self.workspace {
+            Some(workspace) => gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, workspace),
+            None => peer::matrixmultiply(T::ONE, a, b, T::ZERO, c),
+        }
     }
 }

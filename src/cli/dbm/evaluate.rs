@@ -51,7 +51,7 @@ impl Evaluate {
         let how = How { method, end, seed: likelihood.source.seed };
         let evaluation =
             evaluate(&loaded.model, &loaded.settings, &digits, &how, &mut progress, &interrupt::requested)?;
-        likelihood.report(&path, &evaluation, evaluation.warning.as_deref(), &describe(&evaluation))
+        likelihood.report(&path, &evaluation, evaluation.warning.as_deref(), describe)
     }
 
     fn check(&self) -> Result<()> {

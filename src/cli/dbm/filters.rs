@@ -6,7 +6,7 @@ use crate::cli::filters::{
     grid, limit, rows, sheet, summary_line,
 };
 use crate::cli::machine::{ModelArguments, write_output};
-use crate::cli::output::{print, print_json, thousands};
+use crate::cli::output::thousands;
 use crate::rng::Stream;
 use crate::run::{SavedModel, pretrained, rbm};
 use crate::{Error, Result};
@@ -142,19 +142,15 @@ impl Filters {
         }
         claims.extend(claims::of_layers(&deep, stream));
         let sets: Vec<&FilterSet> = deep.iter().chain(&restricted).collect();
-        if self.model.json {
-            let filters = sets.iter().map(|set| set.to_json()).collect();
-            return print_json(&Summary { sheets, beside, filters, claims });
-        }
-        let drawn: String = sheets
-            .iter()
-            .map(|sheet| {
-                let Sheet { layer, units, norms, picture, .. } = sheet;
-                format!("layer {layer}: {}\n", summary_line(units.len(), norms, picture))
-            })
-            .collect();
-        let beside = beside.map_or(String::new(), |name| format!("the RBM is {name}\n"));
-        print(&format!("{}{beside}\n{}\n{drawn}", table(&sets), describe(&claims)))
+        let filters = sets.iter().map(|set| set.to_json()).collect();
+        self.model.output.print(&Summary { sheets, beside, filters, claims }, |summary| {
+            let beside = summary.beside.as_ref().map_or(String::new(), |name| format!("the RBM is {name}\n"));
+            let line = |sheet: &Sheet| {
+                format!("layer {}: {}", sheet.layer, summary_line(&sheet.norms, &sheet.picture))
+            };
+            let lines: String = summary.sheets.iter().map(line).collect();
+            format!("{}{beside}\n{}\n{lines}", table(&sets), describe(&summary.claims))
+        })
     }
 
     /// The machine to compare with, and its name. The pictures have `size`.

@@ -2,7 +2,7 @@
 
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
-    beside, create_folder_of, note, print, print_json, summary_path, thousands, use_threads, warn, write_json,
+    OutputArguments, beside, create_folder_of, note, summary_path, thousands, warn, write_json,
 };
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
@@ -10,7 +10,6 @@ use crate::run::samples::{How, Judgement, Measures, Samples, eye_for, given_eye,
 use crate::run::{Progress, classifier};
 use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Measure the quality, the variety and the novelty of generated digits.
@@ -43,15 +42,11 @@ pub(in crate::cli) struct Evaluate {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// The folder for summary.json, or a file that ends with .json [default: `evaluation` beside the samples].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
@@ -59,7 +54,7 @@ pub(in crate::cli) struct Evaluate {
 
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         if !(6..=MOST_IMAGES).contains(&self.images) {
             let expected = format!("6 to {} samples can be judged", thousands(MOST_IMAGES));
             return Err(Error::invalid(format!("--images {}", self.images), expected));
@@ -85,10 +80,7 @@ impl Evaluate {
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;
         write_json(&path, &judgement)?;
         judgement.warnings.iter().for_each(|warning| warn(warning));
-        if self.json {
-            return print_json(&judgement);
-        }
-        print(&describe(&judgement, &path))
+        self.output.print(&judgement, |judgement| describe(judgement, &path))
     }
 
     /// The images to compare with.
@@ -125,46 +117,44 @@ fn describe(judgement: &Judgement, path: &Path) -> String {
         judgement.classifier.source,
         100.0 * judgement.classifier.accuracy,
     );
-    let _ = writeln!(text, "{:24}{:>18}{:>18}", "", "samples", "training images");
-    let mut row = |name: &str, samples: String, real: String, meaning: &str| {
-        let _ = writeln!(text, "{name:<24}{samples:>18}{real:>18}   {meaning}");
+    text += &format!("{:24}{:>18}{:>18}\n", "", "samples", "training images");
+    let rows: [(&str, fn(&Measures) -> String, &str); 10] = [
+        ("Fréchet distance", |of| format!("{:.3}", of.frechet_distance), "of features; lower is better"),
+        ("  extrapolated", |of| format!("{:.3}", of.frechet_extrapolated), "to infinitely many samples"),
+        (
+            "kernel distance",
+            |of| format!("{:.4} ± {:.4}", of.kernel_distance, of.kernel_distance_standard_error),
+            "of features; lower is better",
+        ),
+        ("precision", |of| format!("{:.3}", of.precision), "share of samples near images"),
+        ("recall", |of| format!("{:.3}", of.recall), "share of images near samples"),
+        ("density", |of| format!("{:.3}", of.density), "like precision; 1 is good"),
+        ("coverage", |of| format!("{:.3}", of.coverage), "like recall; 1 is good"),
+        ("class entropy, nats", |of| format!("{:.3}", of.class_entropy), "2.303 for ten equal classes"),
+        (
+            "classes found",
+            |of| format!("{} of {}", of.modes, of.class_counts.len()),
+            "with a tenth of an equal share",
+        ),
+        ("sliced Wasserstein", |of| format!("{:.4}", of.sliced_wasserstein), "of pixels; lower is better"),
+    ];
+    for (name, value, meaning) in rows {
+        text += &format!("{name:<24}{:>18}{:>18}   {meaning}\n", value(measures), value(real));
+    }
+    let newness = match nearest.z {
+        z if z > 3.0 => "nearer than new images; the generator may copy",
+        z if z < -3.0 => "farther than new images",
+        _ => "as new as test images",
     };
-    let number = |value: f64| format!("{value:.3}");
-    let mut both = |name: &str, value: &dyn Fn(&Measures) -> String, meaning: &str| {
-        row(name, value(measures), value(real), meaning);
-    };
-    both("Fréchet distance", &|of| number(of.frechet_distance), "of features; lower is better");
-    both("  extrapolated", &|of| number(of.frechet_extrapolated), "to infinitely many samples");
-    let kernel =
-        |of: &Measures| format!("{:.4} ± {:.4}", of.kernel_distance, of.kernel_distance_standard_error);
-    both("kernel distance", &kernel, "of features; lower is better");
-    both("precision", &|of| number(of.precision), "share of samples near images");
-    both("recall", &|of| number(of.recall), "share of images near samples");
-    both("density", &|of| number(of.density), "like precision; 1 is good");
-    both("coverage", &|of| number(of.coverage), "like recall; 1 is good");
-    both("class entropy, nats", &|of| number(of.class_entropy), "2.303 for ten equal classes");
-    let modes = |of: &Measures| format!("{} of {}", of.modes, of.class_counts.len());
-    both("classes found", &modes, "with a tenth of an equal share");
-    both("sliced Wasserstein", &|of| format!("{:.4}", of.sliced_wasserstein), "of pixels; lower is better");
-    let _ = writeln!(
-        text,
+    text + &format!(
         "\ndistance to the nearest training image: {:.3} for samples, {:.3} for test images (0 equal, 1 no common \
          pixel);\n\
-         samples are nearer than test images in {:.1} % of all pairs ({:+.1} sigma from 50 %): {}",
+         samples are nearer than test images in {:.1} % of all pairs ({:+.1} sigma from 50 %): {newness}\n\
+         wrote {}\n",
         nearest.samples,
         nearest.test_images,
         100.0 * nearest.nearer,
         nearest.z,
-        newness(judgement),
-    );
-    text + &format!("wrote {}\n", path.display())
-}
-
-/// The verdict on the distances to the nearest training images.
-fn newness(judgement: &Judgement) -> &'static str {
-    match judgement.nearest.z {
-        z if z > 3.0 => "nearer than new images; the generator may copy",
-        z if z < -3.0 => "farther than new images",
-        _ => "as new as test images",
-    }
+        path.display()
+    )
 }

@@ -1,9 +1,7 @@
 //! `equilibria gan sample`.
 
 use crate::adversarial::latent_paths;
-use crate::cli::output::{
-    beside, counted, path_as_text, print, print_json, thousands, use_threads, write_output,
-};
+use crate::cli::output::{OutputArguments, beside, counted, path_as_text, thousands, write_output};
 use crate::data::Images;
 use crate::report::ContactSheet;
 use crate::rng::Stream;
@@ -37,12 +35,8 @@ pub(in crate::cli) struct Sample {
     /// The picture to write [default: samples.png, interpolation.png or training.png beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 #[derive(Serialize)]
@@ -74,7 +68,7 @@ impl Sample {
             let expected = format!("at most {} images fit a sheet", thousands(MOST));
             return Err(Error::invalid(format!("--count {}", self.count), expected));
         }
-        use_threads(self.threads)?;
+        self.output.start()?;
         let (generator, _) = Generator::load(&self.model)?;
         let stream = Stream::named(self.seed, "evaluate");
         let average = if generator.is_average() { ", averaged" } else { "" };
@@ -105,10 +99,9 @@ impl Sample {
             steps: generator.steps(),
             averaged: generator.is_average(),
         };
-        if self.json {
-            return print_json(&summary);
-        }
-        print(&format!("{}; wrote {}\n", counted(summary.images, "image"), summary.picture.display()))
+        self.output.print(&summary, |Summary { images, picture, .. }| {
+            format!("{}; wrote {}\n", counted(*images, "image"), picture.display())
+        })
     }
 }
 

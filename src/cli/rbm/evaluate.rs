@@ -54,7 +54,7 @@ impl Evaluate {
             &mut progress,
             &interrupt::requested,
         )?;
-        likelihood.report(&path, &evaluation, evaluation.warning.as_deref(), &describe(&evaluation))
+        likelihood.report(&path, &evaluation, evaluation.warning.as_deref(), describe)
     }
 }
 

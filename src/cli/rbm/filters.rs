@@ -4,7 +4,6 @@ use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::cli::filters::{ByNorm, Group, check_count, columns_of, limit, sheet, summary_line};
 use crate::cli::machine::{ModelArguments, write_output};
-use crate::cli::output::{print, print_json};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -45,10 +44,6 @@ impl Filters {
         let picture = self.out.unwrap_or_else(|| loaded.folder.join("filters.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary { picture, units, norms };
-        if self.model.json {
-            return print_json(&summary);
-        }
-        let line = summary_line(summary.units.len(), &summary.norms, &summary.picture);
-        print(&format!("{line}\n"))
+        self.model.output.print(&summary, |summary| summary_line(&summary.norms, &summary.picture))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::machine::absolute;
-use crate::cli::output::{print, print_json, use_threads, write_json};
+use crate::cli::output::{OutputArguments, write_json};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
 use crate::run::rbm::{Anneal, Estimates, Evaluation, Method, Settings, evaluate, train_or_resume};
@@ -32,18 +32,14 @@ pub(in crate::cli) struct ReproduceLiterature {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// The folder for the summary and a run directory for each machine.
     #[arg(long, default_value = "runs/literature")]
     out: PathBuf,
     /// Replace runs with other settings in this folder.
     #[arg(long)]
     force: bool,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
@@ -169,7 +165,7 @@ struct Finding {
 
 impl ReproduceLiterature {
     pub(in crate::cli) fn run(mut self) -> Result<()> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         self.machines.sort_unstable();
         self.machines.dedup();
         if self.machines.is_empty() {
@@ -207,10 +203,7 @@ impl ReproduceLiterature {
         let summary = Summary { data: digits.name, findings, machines };
         let path = self.out.join("summary.json");
         write_json(&path, &summary)?;
-        if self.json {
-            return print_json(&summary);
-        }
-        print(&describe(&summary, &path))
+        self.output.print(&summary, |summary| describe(summary, &path))
     }
 
     fn machine(

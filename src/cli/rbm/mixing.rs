@@ -3,7 +3,7 @@
 use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
 use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images};
-use crate::cli::output::{print, print_json, thousands, use_threads, write_json, write_picture};
+use crate::cli::output::{OutputArguments, thousands, write_json, write_picture};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
 use crate::evaluate::mixing::{Look, Mixing as Walked, Task, mix, rising_steps};
@@ -42,12 +42,8 @@ pub(in crate::cli) struct Mixing {
     /// The folder for pictures and summary.json [default: `mixing` beside the first model].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 #[derive(Serialize)]
@@ -78,7 +74,7 @@ const SHOWN: usize = 10;
 
 impl Mixing {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         if !(1..=MOST_STEPS).contains(&self.steps) {
             let expected = format!("1 to {} Gibbs steps can be walked", thousands(MOST_STEPS));
             return Err(Error::invalid(format!("--steps {}", self.steps), expected));
@@ -121,10 +117,7 @@ impl Mixing {
         }
         let summary = Summary { out, data: &digits.name, machines: &machines };
         let written = write_json(&summary.out.join("summary.json"), &summary);
-        match self.json {
-            true => print_json(&summary)?,
-            false => print(&describe(&summary))?,
-        }
+        self.output.print(&summary, describe)?;
         written
     }
 
@@ -146,7 +139,7 @@ impl Mixing {
             } else if self.source.data.is_none()
                 && (&settings.data, settings.images) != (&trained.data, trained.images)
             {
-                format!("was trained on other data than {first_path}; choose the data for both with --data")
+                format!("was trained on other data than {first_path}; say with --data which images to use")
             } else {
                 continue;
             };
