@@ -6,7 +6,7 @@ use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images};
 use crate::cli::output::{OutputArguments, thousands, write_json, write_picture};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
-use crate::evaluate::mixing::{Look, Mixing as Walked, Task, mix, rising_steps};
+use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, mix, rising_steps};
 use crate::evaluate::nearest::NearestImages;
 use crate::report::{ContactSheet, LinePlot, Series};
 use crate::rng::Stream;
@@ -199,15 +199,15 @@ impl Walk<'_> {
 }
 
 /// Returns whether tables and sheets show a measurement: after a power of ten, or the last.
-fn is_shown(look: &Look, walked: &Walked) -> bool {
-    let is_power = look.steps > 0 && look.steps == 10_usize.pow(look.steps.ilog10());
-    is_power || look.steps == walked.last().steps
+fn is_shown(measured: &Measurements, walked: &Walked) -> bool {
+    let is_power = measured.steps > 0 && measured.steps == 10_usize.pow(measured.steps.ilog10());
+    is_power || measured.steps == walked.last().steps
 }
 
 /// The measurements that are shown, each with its picture.
-pub(in crate::cli) fn shown(machine: &Machine) -> impl Iterator<Item = (&Look, &Vec<f32>)> {
+pub(in crate::cli) fn shown(machine: &Machine) -> impl Iterator<Item = (&Measurements, &Vec<f32>)> {
     let walked = &machine.walked;
-    walked.looks.iter().zip(&walked.pictures).filter(|(look, _)| is_shown(look, walked))
+    walked.measurements.iter().zip(&walked.pictures).filter(|(measured, _)| is_shown(measured, walked))
 }
 
 /// A sheet with a row for each chain: the start, then a group of columns for each machine.
@@ -221,7 +221,7 @@ pub(in crate::cli) fn sheet(
     let mut columns = vec!["start".to_string()];
     let mut groups = vec![(String::new(), 1)];
     for machine in machines {
-        let steps: Vec<String> = shown(machine).map(|(look, _)| thousands(look.steps)).collect();
+        let steps: Vec<String> = shown(machine).map(|(measured, _)| thousands(measured.steps)).collect();
         groups.push((machine.name.clone(), steps.len()));
         columns.extend(steps);
     }
@@ -242,14 +242,15 @@ pub(in crate::cli) fn sheet(
 
 /// Plots of overlap, free energy, digits and classes against steps with a line for each machine, and their file names.
 pub(in crate::cli) fn plots(machines: &[Machine]) -> [(LinePlot, &'static str); 4] {
-    let plot = |title: &str, y_label: &str, value: fn(&Walked, &Look) -> f64| {
+    let plot = |title: &str, y_label: &str, value: fn(&Walked, &Measurements) -> f64| {
         let line = |machine: &Machine| {
-            let looks = machine.walked.looks.iter().filter(|look| look.steps > 0);
-            let points = looks.map(|look| (look.steps as f64, value(&machine.walked, look)));
+            let measurements = machine.walked.measurements.iter().filter(|measured| measured.steps > 0);
+            let points =
+                measurements.map(|measured| (measured.steps as f64, value(&machine.walked, measured)));
             Series::new(machine.name.clone(), points.collect::<Vec<_>>())
         };
         let last = machines.iter().map(|machine| machine.walked.last().steps).max().unwrap_or(1);
-        let start = value(&machines[0].walked, &machines[0].walked.looks[0]);
+        let start = value(&machines[0].walked, &machines[0].walked.measurements[0]);
         let mut series: Vec<Series> = machines.iter().map(line).collect();
         series.push(Series::new("at the start", [(1.0, start), (last as f64, start)]).dashed());
         LinePlot {
@@ -261,17 +262,18 @@ pub(in crate::cli) fn plots(machines: &[Machine]) -> [(LinePlot, &'static str); 
             ..LinePlot::default()
         }
     };
-    let digits = |walked: &Walked, look: &Look| 100.0 * look.digits as f64 / walked.chains as f64;
+    let digits =
+        |walked: &Walked, measured: &Measurements| 100.0 * measured.digits as f64 / walked.chains as f64;
     let overlap = "overlap with the start (0 = another chain's)";
     let classes = "entropy of the classes (nats; 2.30 = ten alike)";
     [
-        (plot("Overlap with the start", overlap, |_, look| look.overlap), "overlap.svg"),
+        (plot("Overlap with the start", overlap, |_, measured| measured.overlap), "overlap.svg"),
         (
             plot("Free energy of the samples", "free energy above test images (nats)", above_start),
             "free-energy.svg",
         ),
         (plot("Samples that are digits", "chains that show a digit (%)", digits), "digits.svg"),
-        (plot("Balance of the classes", classes, |_, look| look.class_entropy), "classes.svg"),
+        (plot("Balance of the classes", classes, |_, measured| measured.class_entropy), "classes.svg"),
     ]
 }
 
@@ -300,17 +302,19 @@ fn describe(summary: &Summary<'_>) -> String {
         let percent = |count: usize| format!("{:.0} %", 100.0 * count as f64 / walked.chains as f64);
         let _ = writeln!(text, "\n{}, {} hidden units", machine.name, thousands(machine.hidden));
         text += "     steps  overlap  free energy  digits  own class  class entropy  grey pixels\n";
-        for look in walked.looks.iter().filter(|look| look.steps == 0 || is_shown(look, walked)) {
-            let grey = look.grey_pixels.map_or("-".into(), |grey| format!("{:.0} %", 100.0 * grey));
+        for measured in
+            walked.measurements.iter().filter(|measured| measured.steps == 0 || is_shown(measured, walked))
+        {
+            let grey = measured.grey_pixels.map_or("-".into(), |grey| format!("{:.0} %", 100.0 * grey));
             let _ = writeln!(
                 text,
                 "{:>10}  {:>7.2}  {:>11.1}  {:>6}  {:>9}  {:>13.2}  {grey:>11}",
-                thousands(look.steps),
-                look.overlap,
-                look.free_energy,
-                percent(look.digits),
-                percent(look.same_class),
-                look.class_entropy,
+                thousands(measured.steps),
+                measured.overlap,
+                measured.free_energy,
+                percent(measured.digits),
+                percent(measured.same_class),
+                measured.class_entropy,
             );
         }
         let _ = writeln!(
