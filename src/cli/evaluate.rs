@@ -1,7 +1,7 @@
 //! The options and the table that `equilibria rbm evaluate` and `equilibria dbm evaluate` share.
 
-use super::machine::{ImageArguments, ModelArguments, check_images, parse};
-use super::output::{create_folder_of, summary_path, thousands, warn, write_json};
+use super::machine::{ImageArguments, ModelArguments, parse};
+use super::output::{check_range, create_folder_of, summary_path, warn, write_json};
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::data::Digits;
@@ -10,6 +10,9 @@ use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// What the numbers of chains are for, in errors.
+pub(super) const ANNEALED: &str = "chains can be annealed";
 
 #[derive(Debug, Args)]
 pub(super) struct Likelihood {
@@ -41,7 +44,7 @@ pub(super) struct Likelihood {
 impl Likelihood {
     /// Checks the number of chains.
     pub fn check(&self) -> Result<()> {
-        check_range("--chains", self.chains, 2, 100_000)
+        self.chains.map_or(Ok(()), |chains| check_range("--chains", chains, 2..=100_000, ANNEALED))
     }
 
     /// The annealing to do, or `None` if ln Z is enumerated: with --exact, or by default if that is possible.
@@ -66,7 +69,7 @@ impl Likelihood {
         }
         let default = Anneal::default();
         let images = self.images.unwrap_or(default.images.min(digits.test.len()));
-        check_images(images, digits)?;
+        check_range("--images", images, 1..=digits.test.len(), "test images can be used")?;
         Ok(Some(Anneal {
             schedule: self.schedule.clone().unwrap_or(default.schedule),
             chains: self.chains.unwrap_or(default.chains),
@@ -93,17 +96,6 @@ impl Likelihood {
         write_json(path, evaluation)?;
         warning.into_iter().for_each(warn);
         self.model.output.print(evaluation, |it| format!("{}wrote {}\n", text(it), path.display()))
-    }
-}
-
-/// Returns an error if the value of an option that counts chains is out of range.
-pub(super) fn check_range(option: &str, value: Option<usize>, least: usize, most: usize) -> Result<()> {
-    match value.filter(|value| !(least..=most).contains(value)) {
-        Some(value) => Err(Error::invalid(
-            format!("{option} {value}"),
-            format!("{least} to {} chains can be annealed", thousands(most)),
-        )),
-        None => Ok(()),
     }
 }
 

@@ -262,12 +262,3 @@ pub(super) fn test_images(
     }
     binarise.states(images, indices, seed)
 }
-
-/// Returns an error unless `count`, the value of --images, is from 1 to the number of test images.
-pub(super) fn check_images(count: usize, digits: &Digits) -> Result<()> {
-    let all = digits.test.len();
-    if (1..=all).contains(&count) {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("--images {count}"), format!("1 to {all} test images can be used")))
-}

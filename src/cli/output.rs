@@ -5,6 +5,7 @@ use crate::{Error, Result};
 use clap::Args;
 use serde::{Serialize, Serializer};
 use std::io::{Read as _, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The largest number of threads that the program starts; a larger number is probably a typing error.
@@ -44,6 +45,20 @@ pub(super) fn use_threads(threads: Option<usize>) -> Result<()> {
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|error| Error::invalid(argument(), error))
+}
+
+/// Returns an error if the value of an option is out of `range`; `what` says what the numbers are for.
+pub(super) fn check_range(
+    option: &str,
+    value: usize,
+    range: RangeInclusive<usize>,
+    what: &str,
+) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let [least, most] = [*range.start(), *range.end()].map(thousands);
+    Err(Error::invalid(format!("{option} {value}"), format!("{least} to {most} {what}")))
 }
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error.

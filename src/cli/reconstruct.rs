@@ -1,6 +1,7 @@
 //! `equilibria rbm reconstruct` and `equilibria dbm reconstruct`.
 
-use super::machine::{ImageArguments, MachineKind, ModelArguments, check_images, write_output};
+use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
+use super::output::check_range;
 use crate::boltzmann::reconstruct::Effort;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
@@ -56,7 +57,7 @@ impl Reconstruct {
         let (model, hidden) = (&loaded.model, loaded.model.hidden_sizes());
         let digits = loaded.digits(&self.source)?;
         let (height, width) = loaded.picture_size(Some(&digits));
-        check_images(self.images, &digits)?;
+        check_range("--images", self.images, 1..=digits.test.len(), "test images can be used")?;
         let indices: Vec<usize> = (0..self.images).collect();
         let images = loaded.test_images(&digits, &indices)?;
         let mean_image = loaded.images().binarise.mean(digits.train.images());

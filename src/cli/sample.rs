@@ -1,7 +1,7 @@
 //! `equilibria rbm sample` and `equilibria dbm sample`.
 
 use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
-use super::output::thousands;
+use super::output::{check_range, thousands};
 use crate::boltzmann::{ImageChains, coin_flips};
 use crate::evaluate::mixing::agreement;
 use crate::report::ContactSheet;
@@ -124,9 +124,7 @@ impl Sample {
         if self.steps.is_empty() || !self.steps.is_sorted_by(|a, b| a < b) || self.steps[0] == 0 {
             return Err(Error::invalid("--steps", "write rising numbers of at least 1, such as 1,10,100"));
         }
-        if !(1..=1000).contains(&self.chains) {
-            return Err(Error::invalid(format!("--chains {}", self.chains), "1 to 1000 chains can be drawn"));
-        }
+        check_range("--chains", self.chains, 1..=1000, "chains can be drawn")?;
         Ok(indices)
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
-    OutputArguments, beside, create_folder_of, note, summary_path, thousands, warn, write_json,
+    OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn, write_json,
 };
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{How, Judgement, Measures, Samples, eye_for, given_eye, judge};
 use crate::run::{Progress, classifier};
-use crate::{Error, Result};
+use crate::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -55,10 +55,7 @@ pub(in crate::cli) struct Evaluate {
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.output.start()?;
-        if !(6..=MOST_IMAGES).contains(&self.images) {
-            let expected = format!("6 to {} samples can be judged", thousands(MOST_IMAGES));
-            return Err(Error::invalid(format!("--images {}", self.images), expected));
-        }
+        check_range("--images", self.images, 6..=MOST_IMAGES, "samples can be judged")?;
         let how = How { images: self.images, seed: self.seed, ..How::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;

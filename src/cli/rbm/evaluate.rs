@@ -2,9 +2,9 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::evaluate::{Likelihood, check_range, row};
+use crate::cli::evaluate::{ANNEALED, Likelihood, row};
 use crate::cli::machine::learned_elsewhere;
-use crate::cli::output::thousands;
+use crate::cli::output::{check_range, thousands};
 use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
 use crate::run::rbm::{Anneal, Evaluation, LogPartition, MONITORED, Method, evaluate};
@@ -30,7 +30,9 @@ impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let Self { likelihood, image_chains } = self;
         likelihood.check()?;
-        check_range("--image-chains", image_chains, 1, 10_000)?;
+        if let Some(chains) = image_chains {
+            check_range("--image-chains", chains, 1..=10_000, ANNEALED)?;
+        }
         let loaded = likelihood.model.load::<Rbm<f32>>()?;
         let digits = loaded.digits(&likelihood.source)?;
         interrupt::install(Work::Unsaved)?;

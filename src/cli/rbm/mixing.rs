@@ -3,7 +3,7 @@
 use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
 use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images};
-use crate::cli::output::{OutputArguments, thousands, write_json, write_picture};
+use crate::cli::output::{OutputArguments, check_range, thousands, write_json, write_picture};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
 use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, mix, rising_steps};
@@ -75,19 +75,13 @@ const SHOWN: usize = 10;
 impl Mixing {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.output.start()?;
-        if !(1..=MOST_STEPS).contains(&self.steps) {
-            let expected = format!("1 to {} Gibbs steps can be walked", thousands(MOST_STEPS));
-            return Err(Error::invalid(format!("--steps {}", self.steps), expected));
-        }
+        check_range("--steps", self.steps, 1..=MOST_STEPS, "Gibbs steps can be walked")?;
         let loaded = self.models.iter().map(|path| Loaded::new(path)).collect::<Result<Vec<_>>>()?;
         let image_size = loaded.iter().find_map(|loaded| loaded.image_size);
         let digits = self.digits(&loaded, image_size)?;
         let size = picture_size(image_size, Some(&digits), loaded[0].model.visible());
         let most = digits.test.len().min(MOST_CHAINS);
-        if !(2..=most).contains(&self.images) {
-            let expected = format!("2 to {} test images can be used", thousands(most));
-            return Err(Error::invalid(format!("--images {}", self.images), expected));
-        }
+        check_range("--images", self.images, 2..=most, "test images can be used")?;
         // An error must come before the work, not after it.
         let out = self.out.clone().unwrap_or_else(|| loaded[0].folder.join("mixing"));
         std::fs::create_dir_all(&out).map_err(|error| Error::io("creating", &out, error))?;
