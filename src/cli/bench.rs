@@ -78,8 +78,11 @@ enum Group {
     Game,
 }
 
+/// Makes the measurements of one list.
+type Measure = fn(&Context, Add<'_>) -> Result<()>;
+
 /// The measurements: group, key in JSON, function.
-const BENCHES: [(Group, &str, fn(&Context, Add<'_>) -> Result<()>); 10] = [
+const BENCHES: [(Group, &str, Measure); 10] = [
     (Group::Gemm, "gemm", gemm::all_threads),
     (Group::Gemm, "gemm_one_thread", gemm::one_thread),
     (Group::Gemm, "gemm_transposed", gemm::transposed),

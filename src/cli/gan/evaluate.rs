@@ -1,5 +1,6 @@
 //! `equilibria gan evaluate`.
 
+use crate::Result;
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
     OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn, write_json,
@@ -8,7 +9,6 @@ use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{How, Judgement, Measures, Samples, eye_for, given_eye, judge};
 use crate::run::{Progress, classifier};
-use crate::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +98,9 @@ impl Evaluate {
     }
 }
 
+/// A measure as text.
+type Cell = fn(&Measures) -> String;
+
 /// The largest number of samples: the time grows with its square.
 const MOST_IMAGES: usize = 100_000;
 
@@ -115,7 +118,7 @@ fn describe(judgement: &Judgement, path: &Path) -> String {
         100.0 * judgement.classifier.accuracy,
     );
     text += &format!("{:24}{:>18}{:>18}\n", "", "samples", "training images");
-    let rows: [(&str, fn(&Measures) -> String, &str); 10] = [
+    let rows: [(&str, Cell, &str); 10] = [
         ("Fréchet distance", |of| format!("{:.3}", of.frechet_distance), "of features; lower is better"),
         ("  extrapolated", |of| format!("{:.3}", of.frechet_extrapolated), "to infinitely many samples"),
         (
