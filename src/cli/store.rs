@@ -59,14 +59,14 @@ impl Store {
         }
         let bits = if self.full { 32 } else { 16 };
         let summary = Summary { file: self.out, bytes: bytes.len(), parameters, bits, largest_change };
-        let summary_line = || {
-            format!(
-                "{} of {bits} bits, changed by at most {largest_change:.0e}; wrote {} ({:.1} MB)\n",
-                counted(parameters, "parameter"),
-                summary.file.display(),
-                summary.bytes as f64 / 1e6,
-            )
-        };
-        if self.json { print_json(&summary) } else { print(&summary_line()) }
+        if self.json {
+            return print_json(&summary);
+        }
+        print(&format!(
+            "{} of {bits} bits, changed by at most {largest_change:.0e}; wrote {} ({:.1} MB)\n",
+            counted(parameters, "parameter"),
+            summary.file.display(),
+            summary.bytes as f64 / 1e6,
+        ))
     }
 }

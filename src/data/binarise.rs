@@ -220,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn states_are_those_of_training_and_never_grey() {
+        let images = ramp();
+        let states = |choice: Binarisation| choice.states(&images, &[0], 5).unwrap();
+        let mut sampled = [0.5; 515];
+        Binarisation::Sampled.fill(&images, &[0], Stream::named(5, STREAM), &mut sampled).unwrap();
+        assert_eq!(states(Binarisation::Sampled), sampled);
+        assert_eq!(states(Binarisation::Grey), states(Binarisation::Threshold));
+        assert!(Binarisation::Grey.states(&images, &[1], 5).is_err());
+    }
+
+    #[test]
     fn threshold_and_grey_follow_their_definitions() {
         let (images, mut out) = (ramp(), [0.5; 515]);
         Binarisation::Threshold.fill(&images, &[0], Stream::named(0, STREAM), &mut out).unwrap();
