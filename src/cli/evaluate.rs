@@ -1,7 +1,7 @@
 //! The options and the table that `equilibria rbm evaluate` and `equilibria dbm evaluate` share.
 
 use super::machine::{ImageArguments, ModelArguments, parse};
-use super::output::{check_range, create_folder_of, summary_path, warn, write_json};
+use super::output::{check_range, create_folder_of, summary_path, thousands, warn, write_json};
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::data::Digits;
@@ -97,6 +97,20 @@ impl Likelihood {
         warning.into_iter().for_each(warn);
         self.model.output.print(evaluation, |it| format!("{}wrote {}\n", text(it), path.display()))
     }
+}
+
+/// The lines above the table: units, data and numbers of images, and the training data if the machine learned from others.
+pub(super) fn heading(
+    units: &str,
+    data: &str,
+    [train, test]: [usize; 2],
+    trained_on: Option<&str>,
+) -> String {
+    let [train, test] = [train, test].map(thousands);
+    let learned = trained_on.map_or_else(String::new, |data| {
+        format!("the machine learned from other images ({data}), which --data can name\n")
+    });
+    format!("{units}; {data}, {train} training and {test} test images; all in nats\n{learned}\n")
 }
 
 /// A line of the table: a name, and numbers with two decimals. Numbers that are missing are left out.

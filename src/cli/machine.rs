@@ -223,13 +223,6 @@ pub(super) fn picture_size(
     (1, visible)
 }
 
-/// A line that names the training data, if the machine learned from other images than these.
-pub(super) fn learned_elsewhere(trained_on: Option<&str>) -> String {
-    trained_on.map_or_else(String::new, |data| {
-        format!("the machine learned from other images ({data}), which --data can name\n")
-    })
-}
-
 /// Parses the value of an option. The error says what would be right; clap adds the name of the option.
 pub(super) fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
     text.parse().map_err(|error| match error {

@@ -11,6 +11,7 @@
 //! speed, without the chance of the single best slice. A share of the peak or a ratio to a peer divides numbers from the same
 //! rounds. All slices are equally long, so that all are equally likely to be disturbed.
 
+use crate::evaluate::filters::compare::quantile;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,11 @@ pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) ->
             *best = best.min(seconds);
         }
     }
-    slices.iter_mut().map(|times| quantile(times, DECILE)).collect()
+    let decile = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        quantile(times, DECILE)
+    };
+    slices.iter_mut().map(decile).collect()
 }
 
 /// An estimate of the seconds per call, after a first call that fills caches and wakes threads.
@@ -99,32 +104,11 @@ fn time(action: &mut Action<'_>, calls: usize) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// The quantile `share` of `values`, which are sorted, with linear interpolation; NaN for an empty set.
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let Some(last) = values.len().checked_sub(1) else { return f64::NAN };
-    let place = share * last as f64;
-    let below = (place as usize).min(last);
-    let above = (below + 1).min(last);
-    values[below] + (place - below as f64) * (values[above] - values[below])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Effort, measure_interleaved, quantile, repeat};
+    use super::{Effort, measure_interleaved, repeat};
     use std::sync::Mutex;
     use std::time::Duration;
-
-    #[test]
-    fn a_quantile_lies_between_its_neighbours() {
-        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
-        assert_eq!(quantile(&mut values, 0.0), 1.0);
-        assert_eq!(quantile(&mut values, 0.5), 3.0);
-        assert!((quantile(&mut values, 0.1) - 1.4).abs() < 1e-12);
-        assert_eq!(quantile(&mut values, 1.0), 5.0);
-        assert_eq!(quantile(&mut [7.0], 0.1), 7.0);
-        assert!(quantile(&mut [], 0.1).is_nan());
-    }
 
     #[test]
     fn actions_take_turns_and_the_slower_one_is_slower() {

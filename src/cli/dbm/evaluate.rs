@@ -1,8 +1,7 @@
 //! `equilibria dbm evaluate`.
 
 use crate::boltzmann::{Dbm, Stop};
-use crate::cli::evaluate::{Likelihood, row};
-use crate::cli::machine::learned_elsewhere;
+use crate::cli::evaluate::{Likelihood, heading, row};
 use crate::cli::output::thousands;
 use crate::run::Progress;
 use crate::run::dbm::{Evaluation, How, Method, evaluate, smaller_side};
@@ -73,13 +72,11 @@ impl Evaluate {
 
 fn describe(evaluation: &Evaluation) -> String {
     let sizes: Vec<String> = evaluation.sizes.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{} units; {}, {} training and {} test images; all in nats\n{}\n",
-        sizes.join("-"),
-        evaluation.data,
-        thousands(evaluation.train_images),
-        thousands(evaluation.test_images),
-        learned_elsewhere(evaluation.trained_on.as_deref()),
+    let mut text = heading(
+        &format!("{} units", sizes.join("-")),
+        &evaluation.data,
+        [evaluation.train_images, evaluation.test_images],
+        evaluation.trained_on.as_deref(),
     );
     let reverse = evaluation.reverse.as_ref();
     text += &match reverse {

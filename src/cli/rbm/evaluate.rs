@@ -2,8 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::evaluate::{ANNEALED, Likelihood, row};
-use crate::cli::machine::learned_elsewhere;
+use crate::cli::evaluate::{ANNEALED, Likelihood, heading, row};
 use crate::cli::output::{check_range, thousands};
 use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
@@ -61,14 +60,11 @@ impl Evaluate {
 }
 
 fn describe(evaluation: &Evaluation) -> String {
-    let mut text = format!(
-        "{} visible and {} hidden units; {}, {} training and {} test images; all in nats\n{}\n",
-        evaluation.visible,
-        evaluation.hidden,
-        evaluation.data,
-        thousands(evaluation.train_images),
-        thousands(evaluation.test_images),
-        learned_elsewhere(evaluation.trained_on.as_deref()),
+    let mut text = heading(
+        &format!("{} visible and {} hidden units", evaluation.visible, evaluation.hidden),
+        &evaluation.data,
+        [evaluation.train_images, evaluation.test_images],
+        evaluation.trained_on.as_deref(),
     );
     let note = match evaluation.log_partition {
         LogPartition::Exact { exact } => {
