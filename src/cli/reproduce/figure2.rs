@@ -6,7 +6,7 @@ use crate::boltzmann::Rbm;
 use crate::cli::rbm::mixing::{Machine, Walk, above_start, balanced, plots, sheet, shown, time};
 use crate::cli::thousands;
 use crate::data::Binarisation;
-use crate::evaluate::mixing::{Look, Mixing};
+use crate::evaluate::mixing::{Measurements, Mixing};
 use crate::report::{ContactSheet, Figure, Section, Table};
 use serde_json::json;
 
@@ -136,7 +136,7 @@ fn table(machines: &[Machine]) -> Table {
         .number_column("entropy of classes", "nats")
         .number_column("grey pixels", "%")
         .number_column("autocorrelation time", "steps: energy, image");
-    let mut row = |name: &str, walked: &Mixing, look: &Look, times: String| {
+    let mut row = |name: &str, walked: &Mixing, look: &Measurements, times: String| {
         table = core::mem::take(&mut table).row([
             name.to_string(),
             format!("{:.2}", look.overlap),
@@ -148,7 +148,7 @@ fn table(machines: &[Machine]) -> Table {
             times,
         ]);
     };
-    row("test images", &machines[0].walked, &machines[0].walked.looks[0], String::new());
+    row("test images", &machines[0].walked, &machines[0].walked.measurements[0], String::new());
     for Machine { name, walked, .. } in machines {
         let times = format!("{}, {}", time(walked.free_energy_time), time(walked.image_time));
         row(name, walked, walked.last(), times);
@@ -165,7 +165,7 @@ fn signed(number: f64) -> String {
     format!("{number:.0}").replace("-0", "0").replace('-', "\u{2212}")
 }
 
-fn grey(look: Option<&Look>) -> f64 {
+fn grey(look: Option<&Measurements>) -> f64 {
     100.0 * look.and_then(|look| look.grey_pixels).unwrap_or(f64::NAN)
 }
 
@@ -185,7 +185,7 @@ fn of_small(small: &Mixing, large: &Mixing) -> String {
     } else {
         format!("The report's machine of {SMALL} hidden units does not blur here")
     };
-    let (before, after) = (small.looks[0].class_entropy, small.last().class_entropy);
+    let (before, after) = (small.measurements[0].class_entropy, small.last().class_entropy);
     let alike = if after < before - UNMIXED {
         "its samples grow alike, as its chains gather in few classes"
     } else {
@@ -196,7 +196,7 @@ fn of_small(small: &Mixing, large: &Mixing) -> String {
 
 /// Do chains of the machine that saw one step alone leave the digits?
 fn of_contrastive(walked: &Mixing) -> String {
-    let (chains, start, last) = (walked.chains, &walked.looks[0], walked.last());
+    let (chains, start, last) = (walked.chains, &walked.measurements[0], walked.last());
     let fact = format!(
         "CD-1 never sees where chains of more than one step go: with {LARGE} hidden units, {} of {chains} show a digit \
          after {} steps",
@@ -206,8 +206,8 @@ fn of_contrastive(walked: &Mixing) -> String {
     if 2 * last.digits > start.digits {
         return format!("{fact}, of the test images {}: here it does them little harm.", start.digits);
     }
-    let is_lost = |look: &&Look| 2 * look.digits <= start.digits;
-    let lost = walked.looks.iter().find(is_lost).map_or(STEPS, |look| look.steps);
+    let is_lost = |look: &&Measurements| 2 * look.digits <= start.digits;
+    let lost = walked.measurements.iter().find(is_lost).map_or(STEPS, |look| look.steps);
     let below = -above_start(walked, last);
     let squares = last.free_energy_deviation.powi(2) + start.free_energy_deviation.powi(2);
     let why = if below > 2.0 * (squares / chains as f64).sqrt() {
@@ -223,7 +223,7 @@ fn of_contrastive(walked: &Mixing) -> String {
 
 /// Does the machine that learned from chains that never stop draw digits, and does it mix?
 fn of_persistent(walked: &Mixing) -> String {
-    let (chains, start, last) = (walked.chains, &walked.looks[0], walked.last());
+    let (chains, start, last) = (walked.chains, &walked.measurements[0], walked.last());
     let but = if 10 * last.digits >= 9 * start.digits { "" } else { "only " };
     let kept = last.same_class as f64 > 0.2 * chains as f64;
     let fewer = last.class_entropy < start.class_entropy - UNMIXED;
@@ -247,7 +247,7 @@ mod tests {
 
     /// Chains that end like this: digits, free energy above the start's, class entropy, grey pixels at 1 and the end.
     fn walked(digits: usize, energy: f64, entropy: f64, grey: [f64; 2]) -> Mixing {
-        let look = |steps, digits, free_energy, class_entropy, grey_pixels| Look {
+        let look = |steps, digits, free_energy, class_entropy, grey_pixels| Measurements {
             steps,
             agreement: 0.9,
             overlap: 0.5,
@@ -263,7 +263,7 @@ mod tests {
         };
         Mixing {
             chains: 100,
-            looks: vec![
+            measurements: vec![
                 look(0, 92, -300.0, 2.3, None),
                 look(1, 92, -300.0, 2.3, Some(grey[0])),
                 look(500, digits.min(46), -300.0 + energy, entropy, Some(grey[1])),
@@ -278,8 +278,8 @@ mod tests {
     #[test]
     fn the_answer_follows_the_numbers() {
         let sharp = walked(95, -10.0, 2.25, [0.08, 0.08]);
-        let mixed = Look { same_class: 9, ..sharp.last().clone() };
-        let mixed = Mixing { looks: vec![sharp.looks[0].clone(), mixed], ..sharp.clone() };
+        let mixed = Measurements { same_class: 9, ..sharp.last().clone() };
+        let mixed = Mixing { measurements: vec![sharp.measurements[0].clone(), mixed], ..sharp.clone() };
         let small = |entropy, grey| of_small(&walked(70, 0.0, entropy, grey), &sharp);
         let contrastive = |digits, energy| of_contrastive(&walked(digits, energy, 1.3, [0.05; 2]));
         let persistent = |digits| of_persistent(&walked(digits, -36.0, 1.7, [0.08; 2]));

@@ -3,15 +3,14 @@
 use super::super::{SMALL, Workbench};
 use super::Machines;
 use crate::Result;
-use crate::boltzmann::{GibbsChains, Rbm};
-use crate::cli::dbm::sample::begin;
+use crate::boltzmann::{DbmChains, GibbsChains, ImageChains, coin_flips};
 use crate::cli::filters::claims::{Claim, Evidence, Kind};
-use crate::cli::rbm::mixing::{balanced, nearest};
-use crate::cli::rbm::sample::{Walker, coins};
-use crate::cli::rbm::test_images;
+use crate::cli::machine::test_images;
+use crate::cli::rbm::mixing::balanced;
 use crate::data::Binarisation;
 use crate::evaluate::filters::compare::Quartiles;
 use crate::evaluate::mixing::grey_pixels;
+use crate::evaluate::nearest::NearestImages;
 use crate::report::{ContactSheet, Figure};
 use crate::rng::Stream;
 use crate::run::pretrained;
@@ -50,9 +49,9 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
     let indices = balanced(digits.test.labels(), bench.budget.chains);
     let visible = machines.deep.visible();
     let images = test_images(digits, &indices, Binarisation::Threshold, bench.seed)?;
-    let starts = [images, coins(indices.len(), visible, Stream::named(bench.seed, "init"))];
+    let starts = [images, coin_flips(indices.len(), visible, Stream::named(bench.seed, "init"))];
     let judge = match machines.is_home {
-        true => Some(nearest(digits, Binarisation::Threshold, bench.seed)?),
+        true => Some(NearestImages::of_digits(digits, Binarisation::Threshold, bench.seed)?),
         false => None,
     };
     let distances = |pictures: &[f32]| {
@@ -67,12 +66,12 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
             let grey = pictures.chunks_exact(visible).map(grey_pixels).collect();
             walks.push(Walk { machine, start, grey, distances: distances(&pictures), pictures });
         };
-        let is_noise = start == STARTS[1];
-        let chains = begin(&machines.deep, &machines.deep_settings, images, is_noise, stream)?;
+        let stop = (start != STARTS[1]).then(|| machines.deep_settings.stop());
+        let chains = DbmChains::at(&machines.deep, images, stop, stream)?;
         add("DBM".into(), finish(bench, chains)?);
         for (model, units) in [(&machines.restricted, machines.restricted.hidden()), (&machines.small, SMALL)]
         {
-            add(format!("RBM, {units}"), finish(bench, at(model, images, stream)?)?);
+            add(format!("RBM, {units}"), finish(bench, GibbsChains::at(model, images, stream)?)?);
         }
     }
     let chains = crate::cli::thousands(indices.len());
@@ -81,14 +80,8 @@ pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Wal
     Ok(Walks { starts, visible, walks })
 }
 
-fn at(model: &Rbm<f32>, images: &[f32], stream: Stream) -> Result<GibbsChains<f32>> {
-    let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-    chains.set_visible_states(images)?;
-    Ok(chains)
-}
-
 /// Walks all steps; the last probabilities.
-fn finish(bench: &mut Workbench<'_>, mut chains: impl Walker) -> Result<Vec<f32>> {
+fn finish(bench: &mut Workbench<'_>, mut chains: impl ImageChains) -> Result<Vec<f32>> {
     for _ in 0..STEPS / STRIDE {
         chains.walk(STRIDE);
         bench.advance(STRIDE)?;
