@@ -23,6 +23,10 @@ const STRIDE: usize = 50;
 const OBSERVATIONS: usize = 1000;
 /// Share of each chain, from its start, that is excluded from the observations.
 const BURN_IN: f64 = 0.1;
+/// Chains are blurred if they have more than this many times the grey pixels of what they are compared with.
+const BLURRED: f64 = 1.5;
+/// Chains have lost classes if the entropy of their classes, in nats, has fallen by more than this.
+const LOST_ENTROPY: f64 = 0.2;
 /// Pixels with a probability in this range are grey: neither ink nor background.
 const GREY: Range<f32> = 0.1..0.9;
 
@@ -98,6 +102,40 @@ impl Mixing {
     pub fn last(&self) -> &Measurements {
         &self.measurements[self.measurements.len() - 1]
     }
+
+    /// Returns whether at least half as many chains show a digit at the end as at the start.
+    pub fn keeps_digits(&self) -> bool {
+        2 * self.last().digits >= self.measurements[0].digits
+    }
+
+    /// Returns whether the entropy of the classes has fallen by more than 0.2 nats: the images have become more alike.
+    pub fn loses_classes(&self) -> bool {
+        self.last().class_entropy < self.measurements[0].class_entropy - LOST_ENTROPY
+    }
+
+    /// Compares the grey pixels of these chains with those of a machine whose samples are sharp.
+    pub fn blur(&self, sharp: &Self) -> Blur {
+        let grey = |measured: Option<&Measurements>| measured.and_then(|m| m.grey_pixels).unwrap_or(f64::NAN);
+        let [first, last] = [self.after(1), Some(self.last())].map(grey);
+        if first > BLURRED * grey(Some(sharp.last())) {
+            Blur::FromTheFirstStep
+        } else if last > BLURRED * first {
+            Blur::Growing
+        } else {
+            Blur::None
+        }
+    }
+}
+
+/// When chains become blurred: they then have 1.5 times the grey pixels of what they are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blur {
+    /// After one step, compared with the sharp machine.
+    FromTheFirstStep,
+    /// Between the first and the last step.
+    Growing,
+    /// Not at all.
+    None,
 }
 
 /// The mean free energy of a measurement minus that of the start, in nats. Free energies of two machines have different
@@ -409,5 +447,41 @@ mod tests {
         assert_eq!((measured.classes, measured.same_class, measured.digits), (vec![2, 0, 0, 1], 2, 0));
         close(measured.class_entropy, libm::log(3.0) - libm::log(2.0) * 2.0 / 3.0);
         close(measured.nearest_distance, (0.5 + 1.0 / 3.0 + 0.5) / 3.0);
+    }
+
+    #[test]
+    fn chains_are_compared_with_their_start_and_with_sharp_ones() {
+        let measured = |steps, digits, class_entropy, grey_pixels| Measurements {
+            steps,
+            agreement: 0.9,
+            overlap: 0.5,
+            likeness: 0.0,
+            free_energy: 0.0,
+            free_energy_deviation: 0.0,
+            grey_pixels,
+            digits,
+            classes: Vec::new(),
+            class_entropy,
+            same_class: 0,
+            nearest_distance: 0.4,
+        };
+        let mixing = |digits, entropy, [first, last]: [f64; 2]| Mixing {
+            chains: 100,
+            measurements: vec![
+                measured(0, 92, 2.3, None),
+                measured(1, 92, 2.3, Some(first)),
+                measured(9, digits, entropy, Some(last)),
+            ],
+            free_energy_time: None,
+            image_time: None,
+            pictures: Vec::new(),
+        };
+        let sharp = mixing(46, 2.11, [0.3, 0.08]);
+        assert!(sharp.keeps_digits() && !sharp.loses_classes());
+        let poor = mixing(45, 2.09, [0.13, 0.13]);
+        assert!(!poor.keeps_digits() && poor.loses_classes());
+        assert_eq!(poor.blur(&sharp), Blur::FromTheFirstStep);
+        assert_eq!(mixing(92, 2.3, [0.11, 0.17]).blur(&sharp), Blur::Growing);
+        assert_eq!(mixing(92, 2.3, [0.11, 0.16]).blur(&sharp), Blur::None);
     }
 }
