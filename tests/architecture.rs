@@ -8,26 +8,6 @@ use imports::Tree;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The import cycles within `src` that still exist: a file, and its imports. All other imports form no cycle. The list
-/// may only shrink.
-const KNOWN: &[(&str, &[&str])] = &[
-    ("cli/reproduce.rs", &["cli/reproduce/figure3.rs"]),
-    ("cli/reproduce/figure1.rs", &["cli/reproduce.rs"]),
-    ("cli/reproduce/figure2.rs", &["cli/reproduce.rs"]),
-    (
-        "cli/reproduce/figure4.rs",
-        &[
-            "cli/reproduce.rs",
-            "cli/reproduce/figure4/answer.rs",
-            "cli/reproduce/figure4/rows.rs",
-            "cli/reproduce/figure4/samples.rs",
-        ],
-    ),
-    ("cli/reproduce/figure8.rs", &["cli/reproduce.rs"]),
-    ("cli/reproduce/figure8/answer.rs", &["cli/reproduce/figure8.rs"]),
-    ("report/sheet/layout.rs", &["report/sheet.rs"]),
-];
-
 /// The layers of `src` from top to bottom: a module imports only from its own layer and from lower layers.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
@@ -44,29 +24,19 @@ fn read(directory: &str) -> Tree {
     Tree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory))
 }
 
-/// Fails if `tree` has a cycle without the `known` imports, or if one of those is no longer part of a cycle.
-#[track_caller]
-fn assert_no_cycle(tree: &Tree, known: &[(&str, &[&str])]) {
-    let known = known.iter().flat_map(|&(from, list)| list.iter().map(move |&to| (from.into(), to.into())));
-    let (all, known): (BTreeSet<(String, String)>, BTreeSet<_>) = (tree.imports(), known.collect());
-    let others: BTreeSet<_> = all.difference(&known).cloned().collect();
-    let cycles = imports::cycles(&others);
-    assert!(cycles.is_empty(), "files that import one another:\n{}", cycles.join("\n"));
-    let closes_a_cycle = |(from, to): &(String, String)| {
-        all.contains(&(from.clone(), to.clone())) && imports::reaches(&others, to, from)
-    };
-    let opened: Vec<_> = known.iter().filter(|import| !closes_a_cycle(import)).collect();
-    assert!(opened.is_empty(), "these are no longer part of a cycle, remove them from the list: {opened:#?}");
+/// The cycles in the imports of the files of a directory.
+fn cycles_in(directory: &str) -> String {
+    imports::cycles(&read(directory).imports()).join("\n")
 }
 
 #[test]
 fn the_files_of_the_kernels_have_no_import_cycle() {
-    assert_no_cycle(&read("kernels/src"), &[]);
+    assert_eq!(cycles_in("kernels/src"), "");
 }
 
 #[test]
 fn the_files_of_the_library_have_no_import_cycle() {
-    assert_no_cycle(&read("src"), KNOWN);
+    assert_eq!(cycles_in("src"), "");
 }
 
 /// The index of a file's layer, from the top, and its module.

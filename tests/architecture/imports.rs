@@ -424,11 +424,6 @@ pub fn cycles(imports: &BTreeSet<(String, String)>) -> Vec<String> {
     cycles
 }
 
-/// Returns whether a chain of imports leads from one file to another.
-pub fn reaches(imports: &BTreeSet<(String, String)>, from: &str, to: &str) -> bool {
-    shortest_path(from, to, &by_file(imports)).is_some()
-}
-
 /// The files of a shortest path, without the first.
 fn shortest_path<'a>(
     from: &'a str,
