@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn positions_inputs_and_outputs_are_those_of_the_definition() {
-        for (image, kernel, stride, padding) in (0..9).flat_map(|image| {
+        for (image, kernel, stride, padding) in (0..9_usize).flat_map(|image| {
             (1..6).flat_map(move |kernel| {
                 (1..5).flat_map(move |stride| (0..7).map(move |padding| (image, kernel, stride, padding)))
             })
