@@ -219,12 +219,9 @@ mod tests {
     #[test]
     fn digits_are_classified_and_other_images_are_rejected() {
         let pixels = synthetic::PIXELS;
-        let train = synthetic::digits(0, 2000).unwrap();
-        let test = synthetic::digits(synthetic::FIRST_TEST, 300).unwrap();
-        let (train_states, test_states) = (binary(&train), binary(&test));
-        let nearest =
-            NearestImages::new((&train_states, train.labels()), (&test_states, test.labels()), pixels)
-                .unwrap();
+        let set = Digits::synthetic(2000, 300).unwrap();
+        let nearest = NearestImages::of_digits(&set, Binarisation::Threshold, 1).unwrap();
+        let test_states = binary(&set.test);
         assert!(nearest.accuracy() > 0.95, "{}", nearest.accuracy());
         let digits = |images: &[f32]| {
             nearest.find(images).into_iter().filter(|&found| nearest.is_digit(found)).count()
