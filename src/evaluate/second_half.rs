@@ -83,7 +83,7 @@ mod tests {
             fake_accuracy: Some(if step < 4 { 0.0 } else { 0.6 }),
             wasserstein: Some(step as f64 - 8.0),
             clipped: (step == 7).then_some(0.25),
-            duality_gap: (step % 3 == 0).then_some(step as f64),
+            duality_gap: step.is_multiple_of(3).then_some(step as f64),
             ..Reading::default()
         };
         let readings: Vec<Reading> = (0..8).map(reading).collect();

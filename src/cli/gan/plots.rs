@@ -50,10 +50,8 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
                 "Accuracy of the standard GAN's discriminator",
                 "share of images classified correctly",
             ),
-            [
-                ("real images", |reading| reading.real_accuracy),
-                ("generated images", |reading| reading.fake_accuracy),
-            ],
+            ["real images", "generated images"],
+            [|reading| reading.real_accuracy, |reading| reading.fake_accuracy],
             "One mini-batch per reading. A critic has no accuracy, because its scores have no threshold.",
         ),
         discriminator(
@@ -63,10 +61,8 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
                 "Probability of being real, by the standard GAN's discriminator",
                 "mean probability",
             ),
-            [
-                ("real images, D(x)", |reading| Some(reading.real_score)),
-                ("generated images, D(G(z))", |reading| Some(reading.fake_score)),
-            ],
+            ["real images, D(x)", "generated images, D(G(z))"],
+            [|reading| Some(reading.real_score), |reading| Some(reading.fake_score)],
             "The discriminator separates real from generated images by the distance between the curves.",
         ),
         estimates(games),
@@ -184,13 +180,14 @@ fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
 fn discriminator(
     games: &[PlayedGame<'_>],
     (file, title, y_label): (&str, &str, &str),
-    [real, generated]: [(&str, fn(&Reading) -> Option<f64>); 2],
+    names: [&str; 2],
+    [real, generated]: [fn(&Reading) -> Option<f64>; 2],
     caption: &'static str,
 ) -> Chart {
     let series = of_kind(games, Kind::Standard).flat_map(|game| {
         [
-            curve(real.0, game, real.1).colour(REAL_IMAGES),
-            curve(generated.0, game, generated.1).colour(GENERATOR),
+            curve(names[0], game, real).colour(REAL_IMAGES),
+            curve(names[1], game, generated).colour(GENERATOR),
             level("at the equilibrium", game, 0.5),
         ]
     });

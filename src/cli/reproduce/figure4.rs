@@ -59,7 +59,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let (deep, deep_settings) = &deep_run;
     let (restricted, restricted_settings) = &pretrained::restricted()?;
     let small_model = bench.small()?.0;
-    let has_digits = bench.digits.name != "synthetic";
+    let shows_training_data = bench.digits.name != "synthetic";
     let stream = Stream::named(bench.seed, "evaluate");
     let size = pretrained::IMAGE_SIZE.into();
     let layers = FilterSet::of_deep("DBM", deep, size)?;
@@ -71,7 +71,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let sets = [&small, &equal, first, second];
     let count: usize = sets.iter().map(|set| set.measured.norms.len()).sum();
     bench.progress.finish(&format!("measured {} filters", thousands(count)));
-    let samples = Samples::new(bench, &deep_run, [restricted, &small_model], has_digits)?;
+    let samples = Samples::new(bench, &deep_run, [restricted, &small_model], shows_training_data)?;
     let images = IMAGES.at(bench.budget).min(bench.digits.test.len());
     let restored = [
         Restoration::new(bench, deep, ("DBM, ", &deep_units), images)?,
@@ -116,7 +116,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             restricted_settings.epochs,
             thousands(bench.digits.train.len()),
         ))
-        .paragraph(match has_digits {
+        .paragraph(match shows_training_data {
             true => "Samples start from test images of this page's data, and rows are removed from these.",
             false => {
                 "Samples start from synthetic digits, and rows are removed from these. The first two machines have never seen \

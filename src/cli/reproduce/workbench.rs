@@ -181,12 +181,11 @@ pub(super) fn as_in_report(settings: Settings) -> Settings {
     }
 }
 
+/// The name of a row of a table, and its value for a column.
+type Row<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
+
 /// A table with a column of numbers for each of `columns`, and for each of `rows` its name and the values.
-pub(super) fn table<T>(
-    caption: String,
-    columns: &[(&str, T)],
-    rows: &[(&str, &dyn Fn(&T) -> String)],
-) -> Table {
+pub(super) fn table<T>(caption: String, columns: &[(&str, T)], rows: &[Row<'_, T>]) -> Table {
     let start = Table::new(caption).text_column("");
     let table = columns.iter().fold(start, |table, (name, _)| table.number_column(*name, ""));
     rows.iter().fold(table, |table, (name, value)| {

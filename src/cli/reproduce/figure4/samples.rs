@@ -46,7 +46,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Runs all chains. With `has_digits`, the machines learned from the data of this page, so distances to training images
+    /// Runs all chains. With `shows_training_data`, the machines learned from the data of this page, so distances to training images
     /// are measured.
     ///
     /// **Randomness** Noise from stream `init`, chains from stream `evaluate`.
@@ -54,14 +54,14 @@ impl Samples {
         bench: &mut Workbench<'_>,
         (deep, settings): &(Dbm<f32>, Settings),
         restricted: [&Rbm<f32>; 2],
-        has_digits: bool,
+        shows_training_data: bool,
     ) -> Result<Self> {
         let digits = bench.digits;
         let indices = balanced(digits.test.labels(), CHAINS.at(bench.budget));
         let visible = deep.visible();
         let images = test_images(digits, &indices, Binarisation::Threshold, bench.seed)?;
         let starts = [images, coin_flips(indices.len(), visible, Stream::named(bench.seed, "init"))];
-        let training_images = match has_digits {
+        let training_images = match shows_training_data {
             true => Some(NearestImages::of_digits(digits, Binarisation::Threshold, bench.seed)?),
             false => None,
         };
