@@ -101,7 +101,7 @@ const BAD: &[(&str, &str)] = &[
     ("rbm sample run --from test:", "--from test:: write test:INDEX"),
     ("rbm sample run --steps 10,1", "write rising numbers of at least 1"),
     ("rbm sample run --steps 1,x", "--steps x: a whole number"),
-    ("rbm sample run --from noise --chains 0", "--chains 0: 1 to 1000"),
+    ("rbm sample run --from noise --chains 0", "--chains 0: 1 to 1,000"),
     ("rbm sample run --data small", "expected shape (784), found (16)"),
     ("rbm reconstruct run --rows 5..40", "rows 5..40: an image has the rows 0 to 27"),
     ("rbm reconstruct run --rows 9..2", "--rows 9..2: write FIRST..LAST"),
