@@ -17,7 +17,7 @@ mod products;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use equilibria_kernels::{Level, MatrixScalar};
 use limits::{multiply_adds, multiply_adds_here, multiply_adds_operations};
-use products::{LARGE, LAYERS, Operands, Ours, Peer, Shape, TRANSPOSED};
+use products::{LARGE, LAYERS, Operands, Product, Shape, TRANSPOSED};
 use std::time::{Duration, Instant};
 
 fn configuration() -> Criterion {
@@ -60,8 +60,8 @@ fn product<T: MatrixScalar>(
     pool: Option<&rayon::ThreadPool>,
 ) {
     let operands = Operands::<T>::new(Level::detect(), shape);
-    let mut ours = within(pool, || Ours::new(&operands));
-    let mut peer = Peer::new(&operands);
+    let mut ours = within(pool, || Product::ours(&operands));
+    let mut peer = Product::peer(&operands);
     within(pool, || ours.call());
     peer.call();
     if let Err(wrong) = operands.check(&ours.c, &peer.c) {

@@ -12,6 +12,7 @@
 
 pub mod dirac;
 pub mod game;
+mod interpolation;
 pub mod latent;
 pub mod networks;
 pub mod objective;
@@ -19,6 +20,7 @@ pub mod penalty;
 pub mod reference;
 
 pub use game::{DualityGap, Game, METRICS, Metric, Outcome, Reading, Recipe, Search};
+pub use interpolation::latent_paths;
 pub use latent::{Streams, fill_latents};
 pub use networks::{Networks, Normalisation, mlp};
 pub use objective::{GeneratorLoss, Objective};

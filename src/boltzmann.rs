@@ -2,7 +2,7 @@
 //!
 //! - [`Rbm`] holds the parameters and the conditional distributions of a restricted machine; [`Dbm`] those of a deep
 //!   one.
-//! - [`GibbsChains`] and [`DbmChains`] sample.
+//! - [`GibbsChains`] and [`DbmChains`] sample, from images or from [`coin_flips`].
 //! - [`MeanField`] approximates the posterior of a deep machine's hidden units.
 //! - [`learning`] trains, [`likelihood`] evaluates, and [`reconstruct`] fills in missing pixels.
 //!
@@ -17,6 +17,7 @@ mod link;
 mod packed;
 pub mod rbm;
 pub mod reconstruct;
+mod starts;
 mod units;
 
 #[doc(inline)]
@@ -24,3 +25,4 @@ pub use dbm::{Convergence, Dbm, DbmChains, MeanField, Stop};
 pub use gibbs::GibbsChains;
 #[doc(inline)]
 pub use rbm::Rbm;
+pub use starts::{ImageChains, coin_flips};

@@ -13,5 +13,6 @@ pub mod nearest;
 pub mod pairs;
 pub mod precision_recall;
 pub mod reconstruction;
+pub mod second_half;
 pub mod sliced;
 pub mod stability;

@@ -26,6 +26,8 @@ mod gan;
 mod mixing;
 #[path = "support/real_data.rs"]
 mod real_data;
+#[path = "command_line/reproducing.rs"]
+mod reproducing;
 #[path = "command_line/resuming.rs"]
 mod resuming;
 #[path = "command_line/samples.rs"]

@@ -30,8 +30,9 @@ mod blocking;
 mod epilogue;
 mod microkernel;
 mod packing;
+pub(crate) mod parts;
 pub(crate) mod scalar;
-mod serial;
+pub(crate) mod serial;
 
 pub use blocking::CacheSizes;
 pub use epilogue::Epilogue;
@@ -44,7 +45,7 @@ use crate::matrix::{Layout, MatrixMut, MatrixRef};
 use crate::threads;
 use blocking::Grid;
 use epilogue::Slopes;
-use serial::{Product, SerialGemm};
+use serial::{Product, SerialGemm, Terms};
 
 /// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
 pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
@@ -147,6 +148,7 @@ fn checked<T: Scalar>(
         bias: core::ptr::null(),
         activation: Activation::Identity,
         slopes: Slopes::NONE,
+        terms: Terms::ONE,
     }
 }
 

@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod activation;
 pub mod binary;
+pub mod conv;
 pub(crate) mod dispatch;
 pub mod elementwise;
 pub mod gemm;

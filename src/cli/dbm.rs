@@ -2,29 +2,44 @@
 
 mod evaluate;
 mod filters;
-mod reconstruct;
-pub(super) mod sample;
-mod store;
 mod train;
 
-use super::machine::Loaded;
-use super::rbm::sample::Subject;
+use super::machine::{MachineKind, TrainingImages};
+use super::reconstruct::Reconstruct;
+use super::sample::Sample;
+use super::store::Store;
 use crate::Result;
-use crate::boltzmann::Dbm;
+use crate::boltzmann::{Dbm, DbmChains, ImageChains};
+use crate::checkpoint::Archive;
+use crate::rng::Stream;
 use crate::run::dbm::{self, Settings};
-use crate::run::pretrained;
+use crate::run::{SavedModel, pretrained};
 use clap::Subcommand;
 use std::path::Path;
 
-/// Train and look into deep Boltzmann machines.
+/// Train, sample and evaluate deep Boltzmann machines.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
-    Sample(sample::Sample),
+    /// Draw Gibbs samples from a deep machine, as one contact sheet.
+    #[command(
+        after_help = "Examples:\n  equilibria dbm sample runs/dbm --from test:0,1,2 --steps 1,10,100\n  \
+        equilibria dbm sample --from noise --chains 5\n\n\
+        A step samples all odd layers, then all even ones. Chains that start from an image sample its hidden units from \
+        mean-field inference."
+    )]
+    Sample(Sample),
     Filters(filters::Filters),
-    Reconstruct(reconstruct::Reconstruct),
-    Store(store::Store),
+    /// Remove rows of pixels from test images and reconstruct them with a deep machine.
+    #[command(after_help = "Examples:\n  equilibria dbm reconstruct runs/dbm --rows 10..16\n  \
+        equilibria dbm reconstruct runs/dbm --sweep --images 200")]
+    Reconstruct(Reconstruct),
+    /// Write a deep machine alone into a small file: its weights and biases as 16-bit floats, and its settings.
+    #[command(after_help = "Examples:\n  equilibria dbm store runs/dbm --out digits.safetensors\n  \
+        equilibria dbm store runs/dbm --out digits.safetensors --full --json\n\n\
+        Every command accepts the file as MODEL. It does not contain the path of the training images.")]
+    Store(Store),
 }
 
 impl Command {
@@ -32,33 +47,46 @@ impl Command {
         match self {
             Self::Train(command) => command.run(),
             Self::Evaluate(command) => command.run(),
-            Self::Sample(command) => command.run(),
+            Self::Sample(command) => command.run::<Dbm<f32>>(),
             Self::Filters(command) => command.run(),
-            Self::Reconstruct(command) => command.run(),
-            Self::Store(command) => command.run(),
+            Self::Reconstruct(command) => command.run::<Dbm<f32>>(),
+            Self::Store(command) => command.run::<Dbm<f32>>(),
         }
     }
 }
 
-/// What drawing and filling in have to know of a machine.
-fn subject(loaded: &Loaded<Dbm<f32>, Settings>) -> Subject<'_> {
-    let Loaded { model, settings, image_size, folder, .. } = loaded;
-    let hidden: Vec<String> = model.sizes().skip(1).map(|units| units.to_string()).collect();
-    Subject {
-        visible: model.visible(),
-        image_size: *image_size,
-        hidden: hidden.join("-"),
-        source: loaded.source(settings.source()),
-        binarise: settings.binarise,
-        seed: settings.seed,
-        folder,
-    }
-}
+impl MachineKind for Dbm<f32> {
+    type Settings = Settings;
 
-/// The machine that MODEL stands for, or the shipped one without it.
-fn load(model: Option<&Path>) -> Result<Loaded<Dbm<f32>, Settings>> {
-    match model {
-        Some(path) => Ok(Loaded::new(path, dbm::load(path)?)),
-        None => Ok(Loaded::shipped(pretrained::DEEP, pretrained::deep()?)),
+    const SHIPPED: &str = pretrained::DEEP;
+
+    fn shipped() -> Result<(Self, Settings)> {
+        pretrained::deep()
+    }
+
+    fn load(path: &Path) -> Result<SavedModel<Self, Settings>> {
+        dbm::load(path)
+    }
+
+    fn load_archive(path: &Path) -> Result<Archive> {
+        dbm::load_alone(path)
+    }
+
+    fn hidden_sizes(&self) -> String {
+        self.sizes().skip(1).map(|units| units.to_string()).collect::<Vec<_>>().join("-")
+    }
+
+    fn training_images(settings: &Settings) -> TrainingImages<'_> {
+        TrainingImages { source: settings.source(), binarise: settings.binarise, seed: settings.seed }
+    }
+
+    fn chains(
+        &self,
+        settings: &Settings,
+        images: &[f32],
+        is_noise: bool,
+        stream: Stream,
+    ) -> Result<impl ImageChains> {
+        DbmChains::at(self, images, (!is_noise).then(|| settings.stop()), stream)
     }
 }

@@ -1,6 +1,6 @@
-//! `equilibria info`: what this binary is and what it runs on.
+//! `equilibria info`: properties of this binary and of the machine.
 
-use super::{print, print_json};
+use super::output::{print, print_json};
 use crate::Result;
 use clap::Args;
 use equilibria_kernels::{Level, level};

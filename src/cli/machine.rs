@@ -1,90 +1,153 @@
-//! What commands that look at a trained machine have in common.
+//! Trained Boltzmann machines as the commands load them, and the images to use with them.
 
+use super::output::{OutputArguments, note};
+use crate::boltzmann::{ImageChains, reconstruct};
+use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits};
-use crate::run::{SavedModel, Source, pretrained, write_atomically};
+use crate::rng::Stream;
+use crate::run::{SavedModel, Source, pretrained};
 pub(super) use crate::run::{absolute, parse};
 use crate::{Error, Result};
 use clap::Args;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-/// A trained machine to look at.
+pub(super) use super::output::{beside, create_folder_of, write_output, write_picture};
+
+/// A kind of Boltzmann machine, as the commands that serve all kinds need it.
+pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {
+    /// The settings of training.
+    type Settings: Default;
+
+    /// The name of the machine that comes with the program.
+    const SHIPPED: &str;
+
+    /// Returns the machine that comes with the program.
+    fn shipped() -> Result<(Self, Self::Settings)>;
+
+    /// Loads a machine from a run directory or a safetensors file.
+    fn load(path: &Path) -> Result<SavedModel<Self, Self::Settings>>;
+
+    /// Loads a machine as an archive of its parameters, its settings and the size of its images.
+    fn load_archive(path: &Path) -> Result<Archive>;
+
+    /// The sizes of the hidden layers, such as `500-1000`.
+    fn hidden_sizes(&self) -> String;
+
+    /// The images that the machine learned from.
+    fn training_images(settings: &Self::Settings) -> TrainingImages<'_>;
+
+    /// Creates one Gibbs chain for each of `images` (chains, visible), which may be noise.
+    fn chains(
+        &self,
+        settings: &Self::Settings,
+        images: &[f32],
+        is_noise: bool,
+        stream: Stream,
+    ) -> Result<impl ImageChains>;
+}
+
+/// The images that a machine learned from.
+pub(super) struct TrainingImages<'a> {
+    pub source: Source<'a>,
+    pub binarise: Binarisation,
+    /// The seed of training, which the binarisation draws from.
+    pub seed: u64,
+}
+
+/// The machine that a command uses.
 #[derive(Debug, Args)]
 pub(super) struct ModelArguments {
     /// A run directory or a safetensors file [default: the machine that comes with the program and learned MNIST; its
     /// pictures go to `out`].
-    pub model: Option<PathBuf>,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    pub threads: Option<usize>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    pub json: bool,
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 impl ModelArguments {
-    /// Sets the number of threads, and names the model to load, if it is not the shipped one.
-    pub fn start(&self) -> Result<Option<&Path>> {
-        super::use_threads(self.threads)?;
-        Ok(self.model.as_deref())
+    /// Sets the number of threads, and loads the machine.
+    pub fn load<M: MachineKind>(&self) -> Result<Loaded<M>> {
+        self.output.start()?;
+        match &self.model {
+            Some(path) => Loaded::new(path),
+            None => Loaded::shipped(),
+        }
     }
 }
 
-/// A machine to look at, and the settings it was trained with.
-pub(super) struct Loaded<M, S> {
+/// A loaded machine.
+pub(super) struct Loaded<M: MachineKind> {
     pub model: M,
-    pub settings: S,
-    /// Height and width of the images that it learned from, if its file says so.
+    /// The settings of training; the defaults if they are not known.
+    pub settings: M::Settings,
+    /// Height and width of the images that it learned from, if its file contains them.
     pub image_size: Option<[usize; 2]>,
-    /// Where pictures of it go unless the user says otherwise: its run directory, or its file's folder.
+    /// The default folder for its pictures: its run directory, or the folder of its file.
     pub folder: PathBuf,
     is_shipped: bool,
 }
 
-impl<M, S: Default> Loaded<M, S> {
-    /// The machine at `path` with the settings that are known, or their defaults and a word about it.
-    pub fn new(path: &Path, SavedModel { model, settings, image_size }: SavedModel<M, S>) -> Self {
+impl<M: MachineKind> Loaded<M> {
+    /// Loads the machine at `path`. A note on standard error says if its settings are not known.
+    pub fn new(path: &Path) -> Result<Self> {
+        let SavedModel { model, settings, image_size } = M::load(path)?;
         let settings = settings.unwrap_or_else(|| {
             note(&format!(
                 "{} does not say how it was trained; images are taken as they are, on above 127",
                 path.display()
             ));
-            S::default()
+            M::Settings::default()
         });
-        Self { model, settings, image_size, folder: beside(path).to_owned(), is_shipped: false }
+        Ok(Self { model, settings, image_size, folder: beside(path).to_owned(), is_shipped: false })
     }
 
-    /// The machine that comes with the program under this name, and a word about it.
-    pub fn shipped(name: &str, (model, settings): (M, S)) -> Self {
+    /// Returns the machine that comes with the program. A note on standard error says so.
+    fn shipped() -> Result<Self> {
+        let (model, settings) = M::shipped()?;
+        let name = M::SHIPPED;
         note(&format!("without MODEL, this is {name}, which comes with the program and learned MNIST"));
         let image_size = Some(pretrained::IMAGE_SIZE);
-        Self { model, settings, image_size, folder: Path::new("out").join(name), is_shipped: true }
+        Ok(Self { model, settings, image_size, folder: Path::new("out").join(name), is_shipped: true })
     }
 
-    /// The images to look at it with, unless the user says otherwise: those that it learned from, as `settings` have
-    /// them, or built-in digits where these do not come with it.
-    pub fn source<'a>(&self, learned: Source<'a>) -> Source<'a> {
-        if self.is_shipped { built_in(learned) } else { learned }
+    /// The images to use with the machine by default: those that it learned from, or built-in digits for the machine that
+    /// comes with the program.
+    pub fn images(&self) -> TrainingImages<'_> {
+        let images = M::training_images(&self.settings);
+        let source = if self.is_shipped { built_in(images.source) } else { images.source };
+        TrainingImages { source, ..images }
+    }
+
+    /// The images that `arguments` choose, checked against the machine.
+    pub fn digits(&self, arguments: &ImageArguments) -> Result<Digits> {
+        arguments.load(self.model.visible(), self.image_size, self.images().source)
+    }
+
+    /// Height and width for pictures of the machine: see [`picture_size`].
+    pub fn picture_size(&self, digits: Option<&Digits>) -> (usize, usize) {
+        picture_size(self.image_size, digits, self.model.visible())
+    }
+
+    /// Test images with these indices, binarised as in training.
+    pub fn test_images(&self, digits: &Digits, indices: &[usize]) -> Result<Vec<f32>> {
+        let TrainingImages { binarise, seed, .. } = self.images();
+        test_images(digits, indices, binarise, seed)
     }
 }
 
-/// Where what is made of `path` goes unless the user says otherwise: into a folder, or into a file's.
-pub(super) fn beside(path: &Path) -> &Path {
-    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
-}
-
-/// Built-in digits, as many as there are by default.
+/// Built-in digits, in their default number.
 fn built_in(source: Source<'_>) -> Source<'_> {
     Source { data: "synthetic", images: None, ..source }
 }
 
-/// Whether settings outside a run directory, which name the data but not its place, name a folder that is not here.
+/// Returns whether `data` is a bare name that is no folder here. Settings outside a run directory store the name of the
+/// data without the path.
 pub(super) fn is_missing_name(data: &str) -> bool {
     let path = Path::new(data);
     data != "synthetic" && path.file_name() == Some(path.as_os_str()) && !path.exists()
 }
 
-/// The images to look at a machine with, and the chance in it.
+/// The images to use with a machine, and the seed.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
     /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on; synthetic, if it does not
@@ -100,11 +163,11 @@ pub(super) struct ImageArguments {
 }
 
 impl ImageArguments {
-    /// The data, checked against the number of the machine's visible units and the size of its images, if that is known;
-    /// `source` is what it was trained on.
+    /// Loads the images and checks them against the number of visible units and, if known, the size of the machine's
+    /// images. `source` is the default.
     pub fn load(&self, visible: usize, image_size: Option<[usize; 2]>, source: Source<'_>) -> Result<Digits> {
         let digits = match &self.data {
-            // As many as the machine has seen, if these are the images that it learned from.
+            // If these are the images that it learned from, use as many as in training.
             Some(data) if (data == "synthetic") == (source.data == "synthetic") => {
                 Source { data, ..source }.load()?
             }
@@ -117,7 +180,6 @@ impl ImageArguments {
                 ));
                 built_in(source).load()?
             }
-            // Their mean is that of the images which the machine has seen.
             None => source.load()?,
         };
         let images = digits.test.images();
@@ -140,16 +202,16 @@ impl ImageArguments {
     }
 }
 
-/// Height and width to draw a machine's images with: those in its file, or else those of the images at hand. If neither is
-/// known, a square. If their number is no square, one row of pixels, and a note on standard error.
+/// Height and width for pictures of a machine: from its file, or else from the loaded images. If neither is known, a square;
+/// or one row of pixels and a note on standard error, if the number of pixels is not a square.
 pub(super) fn picture_size(
     in_file: Option<[usize; 2]>,
     digits: Option<&Digits>,
     visible: usize,
 ) -> (usize, usize) {
-    let at_hand = || digits.map(|digits| [digits.test.images().height(), digits.test.images().width()]);
-    if let Some([height, width]) = in_file.or_else(at_hand) {
-        return (height, width);
+    let loaded = || digits.map(|digits| [digits.test.images().height(), digits.test.images().width()]);
+    if let Some(size) = in_file.or_else(loaded) {
+        return size.into();
     }
     let side = visible.isqrt();
     if side * side == visible {
@@ -162,14 +224,7 @@ pub(super) fn picture_size(
     (1, visible)
 }
 
-/// A line on data that the machine did not learn from, if it did not.
-pub(super) fn learned_elsewhere(trained_on: Option<&str>) -> String {
-    trained_on.map_or_else(String::new, |data| {
-        format!("the machine learned from other images ({data}), which --data can name\n")
-    })
-}
-
-/// Test images of these indices as the machine sees them.
+/// Test images with these indices, each pixel 0 or 1.
 pub(super) fn test_images(
     digits: &Digits,
     indices: &[usize],
@@ -181,52 +236,5 @@ pub(super) fn test_images(
         let expected = format!("the test images are 0 to {}", images.len().saturating_sub(1));
         return Err(Error::invalid(format!("test:{index}"), expected));
     }
-    let fixed = if binarise == Binarisation::Sampled { binarise } else { Binarisation::Threshold };
-    let mut out = vec![0.0; indices.len() * images.pixels_per_image()];
-    fixed.fill(images, indices, crate::rng::Stream::named(seed, "binarise"), &mut out)?;
-    Ok(out)
-}
-
-/// Writes a picture or page, its folder first. A picture takes the place of a picture of its kind and of nothing else: not of
-/// a model whose name was meant to be read.
-pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
-    let kind = [b"\x89PNG", b"<svg"].into_iter().find(|kind| bytes.starts_with(*kind));
-    if let Some(kind) = kind.filter(|_| path.is_file()) {
-        let mut first = Vec::new();
-        let file = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
-        file.map_err(|error| Error::io("reading", path, error))?;
-        if !first.is_empty() && first != kind {
-            return Err(Error::invalid(
-                format!("the picture {}", path.display()),
-                "a file that is no such picture has this name; choose another one",
-            ));
-        }
-    }
-    create_folder_of(path)?;
-    write_atomically(path, bytes)
-}
-
-/// Writes a picture that stands beside the results of a command. Returns whether it was written: if not, a warning says why,
-/// and the command goes on, as its results do not depend on it.
-pub(super) fn write_picture(path: &Path, picture: Result<impl AsRef<[u8]>>) -> bool {
-    let written = picture.and_then(|bytes| write_output(path, bytes.as_ref()));
-    if let Err(error) = &written {
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "warning: {} was not drawn: {error}", path.display());
-    }
-    written.is_ok()
-}
-
-/// Makes the folder in which a file is to be.
-pub(super) fn create_folder_of(path: &Path) -> Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error)),
-        None => Ok(()),
-    }
-}
-
-/// A word beside the results.
-pub(super) fn note(text: &str) {
-    // A closed standard error is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "note: {text}");
+    binarise.states(images, indices, seed)
 }

@@ -4,33 +4,44 @@ mod evaluate;
 mod filters;
 mod literature;
 pub(super) mod mixing;
-pub(super) mod reconstruct;
-pub(super) mod sample;
-pub(super) mod store;
 mod sweep;
 mod train;
 
-pub(super) use super::machine::{absolute, test_images, write_output};
-
-use super::machine::{ImageArguments, Loaded, ModelArguments, create_folder_of, learned_elsewhere, parse};
+use super::machine::{MachineKind, TrainingImages};
+use super::reconstruct::Reconstruct;
+use super::sample::Sample;
+use super::store::Store;
 use crate::Result;
-use crate::boltzmann::Rbm;
-use crate::run::pretrained;
+use crate::boltzmann::{GibbsChains, ImageChains, Rbm};
+use crate::checkpoint::Archive;
+use crate::rng::Stream;
 use crate::run::rbm::{self, Settings};
+use crate::run::{SavedModel, pretrained};
 use clap::Subcommand;
-use sample::Subject;
 use std::path::Path;
 
-/// Train and look into restricted Boltzmann machines.
+/// Train, sample and evaluate restricted Boltzmann machines.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Train(train::Train),
-    Sample(sample::Sample),
-    Reconstruct(reconstruct::Reconstruct),
+    /// Draw Gibbs samples from a machine, as one contact sheet.
+    #[command(
+        after_help = "Examples:\n  equilibria rbm sample runs/rbm --from test:0,1,2 --steps 1,10,100\n  \
+        equilibria rbm sample --from noise --chains 5"
+    )]
+    Sample(Sample),
+    /// Remove rows of pixels from test images and reconstruct them.
+    #[command(after_help = "Examples:\n  equilibria rbm reconstruct runs/rbm --rows 10..16\n  \
+        equilibria rbm reconstruct runs/rbm --sweep --images 200")]
+    Reconstruct(Reconstruct),
     Filters(filters::Filters),
     Evaluate(evaluate::Evaluate),
     Mixing(mixing::Mixing),
-    Store(store::Store),
+    /// Write a machine alone into a small file: its weights and biases as 16-bit floats, and its settings.
+    #[command(after_help = "Examples:\n  equilibria rbm store runs/rbm --out digits.safetensors\n  \
+        equilibria rbm store runs/rbm --out digits.safetensors --full --json\n\n\
+        Every command accepts the file as MODEL. It does not contain the path of the training images.")]
+    Store(Store),
     Sweep(sweep::Sweep),
     ReproduceLiterature(literature::ReproduceLiterature),
 }
@@ -39,36 +50,44 @@ impl Command {
     pub(super) fn run(self) -> Result<()> {
         match self {
             Self::Train(command) => command.run(),
-            Self::Sample(command) => command.run(),
-            Self::Reconstruct(command) => command.run(),
+            Self::Sample(command) => command.run::<Rbm<f32>>(),
+            Self::Reconstruct(command) => command.run::<Rbm<f32>>(),
             Self::Filters(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Mixing(command) => command.run(),
-            Self::Store(command) => command.run(),
+            Self::Store(command) => command.run::<Rbm<f32>>(),
             Self::Sweep(command) => command.run(),
             Self::ReproduceLiterature(command) => command.run(),
         }
     }
 }
 
-/// The machine that MODEL stands for, or the shipped one without it.
-fn load(model: Option<&Path>) -> Result<Loaded<Rbm<f32>, Settings>> {
-    match model {
-        Some(path) => Ok(Loaded::new(path, rbm::load(path)?)),
-        None => Ok(Loaded::shipped(pretrained::RESTRICTED, pretrained::restricted()?)),
-    }
-}
+impl MachineKind for Rbm<f32> {
+    type Settings = Settings;
 
-/// What drawing and filling in have to know of a machine.
-fn subject(loaded: &Loaded<Rbm<f32>, Settings>) -> Subject<'_> {
-    let Loaded { model, settings, image_size, folder, .. } = loaded;
-    Subject {
-        visible: model.visible(),
-        image_size: *image_size,
-        hidden: model.hidden().to_string(),
-        source: loaded.source(settings.source()),
-        binarise: settings.binarise,
-        seed: settings.seed,
-        folder,
+    const SHIPPED: &str = pretrained::RESTRICTED;
+
+    fn shipped() -> Result<(Self, Settings)> {
+        pretrained::restricted()
+    }
+
+    fn load(path: &Path) -> Result<SavedModel<Self, Settings>> {
+        rbm::load(path)
+    }
+
+    fn load_archive(path: &Path) -> Result<Archive> {
+        rbm::load_alone(path)
+    }
+
+    fn hidden_sizes(&self) -> String {
+        self.hidden().to_string()
+    }
+
+    fn training_images(settings: &Settings) -> TrainingImages<'_> {
+        TrainingImages { source: settings.source(), binarise: settings.binarise, seed: settings.seed }
+    }
+
+    fn chains(&self, _: &Settings, images: &[f32], _: bool, stream: Stream) -> Result<impl ImageChains> {
+        GibbsChains::at(self, images, stream)
     }
 }

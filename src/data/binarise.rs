@@ -7,7 +7,7 @@ use core::str::FromStr;
 
 use rand::Rng;
 
-use super::{Images, mean_image, mean_of};
+use super::images::{Images, mean_image, mean_of};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
@@ -108,6 +108,20 @@ impl Binarisation {
         }
     }
 
+    /// The images with the indices `order` as states, each 0 or 1. `Grey`, which gives probabilities, becomes `Threshold`.
+    ///
+    /// **Shapes** Returns (rows, pixels): one row per index in `order`.
+    ///
+    /// **Errors** As [`Binarisation::fill`].
+    ///
+    /// **Randomness** As [`Binarisation::fill`], from the stream `binarise` of `seed`.
+    pub fn states(self, images: &Images, order: &[usize], seed: u64) -> Result<Vec<f32>> {
+        let binary = if self == Self::Grey { Self::Threshold } else { self };
+        let mut out = alloc::vec![0.0; order.len() * images.pixels_per_image()];
+        binary.fill(images, order, Stream::named(seed, "binarise"), &mut out)?;
+        Ok(out)
+    }
+
     /// The mean of each input over all images, which initialises the visible biases; zeros if there are no images.
     ///
     /// `Sampled` returns the same as `Grey`, which is its expectation.
@@ -203,6 +217,17 @@ mod tests {
         }
         let text = format!("{}", "Gray".parse::<Binarisation>().unwrap_err());
         assert_eq!(text, "`Gray`: it must be threshold, sampled or grey");
+    }
+
+    #[test]
+    fn states_are_those_of_training_and_never_grey() {
+        let images = ramp();
+        let states = |choice: Binarisation| choice.states(&images, &[0], 5).unwrap();
+        let mut sampled = [0.5; 515];
+        Binarisation::Sampled.fill(&images, &[0], Stream::named(5, STREAM), &mut sampled).unwrap();
+        assert_eq!(states(Binarisation::Sampled), sampled);
+        assert_eq!(states(Binarisation::Grey), states(Binarisation::Threshold));
+        assert!(Binarisation::Grey.states(&images, &[1], 5).is_err());
     }
 
     #[test]

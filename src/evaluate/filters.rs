@@ -19,9 +19,11 @@
 //! [`best_match`] gives the share of its projection to pixels that a single filter explains. [`compare`] compares sets
 //! of filters.
 
+pub mod claims;
 pub mod compare;
 mod lobes;
 mod loops;
+pub mod sets;
 mod spectrum;
 #[cfg(test)]
 mod tests;
@@ -203,14 +205,15 @@ impl Gauge {
     /// The measures of a filter of norm 1 in the order of [`Measure::ALL`], and whether its best loop is dark inside.
     fn measure(&self, filter: &[f64]) -> ([f64; Measure::ALL.len()], bool) {
         let (height, width) = (self.height, self.width);
-        let (loop_share, is_dark) = self.rings.best_loop(filter, height, width);
+        let energy = energy(filter);
+        let (in_loop, is_dark) = self.rings.best_loop(filter, height, width);
         let values = Measure::ALL.map(|measure| match measure {
             Measure::Area => participation(filter),
-            Measure::Concentration => self.rings.concentration(filter, height, width),
+            Measure::Concentration => self.rings.energy_in_disc(filter, height, width) / energy,
             Measure::Lobes => lobes::count(filter, height, width) as f64,
             Measure::Noise => noise(filter, height, width),
-            Measure::FinePower => self.low_pass.share_above(filter),
-            Measure::Loop => loop_share,
+            Measure::FinePower => self.low_pass.share_above(filter, energy),
+            Measure::Loop => in_loop / energy,
             Measure::Centred => explained_by_groups(filter, &self.to_middle),
         });
         (values, is_dark)

@@ -23,6 +23,10 @@ const STRIDE: usize = 50;
 const OBSERVATIONS: usize = 1000;
 /// Share of each chain, from its start, that is excluded from the observations.
 const BURN_IN: f64 = 0.1;
+/// Chains are blurred if they have more than this many times the grey pixels of what they are compared with.
+const BLURRED: f64 = 1.5;
+/// Chains have lost classes if the entropy of their classes, in nats, has fallen by more than this.
+const LOST_ENTROPY: f64 = 0.2;
 /// Pixels with a probability in this range are grey: neither ink nor background.
 const GREY: Range<f32> = 0.1..0.9;
 
@@ -42,7 +46,7 @@ pub struct Task<'a> {
 /// Measurements of the chains after some number of steps; means are over all chains.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
-pub struct Look {
+pub struct Measurements {
     /// Gibbs steps; 0 is the start.
     pub steps: usize,
     /// Share of pixels that are equal to the start of the same chain.
@@ -77,7 +81,8 @@ pub struct Mixing {
     /// Number of chains.
     pub chains: usize,
     /// The measurements at the start, then after each of [`Task::steps`].
-    pub looks: Vec<Look>,
+    #[cfg_attr(feature = "cli", serde(rename = "looks"))]
+    pub measurements: Vec<Measurements>,
     /// Autocorrelation time of the free energy, in steps; `None` if the free energy is constant.
     pub free_energy_time: Option<Time>,
     /// Autocorrelation time of the image (all pixels as one vector), in steps; `None` if the image is constant.
@@ -89,20 +94,66 @@ pub struct Mixing {
 
 impl Mixing {
     /// The measurements after exactly `steps` steps.
-    pub fn after(&self, steps: usize) -> Option<&Look> {
-        self.looks.iter().find(|look| look.steps == steps)
+    pub fn after(&self, steps: usize) -> Option<&Measurements> {
+        self.measurements.iter().find(|measured| measured.steps == steps)
     }
 
     /// The last measurements.
-    pub fn last(&self) -> &Look {
-        &self.looks[self.looks.len() - 1]
+    pub fn last(&self) -> &Measurements {
+        &self.measurements[self.measurements.len() - 1]
     }
+
+    /// Returns whether at least half as many chains show a digit at the end as at the start.
+    pub fn keeps_digits(&self) -> bool {
+        2 * self.last().digits >= self.measurements[0].digits
+    }
+
+    /// Returns whether the entropy of the classes has fallen by more than 0.2 nats: the images have become more alike.
+    pub fn loses_classes(&self) -> bool {
+        self.last().class_entropy < self.measurements[0].class_entropy - LOST_ENTROPY
+    }
+
+    /// Compares the grey pixels of these chains with those of a machine whose samples are sharp.
+    pub fn blur(&self, sharp: &Self) -> Blur {
+        let grey = |measured: Option<&Measurements>| measured.and_then(|m| m.grey_pixels).unwrap_or(f64::NAN);
+        let [first, last] = [self.after(1), Some(self.last())].map(grey);
+        if first > BLURRED * grey(Some(sharp.last())) {
+            Blur::FromTheFirstStep
+        } else if last > BLURRED * first {
+            Blur::Growing
+        } else {
+            Blur::None
+        }
+    }
+}
+
+/// When chains become blurred: they then have 1.5 times the grey pixels of what they are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blur {
+    /// After one step, compared with the sharp machine.
+    FromTheFirstStep,
+    /// Between the first and the last step.
+    Growing,
+    /// Not at all.
+    None,
+}
+
+/// The mean free energy of a measurement minus that of the start, in nats. Free energies of two machines have different
+/// zeros, so only such differences can be compared.
+pub fn above_start(mixing: &Mixing, measured: &Measurements) -> f64 {
+    measured.free_energy - mixing.measurements[0].free_energy
 }
 
 /// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor background.
 pub fn grey_pixels(probabilities: &[f32]) -> f64 {
     let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
     grey as f64 / probabilities.len() as f64
+}
+
+/// The share of states that are equal to those at the start.
+pub fn agreement(states: &[f32], start: &[f32]) -> f64 {
+    let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
+    same as f64 / states.len() as f64
 }
 
 /// The numbers 1, 2, 5, 10, 20, 50, ... below `last`, followed by `last`.
@@ -127,13 +178,10 @@ pub fn rising_steps(last: usize) -> Vec<usize> {
 /// Calls `after` every few steps with the number of steps done since the last call; an error that it returns ends the
 /// run.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes; [`Error::InvalidArgument`]
-/// for fewer than two chains or steps that do not rise; the errors of `after`.
-///
-///
 /// **Errors** [`Error::ShapeMismatch`] if the start does not fit the model or its classes, or the images to compare with do
 /// not; [`Error::InvalidArgument`] for fewer than two chains, steps that do not rise, or a pixel of the start that is neither
 /// 0 nor 1; the errors of `after`.
+///
 /// **Randomness** The chains draw from `stream`; see [`GibbsChains`].
 ///
 /// **Accuracy and cost** Agreements and counts are exact. In addition to the chains: a thousand products of all states
@@ -148,10 +196,10 @@ pub fn mix(
     let (visible, chains) = (model.visible(), task.classes.len());
     let mut gibbs = GibbsChains::new(model, chains, stream);
     gibbs.set_visible_states(task.start)?;
-    let mut watch = Watch::new(model, task);
+    let mut observer = Observer::new(model, task);
     let mut mixing = Mixing {
         chains,
-        looks: vec![watch.measure(0, task.start, None)],
+        measurements: vec![observer.measure(0, task.start, None)],
         free_energy_time: None,
         image_time: None,
         pictures: vec![task.start.to_vec()],
@@ -169,13 +217,13 @@ pub fn mix(
             done += stride;
             if done.is_multiple_of(every) && done > burn_in {
                 let states = gibbs.visible_states();
-                trace.energies.extend(model.free_energies(&states, &mut watch.workspace));
+                trace.energies.extend(model.free_energies(&states, &mut observer.workspace));
                 trace.states.extend(pack(&states, visible));
             }
             after(stride)?;
         }
         let probabilities = gibbs.visible_probabilities();
-        mixing.looks.push(watch.measure(done, &gibbs.visible_states(), Some(&probabilities)));
+        mixing.measurements.push(observer.measure(done, &gibbs.visible_states(), Some(&probabilities)));
         mixing.pictures.push(probabilities);
     }
     (mixing.free_energy_time, mixing.image_time) = trace.times(every);
@@ -211,7 +259,7 @@ fn check(model: &Rbm<f32>, task: &Task<'_>) -> Result<()> {
 }
 
 /// The start of the chains, and what measuring them needs.
-struct Watch<'a> {
+struct Observer<'a> {
     model: &'a Rbm<f32>,
     task: &'a Task<'a>,
     /// For each pixel, the number of starts in which it is on.
@@ -221,17 +269,16 @@ struct Watch<'a> {
     workspace: Workspace<f32>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Observer<'a> {
     fn new(model: &'a Rbm<f32>, task: &'a Task<'a>) -> Self {
         let start_counts = counts(task.start, model.visible());
         let agreement_of_starts = agreement_of_pairs(&start_counts, task.classes.len());
         Self { model, task, start_counts, agreement_of_starts, workspace: Workspace::new() }
     }
 
-    fn measure(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Look {
+    fn measure(&mut self, steps: usize, states: &[f32], probabilities: Option<&[f32]>) -> Measurements {
         let (start, chains, visible) = (self.task.start, self.task.classes.len(), self.model.visible());
-        let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
-        let agreement = same as f64 / states.len() as f64;
+        let agreement = agreement(states, start);
         let counts = counts(states, visible);
         // All pairs (state, start) except those of the same chain.
         let with_all = agreement_of_counts(&counts, &self.start_counts, chains);
@@ -249,7 +296,7 @@ impl<'a> Watch<'a> {
             }
         }
         let digits = neighbours.iter().filter(|&&neighbour| self.task.nearest.is_digit(neighbour)).count();
-        Look {
+        Measurements {
             steps,
             agreement,
             overlap: share(agreement, others),
@@ -381,24 +428,60 @@ mod tests {
         let nearest = NearestImages::new((&start, &[0, 3, 2]), (&start, &[0, 3, 2]), 4).unwrap();
         let task = Task { start: &start, classes: &[0, 3, 3], steps: &[1], nearest: &nearest };
         let probabilities = [0.05, 0.1, 0.2, 0.5, 0.9, 0.95, 0.89, 1.0, 0.0, 0.0, 0.0, 0.0];
-        let look = Watch::new(&model, &task).measure(7, &states, Some(&probabilities));
+        let measured = Observer::new(&model, &task).measure(7, &states, Some(&probabilities));
 
         let own = by_pairs(&states, &start, |i, j| i == j);
         let others = by_pairs(&states, &start, |i, j| i != j);
         let alike = by_pairs(&states, &states, |i, j| i != j);
         let agreement_of_starts = by_pairs(&start, &start, |i, j| i != j);
         let close = |found: f64, exact: f64| assert!((found - exact).abs() < 1e-12, "{found}, not {exact}");
-        close(look.agreement, own);
-        close(look.overlap, (own - others) / (1.0 - others));
-        close(look.likeness, (alike - agreement_of_starts) / (1.0 - agreement_of_starts));
-        close(look.grey_pixels.unwrap(), 3.0 / 12.0);
+        close(measured.agreement, own);
+        close(measured.overlap, (own - others) / (1.0 - others));
+        close(measured.likeness, (alike - agreement_of_starts) / (1.0 - agreement_of_starts));
+        close(measured.grey_pixels.unwrap(), 3.0 / 12.0);
         // Free energies -1, 1 and -1, minus ln 2 for each of the two hidden units.
-        assert!((look.free_energy + 1.0 / 3.0 + 2.0 * libm::log(2.0)).abs() < 1e-6, "{look:?}");
-        assert!((look.free_energy_deviation - libm::sqrt(4.0 / 3.0)).abs() < 1e-6, "{look:?}");
+        assert!((measured.free_energy + 1.0 / 3.0 + 2.0 * libm::log(2.0)).abs() < 1e-6, "{measured:?}");
+        assert!((measured.free_energy_deviation - libm::sqrt(4.0 / 3.0)).abs() < 1e-6, "{measured:?}");
         // The first state is half of the first start, the second is two thirds of the second; the third is half of
         // either.
-        assert_eq!((look.classes, look.same_class, look.digits), (vec![2, 0, 0, 1], 2, 0));
-        close(look.class_entropy, libm::log(3.0) - libm::log(2.0) * 2.0 / 3.0);
-        close(look.nearest_distance, (0.5 + 1.0 / 3.0 + 0.5) / 3.0);
+        assert_eq!((measured.classes, measured.same_class, measured.digits), (vec![2, 0, 0, 1], 2, 0));
+        close(measured.class_entropy, libm::log(3.0) - libm::log(2.0) * 2.0 / 3.0);
+        close(measured.nearest_distance, (0.5 + 1.0 / 3.0 + 0.5) / 3.0);
+    }
+
+    #[test]
+    fn chains_are_compared_with_their_start_and_with_sharp_ones() {
+        let measured = |steps, digits, class_entropy, grey_pixels| Measurements {
+            steps,
+            agreement: 0.9,
+            overlap: 0.5,
+            likeness: 0.0,
+            free_energy: 0.0,
+            free_energy_deviation: 0.0,
+            grey_pixels,
+            digits,
+            classes: Vec::new(),
+            class_entropy,
+            same_class: 0,
+            nearest_distance: 0.4,
+        };
+        let mixing = |digits, entropy, [first, last]: [f64; 2]| Mixing {
+            chains: 100,
+            measurements: vec![
+                measured(0, 92, 2.3, None),
+                measured(1, 92, 2.3, Some(first)),
+                measured(9, digits, entropy, Some(last)),
+            ],
+            free_energy_time: None,
+            image_time: None,
+            pictures: Vec::new(),
+        };
+        let sharp = mixing(46, 2.11, [0.3, 0.08]);
+        assert!(sharp.keeps_digits() && !sharp.loses_classes());
+        let poor = mixing(45, 2.09, [0.13, 0.13]);
+        assert!(!poor.keeps_digits() && poor.loses_classes());
+        assert_eq!(poor.blur(&sharp), Blur::FromTheFirstStep);
+        assert_eq!(mixing(92, 2.3, [0.11, 0.17]).blur(&sharp), Blur::Growing);
+        assert_eq!(mixing(92, 2.3, [0.11, 0.16]).blur(&sharp), Blur::None);
     }
 }

@@ -4,7 +4,7 @@
 //! on in both (Jaccard 1901). It compares strokes and ignores the shared background. An empty image is at distance 1
 //! from every digit; by the number of differing pixels it would be as near to a thin digit as another thin digit is.
 
-use crate::data::check_unit_interval;
+use crate::data::{Binarisation, Digits, Labelled, check_unit_interval};
 use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
@@ -15,6 +15,10 @@ use alloc::vec::Vec;
 const ORDINARY: f64 = 0.95;
 /// Pixels in a word.
 const WORD: usize = 64;
+/// Training images that [`NearestImages::of_digits`] compares with.
+const COMPARED: usize = 10_000;
+/// Test images that it takes the distances of digits from.
+const JUDGED: usize = 1_000;
 
 /// The training image nearest to an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +46,21 @@ pub struct NearestImages {
 }
 
 impl NearestImages {
+    /// Prepares comparisons with the first 10,000 training images of `digits`, judged by its first 1,000 test images.
+    ///
+    /// **Errors** As [`NearestImages::new`].
+    ///
+    /// **Randomness** As [`Binarisation::states`], with `seed`.
+    pub fn of_digits(digits: &Digits, binarise: Binarisation, seed: u64) -> Result<Self> {
+        let states = |set: &Labelled, count: usize| {
+            let order: Vec<usize> = (0..count.min(set.len())).collect();
+            Ok((binarise.states(set.images(), &order, seed)?, set.labels()[..order.len()].to_vec()))
+        };
+        let (train, train_labels) = states(&digits.train, COMPARED)?;
+        let (test, test_labels) = states(&digits.test, JUDGED)?;
+        Self::new((&train, &train_labels), (&test, &test_labels), digits.test.images().pixels_per_image())
+    }
+
     /// Prepares comparisons with the images of `train`, and measures the distances of the images of `test` to them.
     ///
     /// An image that is farther from the training images than 95 % of the test images shows no digit.
@@ -172,7 +191,7 @@ pub(super) fn pack(images: &[f32], pixels: usize) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Binarisation, Labelled, synthetic};
+    use crate::data::synthetic;
     use crate::rng::Stream;
 
     fn binary(digits: &Labelled) -> Vec<f32> {

@@ -37,6 +37,69 @@ pub struct Cell {
     pub baseline_mean_squared_error: f64,
 }
 
+impl Cell {
+    /// Twice the distance, in rows, between the middle of the block and the middle of an image of `height` rows.
+    fn off_centre(&self, height: usize) -> usize {
+        (2 * self.first_row + self.rows).abs_diff(height)
+    }
+
+    /// Returns whether the middle of the block is at most 3 rows from the middle of the image.
+    pub fn is_central(&self, height: usize) -> bool {
+        self.off_centre(height) <= 6
+    }
+
+    /// Returns whether the middle of the block is at least 6 rows from the middle of the image.
+    pub fn is_at_edge(&self, height: usize) -> bool {
+        self.off_centre(height) >= 12
+    }
+}
+
+/// The error over all removed pixels of several cells.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PooledError {
+    pixels: f64,
+    error: f64,
+    baseline: f64,
+}
+
+impl PooledError {
+    /// Pools the errors of `cells`.
+    ///
+    /// ```
+    /// use equilibria::evaluate::reconstruction::{Cell, PooledError};
+    /// let cell = |rows, error| Cell {
+    ///     rows, first_row: 0, mean_squared_error: error, baseline_mean_squared_error: 0.1,
+    /// };
+    /// let pooled = PooledError::of(&[cell(1, 0.08), cell(3, 0.04)]);
+    /// assert!((pooled.mean() - 0.05).abs() < 1e-12 && (pooled.share_of_baseline() - 0.5).abs() < 1e-12);
+    /// ```
+    pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Self {
+        cells.into_iter().fold(Self::default(), |sum, cell| {
+            let pixels = cell.rows as f64;
+            Self {
+                pixels: sum.pixels + pixels,
+                error: sum.error + pixels * cell.mean_squared_error,
+                baseline: sum.baseline + pixels * cell.baseline_mean_squared_error,
+            }
+        })
+    }
+
+    /// The mean squared error per removed pixel; NaN without cells.
+    pub fn mean(&self) -> f64 {
+        self.error / self.pixels
+    }
+
+    /// The mean squared error of the mean image; NaN without cells.
+    pub fn baseline_mean(&self) -> f64 {
+        self.baseline / self.pixels
+    }
+
+    /// The error divided by that of the mean image; 1 if both are 0.
+    pub fn share_of_baseline(&self) -> f64 {
+        if self.error == self.baseline { 1.0 } else { self.error / self.baseline }
+    }
+}
+
 /// Removes the pixel rows `removed` and fills them in.
 ///
 /// **Shapes** Returns the images (rows, height x width) with the removed pixels reconstructed, and the errors.
@@ -126,4 +189,33 @@ pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, us
         (0..=last).step_by(stride.max(1)).map(move |first| (rows, first))
     };
     rows.iter().filter(|&&rows| rows <= height).flat_map(firsts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_pooled_by_pixels_and_blocks_sorted_by_place() {
+        let cell = |rows, first_row, error, baseline| Cell {
+            rows,
+            first_row,
+            mean_squared_error: error,
+            baseline_mean_squared_error: baseline,
+        };
+        let pooled = PooledError::of(&[cell(1, 0, 0.08, 0.2), cell(3, 0, 0.04, 0.1)]);
+        assert!((pooled.mean() - 0.05).abs() < 1e-12 && (pooled.baseline_mean() - 0.125).abs() < 1e-12);
+        assert!((pooled.share_of_baseline() - 0.4).abs() < 1e-12);
+        assert_eq!(
+            PooledError::of(&[cell(7, 0, 0.0, 0.0)]).share_of_baseline(),
+            1.0,
+            "images that are all alike"
+        );
+        // Of seven rows in 28, those that start at row 8 to 13 are central; at row 4 and above, or 17 and below, at an edge.
+        let starts = |test: fn(&Cell, usize) -> bool| {
+            (0..=21).filter(|&first| test(&cell(7, first, 0.0, 0.0), 28)).collect::<Vec<_>>()
+        };
+        assert_eq!(starts(Cell::is_central), [8, 9, 10, 11, 12, 13]);
+        assert_eq!(starts(Cell::is_at_edge), [0, 1, 2, 3, 4, 17, 18, 19, 20, 21]);
+    }
 }

@@ -13,7 +13,10 @@
 //! # Ok::<(), equilibria::Error>(())
 //! ```
 
-use super::{Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Sequential, Shape};
+use super::{
+    Activation, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Layer, LayerNorm, Linear, Sequential, Shape,
+    Window,
+};
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::boxed::Box;
@@ -43,6 +46,11 @@ pub enum Spec {
         /// If true, the layer has a bias.
         bias: bool,
     },
+    /// [`Conv2d`](super::Conv2d): `conv 64 kernel 4 stride 2 padding 1`, or with ` no-bias` at the end; the same in height and
+    /// width.
+    Conv(ConvSpec),
+    /// [`ConvTranspose2d`](super::ConvTranspose2d): `conv-transpose 64 kernel 4 stride 2 padding 1`, with the same words.
+    ConvTranspose(ConvSpec),
     /// [`BatchNorm`]: `batch-norm`.
     BatchNorm,
     /// [`LayerNorm`]: `layer-norm`.
@@ -61,6 +69,71 @@ pub enum Spec {
     Tanh,
 }
 
+/// The settings of a convolution that is the same in height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvSpec {
+    /// Channels of the output.
+    pub channels: usize,
+    /// Pixels of the kernel.
+    pub kernel: usize,
+    /// Pixels between neighbouring places of the kernel.
+    pub stride: usize,
+    /// Zeros before the first and after the last pixel.
+    pub padding: usize,
+    /// True if it has a bias.
+    pub bias: bool,
+}
+
+impl ConvSpec {
+    fn window(&self) -> Window {
+        Window::square(self.kernel, self.stride, self.padding)
+    }
+
+    /// The shape of the output of a convolution; without pixels if the kernel is larger than the padded image.
+    fn output(&self, input: Shape) -> Shape {
+        let size = |pixels: usize| {
+            let padded = pixels.saturating_add(self.padding.saturating_mul(2));
+            padded.checked_sub(self.kernel).map_or(0, |last| last / self.stride.max(1) + 1)
+        };
+        Shape { height: size(input.height), width: size(input.width), channels: self.channels }
+    }
+
+    /// The shape of the output of a transposed convolution.
+    fn transposed_output(&self, input: Shape) -> Shape {
+        let size = |pixels: usize| {
+            let last = pixels.saturating_sub(1).saturating_mul(self.stride);
+            last.saturating_add(self.kernel).saturating_sub(self.padding.saturating_mul(2))
+        };
+        Shape { height: size(input.height), width: size(input.width), channels: self.channels }
+    }
+
+    fn parameters(&self, inputs: usize) -> u128 {
+        let factors = [self.kernel, self.kernel, inputs].map(|factor| factor as u128);
+        let weights = factors.into_iter().fold(1, u128::saturating_mul);
+        weights.saturating_add(u128::from(self.bias)).saturating_mul(self.channels as u128)
+    }
+
+    /// Parses the words after the name.
+    fn parse(text: &str) -> Option<Self> {
+        let (words, bias) = text.strip_suffix(" no-bias").map_or((text, true), |words| (words, false));
+        let words: Vec<&str> = words.split(' ').collect();
+        let &[channels, "kernel", kernel, "stride", stride, "padding", padding] = &words[..] else {
+            return None;
+        };
+        let [channels, kernel, stride, padding] =
+            [channels, kernel, stride, padding].map(|word| word.parse().ok());
+        Some(Self { channels: channels?, kernel: kernel?, stride: stride?, padding: padding?, bias })
+    }
+}
+
+impl fmt::Display for ConvSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channels, kernel, stride, padding, bias } = self;
+        let bias = if *bias { "" } else { " no-bias" };
+        write!(f, "{channels} kernel {kernel} stride {stride} padding {padding}{bias}")
+    }
+}
+
 /// The texts of layers without parameters in their text.
 const NAMES: [(&str, Spec); 6] = [
     ("batch-norm", Spec::BatchNorm),
@@ -77,6 +150,8 @@ impl Spec {
         let size = input.size() as u128;
         match *self {
             Self::Linear { outputs, bias } => (outputs.into(), outputs as u128 * (size + u128::from(bias))),
+            Self::Conv(spec) => (spec.output(input), spec.parameters(input.channels)),
+            Self::ConvTranspose(spec) => (spec.transposed_output(input), spec.parameters(input.channels)),
             Self::BatchNorm => (input, 2 * input.channels as u128),
             Self::LayerNorm => (input, 2 * size),
             _ => (input, 0),
@@ -87,6 +162,14 @@ impl Spec {
         match *self {
             Self::Linear { outputs, bias: true } => Box::new(Linear::new(input.size(), outputs)),
             Self::Linear { outputs, bias: false } => Box::new(Linear::without_bias(input.size(), outputs)),
+            Self::Conv(spec) => {
+                let new = if spec.bias { Conv2d::new } else { Conv2d::without_bias };
+                Box::new(new(input.channels, spec.channels, spec.window()))
+            }
+            Self::ConvTranspose(spec) => {
+                let new = if spec.bias { ConvTranspose2d::new } else { ConvTranspose2d::without_bias };
+                Box::new(new(input.channels, spec.channels, spec.window()))
+            }
             Self::BatchNorm => Box::new(BatchNorm::new(input.channels)),
             Self::LayerNorm => Box::new(LayerNorm::new(input.size())),
             Self::Dropout(probability) => Box::new(Dropout::new(probability)),
@@ -100,6 +183,12 @@ impl Spec {
 
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
+        if let Some(rest) = text.strip_prefix("conv ") {
+            return ConvSpec::parse(rest).map(Self::Conv);
+        }
+        if let Some(rest) = text.strip_prefix("conv-transpose ") {
+            return ConvSpec::parse(rest).map(Self::ConvTranspose);
+        }
         let spec = match (words.next()?, words.next()) {
             ("linear", Some(outputs)) => {
                 let bias = words.next().map_or(Some(true), |word| (word == "no-bias").then_some(false))?;
@@ -120,6 +209,8 @@ impl fmt::Display for Spec {
             Self::Linear { outputs, bias } => {
                 write!(f, "linear {outputs}{}", if *bias { "" } else { " no-bias" })
             }
+            Self::Conv(spec) => write!(f, "conv {spec}"),
+            Self::ConvTranspose(spec) => write!(f, "conv-transpose {spec}"),
             Self::Dropout(probability) => write!(f, "dropout {probability}"),
             Self::LeakyRelu(slope) => write!(f, "leaky-relu {slope}"),
             _ => f.write_str(NAMES.iter().find(|(_, spec)| spec == self).map_or("", |(name, _)| name)),

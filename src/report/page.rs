@@ -185,6 +185,11 @@ impl Section {
         self
     }
 
+    /// Adds paragraphs.
+    pub fn paragraphs(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        texts.into_iter().fold(self, Self::paragraph)
+    }
+
     /// Adds a figure.
     pub fn figure(self, figure: Figure) -> Self {
         self.figures([figure])

@@ -2,6 +2,7 @@
 
 mod axis;
 
+use super::colour::Rgb;
 use super::svg::{self, Anchor, Canvas, GRID, INK, LINE, LINES, MUTED, TEXT, TITLE, WIDTH};
 use crate::Result;
 use axis::{Axis, drawable};
@@ -24,18 +25,34 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Draws the line dashed and without markers, for a bound or a baseline.
     pub dashed: bool,
+    /// The number of the colour and marker, so that a subject looks the same in several plots. The default is the place of
+    /// the series in the plot, and grey for a dashed line.
+    pub colour: Option<usize>,
 }
 
 impl Series {
     /// Creates a solid line through `points`.
     pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
-        Self { name: name.into(), points: points.into_iter().collect(), dashed: false }
+        Self { name: name.into(), points: points.into_iter().collect(), ..Self::default() }
     }
 
     /// Draws the line dashed and without markers.
     pub fn dashed(mut self) -> Self {
         self.dashed = true;
         self
+    }
+
+    /// Draws the line in colour `number` of seven, with the marker of this number, in every plot.
+    pub fn colour(mut self, number: usize) -> Self {
+        self.colour = Some(number);
+        self
+    }
+
+    /// The colour of the series at `place` of a plot, and the number of its marker.
+    fn colour_and_marker(&self, place: usize) -> (Rgb, usize) {
+        let number = self.colour.unwrap_or(place);
+        let is_neutral = self.dashed && self.colour.is_none();
+        (if is_neutral { MUTED.light } else { LINES[number % LINES.len()].light }, number)
     }
 }
 
@@ -182,7 +199,7 @@ impl LinePlot {
 
     fn paint_series(&self, canvas: &mut Canvas, area: &Area) -> Result<()> {
         for (number, segments) in self.segments().iter().enumerate() {
-            let colour = LINES[number % LINES.len()].light;
+            let (colour, marker) = self.series[number].colour_and_marker(number);
             let dashed = self.series[number].dashed;
             let count: usize = segments.iter().map(Vec::len).sum();
             let stride = if count <= MARKED_POINTS { 1 } else { count.div_ceil(12) };
@@ -199,7 +216,7 @@ impl LinePlot {
                     // other.
                     let regular = !dashed && (index + number * stride / 3).is_multiple_of(stride);
                     if places.len() == 1 || regular {
-                        paint_marker(canvas, place, number)?;
+                        paint_marker(canvas, place, colour, marker)?;
                     }
                     index += 1;
                 }
@@ -211,13 +228,13 @@ impl LinePlot {
     fn paint_entry(&self, canvas: &mut Canvas, entry: &Entry) -> Result<()> {
         let (x, y) = entry.at;
         let middle = y + TEXT * LINE / 2.0;
-        let colour = LINES[entry.series % LINES.len()].light;
+        let (colour, marker) = self.series[entry.series].colour_and_marker(entry.series);
         let line = [(x, middle), (x + 28.0, middle)];
         if self.series[entry.series].dashed {
             canvas.dashed_path(&line, STROKE, colour)?;
         } else {
             canvas.path(&line, STROKE, colour)?;
-            paint_marker(canvas, (x + 14.0, middle), entry.series)?;
+            paint_marker(canvas, (x + 14.0, middle), colour, marker)?;
         }
         canvas.lines(&entry.lines, (x + SWATCH, y), TEXT, INK.light).map(|_| ())
     }
@@ -241,13 +258,12 @@ fn paint_axes(canvas: &mut Canvas, area: &Area) -> Result<()> {
     canvas.path(&[(left, bottom), (right, bottom)], 1.5, MUTED.light)
 }
 
-/// Draws the marker of a series: six shapes and seven colours give 42 combinations.
-fn paint_marker(canvas: &mut Canvas, (x, y): (f64, f64), series: usize) -> Result<()> {
-    let colour = LINES[series % LINES.len()].light;
+/// Draws marker `number`: six shapes and seven colours give 42 combinations.
+fn paint_marker(canvas: &mut Canvas, (x, y): (f64, f64), colour: Rgb, number: usize) -> Result<()> {
     let corners = |offsets: &[(f64, f64)]| -> Vec<(f64, f64)> {
         offsets.iter().map(|(right, down)| (x + right, y + down)).collect()
     };
-    match series % MARKERS {
+    match number % MARKERS {
         0 => canvas.circle((x, y), 4.6, colour),
         1 => canvas.rectangle((x - 4.2, y - 4.2), (x + 4.2, y + 4.2), colour),
         2 => canvas.polygon(&corners(&[(0.0, -6.0), (5.6, 4.2), (-5.6, 4.2)]), colour),

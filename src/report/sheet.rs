@@ -6,7 +6,7 @@ use super::colour::{self, Rgb};
 use super::font;
 use crate::{Error, Result};
 use core::ops::Range;
-use layout::{Bounds, Key, Layout};
+use layout::{Bounds, Contents, Key, Layout, Options};
 
 const PAPER: Rgb = [255; 3];
 const INK: Rgb = [0x22; 3];
@@ -33,15 +33,7 @@ const FRAME: Rgb = [0xb0; 3];
 /// ```
 #[derive(Debug, Clone)]
 pub struct ContactSheet {
-    tile_height: usize,
-    tile_width: usize,
-    title: String,
-    columns: Option<usize>,
-    column_labels: Vec<String>,
-    column_groups: Vec<(String, usize)>,
-    row_labels: Vec<String>,
-    magnify: usize,
-    mark_label: String,
+    options: Options,
     tiles: Vec<Option<Tile>>,
 }
 
@@ -57,61 +49,53 @@ impl ContactSheet {
     /// Creates an empty sheet for tiles of `tile_height` by `tile_width` pixels, each pixel drawn as 3 by 3.
     pub fn new(tile_height: usize, tile_width: usize) -> Self {
         Self {
-            tile_height,
-            tile_width,
-            title: String::new(),
-            columns: None,
-            column_labels: Vec::new(),
-            column_groups: Vec::new(),
-            row_labels: Vec::new(),
-            magnify: 3,
-            mark_label: String::new(),
+            options: Options { tile_height, tile_width, magnify: 3, ..Options::default() },
             tiles: Vec::new(),
         }
     }
 
     /// Writes `title` above the sheet.
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
+        self.options.title = title.into();
         self
     }
 
     /// Sets the number of columns. The default is the number of column labels or grouped columns, otherwise one row
     /// holds all tiles.
     pub fn columns(mut self, columns: usize) -> Self {
-        self.columns = Some(columns);
+        self.options.columns = Some(columns);
         self
     }
 
     /// Writes a label above each column. Labels wrap at spaces; a column is widened to fit its longest word.
     pub fn column_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
-        self.column_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
+        self.options.column_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
     }
 
     /// Groups the columns, with a gap between groups: each group is (heading, number of columns); a heading may be
     /// empty.
     pub fn column_groups(mut self, groups: &[(impl AsRef<str>, usize)]) -> Self {
-        self.column_groups =
+        self.options.column_groups =
             groups.iter().map(|(heading, size)| (heading.as_ref().to_string(), *size)).collect();
         self
     }
 
     /// Writes a label to the left of each row.
     pub fn row_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
-        self.row_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
+        self.options.row_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
     }
 
     /// Draws each pixel of a tile as `factor` by `factor` pixels.
     pub fn magnify(mut self, factor: usize) -> Self {
-        self.magnify = factor;
+        self.options.magnify = factor;
         self
     }
 
     /// Explains the colour of marked rows in a line below the grid, for instance `removed rows`.
     pub fn mark_label(mut self, label: impl Into<String>) -> Self {
-        self.mark_label = label.into();
+        self.options.mark_label = label.into();
         self
     }
 
@@ -139,15 +123,15 @@ impl ContactSheet {
     /// `marked` is not within the tile.
     pub fn push_marked(&mut self, values: &[f32], marked: Range<usize>) -> Result<()> {
         self.check_tile(values.len())?;
-        if marked.start > marked.end || marked.end > self.tile_height {
+        if marked.start > marked.end || marked.end > self.options.tile_height {
             return Err(Error::invalid(
                 format!("marked rows {}..{}", marked.start, marked.end),
-                format!("a tile has the rows 0..{}", self.tile_height),
+                format!("a tile has the rows 0..{}", self.options.tile_height),
             ));
         }
         let mut has_mark = false;
         let tone = |(i, &value): (usize, &f32)| {
-            if value.is_nan() || marked.contains(&(i / self.tile_width)) {
+            if value.is_nan() || marked.contains(&(i / self.options.tile_width)) {
                 has_mark = true;
                 colour::amber(f64::from(value))
             } else {
@@ -200,13 +184,21 @@ impl ContactSheet {
         canvas.to_png(self.tiles.iter().flatten().any(has_colour))
     }
 
+    fn layout(&self) -> Result<Layout> {
+        let tiles = || self.tiles.iter().flatten();
+        let mut limits = tiles().filter_map(|tile| tile.signed_limit);
+        let signed_limit = limits.next().filter(|&first| limits.all(|other| other == first));
+        let has_mark = tiles().any(|tile| tile.has_mark);
+        self.options.layout(Contents { tiles: self.tiles.len(), has_mark, signed_limit })
+    }
+
     fn check_tile(&self, length: usize) -> Result<()> {
-        if self.tile_height.checked_mul(self.tile_width) == Some(length) && length > 0 {
+        if self.options.tile_height.checked_mul(self.options.tile_width) == Some(length) && length > 0 {
             return Ok(());
         }
         Err(Error::ShapeMismatch {
             operation: "contact sheet tile",
-            expected: vec![self.tile_height, self.tile_width],
+            expected: vec![self.options.tile_height, self.options.tile_width],
             found: vec![length],
         })
     }
@@ -217,8 +209,8 @@ impl ContactSheet {
             let Some(tile) = tile else { continue };
             canvas.fill(Bounds { x: x - 1, y: y - 1, width: width + 2, height: height + 2 }, FRAME);
             for (i, &pixel) in tile.pixels.iter().enumerate() {
-                let (row, column) = (i / self.tile_width, i % self.tile_width);
-                let side = self.magnify;
+                let (row, column) = (i / self.options.tile_width, i % self.options.tile_width);
+                let side = self.options.magnify;
                 let square = Bounds { x: x + column * side, y: y + row * side, width: side, height: side };
                 canvas.fill(square, pixel);
             }

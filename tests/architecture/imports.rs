@@ -2,7 +2,7 @@
 //!
 //! An import is a `use` declaration, or a path in code that starts with `crate`, `self`, `super` or a child module. It
 //! refers to the file that defines the name, not to a file that re-exports it. A re-export (`pub use`) is not an
-//! import, unless the file also uses the name elsewhere. Unit tests are ignored.
+//! import, unless the file also uses the name elsewhere. Visibilities (`pub(in path)`) and unit tests are ignored.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -186,6 +186,10 @@ impl File {
                 "macro_rules" => {
                     file.defined.insert(after.into());
                     at += 2;
+                }
+                // The path of `pub(in path)` is not an import.
+                "in" if tokens[..at].ends_with(&["pub".into(), "(".into()]) => {
+                    at += tokens[at..].iter().position(|token| token == ")").expect("a `)`");
                 }
                 _ if is_identifier(token) && next == "::" => {
                     let mut path = vec![token.to_string()];
@@ -418,11 +422,6 @@ pub fn cycles(imports: &BTreeSet<(String, String)>) -> Vec<String> {
         }
     }
     cycles
-}
-
-/// Returns whether a chain of imports leads from one file to another.
-pub fn reaches(imports: &BTreeSet<(String, String)>, from: &str, to: &str) -> bool {
-    shortest_path(from, to, &by_file(imports)).is_some()
 }
 
 /// The files of a shortest path, without the first.

@@ -72,7 +72,7 @@ fn measurements_agree_with_their_expectation_by_enumeration() {
     let found = walk(&model(0.0), 70);
     let mut wrong = 0;
     for (exact, is_right) in [(Enumeration::of(&model(0.0)), true), (Enumeration::of(&model(1.0)), false)] {
-        for look in &found.looks {
+        for look in &found.measurements {
             let distributions: Vec<Vec<f64>> = (0..16).map(|start| exact.walk(start, look.steps)).collect();
             let mean = |observable: &dyn Fn(usize, usize) -> f64| {
                 let pairs = (0..256).map(|pair| (pair / 16, pair % 16));
@@ -105,7 +105,10 @@ fn measurements_agree_with_their_expectation_by_enumeration() {
         }
     }
     assert!(wrong > 10, "only {wrong} numbers distinguish another machine");
-    assert_eq!((found.looks[0].overlap, found.looks[0].digits, found.looks[0].same_class), (1.0, 900, 900));
+    assert_eq!(
+        (found.measurements[0].overlap, found.measurements[0].digits, found.measurements[0].same_class),
+        (1.0, 900, 900)
+    );
 }
 
 #[test]

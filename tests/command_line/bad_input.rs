@@ -110,8 +110,8 @@ const BAD: &[(&str, &str)] = &[
     ("rbm reconstruct wide.st --data small --images 2", OTHER_SIZE),
     ("rbm sample wide.st --data small", OTHER_SIZE),
     ("rbm evaluate wide.st --data small", OTHER_SIZE),
-    ("rbm reconstruct run --images 0", "--images 0: 1 to 2000 test images"),
-    ("rbm reconstruct run --images 2001", "--images 2001: 1 to 2000 test images"),
+    ("rbm reconstruct run --images 0", "--images 0: 1 to 2,000 test images"),
+    ("rbm reconstruct run --images 2001", "--images 2001: 1 to 2,000 test images"),
     ("rbm filters run --count 0", "--count 0: at least 1 filter"),
     ("rbm filters run --out run", "writing run: "),
     (
@@ -123,8 +123,8 @@ const BAD: &[(&str, &str)] = &[
     ("rbm evaluate run --exact --chains 5", "'--exact' cannot be used with '--chains <CHAINS>'"),
     ("rbm evaluate run --chains 1", "--chains 1: 2 to 100,000 chains can be annealed"),
     ("rbm evaluate run --image-chains 0", "--image-chains 0: 1 to 10,000 chains can be annealed"),
-    ("rbm evaluate run --images 0", "--images 0: 1 to 2000 test images can be used"),
-    ("rbm evaluate run --images 2001", "--images 2001: 1 to 2000 test images can be used"),
+    ("rbm evaluate run --images 0", "--images 0: 1 to 2,000 test images can be used"),
+    ("rbm evaluate run --images 2001", "--images 2001: 1 to 2,000 test images can be used"),
     (
         "rbm evaluate run --schedule 0.5/0.1",
         "--schedule 0.5/0.1: write END/STEP[,END/STEP...] that rises from 0 to 1",

@@ -426,7 +426,7 @@ fn models_and_checkpoints_that_do_not_fit_are_refused() {
     );
     assert!(model == fs::read(folder.path().join("penalty/model.safetensors")).unwrap());
     refused("gan sample penalty --count 2501", "at most 2,500 images fit a sheet");
-    refused("gan sample penalty --interpolate 1", "--interpolate 1: a way has at least 2 images");
+    refused("gan sample penalty --interpolate 1", "--interpolate 1: a path has at least 2 images");
     refused("gan train --resume nowhere", "config.toml not found in nowhere");
     for option in ["--steps 20", "--latent 9", "--minimax", "--out other", "--force"] {
         let words = format!("'--resume <RUN>' cannot be used with '{}", option.split(' ').next().unwrap());

@@ -25,6 +25,24 @@ pub(super) struct Product<T> {
     pub bias: *const T,
     pub activation: Activation<T>,
     pub slopes: Slopes<T>,
+    pub terms: Terms,
+}
+
+/// The terms of a sum of products C <- Σ A_ij B_ij over a grid of equally spaced places in both operands.
+///
+/// The layouts of a [`Product`] are those of one term; A_ij lies `i a_steps[0] + j a_steps[1]` elements behind A, and B_ij
+/// likewise.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// How many there are, at least 1 in each direction.
+    pub counts: [usize; 2],
+    pub a_steps: [isize; 2],
+    pub b_steps: [isize; 2],
+}
+
+impl Terms {
+    /// A plain product.
+    pub(crate) const ONE: Self = Self { counts: [1; 2], a_steps: [0; 2], b_steps: [0; 2] };
 }
 
 impl<T: Copy> Product<T> {
@@ -36,6 +54,7 @@ impl<T: Copy> Product<T> {
             b: self.a,
             b_layout: self.a_layout.transposed(),
             c_layout: self.c_layout.transposed(),
+            terms: Terms { a_steps: self.terms.b_steps, b_steps: self.terms.a_steps, ..self.terms },
             ..self
         }
     }
@@ -106,10 +125,10 @@ impl<T: Scalar> SerialGemm<'_, T> {
                 // SAFETY: all rows of C, column j + columns <= n, block inside k.
                 unsafe {
                     let tile = Tile {
-                        a: p.a.add(block.first * p.a_layout.column_stride),
+                        a: p.a.offset(block.a),
                         a_row_stride: p.a_layout.row_stride,
                         a_depth_stride: p.a_layout.column_stride,
-                        b: p.b.add(block.first * p.b_layout.row_stride + j),
+                        b: p.b.offset(block.b).add(j),
                         rows: p.c_layout.rows,
                         columns: (p.c_layout.columns - j).min(width),
                         ..self.tile_at(0, j, &block)
@@ -136,10 +155,9 @@ impl<T: Scalar> SerialGemm<'_, T> {
         for block in self.depth_blocks() {
             // loop 3: split m into blocks of MC: A's block fits L2
             for rows in even_parts(m, self.blocks.mc) {
-                let at = rows.start * a_layout.row_stride + block.first * a_layout.column_stride;
                 // SAFETY: rows and block are inside A; `Grid` sized the workspace for them.
                 let a = unsafe {
-                    let from = self.product.a.add(at);
+                    let from = self.product.a.offset(block.a).add(rows.start * a_layout.row_stride);
                     if a_in_place {
                         Rows { from, stride: a_layout.row_stride }
                     } else {
@@ -165,17 +183,23 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The blocks of k; an empty sum (k = 0) is one block of depth 0.
+    /// The blocks of k of each term; an empty sum (k = 0) is one block of depth 0.
     #[inline(always)]
     fn depth_blocks(&self) -> impl Iterator<Item = DepthBlock<T>> + use<T> {
-        let (k, kc, beta) = (self.product.a_layout.columns, self.blocks.kc, self.product.beta);
-        (0..k.max(1)).step_by(kc).map(move |first| {
-            let depth = (k - first).min(kc);
+        let Product { a_layout, b_layout, beta, terms, .. } = self.product;
+        let (k, kc) = (a_layout.columns, self.blocks.kc);
+        let [rows, columns] = terms.counts;
+        let parts = k.div_ceil(kc).max(1);
+        (0..rows * columns * parts).map(move |index| {
+            let (term, first) = (index / parts, index % parts * kc);
+            let place = [term / columns, term % columns].map(|place| place as isize);
+            let at = |steps: [isize; 2]| place[0] * steps[0] + place[1] * steps[1];
             DepthBlock {
-                first,
-                depth,
-                beta: if first == 0 { beta } else { T::ONE },
-                is_last: first + depth == k,
+                a: at(terms.a_steps) + (first * a_layout.column_stride) as isize,
+                b: at(terms.b_steps) + (first * b_layout.row_stride) as isize,
+                depth: (k - first).min(kc),
+                beta: if index == 0 { beta } else { T::ONE },
+                is_last: index + 1 == rows * columns * parts,
             }
         })
     }
@@ -198,7 +222,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let Layout { row_stride: b_row, column_stride: b_column, .. } = p.b_layout;
         let width = L::NV * L::COUNT;
         // SAFETY: inside B, guaranteed by the caller.
-        let b = unsafe { p.b.add(block.first * b_row + columns.start * b_column) };
+        let b = unsafe { p.b.offset(block.b).add(columns.start * b_column) };
         let contiguous = b_column == 1;
         if !contiguous {
             let (rows, columns) = (block.depth, columns.len());
@@ -408,9 +432,11 @@ struct Scratch<T> {
     a: *mut T,
 }
 
-/// Steps `first..first + depth` of the sum over k.
+/// A part of the sum over k.
 struct DepthBlock<T> {
-    first: usize,
+    /// Elements from A's first column, and from B's first row, to those of the block.
+    a: isize,
+    b: isize,
     depth: usize,
     /// The product's `beta` for the first block, 1 for the others.
     beta: T,

@@ -1,6 +1,7 @@
 //! Cases of functions that take sizes or strides in addition to slices.
 
 use super::{Case, HALF, MAX_LENGTH, SIZES, Zeros, at_levels, attempt, wrapped};
+use equilibria_kernels::conv::{self, Convolution, Sizes};
 use equilibria_kernels::gemm::{CacheSizes, workspace_len};
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
@@ -62,6 +63,21 @@ pub fn cases() -> Vec<Case> {
             at_levels(|level| (products::<f32>(level), products::<f64>(level)).0)
         }),
         (&["peer: matrixmultiply"], peers),
+        (
+            &[
+                "conv: Convolution::new",
+                "conv: Convolution::sizes",
+                "conv: Convolution::output",
+                "conv: Convolution::x_len",
+                "conv: Convolution::y_len",
+                "conv: Convolution::w_len",
+                "conv: workspace_len",
+                "conv: forward",
+                "conv: backward_data",
+                "conv: backward_weights",
+            ],
+            || at_levels(|level| (convolutions::<f32>(level), convolutions::<f64>(level)).0),
+        ),
     ]
 }
 
@@ -279,6 +295,44 @@ fn products<T: MatrixScalar>(level: Level) {
             let c = MatrixMut::new(c.last_mut(26), 13, 2);
             gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, workspace.last_mut(short));
         });
+    }
+}
+
+/// Small convolutions one size of which is extreme; the workspace may be too short.
+fn convolutions<T: MatrixScalar>(level: Level) {
+    let [x, w, bias] = [Zeros::<T>::new(), Zeros::new(), Zeros::new()];
+    let [mut y, mut workspace] = [Zeros::<T>::new(), Zeros::new()];
+    for place in 0..11 {
+        for size in SIZES {
+            let mut sizes = [2, 4, 4, 3, 2, 2, 2, 1, 1, 1, 1];
+            sizes[place] = size;
+            let [batch, height, width, channels_in, channels_out, k0, k1, s0, s1, p0, p1] = sizes;
+            // Nothing is allocated, and sizes of 0 make large ones harmless.
+            for batch in [batch, 0] {
+                let (image, kernel) = ([height, width], [k0, k1]);
+                let (stride, padding) = ([s0, s1], [p0, p1]);
+                let sizes = Sizes { batch, image, channels_in, channels_out, kernel, stride, padding };
+                let Ok(convolution) = Convolution::new(sizes) else { continue };
+                assert_eq!((convolution.sizes(), convolution.output().contains(&0)), (sizes, false));
+                let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
+                let ([x, w], bias) = ([x.last(lens[0]), w.last(lens[1])], Some(bias.last(channels_out)));
+                let epilogue = Epilogue { bias, activation: Activation::Relu };
+                let workspace = workspace.last_mut(MAX_LENGTH);
+                attempt(|| conv::workspace_len::<T>(level, &convolution));
+                let c = &convolution;
+                attempt(|| conv::forward(level, c, x, w, y.last_mut(lens[2]), epilogue, workspace));
+                let (dy, none) = (x.len().min(lens[2]), Epilogue::NONE);
+                let dy = &x[..dy];
+                attempt(|| {
+                    conv::backward_data(level, c, dy, w, y.last_mut(lens[0]), (none, None), workspace)
+                });
+                let slopes = Some((Activation::Relu, x));
+                attempt(|| {
+                    conv::backward_data(level, c, dy, w, y.last_mut(lens[0]), (none, slopes), workspace)
+                });
+                attempt(|| conv::backward_weights(level, c, x, dy, T::ONE, y.last_mut(lens[1]), workspace));
+            }
+        }
     }
 }
 

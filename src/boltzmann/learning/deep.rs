@@ -40,6 +40,7 @@
 //! `tests/boltzmann/deep_learning.rs` compares the expected update with the gradient of the bound, by enumeration.
 
 mod ascent;
+mod buffers;
 mod images;
 mod norm;
 pub mod pretraining;
@@ -59,7 +60,7 @@ use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
 use alloc::vec;
 use alloc::vec::Vec;
-use ascent::{DeepCentring, LayerGradient, Velocity};
+use buffers::{DeepCentring, LayerGradient, Velocity};
 use equilibria_kernels::binary::{PANEL, panels};
 use images::Images;
 

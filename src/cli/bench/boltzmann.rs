@@ -1,9 +1,9 @@
-//! Products with bits against dense products, and updates of contrastive divergence.
+//! Products with bits compared with dense products, and updates of contrastive divergence.
 
+use super::context::{Context, expect, noise};
+use super::entry::{Add, Entry, Unit};
 use super::limits::{multiply_adds_here, multiply_adds_operations};
 use super::measure::{measure_interleaved, repeat};
-use super::table::{Row, Speed};
-use super::{Add, Context, Entry, noise};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, NegativePhase, Rates};
 use crate::data::{Binarisation, BinaryImages};
@@ -14,77 +14,17 @@ use equilibria_kernels::Level;
 use equilibria_kernels::binary::{
     PANEL, SparseMut, SparseRows, TILE, add_rows, list_states, pack_states, panels,
 };
-use serde::Serialize;
+use serde_json::json;
 
 const ROWS: usize = 100;
 const VISIBLE: usize = 784;
 const HIDDEN: usize = 512;
-/// Shares of pixels that are on: digits, their hidden units, and denser states.
+/// Shares of units that are on: the pixels of digits, their hidden units, and denser states.
 const DENSITIES: [f64; 4] = [0.13, 0.19, 0.3, 0.5];
-/// Images of an epoch of MNIST.
+/// Images in an epoch of MNIST.
 const EPOCH: usize = 60_000;
 
-/// Sums of the rows of active units, lists included, beside the dense product of the same matrices.
-#[derive(Serialize)]
-pub(super) struct Product {
-    rows: usize,
-    visible: usize,
-    hidden: usize,
-    density: f64,
-    threads: usize,
-    seconds: f64,
-    dense_seconds: f64,
-    /// Operations of the dense product in this time, of the multiply-add peak.
-    dense_fraction_of_peak: f64,
-}
-
-impl Entry for Product {
-    fn row(&self) -> Row {
-        let operations = (2 * self.rows * self.visible * self.hidden) as f64;
-        Row {
-            kernel: "bits x weights f32".into(),
-            shape: format!(
-                "{}x{}x{}, {:.0} % on",
-                self.rows,
-                self.hidden,
-                self.visible,
-                100.0 * self.density
-            ),
-            threads: self.threads,
-            speed: Speed::GflopPerSecond(operations / self.seconds / 1e9),
-            share: Some(self.dense_fraction_of_peak),
-            ratio: Some(self.dense_seconds / self.seconds),
-        }
-    }
-}
-
-/// Updates of contrastive divergence on synthetic digits.
-#[derive(Serialize)]
-pub(super) struct Training {
-    visible: usize,
-    hidden: usize,
-    batch: usize,
-    steps: usize,
-    density: f64,
-    threads: usize,
-    seconds_per_epoch: f64,
-    states_per_second: f64,
-}
-
-impl Entry for Training {
-    fn row(&self) -> Row {
-        Row {
-            kernel: format!("CD-{}, {}-{}", self.steps, self.visible, self.hidden),
-            shape: format!("batch {}: {:.2} s an epoch", self.batch, self.seconds_per_epoch),
-            threads: self.threads,
-            speed: Speed::MillionsOfStatesPerSecond(self.states_per_second / 1e6),
-            share: None,
-            ratio: None,
-        }
-    }
-}
-
-pub(super) fn products(context: &Context, add: Add<'_, Product>) -> Result<()> {
+pub(super) fn products(context: &Context, add: Add<'_>) -> Result<()> {
     DENSITIES.iter().try_for_each(|&density| add(context.on_one(|| product(context, density))?))
 }
 
@@ -95,13 +35,13 @@ fn states(level: Level, rows: usize, units: usize, density: f64) -> Vec<f32> {
     states
 }
 
-/// Tiles that are added up together, as `Layer` does it.
+/// Tiles that are added together, as in `Layer`.
 const TOGETHER: usize = 2;
 
-fn product(context: &Context, density: f64) -> Result<Product> {
+fn product(context: &Context, density: f64) -> Result<Entry> {
     let level = context.level;
     let states = states(level, ROWS, VISIBLE, density);
-    // Each hidden panel's columns of W, one after the other; rows beyond the last unit are padding.
+    // The columns of W, one hidden panel after the other; rows beyond the last unit are padding.
     let padded = panels(VISIBLE) * PANEL;
     let weights: Vec<f32> = noise(level, panels(HIDDEN) * padded * PANEL, -1.0..1.0);
     let mut words = vec![0; panels(VISIBLE) * ROWS];
@@ -145,37 +85,46 @@ fn product(context: &Context, density: f64) -> Result<Product> {
             &mut repeat(&mut by_gemm),
         ],
     );
-    for (place, (found, right)) in sums.iter().zip(&dense).enumerate() {
+    for (place, (&found, &right)) in sums.iter().zip(&dense).enumerate() {
         // Sums of 784 numbers below 1.
-        if (found - right).abs().partial_cmp(&1e-3) != Some(std::cmp::Ordering::Less) {
-            return Err(Error::invalid("bits x weights", format!("sum {place}: {found}, not {right}")));
-        }
+        expect(format_args!("bits x weights, sum {place}"), found.into(), right.into(), 1e-3)?;
     }
-    let peak = multiply_adds_operations::<f32>(level) / seconds[0];
-    Ok(Product {
-        rows: ROWS,
-        visible: VISIBLE,
-        hidden: HIDDEN,
-        density,
+    let speed = (2 * ROWS * VISIBLE * HIDDEN) as f64 / seconds[1];
+    let share = speed / (multiply_adds_operations::<f32>(level) / seconds[0]);
+    Ok(Entry {
+        kernel: "bits x weights f32".into(),
+        shape: format!("{ROWS}x{HIDDEN}x{VISIBLE}, {:.0} % on", 100.0 * density),
         threads: 1,
-        seconds: seconds[1],
-        dense_seconds: seconds[2],
-        dense_fraction_of_peak: (2 * ROWS * VISIBLE * HIDDEN) as f64 / seconds[1] / peak,
+        speed: speed / 1e9,
+        unit: Unit::Gflops,
+        share: Some(share),
+        ratio: Some(seconds[2] / seconds[1]),
+        json: json!({
+            "rows": ROWS,
+            "visible": VISIBLE,
+            "hidden": HIDDEN,
+            "density": density,
+            "threads": 1,
+            "seconds": seconds[1],
+            "dense_seconds": seconds[2],
+            "dense_fraction_of_peak": share,
+        }),
     })
 }
 
-pub(super) fn training(context: &Context, add: Add<'_, Training>) -> Result<()> {
+pub(super) fn training(context: &Context, add: Add<'_>) -> Result<()> {
     for (hidden, batch, steps) in [(500, 100, 1), (500, 100, 25), (20, 10, 1)] {
         add(context.on_all(|| train(context, hidden, batch, steps))?)?;
     }
     Ok(())
 }
 
-/// Synthetic digits to learn from, and updates before the clock runs: hidden units find their density.
+/// Synthetic digits to learn from.
 const DIGITS: usize = 2_000;
+/// Updates before the measurement, after which the density of the hidden units is that of training.
 const WARM_UP: u64 = 300;
 
-fn train(context: &Context, hidden: usize, batch: usize, steps: usize) -> Result<Training> {
+fn train(context: &Context, hidden: usize, batch: usize, steps: usize) -> Result<Entry> {
     let rates = Rates { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 };
     let stream = Stream::named(3, "bench");
     let digits = crate::data::Digits::synthetic(DIGITS, 1)?;
@@ -198,15 +147,26 @@ fn train(context: &Context, hidden: usize, batch: usize, steps: usize) -> Result
     if !finite {
         return Err(Error::invalid("CD", "a parameter is not finite"));
     }
-    let states = batch * (hidden + steps * (VISIBLE + hidden));
-    Ok(Training {
-        visible: VISIBLE,
-        hidden,
-        batch,
-        steps,
-        density: mean.iter().map(|&mean| f64::from(mean)).sum::<f64>() / VISIBLE as f64,
-        threads: rayon::current_num_threads(),
-        seconds_per_epoch: seconds * EPOCH as f64 / batch as f64,
-        states_per_second: states as f64 / seconds,
+    let states = (batch * (hidden + steps * (VISIBLE + hidden))) as f64 / seconds;
+    let epoch = seconds * EPOCH as f64 / batch as f64;
+    let threads = rayon::current_num_threads();
+    Ok(Entry {
+        kernel: format!("CD-{steps}, {VISIBLE}-{hidden}"),
+        shape: format!("batch {batch}: {epoch:.2} s an epoch"),
+        threads,
+        speed: states / 1e6,
+        unit: Unit::MillionsOfStates,
+        share: None,
+        ratio: None,
+        json: json!({
+            "visible": VISIBLE,
+            "hidden": hidden,
+            "batch": batch,
+            "steps": steps,
+            "density": mean.iter().map(|&mean| f64::from(mean)).sum::<f64>() / VISIBLE as f64,
+            "threads": threads,
+            "seconds_per_epoch": epoch,
+            "states_per_second": states,
+        }),
     })
 }

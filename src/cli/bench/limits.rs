@@ -1,4 +1,4 @@
-//! The machine's limits as actions: multiply-adds and copies, on all threads of the current pool.
+//! The limits of the machine as actions: multiply-adds and copies, on all threads of the current pool.
 
 use equilibria_kernels::peak::multiply_add_chains;
 use equilibria_kernels::{Level, Scalar};
@@ -6,11 +6,10 @@ use rayon::prelude::*;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Rounds of a call: a few microseconds, so that threads end together.
+/// Rounds of a call: a few microseconds, so that all threads end at about the same time.
 const ROUNDS: usize = 4096;
 
-/// Multiply-adds in registers. The calls are handed out one by one, so that a thread that is disturbed does
-/// not hold up the others: the limit is what all threads together can do.
+/// Multiply-adds in registers. Threads take the calls one by one, so that the others do not wait for a disturbed thread.
 pub(super) fn multiply_adds<T: Scalar>(level: Level) -> impl FnMut(usize) + Send {
     move |calls| {
         let next = AtomicUsize::new(0);
@@ -32,8 +31,8 @@ pub(super) fn multiply_adds_operations<T: Scalar>(level: Level) -> f64 {
     multiply_add_chains(level, ROUNDS, T::from_f64(0.5)).0 as f64
 }
 
-/// A copy of `from` into `to`, one piece a thread.
-#[allow(dead_code)] // not every user of this file copies
+/// A copy of `from` into `to`, one piece per thread.
+#[allow(dead_code)] // the criterion benchmark that shares this file does not copy
 pub(super) fn copy<'a>(from: &'a [f32], to: &'a mut [f32]) -> impl FnMut(usize) + Send + 'a {
     move |calls| {
         let piece = from.len().div_ceil(rayon::current_num_threads()).max(1);

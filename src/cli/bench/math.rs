@@ -1,8 +1,8 @@
-//! Transcendental functions over slices in L1, against a loop over the standard library's.
+//! Transcendental functions over slices in L1, compared with a loop over those of the standard library.
 
-use super::measure::repeat;
-use super::slices::{Kernel, Slice, Unit, measure};
-use super::{Add, Context, noise, type_name};
+use super::context::{Context, noise};
+use super::entry::{Add, Entry, Unit};
+use super::slices::Kernel;
 use crate::Result;
 use equilibria_kernels::{Level, Scalar, math};
 use std::hint::black_box;
@@ -21,7 +21,7 @@ macro_rules! functions {
     };
 }
 
-pub(super) fn run(context: &Context, add: Add<'_, Slice>) -> Result<()> {
+pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
     functions!(context, add, f32);
     functions!(context, add, f64);
     Ok(())
@@ -35,22 +35,16 @@ fn log_sigmoid(x: f64) -> f64 {
     x.min(0.0) - (-x.abs()).exp().ln_1p()
 }
 
-/// Checks a function against `exact` and times it against `plain`.
+/// Checks a function against `exact` and measures it against `plain`.
 fn one<T: Scalar>(
     context: &Context,
     name: &'static str,
     ours: fn(Level, &[T], &mut [T]),
     plain: impl Fn(T) -> T + Sync,
     exact: impl Fn(f64) -> f64,
-) -> Result<Slice> {
-    let kernel = Kernel {
-        name,
-        r#type: type_name::<T>(),
-        rows: 1,
-        columns: ELEMENTS,
-        bytes: 2 * size_of::<T>(),
-        unit: Unit::Nanoseconds,
-    };
+) -> Result<Entry> {
+    let (r#type, unit) = (std::any::type_name::<T>(), Unit::NanosecondsPerElement);
+    let kernel = Kernel { name, r#type, rows: 1, columns: ELEMENTS, bytes: 2 * size_of::<T>(), unit };
     let range = if name == "ln" { 0.01..8.0 } else { -8.0..8.0 };
     let x: Vec<T> = noise(context.level, ELEMENTS, range);
     let (mut out, mut plain_out) = (vec![T::ZERO; ELEMENTS], vec![T::ZERO; ELEMENTS]);
@@ -59,11 +53,11 @@ fn one<T: Scalar>(
         let right = exact(x.to_f64());
         kernel.expect(found.to_f64(), right, right.abs(), 16.0 * T::EPSILON.to_f64())?;
     }
-    let mut ours = repeat(|| ours(context.level, black_box(&x), black_box(&mut out)));
-    let mut plain = repeat(|| {
+    let ours = || ours(context.level, black_box(&x), black_box(&mut out));
+    let plain = || {
         for (out, &x) in black_box(&mut *plain_out).iter_mut().zip(black_box(&x)) {
             *out = plain(x);
         }
-    });
-    Ok(measure(context, kernel, &mut ours, &mut plain, None))
+    };
+    Ok(kernel.measure(context, ours, plain, None))
 }

@@ -1,31 +1,31 @@
-//! Timing on a machine that is shared with strangers.
+//! Measurement of time on a machine that other programs use too.
 //!
-//! Speed may halve for seconds at a time, so two numbers taken one after the other do not compare. Actions
-//! are therefore timed *interleaved*, in rounds of one short slice each,
+//! The speed may halve for seconds, so two numbers that were measured one after the other cannot be compared. Actions are
+//! therefore measured *interleaved*, in rounds of one short slice each,
 //!
 //! ```text
 //! limit, kernel, peer, limit, kernel, peer, ...
 //! ```
 //!
-//! and every action reports the same quantile of its own slices: the upper decile of its speed, which is
-//! what the machine gives when nobody disturbs it, without the luck of the single best slice. A share of
-//! the peak or a ratio to a peer always divides numbers from the same rounds, and slices are equally long, so
-//! that all are equally likely to be disturbed.
+//! and each action reports the same quantile of its own slices: the upper decile of its speed. This is the undisturbed
+//! speed, without the chance of the single best slice. A share of the peak or a ratio to a peer divides numbers from the same
+//! rounds. All slices are equally long, so that all are equally likely to be disturbed.
 
+use crate::evaluate::filters::compare::quantile;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What is timed: does its work as many times as it is told.
+/// An action to measure: repeats its work the given number of times.
 pub(super) type Action<'a> = &'a mut (dyn FnMut(usize) + Send);
 
-/// How long to measure.
+/// The time to spend on a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
-    /// One slice of one action; a call that takes longer is a slice of its own.
+    /// One slice of one action. A call that takes longer is a slice of its own.
     pub slice: Duration,
     /// All rounds of one measurement.
     pub total: Duration,
-    /// At least so many rounds, for up to six times as long.
+    /// The least number of rounds, in up to six times `total`.
     pub rounds: usize,
 }
 
@@ -40,17 +40,17 @@ impl Effort {
         Self { total: self.total / divisor, ..self }
     }
 
-    /// Whether it is enough; a crowded machine gets fewer rounds than it should, but an end.
+    /// Returns whether to stop. On a busy machine this may be after fewer rounds, but not after an unlimited time.
     fn is_spent(self, rounds: usize, time: Duration) -> bool {
         let (enough, patience) = (self.total, 6 * self.total);
         time >= enough && (rounds >= self.rounds || time >= patience && rounds >= 3)
     }
 }
 
-/// The slices of undisturbed speed: the lower decile of the time.
+/// The quantile of the time per call that counts as undisturbed.
 const DECILE: f64 = 0.1;
 
-/// An action that calls `call` as often as it is told; what it returns counts as used.
+/// An action that repeats `call`. The compiler must not remove the computation of the result.
 pub(super) fn repeat<R>(mut call: impl FnMut() -> R + Send) -> impl FnMut(usize) + Send {
     move |calls| {
         for _ in 0..calls {
@@ -59,7 +59,7 @@ pub(super) fn repeat<R>(mut call: impl FnMut() -> R + Send) -> impl FnMut(usize)
     }
 }
 
-/// Seconds a call of each action takes, measured as the head of this file says.
+/// The seconds per call of each action, measured interleaved.
 pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
     let mut best: Vec<f64> = actions.iter_mut().map(|action| estimate(effort.slice, action)).collect();
     let mut slices = vec![Vec::new(); actions.len()];
@@ -74,10 +74,14 @@ pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) ->
             *best = best.min(seconds);
         }
     }
-    slices.iter_mut().map(|times| quantile(times, DECILE)).collect()
+    let decile = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        quantile(times, DECILE)
+    };
+    slices.iter_mut().map(decile).collect()
 }
 
-/// Roughly the seconds of one call, after a first one that fills caches and wakes threads.
+/// An estimate of the seconds per call, after a first call that fills caches and wakes threads.
 fn estimate(slice: Duration, action: &mut Action<'_>) -> f64 {
     let enough = slice.as_secs_f64() / 8.0;
     let first = time(action, 1);
@@ -100,32 +104,11 @@ fn time(action: &mut Action<'_>, calls: usize) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// The value below which a share of `values` lies, linear between neighbours; sorts them. NaN of none.
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let Some(last) = values.len().checked_sub(1) else { return f64::NAN };
-    let place = share * last as f64;
-    let below = (place as usize).min(last);
-    let above = (below + 1).min(last);
-    values[below] + (place - below as f64) * (values[above] - values[below])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Effort, measure_interleaved, quantile, repeat};
+    use super::{Effort, measure_interleaved, repeat};
     use std::sync::Mutex;
     use std::time::Duration;
-
-    #[test]
-    fn a_quantile_lies_between_its_neighbours() {
-        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
-        assert_eq!(quantile(&mut values, 0.0), 1.0);
-        assert_eq!(quantile(&mut values, 0.5), 3.0);
-        assert!((quantile(&mut values, 0.1) - 1.4).abs() < 1e-12);
-        assert_eq!(quantile(&mut values, 1.0), 5.0);
-        assert_eq!(quantile(&mut [7.0], 0.1), 7.0);
-        assert!(quantile(&mut [], 0.1).is_nan());
-    }
 
     #[test]
     fn actions_take_turns_and_the_slower_one_is_slower() {

@@ -1,6 +1,6 @@
-//! The matrix products that are timed: shapes, inputs, right answers.
+//! The matrix products to measure: shapes, inputs, and the check of the results.
 //!
-//! Shared by `equilibria bench` and the criterion benchmark `gemm`; knows nothing of either.
+//! Shared by `equilibria bench` and the criterion benchmark `gemm`, so it imports nothing from either.
 
 use equilibria_kernels::gemm::workspace_len;
 use equilibria_kernels::random::{Xoshiro256PlusPlusX8, fill_uniform};
@@ -8,7 +8,7 @@ use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Sc
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// Which operand lies in memory column after column.
+/// The operand that is stored column by column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transposed {
     Neither,
@@ -25,15 +25,15 @@ pub(super) struct Shape {
     pub transposed: Transposed,
 }
 
-/// C = A B, both row after row.
+/// C = A B, both stored row by row.
 pub(super) const fn shape(m: usize, n: usize, k: usize) -> Shape {
     Shape { m, n, k, transposed: Transposed::Neither }
 }
 
-/// Also timed on one thread.
+/// Shapes that are also measured on one thread.
 pub(super) const LARGE: [Shape; 2] = [shape(1024, 1024, 1024), shape(2048, 2048, 2048)];
 
-/// Layers of the models, on all threads: an RBM's, convolutions', tiny ones.
+/// Layers of models: those of an RBM, of convolutions, and tiny ones.
 pub(super) const LAYERS: [Shape; 8] = [
     shape(100, 500, 784),
     shape(784, 500, 100),
@@ -45,7 +45,7 @@ pub(super) const LAYERS: [Shape; 8] = [
     shape(16, 16, 16),
 ];
 
-/// An RBM's products as it does them: visible units from hidden ones through W^T, and the gradient V^T H.
+/// Products of an RBM: visible units from hidden ones with W^T, and the gradient V^T H.
 pub(super) const TRANSPOSED: [Shape; 2] = [
     Shape { transposed: Transposed::B, ..shape(100, 784, 500) },
     Shape { transposed: Transposed::A, ..shape(784, 500, 100) },
@@ -70,7 +70,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Numbers from a cache line on, so that neither contender is luckier with its allocation.
+/// Numbers that start at a cache line, so that the allocation favours neither product.
 pub(super) struct Aligned<T> {
     buffer: Vec<T>,
     first: usize,
@@ -100,7 +100,7 @@ impl<T> DerefMut for Aligned<T> {
     }
 }
 
-/// A and B of a shape: random, none of them 0.
+/// Random matrices A and B without zeros.
 pub(super) struct Operands<T> {
     level: Level,
     shape: Shape,
@@ -141,7 +141,7 @@ impl<T: MatrixScalar> Operands<T> {
         }
     }
 
-    /// Row `i` of A and column `j` of B, term by term.
+    /// The terms of the product of row `i` of A and column `j` of B.
     fn terms(&self, i: usize, j: usize) -> impl Iterator<Item = f64> {
         let Shape { m, n, k, transposed } = self.shape;
         (0..k).map(move |p| {
@@ -151,9 +151,9 @@ impl<T: MatrixScalar> Operands<T> {
         })
     }
 
-    /// Checks a few elements of `ours` against sums in f64, and all of it against `peer`.
+    /// Checks a few elements of `ours` against sums in f64, and all elements against `peer`.
     ///
-    /// The rounding error of a sum of k products is about sqrt(k) EPSILON of the sum of their sizes, if that.
+    /// The rounding error of a sum of k products is at most about sqrt(k) EPSILON times the sum of their sizes.
     pub(super) fn check(&self, ours: &[T], peer: &[T]) -> Result<(), String> {
         let Shape { m, n, k, .. } = self.shape;
         let tolerance = 4.0 * (k as f64).sqrt() * T::EPSILON.to_f64();
@@ -181,43 +181,34 @@ impl<T: MatrixScalar> Operands<T> {
     }
 }
 
-/// Our product of some operands.
-pub(super) struct Ours<'a, T> {
+/// A product of the operands, by our kernels or by `matrixmultiply`.
+pub(super) struct Product<'a, T> {
     operands: &'a Operands<T>,
     pub c: Aligned<T>,
-    workspace: Vec<T>,
+    /// The workspace of our kernels; `None` for `matrixmultiply`.
+    workspace: Option<Vec<T>>,
 }
 
-impl<'a, T: MatrixScalar> Ours<'a, T> {
-    /// To be made in the thread pool that it is called in.
-    pub(super) fn new(operands: &'a Operands<T>) -> Self {
+impl<'a, T: MatrixScalar> Product<'a, T> {
+    /// The product by our kernels. Create it in the thread pool in which it is called.
+    pub(super) fn ours(operands: &'a Operands<T>) -> Self {
         let Shape { m, n, k, .. } = operands.shape;
         let workspace = vec![T::ZERO; workspace_len::<T>(operands.level, m, n, k)];
-        Self { operands, c: Aligned::zeros(m * n), workspace }
+        Self { workspace: Some(workspace), ..Self::peer(operands) }
+    }
+
+    /// The product by `matrixmultiply`.
+    pub(super) fn peer(operands: &'a Operands<T>) -> Self {
+        Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n), workspace: None }
     }
 
     pub(super) fn call(&mut self) {
         let Operands { level, shape, .. } = *self.operands;
         let (a, b) = (self.operands.a(), self.operands.b());
         let c = MatrixMut::new(&mut self.c, shape.m, shape.n);
-        gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, &mut self.workspace);
-    }
-}
-
-/// The same product by `matrixmultiply`.
-pub(super) struct Peer<'a, T> {
-    operands: &'a Operands<T>,
-    pub c: Aligned<T>,
-}
-
-impl<'a, T: MatrixScalar> Peer<'a, T> {
-    pub(super) fn new(operands: &'a Operands<T>) -> Self {
-        Self { operands, c: Aligned::zeros(operands.shape.m * operands.shape.n) }
-    }
-
-    pub(super) fn call(&mut self) {
-        let Shape { m, n, .. } = self.operands.shape;
-        let (a, b) = (self.operands.a(), self.operands.b());
-        peer::matrixmultiply(T::ONE, a, b, T::ZERO, MatrixMut::new(&mut self.c, m, n));
+        match &mut self.workspace {
+            Some(workspace) => gemm(level, T::ONE, a, b, T::ZERO, c, Epilogue::NONE, workspace),
+            None => peer::matrixmultiply(T::ONE, a, b, T::ZERO, c),
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! `equilibria dbm filters`.
 
-use super::load;
-use crate::boltzmann::Rbm;
+use crate::boltzmann::{Dbm, Rbm};
 use crate::cli::filters::{
-    ByNorm, FilterSet, Group, Row, check_size, check_visible, claims, columns_of, grid, limit, rows, sheet,
+    ByNorm, FilterSet, Group, Row, check_count, check_size, check_visible, claims, columns_of, describe,
+    grid, limit, rows, sheet, summary_line,
 };
-use crate::cli::machine::{Loaded, ModelArguments, picture_size, write_output};
-use crate::cli::{counted, print, print_json, thousands};
+use crate::cli::machine::{ModelArguments, write_output};
+use crate::cli::output::thousands;
 use crate::rng::Stream;
 use crate::run::{SavedModel, pretrained, rbm};
 use crate::{Error, Result};
@@ -14,28 +14,28 @@ use claims::Claim;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Show what the units of each hidden layer look for, beside a restricted machine, and measure it.
+/// Draw and measure the filters of each hidden layer, and compare them with those of a restricted machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria dbm filters\n  \
     equilibria dbm filters runs/dbm --beside runs/rbm --count 64\n  \
     equilibria dbm filters runs/dbm --layer 2 --out out/filters\n\n\
-    Weights are shown as pictures, largest norm first. Units of the first layer have weights to pixels: filters-1.png. \
-    Those of higher layers are shown projected to pixels through all layers below (the product of the weights, \
-    filters-2-projected.png) and as they are, weights to the units of the layer below in rows (filters-2-raw.png). \
-    All but the last stand beside the restricted machine's filters, on one scale.\n\n\
-    The table has medians, and quartiles in brackets. A claim holds if 95 % of bootstrap samples have it so.")]
+    Filters are drawn as pictures of weights, largest norm first. Units of the first layer have weights to pixels: \
+    filters-1.png. Units of higher layers are drawn twice: projected to pixels by the product of all weights below \
+    (filters-2-projected.png), and as weights to the units of the layer below, row by row (filters-2-raw.png). All but the \
+    last stand beside the restricted machine's filters, on one scale.\n\n\
+    The table shows medians, with quartiles in brackets. A claim holds if it is true for 95 % of the bootstrap samples.")]
 pub(in crate::cli) struct Filters {
     #[command(flatten)]
     model: ModelArguments,
-    /// A restricted machine to compare with [default: the one that comes with the program, if it sees images of this size].
+    /// A restricted machine to compare with [default: the one that comes with the program, if its images have this size].
     #[arg(long, value_name = "RBM_MODEL")]
     beside: Option<PathBuf>,
-    /// The layer to show, the lowest being 1 [default: all].
+    /// The layer to draw; the lowest is 1 [default: all].
     #[arg(long)]
     layer: Option<usize>,
-    /// Filters of each layer to show.
+    /// Filters of each layer to draw.
     #[arg(long, default_value_t = 100)]
     count: usize,
     /// The folder for the pictures [default: beside the model].
@@ -49,67 +49,111 @@ pub(in crate::cli) struct Filters {
 #[derive(Serialize)]
 struct Summary {
     sheets: Vec<Sheet>,
-    /// The restricted machine beside it.
+    /// The restricted machine.
     beside: Option<String>,
-    /// Of each layer, and of the restricted machine.
+    /// The filters of each layer, and of the restricted machine.
     filters: Vec<Value>,
     claims: Vec<Claim>,
 }
 
 #[derive(Serialize)]
 struct Sheet {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "crate::cli::output::path_as_text")]
     picture: PathBuf,
     layer: usize,
-    /// Whether weights are projected to pixels through the layers below; of layer 1 they lead there.
+    /// True for weights to pixels, false for weights to the layer below.
     projected: bool,
-    /// Hidden units shown, in the order of the sheet.
+    /// The hidden units on the sheet, in this order.
     units: Vec<usize>,
-    /// Euclidean norms of what is shown of them.
+    /// The Euclidean norms of their weights on the sheet.
     norms: Vec<f64>,
-    /// Hidden units of the restricted machine that are shown beside them.
+    /// The hidden units of the restricted machine on the sheet.
     beside: Vec<usize>,
 }
 
 impl Filters {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        if self.count == 0 {
-            return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
-        }
-        let Loaded { model, image_size, folder, .. } = load(self.model.start()?)?;
-        let folder = self.out.clone().unwrap_or(folder);
-        let size = picture_size(image_size, None, model.visible());
-        let layers = model.hidden_layers();
-        if let Some(layer) = self.layer.filter(|layer| !(1..=layers).contains(layer)) {
-            let expected = format!("the hidden layers are 1 to {layers}");
-            return Err(Error::invalid(format!("--layer {layer}"), expected));
-        }
-        let beside = self.restricted(model.visible(), size)?;
-        let restricted = match &beside {
-            Some((_, model)) => Some(FilterSet::of_restricted("RBM", model, size)?),
-            None => None,
+        check_count(self.count)?;
+        let loaded = self.model.load::<Dbm<f32>>()?;
+        let (model, size) = (&loaded.model, loaded.picture_size(None));
+        let folder = self.out.as_ref().unwrap_or(&loaded.folder);
+        let layers = match (self.layer, model.hidden_layers()) {
+            (None, all) => 1..=all,
+            (Some(layer), all) if (1..=all).contains(&layer) => layer..=layer,
+            (Some(layer), all) => {
+                let expected = format!("the hidden layers are 1 to {all}");
+                return Err(Error::invalid(format!("--layer {layer}"), expected));
+            }
         };
-        let beside = beside.map(|(name, _)| name);
-        let deep = FilterSet::of_deep("DBM", &model, size)?;
-        let raw: Vec<_> = model.weights().iter().collect();
-        let sheets = self.draw(&folder, &deep, &raw, restricted.as_ref(), size)?;
+        let (beside, restricted) = match self.restricted(model.visible(), size)? {
+            Some((name, model)) => (Some(name), Some(FilterSet::of_restricted("RBM", &model, size)?)),
+            None => (None, None),
+        };
+        let deep = FilterSet::of_deep("DBM", model, size)?;
+
+        let drawn = &deep[layers.start() - 1..*layers.end()];
+        let pixel_limit = limit(drawn.iter().chain(&restricted).map(|set| &set.weight));
+        let choose = |set: &FilterSet| {
+            let chosen = ByNorm::largest(&set.weight, self.count);
+            let [shown, all] = [chosen.units.len(), set.weight.columns()].map(thousands);
+            let heading = format!("{}: {shown} of {all} units", set.name);
+            (Group::new(heading, &set.weight, &chosen.units), chosen)
+        };
+        let restricted_group = restricted.as_ref().map(choose);
+        let mut sheets = Vec::new();
+        for (layer, set) in layers.zip(drawn) {
+            let (file, title) = match layer {
+                1 => ("filters-1.png".into(), "Filters: weights to pixels".into()),
+                _ => (
+                    format!("filters-{layer}-projected.png"),
+                    format!("Filters of layer {layer}, projected to pixels"),
+                ),
+            };
+            let (group, ByNorm { units, norms }) = choose(set);
+            let groups: Vec<&Group> =
+                [&group].into_iter().chain(restricted_group.iter().map(|(group, _)| group)).collect();
+            let picture = folder.join(file);
+            let png = sheet(&title, &groups, size, columns_of(units.len()), pixel_limit)?.to_png()?;
+            write_output(&picture, &png)?;
+            let beside = restricted_group.as_ref().map_or(Vec::new(), |(_, chosen)| chosen.units.clone());
+            sheets.push(Sheet { picture, layer, projected: true, units, norms, beside });
+            if layer > 1 {
+                // Weights to the layer below, whose units have no place in an image.
+                let weight = &model.weights()[layer - 1];
+                let ByNorm { units, norms } = ByNorm::largest(weight, self.count);
+                let [shown, all, below] = [units.len(), weight.columns(), weight.rows()].map(thousands);
+                let title = format!(
+                    "{shown} of {all} units of layer {layer}: weights to the {below} units of layer {}",
+                    layer - 1
+                );
+                let (group, columns) = (Group::new("", weight, &units), columns_of(units.len()));
+                let picture = folder.join(format!("filters-{layer}-raw.png"));
+                let png =
+                    sheet(&title, &[&group], grid(weight.rows()), columns, limit([weight]))?.to_png()?;
+                write_output(&picture, &png)?;
+                sheets.push(Sheet { picture, layer, projected: false, units, norms, beside: Vec::new() });
+            }
+        }
+
         let stream = Stream::named(self.seed, "evaluate");
-        let mut told = Vec::new();
+        let mut claims = Vec::new();
         if let Some(restricted) = &restricted {
-            told.extend(claims::of_pair(restricted, &deep[0], stream));
+            claims.extend(claims::of_pair(restricted, &deep[0], stream));
         }
-        told.extend(claims::of_layers(&deep, stream));
+        claims.extend(claims::of_layers(&deep, stream));
         let sets: Vec<&FilterSet> = deep.iter().chain(&restricted).collect();
-        if self.model.json {
-            let filters = sets.iter().map(|set| set.to_json()).collect();
-            return print_json(&Summary { sheets, beside, filters, claims: told });
-        }
-        let drawn: String = sheets.iter().map(describe).collect();
-        let beside = beside.map_or(String::new(), |name| format!("the RBM is {name}\n"));
-        print(&format!("{}{beside}\n{}\n{drawn}", table(&sets), claims::describe(&told)))
+        let filters = sets.iter().map(|set| set.to_json()).collect();
+        self.model.output.print(&Summary { sheets, beside, filters, claims }, |summary| {
+            let beside = summary.beside.as_ref().map_or(String::new(), |name| format!("the RBM is {name}\n"));
+            let line = |sheet: &Sheet| {
+                format!("layer {}: {}", sheet.layer, summary_line(&sheet.norms, &sheet.picture))
+            };
+            let lines: String = summary.sheets.iter().map(line).collect();
+            format!("{}{beside}\n{}\n{lines}", table(&sets), describe(&summary.claims))
+        })
     }
 
-    /// The machine to compare with, whose images are drawn in `size`, and what to call it.
+    /// The machine to compare with, and its name. The pictures have `size`.
     fn restricted(&self, visible: usize, size: (usize, usize)) -> Result<Option<(String, Rbm<f32>)>> {
         match &self.beside {
             Some(path) => {
@@ -126,66 +170,9 @@ impl Filters {
             None => Ok(None),
         }
     }
-
-    /// The sheets of the chosen layers; all that are in pixels have one scale.
-    fn draw(
-        &self,
-        folder: &Path,
-        deep: &[FilterSet],
-        raw: &[&crate::Tensor<f32>],
-        restricted: Option<&FilterSet>,
-        size: (usize, usize),
-    ) -> Result<Vec<Sheet>> {
-        let chosen = |set: &FilterSet| {
-            let chosen = ByNorm::largest(&set.weight, self.count);
-            let [shown, all] = [chosen.units.len(), set.weight.columns()].map(thousands);
-            let heading = format!("{}: {shown} of {all} units", set.name);
-            (Group::new(heading, &set.weight, &chosen.units), chosen)
-        };
-        let beside = restricted.map(chosen);
-        let wanted = || (1..).zip(deep).filter(|(layer, _)| self.layer.is_none_or(|only| only == *layer));
-        let layers: Vec<_> = wanted().map(|(layer, set)| (layer, chosen(set))).collect();
-        let limit_of_all = limit(wanted().map(|(_, set)| set).chain(restricted).map(|set| &set.weight));
-        let mut sheets = Vec::new();
-        for (layer, (group, ByNorm { units, norms })) in &layers {
-            let layer = *layer;
-            let (name, title) = match layer {
-                1 => ("1".into(), "Filters: weights to pixels".into()),
-                _ => (format!("{layer}-projected"), format!("Filters of layer {layer}, projected to pixels")),
-            };
-            let shown: Vec<&Group> =
-                [group].into_iter().chain(beside.as_ref().map(|(group, _)| group)).collect();
-            let columns = columns_of(units.len());
-            let picture = folder.join(format!("filters-{name}.png"));
-            write_output(&picture, &sheet(&title, &shown, size, columns, limit_of_all)?.to_png()?)?;
-            let beside = beside.as_ref().map_or(Vec::new(), |(_, chosen)| chosen.units.clone());
-            let (units, norms) = (units.clone(), norms.clone());
-            sheets.push(Sheet { picture, layer, projected: true, units, norms, beside });
-            if layer > 1 {
-                sheets.push(self.draw_raw(folder, layer, raw[layer - 1])?);
-            }
-        }
-        Ok(sheets)
-    }
-
-    /// Weights to the layer below, whose units have no place in an image.
-    fn draw_raw(&self, folder: &Path, layer: usize, weight: &crate::Tensor<f32>) -> Result<Sheet> {
-        let ByNorm { units, norms } = ByNorm::largest(weight, self.count);
-        let group = Group::new("", weight, &units);
-        let [shown, all, below] = [units.len(), weight.columns(), weight.rows()].map(thousands);
-        let title = format!(
-            "{shown} of {all} units of layer {layer}: weights to the {below} units of layer {}",
-            layer - 1
-        );
-        let picture = folder.join(format!("filters-{layer}-raw.png"));
-        let (columns, limit) = (columns_of(units.len()), limit([weight]));
-        let drawn = sheet(&title, &[&group], grid(weight.rows()), columns, limit)?;
-        write_output(&picture, &drawn.to_png()?)?;
-        Ok(Sheet { picture, layer, projected: false, units, norms, beside: Vec::new() })
-    }
 }
 
-/// Measures in rows, sets in columns.
+/// The table of measures, with a column for each set.
 fn table(sets: &[&FilterSet]) -> String {
     let mut lines = vec![(String::new(), sets.iter().map(|set| set.name.clone()).collect::<Vec<_>>())];
     lines.extend(rows(sets).into_iter().map(|Row { name, unit, cells }| (format!("{name}, {unit}"), cells)));
@@ -195,15 +182,4 @@ fn table(sets: &[&FilterSet]) -> String {
         format!("{name:width$}{cells}\n")
     };
     lines.iter().map(line).collect()
-}
-
-fn describe(sheet: &Sheet) -> String {
-    format!(
-        "layer {}: {} with norms from {:.2} to {:.2}; wrote {}\n",
-        sheet.layer,
-        counted(sheet.units.len(), "filter"),
-        sheet.norms.first().copied().unwrap_or_default(),
-        sheet.norms.last().copied().unwrap_or_default(),
-        sheet.picture.display()
-    )
 }

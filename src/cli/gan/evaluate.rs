@@ -1,41 +1,41 @@
 //! `equilibria gan evaluate`.
 
-use crate::cli::machine::{beside, create_folder_of, is_missing_name, note, write_output};
-use crate::cli::{print, print_json, thousands, use_threads};
+use crate::Result;
+use crate::cli::machine::is_missing_name;
+use crate::cli::output::{
+    OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn, write_json,
+};
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{
     JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
 };
 use crate::run::{Progress, classifier};
-use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Tell how good samples of digits are: as good as images, as varied, and new.
+/// Measure the quality, the variety and the novelty of generated digits.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria gan evaluate runs/gan\n  \
     equilibria gan evaluate samples-idx3-ubyte --data mnist\n  \
     equilibria gan evaluate pictures/ --data mnist --json\n\n\
-    Samples may be of any program: an IDX file of images, or a folder of PNG files, one image each. They are judged \
-    against the test images, in the features of a classifier; so are as many training images, whose numbers stand \
-    beside them as what is to be reached. Distances depend on how many samples there are: compare models at equal \
-    numbers, 10,000 where possible.")]
+    Samples of any program can be measured: an IDX file of images, or a folder of PNG files with one image each. They are \
+    compared with the test images, in the features of a classifier. The same measures of as many training images show the \
+    best values that a generator can reach. Distances depend on the number of samples: compare models at equal numbers, if \
+    possible 10,000.")]
 pub(in crate::cli) struct Evaluate {
     /// A run directory or safetensors file of a generator, an IDX file of images, or a folder of PNG files.
     #[arg(value_name = "MODEL_OR_SAMPLES")]
     samples: PathBuf,
-    /// `synthetic`, or a folder with MNIST's four files (or its parent): what the samples are meant to be like [default:
-    /// what the generator was trained on, if it says so; synthetic].
+    /// `synthetic`, or a folder with MNIST's four files (or its parent): the images to compare with [default: the training
+    /// data of the generator, if its file names them; synthetic].
     #[arg(long)]
     data: Option<String>,
-    /// A file that `classifier train` wrote [default: the one that comes with the program, or, where it is right about
-    /// less than 97 % of the test images, one that is trained now].
+    /// A file that `classifier train` wrote [default: the one that comes with the program, or a new one if its
+    /// accuracy on the test images is below 97 %].
     #[arg(long)]
     classifier: Option<PathBuf>,
-    /// Samples to draw, or to use at most, chosen at random.
+    /// Samples to draw, or the largest number to use from the files, chosen at random.
     #[arg(long, default_value_t = JudgeSettings::default().images)]
     images: usize,
     /// Swap background and ink of the samples.
@@ -44,15 +44,11 @@ pub(in crate::cli) struct Evaluate {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// The folder for summary.json, or a file that ends with .json [default: `evaluation` beside the samples].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
@@ -60,11 +56,8 @@ pub(in crate::cli) struct Evaluate {
 
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
-        if !(6..=MOST_IMAGES).contains(&self.images) {
-            let expected = format!("6 to {} samples can be judged", thousands(MOST_IMAGES));
-            return Err(Error::invalid(format!("--images {}", self.images), expected));
-        }
+        self.output.start()?;
+        check_range("--images", self.images, 6..=MOST_IMAGES, "samples can be judged")?;
         let how = JudgeSettings { images: self.images, seed: self.seed, ..JudgeSettings::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
@@ -73,8 +66,8 @@ impl Evaluate {
         if self.invert {
             samples.invert();
         }
-        // A folder that cannot be made shows before the work, not after.
-        let path = self.summary_path();
+        // An error must come before the work, not after it.
+        let path = summary_path(self.out.as_deref(), &beside(&self.samples).join("evaluation"));
         create_folder_of(&path)?;
         let classifier = self.classifier.as_deref().map(classifier::load).transpose()?;
         interrupt::install(Work::Unsaved)?;
@@ -84,20 +77,12 @@ impl Evaluate {
             None => choose_classifier(&digits, &mut progress, &interrupt::requested)?,
         };
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;
-        let text =
-            serde_json::to_string_pretty(&judgement).map_err(|error| Error::invalid("summary", error))?;
-        write_output(&path, (text + "\n").as_bytes())?;
-        for warning in &judgement.warnings {
-            // A closed standard error is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "warning: {warning}");
-        }
-        if self.json {
-            return print_json(&judgement);
-        }
-        print(&describe(&judgement, &path))
+        write_json(&path, &judgement)?;
+        judgement.warnings.iter().for_each(|warning| warn(warning));
+        self.output.print(&judgement, |judgement| describe(judgement, &path))
     }
 
-    /// The images that samples are judged against.
+    /// The images to compare with.
     fn digits(&self, given: &Samples) -> Result<Digits> {
         if let Some(data) = &self.data {
             return Digits::load(data, None);
@@ -105,7 +90,7 @@ impl Evaluate {
         match given.trained_on() {
             Some(data) if is_missing_name(data) => {
                 note(&format!(
-                    "the generator learned from `{data}`, which is not here; its samples are judged against built-in digits \
+                    "the generator learned from `{data}`, which is not here; its samples are compared with built-in digits \
                      unless --data says where it is"
                 ));
                 Digits::load("synthetic", None)
@@ -113,25 +98,20 @@ impl Evaluate {
             data => Digits::load(data.unwrap_or("synthetic"), None),
         }
     }
-
-    fn summary_path(&self) -> PathBuf {
-        match &self.out {
-            Some(file) if file.extension().is_some_and(|extension| extension == "json") => file.clone(),
-            Some(folder) => folder.join("summary.json"),
-            None => beside(&self.samples).join("evaluation").join("summary.json"),
-        }
-    }
 }
 
-/// All pairs of more would take hours.
+/// A measure as text.
+type Cell = fn(&Measures) -> String;
+
+/// The largest number of samples: the time grows with its square.
 const MOST_IMAGES: usize = 100_000;
 
 /// A table with the training images' numbers beside the samples'.
 fn describe(judgement: &Judgement, path: &Path) -> String {
     let Judgement { measures, real, nearest, .. } = judgement;
     let mut text = format!(
-        "{} samples and, beside them, {} training images of {}, both against {} test images\n\
-         seen by the {} classifier, which is right about {:.2} % of the test images\n\n",
+        "{} samples, and for comparison {} training images of {}, against {} test images\n\
+         in the features of the {} classifier, which is right about {:.2} % of the test images\n\n",
         thousands(judgement.samples),
         thousands(judgement.train_images),
         judgement.data,
@@ -139,46 +119,44 @@ fn describe(judgement: &Judgement, path: &Path) -> String {
         judgement.classifier.source,
         100.0 * judgement.classifier.accuracy,
     );
-    let _ = writeln!(text, "{:24}{:>18}{:>18}", "", "samples", "training images");
-    let mut row = |name: &str, samples: String, real: String, meaning: &str| {
-        let _ = writeln!(text, "{name:<24}{samples:>18}{real:>18}   {meaning}");
+    text += &format!("{:24}{:>18}{:>18}\n", "", "samples", "training images");
+    let rows: [(&str, Cell, &str); 10] = [
+        ("Fréchet distance", |of| format!("{:.3}", of.frechet_distance), "of features; lower is better"),
+        ("  extrapolated", |of| format!("{:.3}", of.frechet_extrapolated), "to infinitely many samples"),
+        (
+            "kernel distance",
+            |of| format!("{:.4} ± {:.4}", of.kernel_distance, of.kernel_distance_standard_error),
+            "of features; lower is better",
+        ),
+        ("precision", |of| format!("{:.3}", of.precision), "share of samples near images"),
+        ("recall", |of| format!("{:.3}", of.recall), "share of images near samples"),
+        ("density", |of| format!("{:.3}", of.density), "like precision; 1 is good"),
+        ("coverage", |of| format!("{:.3}", of.coverage), "like recall; 1 is good"),
+        ("class entropy, nats", |of| format!("{:.3}", of.class_entropy), "2.303 for ten equal classes"),
+        (
+            "classes found",
+            |of| format!("{} of {}", of.modes, of.class_counts.len()),
+            "with a tenth of an equal share",
+        ),
+        ("sliced Wasserstein", |of| format!("{:.4}", of.sliced_wasserstein), "of pixels; lower is better"),
+    ];
+    for (name, value, meaning) in rows {
+        text += &format!("{name:<24}{:>18}{:>18}   {meaning}\n", value(measures), value(real));
+    }
+    let newness = match nearest.z {
+        z if z > 3.0 => "nearer than new images; the generator may copy",
+        z if z < -3.0 => "farther than new images",
+        _ => "as new as test images",
     };
-    let number = |value: f64| format!("{value:.3}");
-    let mut both = |name: &str, value: &dyn Fn(&Measures) -> String, meaning: &str| {
-        row(name, value(measures), value(real), meaning);
-    };
-    both("Fréchet distance", &|of| number(of.frechet_distance), "of features; small is good");
-    both("  of sets without end", &|of| number(of.frechet_extrapolated), "extrapolated");
-    let kernel =
-        |of: &Measures| format!("{:.4} ± {:.4}", of.kernel_distance, of.kernel_distance_standard_error);
-    both("kernel distance", &kernel, "of features; small is good");
-    both("precision", &|of| number(of.precision), "share that looks like images");
-    both("recall", &|of| number(of.recall), "share of images within reach");
-    both("density", &|of| number(of.density), "as precision, 1 is good");
-    both("coverage", &|of| number(of.coverage), "as recall");
-    both("class entropy, nats", &|of| number(of.class_entropy), "of ten equal classes 2.303");
-    let modes = |of: &Measures| format!("{} of {}", of.modes, of.class_counts.len());
-    both("classes found", &modes, "a tenth of an equal share is enough");
-    both("sliced Wasserstein", &|of| format!("{:.4}", of.sliced_wasserstein), "of pixels; small is good");
-    let _ = writeln!(
-        text,
-        "\nnearest training image: at {:.3} from a sample, at {:.3} from a test image (0 the same, 1 nothing in \
-         common);\n\
-         a sample is nearer than a test image in {:.1} % of all pairs ({:+.1} sigma from 50 %): {}",
+    text + &format!(
+        "\ndistance to the nearest training image: {:.3} for samples, {:.3} for test images (0 equal, 1 no common \
+         pixel);\n\
+         samples are nearer than test images in {:.1} % of all pairs ({:+.1} sigma from 50 %): {newness}\n\
+         wrote {}\n",
         nearest.samples,
         nearest.test_images,
         100.0 * nearest.nearer,
         nearest.z,
-        newness(judgement),
-    );
-    text + &format!("wrote {}\n", path.display())
-}
-
-/// What the nearest training images say.
-fn newness(judgement: &Judgement) -> &'static str {
-    match judgement.nearest.z {
-        z if z > 3.0 => "nearer than new images are; does it copy?",
-        z if z < -3.0 => "farther than new images are",
-        _ => "as new as test images",
-    }
+        path.display()
+    )
 }

@@ -1,54 +1,114 @@
-//! The curves of games: what the report could not plot.
+//! Plots of games over their steps.
 
 use crate::adversarial::Reading;
 use crate::report::{LinePlot, Series};
 use crate::run::gan::Kind;
 
-/// A game over its steps.
-pub(in crate::cli) struct Course<'a> {
-    /// What legends call it.
+/// A game to draw.
+pub(in crate::cli) struct PlayedGame<'a> {
+    /// The name in titles and legends.
     pub name: &'a str,
     pub kind: Kind,
     pub readings: &'a [Reading],
 }
 
-/// A plot, the name of its file, and what it shows.
-pub(in crate::cli) struct Drawn {
+/// A plot, the name of its file, and its caption.
+pub(in crate::cli) struct Chart {
     pub file: String,
     pub plot: LinePlot,
     pub caption: &'static str,
 }
 
-/// All that the games have readings of: the losses of each, and of all together what they have in common.
-pub(in crate::cli) fn all(courses: &[Course<'_>]) -> Vec<Drawn> {
-    let mut drawn: Vec<Drawn> = courses.iter().map(|course| losses(course, courses.len() > 1)).collect();
-    let common = [
-        accuracies(courses),
-        scores(courses),
-        estimates(courses),
-        bounds(courses),
-        gradients(courses, true),
-        gradients(courses, false),
-        classes(courses),
-        spreads(courses),
-        gaps(courses),
-    ];
-    drawn.extend(common);
-    // What no game has is not drawn; a level alone says nothing.
-    drawn.retain(|drawn| drawn.plot.series.iter().any(|series| !series.dashed && !series.points.is_empty()));
-    for Drawn { plot, .. } in &mut drawn {
-        plot.series.retain(|series| !series.points.is_empty());
+impl Chart {
+    /// Returns whether the games have readings of the quantity; reference lines do not count.
+    pub fn has_readings(&self) -> bool {
+        self.plot.series.iter().any(|series| !series.dashed)
     }
-    drawn
 }
 
-fn draw(
+// Colours, the same in all charts: one for each game, player and kind of image. Generated images have the generator's.
+const GENERATOR: usize = 3;
+const DISCRIMINATOR: usize = 4;
+const REAL_IMAGES: usize = 5;
+
+fn colour_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Standard => 0,
+        Kind::Clipping => 1,
+        Kind::Penalty => 2,
+    }
+}
+
+/// All charts: the losses of each game, then the quantities that games have in common.
+pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
+    let mut charts: Vec<Chart> = games.iter().map(|game| losses(game, games.len() > 1)).collect();
+    charts.extend([
+        discriminator(
+            games,
+            (
+                "accuracy",
+                "Accuracy of the standard GAN's discriminator",
+                "share of images classified correctly",
+            ),
+            [
+                ("real images", |reading| reading.real_accuracy),
+                ("generated images", |reading| reading.fake_accuracy),
+            ],
+            "One mini-batch per reading. A critic has no accuracy, because its scores have no threshold.",
+        ),
+        discriminator(
+            games,
+            (
+                "scores",
+                "Probability of being real, by the standard GAN's discriminator",
+                "mean probability",
+            ),
+            [
+                ("real images, D(x)", |reading| Some(reading.real_score)),
+                ("generated images, D(G(z))", |reading| Some(reading.fake_score)),
+            ],
+            "The discriminator separates real from generated images by the distance between the curves.",
+        ),
+        estimates(games),
+        constraints(games),
+        gradients(games, "generator-gradient", "Gradient norms of the generators", |reading| {
+            reading.generator_gradient
+        }),
+        gradients(
+            games,
+            "discriminator-gradient",
+            "Gradient norms of the discriminators and critics",
+            |reading| reading.discriminator_gradient,
+        ),
+        shares_of_data(
+            games,
+            "classes",
+            "Entropy of the classes of the samples",
+            "The classes of 500 samples of the same latents, by a classifier. Below 0.65 the samples have collapsed.",
+            |reading| reading.class_entropy,
+        ),
+        shares_of_data(
+            games,
+            "spread",
+            "Standard deviation of a pixel over the samples",
+            "500 samples of the same latents. Below 0.3 the samples have collapsed.",
+            |reading| reading.spread,
+        ),
+        duality_gaps(games),
+    ]);
+    for Chart { plot, .. } in &mut charts {
+        plot.series.retain(|series| !series.points.is_empty());
+    }
+    charts
+}
+
+fn chart(
     file: &str,
     title: impl Into<String>,
     y_label: &str,
     series: Vec<Series>,
     caption: &'static str,
-) -> Drawn {
+) -> Chart {
     let plot = LinePlot {
         title: title.into(),
         x_label: "steps of the generator".into(),
@@ -56,181 +116,150 @@ fn draw(
         series,
         ..LinePlot::default()
     };
-    Drawn { file: format!("{file}.svg"), plot, caption }
+    Chart { file: format!("{file}.svg"), plot, caption }
 }
 
-fn curve(name: impl Into<String>, course: &Course<'_>, value: impl Fn(&Reading) -> Option<f64>) -> Series {
-    let points = course.readings.iter();
+fn curve(name: impl Into<String>, game: &PlayedGame<'_>, value: impl Fn(&Reading) -> Option<f64>) -> Series {
+    let points = game.readings.iter();
     Series::new(name, points.filter_map(|reading| Some((reading.step as f64, value(reading)?))))
 }
 
-/// A curve a game, as a share of its value that is farthest from 0.
-fn shares(courses: &[Course<'_>], value: impl Fn(&Reading) -> Option<f64>) -> Vec<Series> {
-    let share = |course: &Course<'_>| {
-        let sizes = course.readings.iter().filter_map(&value).map(f64::abs);
-        let largest = sizes.filter(|size| size.is_finite()).fold(0.0, f64::max);
-        // Where all are 0, so are their shares.
-        let unit = if largest > 0.0 { largest } else { 1.0 };
-        curve(course.name, course, |reading| Some(value(reading)? / unit))
-    };
-    courses.iter().map(share).collect()
+/// A curve for each game, in its colour.
+fn curves(games: &[PlayedGame<'_>], value: impl Fn(&Reading) -> Option<f64>) -> Vec<Series> {
+    games.iter().map(|game| curve(game.name, game, &value).colour(colour_of(game.kind))).collect()
 }
 
-/// A dashed line at a height, over the steps of the games.
-fn level(name: &str, course: &Course<'_>, height: f64) -> Series {
-    let ends = [course.readings.first(), course.readings.last()].into_iter().flatten();
+/// A curve for each game, divided by the value that is farthest from 0.
+fn scaled_curves(games: &[PlayedGame<'_>], value: impl Fn(&Reading) -> Option<f64>) -> Vec<Series> {
+    let mut curves = curves(games, value);
+    for Series { points, .. } in &mut curves {
+        let sizes = points.iter().map(|point| point.1.abs()).filter(|size| size.is_finite());
+        let largest = sizes.fold(0.0, f64::max);
+        // If all values are 0, they stay 0.
+        let unit = if largest > 0.0 { largest } else { 1.0 };
+        points.iter_mut().for_each(|point| point.1 /= unit);
+    }
+    curves
+}
+
+/// A dashed line at a height, over the steps of a game.
+fn level(name: &str, game: &PlayedGame<'_>, height: f64) -> Series {
+    let ends = [game.readings.first(), game.readings.last()].into_iter().flatten();
     Series::new(name, ends.map(|reading| (reading.step as f64, height))).dashed()
 }
 
-fn of_kind<'a, 'b>(courses: &'a [Course<'b>], kind: Kind) -> impl Iterator<Item = &'a Course<'b>> {
-    courses.iter().filter(move |course| course.kind == kind)
+fn of_kind<'a, 'b>(games: &'a [PlayedGame<'b>], kind: Kind) -> impl Iterator<Item = &'a PlayedGame<'b>> {
+    games.iter().filter(move |game| game.kind == kind)
 }
 
-fn losses(course: &Course<'_>, is_one_of_many: bool) -> Drawn {
-    let is_standard = course.kind == Kind::Standard;
+fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
+    let is_standard = game.kind == Kind::Standard;
     let adversary = if is_standard { "discriminator" } else { "critic" };
     let mut series = vec![
-        curve("generator", course, |reading| Some(reading.generator_loss)),
-        curve(adversary, course, |reading| Some(reading.discriminator_loss)),
+        curve("generator", game, |reading| Some(reading.generator_loss)).colour(GENERATOR),
+        curve(adversary, game, |reading| Some(reading.discriminator_loss)).colour(DISCRIMINATOR),
     ];
     if is_standard {
         let bit = std::f64::consts::LN_2;
-        series.push(level("generator at the equilibrium", course, bit));
-        series.push(level("discriminator there", course, 2.0 * bit));
+        series.push(level("generator at the equilibrium", game, bit).colour(GENERATOR));
+        series.push(level("discriminator at the equilibrium", game, 2.0 * bit).colour(DISCRIMINATOR));
     }
-    let file = if is_one_of_many { format!("{}-losses", course.kind) } else { "losses".into() };
+    let file = if is_one_of_many { format!("{}-losses", game.kind) } else { "losses".into() };
     let unit = if is_standard { "loss (nats)" } else { "loss (score)" };
-    let caption = match course.kind {
+    let caption = match game.kind {
         Kind::Standard => {
-            "Each loss is measured against an opponent that moves: neither says how good samples are."
+            "Each loss is measured against an opponent that changes. Neither tells the quality of the samples."
         }
         Kind::Clipping => {
-            "The critic's loss is minus its estimate of the Wasserstein distance; the generator's has no zero of its own."
+            "The critic's loss is minus its estimate of the Wasserstein distance. The zero of the generator's has no meaning."
         }
-        Kind::Penalty => "The critic's loss includes the penalty; the generator's has no zero of its own.",
+        Kind::Penalty => {
+            "The critic's loss includes the penalty. The zero of the generator's loss has no meaning."
+        }
     };
-    draw(&file, format!("Losses: {}", course.name), unit, series, caption)
+    chart(&file, format!("Losses: {}", game.name), unit, series, caption)
 }
 
-fn accuracies(courses: &[Course<'_>]) -> Drawn {
-    let series = of_kind(courses, Kind::Standard).flat_map(|course| {
+/// A quantity of the standard game's discriminator, on real and on generated images.
+fn discriminator(
+    games: &[PlayedGame<'_>],
+    (file, title, y_label): (&str, &str, &str),
+    [real, generated]: [(&str, fn(&Reading) -> Option<f64>); 2],
+    caption: &'static str,
+) -> Chart {
+    let series = of_kind(games, Kind::Standard).flat_map(|game| {
         [
-            curve("real images", course, |reading| reading.real_accuracy),
-            curve("generated images", course, |reading| reading.fake_accuracy),
-            level("at the equilibrium", course, 0.5),
+            curve(real.0, game, real.1).colour(REAL_IMAGES),
+            curve(generated.0, game, generated.1).colour(GENERATOR),
+            level("at the equilibrium", game, 0.5),
         ]
     });
-    draw(
-        "accuracy",
-        "The standard GAN's discriminator",
-        "share that it is right about",
-        series.collect(),
-        "Of each mini-batch. A critic gives scores without a threshold and has no accuracy.",
-    )
+    chart(file, title, y_label, series.collect(), caption)
 }
 
-fn scores(courses: &[Course<'_>]) -> Drawn {
-    let series = of_kind(courses, Kind::Standard).flat_map(|course| {
-        [
-            curve("D(x), real images", course, |reading| Some(reading.real_score)),
-            curve("D(G(z)), generated images", course, |reading| Some(reading.fake_score)),
-            level("at the equilibrium", course, 0.5),
-        ]
-    });
-    draw(
-        "scores",
-        "How probably real the discriminator finds images",
-        "mean probability",
-        series.collect(),
-        "Where both curves move together the discriminator only shifts its threshold; their distance is what it knows.",
-    )
-}
-
-fn estimates(courses: &[Course<'_>]) -> Drawn {
-    draw(
+fn estimates(games: &[PlayedGame<'_>]) -> Chart {
+    chart(
         "critic",
-        "The critics' estimates of the distance to the data",
-        "share of the run's largest (without sign)",
-        shares(courses, |reading| reading.wasserstein),
-        "Mean score of real images less that of generated ones, up to the critic's steepness, which differs. Below 0 the \
-         critic takes generated images for real ones.",
+        "Wasserstein distance estimated by the critics",
+        "share of the largest magnitude",
+        scaled_curves(games, |reading| reading.wasserstein),
+        "Mean score of real images minus that of generated ones, up to the critic's Lipschitz constant. Below 0 the critic \
+         prefers generated images.",
     )
 }
 
-fn bounds(courses: &[Course<'_>]) -> Drawn {
-    let clipped = of_kind(courses, Kind::Clipping)
-        .map(|course| curve("parameters at the bound, clipping (share)", course, |reading| reading.clipped));
-    let slopes = of_kind(courses, Kind::Penalty).flat_map(|course| {
+fn constraints(games: &[PlayedGame<'_>]) -> Chart {
+    let clipped = of_kind(games, Kind::Clipping).map(|game| {
+        curve("parameters at the bound, clipping", game, |reading| reading.clipped)
+            .colour(colour_of(game.kind))
+    });
+    let slopes = of_kind(games, Kind::Penalty).flat_map(|game| {
         [
-            curve("slope, penalty", course, |reading| reading.slope),
-            level("where the penalty pulls the slope", course, 1.0),
+            curve("slope, penalty", game, |reading| reading.slope).colour(colour_of(game.kind)),
+            level("target of the slope", game, 1.0),
         ]
     });
-    draw(
+    chart(
         "bounds",
-        "What holds the critics",
-        "share, or score per unit of distance",
+        "Lipschitz constraints of the critics",
+        "share of parameters, or slope (score per unit of distance)",
         clipped.chain(slopes).collect(),
-        "How many of a clipped critic's parameters stand at the bound, and how steep a penalised one is.",
+        "Share of the clipped critic's parameters at the bound, and mean slope of the penalised critic.",
     )
 }
 
-fn gradients(courses: &[Course<'_>], of_generators: bool) -> Drawn {
-    let norm = |reading: &Reading| match of_generators {
-        true => reading.generator_gradient,
-        false => reading.discriminator_gradient,
-    };
-    let series = courses
-        .iter()
-        .map(|course| curve(course.name, course, |reading| Some(norm(reading)).filter(|norm| *norm > 0.0)));
-    let (file, who) = match of_generators {
-        true => ("generator-gradient", "generators"),
-        false => ("discriminator-gradient", "discriminators and critics"),
-    };
-    let mut drawn = draw(
+fn gradients(games: &[PlayedGame<'_>], file: &str, title: &str, norm: fn(&Reading) -> f64) -> Chart {
+    let mut chart = chart(
         file,
-        format!("How hard the {who} are pushed"),
-        "Euclidean norm of the gradient by all parameters",
-        series.collect(),
-        "An explosion is a hundred times the usual; Adam and RMSProp step as far whatever the norm.",
+        title,
+        "Euclidean norm over all parameters",
+        curves(games, |reading| Some(norm(reading)).filter(|norm| *norm > 0.0)),
+        "More than 100 times the median is an explosion. Adam and RMSProp take equal steps for any norm.",
     );
-    drawn.plot.log_y = true;
-    drawn
+    chart.plot.log_y = true;
+    chart
 }
 
-fn classes(courses: &[Course<'_>]) -> Drawn {
-    let mut series: Vec<Series> =
-        courses.iter().map(|course| curve(course.name, course, |reading| reading.class_entropy)).collect();
-    series.extend(courses.first().map(|course| level("the data", course, 1.0)));
-    draw(
-        "classes",
-        "How many digits the samples show",
-        "entropy of the classes, share of the data's",
-        series,
-        "Classes by the classifier, of 500 samples of the same latents; below 0.65 the samples have collapsed.",
-    )
+/// A quantity of samples as a share of that of the data.
+fn shares_of_data(
+    games: &[PlayedGame<'_>],
+    file: &str,
+    title: &str,
+    caption: &'static str,
+    share: fn(&Reading) -> Option<f64>,
+) -> Chart {
+    let mut series = curves(games, share);
+    series.extend(games.first().map(|game| level("data", game, 1.0)));
+    chart(file, title, "share of the data's", series, caption)
 }
 
-fn spreads(courses: &[Course<'_>]) -> Drawn {
-    let mut series: Vec<Series> =
-        courses.iter().map(|course| curve(course.name, course, |reading| reading.spread)).collect();
-    series.extend(courses.first().map(|course| level("the data", course, 1.0)));
-    draw(
-        "spread",
-        "How much the samples differ",
-        "standard deviation of a pixel, share of the data's",
-        series,
-        "Of 500 samples of the same latents; below 0.3 the samples have collapsed.",
-    )
-}
-
-fn gaps(courses: &[Course<'_>]) -> Drawn {
-    draw(
+fn duality_gaps(games: &[PlayedGame<'_>]) -> Chart {
+    chart(
         "duality-gap",
-        "What either player could still gain",
-        "duality gap, share of the run's largest (without sign)",
-        shares(courses, |reading| reading.duality_gap),
-        "By some steps of one player while the other waits; 0 at an equilibrium. Nats or scores: shares can be compared.",
+        "Duality gap",
+        "share of the largest magnitude",
+        scaled_curves(games, |reading| reading.duality_gap),
+        "The gain of either player after some steps while the other one waits. It is 0 at an equilibrium.",
     )
 }
 
@@ -238,14 +267,14 @@ fn gaps(courses: &[Course<'_>]) -> Drawn {
 mod tests {
     use super::*;
 
-    fn files(courses: &[Course<'_>]) -> Vec<String> {
-        let drawn = all(courses);
-        assert!(drawn.iter().all(|drawn| drawn.plot.to_svg().is_ok()));
-        drawn.into_iter().map(|drawn| drawn.file.replace(".svg", "")).collect()
+    fn files(games: &[PlayedGame<'_>]) -> Vec<String> {
+        let charts = charts(games).into_iter().filter(Chart::has_readings).collect::<Vec<_>>();
+        assert!(charts.iter().all(|chart| chart.plot.to_svg().is_ok()));
+        charts.into_iter().map(|chart| chart.file.replace(".svg", "")).collect()
     }
 
     #[test]
-    fn a_game_is_drawn_by_what_it_has_readings_of() {
+    fn a_game_has_charts_of_the_quantities_that_it_has_readings_of() {
         let reading = |step| Reading {
             step,
             real_accuracy: Some(0.6),
@@ -256,7 +285,7 @@ mod tests {
             ..Reading::default()
         };
         let readings = [reading(1), reading(2)];
-        let standard = || Course { name: "a", kind: Kind::Standard, readings: &readings };
+        let standard = || PlayedGame { name: "a", kind: Kind::Standard, readings: &readings };
         let own = ["losses", "accuracy", "scores", "generator-gradient", "discriminator-gradient", "spread"];
         assert_eq!(files(&[standard()]), own);
         let critic = Reading {
@@ -268,7 +297,7 @@ mod tests {
             fake_accuracy: None,
             ..reading(2)
         };
-        let penalty = Course { name: "b", kind: Kind::Penalty, readings: &[critic] };
+        let penalty = PlayedGame { name: "b", kind: Kind::Penalty, readings: &[critic] };
         let both = [
             "standard-losses",
             "penalty-losses",
@@ -293,9 +322,9 @@ mod tests {
             let reading =
                 |(step, wasserstein)| Reading { step, wasserstein: Some(wasserstein), ..Reading::default() };
             let readings: Vec<Reading> = (1..).zip(estimates).map(reading).collect();
-            let course = Course { name: "c", kind: Kind::Clipping, readings: &readings };
-            let drawn = all(&[course]);
-            let critic = drawn.iter().find(|drawn| drawn.file == "critic.svg").unwrap();
+            let game = PlayedGame { name: "c", kind: Kind::Clipping, readings: &readings };
+            let charts = charts(&[game]);
+            let critic = charts.iter().find(|chart| chart.file == "critic.svg").unwrap();
             let shares: Vec<f64> = critic.plot.series[0].points.iter().map(|point| point.1).collect();
             assert!(
                 shares.iter().all(|share| !share.is_finite() || (-1.0..=0.0).contains(share)),
@@ -303,5 +332,37 @@ mod tests {
             );
             assert!(critic.plot.to_svg().is_ok(), "{estimates:?}");
         }
+    }
+
+    #[test]
+    fn a_game_has_one_colour_in_all_charts_that_compare_games() {
+        let reading = Reading {
+            spread: Some(0.5),
+            class_entropy: Some(0.9),
+            wasserstein: Some(1.0),
+            duality_gap: Some(0.1),
+            generator_gradient: 1.0,
+            discriminator_gradient: 1.0,
+            slope: Some(1.0),
+            clipped: Some(0.1),
+            ..Reading::default()
+        };
+        let game = |(kind, name)| PlayedGame { name, kind, readings: std::slice::from_ref(&reading) };
+        let games = [(Kind::Penalty, "penalty"), (Kind::Clipping, "clipping"), (Kind::Standard, "standard")]
+            .map(game);
+        let colours: Vec<(String, Option<usize>)> = charts(&games)
+            .into_iter()
+            .flat_map(|chart| chart.plot.series)
+            .filter(|series| !series.dashed)
+            .map(|series| (series.name, series.colour))
+            .collect();
+        for (name, colour) in [("standard", 0), ("clipping", 1), ("penalty", 2)] {
+            let found = colours.iter().filter(|(series, _)| series.ends_with(name));
+            assert!(
+                found.clone().count() >= 6 && found.clone().all(|(_, found)| *found == Some(colour)),
+                "{colours:?}"
+            );
+        }
+        assert!(colours.iter().all(|(_, colour)| colour.is_some()), "no colour by place: {colours:?}");
     }
 }

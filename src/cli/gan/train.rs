@@ -1,9 +1,9 @@
 //! `equilibria gan train`.
 
-use super::plots::{self, Course, Drawn};
+use super::plots::{self, Chart, PlayedGame};
 use crate::cli::machine::write_picture;
+use crate::cli::output::{counted, pasted, thousands};
 use crate::cli::training::TrainArguments;
-use crate::cli::{counted, pasted, thousands};
 use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;
 use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
@@ -36,8 +36,8 @@ impl Train {
         let (directory, summary) =
             self.arguments.train(|settings, pixels| settings.networks = networks.networks(pixels))?;
         let name = summary.objective.to_string();
-        let course = Course { name: &name, kind: summary.objective, readings: &summary.readings };
-        for Drawn { file, plot, .. } in plots::all(&[course]) {
+        let game = PlayedGame { name: &name, kind: summary.objective, readings: &summary.readings };
+        for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
             write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
         self.arguments.print(&summary, || describe(&summary, &directory))?;

@@ -1,61 +1,49 @@
 //! `equilibria rbm filters`.
 
-use super::{Loaded, ModelArguments, write_output};
-use crate::cli::filters::{ByNorm, Group, columns_of, limit, sheet};
-use crate::cli::machine::picture_size;
-use crate::cli::{counted, print, print_json};
-use crate::{Error, Result};
+use crate::Result;
+use crate::boltzmann::Rbm;
+use crate::cli::filters::{ByNorm, Group, check_count, columns_of, limit, sheet, summary_line};
+use crate::cli::machine::{ModelArguments, write_output};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Show what each hidden unit looks for: its weights as a picture, largest norm first.
+/// Draw the filter of each hidden unit: its weights to the pixels, largest norm first.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  equilibria rbm filters runs/rbm --count 64")]
 pub(in crate::cli) struct Filters {
     #[command(flatten)]
     model: ModelArguments,
-    /// Filters to show.
+    /// Filters to draw.
     #[arg(long, default_value_t = 100)]
     count: usize,
-    /// Where to write the picture [default: beside the model].
+    /// The picture to write [default: filters.png beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct Summary {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "crate::cli::output::path_as_text")]
     picture: PathBuf,
-    /// Hidden units shown, in the order of the sheet.
+    /// The hidden units on the sheet, in this order.
     units: Vec<usize>,
-    /// Euclidean norms of their weights.
+    /// The Euclidean norms of their weights.
     norms: Vec<f64>,
 }
 
 impl Filters {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        if self.count == 0 {
-            return Err(Error::invalid("--count 0", "at least 1 filter can be shown"));
-        }
-        let Loaded { model, image_size, folder, .. } = super::load(self.model.start()?)?;
-        let size = picture_size(image_size, None, model.visible());
-        let ByNorm { units, norms } = ByNorm::largest(model.weight(), self.count);
-        let title = format!("Filters of {} of {} hidden units", units.len(), model.hidden());
-        let group = Group::new("", model.weight(), &units);
-        let sheet = sheet(&title, &[&group], size, columns_of(units.len()), limit([model.weight()]))?;
-        let picture = self.out.clone().unwrap_or_else(|| folder.join("filters.png"));
+        check_count(self.count)?;
+        let loaded = self.model.load::<Rbm<f32>>()?;
+        let weight = loaded.model.weight();
+        let ByNorm { units, norms } = ByNorm::largest(weight, self.count);
+        let title = format!("Filters of {} of {} hidden units", units.len(), loaded.model.hidden());
+        let (group, columns) = (Group::new("", weight, &units), columns_of(units.len()));
+        let sheet = sheet(&title, &[&group], loaded.picture_size(None), columns, limit([weight]))?;
+        let picture = self.out.unwrap_or_else(|| loaded.folder.join("filters.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary { picture, units, norms };
-        if self.model.json {
-            return print_json(&summary);
-        }
-        print(&format!(
-            "{} with norms from {:.2} to {:.2}; wrote {}\n",
-            counted(summary.units.len(), "filter"),
-            summary.norms.first().copied().unwrap_or_default(),
-            summary.norms.last().copied().unwrap_or_default(),
-            summary.picture.display()
-        ))
+        self.model.output.print(&summary, |summary| summary_line(&summary.norms, &summary.picture))
     }
 }

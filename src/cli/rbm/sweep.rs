@@ -33,13 +33,13 @@ pub(in crate::cli) struct Sweep {
     #[arg(long, default_value = "1,5", value_delimiter = ',')]
     steps: Vec<usize>,
     /// Source of the negative phase: cd, pcd or tempering:N, with N temperatures.
-    #[arg(long, default_value = "cd", value_parser = super::parse::<NegativePhase>)]
+    #[arg(long, default_value = "cd", value_parser = crate::run::parse::<NegativePhase>)]
     method: NegativePhase,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 100)]
     batch: usize,
     /// Factor of the mini-batch's mean gradient; a schedule.
-    #[arg(long, default_value = "0.05", value_parser = super::parse::<Schedule>)]
+    #[arg(long, default_value = "0.05", value_parser = crate::run::parse::<Schedule>)]
     learning_rate: Schedule,
     /// Number of training images to use, from the first [default: all].
     #[arg(long)]

@@ -1,75 +1,52 @@
-//! Figure 4: what the units of a deep machine look for and what it draws, beside restricted machines.
+//! Figure 4: filters and samples of a deep machine, beside restricted machines.
 
-mod answer;
-mod rows;
 mod samples;
 
-use super::{EPOCHS, Outcome, SMALL, Workbench};
-use crate::boltzmann::{Dbm, Rbm};
-use crate::cli::filters::claims::{self, Claim};
-use crate::cli::filters::{ByNorm, FilterSet, Group, grid, limit, rows as measures, sheet};
-use crate::data::{Digits, Images};
+use super::restoration::{Restoration, add_to};
+use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench};
+use crate::cli::filters::{Group, grid, rows as measures, sheet};
+use crate::cli::output::thousands;
+use crate::data::Digits;
+use crate::evaluate::filters::claims::{self, Claim, Kind};
+use crate::evaluate::filters::compare::Verdict;
+use crate::evaluate::filters::sets::{ByNorm, FilterSet, scale_limit};
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
-use crate::run::{dbm, pretrained};
+use crate::run::pretrained;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
-use rows::Restored;
-use serde_json::json;
+use samples::Samples;
+use serde_json::{Value, json};
 
-/// Filters of each set on the sheet: columns and rows. The report's machine has as many.
-const SHEET: (usize, usize) = (2, SMALL / 2);
-/// The same, of layer 2 alone.
-const SECOND_SHEET: (usize, usize) = (10, 3);
-/// The machines of the figure: those that come with the program, and the report's.
-struct Machines {
-    deep: Dbm<f32>,
-    deep_settings: dbm::Settings,
-    restricted: Rbm<f32>,
-    small: Rbm<f32>,
-    /// That the first two were trained for.
-    epochs: [usize; 2],
-    /// Whether the first two learned from the images that the figure shows.
-    is_home: bool,
-}
+pub(super) const FIGURE: ReportFigure = ReportFigure {
+    name: "figure4",
+    about: "Filters and samples of a deep machine that comes with the program, beside restricted ones",
+    files: &[
+        "figure4-filters.png",
+        "figure4-layer-2.png",
+        "figure4-raw.png",
+        "figure4-samples.png",
+        SHEETS[0],
+        SHEETS[1],
+        MAPS[0],
+        MAPS[1],
+        MAPS[2],
+    ],
+    check,
+    make,
+};
+const SHEETS: [&str; 2] = ["figure4-rows-dbm.png", "figure4-rows-rbm.png"];
+const MAPS: [&str; 3] = ["figure4-map-dbm.svg", "figure4-map-rbm.svg", "figure4-map-baseline.svg"];
+/// Test images whose errors are averaged.
+const IMAGES: ByBudget = ByBudget { quick: 20, full: 100 };
+/// Columns and rows of filters for each machine: all filters of the report's.
+const GRID: (usize, usize) = (2, SMALL / 2);
+/// Columns and rows of filters of layer 2 alone.
+const SECOND_GRID: (usize, usize) = (10, 3);
 
-impl Machines {
-    /// Hidden units of the deep machine, in words.
-    fn hidden(&self) -> String {
-        self.deep.sizes().skip(1).map(|units| units.to_string()).collect::<Vec<_>>().join("-")
-    }
-}
-
-/// The report's claims, by what they are held against.
-struct Told {
-    /// An RBM of as many units beside the first layer.
-    equal: Vec<Claim>,
-    /// The report's RBM beside the first layer.
-    small: Vec<Claim>,
-    /// The second layer beside the first.
-    layers: Vec<Claim>,
-    /// Samples of the RBM of as many units beside the deep machine's.
-    equal_samples: Vec<Claim>,
-    /// Samples of the report's RBM beside the deep machine's.
-    small_samples: Vec<Claim>,
-}
-
-impl Told {
-    /// The claims about the deep machine beside one that is called `name`.
-    fn table_beside(filters: &[Claim], samples: &[Claim], name: &str) -> Table {
-        let claims: Vec<&Claim> = filters.iter().chain(samples).collect();
-        table_of_claims(&format!("The deep machine beside the {name}"), &claims, name, ["RBM", "DBM"])
-    }
-
-    fn all(&self) -> Vec<&Claim> {
-        let Self { equal, small, layers, equal_samples, small_samples } = self;
-        [equal, small, layers, equal_samples, small_samples].into_iter().flatten().collect()
-    }
-}
-
-/// **Errors** [`Error::ShapeMismatch`] if images are not of the size that the machines see.
-pub(super) fn check(images: &Images) -> Result<()> {
-    let size = [images.height(), images.width()];
+/// The images must have the size of those that the machines learned from.
+fn check(digits: &Digits) -> Result<()> {
+    let size = [digits.test.images().height(), digits.test.images().width()];
     if size == pretrained::IMAGE_SIZE {
         return Ok(());
     }
@@ -77,196 +54,224 @@ pub(super) fn check(images: &Images) -> Result<()> {
     Err(Error::ShapeMismatch { operation, expected: pretrained::IMAGE_SIZE.into(), found: size.into() })
 }
 
-pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
-    let (deep, deep_settings) = pretrained::deep()?;
-    let (restricted, restricted_settings) = pretrained::restricted()?;
-    let is_home = bench.digits.name != "synthetic";
-    let epochs = [deep_settings.epochs, restricted_settings.epochs];
-    let small = bench.small()?.0;
-    let machines = Machines { deep, deep_settings, restricted, small, epochs, is_home };
+fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
+    let deep_run = pretrained::deep()?;
+    let (deep, deep_settings) = &deep_run;
+    let (restricted, restricted_settings) = &pretrained::restricted()?;
+    let small_model = bench.small()?.0;
+    let has_digits = bench.digits.name != "synthetic";
     let stream = Stream::named(bench.seed, "evaluate");
+    let size = pretrained::IMAGE_SIZE.into();
+    let layers = FilterSet::of_deep("DBM", deep, size)?;
+    let (first, second) = (&layers[0], &layers[1]);
+    let deep_units = deep.sizes().skip(1).map(|units| units.to_string()).collect::<Vec<_>>().join("-");
+    let equal_units = restricted.hidden().to_string();
+    let equal = FilterSet::of_restricted(&format!("RBM, {equal_units} units"), restricted, size)?;
+    let small = FilterSet::of_restricted(&format!("RBM, {SMALL} units"), &small_model, size)?;
+    let sets = [&small, &equal, first, second];
+    let count: usize = sets.iter().map(|set| set.measured.norms.len()).sum();
+    bench.progress.finish(&format!("measured {} filters", thousands(count)));
+    let samples = Samples::new(bench, &deep_run, [restricted, &small_model], has_digits)?;
+    let images = IMAGES.at(bench.budget).min(bench.digits.test.len());
+    let restored = [
+        Restoration::new(bench, deep, ("DBM, ", &deep_units), images)?,
+        Restoration::new(bench, restricted, ("RBM, ", &equal_units), images)?,
+    ];
 
-    let filters = Filters::new(bench, &machines)?;
-    let walks = samples::walk(bench, &machines)?;
-    let restored = Restored::new(bench, &machines)?;
-    let told = Told {
-        equal: claims::of_pair(&filters.restricted, &filters.deep[0], stream).to_vec(),
-        small: claims::of_pair(&filters.small, &filters.deep[0], stream).to_vec(),
-        layers: claims::of_layers(&filters.deep, stream),
-        equal_samples: walks.claims(1, &filters.restricted.name, stream),
-        small_samples: walks.claims(2, &filters.small.name, stream),
+    let beside = |machine: usize, set: &FilterSet| {
+        let mut claims = claims::of_pair(set, first, stream).to_vec();
+        claims.extend(samples.claims(machine, &set.name, stream));
+        let caption = format!("The deep machine beside the {}", set.name);
+        let table = table_of_claims(&caption, &claims, &set.name, ["RBM", "DBM"]);
+        (claims, table)
     };
-    let claims = told.all();
-
-    let answer = answer::paragraphs(&answer::Numbers::of(&filters, &walks, &restored, &machines), &told);
+    let (equal_claims, equal_table) = beside(1, &equal);
+    let (small_claims, small_table) = beside(2, &small);
+    let layer_claims = claims::of_layers(&layers, stream);
+    let columns = ["layer\u{a0}2", "layer\u{a0}1"];
+    let layer_table =
+        table_of_claims("The second layer beside the first", &layer_claims, &second.name, columns);
+    let answer = answer(&small_claims, &equal_claims);
+    let claims = [equal_claims, small_claims, layer_claims].concat();
+    let restored_json = restored.each_ref().map(|machine| {
+        json!({ "cells": machine.cells, "error_as_share_of_baseline": machine.error().share_of_baseline() })
+    });
     let summary = json!({
         "machines_learned": "mnist",
         "data": bench.digits.name,
-        "filters": filters.sets().map(FilterSet::to_json),
+        "filters": sets.map(FilterSet::to_json),
         "claims": claims,
-        "samples": walks.to_json(),
-        "reconstruction": restored.to_json(),
+        "samples": samples.to_json(),
+        "reconstruction": { "test_images": images, "deep": restored_json[0], "restricted": restored_json[1] },
         "answer": answer,
     });
+
     let mut section = Section::new("Figure 4: filters and samples of a deep machine")
-        .paragraph(introduction(bench, &machines));
-    for paragraph in &answer {
-        section = section.paragraph(paragraph);
-    }
-    section = section
-        .figure(filters.figure(bench)?)
-        .figure(filters.mixed_figure(bench)?)
-        .figure(filters.raw_figure(bench, &machines)?)
-        .table(filters.table())
-        .paragraph(MEASURES)
-        .table(Told::table_beside(&told.equal, &told.equal_samples, &filters.restricted.name))
-        .table(Told::table_beside(&told.small, &told.small_samples, &filters.small.name))
-        .table(table_of_claims(
-            "The second layer beside the first",
-            &told.layers.iter().collect::<Vec<_>>(),
-            &filters.deep[1].name,
-            ["layer\u{a0}2", "layer\u{a0}1"],
+        .paragraph(format!(
+            "A deep Boltzmann machine (DBM) of {deep_units} hidden units and a restricted one (RBM) of {equal_units} come with \
+             this program. They learned MNIST, each pixel sampled with its grey value as the probability, in {} and {} \
+             epochs. The report's machine, {SMALL} hidden units and {SMALL_EPOCHS} epochs, learned {} images of this page's \
+             data.",
+            deep_settings.epochs,
+            restricted_settings.epochs,
+            thousands(bench.digits.train.len()),
         ))
+        .paragraph(match has_digits {
+            true => "Samples start from test images of this page's data, and rows are removed from these.",
+            false => {
+                "Samples start from synthetic digits, and rows are removed from these. The first two machines have never seen \
+                 such digits; `--data` with the folder of MNIST shows them the digits that they learned."
+            }
+        })
+        .paragraphs(answer)
+        .figures([filter_sheet(bench, &sets)?]);
+    for figure in second_layer_sheets(bench, &second.weight, &deep.weights()[1])? {
+        section = section.figures([figure]);
+    }
+    let section = section
+        .table(table_of_measures(&sets))
+        .table(definitions())
+        .table(equal_table)
+        .table(small_table)
+        .table(layer_table)
         .paragraph(
-            "As claimed is the share of all pairs, a filter or a sample of each machine, in which the one has more that is \
-             said to; of `dark inside` and of `best single filter`, the share of filters. A claim holds if the 95 % interval \
-             of it, of 1,000 bootstrap samples, lies above 50 %; it does not hold if that lies below, and cannot be told \
-             otherwise. Where there are two measures, both have to say so.",
+            "The column `as claimed` compares all pairs of a filter (or sample) of either machine: it is the share of pairs \
+             in which the claim is true. For `dark inside` and `best single filter` it is the share of filters. The 95 % \
+             interval is from 1,000 bootstrap samples. A claim holds if the interval lies above 50 %, does not hold if it \
+             lies below, and cannot be told otherwise. A claim with two measures needs both.",
         )
-        .figure(walks.figure(bench)?);
-    Ok(Outcome { section: restored.add_to(bench, &machines, section)?, summary })
+        .figures([samples.figure(bench)?]);
+    Ok((add_to(section, bench, &restored, SHEETS, MAPS)?, summary))
 }
 
-const MEASURES: &str = "Of a filter w: the area is (\u{3a3}w\u{b2})\u{b2} / \u{3a3}w\u{2074}; the concentration is the share \
-    of the energy \u{3a3}w\u{b2} within 4 pixels of the best centre; lobes are patches of one sign with at least half of \
-    the largest magnitude; noise is told by the median second difference, 1 for pure noise; fine power is the part of \
-    the spectrum above a quarter of a cycle a pixel; a loop is a disc of one sign in a closed ring of the other, and \
-    what is centred depends on the distance to the middle of the image alone: both as the share of the energy that \
-    they explain.";
-
-fn introduction(bench: &Workbench<'_>, machines: &Machines) -> String {
-    let Digits { name, train, .. } = bench.digits;
-    let count = crate::cli::thousands(train.len());
-    let (images, digits) = match machines.is_home {
-        true => (format!("{name}'s first {count} images"), format!("test images of {name}")),
-        false => (
-            format!("{count} synthetic digits"),
-            "synthetic digits here, unlike any that these two have seen; with `--data` they are MNIST's"
-                .into(),
-        ),
+/// Do few units or the missing layer explain the report's differences? Chooses by the claims that hold for the report's
+/// machine and for the restricted machine with as many units as the first layer.
+fn answer(small: &[Claim], equal: &[Claim]) -> [&'static str; 3] {
+    let holds = |claims: &[Claim], kind| {
+        claims.iter().any(|claim| claim.kind == kind && claim.verdict == Verdict::Holds)
     };
-    format!(
-        "A deep machine (DBM) of {} hidden units and a restricted one (RBM) of {} come with this program; they learned \
-         MNIST, each pixel drawn from its grey value, by recipes of their own, in {} and {} epochs. Beside them stands a \
-         machine as the report's: {SMALL} hidden units, {EPOCHS} epochs of {images}. The digits that samples start from \
-         and rows are removed from are {digits}.",
-        machines.hidden(),
-        machines.restricted.hidden(),
-        machines.epochs[0],
-        machines.epochs[1],
-    )
+    let choose = |kind, [both, only_small, only_equal, none]: [&'static str; 4]| match (
+        holds(small, kind),
+        holds(equal, kind),
+    ) {
+        (true, true) => both,
+        (true, false) => only_small,
+        (false, true) => only_equal,
+        (false, false) => none,
+    };
+    [
+        choose(
+            Kind::Larger,
+            [
+                "Filters of restricted machines are larger than those of the deep machine's first layer, as the report says.",
+                "Few hidden units make filters large, not the missing second layer: only those of the report's machine are \
+                 clearly larger than those of the deep machine's first layer.",
+                "Only with as many units as the deep machine's first layer are a restricted machine's filters clearly larger.",
+                "Filters of restricted machines are not clearly larger than those of the deep machine's first layer here.",
+            ],
+        ),
+        choose(
+            Kind::Noisier,
+            [
+                "Filters of restricted machines are also noisier, as the report says.",
+                "Filters of restricted machines are noisier, but not clearly with as many units as the first layer.",
+                "Filters of restricted machines are clearly noisier only with as many units as the first layer.",
+                "Filters of restricted machines are not clearly noisier, unlike in the report.",
+            ],
+        ),
+        choose(
+            Kind::Clean,
+            [
+                "Samples of the deep machine have less noise than those of both restricted machines, as the report says.",
+                "Samples of the deep machine have less noise than those of the report's machine, but not clearly less than \
+                 those of a restricted machine with as many units as its first layer.",
+                "Samples of the deep machine have clearly less noise only than those of the larger restricted machine.",
+                "Samples of the deep machine do not clearly have less noise than those of restricted machines here.",
+            ],
+        ),
+    ]
 }
 
-/// What units look for.
-pub(super) struct Filters {
-    pub deep: Vec<FilterSet>,
-    pub restricted: FilterSet,
-    pub small: FilterSet,
+/// Filters of all machines on one sheet.
+fn filter_sheet(bench: &mut Workbench<'_>, sets: &[&FilterSet; 4]) -> Result<Figure> {
+    let (columns, rows) = GRID;
+    let groups = sets.map(|set| {
+        let chosen = ByNorm::spread(&set.weight, columns * rows);
+        Group::new(&*set.name, &set.weight, &chosen.units)
+    });
+    // The report's machine has few weights and large ones. On its scale all others would be pale.
+    let scale = scale_limit(sets[1..].iter().map(|set| &set.weight));
+    let png =
+        sheet("Filters", &groups.each_ref(), pretrained::IMAGE_SIZE.into(), columns, scale)?.to_png()?;
+    Ok(bench.sheet(
+        "figure4-filters.png",
+        png,
+        "Filters of two restricted machines and of both layers of a deep one.",
+        &format!(
+            "Weights to the pixels, on one scale, of {} units of each machine, evenly spread from the largest norm to the \
+             smallest. The largest 1 % of the weights are beyond the scale, and more of those of the {SMALL} units. Layer 2 \
+             is projected to pixels by the product of both weight matrices.",
+            columns * rows
+        ),
+    ))
 }
 
-impl Filters {
-    fn new(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Self> {
-        let size = pretrained::IMAGE_SIZE.into();
-        let equal = machines.restricted.hidden();
-        let filters = Self {
-            deep: FilterSet::of_deep("DBM", &machines.deep, size)?,
-            restricted: FilterSet::of_restricted(&format!("RBM, {equal} units"), &machines.restricted, size)?,
-            small: FilterSet::of_restricted(&format!("RBM, {SMALL} units"), &machines.small, size)?,
-        };
-        let count: usize = filters.sets().map(|set| set.measured.norms.len()).iter().sum();
-        bench.say(&format!("measured {} filters", crate::cli::thousands(count)));
-        Ok(filters)
-    }
-
-    /// In the order in which they are shown.
-    fn sets(&self) -> [&FilterSet; 4] {
-        [&self.small, &self.restricted, &self.deep[0], &self.deep[1]]
-    }
-
-    fn figure(&self, bench: &Workbench<'_>) -> Result<Figure> {
-        let (columns, rows) = SHEET;
-        let group = |set: &FilterSet| {
-            let chosen = ByNorm::spread(&set.weight, columns * rows);
-            Group::new(&*set.name, &set.weight, &chosen.units)
-        };
-        let groups = self.sets().map(group);
-        // The report's machine has few weights and large ones: they would turn all others pale.
-        let limit = limit(self.sets()[1..].iter().map(|set| &set.weight));
-        let size = pretrained::IMAGE_SIZE.into();
-        let png = sheet("Filters", &groups.each_ref(), size, columns, limit)?.to_png()?;
-        bench.write("figure4-filters.png", &png);
-        Ok(Figure::png(
-            png,
-            "Filters of two restricted machines and of both layers of a deep one.",
-            format!(
-                "Weights to pixels, on one scale, of {} units each, evenly from the largest norm to the smallest; the largest 1 % of all \
-                 weights go beyond the scale, of the small machine more. Layer 2 of the deep machine is \
-                 projected through layer 1: the product of their weights.",
-                columns * rows
-            ),
-        ))
-    }
-
-    /// Layer 2 once more: it mixes many filters of layer 1 by small weights, which are pale beside these.
-    fn mixed_figure(&self, bench: &Workbench<'_>) -> Result<Figure> {
-        let weight = &self.deep[1].weight;
-        let size = pretrained::IMAGE_SIZE.into();
-        let png = second_layer("DBM, layer 2: projected to pixels", weight, size)?;
-        bench.write("figure4-layer-2.png", &png);
-        let (columns, rows) = SECOND_SHEET;
-        let caption = format!("{} units of layer 2, on a scale of their own.", columns * rows);
-        Ok(Figure::png(png, "Filters of the second layer of a deep machine.", caption))
-    }
-
-    fn raw_figure(&self, bench: &Workbench<'_>, machines: &Machines) -> Result<Figure> {
-        let weight = &machines.deep.weights()[1];
-        let png = second_layer("DBM, layer 2: weights to layer 1", weight, grid(weight.rows()))?;
-        bench.write("figure4-raw.png", &png);
-        let (columns, rows) = SECOND_SHEET;
-        Ok(Figure::png(
-            png,
+/// Units of layer 2: projected to pixels, and their weights to layer 1.
+fn second_layer_sheets(
+    bench: &mut Workbench<'_>,
+    projected: &Tensor<f32>,
+    raw: &Tensor<f32>,
+) -> Result<[Figure; 2]> {
+    let (columns, rows) = SECOND_GRID;
+    let png = |title: &str, weight: &Tensor<f32>, size: (usize, usize)| {
+        let group = Group::new("", weight, &ByNorm::spread(weight, columns * rows).units);
+        sheet(title, &[&group], size, columns, scale_limit([weight]))?.to_png()
+    };
+    Ok([
+        bench.sheet(
+            "figure4-layer-2.png",
+            png("DBM, layer 2: projected to pixels", projected, pretrained::IMAGE_SIZE.into())?,
+            "Filters of the second layer of a deep machine.",
+            "Units of layer 2 on a scale of their own, because their weights are small.",
+        ),
+        bench.sheet(
+            "figure4-raw.png",
+            png("DBM, layer 2: weights to layer 1", raw, grid(raw.rows()))?,
             "Weights between the layers of a deep machine.",
-            format!(
-                "The weights of {} units of layer 2 as they are: a pixel for each of the {} units of layer 1, whose \
-                 order means nothing.",
-                columns * rows,
-                weight.rows()
-            ),
-        ))
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new("Medians over filters, and their quartiles").text_column("measure");
-        for set in self.sets() {
-            table = table.number_column(&*set.name, "");
-        }
-        for row in measures(&self.sets()) {
-            table = table.row([format!("{}, {}", row.name, row.unit)].into_iter().chain(row.cells));
-        }
-        table
-    }
+            "Units of layer 2 without projection: one pixel for each unit of layer 1. Their order has no meaning.",
+        ),
+    ])
 }
 
-/// What units of layer 2 weight, evenly from the largest norm to the smallest, as a PNG.
-fn second_layer(title: &str, weight: &Tensor<f32>, size: (usize, usize)) -> Result<Vec<u8>> {
-    let (columns, rows) = SECOND_SHEET;
-    let chosen = ByNorm::spread(weight, columns * rows);
-    let group = Group::new("", weight, &chosen.units);
-    sheet(title, &[&group], size, columns, limit([weight]))?.to_png()
+fn table_of_measures(sets: &[&FilterSet; 4]) -> Table {
+    let mut table = Table::new("Medians over filters, and their quartiles").text_column("measure");
+    for set in sets {
+        table = table.number_column(&*set.name, "");
+    }
+    for row in measures(sets) {
+        table = table.row([format!("{}, {}", row.name, row.unit)].into_iter().chain(row.cells));
+    }
+    table
 }
 
-/// A line for each measure that a claim goes by; the medians of the set `first` stand in the first of two columns.
-fn table_of_claims(caption: &str, claims: &[&Claim], first: &str, columns: [&str; 2]) -> Table {
+fn definitions() -> Table {
+    Table::new("Measures of a filter with weights w")
+        .text_column("measure")
+        .text_column("definition")
+        .row(["area", "(\u{3a3}w\u{b2})\u{b2} / \u{3a3}w\u{2074}"])
+        .row(["concentration", "share of the energy \u{3a3}w\u{b2} within 4 pixels of the best centre"])
+        .row(["lobes", "patches of one sign with at least half of the largest magnitude"])
+        .row(["noise", "median second difference, relative to that of pure noise"])
+        .row(["fine power", "share of the spectrum above a quarter of a cycle per pixel"])
+        .row(["loop", "share of the energy that a disc of one sign in a closed ring of the other explains"])
+        .row([
+            "centred",
+            "share of the energy that a function of the distance to the middle of the image explains",
+        ])
+}
+
+/// A table with a line for each measure of each claim. The medians of the set `first` are in the first of two columns.
+fn table_of_claims(caption: &str, claims: &[Claim], first: &str, columns: [&str; 2]) -> Table {
     let mut table = Table::new(caption)
         .text_column("the report's claim")
         .text_column("measure")
@@ -278,7 +283,7 @@ fn table_of_claims(caption: &str, claims: &[&Claim], first: &str, columns: [&str
         for (i, evidence) in claim.evidence.iter().enumerate() {
             let once = |text: &str| if i == 0 { text.to_string() } else { String::new() };
             let mut medians = evidence.medians().unwrap_or_default();
-            // Some claims say that the other side has more.
+            // Some claims say that the other set has the larger values.
             if claim.more != first {
                 medians.reverse();
             }
@@ -293,31 +298,51 @@ fn table_of_claims(caption: &str, claims: &[&Claim], first: &str, columns: [&str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::filters::claims::{Evidence, Kind};
+    use crate::evaluate::filters::claims::Evidence;
     use crate::report::Page;
+
+    fn evidence(more: f64, less: f64) -> [Evidence; 1] {
+        [Evidence::of_larger(("area", "pixels"), &[more], &[less], Stream::named(1, "evaluate"))]
+    }
 
     #[test]
     fn medians_stand_in_the_column_of_their_machine() {
-        let evidence = |more: f64, less: f64| {
-            [Evidence::of_larger(("area", "pixels"), &[more], &[less], Stream::named(1, "evaluate"))]
-        };
         let claims = [
             Claim::new(Kind::Larger, "RBM more", ("RBM", "DBM, layer 1"), evidence(7.0, 2.0)),
             Claim::new(Kind::Loops, "DBM more", ("DBM, layer 1", "RBM"), evidence(3.0, 8.0)),
         ];
-        let table = table_of_claims("", &claims.iter().collect::<Vec<_>>(), "RBM", ["RBM", "DBM"]);
+        let table = table_of_claims("", &claims, "RBM", ["RBM", "DBM"]);
         let html = Page::new("t").section(Section::new("").table(table)).to_html().unwrap();
-        let cells = |cells: &[&str]| cells.iter().map(|cell| format!(">{cell}</td>")).collect::<Vec<_>>();
-        for row in [
-            cells(&["RBM more", "area", "7.00", "2.00", "100 (100 to 100)", "holds"]),
-            cells(&["DBM more", "area", "8.00", "3.00", "0 (0 to 0)", "does not hold"]),
+        let row = |cells: [&str; 6]| cells.map(|cell| format!(">{cell}</td>"));
+        let cells =
+            html.split("<td").filter_map(|cell| cell.split("</tr>").next()).skip(1).collect::<Vec<_>>();
+        let expected = [
+            row(["RBM more", "area", "7.00", "2.00", "100 (100 to 100)", "holds"]),
+            row(["DBM more", "area", "8.00", "3.00", "0 (0 to 0)", "does not hold"]),
+        ];
+        let expected: Vec<&String> = expected.iter().flatten().collect();
+        assert_eq!(cells.len(), expected.len(), "{html}");
+        assert!(cells.iter().zip(expected).all(|(cell, expected)| cell.ends_with(expected)), "{cells:?}");
+    }
+
+    #[test]
+    fn each_outcome_has_its_sentence() {
+        let claims = |holds: bool| {
+            [Kind::Larger, Kind::Noisier, Kind::Clean]
+                .map(|kind| Claim::new(kind, "", ("", ""), evidence(if holds { 1.0 } else { -1.0 }, 0.0)))
+        };
+        for (small, equal, words) in [
+            (true, true, ["first layer, as the report says", "also noisier", "both restricted machines"]),
+            (true, false, ["Few hidden units", "but not clearly with as many", "but not clearly less"]),
+            (
+                false,
+                true,
+                ["Only with as many", "noisier only with as many", "only than those of the larger"],
+            ),
+            (false, false, ["not clearly larger", "not clearly noisier", "do not clearly have less"]),
         ] {
-            let mut rest = html.as_str();
-            for cell in row {
-                // The next cell, or the row's first.
-                let (before, after) = rest.split_once(&cell).unwrap_or_else(|| panic!("no {cell} in {rest}"));
-                assert!(before.len() < 30 || cell.contains("more"), "{cell} is not next: {before}");
-                rest = after;
+            for (sentence, words) in answer(&claims(small), &claims(equal)).iter().zip(words) {
+                assert!(sentence.contains(words), "{words}: {sentence}");
             }
         }
     }

@@ -1,36 +1,59 @@
 //! Figure 8: a standard GAN and Wasserstein GANs with clipping and with a gradient penalty, side by side.
 
-mod answer;
-
-use super::{FULL, Outcome, Workbench, again};
+use super::workbench::{ByBudget, ReportFigure, Workbench, table};
+use crate::Result;
 use crate::adversarial::Networks;
-use crate::cli::gan::plots::{self, Course, Drawn};
-use crate::cli::{counted, thousands};
-use crate::data::Images;
-use crate::report::{ContactSheet, Figure, Section, Table};
-use crate::run::gan::{Kind, PICTURED, Settings, Summary};
-use crate::run::samples::{JudgeSettings, Judgement, choose_classifier, draw, judge};
+use crate::cli::gan::plots::{self, Chart, PlayedGame};
+use crate::cli::output::{counted, thousands};
+use crate::evaluate::second_half::SecondHalf;
+use crate::evaluate::stability::Verdict;
+use crate::report::{ContactSheet, Section, Table};
+use crate::run::gan::{Generator, Kind, PICTURED, Settings, Summary};
+use crate::run::samples::{JudgeSettings, Judgement, Measures, choose_classifier, draw, judge};
 use crate::run::{RunDirectory, interrupt, train};
-use crate::{Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// Which of the kept samples are shown, in tenths of the run.
+pub(super) const FIGURE: ReportFigure = ReportFigure {
+    name: "figure8",
+    about: "Three adversarial networks: samples, losses, verdicts on their stability",
+    files: &[
+        "figure8.png",
+        "figure8-standard-losses.svg",
+        "figure8-clipping-losses.svg",
+        "figure8-penalty-losses.svg",
+        "figure8-accuracy.svg",
+        "figure8-scores.svg",
+        "figure8-critic.svg",
+        "figure8-bounds.svg",
+        "figure8-generator-gradient.svg",
+        "figure8-discriminator-gradient.svg",
+        "figure8-classes.svg",
+        "figure8-spread.svg",
+        "figure8-duality-gap.svg",
+    ],
+    check: |_| Ok(()),
+    make,
+};
+
+/// Steps of each generator, and steps between two readings.
+const STEPS: ByBudget = ByBudget { quick: 1_000, full: 15_000 };
+const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
+/// Samples of each generator that are evaluated.
+const SAMPLES: ByBudget = ByBudget { quick: 2_000, full: 10_000 };
+/// The moments whose samples are shown, in tenths of the run.
 const SHOWN: [usize; 4] = [1, 3, 6, 10];
-
-/// Steps of each player in search of the duality gap.
+/// Steps of each player in the search for the duality gap.
 const SEARCH: usize = 50;
 
-/// A game that was played, and what its samples are worth.
+/// A finished game, and the quality of its samples.
 struct Played {
     kind: Kind,
     summary: Summary,
-    /// Steps after which samples of the same latents were kept, and these (moments, [`PICTURED`]).
-    moments: Vec<usize>,
-    history: Images,
+    half: SecondHalf,
+    generator: Generator,
     judgement: Judgement,
 }
 
-/// What the report calls it.
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Standard => "standard GAN",
@@ -39,178 +62,264 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Outcome> {
-    let played = play(bench).map_err(|error| match error {
-        Error::Interrupted { .. } => again(),
-        error => error,
-    })?;
-    let png = sheet(&played)?.to_png()?;
-    bench.write("figure8.png", &png);
-    let mut figures = Vec::new();
-    let courses: Vec<Course<'_>> = played
-        .iter()
-        .map(|Played { kind, summary, .. }| Course {
-            name: name(*kind),
-            kind: *kind,
-            readings: &summary.readings,
-        })
-        .collect();
-    for Drawn { file, plot, caption } in plots::all(&courses) {
-        let svg = plot.to_svg()?;
-        bench.write(&format!("figure8-{file}"), svg.as_bytes());
-        figures.push(Figure::svg(svg, caption));
+fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
+    let steps = STEPS.at(bench.budget);
+    let played = play(bench, steps)?;
+    let sheet = bench.sheet(
+        "figure8.png",
+        sheet(&played)?.to_png()?,
+        "Rows of ten generated digits: the three networks after the same numbers of steps.",
+        "The samples of ten latents by the three generators, after equal numbers of generator steps.",
+    );
+    let game = |&Played { kind, ref summary, .. }| PlayedGame {
+        name: name(kind),
+        kind,
+        readings: &summary.readings,
+    };
+    let games: Vec<PlayedGame<'_>> = played.iter().map(game).collect();
+    let mut charts = Vec::new();
+    for Chart { file, plot, caption } in plots::charts(&games) {
+        charts.push(bench.chart(&format!("figure8-{file}"), plot.to_svg()?, caption));
     }
-    let answer = answer::sentences(&played);
-    let mut section = Section::new("Figure 8: three adversarial networks, and which is stable").paragraph(format!(
-        "The same two perceptrons play three games on the same images for {} of the generator each; both critics take {} \
-         to each of these. The report could not plot losses and accuracies; here they are, with the verdict of rules that \
-         are stated beforehand.",
-        counted(bench.budget.game_steps, "step"),
-        counted(Settings::of(Kind::Penalty).critic_steps, "step"),
-    ));
-    if bench.budget.game_steps < FULL.game_steps {
-        section = section.paragraph(format!(
-            "At this budget the games have hardly begun, clipping above all, whose rate is the lowest: the sentences below \
-             hold for so many steps. --budget full plays {}.",
-            thousands(FULL.game_steps)
-        ));
-    }
-    for sentence in &answer {
-        section = section.paragraph(sentence);
-    }
-    let section = section
-        .figure(Figure::png(
-            png,
-            "Rows of ten generated digits: the three networks after the same numbers of steps.",
-            "The same ten latents through the three generators, after equal numbers of steps of the generator.",
+    let answer = answer(&played);
+    let section = Section::new("Figure 8: three adversarial networks, and which of them are stable")
+        .paragraph(format!(
+            "Three games with the same two perceptrons and the same images, for {} of the generator (`--budget full` plays \
+             {}). The critics of the Wasserstein games take {} for each of these. The report could not plot losses and \
+             accuracies. Fixed rules give each game a verdict; the documentation of `evaluate::stability` lists them.",
+            counted(steps, "step"),
+            thousands(STEPS.full),
+            counted(Settings::of(Kind::Penalty).critic_steps, "step"),
         ))
-        .figures(figures)
-        .table(table(&played))
-        .table(verdicts(&played));
-    let networks: Vec<_> = played
-        .iter()
-        .map(|played| json!({ "training": played.summary, "samples": played.judgement }))
-        .collect();
-    let summary = json!({ "steps": bench.budget.game_steps, "networks": networks, "answer": answer });
-    Ok(Outcome { section, summary })
+        .paragraphs(&answer)
+        .figures([sheet])
+        .table(verdicts(&played))
+        .table(second_halves(&played))
+        .figures(charts)
+        .table(measures(&played));
+    let network = |Played { summary, half, judgement, .. }: &Played| json!({ "training": summary, "second_half": half, "samples": judgement });
+    let networks: Vec<_> = played.iter().map(network).collect();
+    Ok((section, json!({ "steps": steps, "networks": networks, "answer": answer })))
 }
 
-/// Trains the three and judges their samples.
-fn play(bench: &mut Workbench<'_>) -> Result<Vec<Played>> {
+/// Trains the three networks and evaluates their samples.
+fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
     let eye = choose_classifier(bench.digits, &mut bench.progress, &interrupt::requested)?;
-    let how = JudgeSettings { images: bench.budget.judged, seed: bench.seed, ..JudgeSettings::default() };
+    let how =
+        JudgeSettings { images: SAMPLES.at(bench.budget), seed: bench.seed, ..JudgeSettings::default() };
     let mut played = Vec::new();
     for kind in Kind::ALL {
-        let mut settings = Settings {
+        let settings = Settings {
             data: bench.data.clone(),
             images: Some(bench.digits.train.len()),
-            steps: bench.budget.game_steps,
-            every: bench.budget.game_every,
+            steps,
+            every: EVERY.at(bench.budget),
             duality_gap: (bench.digits.test.len() >= Settings::of(kind).batch).then_some(SEARCH),
             seed: bench.seed,
+            networks: Networks::digits(bench.digits.train.images().pixels_per_image()),
             ..Settings::of(kind)
         };
-        settings.networks = Networks::digits(bench.digits.train.images().pixels_per_image());
         let directory = RunDirectory::create(&bench.out.join("runs").join(format!("gan-{kind}")), true)?;
         let (generator, summary) =
             train(&directory, &settings, bench.digits, &mut bench.progress, &interrupt::requested)?;
         let samples = draw(&generator, &how)?;
         let judgement =
             judge(&samples, bench.digits, &eye, &how, &mut bench.progress, &interrupt::requested)?;
-        bench.say(&format!(
+        bench.progress.finish(&format!(
             "played {} steps of the {} in {:.1} s: {}, Fréchet distance {:.1}",
-            thousands(settings.steps),
+            thousands(steps),
             name(kind),
             summary.seconds,
             summary.stability.verdict,
             judgement.measures.frechet_distance,
         ));
-        let (moments, history) = generator.history();
-        let history = history.clone();
-        played.push(Played { kind, summary, moments, history, judgement });
+        let half = SecondHalf::of(&summary.readings);
+        played.push(Played { kind, summary, half, generator, judgement });
     }
     Ok(played)
 }
 
-/// A row a network, in blocks of equal steps.
+/// A sheet with a row for each network, in blocks of equal steps.
 fn sheet(played: &[Played]) -> Result<ContactSheet> {
-    let last = played[0].moments.len() - 1;
-    let mut shown: Vec<usize> = SHOWN.iter().map(|tenths| tenths * last / 10).collect();
+    let (moments, history) = played[0].generator.history();
+    let mut shown: Vec<usize> = SHOWN.iter().map(|tenths| tenths * (moments.len() - 1) / 10).collect();
     shown.dedup();
     let rows = || shown.iter().flat_map(|&moment| played.iter().map(move |played| (played, moment)));
-    let labels: Vec<String> = rows()
-        .map(|(played, moment)| format!("{}, {}", played.kind, thousands(played.moments[moment])))
-        .collect();
-    let history = &played[0].history;
+    let label =
+        |(played, moment): (&Played, usize)| format!("{}, {}", played.kind, thousands(moments[moment]));
     let mut sheet = ContactSheet::new(history.height(), history.width())
-        .title("Ten latents through three generators, after so many steps")
+        .title("Samples of ten latents; numbers are generator steps")
         .columns(PICTURED)
-        .row_labels(&labels);
+        .row_labels(&rows().map(label).collect::<Vec<_>>());
     for (played, moment) in rows() {
-        for latent in 0..PICTURED {
-            sheet.push_u8(played.history.image(moment * PICTURED + latent))?;
-        }
+        let images = played.generator.history().1;
+        (0..PICTURED).try_for_each(|latent| sheet.push_u8(images.image(moment * PICTURED + latent)))?;
     }
     Ok(sheet)
 }
 
-/// The measures of the three, and of training images in their place.
-fn table(played: &[Played]) -> Table {
-    let judgement = &played[0].judgement;
-    let caption = format!(
-        "{} samples of each against {} test images; training images in their place show what is to be reached",
-        thousands(judgement.samples),
-        thousands(judgement.test_images)
-    );
-    let mut table = Table::new(caption)
-        .text_column("samples of")
-        .number_column("Fréchet distance", "")
-        .number_column("kernel distance", "")
-        .number_column("precision", "")
-        .number_column("recall", "")
-        .number_column("density", "")
-        .number_column("coverage", "")
-        .number_column("class entropy", "nats")
-        .number_column("classes", "")
-        .number_column("sliced Wasserstein", "");
-    let all = played.iter().map(|played| (name(played.kind), &played.judgement.measures));
-    for (name, measures) in all.chain([("training images", &judgement.real)]) {
-        table = table.row([
-            name.to_string(),
-            format!("{:.2}", measures.frechet_distance),
-            format!("{:.3}", measures.kernel_distance),
-            format!("{:.2}", measures.precision),
-            format!("{:.2}", measures.recall),
-            format!("{:.2}", measures.density),
-            format!("{:.2}", measures.coverage),
-            format!("{:.2}", measures.class_entropy),
-            measures.modes.to_string(),
-            format!("{:.3}", measures.sliced_wasserstein),
-        ]);
+fn verdicts(played: &[Played]) -> Table {
+    let mut table = Table::new("Verdicts").text_column("game").text_column("verdict").text_column("reason");
+    for Played { kind, summary: Summary { stability, .. }, .. } in played {
+        table = table.row([name(*kind).into(), stability.verdict.to_string(), stability.reasons.join("; ")]);
     }
     table
 }
 
-fn verdicts(played: &[Played]) -> Table {
-    let mut table = Table::new("Verdicts, by the rules of evaluate/stability.rs")
-        .text_column("game")
-        .text_column("verdict")
-        .text_column("why")
-        .number_column("duality gap, first", "")
-        .number_column("last", "nats, or score")
-        .number_column("a step", "ms")
-        .number_column("passes over the images", "");
-    for Played { kind, summary, .. } in played {
-        let mut gaps = summary.readings.iter().filter_map(|reading| reading.duality_gap);
-        table = table.row([
-            name(*kind).to_string(),
-            summary.stability.verdict.to_string(),
-            summary.stability.reasons.join("; "),
-            gaps.next().map_or_else(String::new, |gap| format!("{gap:.2}")),
-            gaps.next_back().map_or_else(String::new, |gap| format!("{gap:.2}")),
-            format!("{:.1}", 1000.0 * summary.seconds / summary.steps.max(1) as f64),
-            format!("{:.1}", summary.epochs),
-        ]);
+fn second_halves(played: &[Played]) -> Table {
+    fn percent(share: Option<f64>) -> String {
+        share.map_or("-".into(), |share| format!("{:.0}", 100.0 * share))
     }
-    table
+    fn range([from, to]: [f64; 2]) -> String {
+        format!("{from:.2} to {to:.2}")
+    }
+    let caption = "Statistics of the second half of each game. At the equilibrium of the standard GAN the discriminator's \
+                   loss is 1.39 nats, 50 % of the images are classified correctly, and the duality gap is 0.";
+    let columns: Vec<_> = played.iter().map(|played| (name(played.kind), played)).collect();
+    table(
+        caption.into(),
+        &columns,
+        &[
+            ("loss of the discriminator or critic", &|game| range(game.half.discriminator_loss)),
+            ("images classified correctly, %", &|game| percent(game.half.accuracy)),
+            ("deviation of the score gap from its trend, %", &|game| percent(Some(game.half.wavering))),
+            ("critic's estimate at the end, % of its largest", &|game| percent(game.half.estimate)),
+            ("critic's parameters at the bound, %", &|game| percent(game.half.clipped)),
+            ("duality gap, first to last", &|game| game.half.duality_gap.map_or("-".into(), range)),
+            ("time per step, ms", &|Played { summary, .. }| {
+                format!("{:.1}", 1000.0 * summary.seconds / summary.steps.max(1) as f64)
+            }),
+            ("passes over the training images", &|game| format!("{:.1}", game.summary.epochs)),
+        ],
+    )
+}
+
+/// Measures of the samples of each game, and of training images for comparison.
+fn measures(played: &[Played]) -> Table {
+    let Judgement { samples, test_images, real, .. } = &played[0].judgement;
+    let caption = format!(
+        "{} samples of each network, compared with {} test images. Training images show the best possible values.",
+        thousands(*samples),
+        thousands(*test_images)
+    );
+    let of_games = played.iter().map(|played| (name(played.kind), &played.judgement.measures));
+    let columns: Vec<(&str, &Measures)> = of_games.chain([("training images", real)]).collect();
+    table(
+        caption,
+        &columns,
+        &[
+            ("Fréchet distance", &|of| format!("{:.2}", of.frechet_distance)),
+            ("kernel distance", &|of| format!("{:.3}", of.kernel_distance)),
+            ("precision", &|of| format!("{:.2}", of.precision)),
+            ("recall", &|of| format!("{:.2}", of.recall)),
+            ("density", &|of| format!("{:.2}", of.density)),
+            ("coverage", &|of| format!("{:.2}", of.coverage)),
+            ("class entropy, nats", &|of| format!("{:.2}", of.class_entropy)),
+            ("classes", &|of| of.modes.to_string()),
+            ("sliced Wasserstein distance", &|of| format!("{:.3}", of.sliced_wasserstein)),
+        ],
+    )
+}
+
+fn answer(played: &[Played]) -> [String; 3] {
+    let [standard, clipping, penalty] = [0, 1, 2].map(|i: usize| &played[i].half);
+    let verdicts = [0, 1, 2].map(|i: usize| played[i].summary.stability.verdict);
+    let wavering = [standard, clipping, penalty].map(|half| half.wavering);
+    let (accuracy, estimate) = (standard.accuracy.unwrap_or(f64::NAN), clipping.estimate.unwrap_or(f64::NAN));
+    let [of_standard, of_clipping, of_penalty] = findings(verdicts, estimate, wavering);
+    let [percent, estimate] = [accuracy, estimate].map(|share| 100.0 * share);
+    let [standard, clipping, penalty] = wavering.map(|share| 100.0 * share);
+    [
+        format!(
+            "{of_standard}: in the second half its discriminator classified {percent:.0} % of the images correctly."
+        ),
+        format!("{of_clipping}: at the end its critic's estimate is {estimate:.0} % of its largest."),
+        format!(
+            "{of_penalty}: the gap between its scores of real and generated images deviates from its trend by {penalty:.0} %, \
+             that of the standard GAN by {standard:.0} % and that of clipping by {clipping:.0} %."
+        ),
+    ]
+}
+
+/// Was the standard GAN unstable, did clipping converge, and is the penalty more stable? `estimate` is the end of the clipped
+/// critic's.
+fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [&'static str; 3] {
+    /// A critic whose estimate has fallen to a smaller share has come most of the way.
+    const FAR: f64 = 0.5;
+    /// Deviations that differ by a smaller share differ between seeds too.
+    const ALIKE: f64 = 0.2;
+    let is_unstable = !matches!(verdicts[2], Verdict::Converged | Verdict::Unsettled);
+    // Products and no quotient, because the others may not deviate at all.
+    let (own, others) = (wavering[2], wavering[0].min(wavering[1]));
+    [
+        match verdicts[0] {
+            Verdict::Converged => "The standard GAN converged here, unlike in the report",
+            Verdict::Unsettled => "The standard GAN is neither unstable nor converged after so few steps",
+            Verdict::Oscillating => "The standard GAN is unstable, as the report says, because it oscillates",
+            Verdict::Collapsed => {
+                "The standard GAN is unstable, as the report says, because its samples collapsed"
+            }
+            Verdict::Diverged => "The standard GAN is unstable, as the report says, because it diverged",
+        },
+        match verdicts[1] {
+            Verdict::Converged if estimate < FAR => "Clipping converged, as the report says",
+            Verdict::Converged => "Clipping stopped far from the data",
+            Verdict::Unsettled => "Clipping has not converged after so few steps",
+            Verdict::Oscillating => "Clipping did not converge, unlike in the report, because it oscillates",
+            Verdict::Collapsed => {
+                "Clipping did not converge, unlike in the report, because its samples collapsed"
+            }
+            Verdict::Diverged => "Clipping diverged, unlike in the report",
+        },
+        if is_unstable {
+            "The gradient penalty is not stable here"
+        } else if own < (1.0 - ALIKE) * others {
+            "The gradient penalty is the most stable of the three"
+        } else if own <= (1.0 + ALIKE) * others {
+            "The gradient penalty is as stable as the more stable of the others"
+        } else {
+            "The gradient penalty is not the most stable of the three here"
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Collapsed, Converged, Diverged, Oscillating, Unsettled};
+
+    #[test]
+    fn each_outcome_has_its_sentence() {
+        for (verdicts, estimate, wavering, words) in [
+            ([Converged; 3], 0.2, 0.05, ["converged here", "converged, as the", "is the most stable"]),
+            (
+                [Unsettled; 3],
+                0.2,
+                0.11,
+                ["neither unstable nor", "not converged after", "as stable as the more"],
+            ),
+            (
+                [Unsettled; 3],
+                0.2,
+                0.3,
+                ["neither unstable nor", "not converged after", "not the most stable"],
+            ),
+            (
+                [Oscillating; 3],
+                0.2,
+                0.01,
+                ["because it oscillates", "because it oscillates", "not stable here"],
+            ),
+            ([Collapsed; 3], 0.2, 0.01, ["samples collapsed", "samples collapsed", "not stable here"]),
+            (
+                [Diverged, Converged, Diverged],
+                0.9,
+                0.01,
+                ["because it diverged", "far from the data", "not stable here"],
+            ),
+        ] {
+            let found = findings(verdicts, estimate, [0.1, 0.2, wavering]);
+            assert!(found.iter().zip(words).all(|(finding, words)| finding.contains(words)), "{found:?}");
+        }
+    }
 }

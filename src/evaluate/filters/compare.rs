@@ -44,8 +44,15 @@ impl Quartiles {
     }
 }
 
-/// The quantile `share` of the rising values `sorted`, with linear interpolation.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// The quantile `share` of the rising values `sorted`, with linear interpolation; NaN for an empty set.
+///
+/// ```
+/// use equilibria::evaluate::filters::compare::quantile;
+/// assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.125), 1.5);
+/// assert_eq!((quantile(&[7.0], 0.1), quantile(&[1.0, 2.0], 1.0)), (7.0, 2.0));
+/// assert!(quantile(&[], 0.1).is_nan());
+/// ```
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;
     let below = place as usize;

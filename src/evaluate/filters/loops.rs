@@ -55,8 +55,8 @@ impl Rings {
         self.neighbours.iter().take_while(move |neighbour| neighbour.distance <= distance)
     }
 
-    /// The largest share of the energy in a disc; pixels outside the image count as 0.
-    pub fn concentration(&self, filter: &[f64], height: usize, width: usize) -> f64 {
+    /// The largest energy in a disc; pixels outside the image count as 0.
+    pub fn energy_in_disc(&self, filter: &[f64], height: usize, width: usize) -> f64 {
         let mut best = 0.0_f64;
         for pixel in 0..filter.len() {
             let (y, x) = (pixel / width, pixel % width);
@@ -67,10 +67,10 @@ impl Rings {
             });
             best = best.max(inside.map(|w| w * w).sum());
         }
-        best / super::energy(filter)
+        best
     }
 
-    /// The largest share of the energy that a loop explains, and whether its inside is negative.
+    /// The largest energy that a loop explains, and whether its inside is negative.
     ///
     /// A loop is a disc of value a inside a ring of value b with the opposite sign, and 0 elsewhere. The ring must have
     /// the sign of b in each of the eight sectors. The least-squares values of a and b are the means over the n pixels
@@ -90,7 +90,7 @@ impl Rings {
                 self.grow(&sums[..=reach], &mut best);
             }
         }
-        (best.0 / super::energy(filter), best.1)
+        best
     }
 
     /// Tries all loops around one centre. `sums` holds the sums of the filter at each distance, by sector.

@@ -34,8 +34,8 @@ impl LowPass {
 
     /// 1 - (sum of |F(k)|^2 over |k| <= 1/4) / (sum over all k), where F is the discrete Fourier transform.
     ///
-    /// The sum over all k is N times the energy (Parseval). The frequencies k and -k of a real image have equal power.
-    pub fn share_above(&self, filter: &[f64]) -> f64 {
+    /// `energy` is that of the filter; the sum over all k is N times the energy (Parseval). The frequencies k and -k of a real image have equal power.
+    pub fn share_above(&self, filter: &[f64], energy: f64) -> f64 {
         let mut low = 0.0;
         let mut columns = vec![(0.0, 0.0); filter.len() / self.width];
         for (k, wave) in self.across.chunks_exact(self.width).enumerate() {
@@ -57,6 +57,6 @@ impl LowPass {
                 }
             }
         }
-        (1.0 - low / (filter.len() as f64 * super::energy(filter))).max(0.0)
+        (1.0 - low / (filter.len() as f64 * energy)).max(0.0)
     }
 }

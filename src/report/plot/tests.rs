@@ -108,3 +108,21 @@ fn a_long_legend_wraps_within_the_figure() {
     }
     assert!(entries.windows(2).all(|pair| pair[0].at.1 < pair[1].at.1 || pair[0].at.0 < pair[1].at.0));
 }
+
+#[test]
+fn a_series_keeps_its_colour_and_marker_wherever_it_stands() {
+    let line = |name: &str| Series::new(name, [(1.0, 1.0), (2.0, 2.0)]);
+    let drawn = |series| {
+        let svg = plot(series).to_svg().unwrap();
+        // The style sheet names all colours.
+        svg.split_once("</style>").unwrap().1.to_string()
+    };
+    let [alone, second] =
+        [vec![line("a").colour(2)], vec![line("b").colour(0), line("a").colour(2)]].map(drawn);
+    for svg in [&alone, &second] {
+        assert!(svg.contains("#009E73") && svg.contains("<polygon"), "green with triangles: {svg}");
+        assert!(!svg.contains("#D55E00"), "nothing has the second colour: {svg}");
+    }
+    let dashed = drawn(vec![line("bound").dashed(), line("estimate").dashed().colour(1)]);
+    assert!(dashed.contains("#D55E00") && !dashed.contains("#0072B2"), "a bound is grey: {dashed}");
+}

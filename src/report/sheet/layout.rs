@@ -1,7 +1,6 @@
 //! The layout of a contact sheet: positions of tiles, labels and keys.
 
 use super::super::font;
-use super::ContactSheet;
 use crate::{Error, Result};
 
 /// Pixels of the sheet per pixel of the font.
@@ -26,6 +25,31 @@ const MARK_WIDTH: usize = 28;
 const SIGNED_WIDTH: usize = 132;
 const MAX_SIDE: usize = 1 << 16;
 const MAX_PIXELS: usize = 64_000_000;
+
+/// The options of a sheet: sizes, title and labels. The layout depends on these and on the keys that the tiles need.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Options {
+    pub(super) tile_height: usize,
+    pub(super) tile_width: usize,
+    pub(super) title: String,
+    pub(super) columns: Option<usize>,
+    pub(super) column_labels: Vec<String>,
+    pub(super) column_groups: Vec<(String, usize)>,
+    pub(super) row_labels: Vec<String>,
+    pub(super) magnify: usize,
+    pub(super) mark_label: String,
+}
+
+/// The properties of the tiles that the layout depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contents {
+    /// Number of tiles, empty places included.
+    pub(super) tiles: usize,
+    /// A tile has marked rows.
+    pub(super) has_mark: bool,
+    /// The magnitude at the ends of the colour scale, if all signed tiles share one scale.
+    pub(super) signed_limit: Option<f32>,
+}
 
 /// A rectangle in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,10 +127,10 @@ fn characters(width: usize) -> usize {
     ((width + FONT_SCALE) / (font::ADVANCE * FONT_SCALE)).max(5)
 }
 
-impl ContactSheet {
+impl Options {
     /// Computes the layout, or returns an error that says which sizes or labels do not match.
-    pub(super) fn layout(&self) -> Result<Layout> {
-        let (column_count, row_count) = self.grid()?;
+    pub(super) fn layout(&self, contents: Contents) -> Result<Layout> {
+        let (column_count, row_count) = self.grid(contents.tiles)?;
         let (tile_width, tile_height) = (self.tile_width * self.magnify, self.tile_height * self.magnify);
         let row_labels: Vec<Vec<String>> =
             self.row_labels.iter().map(|label| font::wrap(label, ROW_LABEL_LIMIT)).collect();
@@ -127,20 +151,19 @@ impl ContactSheet {
         y += if title.is_empty() { 0 } else { LABEL_GAP };
         y = columns.place(&mut layout, y);
 
-        let places = self.tiles.len();
         for row in 0..row_count {
             let lines = row_labels.get(row).map_or(&[][..], Vec::as_slice);
             let text_height = (lines.len() * LINE).saturating_sub(LINE - TEXT_HEIGHT);
             let height = tile_height.max(text_height);
             layout.text(lines, y + (height - text_height) / 2, |width| left - LABEL_GAP - width);
-            for column in 0..column_count.min(places - row * column_count) {
+            for column in 0..column_count.min(contents.tiles - row * column_count) {
                 let x = columns.starts[column] + (columns.widths[column] - tile_width) / 2;
                 let y = y + (height - tile_height) / 2;
                 layout.tiles.push(Bounds { x, y, width: tile_width, height: tile_height });
             }
             y += height + TILE_GAP;
         }
-        layout.height = self.place_keys(&mut layout, y - TILE_GAP, left) + MARGIN;
+        layout.height = self.place_keys(&mut layout, contents, (left, y - TILE_GAP)) + MARGIN;
         if layout.width.saturating_mul(layout.height) > MAX_PIXELS {
             return Err(too_large(layout.width, layout.height));
         }
@@ -148,8 +171,8 @@ impl ContactSheet {
     }
 
     /// The numbers of columns and rows, checked against the labels.
-    fn grid(&self) -> Result<(usize, usize)> {
-        if self.tiles.is_empty() {
+    fn grid(&self, tiles: usize) -> Result<(usize, usize)> {
+        if tiles == 0 {
             return Err(Error::invalid("contact sheet", "no tile was pushed; a sheet needs at least 1"));
         }
         if self.magnify == 0 || self.tile_height == 0 || self.tile_width == 0 {
@@ -159,8 +182,8 @@ impl ContactSheet {
         }
         let grouped = self.column_groups.iter().map(|(_, size)| size).sum();
         let counts = [self.columns.unwrap_or(0), self.column_labels.len(), grouped];
-        let columns = counts.into_iter().find(|&count| count > 0).unwrap_or(self.tiles.len());
-        let rows = self.tiles.len().div_ceil(columns);
+        let columns = counts.into_iter().find(|&count| count > 0).unwrap_or(tiles);
+        let rows = tiles.div_ceil(columns);
         count("column labels", self.column_labels.len(), "columns", columns)?;
         count("columns in groups", grouped, "columns", columns)?;
         count("row labels", self.row_labels.len(), "rows", rows)?;
@@ -202,12 +225,11 @@ impl ContactSheet {
         Columns { labels, widths, starts, groups, end: x - GROUP_GAP - TILE_GAP }
     }
 
-    /// Places the keys below the grid, which ends at `bottom`. Returns the y below them.
-    fn place_keys(&self, layout: &mut Layout, bottom: usize, left: usize) -> usize {
+    /// Places the keys below the grid, whose tiles start at `left` and end at `bottom`. Returns the y below them.
+    fn place_keys(&self, layout: &mut Layout, contents: Contents, (left, bottom): (usize, usize)) -> usize {
         let mut y = bottom;
-        let tiles = || self.tiles.iter().flatten();
         let text_y = |y: usize| (y + KEY_HEIGHT / 2 + 2).saturating_sub(TEXT_HEIGHT / 2);
-        if !self.mark_label.is_empty() && tiles().any(|tile| tile.has_mark) {
+        if !self.mark_label.is_empty() && contents.has_mark {
             y += LABEL_GAP + TEXT_HEIGHT / 2;
             let bar = Bounds { x: left, y, width: MARK_WIDTH, height: KEY_HEIGHT };
             let start = bar.x + bar.width + LABEL_GAP;
@@ -218,8 +240,7 @@ impl ContactSheet {
             layout.keys.push((Key::Mark, bar));
             y = text_end.max(y + KEY_HEIGHT);
         }
-        let mut limits = tiles().filter_map(|tile| tile.signed_limit);
-        if let Some(limit) = limits.next().filter(|&first| limits.all(|other| other == first)) {
+        if let Some(limit) = contents.signed_limit {
             y += LABEL_GAP + TEXT_HEIGHT / 2;
             let (low, high) = (format!("-{}", short(limit)), format!("+{}", short(limit)));
             let bar =

@@ -1,162 +1,141 @@
-//! What chains of the machines show after 100 Gibbs steps, from test images and from noise.
+//! Samples of the machines after 100 Gibbs steps, from test images and from noise.
 
-use super::super::{SMALL, Workbench};
-use super::Machines;
 use crate::Result;
-use crate::boltzmann::{GibbsChains, Rbm};
-use crate::cli::dbm::sample::begin;
-use crate::cli::filters::claims::{Claim, Evidence, Kind};
-use crate::cli::rbm::mixing::{balanced, nearest};
-use crate::cli::rbm::sample::{Walker, coins};
-use crate::cli::rbm::test_images;
-use crate::data::Binarisation;
+use crate::boltzmann::{Dbm, DbmChains, GibbsChains, ImageChains, Rbm, coin_flips};
+use crate::cli::machine::test_images;
+use crate::cli::output::thousands;
+use crate::cli::reproduce::workbench::{ByBudget, SMALL, Workbench};
+use crate::data::{Binarisation, balanced};
+use crate::evaluate::filters::claims::{Claim, Evidence, Kind};
 use crate::evaluate::filters::compare::Quartiles;
 use crate::evaluate::mixing::grey_pixels;
+use crate::evaluate::nearest::NearestImages;
 use crate::report::{ContactSheet, Figure};
 use crate::rng::Stream;
+use crate::run::dbm::Settings;
 use crate::run::pretrained;
 use serde_json::{Value, json};
 
-/// As in the report.
-pub(super) const STEPS: usize = 100;
+/// Gibbs steps, as in the report.
+const STEPS: usize = 100;
+const CHAINS: ByBudget = ByBudget { quick: 50, full: 100 };
 /// Chains on the sheet.
 const SHOWN: usize = 8;
-/// Steps between two looks at the clock and at Ctrl-C.
+/// Steps between two updates of the progress.
 const STRIDE: usize = 20;
 const STARTS: [&str; 2] = ["test images", "noise"];
 
-/// Chains of one machine from one start.
-struct Walk {
+/// The chains of one machine from one start.
+struct Sampled {
     machine: String,
     start: &'static str,
     /// P(v = 1 | h) of the last step (chains, visible).
     pictures: Vec<f32>,
-    /// The share of grey pixels of each chain.
+    /// Share of grey pixels of each chain.
     grey: Vec<f64>,
-    /// How far each chain is from a training image, if the machine learned from these.
+    /// Distance of each chain to the nearest training image, if the machines learned from such images.
     distances: Option<Vec<f64>>,
 }
 
-/// All of them: of each start, those of the deep machine, of the restricted one and of the report's.
-pub(in crate::cli::reproduce) struct Walks {
-    /// (chains, visible) of each of [`STARTS`].
+/// The chains of the deep machine, the restricted one and the report's, from each start.
+pub(super) struct Samples {
+    /// (chains, visible) for each of [`STARTS`].
     starts: [Vec<f32>; 2],
     visible: usize,
-    walks: Vec<Walk>,
+    sampled: Vec<Sampled>,
 }
 
-pub(super) fn walk(bench: &mut Workbench<'_>, machines: &Machines) -> Result<Walks> {
-    let digits = bench.digits;
-    let indices = balanced(digits.test.labels(), bench.budget.chains);
-    let visible = machines.deep.visible();
-    let images = test_images(digits, &indices, Binarisation::Threshold, bench.seed)?;
-    let starts = [images, coins(indices.len(), visible, Stream::named(bench.seed, "init"))];
-    let judge = match machines.is_home {
-        true => Some(nearest(digits, Binarisation::Threshold, bench.seed)?),
-        false => None,
-    };
-    let distances = |pictures: &[f32]| {
-        let ink: Vec<f32> = pictures.iter().map(|&p| f32::from(u8::from(p > 0.5))).collect();
-        judge.as_ref().map(|judge| judge.find(&ink).iter().map(|neighbour| neighbour.distance).collect())
-    };
-    let stream = Stream::named(bench.seed, "evaluate");
-    let mut walks = Vec::new();
-    bench.progress.start((3 * STARTS.len() * STEPS) as u64, "steps");
-    for (start, images) in STARTS.into_iter().zip(&starts) {
-        let mut add = |machine: String, pictures: Vec<f32>| {
-            let grey = pictures.chunks_exact(visible).map(grey_pixels).collect();
-            walks.push(Walk { machine, start, grey, distances: distances(&pictures), pictures });
-        };
-        let is_noise = start == STARTS[1];
-        let chains = begin(&machines.deep, &machines.deep_settings, images, is_noise, stream)?;
-        add("DBM".into(), finish(bench, chains)?);
-        for (model, units) in [(&machines.restricted, machines.restricted.hidden()), (&machines.small, SMALL)]
-        {
-            add(format!("RBM, {units}"), finish(bench, at(model, images, stream)?)?);
-        }
-    }
-    let chains = crate::cli::thousands(indices.len());
-    bench
-        .say(&format!("sampled {chains} chains of 3 machines for {STEPS} steps, from images and from noise"));
-    Ok(Walks { starts, visible, walks })
-}
-
-fn at(model: &Rbm<f32>, images: &[f32], stream: Stream) -> Result<GibbsChains<f32>> {
-    let mut chains = GibbsChains::new(model, images.len() / model.visible(), stream);
-    chains.set_visible_states(images)?;
-    Ok(chains)
-}
-
-/// Walks all steps; the last probabilities.
-fn finish(bench: &mut Workbench<'_>, mut chains: impl Walker) -> Result<Vec<f32>> {
-    for _ in 0..STEPS / STRIDE {
-        chains.walk(STRIDE);
-        bench.advance(STRIDE)?;
-    }
-    Ok(chains.visible_probabilities())
-}
-
-impl Walks {
-    /// The walk of machine `machine`, in their order, from start `start`.
-    fn of(&self, start: usize, machine: usize) -> &Walk {
-        &self.walks[3 * start + machine]
-    }
-
-    /// Median share of grey pixels: of the deep, the restricted and the report's machine, from test images.
-    pub fn grey(&self) -> [f64; 3] {
-        [0, 1, 2].map(|machine: usize| Quartiles::of(&self.of(0, machine).grey).median)
-    }
-
-    /// The same of the distances to a training image, where these are known.
-    pub fn distances(&self) -> Option<[f64; 3]> {
-        let median = |machine| Some(Quartiles::of(self.of(0, machine).distances.as_ref()?).median);
-        Some([median(0)?, median(1)?, median(2)?])
-    }
-
-    /// "The quality is markedly better and there is less noise" than in samples of restricted machine `machine`, 1 or 2, which
-    /// is called `name`.
+impl Samples {
+    /// Runs all chains. With `has_digits`, the machines learned from the data of this page, so distances to training images
+    /// are measured.
     ///
-    /// **Randomness** From substreams 200 and 201 of `stream`.
+    /// **Randomness** Noise from stream `init`, chains from stream `evaluate`.
+    pub fn new(
+        bench: &mut Workbench<'_>,
+        (deep, settings): &(Dbm<f32>, Settings),
+        restricted: [&Rbm<f32>; 2],
+        has_digits: bool,
+    ) -> Result<Self> {
+        let digits = bench.digits;
+        let indices = balanced(digits.test.labels(), CHAINS.at(bench.budget));
+        let visible = deep.visible();
+        let images = test_images(digits, &indices, Binarisation::Threshold, bench.seed)?;
+        let starts = [images, coin_flips(indices.len(), visible, Stream::named(bench.seed, "init"))];
+        let training_images = match has_digits {
+            true => Some(NearestImages::of_digits(digits, Binarisation::Threshold, bench.seed)?),
+            false => None,
+        };
+        let distances = |pictures: &[f32]| {
+            let ink: Vec<f32> = pictures.iter().map(|&p| f32::from(u8::from(p > 0.5))).collect();
+            let found = training_images.as_ref()?.find(&ink);
+            Some(found.iter().map(|neighbour| neighbour.distance).collect())
+        };
+        let stream = Stream::named(bench.seed, "evaluate");
+        let mut sampled = Vec::new();
+        bench.progress.start((3 * STARTS.len() * STEPS) as u64, "steps");
+        for (start, images) in STARTS.into_iter().zip(&starts) {
+            let mut add = |machine: String, pictures: Vec<f32>| {
+                let grey = pictures.chunks_exact(visible).map(grey_pixels).collect();
+                sampled.push(Sampled { machine, start, grey, distances: distances(&pictures), pictures });
+            };
+            let stop = (start != STARTS[1]).then(|| settings.stop());
+            add("DBM".into(), finish(bench, DbmChains::at(deep, images, stop, stream)?)?);
+            for model in restricted {
+                let chains = GibbsChains::at(model, images, stream)?;
+                add(format!("RBM, {}", model.hidden()), finish(bench, chains)?);
+            }
+        }
+        let chains = thousands(indices.len());
+        bench.progress.finish(&format!(
+            "sampled {chains} chains of 3 machines for {STEPS} steps, from images and from noise"
+        ));
+        Ok(Self { starts, visible, sampled })
+    }
+
+    /// The chains of machine `machine`: 0 is the deep one, 1 the restricted one, 2 the report's.
+    fn of(&self, start: usize, machine: usize) -> &Sampled {
+        &self.sampled[3 * start + machine]
+    }
+
+    /// Tests the report's claims about samples of the deep machine, against machine `machine`, which is called `name`.
+    ///
+    /// **Randomness** Substreams 200 and 201 of `stream`.
     pub fn claims(&self, machine: usize, name: &str, stream: Stream) -> Vec<Claim> {
         let [deep, other] = [self.of(0, 0), self.of(0, machine)];
         let names = (name, &*deep.machine);
-        let grey = Evidence::of_larger(
-            ("grey pixels", "share of pixels"),
-            &other.grey,
-            &deep.grey,
-            stream.substream(200),
-        );
+        let measure = ("grey pixels", "share of pixels");
+        let grey = Evidence::of_larger(measure, &other.grey, &deep.grey, stream.substream(200));
         let mut claims = vec![Claim::new(Kind::Clean, "A DBM's samples have less noise", names, [grey])];
         if let (Some(far), Some(near)) = (&other.distances, &deep.distances) {
-            let distance =
-                Evidence::of_larger(("distance to a digit", "Jaccard"), far, near, stream.substream(201));
+            let measure = ("distance to a digit", "Jaccard");
+            let distance = Evidence::of_larger(measure, far, near, stream.substream(201));
             claims.push(Claim::new(Kind::Quality, "A DBM's samples are nearer to digits", names, [distance]));
         }
         claims
     }
 
     pub fn to_json(&self) -> Value {
-        let walk = |walk: &Walk| {
+        let chains = |chains: &Sampled| {
             json!({
-                "machine": walk.machine,
-                "from": walk.start,
+                "machine": chains.machine,
+                "from": chains.start,
                 "steps": STEPS,
-                "chains": walk.grey.len(),
-                "grey_pixels": Quartiles::of(&walk.grey),
-                "distance_to_a_digit": walk.distances.as_ref().map(|distances| Quartiles::of(distances)),
+                "chains": chains.grey.len(),
+                "grey_pixels": Quartiles::of(&chains.grey),
+                "distance_to_a_digit": chains.distances.as_ref().map(|distances| Quartiles::of(distances)),
             })
         };
-        self.walks.iter().map(walk).collect()
+        self.sampled.iter().map(chains).collect()
     }
 
-    /// A row a machine, under the start.
-    pub fn figure(&self, bench: &Workbench<'_>) -> Result<Figure> {
+    /// The sheet of samples: a row for each machine below each start.
+    pub fn figure(&self, bench: &mut Workbench<'_>) -> Result<Figure> {
         let mut rows: Vec<(&str, &[f32])> = Vec::new();
         for (start, name) in STARTS.into_iter().enumerate() {
             rows.push((name, &self.starts[start]));
-            rows.extend((0..3).map(|machine| {
-                let walk = self.of(start, machine);
-                (walk.machine.as_str(), &walk.pictures[..])
+            rows.extend([0, 1, 2].map(|machine| {
+                let chains = self.of(start, machine);
+                (chains.machine.as_str(), &chains.pictures[..])
             }));
         }
         let labels: Vec<&str> = rows.iter().map(|(label, _)| *label).collect();
@@ -169,15 +148,24 @@ impl Walks {
         for (_, pictures) in &rows {
             pictures.chunks_exact(self.visible).take(chains).try_for_each(|picture| sheet.push(picture))?;
         }
-        let png = sheet.to_png()?;
-        bench.write("figure4-samples.png", &png);
-        Ok(Figure::png(
-            png,
-            "Test images and noise, and what Gibbs chains of three machines have made of each.",
-            format!(
-                "Chains of each machine after {STEPS} steps: four rows that start at test images, then four that start \
-                 at noise. Shown is the probability from which the image was drawn; numbers are hidden units."
+        Ok(bench.sheet(
+            "figure4-samples.png",
+            sheet.to_png()?,
+            "Test images and noise, and the samples of three machines that start there.",
+            &format!(
+                "Chains after {STEPS} steps: three machines from test images, then three from noise. The number after RBM is \
+                 that of hidden units; {SMALL} is the report's. Each picture shows the probabilities from which the state is \
+                 sampled."
             ),
         ))
     }
+}
+
+/// Runs all steps of the chains and returns their last probabilities.
+fn finish(bench: &mut Workbench<'_>, mut chains: impl ImageChains) -> Result<Vec<f32>> {
+    for _ in 0..STEPS / STRIDE {
+        chains.walk(STRIDE);
+        bench.advance(STRIDE)?;
+    }
+    Ok(chains.visible_probabilities())
 }

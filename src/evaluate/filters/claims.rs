@@ -1,62 +1,79 @@
-//! What the report says of filters, each claim held against numbers.
+//! Claims about the filters of restricted and deep machines, and whether their measures support them.
 
-use super::FilterSet;
-use crate::evaluate::filters::Measure;
-use crate::evaluate::filters::compare::{Chance, Quartiles, Verdict};
+use super::Measure;
+use super::compare::{Chance, Quartiles, Verdict};
+use super::sets::FilterSet;
 use crate::rng::Stream;
-use serde::Serialize;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
-/// Of a unit that combines: no single filter below explains so much of it.
+/// A unit combines several filters if no single filter explains this share of its energy.
 const SINGLE: f64 = 0.5;
 
 /// A claim, and whether it holds.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::cli) struct Claim {
-    #[serde(skip)]
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Claim {
+    /// Identifies the claim.
+    #[cfg_attr(feature = "cli", serde(skip))]
     pub kind: Kind,
-    /// The report's claim.
+    /// The claim in words.
     pub claim: &'static str,
-    /// What is said to have more.
+    /// The set whose values are claimed to be larger.
     pub more: String,
-    /// What is said to have less; empty where one set alone is looked at.
+    /// The set whose values are claimed to be smaller; empty if the claim is about one set.
     pub less: String,
-    /// What it takes for the claim to hold: all of these.
+    /// The measures to test. The claim holds if it holds for each of them.
     pub evidence: Vec<Evidence>,
+    /// The result of the test.
     pub verdict: Verdict,
 }
 
-/// Which claim.
+/// The claims that are tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
+    /// The filters of a restricted machine are larger than those of a deep one's first layer.
     Larger,
+    /// They are more complex.
     Complex,
+    /// They are noisier.
     Noisier,
+    /// The first layer of a deep machine focuses on loops.
     Loops,
+    /// The first layer of a deep machine focuses on positions.
     Position,
+    /// The inside of its loops is dark.
     Dark,
+    /// The second layer combines filters of the first.
     Combines,
+    /// The filters of the second layer are round areas in the middle.
     Centre,
-    /// Of samples, not of filters.
+    /// The samples of a deep machine have less noise.
     Clean,
-    /// Of samples, not of filters.
+    /// The samples of a deep machine are nearer to digits.
     Quality,
 }
 
-/// One measure that a claim goes by.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::cli) struct Evidence {
-    /// What is compared.
+/// One measure that supports a claim or contradicts it.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize))]
+pub struct Evidence {
+    /// The name of the measure.
     pub measure: &'static str,
-    /// Of its values.
+    /// The unit of its values.
     pub unit: &'static str,
-    /// Medians of the set that is said to have more, and of the other; or of a share, what it is of.
+    /// The medians of [`Claim::more`] and of [`Claim::less`]; `None` for a share of one set.
     pub medians: Option<[f64; 2]>,
-    /// The chance that a filter of the one has more than one of the other; or the share, and what it may be.
+    /// The probability that a value of [`Claim::more`] is larger than one of [`Claim::less`]; or the share.
     pub chance: Chance,
 }
 
 impl Evidence {
-    /// That values of `more` are larger than those of `less`.
+    /// Tests whether the values of `more` are larger than those of `less`.
+    ///
+    /// **Randomness** As [`Chance::of_larger`].
     pub fn of_larger(
         (measure, unit): (&'static str, &'static str),
         more: &[f64],
@@ -66,24 +83,12 @@ impl Evidence {
         let medians = Some([more, less].map(|values| Quartiles::of(values).median));
         Self { measure, unit, medians, chance: Chance::of_larger(more, less, stream) }
     }
-
-    /// The medians in words, if there are any: shares in percent.
-    pub fn medians(&self) -> Option<[String; 2]> {
-        let is_share = self.unit.starts_with("share of");
-        let in_words =
-            |x: f64| if is_share { format!("{} %", super::short(100.0 * x)) } else { super::short(x) };
-        Some(self.medians?.map(in_words))
-    }
-
-    /// `43 (40 to 47)`, in percent.
-    pub fn chance(&self) -> String {
-        let Chance { estimate, low, high } = self.chance;
-        format!("{:.0} ({:.0} to {:.0})", 100.0 * estimate, 100.0 * low, 100.0 * high)
-    }
 }
 
 impl Claim {
-    /// Holds if all of `evidence` says so.
+    /// Creates a claim, which holds if it holds for all of `evidence`.
+    ///
+    /// **Panics** if `evidence` is empty.
     pub fn new(
         kind: Kind,
         claim: &'static str,
@@ -97,10 +102,10 @@ impl Claim {
     }
 }
 
-/// The claims about filters of an RBM beside those of a deep machine's first layer.
+/// Tests the claims that compare a restricted machine with the first layer of a deep one.
 ///
-/// **Randomness** Measure m from `stream.substream(m)`: the same draws for every pair of machines of as many filters.
-pub(in crate::cli) fn of_pair(restricted: &FilterSet, first: &FilterSet, stream: Stream) -> [Claim; 5] {
+/// **Randomness** Measure m draws from `stream.substream(m)`: the same draws for all pairs of machines of equal sizes.
+pub fn of_pair(restricted: &FilterSet, first: &FilterSet, stream: Stream) -> [Claim; 5] {
     let names = (&*restricted.name, &*first.name);
     let reverse = (names.1, names.0);
     let more = |measure| larger(restricted, first, measure, stream);
@@ -124,10 +129,10 @@ pub(in crate::cli) fn of_pair(restricted: &FilterSet, first: &FilterSet, stream:
     ]
 }
 
-/// The claims about the first two layers of a deep machine.
+/// Tests the claims about the first two layers of a deep machine; there are none for fewer layers.
 ///
 /// **Randomness** As [`of_pair`].
-pub(in crate::cli) fn of_layers(sets: &[FilterSet], stream: Stream) -> Vec<Claim> {
+pub fn of_layers(sets: &[FilterSet], stream: Stream) -> Vec<Claim> {
     let [first, second, ..] = sets else { return Vec::new() };
     let dark = first.measured.is_dark_inside().iter().map(|&is_dark| if is_dark { 0.0 } else { 1.0 });
     let share = |measure, values: &[f64], limit, index| Evidence {
@@ -168,28 +173,12 @@ fn larger(more: &FilterSet, less: &FilterSet, measure: Measure, stream: Stream) 
     )
 }
 
-/// Two lines for each claim, for a terminal.
-pub(in crate::cli) fn describe(claims: &[Claim]) -> String {
-    let lines = |claim: &Claim| {
-        let evidence = claim.evidence.iter().map(|evidence| match evidence.medians() {
-            None => format!("{}: {} %", evidence.measure, evidence.chance()),
-            Some([more, less]) => {
-                format!("{} {more} : {less}, more in {} % of pairs", evidence.measure, evidence.chance())
-            }
-        });
-        let evidence = evidence.collect::<Vec<_>>().join("; ");
-        let Claim { claim, more, less, verdict, .. } = claim;
-        let colon = if less.is_empty() { "" } else { " : " };
-        format!("{claim}: {}\n    {more}{colon}{less}; {evidence}\n", verdict.name())
-    };
-    claims.iter().map(lines).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Tensor;
     use crate::evaluate::filters::Measured;
+    use crate::evaluate::filters::sets::Mixture;
 
     /// Thirty filters of 9 x 9 pixels, filter i of values `value(i, pixel)`.
     fn set(name: &str, value: impl Fn(usize, usize) -> f32) -> FilterSet {
@@ -200,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_that_is_said_to_have_more_comes_first() {
+    fn the_set_that_is_claimed_to_be_larger_comes_first() {
         let stream = Stream::named(1, "evaluate");
         let planes = set("planes", |_, _| 1.0);
         let points = set("points", |i, pixel| if pixel == i + 20 { 1.0 } else { 0.0 });
@@ -230,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_asked_for_darkness_combination_and_a_middle() {
-        // Of the second layer nothing single explains much; the first has discs in rings, two thirds of them dark inside.
+    fn the_claims_about_two_layers_follow_from_their_measures() {
+        // The first layer has discs in rings, two thirds of them dark inside. No single filter explains the second.
         let ring = |i: usize, pixel: usize| {
             let (y, x) = ((pixel / 9).abs_diff(4), (pixel % 9).abs_diff(4));
             let sign = if i.is_multiple_of(3) { 1.0 } else { -1.0 };
@@ -243,11 +232,7 @@ mod tests {
         };
         let first = set("first", ring);
         let second = FilterSet {
-            mixture: Some(super::super::Mixture {
-                below: 30,
-                used: vec![9.0; 30],
-                best_match: vec![0.1; 30],
-            }),
+            mixture: Some(Mixture { below: 30, used: vec![9.0; 30], best_match: vec![0.1; 30] }),
             ..set("second", |i, pixel| if pixel == i { 1.0 } else { 0.0 })
         };
         let claims = of_layers(&[first, second], Stream::named(1, "evaluate"));
@@ -255,6 +240,5 @@ mod tests {
         assert!((dark.evidence[0].chance.estimate - 2.0 / 3.0).abs() < 1e-12, "{dark:?}");
         assert_eq!(combines.evidence[1].chance.estimate, 1.0);
         assert_eq!((centre.kind, centre.verdict), (Kind::Centre, Verdict::DoesNotHold));
-        assert!(describe(&claims).contains("The second layer combines: "));
     }
 }

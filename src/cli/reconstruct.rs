@@ -1,10 +1,8 @@
-//! `equilibria rbm reconstruct`.
+//! `equilibria rbm reconstruct` and `equilibria dbm reconstruct`.
 
-use super::sample::Subject;
-use super::{ImageArguments, ModelArguments, test_images, write_output};
-use crate::boltzmann::reconstruct::{Effort, Machine};
-use crate::cli::machine::picture_size;
-use crate::cli::{print, print_json};
+use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
+use super::output::check_range;
+use crate::boltzmann::reconstruct::Effort;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
 use crate::rng::Stream;
@@ -15,83 +13,54 @@ use serde::Serialize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Remove rows of pixels from test images and fill them in.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  equilibria rbm reconstruct runs/rbm --rows 10..16\n  \
-    equilibria rbm reconstruct runs/rbm --sweep --images 200")]
-pub(in crate::cli) struct Reconstruct {
+pub(super) struct Reconstruct {
     #[command(flatten)]
-    reconstruction: Reconstruction,
-}
-
-impl Reconstruct {
-    pub(in crate::cli) fn run(self) -> Result<()> {
-        let removed = self.reconstruction.removed()?;
-        let loaded = super::load(self.reconstruction.model.start()?)?;
-        self.reconstruction.run(removed, &super::subject(&loaded), &loaded.model)
-    }
-}
-
-/// What to fill in, by any kind of machine.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Reconstruction {
-    #[command(flatten)]
-    pub model: ModelArguments,
+    model: ModelArguments,
     #[command(flatten)]
     source: ImageArguments,
-    /// Pixel rows to remove, counted from 0 at the top; both ends are removed [default: the middle quarter, 11..17 of 28].
+    /// Pixel rows to remove, both ends included, counted from 0 at the top [default: the middle quarter, 11..17 of 28].
     #[arg(long, value_name = "FIRST..LAST")]
     rows: Option<String>,
-    /// Remove every number of rows from 1 to 14 at every second position, and draw the error as a heat map.
+    /// Remove 1, 2, 3, 5, 7, 9, 11 and 14 rows at every second position, and draw a heat map of the error.
     #[arg(long)]
     sweep: bool,
     /// Test images, from the first.
     #[arg(long, default_value_t = 100)]
     images: usize,
-    /// Where to write the picture [default: beside the model].
+    /// The picture to write [default: reconstruction.png, or .svg with --sweep, beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct Summary {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "super::output::path_as_text")]
     picture: PathBuf,
     images: usize,
-    /// Pixel rows removed, and the error on their pixels.
+    /// For each block of removed rows, the error on its pixels.
     cells: Vec<Cell>,
 }
 
 /// Numbers of removed rows in a sweep.
-pub(in crate::cli) const SWEPT_ROWS: [usize; 8] = [1, 2, 3, 5, 7, 9, 11, 14];
+pub(super) const SWEPT_ROWS: [usize; 8] = [1, 2, 3, 5, 7, 9, 11, 14];
 /// Rows between the positions of a sweep.
-pub(in crate::cli) const STRIDE: usize = 2;
+pub(super) const STRIDE: usize = 2;
 /// Images on the sheet.
 const SHOWN: usize = 10;
 
-impl Reconstruction {
-    /// The rows to remove, if they are given.
-    pub(in crate::cli) fn removed(&self) -> Result<Option<Range<usize>>> {
-        self.rows.as_deref().map(parse_rows).transpose()
-    }
-
-    /// Fills in and reports.
-    pub(in crate::cli) fn run(
-        self,
-        removed: Option<Range<usize>>,
-        subject: &Subject<'_>,
-        model: &impl Machine<f32>,
-    ) -> Result<()> {
-        let Subject { visible, image_size, .. } = *subject;
-        let digits = self.source.load(visible, image_size, subject.source)?;
-        let (height, width) = picture_size(image_size, Some(&digits), visible);
-        if self.images == 0 || self.images > digits.test.len() {
-            let expected = format!("1 to {} test images can be used", digits.test.len());
-            return Err(Error::invalid(format!("--images {}", self.images), expected));
-        }
+impl Reconstruct {
+    /// Fills rows in with a machine of kind `M`, writes the picture, and prints the errors.
+    pub fn run<M: MachineKind>(self) -> Result<()> {
+        let removed = self.rows.as_deref().map(parse_rows).transpose()?;
+        let loaded = self.model.load::<M>()?;
+        let (model, hidden) = (&loaded.model, loaded.model.hidden_sizes());
+        let digits = loaded.digits(&self.source)?;
+        let (height, width) = loaded.picture_size(Some(&digits));
+        check_range("--images", self.images, 1..=digits.test.len(), "test images can be used")?;
         let indices: Vec<usize> = (0..self.images).collect();
-        let images = test_images(&digits, &indices, subject.binarise, subject.seed)?;
-        let mean_image = subject.binarise.mean(digits.train.images());
+        let images = loaded.test_images(&digits, &indices)?;
+        let mean_image = loaded.images().binarise.mean(digits.train.images());
         let task =
             Task { images: &images, mean_image: &mean_image, height, width, effort: Effort::default() };
         let stream = Stream::named(self.source.seed, "evaluate");
@@ -104,33 +73,30 @@ impl Reconstruction {
             };
             let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
             progress.finish("");
-            let title = format!("Error of reconstructed rows, {} hidden units", subject.hidden);
-            let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("reconstruction.svg"));
+            let title = format!("Error of reconstructed rows, {hidden} hidden units");
+            let picture = self.out.clone().unwrap_or_else(|| loaded.folder.join("reconstruction.svg"));
             write_output(&picture, heat_map(&title, &cells, None).to_svg()?.as_bytes())?;
             (picture, cells)
         } else {
             let removed = removed.unwrap_or_else(|| middle_quarter(height));
             let (filled, cell) = remove_rows(model, &task, removed.clone(), stream)?;
-            let picture = self.out.clone().unwrap_or_else(|| subject.folder.join("reconstruction.png"));
-            write_output(&picture, &sheet(&subject.hidden, &task, &filled, &removed)?.to_png()?)?;
+            let picture = self.out.clone().unwrap_or_else(|| loaded.folder.join("reconstruction.png"));
+            write_output(&picture, &sheet(&hidden, &task, &filled, &removed)?.to_png()?)?;
             (picture, vec![cell])
         };
         let summary = Summary { picture, images: self.images, cells };
-        if self.model.json {
-            return print_json(&summary);
-        }
-        print(&describe(&summary))
+        self.model.output.print(&summary, describe)
     }
 }
 
-/// The rows in the middle of an image, a quarter of them: seven of 28.
-pub(in crate::cli) fn middle_quarter(height: usize) -> Range<usize> {
+/// The middle quarter of the rows of an image: seven of 28.
+pub(super) fn middle_quarter(height: usize) -> Range<usize> {
     let count = height.div_ceil(4);
     let first = (height - count).div_ceil(2);
     first..first + count
 }
 
-/// `10..16` as rows 10 to 16, both removed.
+/// Parses `10..16` as the rows 10 to 16, both included.
 fn parse_rows(text: &str) -> Result<Range<usize>> {
     let parse = || {
         let (first, last) = text.split_once("..")?;
@@ -153,8 +119,8 @@ fn describe(summary: &Summary) -> String {
     text + &format!("over {} test images; wrote {}\n", summary.images, summary.picture.display())
 }
 
-/// Original, damaged and reconstructed side by side, an image a row: narrow enough for a phone.
-pub(in crate::cli) fn sheet(
+/// A sheet with a row for each image: original, damaged, restored. Narrow enough for a phone.
+pub(super) fn sheet(
     hidden: &str,
     task: &Task<'_>,
     filled: &[f32],
@@ -176,8 +142,9 @@ pub(in crate::cli) fn sheet(
     Ok(sheet)
 }
 
-/// The error over how many rows were removed (down) and where (across); `range` is shared by maps to compare.
-pub(in crate::cli) fn heat_map(title: &str, cells: &[Cell], range: Option<(f64, f64)>) -> HeatMap {
+/// The error against the number of removed rows (vertical) and the first of them (horizontal). Maps to compare have the same
+/// `range`.
+pub(super) fn heat_map(title: &str, cells: &[Cell], range: Option<(f64, f64)>) -> HeatMap {
     let mut rows: Vec<usize> = cells.iter().map(|cell| cell.rows).collect();
     let mut firsts: Vec<usize> = cells.iter().map(|cell| cell.first_row).collect();
     rows.sort_unstable();

@@ -1,43 +1,23 @@
-//! `equilibria rbm store`.
+//! `equilibria rbm store` and `equilibria dbm store`.
 
-use super::write_output;
-use crate::checkpoint::Archive;
-use crate::cli::{counted, print, print_json};
-use crate::run::rbm::load_alone;
+use super::machine::MachineKind;
+use super::output::{counted, print, print_json, write_output};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Write a machine alone into a small file: its weights and biases as 16-bit floats, and how it was trained.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  equilibria rbm store runs/rbm --out digits.safetensors\n  \
-    equilibria rbm store runs/rbm --out digits.safetensors --full --json\n\n\
-    Every command takes the file for MODEL. It does not say where the training images lay.")]
-pub(in crate::cli) struct Store {
-    #[command(flatten)]
-    storing: Storing,
-}
-
-impl Store {
-    pub(in crate::cli) fn run(self) -> Result<()> {
-        let archive = load_alone(&self.storing.model)?;
-        self.storing.run(&archive)
-    }
-}
-
-/// What to store, of any kind of machine.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Storing {
+pub(super) struct Store {
     /// A run directory or a safetensors file.
-    pub model: PathBuf,
+    model: PathBuf,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Keep all 32 bits.
+    /// Keep 32-bit floats.
     #[arg(long)]
     full: bool,
-    /// Replace a file that is in the way.
+    /// Replace a file of this name.
     #[arg(long)]
     force: bool,
     /// Print the summary as JSON on standard output.
@@ -47,18 +27,19 @@ pub(in crate::cli) struct Storing {
 
 #[derive(Serialize)]
 struct Summary {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "super::output::path_as_text")]
     file: PathBuf,
     bytes: usize,
     parameters: usize,
     bits: usize,
-    /// The largest change of a parameter by rounding.
+    /// The largest change of a parameter by rounding to 16 bits.
     largest_change: f64,
 }
 
-impl Storing {
-    /// Writes `archive`, of tensors of f32 alone, and reports.
-    pub(in crate::cli) fn run(self, archive: &Archive) -> Result<()> {
+impl Store {
+    /// Writes the file of a machine of kind `M`, and prints the summary.
+    pub fn run<M: MachineKind>(self) -> Result<()> {
+        let archive = M::load_archive(&self.model)?;
         if self.out.is_dir() {
             return Err(Error::invalid(self.out.display(), "is a folder; give the file to write"));
         }

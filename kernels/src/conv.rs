@@ -1,0 +1,376 @@
+//! Two-dimensional convolution of images with channels last, and its gradients.
+//!
+//! With an image x (height, width, in), weights w (kernel height, kernel width, in, out), stride s and padding p, pixel
+//! (i, j) of the output y is
+//!
+//! ```text
+//! forward:           y[i, j, o]  = Σ_{k, l, c} x[i s + k − p, j s + l − p, c] w[k, l, c, o]
+//! gradient of data:  ∂L/∂x[a, b, c] = Σ_{k, l, o} ∂L/∂y[i, j, o] w[k, l, c, o]      over i s + k − p = a, j s + l − p = b
+//! gradient of weights: ∂L/∂w[k, l, c, o] = Σ_{i, j} x[i s + k − p, j s + l − p, c] ∂L/∂y[i, j, o]     summed over images
+//! ```
+//!
+//! where x is 0 outside the image. The transposed convolution of a generator is the gradient of data: its own gradient of data
+//! is the forward pass.
+//!
+//! # How the products are formed
+//! Each of the three is a sum of matrix products in which no matrix of patches is made and no padding is multiplied: the
+//! matrix product reads the image in place.
+//!
+//! | pass | one product for each | C | terms | A B of a term |
+//! |---|---|---|---|---|
+//! | forward | output pixel | y (batch, out) | rows of the kernel | pixels of a row (batch, l in) · w (l in, out) |
+//! | gradient of data | input pixel | ∂L/∂x (batch, in) | kernel positions | ∂L/∂y (batch, out) · wᵀ (out, in) |
+//! | gradient of weights | kernel position | ∂L/∂w (in, out) | output pixels | xᵀ (in, batch) · ∂L/∂y (batch, out) |
+//!
+//! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
+//! the image. An element of the result is the same chain of multiply-adds for every number of threads.
+
+mod taps;
+
+use crate::activation::Activation;
+use crate::gemm::parts::{self, Operands, Part};
+use crate::gemm::serial::Terms;
+use crate::gemm::{Epilogue, MatrixScalar};
+use crate::level::Level;
+use core::fmt;
+use taps::Axis;
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Images.
+    pub batch: usize,
+    /// Pixels of an image, in height and width.
+    pub image: [usize; 2],
+    /// Numbers in a pixel of x.
+    pub channels_in: usize,
+    /// Numbers in a pixel of y.
+    pub channels_out: usize,
+    /// Pixels of the kernel, in height and width.
+    pub kernel: [usize; 2],
+    /// Pixels of x between neighbouring pixels of y, in height and width.
+    pub stride: [usize; 2],
+    /// Zeros before the first and after the last pixel of x, in height and width.
+    pub padding: [usize; 2],
+}
+
+/// A convolution whose sizes fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    sizes: Sizes,
+    /// Pixels of y, in height and width.
+    output: [usize; 2],
+}
+
+/// The reason for which [`Sizes`] make no convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConvolutionError {
+    /// A stride or a side of the kernel is 0.
+    Zero,
+    /// The kernel is larger than the padded image.
+    KernelTooLarge,
+    /// A tensor has more numbers than can be addressed.
+    TooLarge,
+}
+
+impl fmt::Display for ConvolutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zero => "kernel and stride of a convolution are at least 1",
+            Self::KernelTooLarge => "the kernel of a convolution fits into the padded image",
+            Self::TooLarge => "the tensors of a convolution have at most as many numbers as can be addressed",
+        })
+    }
+}
+
+impl core::error::Error for ConvolutionError {}
+
+impl Convolution {
+    /// Checks the sizes.
+    pub fn new(sizes: Sizes) -> Result<Self, ConvolutionError> {
+        let Sizes { batch, image, channels_in, channels_out, kernel, stride, padding } = sizes;
+        if kernel.contains(&0) || stride.contains(&0) {
+            return Err(ConvolutionError::Zero);
+        }
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            let padded = padding[axis].checked_mul(2).and_then(|both| both.checked_add(image[axis]));
+            let padded = padded.ok_or(ConvolutionError::TooLarge)?;
+            let last = padded.checked_sub(kernel[axis]).ok_or(ConvolutionError::KernelTooLarge)?;
+            output[axis] = last / stride[axis] + 1;
+        }
+        let is_addressable = |factors: [usize; 4]| {
+            let product = factors.into_iter().try_fold(1_usize, usize::checked_mul);
+            product.is_some_and(|length| length <= isize::MAX as usize / size_of::<f64>())
+        };
+        let tensors = [
+            [batch, image[0], image[1], channels_in],
+            [batch, output[0], output[1], channels_out],
+            [kernel[0], kernel[1], channels_in, channels_out],
+        ];
+        // A factor of 0 must not hide others that overflow.
+        if !tensors.iter().all(|factors| is_addressable(factors.map(|factor| factor.max(1)))) {
+            return Err(ConvolutionError::TooLarge);
+        }
+        Ok(Self { sizes, output })
+    }
+
+    /// The sizes.
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// The pixels of y, in height and width.
+    pub fn output(&self) -> [usize; 2] {
+        self.output
+    }
+
+    /// The numbers in x (batch, height, width, in).
+    pub fn x_len(&self) -> usize {
+        let Sizes { batch, image, channels_in, .. } = self.sizes;
+        batch * image[0] * image[1] * channels_in
+    }
+
+    /// The numbers in y (batch, height, width, out).
+    pub fn y_len(&self) -> usize {
+        self.sizes.batch * self.output[0] * self.output[1] * self.sizes.channels_out
+    }
+
+    /// The numbers in w (kernel height, kernel width, in, out).
+    pub fn w_len(&self) -> usize {
+        let Sizes { kernel, channels_in, channels_out, .. } = self.sizes;
+        kernel[0] * kernel[1] * channels_in * channels_out
+    }
+
+    fn axes(&self) -> [Axis; 2] {
+        [0, 1].map(|axis| Axis {
+            image: self.sizes.image[axis],
+            output: self.output[axis],
+            kernel: self.sizes.kernel[axis],
+            stride: self.sizes.stride[axis],
+            padding: self.sizes.padding[axis],
+        })
+    }
+
+    /// The size of the products of a forward pass: (m, n), and k of a term.
+    fn forward_product(&self) -> [usize; 3] {
+        let Sizes { batch, channels_in, channels_out, kernel, .. } = self.sizes;
+        [batch, channels_out, kernel[1] * channels_in]
+    }
+
+    fn data_product(&self) -> [usize; 3] {
+        let Sizes { batch, channels_in, channels_out, .. } = self.sizes;
+        [batch, channels_in, channels_out]
+    }
+
+    fn weight_product(&self) -> [usize; 3] {
+        let Sizes { batch, channels_in, channels_out, .. } = self.sizes;
+        [channels_in, channels_out, batch]
+    }
+
+    /// Compares the lengths of x, w, y and the workspace with those that this convolution needs.
+    #[track_caller]
+    fn check<T: MatrixScalar>(&self, level: Level, lens: [usize; 3], workspace: &[T]) {
+        for (name, found, expected) in
+            [("x", lens[0], self.x_len()), ("w", lens[1], self.w_len()), ("y", lens[2], self.y_len())]
+        {
+            assert!(
+                found == expected,
+                "conv: {name} of {found} numbers where {expected} are needed: {self:?}"
+            );
+        }
+        let (found, needed) = (workspace.len(), workspace_len::<T>(level, self));
+        assert!(found >= needed, "conv: a workspace of {found} elements where {needed} are needed");
+    }
+}
+
+/// The length of the workspace that the three functions of a convolution need in the current thread pool.
+pub fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolution) -> usize {
+    let products = [convolution.forward_product(), convolution.data_product(), convolution.weight_product()];
+    products.into_iter().map(|product| parts::workspace_len::<T>(level, product)).max().unwrap_or(0)
+}
+
+/// y <- act(x * w + bias), the forward pass.
+///
+/// **Shapes** `x` (batch, height, width, in), `w` (kernel height, kernel width, in, out), `y` (batch, height, width, out) of
+/// the output, bias (out). `workspace` at least [`workspace_len`].
+///
+/// **Panics** if a length differs or the workspace is too short.
+#[track_caller]
+pub fn forward<T: MatrixScalar>(
+    level: Level,
+    convolution: &Convolution,
+    x: &[T],
+    w: &[T],
+    y: &mut [T],
+    epilogue: Epilogue<'_, T>,
+    workspace: &mut [T],
+) {
+    convolution.check(level, [x.len(), w.len(), y.len()], workspace);
+    let Sizes { image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes;
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == channels_out, "conv: a bias of {} for {channels_out} channels", bias.len());
+    }
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let part = |pixel: usize| {
+        let (i, j) = (pixel / output[1], pixel % output[1]);
+        let (rows, columns) = (vertical.positions(i), horizontal.positions(j));
+        let empty = Part {
+            depth: 0,
+            a: 0,
+            a_strides: [height * width * channels_in, 1],
+            b: 0,
+            b_strides: [channels_out, 1],
+            c: pixel * channels_out,
+            c_row_stride: output[0] * output[1] * channels_out,
+            terms: Terms::ONE,
+        };
+        if rows.is_empty() || columns.is_empty() || channels_in == 0 {
+            return empty;
+        }
+        let [first_row, first_column] = [vertical.input(i, rows.start), horizontal.input(j, columns.start)];
+        Part {
+            depth: columns.len() * channels_in,
+            a: (first_row * width + first_column) * channels_in,
+            b: (rows.start * kernel[1] + columns.start) * channels_in * channels_out,
+            terms: Terms {
+                counts: [rows.len(), 1],
+                a_steps: [signed([width, channels_in, 1]), 0],
+                b_steps: [signed([kernel[1], channels_in, channels_out]), 0],
+            },
+            ..empty
+        }
+    };
+    let count = if y.is_empty() { 0 } else { output[0] * output[1] };
+    let Epilogue { bias, activation } = epilogue;
+    let operands = Operands { a: x, b: w, beta: T::ZERO, c: y, bias, activation, slopes: None };
+    // SAFETY: `check` compared the lengths. Kernel positions and pixels are inside their images, and different pixels have
+    // different elements of y.
+    unsafe { parts::run(level, convolution.forward_product(), operands, count, &part, workspace) }
+}
+
+/// ∂L/∂x <- (∂L/∂y * wᵀ) φ′, the gradient of data, or the forward pass of the transposed convolution.
+///
+/// `slopes` holds the activation whose slopes φ′ multiply the result, and its outputs: those that `forward` read as `x`.
+///
+/// **Shapes** As [`forward`]; the slopes' outputs as `grad_x`.
+///
+/// **Panics** if a length differs or the workspace is too short.
+#[track_caller]
+pub fn backward_data<T: MatrixScalar>(
+    level: Level,
+    convolution: &Convolution,
+    grad_y: &[T],
+    w: &[T],
+    grad_x: &mut [T],
+    (epilogue, slopes): (Epilogue<'_, T>, Option<(Activation<T>, &[T])>),
+    workspace: &mut [T],
+) {
+    convolution.check(level, [grad_x.len(), w.len(), grad_y.len()], workspace);
+    let Sizes { image: [height, width], channels_in, channels_out, kernel, stride, .. } = convolution.sizes;
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == channels_in, "conv: a bias of {} for {channels_in} channels", bias.len());
+    }
+    if let Some((_, outputs)) = slopes {
+        let (found, expected) = (outputs.len(), grad_x.len());
+        assert!(found == expected, "conv: {found} outputs for {expected} slopes");
+    }
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let part = |pixel: usize| {
+        let (rows, columns) = (vertical.readers(pixel / width), horizontal.readers(pixel % width));
+        let empty = Part {
+            depth: 0,
+            a: 0,
+            a_strides: [output[0] * output[1] * channels_out, 1],
+            b: 0,
+            b_strides: [1, channels_out],
+            c: pixel * channels_in,
+            c_row_stride: height * width * channels_in,
+            terms: Terms::ONE,
+        };
+        if rows.count == 0 || columns.count == 0 || channels_out == 0 {
+            return empty;
+        }
+        let position = channels_in * channels_out;
+        Part {
+            depth: channels_out,
+            a: (rows.output * output[1] + columns.output) * channels_out,
+            b: (rows.kernel * kernel[1] + columns.kernel) * position,
+            terms: Terms {
+                counts: [rows.count, columns.count],
+                // The outputs that read a pixel decrease as the kernel positions increase.
+                a_steps: [output[1], 1].map(|pixels| signed([pixels, channels_out, 1]).wrapping_neg()),
+                b_steps: [signed([stride[0], kernel[1], position]), signed([stride[1], position, 1])],
+            },
+            ..empty
+        }
+    };
+    let count = if grad_x.is_empty() { 0 } else { height * width };
+    let Epilogue { bias, activation } = epilogue;
+    let operands = Operands { a: grad_y, b: w, beta: T::ZERO, c: grad_x, bias, activation, slopes };
+    // SAFETY: as in `forward`, with the pixels of x.
+    unsafe { parts::run(level, convolution.data_product(), operands, count, &part, workspace) }
+}
+
+/// ∂L/∂w <- xᵀ * ∂L/∂y + beta ∂L/∂w, the gradient of weights. If `beta` is 0, `grad_w` is not read.
+///
+/// **Shapes** As [`forward`].
+///
+/// **Panics** if a length differs or the workspace is too short.
+///
+/// **Accuracy and cost** A sum over batch and output pixels; its order depends on the sizes alone.
+#[track_caller]
+pub fn backward_weights<T: MatrixScalar>(
+    level: Level,
+    convolution: &Convolution,
+    x: &[T],
+    grad_y: &[T],
+    beta: T,
+    grad_w: &mut [T],
+    workspace: &mut [T],
+) {
+    convolution.check(level, [x.len(), grad_w.len(), grad_y.len()], workspace);
+    let Sizes { batch, image: [height, width], channels_in, channels_out, kernel, stride, .. } =
+        convolution.sizes;
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let part = |position: usize| {
+        let (k, l) = (position / kernel[1], position % kernel[1]);
+        let (rows, columns) = (vertical.outputs(k), horizontal.outputs(l));
+        let empty = Part {
+            depth: 0,
+            a: 0,
+            a_strides: [1, height * width * channels_in],
+            b: 0,
+            b_strides: [output[0] * output[1] * channels_out, 1],
+            c: position * channels_in * channels_out,
+            c_row_stride: channels_out,
+            terms: Terms::ONE,
+        };
+        if rows.is_empty() || columns.is_empty() || batch == 0 {
+            return empty;
+        }
+        let [first_row, first_column] = [vertical.input(rows.start, k), horizontal.input(columns.start, l)];
+        Part {
+            depth: batch,
+            a: (first_row * width + first_column) * channels_in,
+            b: (rows.start * output[1] + columns.start) * channels_out,
+            terms: Terms {
+                counts: [rows.len(), columns.len()],
+                a_steps: [signed([stride[0], width, channels_in]), signed([stride[1], channels_in, 1])],
+                b_steps: [signed([output[1], channels_out, 1]), signed([channels_out, 1, 1])],
+            },
+            ..empty
+        }
+    };
+    let count = if grad_w.is_empty() { 0 } else { kernel[0] * kernel[1] };
+    let (bias, activation, slopes) = (None, Activation::Identity, None);
+    let operands = Operands { a: x, b: grad_y, beta, c: grad_w, bias, activation, slopes };
+    // SAFETY: as in `forward`; different kernel positions have different elements of the gradient.
+    unsafe { parts::run(level, convolution.weight_product(), operands, count, &part, workspace) }
+}
+
+/// The step between two terms. Where there is only one term it may be any number, and the product may overflow.
+fn signed(factors: [usize; 3]) -> isize {
+    factors.into_iter().fold(1, usize::wrapping_mul) as isize
+}

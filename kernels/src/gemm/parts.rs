@@ -1,0 +1,121 @@
+//! Many products in parallel, each a part of the same three operands.
+
+use super::blocking::Grid;
+use super::epilogue::Slopes;
+use super::scalar::MatrixScalar;
+use super::serial::{Product, SerialGemm, Terms};
+use crate::activation::Activation;
+use crate::level::Level;
+use crate::matrix::Layout;
+use crate::threads;
+
+/// The operands that all parts share, and what happens to C.
+pub(crate) struct Operands<'a, T> {
+    pub a: &'a [T],
+    pub b: &'a [T],
+    /// 0 or 1.
+    pub beta: T,
+    pub c: &'a mut [T],
+    /// A row that is added to each row of C.
+    pub bias: Option<&'a [T]>,
+    /// Applied last.
+    pub activation: Activation<T>,
+    /// The slopes of this activation at these outputs, as long as C, multiply C.
+    pub slopes: Option<(Activation<T>, &'a [T])>,
+}
+
+/// One product: the first elements of its operands, their strides of rows and columns, and the terms of its sum.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    /// k of a term; 0 for an empty sum.
+    pub depth: usize,
+    pub a: usize,
+    pub a_strides: [usize; 2],
+    pub b: usize,
+    pub b_strides: [usize; 2],
+    pub c: usize,
+    pub c_row_stride: usize,
+    pub terms: Terms,
+}
+
+/// The workspace of parts of (m, n) elements of C and terms of depth k.
+pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, n, k]: [usize; 3]) -> usize {
+    threads::count() * Grid::new::<T>(level, m, n, k, 1).workspace_per_thread
+}
+
+/// Computes `count` parts of (m, n) elements of C each.
+///
+/// # Safety
+/// Every element of a part is inside its operand, and the parts of C are disjoint. `bias` has n elements, `slopes` as many as C.
+pub(crate) unsafe fn run<T: MatrixScalar>(
+    level: Level,
+    [m, n, k]: [usize; 3],
+    operands: Operands<'_, T>,
+    count: usize,
+    part: &(impl Fn(usize) -> Part + Sync),
+    workspace: &mut [T],
+) {
+    let grid = Grid::new::<T>(level, m, n, k, 1);
+    let (blocks, len) = (grid.blocks, grid.workspace_per_thread);
+    // Enough tasks that no thread waits long; the result does not depend on the split.
+    let splits = (4 * threads::count()).div_ceil(count.max(1)).clamp(1, m.div_ceil(blocks.mr).max(1));
+    let rows_of = |split: usize| split * m / splits..(split + 1) * m / splits;
+    let Operands { a, b, beta, c, bias, activation, slopes } = operands;
+    let shared = Shared {
+        a: a.as_ptr(),
+        b: b.as_ptr(),
+        c: c.as_mut_ptr(),
+        bias: bias.map_or(core::ptr::null(), <[T]>::as_ptr),
+        slopes: slopes.map_or(Slopes::NONE, |(activation, outputs)| Slopes {
+            activation,
+            outputs: outputs.as_ptr(),
+            row_stride: 0,
+        }),
+        workspace: workspace.as_mut_ptr(),
+    };
+    threads::for_each(count * splits, &|task, worker| {
+        let shared = &shared;
+        let Part { depth, a, a_strides, b, b_strides, c, c_row_stride, terms } = part(task / splits);
+        let layout = |rows, columns, [row_stride, column_stride]: [usize; 2]| Layout {
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        };
+        // SAFETY: the caller guarantees that parts are inside the operands and that those of C are disjoint; splits have
+        // different rows. Each worker has one task at a time and a part of the workspace of its own.
+        let (product, workspace) = unsafe {
+            let product = Product {
+                alpha: T::ONE,
+                a: shared.a.add(a),
+                a_layout: layout(m, depth, a_strides),
+                b: shared.b.add(b),
+                b_layout: layout(depth, n, b_strides),
+                beta,
+                c: shared.c.add(c),
+                c_layout: layout(m, n, [c_row_stride, 1]),
+                bias: shared.bias,
+                activation,
+                slopes: Slopes { row_stride: c_row_stride, ..shared.slopes.at(0, c) },
+                terms,
+            };
+            let workspace = core::slice::from_raw_parts_mut(shared.workspace.add(worker * len), len);
+            (product.block(rows_of(task % splits), 0..n), workspace)
+        };
+        T::gemm(level, SerialGemm { product, blocks, workspace });
+    });
+}
+
+/// Pointers that the tasks share.
+struct Shared<T> {
+    a: *const T,
+    b: *const T,
+    c: *mut T,
+    bias: *const T,
+    slopes: Slopes<T>,
+    workspace: *mut T,
+}
+
+// SAFETY: tasks read A, B, the bias and the slopes' outputs, and write disjoint parts of C and of the workspace; all of them
+// are borrowed for the whole call of `run`.
+unsafe impl<T: Sync + Send> Sync for Shared<T> {}

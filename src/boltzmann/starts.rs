@@ -1,0 +1,143 @@
+//! Starts of Gibbs chains from images or from noise, for restricted and for deep machines.
+
+use super::learning::deep::pretraining::hidden_states;
+use super::{Dbm, DbmChains, GibbsChains, MeanField, Rbm, Stop};
+use crate::Result;
+use crate::rng::Stream;
+use alloc::vec;
+use alloc::vec::Vec;
+use equilibria_kernels::{Level, random};
+
+/// Gibbs chains of either kind of machine, seen through their visible units.
+pub trait ImageChains {
+    /// Takes `steps` Gibbs steps.
+    fn walk(&mut self, steps: usize);
+
+    /// The visible states (chains, visible), each 0 or 1.
+    fn visible_states(&self) -> Vec<f32>;
+
+    /// The probabilities (chains, visible) from which the visible units were last sampled.
+    fn visible_probabilities(&self) -> Vec<f32>;
+}
+
+impl ImageChains for GibbsChains<f32> {
+    fn walk(&mut self, steps: usize) {
+        self.walk(steps);
+    }
+
+    fn visible_states(&self) -> Vec<f32> {
+        self.visible_states()
+    }
+
+    fn visible_probabilities(&self) -> Vec<f32> {
+        self.visible_probabilities()
+    }
+}
+
+impl ImageChains for DbmChains<f32> {
+    fn walk(&mut self, steps: usize) {
+        self.walk(steps);
+    }
+
+    fn visible_states(&self) -> Vec<f32> {
+        self.states(0)
+    }
+
+    fn visible_probabilities(&self) -> Vec<f32> {
+        self.probabilities(0)
+    }
+}
+
+impl GibbsChains<f32> {
+    /// Creates one chain for each of `images` (chains, visible), each pixel 0 or 1.
+    ///
+    /// **Errors** As [`GibbsChains::set_visible_states`].
+    pub fn at(model: &Rbm<f32>, images: &[f32], stream: Stream) -> Result<Self> {
+        let mut chains = Self::new(model, images.len() / model.visible(), stream);
+        chains.set_visible_states(images)?;
+        Ok(chains)
+    }
+}
+
+impl DbmChains<f32> {
+    /// Creates one chain for each of `images` (chains, visible), each pixel 0 or 1.
+    ///
+    /// Even hidden layers are sampled from the means of mean-field inference, which ends at `stop`. Without `stop` they
+    /// are [`coin_flips`], for images that are noise themselves.
+    ///
+    /// **Errors** As [`DbmChains::set_states`] and [`MeanField::infer`].
+    ///
+    /// **Randomness** The chains draw from `stream.substream(0)`, the first states of layer l from
+    /// `stream.substream(l)`.
+    pub fn at(model: &Dbm<f32>, images: &[f32], stop: Option<Stop>, stream: Stream) -> Result<Self> {
+        let count = images.len() / model.visible();
+        let mut chains = Self::new(model, count, stream.substream(0));
+        chains.set_states(0, images)?;
+        let mut posterior = MeanField::new(model, count);
+        if let Some(stop) = stop {
+            posterior.infer(model, images, stop)?;
+        }
+        for (layer, units) in model.sizes().enumerate().skip(2).step_by(2) {
+            let stream = stream.substream(layer as u64);
+            let mut states = coin_flips(count, units, stream);
+            if stop.is_some() {
+                hidden_states(posterior.means(layer), units, stream, &mut states);
+            }
+            chains.set_states(layer, &states)?;
+        }
+        Ok(chains)
+    }
+}
+
+/// States (chains, units), each 0 or 1 with probability one half.
+///
+/// **Randomness** Chain c draws from `stream.substream(c)`.
+pub fn coin_flips(chains: usize, units: usize, stream: Stream) -> Vec<f32> {
+    let mut states = vec![0.0_f32; chains * units];
+    for (chain, row) in states.chunks_exact_mut(units).enumerate() {
+        random::fill_uniform(Level::detect(), &mut stream.substream(chain as u64).bulk(), row);
+        row.iter_mut().for_each(|u| *u = f32::from(*u < 0.5));
+    }
+    states
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tensor;
+
+    #[test]
+    fn coin_flips_of_a_chain_do_not_depend_on_the_number_of_chains() {
+        let stream = Stream::named(3, "init");
+        let (few, many) = (coin_flips(2, 1000, stream), coin_flips(5, 1000, stream));
+        assert_eq!(few, many[..2000]);
+        let ones = many.iter().sum::<f32>();
+        assert!((2300.0..2700.0).contains(&ones), "{ones} of 5000");
+        assert!(many.iter().all(|&state| state == 0.0 || state == 1.0));
+    }
+
+    /// A machine of 4-3-5 units without weights, with biases that fix the states of the second hidden layer to 1.
+    fn fixed_top() -> Dbm<f32> {
+        let weights = vec![Tensor::zeros(&[4, 3]), Tensor::zeros(&[3, 5])];
+        let biases = [0.0, 0.0, 50.0].into_iter().zip([4, 3, 5]);
+        let biases = biases.map(|(bias, units)| Tensor::from_vec(&[units], vec![bias; units]).unwrap());
+        Dbm::from_parameters(weights, biases.collect()).unwrap()
+    }
+
+    #[test]
+    fn chains_start_at_their_images_and_deep_ones_at_the_states_of_inference() {
+        let (model, stream) = (fixed_top(), Stream::named(1, "evaluate"));
+        let images = [1.0, 0.0, 0.0, 1.0].repeat(50);
+        let stop = Stop { tolerance: 1e-4, iterations: 10 };
+        let inferred = DbmChains::at(&model, &images, Some(stop), stream).unwrap();
+        let noise = DbmChains::at(&model, &images, None, stream).unwrap();
+        assert_eq!((inferred.visible_states(), noise.visible_states()), (images.clone(), images.clone()));
+        assert!(inferred.states(2).iter().all(|&state| state == 1.0));
+        let ones = noise.states(2).iter().sum::<f32>();
+        assert!((90.0..160.0).contains(&ones), "{ones} of 250");
+        let flat =
+            Rbm::from_parameters(Tensor::zeros(&[4, 2]), Tensor::zeros(&[4]), Tensor::zeros(&[2])).unwrap();
+        assert_eq!(GibbsChains::at(&flat, &images, stream).unwrap().visible_states(), images);
+        assert!(GibbsChains::at(&flat, &[0.5; 4], stream).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! Output of the commands: standard output, notes and warnings, files, and numbers as text.
+
+use crate::run::write_atomically;
+use crate::{Error, Result};
+use clap::Args;
+use serde::{Serialize, Serializer};
+use std::io::{Read as _, Write as _};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// The largest number of threads that the program starts; a larger number is probably a typing error.
+pub(super) const MOST_THREADS: usize = 1024;
+
+/// The options of all commands that compute something and print a summary.
+#[derive(Debug, Args)]
+pub(super) struct OutputArguments {
+    /// Threads to use [default: all].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl OutputArguments {
+    /// Sets the number of threads.
+    pub fn start(&self) -> Result<()> {
+        use_threads(self.threads)
+    }
+
+    /// Prints the summary as JSON, or `text` about it.
+    pub fn print<S: Serialize>(&self, summary: &S, text: impl FnOnce(&S) -> String) -> Result<()> {
+        if self.json { print_json(summary) } else { print(&text(summary)) }
+    }
+}
+
+/// Sets the number of threads of the process. `None` leaves the number to rayon: one per core, or `RAYON_NUM_THREADS`.
+///
+/// **Errors** [`Error::InvalidArgument`] for 0 or more than [`MOST_THREADS`].
+pub(super) fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    let argument = || format!("--threads {threads}");
+    if !(1..=MOST_THREADS).contains(&threads) {
+        return Err(Error::invalid(argument(), format!("1 to {MOST_THREADS} threads can be used")));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Error::invalid(argument(), error))
+}
+
+/// Returns an error if the value of an option is out of `range`; `what` says what the numbers are for.
+pub(super) fn check_range(
+    option: &str,
+    value: usize,
+    range: RangeInclusive<usize>,
+    what: &str,
+) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let [least, most] = [*range.start(), *range.end()].map(thousands);
+    Err(Error::invalid(format!("{option} {value}"), format!("{least} to {most} {what}")))
+}
+
+/// Writes to standard output. A closed pipe (`| head`) is not an error.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("writing", "standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one line to standard error. A closed standard error is not an error.
+fn say(kind: &str, text: &str) {
+    let _ = writeln!(std::io::stderr(), "{kind}: {text}");
+}
+
+/// Writes an error to standard error.
+pub(super) fn complain(text: &str) {
+    say("error", text);
+}
+
+/// Writes a warning to standard error.
+pub(super) fn warn(text: &str) {
+    say("warning", text);
+}
+
+/// Writes a note to standard error.
+pub(super) fn note(text: &str) {
+    say("note", text);
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::invalid("summary", error))?;
+    Ok(text + "\n")
+}
+
+/// Prints `value` as indented JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
+    print(&to_json(value)?)
+}
+
+/// Writes `value` as indented JSON into a file.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    write_output(path, to_json(value)?.as_bytes())
+}
+
+/// The file for a summary: `out` itself if its name ends with .json, or summary.json in the folder `out`, or in
+/// `folder` without `out`.
+pub(super) fn summary_path(out: Option<&Path>, folder: &Path) -> PathBuf {
+    let out = out.unwrap_or(folder);
+    if out.extension().is_some_and(|extension| extension == "json") {
+        out.to_owned()
+    } else {
+        out.join("summary.json")
+    }
+}
+
+/// Serializes a path. JSON has no bytes outside UTF-8: they become U+FFFD, as on the terminal.
+pub(super) fn path_as_text<S: Serializer>(
+    path: &Path,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+/// The folder for files that belong to `path`: a folder itself, or the folder of a file.
+pub(super) fn beside(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
+}
+
+/// Creates the folder of a file.
+pub(super) fn create_folder_of(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error)),
+        None => Ok(()),
+    }
+}
+
+/// Writes a picture or another file, and creates its folder.
+///
+/// A picture replaces only a picture of the same format, so that a mistyped option does not overwrite a model.
+pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
+    let format = [b"\x89PNG", b"<svg"].into_iter().find(|format| bytes.starts_with(*format));
+    if let Some(format) = format.filter(|_| path.is_file()) {
+        let mut first = Vec::new();
+        let file = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
+        file.map_err(|error| Error::io("reading", path, error))?;
+        if !first.is_empty() && first != format {
+            return Err(Error::invalid(
+                format!("the picture {}", path.display()),
+                "a file that is no such picture has this name; choose another one",
+            ));
+        }
+    }
+    create_folder_of(path)?;
+    write_atomically(path, bytes)
+}
+
+/// Writes a picture that the results of a command do not depend on. Returns whether it was written; if not, a warning
+/// says why.
+pub(super) fn write_picture(path: &Path, picture: Result<impl AsRef<[u8]>>) -> bool {
+    let written = picture.and_then(|bytes| write_output(path, bytes.as_ref()));
+    if let Err(error) = &written {
+        warn(&format!("{} was not drawn: {error}", path.display()));
+    }
+    written.is_ok()
+}
+
+/// A path that can be pasted into a shell: in quotes if it has special characters.
+pub(super) fn pasted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// `1 epoch`, `2 epochs`.
+pub(super) fn counted(number: usize, unit: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {unit}{plural}", thousands(number))
+}
+
+/// 10000 as `10,000`.
+pub(super) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// A number that is neither tiny nor huge, with three digits.
+pub(super) fn short(value: f64) -> String {
+    match value.abs() {
+        size if size > 0.0 && size < 0.000_5 => format!("{value:.1e}"),
+        size if size >= 99.95 => format!("{value:.0}"),
+        size if size >= 9.995 => format!("{value:.1}"),
+        size if size >= 0.9995 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{short, thousands};
+
+    #[test]
+    fn numbers_are_short_and_grouped() {
+        assert_eq!(
+            [0.0612, 5.0, 54.78, 121.4, 0.99971, 9.996, 0.0, 0.000_312].map(short),
+            ["0.061", "5.00", "54.8", "121", "1.00", "10.0", "0.000", "3.1e-4"]
+        );
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Does `equilibria reproduce` make the files that it lists, and only these?
+
+use super::{assert_svg, equilibria, write_digits};
+use std::fs;
+
+/// The files of a folder, sorted.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    let mut names: Vec<String> = files.map(|file| file.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_listed_files_are_those_that_a_run_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = |figures: &str| {
+        let outcome = equilibria(folder.path(), &format!("reproduce {figures} --list")).succeeded();
+        assert_eq!(outcome.stderr, "");
+        outcome.stdout.lines().map(String::from).collect::<Vec<_>>()
+    };
+    let [all, chosen] = ["", "figure3 figure1 figure3"].map(listed);
+    assert!(!folder.path().join("out").exists(), "a list does no work");
+    for name in
+        ["index.html", "summary.json", "figure1-epochs.svg", "figure2.png", "figure4-raw.png", "figure8.png"]
+    {
+        assert!(all.iter().any(|file| file == name), "{name}: {all:?}");
+    }
+    assert!(chosen.len() < all.len() && chosen.iter().all(|file| all.contains(file)), "{chosen:?}");
+
+    write_digits(&folder.path().join("digits"), 28, 60, 20);
+    let outcome = equilibria(folder.path(), "reproduce figure3 figure1 figure3 --data digits --json -q");
+    let summary = outcome.succeeded().json();
+    let out = folder.path().join("out");
+    let mut chosen = chosen;
+    chosen.sort();
+    assert_eq!(files(&out), chosen);
+    chosen.iter().filter(|file| file.ends_with(".svg")).for_each(|file| assert_svg(&out.join(file)));
+    let page = fs::read_to_string(out.join("index.html")).unwrap();
+    assert!(
+        page.contains("<span>reproduce</span> <span>figure1</span> <span>figure3</span> <span>--data</span>")
+    );
+    let places = ["<h2>Figure 1", "<h2>Figure 3"].map(|heading| page.find(heading).unwrap());
+    assert!(places[0] < places[1], "figures in the order of the report");
+    for figure in ["figure1", "figure3"] {
+        for sentence in summary[figure]["answer"].as_array().unwrap() {
+            let start = sentence.as_str().unwrap().split('\'').next().unwrap();
+            assert!(start.len() > 20 && page.contains(start), "{start} is not in the page");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_figure_is_refused_with_the_names_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = equilibria(folder.path(), "reproduce figure9");
+    assert_eq!(outcome.status, Some(2));
+    for name in ["figure9", "figure1", "figure8"] {
+        assert!(outcome.stderr.contains(name), "{}", outcome.stderr);
+    }
+}
