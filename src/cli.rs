@@ -21,7 +21,6 @@ use crate::run::interrupt;
 use crate::{Error, Result};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{MOST_THREADS, complain};
-use output::{counted, pasted, path_as_text, print, print_json, thousands, use_threads};
 use std::process::ExitCode;
 
 /// Generative models from scratch: Boltzmann machines, on hand-written kernels.

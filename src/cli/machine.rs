@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-pub(super) use super::output::{beside, create_folder_of, write_output, write_picture};
+pub(super) use super::output::{beside, write_output};
 
 /// A kind of Boltzmann machine, as the commands that serve all kinds need it.
 pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {

@@ -101,7 +101,7 @@ fn parse_rows(text: &str) -> Result<Range<usize>> {
     let parse = || {
         let (first, last) = text.split_once("..")?;
         let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        (first <= last && last < usize::MAX).then_some(first..last + 1)
+        (first <= last && last < usize::MAX).then(|| first..last + 1)
     };
     let problem =
         || Error::invalid(format!("--rows {text}"), "write FIRST..LAST, such as 10..16, counted from 0");

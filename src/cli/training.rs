@@ -1,6 +1,6 @@
 //! `equilibria ... train`: what the commands of all kinds of models share.
 
-use super::{counted, pasted, print, print_json, use_threads};
+use super::output::{OutputArguments, counted, pasted};
 use crate::Result;
 use crate::run::interrupt::{self, Work};
 use crate::run::{Progress, RunDirectory, Trainable, resume, train};
@@ -12,12 +12,8 @@ use std::path::PathBuf;
 /// Options of every command that trains.
 #[derive(Debug, Args)]
 pub(super) struct CommonArguments {
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
@@ -26,13 +22,13 @@ pub(super) struct CommonArguments {
 impl CommonArguments {
     /// Sets the number of threads and returns the progress display.
     pub fn start(&self) -> Result<Progress> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         Ok(Progress::choose(self.quiet))
     }
 
     /// Prints a summary, as JSON or as text.
     pub fn print(&self, summary: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        if self.json { print_json(summary) } else { print(&text()) }
+        self.output.print(summary, |_| text())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `equilibria classifier evaluate`.
 
 use crate::Result;
-use crate::cli::{print, print_json, use_threads};
+use crate::cli::output::OutputArguments;
 use crate::data::Digits;
 use crate::evaluate::classifier::Accuracy;
 use crate::run::classifier::{load, shipped};
@@ -18,20 +18,16 @@ pub(in crate::cli) struct Evaluate {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
     #[arg(long, default_value = "synthetic")]
     data: String,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print the accuracy as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        use_threads(self.threads)?;
+        self.output.start()?;
         let classifier = self.classifier.as_deref().map_or_else(shipped, load)?;
         let accuracy = classifier.accuracy(&Digits::load(&self.data, None)?.test)?;
-        if self.json { print_json(&accuracy) } else { print(&describe(&accuracy)) }
+        self.output.print(&accuracy, describe)
     }
 }
 

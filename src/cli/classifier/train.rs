@@ -2,8 +2,7 @@
 
 use super::evaluate::describe;
 use crate::Result;
-use crate::cli::counted;
-use crate::cli::machine::{create_folder_of, write_output};
+use crate::cli::output::{counted, create_folder_of, write_output};
 use crate::cli::training::CommonArguments;
 use crate::run::RunSettings as _;
 use crate::run::classifier::{Settings, to_archive, train};

@@ -1,9 +1,8 @@
 //! `equilibria gan toys`.
 
 use crate::adversarial::dirac::{Known, known};
-use crate::cli::machine::{write_output, write_picture};
+use crate::cli::output::{check_range, counted, thousands, write_output, write_picture};
 use crate::cli::training::CommonArguments;
-use crate::cli::{counted, thousands};
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, LinePlot, Series};
 use crate::rng::Stream;
@@ -57,7 +56,7 @@ enum Only {
 
 #[derive(Serialize)]
 struct Summary {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "crate::cli::output::path_as_text")]
     out: PathBuf,
     #[serde(rename = "how")]
     settings: Settings,
@@ -89,10 +88,7 @@ impl Toys {
         if self.wants("ring") || self.wants("grid") {
             settings.check()?;
         }
-        if !(1..=MOST_SEEDS).contains(&self.seeds) {
-            let expected = format!("1 to {MOST_SEEDS} games of each kind can be played");
-            return Err(Error::invalid(format!("--seeds {}", self.seeds), expected));
-        }
+        check_range("--seeds", self.seeds, 1..=MOST_SEEDS, "games of each kind can be played")?;
         if self.seed.checked_add(self.seeds as u64).is_none() {
             let expected = format!("there are not {} seeds from there on", self.seeds);
             return Err(Error::invalid(format!("--seed {}", self.seed), expected));

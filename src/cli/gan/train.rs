@@ -1,8 +1,7 @@
 //! `equilibria gan train`.
 
 use super::plots::{self, Chart, PlayedGame};
-use crate::cli::machine::write_picture;
-use crate::cli::output::{counted, pasted, thousands};
+use crate::cli::output::{counted, pasted, thousands, write_picture};
 use crate::cli::training::TrainArguments;
 use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;

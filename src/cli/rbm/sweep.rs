@@ -1,13 +1,13 @@
 //! `equilibria rbm sweep`.
 
 use crate::boltzmann::learning::NegativePhase;
-use crate::cli::machine::{absolute, write_output, write_picture};
+use crate::cli::output::{write_output, write_picture};
 use crate::cli::training::CommonArguments;
 use crate::data::Digits;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
 use crate::run::rbm::{Settings, Summary as TrainSummary};
-use crate::run::{RunDirectory, RunSettings, interrupt, train};
+use crate::run::{RunDirectory, RunSettings, absolute, interrupt, train};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 )]
 pub(in crate::cli) struct Sweep {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic")]
+    #[arg(long, default_value = "synthetic", value_parser = absolute)]
     data: String,
     /// Numbers of hidden units.
     #[arg(long, default_value = "20,100,500", value_delimiter = ',')]
@@ -59,7 +59,7 @@ pub(in crate::cli) struct Sweep {
 
 #[derive(Serialize)]
 struct Summary {
-    #[serde(serialize_with = "crate::cli::path_as_text")]
+    #[serde(serialize_with = "crate::cli::output::path_as_text")]
     chart: PathBuf,
     data: String,
     cells: Vec<Cell>,
@@ -90,7 +90,7 @@ impl Sweep {
         }
         let digits = Digits::load(&self.data, self.images)?;
         interrupt::install(interrupt::Work::Training)?;
-        let machines = self.machines()?;
+        let machines = self.machines();
         for settings in &machines {
             settings.check()?;
             settings.check_data(&digits)?;
@@ -123,10 +123,9 @@ impl Sweep {
     }
 
     /// Settings of each machine: hidden units in the outer loop, Gibbs steps in the inner one.
-    fn machines(&self) -> Result<Vec<Settings>> {
-        let data = absolute(&self.data)?;
+    fn machines(&self) -> Vec<Settings> {
         let settings = |hidden, steps| Settings {
-            data: data.clone(),
+            data: self.data.clone(),
             images: self.images,
             hidden,
             epochs: self.epochs.iter().copied().max().unwrap_or(1),
@@ -138,7 +137,7 @@ impl Sweep {
             ..Settings::default()
         };
         let all = self.hidden.iter().flat_map(|&hidden| self.steps.iter().map(move |&steps| (hidden, steps)));
-        Ok(all.map(|(hidden, steps)| settings(hidden, steps)).collect())
+        all.map(|(hidden, steps)| settings(hidden, steps)).collect()
     }
 }
 
