@@ -6,6 +6,7 @@ use crate::boltzmann::learning::NegativePhase::{Contrastive, Persistent};
 use crate::cli::output::thousands;
 use crate::cli::rbm::mixing::{Machine, Walk, plots, sheet, time};
 use crate::data::{Binarisation, balanced};
+use crate::evaluate::autocorrelation::Time;
 use crate::evaluate::mixing::{Blur, Measurements, Mixing, above_start};
 use crate::report::{Section, Table};
 use serde_json::{Value, json};
@@ -99,6 +100,10 @@ fn measures(machines: &[Machine]) -> Table {
     fn percent(count: usize, mixing: &Mixing) -> String {
         format!("{:.0}", 100.0 * count as f64 / mixing.chains as f64)
     }
+    /// An autocorrelation time; the test images have none.
+    fn at_end((mixing, measured): &(&Mixing, &Measurements), of: fn(&Mixing) -> Option<Time>) -> String {
+        if measured.steps > 0 { time(of(mixing)) } else { "-".into() }
+    }
     let start = &machines[0].walked;
     let test_images = ("test images", (start, &start.measurements[0]));
     let ends = machines.iter().map(|machine| (&*machine.name, (&machine.walked, machine.walked.last())));
@@ -124,8 +129,10 @@ fn measures(machines: &[Machine]) -> Table {
             ("grey pixels, %", &|(_, measured)| {
                 grey(Some(measured)).map_or("-".into(), |grey| format!("{grey:.0}"))
             }),
-            ("autocorrelation time of the free energy, steps", &|(mixing, _)| time(mixing.free_energy_time)),
-            ("autocorrelation time of the image, steps", &|(mixing, _)| time(mixing.image_time)),
+            ("autocorrelation time of the free energy, steps", &|end| {
+                at_end(end, |mixing| mixing.free_energy_time)
+            }),
+            ("autocorrelation time of the image, steps", &|end| at_end(end, |mixing| mixing.image_time)),
         ],
     )
 }
