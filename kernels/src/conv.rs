@@ -185,6 +185,9 @@ impl Convolution {
     }
 }
 
+/// An activation and its outputs, from which its slopes are computed.
+pub type ActivationOutputs<'a, T> = (Activation<T>, &'a [T]);
+
 /// The length of the workspace that the three functions of a convolution need in the current thread pool.
 pub fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolution) -> usize {
     let products = [convolution.forward_product(), convolution.data_product(), convolution.weight_product()];
@@ -264,7 +267,7 @@ pub fn backward_data<T: MatrixScalar>(
     grad_y: &[T],
     w: &[T],
     grad_x: &mut [T],
-    (epilogue, slopes): (Epilogue<'_, T>, Option<(Activation<T>, &[T])>),
+    (epilogue, slopes): (Epilogue<'_, T>, Option<ActivationOutputs<'_, T>>),
     workspace: &mut [T],
 ) {
     convolution.check(level, [grad_x.len(), w.len(), grad_y.len()], workspace);

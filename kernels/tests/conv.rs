@@ -89,7 +89,7 @@ fn check<T: MatrixScalar + Into<f64>>(level: Level, sizes: Sizes) {
     );
     let (bias_y, bias_x) = (noise::<T>(sizes.channels_out, 4), noise::<T>(sizes.channels_in, 5));
     let mut workspace = vec![T::from_f64(f64::NAN); workspace_len::<T>(level, &convolution)];
-    let [mut y, mut dx, mut dw] = [dy.len(), x.len(), w.len()].map(|len| Right::new(len));
+    let [mut y, mut dx, mut dw] = [dy.len(), x.len(), w.len()].map(Right::new);
     connections(&convolution, |ix, iw, iy| {
         y.add(iy, x[ix], w[iw]);
         dx.add(ix, dy[iy], w[iw]);

@@ -53,7 +53,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use equilibria_kernels::Level;
 use equilibria_kernels::activation::times_slope_in_place;
-use equilibria_kernels::conv::{self, Convolution, Sizes};
+use equilibria_kernels::conv::{self, ActivationOutputs, Convolution, Sizes};
 
 /// The kernel's size, stride and padding, each in height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl<T: Element> Weights<T> {
         &self,
         convolution: &Convolution,
         delta: &[T],
-        finish: (Epilogue<'_, T>, Option<(Activation<T>, &[T])>),
+        finish: (Epilogue<'_, T>, Option<ActivationOutputs<'_, T>>),
         x: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
@@ -167,7 +167,7 @@ impl<T: Element> Weights<T> {
 }
 
 /// The slopes of an activation at its outputs, unless it is the identity.
-fn slopes<T: Element>(activation: Activation<T>, outputs: &[T]) -> Option<(Activation<T>, &[T])> {
+fn slopes<T: Element>(activation: Activation<T>, outputs: &[T]) -> Option<ActivationOutputs<'_, T>> {
     (activation != Activation::Identity).then_some((activation, outputs))
 }
 

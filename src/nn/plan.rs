@@ -21,6 +21,7 @@ use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::boxed::Box;
 use alloc::format;
+#[cfg(feature = "checkpoint")]
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
