@@ -2,7 +2,7 @@
 
 pub mod descent;
 
-pub use descent::{Adam, Momentum, RmsProp, Rule, descend};
+pub use descent::{Adam, Momentum, RmsProp, UpdateRule, descend};
 
 use crate::dispatch::dispatch;
 use crate::lanes::{Lanes, Operation, Scalar};

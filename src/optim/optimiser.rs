@@ -182,7 +182,7 @@ impl<T: Element> Optimiser<T> {
     /// An update by a kernel with `N` state values per parameter.
     fn descend<const N: usize>(
         &mut self,
-        rule: impl update::Rule<T, N> + Sync,
+        rule: impl update::UpdateRule<T, N> + Sync,
         model: &mut Sequential<T>,
         gradients: &mut Gradients<T>,
     ) -> bool {

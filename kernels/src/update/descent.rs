@@ -64,12 +64,12 @@ pub struct Adam<T> {
 }
 
 /// An update rule with `N` state values per parameter. Sealed.
-pub trait Rule<T: Scalar, const N: usize>: sealed::Rule<T, N> {}
+pub trait UpdateRule<T: Scalar, const N: usize>: sealed::Formula<T, N> {}
 
 mod sealed {
     use crate::lanes::{Lanes, Scalar};
 
-    pub trait Rule<T: Scalar, const N: usize>: Copy {
+    pub trait Formula<T: Scalar, const N: usize>: Copy {
         /// Updates the state and returns the amount to subtract from the parameter.
         fn step<L: Lanes<Scalar = T>>(
             self,
@@ -80,11 +80,11 @@ mod sealed {
     }
 }
 
-impl<T: Scalar> Rule<T, 1> for Momentum<T> {}
-impl<T: Scalar> Rule<T, 1> for RmsProp<T> {}
-impl<T: Scalar> Rule<T, 2> for Adam<T> {}
+impl<T: Scalar> UpdateRule<T, 1> for Momentum<T> {}
+impl<T: Scalar> UpdateRule<T, 1> for RmsProp<T> {}
+impl<T: Scalar> UpdateRule<T, 2> for Adam<T> {}
 
-impl<T: Scalar> sealed::Rule<T, 1> for Momentum<T> {
+impl<T: Scalar> sealed::Formula<T, 1> for Momentum<T> {
     #[inline(always)]
     fn step<L: Lanes<Scalar = T>>(
         self,
@@ -97,7 +97,7 @@ impl<T: Scalar> sealed::Rule<T, 1> for Momentum<T> {
     }
 }
 
-impl<T: Scalar> sealed::Rule<T, 1> for RmsProp<T> {
+impl<T: Scalar> sealed::Formula<T, 1> for RmsProp<T> {
     #[inline(always)]
     fn step<L: Lanes<Scalar = T>>(
         self,
@@ -111,7 +111,7 @@ impl<T: Scalar> sealed::Rule<T, 1> for RmsProp<T> {
     }
 }
 
-impl<T: Scalar> sealed::Rule<T, 2> for Adam<T> {
+impl<T: Scalar> sealed::Formula<T, 2> for Adam<T> {
     #[inline(always)]
     fn step<L: Lanes<Scalar = T>>(
         self,
@@ -149,7 +149,7 @@ fn normal<L: Lanes>(lanes: L, state: L::Vector) -> L::Vector {
 ///
 /// **Panics** if the lengths differ.
 #[track_caller]
-pub fn descend<T: Scalar, R: Rule<T, N>, const N: usize>(
+pub fn descend<T: Scalar, R: UpdateRule<T, N>, const N: usize>(
     level: Level,
     rule: R,
     bound: T,
@@ -172,7 +172,7 @@ struct Descent<'a, T, R, const N: usize> {
     parameter: &'a mut [T],
 }
 
-impl<T: Scalar, R: Rule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R, N> {
+impl<T: Scalar, R: UpdateRule<T, N>, const N: usize> Operation<T> for Descent<'_, T, R, N> {
     type Output = bool;
 
     #[inline(always)]
