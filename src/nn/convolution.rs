@@ -15,10 +15,10 @@
 //! tangent:  ẏ = w * ẋ,   ∂S/∂w = corr(ẋ, δ),   ∂S/∂b = 0,   ∂S/∂x = 0
 //! ```
 //!
-//! Here corr(x, δ)[k, l, c, o] = Σ_{i, j} x[i s + k − p, j s + l − p, c] δ[i, j, o], and w *ᵀ δ spreads each pixel of δ over the
-//! pixels of x that it was computed from:
+//! Here w *ᵀ δ spreads each pixel of δ over the pixels of x that it was computed from:
 //!
 //! ```text
+//! corr(x, δ)[k, l, c, o] = Σ_{i, j} x[i s + k − p, j s + l − p, c] δ[i, j, o]
 //! (w *ᵀ δ)[a, b, c] = Σ_{k, l, o} δ[i, j, o] w[k, l, c, o]     over i s + k − p = a, j s + l − p = b
 //! ```
 //!
@@ -36,7 +36,7 @@
 //! y[1] = 20·1 + 30·2 + 40·3 = 200
 //! ```
 //!
-//! From δ = (1, 10), ∂L/∂x[a] sums w over the outputs that read x[a], and ∂L/∂w[k] sums the inputs read at position k:
+//! From δ = (1, 10), each ∂L/∂x sums w over the outputs that read this x, and each ∂L/∂w sums the inputs that it multiplied:
 //!
 //! ```text
 //! ∂L/∂x = (1·2, 1·3 + 10·1, 10·2, 10·3) = (2, 13, 20, 30)

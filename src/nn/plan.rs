@@ -47,10 +47,10 @@ pub enum Spec {
         /// If true, the layer has a bias.
         bias: bool,
     },
-    /// [`Conv2d`](super::Conv2d): `conv 64 kernel 4 stride 2 padding 1`, or with ` no-bias` at the end; the same in height and
+    /// [`Conv2d`]: `conv 64 kernel 4 stride 2 padding 1`, or with ` no-bias` at the end; the same in height and
     /// width.
     Conv(ConvSpec),
-    /// [`ConvTranspose2d`](super::ConvTranspose2d): `conv-transpose 64 kernel 4 stride 2 padding 1`, with the same words.
+    /// [`ConvTranspose2d`]: `conv-transpose 64 kernel 4 stride 2 padding 1`, with the same words.
     ConvTranspose(ConvSpec),
     /// [`BatchNorm`]: `batch-norm`.
     BatchNorm,
