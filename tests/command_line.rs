@@ -41,7 +41,7 @@ mod storing;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_equilibria");
 
-/// What a finished process left.
+/// The result of a finished process.
 #[derive(Debug)]
 struct Outcome {
     status: Option<i32>,
@@ -338,7 +338,7 @@ fn a_run_is_replaced_by_force_alone() {
     assert_ne!(Some(fs::read(&path).unwrap()), before[&path]);
     assert_eq!(fs::read_to_string(folder.path().join("run/notes.txt")).unwrap(), "mine");
 
-    // What is not a run is not replaced at all.
+    // A folder that is not a run is never replaced.
     fs::create_dir(folder.path().join("thesis")).unwrap();
     fs::write(folder.path().join("thesis/chapter.tex"), "years").unwrap();
     let before = snapshot(folder.path());
@@ -357,7 +357,7 @@ fn resuming_what_is_complete_changes_nothing() {
     assert_eq!(snapshot(folder.path()), before);
 }
 
-/// Share of pixels of synthetic test images that are as before after so many Gibbs steps of the model in `run`.
+/// The share of unchanged pixels of synthetic test images after each number of Gibbs steps of the model in `run`.
 fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     use equilibria::boltzmann::GibbsChains;
     use equilibria::rng::Stream;

@@ -373,7 +373,7 @@ pub fn backward_weights<T: MatrixScalar>(
     unsafe { parts::run(level, convolution.weight_product(), operands, count, &part, workspace) }
 }
 
-/// The step between two terms. Where there is only one term it may be any number, and the product may overflow.
+/// The step between two terms. With a single term the step is not used, and the product may overflow.
 fn signed(factors: [usize; 3]) -> isize {
     factors.into_iter().fold(1, usize::wrapping_mul) as isize
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What the numbers of chains are for, in errors.
+/// The purpose of the numbers of chains, for errors.
 pub(super) const ANNEALED: &str = "chains can be annealed";
 
 #[derive(Debug, Args)]

@@ -211,7 +211,8 @@ mod tests {
             1.0,
             "images that are all alike"
         );
-        // Of seven rows in 28, those that start at row 8 to 13 are central; at row 4 and above, or 17 and below, at an edge.
+        // Blocks of seven rows in 28 are central if they start at rows 8 to 13. They are at an edge if they start at row 4 or
+        // above, or at row 17 or below.
         let starts = |test: fn(&Cell, usize) -> bool| {
             (0..=21).filter(|&first| test(&cell(7, first, 0.0, 0.0), 28)).collect::<Vec<_>>()
         };

@@ -131,7 +131,7 @@ fn update_gradient(
     (gradient, state.offsets.map(|offsets| offsets.iter().map(|x| x.data().to_vec()).collect()))
 }
 
-/// The centred gradient by its definition, from the plain one.
+/// The centred gradient, computed from the plain one as it is defined.
 fn centre(plain: &[f64], sizes: &[usize], offsets: &[Vec<f64>]) -> Vec<f64> {
     let mut gradient = plain.to_vec();
     let weights: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();

@@ -19,7 +19,7 @@ fn summary(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// What every evaluation of [`trained`]'s model says of itself.
+/// Checks the fields that are common to all evaluations of the model of [`trained`].
 #[track_caller]
 fn check_common(summary: &Value) {
     for (key, value) in [("visible", 784), ("hidden", 8), ("train_images", 200), ("test_images", 2000)] {

@@ -136,7 +136,7 @@ fn the_restricted_machine_is_one_that_sees_as_many_pixels() {
     );
 }
 
-/// Of digits in a folder, which the machines are taken to know: few, so that the report's machine learns fast.
+/// The figure with a small folder of digits, so that the report's machine learns fast.
 #[test]
 fn figure_4_holds_the_report_s_claims_against_numbers() {
     let folder = tempfile::tempdir().unwrap();

@@ -157,7 +157,7 @@ fn another_simd_level_is_said_and_is_no_error() {
         let outcome = equilibria(folder.path(), &resume).succeeded();
         let begin = format!("note: {kind} was trained at SIMD level portable and continues at ");
         assert!(outcome.stderr.starts_with(&begin) && outcome.stderr.lines().count() == 1, "{outcome:?}");
-        // From here on it is a run of the other level.
+        // The run now belongs to the other level.
         lengthen(&folder.path().join(kind), key, 4);
         assert_eq!(equilibria(folder.path(), &resume).succeeded().stderr, "");
     }
@@ -235,7 +235,7 @@ fn a_forged_number_of_steps_is_refused_at_once() {
     for (objective, discriminator_steps) in [
         ("standard", steps),
         ("penalty", 5 * steps),
-        // 100 at each of the first 25 and of the multiples of 500 from there on.
+        // 100 critic steps at each of the first 25 steps and at every multiple of 500.
         ("clipping --head-start", 5 * steps + 95 * (25 + (steps - 1) / 500)),
     ] {
         let train =

@@ -83,7 +83,7 @@ fn summary(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap()
 }
 
-/// What shows it, the option to blame, and what the command was; all of it finite in f32 but for the first three.
+/// The symptom, the option to blame and the command. Only the first three have numbers that f32 cannot hold.
 const DIVERGING: [(&str, &str, &str); 12] = [
     (
         "weight is no longer finite",
@@ -298,7 +298,7 @@ fn ctrl_c_keeps_the_batch_and_the_run_ends_the_same() {
     assert_same_end(&run, &reference);
 }
 
-/// Waits until the run in `run` has a checkpoint: from there on, there is something to lose.
+/// Waits until the run has a checkpoint, which an interruption could lose.
 #[cfg(unix)]
 fn await_checkpoint(run: &Path) {
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -339,7 +339,7 @@ fn signals_within_a_second_count_as_one_and_lose_nothing() {
     // Unless they came before the first batch.
     assert!(counted(&checkpoint(&run).unwrap(), "batch") <= 1);
 
-    // A batch without end: whoever asks again is heard.
+    // A batch that never ends: a second signal ends the process.
     let mut child = start(folder.path(), &format!("{train} 1000000000 --force"));
     std::thread::sleep(Duration::from_millis(300));
     await_checkpoint(&run);

@@ -1,5 +1,5 @@
-//! Are machines stored in 16 bits without a trace of where they were trained, looked at as before, and is one that comes
-//! with the program there where no MODEL is given?
+//! Are machines stored in 16 bits without the folder of their data, and do they give the same pictures? Do the commands use
+//! the machine that comes with the program if no MODEL is given?
 
 use super::{Outcome, assert_png, assert_svg, equilibria, snapshot, trained};
 use equilibria::boltzmann::{Dbm, Rbm};
@@ -61,7 +61,7 @@ fn a_stored_machine_is_half_as_large_and_says_as_much() {
         assert!(said.contains(" of 32 bits, changed by at most 0e0; wrote new/"), "{said}");
         let model = fs::read(at(&format!("{model}/model.safetensors"))).unwrap();
         assert!(fs::read(at(&format!("new/{kind}-full.st"))).unwrap() == model, "{kind}");
-        // What is stored is stored again as it is.
+        // A stored machine can be stored again, with the same bytes.
         run(&format!("store new/{kind}.st --out new/{kind}-again.st"));
         assert!(fs::read(at(&format!("new/{kind}-again.st"))).unwrap() == bytes, "{kind}");
     }
@@ -104,7 +104,7 @@ fn a_stored_machine_does_not_say_where_its_images_lay() {
     for (kind, model) in [("rbm", "run"), ("dbm", "deep")] {
         let command = |words: &str| equilibria(path, &format!("{kind} {words}")).succeeded();
         assert!(fs::read_to_string(path.join(model).join("config.toml")).unwrap().contains("private"));
-        // Of a model, and of a checkpoint, which leaves that to the run.
+        // Neither a stored model nor a stored checkpoint names the folder of the data.
         for file in ["model", "checkpoint"] {
             let out = format!("{kind}-{file}.st");
             command(&format!("store {model}/{file}.safetensors --out {out}"));

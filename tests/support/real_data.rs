@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-/// What `EQUILIBRIA_DATA` names.
+/// The folder that `EQUILIBRIA_DATA` names.
 pub fn folder() -> Option<PathBuf> {
     let found = std::env::var_os("EQUILIBRIA_DATA").map(PathBuf::from);
     if found.is_none() {

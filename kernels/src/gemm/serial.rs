@@ -34,7 +34,7 @@ pub(super) struct Product<T> {
 /// likewise.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
-    /// How many there are, at least 1 in each direction.
+    /// The number of terms in each direction, at least 1.
     pub counts: [usize; 2],
     pub a_steps: [isize; 2],
     pub b_steps: [isize; 2],

@@ -133,7 +133,7 @@ impl Name {
     }
 }
 
-/// A small machine may be worse than the published value by so many nats.
+/// Tolerance of a small machine below the published value, in nats.
 const TOLERANCE: f64 = 1.5;
 /// The target of machines with 500 hidden units, better than published; nats per image.
 const GOAL: f64 = -84.0;
