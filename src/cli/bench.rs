@@ -11,6 +11,8 @@
 
 mod boltzmann;
 mod context;
+mod conv;
+mod convolutions;
 mod entry;
 mod game;
 mod gemm;
@@ -74,6 +76,8 @@ enum Group {
     Random,
     /// Products with bits, contrastive divergence
     Boltzmann,
+    /// Convolutions of a DCGAN
+    Conv,
     /// Steps of adversarial games
     Game,
 }
@@ -82,7 +86,7 @@ enum Group {
 type Measure = fn(&Context, Add<'_>) -> Result<()>;
 
 /// The measurements: group, key in JSON, function.
-const BENCHES: [(Group, &str, Measure); 10] = [
+const BENCHES: [(Group, &str, Measure); 11] = [
     (Group::Gemm, "gemm", gemm::all_threads),
     (Group::Gemm, "gemm_one_thread", gemm::one_thread),
     (Group::Gemm, "gemm_transposed", gemm::transposed),
@@ -92,6 +96,7 @@ const BENCHES: [(Group, &str, Measure); 10] = [
     (Group::Random, "random", random::run),
     (Group::Boltzmann, "binary_products", boltzmann::products),
     (Group::Boltzmann, "contrastive_divergence", boltzmann::training),
+    (Group::Conv, "conv", conv::run),
     (Group::Game, "game", game::run),
 ];
 
@@ -177,7 +182,8 @@ speed  upper decile of interleaved slices
 share  of the multiply-add peak on as many threads, or of the speed of a copy in memory
 peer   speed relative to the peer: gemm, {peer};
        math and reduce, plain loops with the standard library; random, rand_xoshiro;
-       bits, the dense product (GFLOP/s and share count the operations of the dense product)
+       bits, the dense product (GFLOP/s and share count the operations of the dense product);
+       conv, a product of materialised patches
 
 {HEAD}
 {line}
