@@ -91,7 +91,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Returns whether the text is help or the version: asked for, or shown because the command is missing.
+/// Returns whether the text is the version or the help, which is also shown if the command is missing.
 fn is_help(error: &clap::Error) -> bool {
     use clap::error::ErrorKind::{
         DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion, MissingSubcommand,

@@ -9,8 +9,8 @@
 //! lists     for each row, the weight rows to add and their factors: a sparse matrix by rows
 //! ```
 //!
-//! All data of a layer is stored panel by panel. One thread computes a panel, one contiguous block, from the sums to
-//! the sampled states: the tiles of two panels of the other layer stay in L1 while all rows are processed, and the 64
+//! All data of a layer is stored panel by panel. One thread computes a panel, which is one contiguous block, from the
+//! sums to the sampled states. The tiles of two panels of the other layer stay in L1 while all rows are processed. The 64
 //! sums of a row stay in registers while weight rows are added. The branch at the end of a list is almost unpredictable
 //! and costs as much as ten rows. Therefore one list serves two panels, and lists are processed in order of increasing
 //! length.

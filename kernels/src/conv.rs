@@ -29,7 +29,7 @@ mod taps;
 
 use crate::activation::Activation;
 use crate::gemm::parts::{self, Operands, Part};
-use crate::gemm::serial::Terms;
+use crate::gemm::serial::TermGrid;
 use crate::gemm::{Epilogue, MatrixScalar};
 use crate::level::Level;
 use core::fmt;
@@ -227,7 +227,7 @@ pub fn forward<T: MatrixScalar>(
             b_strides: [channels_out, 1],
             c: pixel * channels_out,
             c_row_stride: output[0] * output[1] * channels_out,
-            terms: Terms::ONE,
+            terms: TermGrid::ONE,
         };
         if rows.is_empty() || columns.is_empty() || channels_in == 0 {
             return empty;
@@ -237,7 +237,7 @@ pub fn forward<T: MatrixScalar>(
             depth: columns.len() * channels_in,
             a: (first_row * width + first_column) * channels_in,
             b: (rows.start * kernel[1] + columns.start) * channels_in * channels_out,
-            terms: Terms {
+            terms: TermGrid {
                 counts: [rows.len(), 1],
                 a_steps: [signed([width, channels_in, 1]), 0],
                 b_steps: [signed([kernel[1], channels_in, channels_out]), 0],
@@ -290,7 +290,7 @@ pub fn backward_data<T: MatrixScalar>(
             b_strides: [1, channels_out],
             c: pixel * channels_in,
             c_row_stride: height * width * channels_in,
-            terms: Terms::ONE,
+            terms: TermGrid::ONE,
         };
         if rows.count == 0 || columns.count == 0 || channels_out == 0 {
             return empty;
@@ -300,7 +300,7 @@ pub fn backward_data<T: MatrixScalar>(
             depth: channels_out,
             a: (rows.output * output[1] + columns.output) * channels_out,
             b: (rows.kernel * kernel[1] + columns.kernel) * position,
-            terms: Terms {
+            terms: TermGrid {
                 counts: [rows.count, columns.count],
                 // The outputs that read a pixel decrease as the kernel positions increase.
                 a_steps: [output[1], 1].map(|pixels| signed([pixels, channels_out, 1]).wrapping_neg()),
@@ -348,7 +348,7 @@ pub fn backward_weights<T: MatrixScalar>(
             b_strides: [output[0] * output[1] * channels_out, 1],
             c: position * channels_in * channels_out,
             c_row_stride: channels_out,
-            terms: Terms::ONE,
+            terms: TermGrid::ONE,
         };
         if rows.is_empty() || columns.is_empty() || batch == 0 {
             return empty;
@@ -358,7 +358,7 @@ pub fn backward_weights<T: MatrixScalar>(
             depth: batch,
             a: (first_row * width + first_column) * channels_in,
             b: (rows.start * output[1] + columns.start) * channels_out,
-            terms: Terms {
+            terms: TermGrid {
                 counts: [rows.len(), columns.len()],
                 a_steps: [signed([stride[0], width, channels_in]), signed([stride[1], channels_in, 1])],
                 b_steps: [signed([output[1], channels_out, 1]), signed([channels_out, 1, 1])],

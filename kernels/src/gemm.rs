@@ -45,7 +45,7 @@ use crate::matrix::{Layout, MatrixMut, MatrixRef};
 use crate::threads;
 use blocking::Grid;
 use epilogue::Slopes;
-use serial::{Product, SerialGemm, Terms};
+use serial::{Product, SerialGemm, TermGrid};
 
 /// Elements of workspace that [`gemm`] needs for an m x n x k product in the current thread pool.
 pub fn workspace_len<T: Scalar>(level: Level, m: usize, n: usize, k: usize) -> usize {
@@ -148,7 +148,7 @@ fn checked<T: Scalar>(
         bias: core::ptr::null(),
         activation: Activation::Identity,
         slopes: Slopes::NONE,
-        terms: Terms::ONE,
+        terms: TermGrid::ONE,
     }
 }
 

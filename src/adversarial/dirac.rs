@@ -8,9 +8,10 @@
 //! L(theta, psi) = f(psi theta) + f(0),      f(t) = - ln(1 + exp(-t)),   f'(t) = sigmoid(-t)
 //! ```
 //!
-//! psi maximises L and theta minimises it; the only equilibrium is (0, 0). (Mescheder, Geiger & Nowozin 2018, "Which
-//! training methods for GANs do actually converge?"; signs as there: the discriminator should give theta a high score,
-//! which is the mirror image of the game with a low score.) With a critic, f(t) = t.
+//! psi maximises L and theta minimises it; the only equilibrium is (0, 0). With a critic, f(t) = t.
+//!
+//! **Source** Mescheder, Geiger & Nowozin 2018, "Which training methods for GANs do actually converge?". The signs are
+//! theirs: the discriminator should give theta a high score. The game with a low score is its mirror image.
 //!
 //! Known results, which [`known`] and the tests check:
 //!

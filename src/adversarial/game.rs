@@ -123,10 +123,11 @@ impl<T: Element> Game<T> {
     ///
     /// **Shapes** The generator maps from any width to that of a sample, the discriminator from there to 1.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the recipe is not valid; if a network has batch normalisation and
-    /// mini-batches have one sample; if the discriminator has batch normalisation and the objective has a gradient
-    /// penalty; or if a network has a parameter that is not finite, or only zero weights, as before
-    /// [`Sequential::initialise`]. [`Error::ShapeMismatch`] if the shapes of the networks do not match.
+    /// **Errors** [`Error::ShapeMismatch`] if the shapes of the networks do not match. [`Error::InvalidArgument`]
+    /// - if the recipe is not valid;
+    /// - if a network has batch normalisation and mini-batches have one sample;
+    /// - if the discriminator has batch normalisation and the objective has a gradient penalty;
+    /// - if a parameter is not finite, or if all weights of a network are 0, as before [`Sequential::initialise`].
     pub fn new(generator: Sequential<T>, discriminator: Sequential<T>, recipe: Recipe) -> Result<Self> {
         recipe.validate()?;
         if [discriminator.inputs(), discriminator.outputs()] != [generator.outputs(), 1] {
@@ -193,7 +194,7 @@ impl<T: Element> Game<T> {
         &self.discriminator.network
     }
 
-    /// The generator with averaged parameters, if the recipe asks for an average.
+    /// The generator with averaged parameters; `None` if [`Recipe::average`] is `None`.
     pub fn averaged_generator(&self) -> Option<&Sequential<T>> {
         self.average.as_ref().map(Average::network)
     }

@@ -200,7 +200,7 @@ pub(super) fn check_visible(argument: &str, found: usize, expected: usize) -> Re
     Err(Error::invalid(argument, problem))
 }
 
-/// Returns an error if a machine to compare with learned from images of another height and width, as far as these are known.
+/// Returns an error if the other machine learned from images of another height and width. Unknown sizes are accepted.
 pub(super) fn check_size(argument: &str, found: Option<[usize; 2]>, expected: [usize; 2]) -> Result<()> {
     let Some(found) = found.filter(|&found| found != expected) else { return Ok(()) };
     let [found, expected] = [found, expected].map(|[height, width]| format!("{height}x{width}"));

@@ -12,16 +12,16 @@
 //! | classifier | mean cross-entropy of the training images | 10 times that of guessing, 10 ln 10 nats |
 //!
 //! These limits apply at the end: for Boltzmann machines after the last epoch, for games in all readings since the last
-//! checkpoint, for a classifier over the last epoch. Before the end, after each epoch and at each checkpoint, the limits of
-//! Boltzmann machines and games are 100 times these values, because a run can recover: a centred machine with 100 hidden
-//! units and a learning rate of 30 is at 100 times fair coins after one epoch and at 6 times after six. Games have also
+//! checkpoint, for a classifier over the last epoch. Before the end, Boltzmann machines and games are checked after each
+//! epoch and at each checkpoint. The limits are then 100 times these values, because a run can recover: a centred machine
+//! with 100 hidden units and a learning rate of 30 is at 100 times fair coins after one epoch and at 6 times after six. Games have also
 //! diverged if each reading since the last checkpoint has a loss, score, gradient or slope that is not finite. The first
 //! epochs of a classifier may cost 10⁷ nats without harm, so only its last epoch counts.
 //!
 //! A machine at 10 times the cost of fair coins is wrong by 7 nats per pixel on average: it is certain of wrong values. Its
-//! weights are tens or hundreds in size, while those of a useful machine are mostly below 1. On 2,000 built-in digits with
-//! 100 hidden units, where the limit is -5,434 nats, learning rates of 0.05, 10, 100 and 1000 end at -167, -212, -3,428 and
-//! -37,042 nats after 3 epochs: the last run diverged, the others learned well, badly and very badly.
+//! weights are tens or hundreds in size, while those of a useful machine are mostly below 1. With 100
+//! hidden units and 2,000 built-in digits the limit is -5,434 nats. Learning rates of 0.05, 10, 100 and 1000 end at -167,
+//! -212, -3,428 and -37,042 nats after 3 epochs. The last run diverged; the others learned well, badly and very badly.
 
 use crate::Error;
 use crate::adversarial::Reading;

@@ -63,7 +63,7 @@ impl<T: Scalar> Operation<T> for Finish<T> {
 #[cfg(test)]
 mod tests {
     use super::super::epilogue::Slopes;
-    use super::super::serial::{Product, Terms};
+    use super::super::serial::{Product, TermGrid};
     use crate::activation::Activation;
     use crate::level::Level;
     use crate::matrix::MatrixRef;
@@ -86,7 +86,7 @@ mod tests {
             bias: bias.as_ptr(),
             activation: Activation::Relu,
             slopes: Slopes::NONE,
-            terms: Terms::ONE,
+            terms: TermGrid::ONE,
         };
         // SAFETY: the layouts are those of the arrays.
         assert!(unsafe { super::gemm(Level::PORTABLE, &product) });

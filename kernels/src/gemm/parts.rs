@@ -3,7 +3,7 @@
 use super::blocking::Grid;
 use super::epilogue::Slopes;
 use super::scalar::MatrixScalar;
-use super::serial::{Product, SerialGemm, Terms};
+use super::serial::{Product, SerialGemm, TermGrid};
 use crate::activation::Activation;
 use crate::level::Level;
 use crate::matrix::Layout;
@@ -35,7 +35,7 @@ pub(crate) struct Part {
     pub b_strides: [usize; 2],
     pub c: usize,
     pub c_row_stride: usize,
-    pub terms: Terms,
+    pub terms: TermGrid,
 }
 
 /// The workspace of parts of (m, n) elements of C and terms of depth k.

@@ -25,7 +25,7 @@ pub(super) struct Product<T> {
     pub bias: *const T,
     pub activation: Activation<T>,
     pub slopes: Slopes<T>,
-    pub terms: Terms,
+    pub terms: TermGrid,
 }
 
 /// The terms of a sum of products C <- Σ A_ij B_ij over a grid of equally spaced places in both operands.
@@ -33,14 +33,14 @@ pub(super) struct Product<T> {
 /// The layouts of a [`Product`] are those of one term; A_ij lies `i a_steps[0] + j a_steps[1]` elements behind A, and B_ij
 /// likewise.
 #[derive(Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct TermGrid {
     /// The number of terms in each direction, at least 1.
     pub counts: [usize; 2],
     pub a_steps: [isize; 2],
     pub b_steps: [isize; 2],
 }
 
-impl Terms {
+impl TermGrid {
     /// A plain product.
     pub(crate) const ONE: Self = Self { counts: [1; 2], a_steps: [0; 2], b_steps: [0; 2] };
 }
@@ -54,7 +54,7 @@ impl<T: Copy> Product<T> {
             b: self.a,
             b_layout: self.a_layout.transposed(),
             c_layout: self.c_layout.transposed(),
-            terms: Terms { a_steps: self.terms.b_steps, b_steps: self.terms.a_steps, ..self.terms },
+            terms: TermGrid { a_steps: self.terms.b_steps, b_steps: self.terms.a_steps, ..self.terms },
             ..self
         }
     }

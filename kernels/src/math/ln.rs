@@ -1,8 +1,14 @@
 //! The natural logarithm, and ln(1 + e) for softplus.
 //!
-//! x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2]. With s = f / (2 + f), ln(1 + f) = 2 artanh s, and since 2 s = f -
-//! s f = f - f^2/2 + s f^2/2, ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z))),  z = s^2: the leading term is exact, the
-//! rest small.
+//! x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2]. Let s = f / (2 + f) and z = s^2. Then
+//!
+//! ```text
+//! ln(1 + f) = 2 artanh s = 2 s + s z q(z)                   q: the rest of the series
+//!       2 s = f - s f = f - f^2/2 + s f^2/2
+//! ln(1 + f) = f - (f^2/2 - s (f^2/2 + z q(z)))
+//! ```
+//!
+//! The leading term f is exact, and the rest is small.
 
 use super::polynomial::polynomial;
 use crate::lanes::constants::Constants;

@@ -38,11 +38,18 @@ const START: Players = Players { theta: 1.0, psi: 0.5 };
 /// Plays the games of the table in [`dirac`](super).
 ///
 /// Two trajectories end on closed curves. That of clipping ends on the circle of radius `bound`: along psi = bound,
-/// theta falls until it is 0, and there psi starts to fall. That of the penalty alternates between two damped
-/// oscillations, psi'' = - psi - 2 lambda psi', one for each sign of psi. psi leaves 0 with the speed v = theta + 2
-/// lambda and returns with v q, q = exp(-lambda pi / omega), omega^2 = 1 - lambda^2. There the pull changes its
-/// direction, and the speed grows by 4 lambda. So v = q v + 4 lambda, and theta, which is largest where psi is 0,
-/// reaches 2 lambda (1 + q) / (1 - q).
+/// theta falls until it is 0, and there psi starts to fall.
+///
+/// The trajectory of the penalty alternates between two damped oscillations, one for each sign of psi:
+///
+/// ```text
+/// psi'' = - psi - 2 lambda psi'
+/// psi leaves 0 with the speed     v = theta + 2 lambda
+/// psi returns with the speed      v q,    q = exp(-lambda pi / omega),    omega^2 = 1 - lambda^2
+/// ```
+///
+/// At 0 the pull changes its direction, and the speed grows by 4 lambda. So v = q v + 4 lambda. theta is largest where
+/// psi is 0, and reaches 2 lambda (1 + q) / (1 - q).
 pub fn known() -> [Known; 8] {
     [circle(), spiral(), not_saturating(), ellipse(), critic(), clipping(), penalty(), zero_centred()]
 }

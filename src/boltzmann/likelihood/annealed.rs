@@ -94,9 +94,9 @@
 //! reliable, and the gap measures the uncertainty.
 //!
 //! ## Arithmetic
-//! A step is a Gibbs step on bits ([`equilibria_kernels::binary`]): v W and h W' are stored, and only the weights of
-//! the units that flipped are added. v W gives both terms of the weight, at beta_k and beta_(k+1), and the logits of
-//! the next hidden states, at beta_(k+1).
+//! A step is a Gibbs step on bits ([`equilibria_kernels::binary`]). v W and h W' are stored, and only the weights of
+//! the units that flipped are added. v W gives both terms of the importance weight, at beta_k and at beta_(k+1). It
+//! also gives the logits of the next hidden states, at beta_(k+1).
 //!
 //! With beta' - beta = 1e-5 the difference of two sums of softplus has no correct digit in f32. Therefore
 //! softplus(beta' x) - softplus(beta x) is computed directly

@@ -4,8 +4,8 @@
 //! 1947). It has no unit and assumes no distribution. The bootstrap estimates its uncertainty (Efron 1979): both sets
 //! are resampled with replacement, and the middle 95 % of the results are the interval.
 //!
-//! A claim "a is larger than b" *holds* if the interval lies above one half, *does not hold* if it lies below, and
-//! *cannot be told* otherwise.
+//! A claim "a is larger than b" *holds* if the interval lies above one half, and *does not hold* if it lies below.
+//! Otherwise the data do not decide, and the verdict is *cannot be told*.
 
 use crate::rng::Stream;
 use alloc::vec;
