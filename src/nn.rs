@@ -99,7 +99,7 @@ mod shape;
 pub use crate::tensor::Activation;
 pub use batch_norm::BatchNorm;
 pub(crate) use check::check_usable;
-pub use convolution::{Conv2d, ConvTranspose2d, Window};
+pub use convolution::{Conv2d, ConvTranspose2d, ConvolutionLayer, Window};
 pub use dropout::Dropout;
 pub use initialisation::Initialisation;
 pub use layer::{CloneLayer, ForwardPass, Input, Layer, Pass, Properties};

@@ -51,6 +51,7 @@ use crate::tensor::{Activation, Element, Epilogue, Tensor};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt;
 use equilibria_kernels::Level;
 use equilibria_kernels::activation::times_slope_in_place;
 use equilibria_kernels::conv::{self, ActivationOutputs, Convolution, Sizes};
@@ -73,56 +74,107 @@ impl Window {
     }
 }
 
-/// The parameters of either layer, named after the convolution: a transposed layer goes from `out` to `in`.
+/// A convolution, [`Conv2d`], or its transpose, [`ConvTranspose2d`].
+///
+/// The weights are named after the convolution: the transposed layer goes from `out` channels to `in`.
 #[derive(Debug, Clone)]
-struct Weights<T: Element> {
+pub struct ConvolutionLayer<T: Element, const TRANSPOSED: bool> {
     /// w (kernel height, kernel width, in, out); a bias, if there is one.
     parameters: Vec<Tensor<T>>,
     window: Window,
 }
 
-impl<T: Element> Weights<T> {
+/// y = w * x + b, a convolution.
+pub type Conv2d<T> = ConvolutionLayer<T, false>;
+
+/// y = w *ᵀ x + b, the transpose of a convolution.
+pub type ConvTranspose2d<T> = ConvolutionLayer<T, true>;
+
+impl<T: Element, const TRANSPOSED: bool> ConvolutionLayer<T, TRANSPOSED> {
+    /// A layer with all parameters 0; see [`Sequential::initialise`](super::Sequential::initialise).
+    ///
+    /// **Shapes** `inputs` and `outputs` are numbers of channels.
+    ///
     /// **Panics** if the weights have more values than can be addressed.
-    fn new([channels_in, channels_out]: [usize; 2], window: Window, bias: Option<usize>) -> Self {
+    pub fn new(inputs: usize, outputs: usize, window: Window) -> Self {
+        let mut layer = Self::without_bias(inputs, outputs, window);
+        layer.parameters.push(Tensor::zeros(&[outputs]));
+        layer
+    }
+
+    /// Like [`ConvolutionLayer::new`], but without a bias: for a layer that is followed by batch normalisation.
+    ///
+    /// **Panics** Same as [`ConvolutionLayer::new`].
+    pub fn without_bias(inputs: usize, outputs: usize, window: Window) -> Self {
+        let [channels_in, channels_out] = if TRANSPOSED { [outputs, inputs] } else { [inputs, outputs] };
         let [height, width] = window.kernel;
-        let weights = Tensor::zeros(&[height, width, channels_in, channels_out]);
-        let bias = bias.map(|channels| Tensor::zeros(&[channels]));
-        Self { parameters: [weights].into_iter().chain(bias).collect(), window }
+        Self { parameters: Vec::from([Tensor::zeros(&[height, width, channels_in, channels_out])]), window }
     }
 
-    fn w(&self) -> &[T] {
-        self.parameters[0].data()
-    }
-
+    /// The channels `in` and `out` of the convolution.
     fn channels(&self) -> [usize; 2] {
         let shape = self.parameters[0].shape();
         [shape[2], shape[3]]
     }
 
-    /// The convolution of images of this size.
-    fn convolution(&self, batch: usize, image: [usize; 2]) -> Result<Convolution> {
+    /// The convolution of a layer whose examples have this shape. The transposed layer has the outputs of the convolution
+    /// as examples; its images are (size − 1) stride + kernel − 2 padding pixels wide.
+    fn convolution(&self, batch: usize, Shape { height, width, .. }: Shape) -> Result<Convolution> {
         let [channels_in, channels_out] = self.channels();
         let Window { kernel, stride, padding } = self.window;
+        let invalid = |expected: &dyn fmt::Display| {
+            let ([kh, kw], [sh, sw], [ph, pw]) = (kernel, stride, padding);
+            Error::invalid(
+                format!(
+                    "a {kh}x{kw} kernel, stride {sh}x{sw}, padding {ph}x{pw}, on {height}x{width} pixels"
+                ),
+                expected,
+            )
+        };
+        let mut image = [height, width];
+        if TRANSPOSED {
+            for (axis, pixels) in image.iter_mut().enumerate() {
+                let last = pixels.checked_sub(1).and_then(|last| last.checked_mul(stride[axis]));
+                let padded = last.and_then(|last| last.checked_add(kernel[axis]));
+                let both = padding[axis].checked_mul(2);
+                *pixels = padded
+                    .zip(both)
+                    .and_then(|(padded, both)| padded.checked_sub(both))
+                    .ok_or_else(|| invalid(&"(size − 1) stride + kernel is at least twice the padding"))?;
+            }
+        }
         let sizes = Sizes { batch, image, channels_in, channels_out, kernel, stride, padding };
-        Convolution::new(sizes).map_err(|error| {
-            let ([kh, kw], [sh, sw], [ph, pw], [h, w]) = (kernel, stride, padding, image);
-            let what = format!("a {kh}x{kw} kernel, stride {sh}x{sw}, padding {ph}x{pw}, on {h}x{w} pixels");
-            Error::invalid(what, error)
-        })
+        Convolution::new(sizes).map_err(|error| invalid(&error))
     }
 
-    fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
-        let ([height, width], channels) = (self.window.kernel, self.channels());
-        let [fan_in, fan_out] = channels.map(|channels| height * width * channels);
-        let [weight, bias @ ..] = &mut self.parameters[..] else { return };
-        initialisation.draw((fan_in, fan_out), weight, bias.first_mut(), stream);
+    /// The convolution of the examples in `x`, whose shape `output_shape` has accepted.
+    fn of_examples(&self, shape: Shape, x: &[T]) -> Convolution {
+        self.convolution(x.len() / shape.size(), shape).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn epilogue(&self, activation: Activation<T>) -> Epilogue<'_, T> {
-        Epilogue { bias: self.parameters.get(1).map(Tensor::data), activation }
+    /// w * x or w *ᵀ x, with an epilogue and slopes.
+    fn apply(
+        &self,
+        is_transposed: bool,
+        convolution: &Convolution,
+        x: &[T],
+        (epilogue, slopes): (Epilogue<'_, T>, Option<ActivationOutputs<'_, T>>),
+        y: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
+        let (level, w) = (Level::detect(), self.parameters[0].data());
+        let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
+        if is_transposed {
+            conv::backward_data(level, convolution, x, w, y, (epilogue, slopes), workspace);
+            return;
+        }
+        conv::forward(level, convolution, x, w, y, epilogue, workspace);
+        if let Some((activation, outputs)) = slopes {
+            times_slope_in_place(level, activation, outputs, y);
+        }
     }
 
-    /// Adds corr(x, δ) to the gradient of w.
+    /// Adds corr(x, δ) to the gradient of w, or corr(δ, x) in a transposed layer.
     fn add_weight_gradient(
         gradients: &mut LayerGradients<'_, T>,
         convolution: &Convolution,
@@ -132,37 +184,10 @@ impl<T: Element> Weights<T> {
     ) {
         let level = Level::detect();
         let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
+        let (x, delta) = if TRANSPOSED { (delta, x) } else { (x, delta) };
         gradients.accumulate(0, |beta, gradient| {
             conv::backward_weights(level, convolution, x, delta, beta, gradient.data_mut(), workspace);
         });
-    }
-
-    /// w * x, with an epilogue.
-    fn forward(
-        &self,
-        convolution: &Convolution,
-        x: &[T],
-        epilogue: Epilogue<'_, T>,
-        y: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let level = Level::detect();
-        let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
-        conv::forward(level, convolution, x, self.w(), y, epilogue, workspace);
-    }
-
-    /// w *ᵀ δ, with an epilogue and slopes.
-    fn transposed(
-        &self,
-        convolution: &Convolution,
-        delta: &[T],
-        finish: (Epilogue<'_, T>, Option<ActivationOutputs<'_, T>>),
-        x: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let level = Level::detect();
-        let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
-        conv::backward_data(level, convolution, delta, self.w(), x, finish, workspace);
     }
 }
 
@@ -171,211 +196,79 @@ fn slopes<T: Element>(activation: Activation<T>, outputs: &[T]) -> Option<Activa
     (activation != Activation::Identity).then_some((activation, outputs))
 }
 
-/// Activations are applied in the epilogues of the products.
-const PROPERTIES: Properties = Properties {
-    mixes_examples: false,
-    is_affine: true,
-    has_curvature: false,
-    absorbs_activation: true,
-    absorbs_slopes: true,
-};
-
-/// y = w * x + b, a convolution.
-#[derive(Debug, Clone)]
-pub struct Conv2d<T: Element>(Weights<T>);
-
-impl<T: Element> Conv2d<T> {
-    /// A layer with all parameters 0; see [`Sequential::initialise`](super::Sequential::initialise).
-    ///
-    /// **Panics** if the weights have more values than can be addressed.
-    pub fn new(inputs: usize, outputs: usize, window: Window) -> Self {
-        Self(Weights::new([inputs, outputs], window, Some(outputs)))
-    }
-
-    /// Like [`Conv2d::new`], but without a bias: for a layer that is followed by batch normalisation.
-    ///
-    /// **Panics** Same as [`Conv2d::new`].
-    pub fn without_bias(inputs: usize, outputs: usize, window: Window) -> Self {
-        Self(Weights::new([inputs, outputs], window, None))
-    }
-
-    /// The convolution of the examples in `x`.
-    fn convolution(&self, shape: Shape, x: &[T]) -> Convolution {
-        let convolution = self.0.convolution(x.len() / shape.size(), [shape.height, shape.width]);
-        convolution.unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-impl<T: Element> Layer<T> for Conv2d<T> {
+impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSPOSED> {
     fn name(&self) -> &'static str {
-        "convolution"
+        if TRANSPOSED { "transposed convolution" } else { "convolution" }
     }
 
     fn output_shape(&self, input: Shape) -> Result<Shape> {
-        let [inputs, channels] = self.0.channels();
+        let [channels_in, channels_out] = self.channels();
+        let (inputs, channels) =
+            if TRANSPOSED { (channels_out, channels_in) } else { (channels_in, channels_out) };
         Shape::from(input.channels).expect("channels of a convolution", inputs)?;
-        let [height, width] = self.0.convolution(1, [input.height, input.width])?.output();
+        let convolution = self.convolution(1, input)?;
+        let [height, width] = if TRANSPOSED { convolution.sizes().image } else { convolution.output() };
         Ok(Shape { height, width, channels })
     }
 
     fn tensors(&self) -> [&[Tensor<T>]; 2] {
-        [&self.0.parameters, &[]]
+        [&self.parameters, &[]]
     }
 
     fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
-        [&mut self.0.parameters, &mut []]
+        [&mut self.parameters, &mut []]
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["weight", "bias"][..self.0.parameters.len()]
+        &["weight", "bias"][..self.parameters.len()]
     }
 
     fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
-        self.0.initialise(initialisation, stream);
+        let ([height, width], channels) = (self.window.kernel, self.channels());
+        let [fan_in, fan_out] = channels.map(|channels| height * width * channels);
+        let [weight, bias @ ..] = &mut self.parameters[..] else { return };
+        initialisation.draw((fan_in, fan_out), weight, bias.first_mut(), stream);
     }
 
+    /// Activations and slopes are applied in the epilogues of the products.
     fn properties(&self) -> Properties {
-        PROPERTIES
+        Properties {
+            is_affine: true,
+            absorbs_activation: true,
+            absorbs_slopes: true,
+            ..Properties::default()
+        }
     }
 
-    // y = φ(w * x + b)
+    // y = φ(w * x + b)     with *ᵀ in place of * in a transposed layer, here and below
     fn infer(&self, Input { shape, x, activation, scratch }: Input<'_, T>, y: &mut [T]) {
-        let convolution = self.convolution(shape, x);
-        self.0.forward(&convolution, x, self.0.epilogue(activation), y, scratch);
+        let epilogue = Epilogue { bias: self.parameters.get(1).map(Tensor::data), activation };
+        self.apply(TRANSPOSED, &self.of_examples(shape, x), x, (epilogue, None), y, scratch);
     }
 
     // forward:  y = w * x + b
     // backward: ∂L/∂w = corr(x, δ),   ∂L/∂b = Σ_pixels δ,   ∂L/∂x = (w *ᵀ δ) ⊙ φ′(x)     φ of the layer before
     fn backward(&self, Pass { shape, x, delta, before, gradients, grad_input, scratch, .. }: Pass<'_, T>) {
-        let convolution = self.convolution(shape, x);
+        let convolution = self.of_examples(shape, x);
         if let Some(mut gradients) = gradients {
-            if self.0.parameters.len() > 1 {
+            if self.parameters.len() > 1 {
                 gradients.add_column_sums(1, delta);
             }
-            Weights::add_weight_gradient(&mut gradients, &convolution, x, delta, scratch);
+            Self::add_weight_gradient(&mut gradients, &convolution, x, delta, scratch);
         }
         if let Some(grad_input) = grad_input {
             let finish = (Epilogue::NONE, slopes(before, x));
-            self.0.transposed(&convolution, delta, finish, grad_input, scratch);
+            self.apply(!TRANSPOSED, &convolution, delta, finish, grad_input, scratch);
         }
     }
 
     // tangent: ẏ = (w * ẋ) ⊙ φ′(y),   ∂S/∂w = corr(ẋ, δ)
     fn tangent(&self, pass: Pass<'_, T>, x_dot: &[T], y_dot: &mut [T]) -> Result<()> {
-        let convolution = self.convolution(pass.shape, x_dot);
-        self.0.forward(&convolution, x_dot, Epilogue::NONE, y_dot, pass.scratch);
-        times_slope_in_place(Level::detect(), pass.activation, pass.y, y_dot);
-        if let Some(mut gradients) = pass.gradients {
-            Weights::add_weight_gradient(&mut gradients, &convolution, x_dot, pass.delta, pass.scratch);
-        }
-        Ok(())
-    }
-}
-
-/// y = w *ᵀ x + b, the transpose of a convolution.
-#[derive(Debug, Clone)]
-pub struct ConvTranspose2d<T: Element>(Weights<T>);
-
-impl<T: Element> ConvTranspose2d<T> {
-    /// A layer with all parameters 0; see [`Sequential::initialise`](super::Sequential::initialise).
-    ///
-    /// **Panics** if the weights have more values than can be addressed.
-    pub fn new(inputs: usize, outputs: usize, window: Window) -> Self {
-        Self(Weights::new([outputs, inputs], window, Some(outputs)))
-    }
-
-    /// Like [`ConvTranspose2d::new`], but without a bias: for a layer that is followed by batch normalisation.
-    ///
-    /// **Panics** Same as [`ConvTranspose2d::new`].
-    pub fn without_bias(inputs: usize, outputs: usize, window: Window) -> Self {
-        Self(Weights::new([outputs, inputs], window, None))
-    }
-
-    /// The convolution that this layer transposes: from its outputs, (size − 1) stride + kernel − 2 padding pixels wide, to
-    /// its inputs.
-    fn convolution(&self, batch: usize, input: Shape) -> Result<Convolution> {
-        let Window { kernel, stride, padding } = self.0.window;
-        let size = |axis: usize, pixels: usize| {
-            let last = pixels.checked_sub(1)?.checked_mul(stride[axis])?;
-            last.checked_add(kernel[axis])?.checked_sub(padding[axis].checked_mul(2)?)
-        };
-        let sizes = (size(0, input.height), size(1, input.width));
-        let (Some(height), Some(width)) = sizes else {
-            return Err(Error::invalid(
-                format!("a transposed convolution of {input} with {:?}", self.0.window),
-                "(size − 1) stride + kernel is at least twice the padding",
-            ));
-        };
-        self.0.convolution(batch, [height, width])
-    }
-
-    /// The convolution of which the examples in `x` are outputs.
-    fn of_examples(&self, shape: Shape, x: &[T]) -> Convolution {
-        self.convolution(x.len() / shape.size(), shape).unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-impl<T: Element> Layer<T> for ConvTranspose2d<T> {
-    fn name(&self) -> &'static str {
-        "transposed convolution"
-    }
-
-    fn output_shape(&self, input: Shape) -> Result<Shape> {
-        let [channels, inputs] = self.0.channels();
-        Shape::from(input.channels).expect("channels of a transposed convolution", inputs)?;
-        let [height, width] = self.convolution(1, input)?.sizes().image;
-        Ok(Shape { height, width, channels })
-    }
-
-    fn tensors(&self) -> [&[Tensor<T>]; 2] {
-        [&self.0.parameters, &[]]
-    }
-
-    fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
-        [&mut self.0.parameters, &mut []]
-    }
-
-    fn names(&self) -> &'static [&'static str] {
-        &["weight", "bias"][..self.0.parameters.len()]
-    }
-
-    fn initialise(&mut self, initialisation: Initialisation, stream: Stream) {
-        self.0.initialise(initialisation, stream);
-    }
-
-    fn properties(&self) -> Properties {
-        PROPERTIES
-    }
-
-    // y = φ(w *ᵀ x + b)
-    fn infer(&self, Input { shape, x, activation, scratch }: Input<'_, T>, y: &mut [T]) {
-        let convolution = self.of_examples(shape, x);
-        self.0.transposed(&convolution, x, (self.0.epilogue(activation), None), y, scratch);
-    }
-
-    // forward:  y = w *ᵀ x + b
-    // backward: ∂L/∂w = corr(δ, x),   ∂L/∂b = Σ_pixels δ,   ∂L/∂x = (w * δ) ⊙ φ′(x)     φ of the layer before
-    fn backward(&self, Pass { shape, x, delta, before, gradients, grad_input, scratch, .. }: Pass<'_, T>) {
-        let convolution = self.of_examples(shape, x);
-        if let Some(mut gradients) = gradients {
-            if self.0.parameters.len() > 1 {
-                gradients.add_column_sums(1, delta);
-            }
-            Weights::add_weight_gradient(&mut gradients, &convolution, delta, x, scratch);
-        }
-        if let Some(grad_input) = grad_input {
-            self.0.forward(&convolution, delta, Epilogue::NONE, grad_input, scratch);
-            times_slope_in_place(Level::detect(), before, x, grad_input);
-        }
-    }
-
-    // tangent: ẏ = (w *ᵀ ẋ) ⊙ φ′(y),   ∂S/∂w = corr(δ, ẋ)
-    fn tangent(&self, pass: Pass<'_, T>, x_dot: &[T], y_dot: &mut [T]) -> Result<()> {
         let convolution = self.of_examples(pass.shape, x_dot);
         let finish = (Epilogue::NONE, slopes(pass.activation, pass.y));
-        self.0.transposed(&convolution, x_dot, finish, y_dot, pass.scratch);
+        self.apply(TRANSPOSED, &convolution, x_dot, finish, y_dot, pass.scratch);
         if let Some(mut gradients) = pass.gradients {
-            Weights::add_weight_gradient(&mut gradients, &convolution, pass.delta, x_dot, pass.scratch);
+            Self::add_weight_gradient(&mut gradients, &convolution, x_dot, pass.delta, pass.scratch);
         }
         Ok(())
     }
