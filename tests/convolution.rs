@@ -123,6 +123,45 @@ fn a_transposed_layer_is_the_adjoint_of_the_convolution() {
     assert!((left - right).abs() < 1e-9 * left.abs(), "{left} and {right}");
 }
 
+/// Wide layers are trained by minimal filtering, which keeps transformed weights; inference does not use them.
+#[test]
+fn training_passes_of_wide_layers_follow_the_weights() {
+    let window = Window::square(4, 2, 1);
+    let shape = |side| Shape { height: side, width: side, channels: 32 };
+    let layers: [(Shape, Box<dyn Layer<f64>>); 3] = [
+        (shape(4), Conv2d::without_bias(32, 48, window).into()),
+        (shape(8), Conv2d::without_bias(32, 32, window).into()),
+        (shape(4), ConvTranspose2d::without_bias(32, 48, window).into()),
+    ];
+    for (input, layer) in layers {
+        let mut model = network(input, vec![layer]);
+        let (mut cache, mut deltas) = (Cache::new(&model), Deltas::new(&model));
+        let (mut gradients, mut scratch) = (Gradients::new(&model), Scratch::new());
+        for seed in 1..4 {
+            model.parameters_mut().for_each(|w| w.data_mut().copy_from_slice(&normals(w.len(), seed)));
+            let x = normals(3 * input.size(), 10 * seed);
+            cache.input_mut(3).copy_from_slice(&x);
+            model.forward(&mut cache, training(), &mut scratch).unwrap();
+            let mut y = vec![0.0; cache.output().len()];
+            model.infer(&x, &mut scratch, &mut y).unwrap();
+            let largest = y.iter().fold(0.0_f64, |largest, y| largest.max(y.abs()));
+            assert!(cache.output().iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-12 * largest));
+
+            // The sum of δ y is linear in x and in w.
+            let delta = normals(y.len(), 20 * seed);
+            gradients.clear();
+            let wanted = Wanted::both(&mut gradients, 0..3, 0..3);
+            model.backward(&cache, &delta, wanted, &mut deltas, &mut scratch).unwrap();
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let right = dot(&delta, &y);
+            let w = model.parameters().next().unwrap();
+            for found in [dot(deltas.input(0..3), &x), dot(gradients.tensors()[0].data(), w.data())] {
+                assert!((found - right).abs() < 1e-9 * right.abs().max(1.0), "{found}, not {right}");
+            }
+        }
+    }
+}
+
 #[test]
 fn sizes_that_do_not_fit_are_refused() {
     let image = Shape { height: 4, width: 4, channels: 3 };

@@ -25,6 +25,8 @@
 //! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
 //! the image. An element of the result is the same chain of multiply-adds for every number of threads.
 
+pub mod minimal;
+pub(crate) mod narrow;
 mod taps;
 
 use crate::activation::Activation;
@@ -33,6 +35,7 @@ use crate::gemm::serial::TermGrid;
 use crate::gemm::{Epilogue, MatrixScalar};
 use crate::level::Level;
 use core::fmt;
+pub use minimal::MinimalFiltering;
 use taps::Axis;
 
 /// The sizes of a convolution.
@@ -72,6 +75,10 @@ pub enum ConvolutionError {
     KernelTooLarge,
     /// A tensor has more numbers than can be addressed.
     TooLarge,
+    /// Minimal filtering does not compute such a convolution.
+    NotMinimal,
+    /// Tiles of minimal filtering that lose accuracy.
+    TileTooLarge,
 }
 
 impl fmt::Display for ConvolutionError {
@@ -80,6 +87,11 @@ impl fmt::Display for ConvolutionError {
             Self::Zero => "kernel and stride of a convolution are at least 1",
             Self::KernelTooLarge => "the kernel of a convolution fits into the padded image",
             Self::TooLarge => "the tensors of a convolution have at most as many numbers as can be addressed",
+            Self::NotMinimal => {
+                "minimal filtering needs a 4x4 kernel, stride 2, padding 1, channels that are multiples of 16, and tiles that \
+                 divide the output"
+            }
+            Self::TileTooLarge => "minimal filtering has tiles of 2x2 or 4x4 outputs; larger ones lose accuracy",
         })
     }
 }
@@ -191,7 +203,10 @@ pub type ActivationOutputs<'a, T> = (Activation<T>, &'a [T]);
 /// The length of the workspace that the three functions of a convolution need in the current thread pool.
 pub fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolution) -> usize {
     let products = [convolution.forward_product(), convolution.data_product(), convolution.weight_product()];
-    products.into_iter().map(|product| parts::workspace_len::<T>(level, product)).max().unwrap_or(0)
+    let direct = products.map(|product| parts::workspace_len::<T>(level, product));
+    let narrow =
+        if narrow::is_narrow(convolution) { narrow::workspace_len::<T>(level, convolution) } else { 0 };
+    direct.into_iter().fold(narrow, usize::max)
 }
 
 /// y <- act(x * w + bias), the forward pass.
@@ -214,6 +229,9 @@ pub fn forward<T: MatrixScalar>(
     let Sizes { image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes;
     if let Some(bias) = epilogue.bias {
         assert!(bias.len() == channels_out, "conv: a bias of {} for {channels_out} channels", bias.len());
+    }
+    if narrow::is_narrow(convolution) && !y.is_empty() {
+        return narrow::forward(level, convolution, [x, w], y, epilogue, workspace);
     }
     let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
     let part = |pixel: usize| {
@@ -279,6 +297,9 @@ pub fn backward_data<T: MatrixScalar>(
         let (found, expected) = (outputs.len(), grad_x.len());
         assert!(found == expected, "conv: {found} outputs for {expected} slopes");
     }
+    if narrow::is_narrow(convolution) && !grad_x.is_empty() && channels_out > 0 {
+        return narrow::backward_data(level, convolution, [grad_y, w], grad_x, (epilogue, slopes), workspace);
+    }
     let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
     let part = |pixel: usize| {
         let (rows, columns) = (vertical.readers(pixel / width), horizontal.readers(pixel % width));
@@ -336,6 +357,9 @@ pub fn backward_weights<T: MatrixScalar>(
     convolution.check(level, [x.len(), grad_w.len(), grad_y.len()], workspace);
     let Sizes { batch, image: [height, width], channels_in, channels_out, kernel, stride, .. } =
         convolution.sizes;
+    if narrow::is_narrow(convolution) && !grad_w.is_empty() && batch > 0 {
+        return narrow::backward_weights(level, convolution, [x, grad_y], beta, grad_w, workspace);
+    }
     let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
     let part = |position: usize| {
         let (k, l) = (position / kernel[1], position % kernel[1]);

@@ -27,7 +27,7 @@
 #[cfg(all(feature = "matrixmultiply", any(test, not(target_arch = "x86_64"))))]
 mod backend;
 mod blocking;
-mod epilogue;
+pub(crate) mod epilogue;
 mod microkernel;
 mod packing;
 pub(crate) mod parts;
@@ -142,6 +142,7 @@ fn checked<T: Scalar>(
         a_layout: a.layout,
         b: b.data.as_ptr(),
         b_layout: b.layout,
+        b_is_packed: false,
         beta,
         c: c.data.as_mut_ptr(),
         c_layout: c.layout,

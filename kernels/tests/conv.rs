@@ -4,7 +4,8 @@
 mod guard;
 
 use equilibria_kernels::conv::{
-    Convolution, ConvolutionError, Sizes, backward_data, backward_weights, forward, workspace_len,
+    Convolution, ConvolutionError, MinimalFiltering, Sizes, backward_data, backward_weights, forward,
+    minimal, workspace_len,
 };
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixScalar, Scalar, activation};
 use guard::GuardedBuffer;
@@ -46,15 +47,18 @@ fn grid([a, b, c]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
 }
 
 /// The sums of products, and of their magnitudes, by the definition.
+#[derive(Clone)]
 struct Right {
     sums: Vec<f64>,
     magnitudes: Vec<f64>,
     terms: Vec<usize>,
+    /// Errors in units of those of the definition.
+    tolerance: f64,
 }
 
 impl Right {
     fn new(len: usize) -> Self {
-        Self { sums: vec![0.0; len], magnitudes: vec![0.0; len], terms: vec![0; len] }
+        Self { sums: vec![0.0; len], magnitudes: vec![0.0; len], terms: vec![0; len], tolerance: 1.0 }
     }
 
     fn add(&mut self, place: usize, a: impl Into<f64>, b: impl Into<f64>) {
@@ -72,65 +76,117 @@ impl Right {
             let chain = (2.0 + 0.2 * (self.terms[place] as f64).sqrt()) * self.magnitudes[place];
             let error = (found.to_f64() - right).abs();
             assert!(
-                error <= T::EPSILON.to_f64() * (chain + 8.0),
+                error <= self.tolerance * T::EPSILON.to_f64() * (chain + 8.0),
                 "{context} at {place}: {found}, not {right}"
             );
         }
     }
 }
 
+/// The operands of a convolution, and the three results by the definition.
+struct Case<T: Scalar> {
+    context: String,
+    operands: [GuardedBuffer<T>; 3],
+    bias_y: GuardedBuffer<T>,
+    bias_x: GuardedBuffer<T>,
+    right: [Right; 3],
+}
+
+impl<T: MatrixScalar + Into<f64>> Case<T> {
+    fn new(context: String, convolution: &Convolution) -> Self {
+        let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
+        let operands = [0, 1, 2].map(|index| noise::<T>(lens[index], index as u64 + 1));
+        let [mut dx, mut dw, mut y] = lens.map(Right::new);
+        let [x, w, grad_y] = &operands;
+        connections(convolution, |ix, iw, iy| {
+            y.add(iy, x[ix], w[iw]);
+            dx.add(ix, grad_y[iy], w[iw]);
+            dw.add(iw, x[ix], grad_y[iy]);
+        });
+        let Sizes { channels_in, channels_out, .. } = convolution.sizes();
+        Self {
+            context,
+            operands,
+            bias_y: noise(channels_out, 4),
+            bias_x: noise(channels_in, 5),
+            right: [y, dx, dw],
+        }
+    }
+
+    /// Checks the three functions, which write to their last argument.
+    #[allow(clippy::type_complexity)]
+    fn check(
+        &self,
+        mut forward: impl FnMut(&[T], &[T], Epilogue<'_, T>, &mut [T]),
+        mut data: impl FnMut(&[T], &[T], (Epilogue<'_, T>, Option<(Activation<T>, &[T])>), &mut [T]),
+        mut weights: impl FnMut(&[T], &[T], T, &mut [T]),
+    ) {
+        let (context, [x, w, dy]) = (&self.context, &self.operands);
+        let [y, dx, dw] = &self.right;
+        let nan = |len: usize| GuardedBuffer::copy_of(&vec![T::from_f64(f64::NAN); len], true);
+
+        let mut found = nan(dy.len());
+        forward(x, w, Epilogue::NONE, &mut found);
+        y.check(&found, &format!("forward {context}"), |_, sum| sum);
+        let epilogue = Epilogue { bias: Some(&self.bias_y), activation: Activation::Relu };
+        forward(x, w, epilogue, &mut found);
+        let with_bias =
+            |place: usize, sum: f64| (sum + self.bias_y[place % self.bias_y.len()].to_f64()).max(0.0);
+        y.check(&found, &format!("forward with a bias {context}"), with_bias);
+
+        let mut found = nan(x.len());
+        data(dy, w, (Epilogue::NONE, None), &mut found);
+        dx.check(&found, &format!("data {context}"), |_, sum| sum);
+        let leaky = Activation::LeakyRelu { slope: T::from_f64(0.25) };
+        data(dy, w, (Epilogue::NONE, Some((leaky, x))), &mut found);
+        let slope = |place: usize, sum: f64| if x[place] > T::ZERO { sum } else { 0.25 * sum };
+        dx.check(&found, &format!("data with slopes {context}"), slope);
+        let epilogue = Epilogue { bias: Some(&self.bias_x), activation: Activation::Relu };
+        data(dy, w, (epilogue, None), &mut found);
+        let with_bias =
+            |place: usize, sum: f64| (sum + self.bias_x[place % self.bias_x.len()].to_f64()).max(0.0);
+        dx.check(&found, &format!("data with a bias {context}"), with_bias);
+
+        let mut found = nan(w.len());
+        weights(x, dy, T::ZERO, &mut found);
+        dw.check(&found, &format!("weights {context}"), |_, sum| sum);
+        found.copy_from_slice(w);
+        weights(x, dy, T::ONE, &mut found);
+        dw.check(&found, &format!("weights added {context}"), |place, sum| sum + w[place].to_f64());
+    }
+}
+
 fn check<T: MatrixScalar + Into<f64>>(level: Level, sizes: Sizes) {
+    let c = &Convolution::new(sizes).unwrap();
+    let case = Case::<T>::new(format!("{} {sizes:?}", level.name()), c);
+    let mut workspace = vec![T::from_f64(f64::NAN); workspace_len::<T>(level, c)];
+    let [mut second, mut third] = [workspace.clone(), workspace.clone()];
+    case.check(
+        |x, w, epilogue, y| forward(level, c, x, w, y, epilogue, &mut workspace),
+        |dy, w, finish, dx| backward_data(level, c, dy, w, dx, finish, &mut second),
+        |x, dy, beta, dw| backward_weights(level, c, x, dy, beta, dw, &mut third),
+    );
+}
+
+/// Checks minimal filtering with errors up to `tolerance` times those of the definition.
+fn check_minimal<T: MatrixScalar + Into<f64>>(level: Level, sizes: Sizes, tile: usize, tolerance: f64) {
     let convolution = Convolution::new(sizes).unwrap();
-    let context = format!("{} {sizes:?}", level.name());
-    let (x, w, dy) = (
-        noise::<T>(convolution.x_len(), 1),
-        noise::<T>(convolution.w_len(), 2),
-        noise::<T>(convolution.y_len(), 3),
+    let m = &MinimalFiltering::new(convolution, tile).unwrap();
+    assert_eq!((m.convolution(), m.tile()), (convolution, tile));
+    let mut case = Case::<T>::new(format!("{} F({tile}, 2) {sizes:?}", level.name()), &convolution);
+    case.right.iter_mut().for_each(|right| right.tolerance = tolerance);
+    let transformed = |w: &[T]| {
+        let mut to = vec![T::from_f64(f64::NAN); minimal::weights_len::<T>(level, m)];
+        minimal::transform_weights(level, m, w, &mut to);
+        to
+    };
+    let mut workspace = vec![T::from_f64(f64::NAN); minimal::workspace_len::<T>(level, m)];
+    let [mut second, mut third] = [workspace.clone(), workspace.clone()];
+    case.check(
+        |x, w, epilogue, y| minimal::forward(level, m, x, &transformed(w), y, epilogue, &mut workspace),
+        |dy, w, finish, dx| minimal::backward_data(level, m, dy, &transformed(w), dx, finish, &mut second),
+        |x, dy, beta, dw| minimal::backward_weights(level, m, x, dy, beta, dw, &mut third),
     );
-    let (bias_y, bias_x) = (noise::<T>(sizes.channels_out, 4), noise::<T>(sizes.channels_in, 5));
-    let mut workspace = vec![T::from_f64(f64::NAN); workspace_len::<T>(level, &convolution)];
-    let [mut y, mut dx, mut dw] = [dy.len(), x.len(), w.len()].map(Right::new);
-    connections(&convolution, |ix, iw, iy| {
-        y.add(iy, x[ix], w[iw]);
-        dx.add(ix, dy[iy], w[iw]);
-        dw.add(iw, x[ix], dy[iy]);
-    });
-    let nan = |len: usize| GuardedBuffer::copy_of(&vec![T::from_f64(f64::NAN); len], true);
-
-    let mut found = nan(dy.len());
-    forward(level, &convolution, &x, &w, &mut found, Epilogue::NONE, &mut workspace);
-    y.check(&found, &format!("forward {context}"), |_, sum| sum);
-    let epilogue = Epilogue { bias: Some(&bias_y), activation: Activation::Relu };
-    forward(level, &convolution, &x, &w, &mut found, epilogue, &mut workspace);
-    let with_bias = |place: usize, sum: f64| (sum + bias_y[place % sizes.channels_out].to_f64()).max(0.0);
-    y.check(&found, &format!("forward with a bias {context}"), with_bias);
-
-    let mut found = nan(x.len());
-    backward_data(level, &convolution, &dy, &w, &mut found, (Epilogue::NONE, None), &mut workspace);
-    dx.check(&found, &format!("data {context}"), |_, sum| sum);
-    let leaky = Activation::LeakyRelu { slope: T::from_f64(0.25) };
-    backward_data(
-        level,
-        &convolution,
-        &dy,
-        &w,
-        &mut found,
-        (Epilogue::NONE, Some((leaky, &x))),
-        &mut workspace,
-    );
-    let slope = |place: usize, sum: f64| if x[place] > T::ZERO { sum } else { 0.25 * sum };
-    dx.check(&found, &format!("data with slopes {context}"), slope);
-    let epilogue = Epilogue { bias: Some(&bias_x), activation: Activation::Relu };
-    backward_data(level, &convolution, &dy, &w, &mut found, (epilogue, None), &mut workspace);
-    let with_bias = |place: usize, sum: f64| (sum + bias_x[place % sizes.channels_in].to_f64()).max(0.0);
-    dx.check(&found, &format!("data with a bias {context}"), with_bias);
-
-    let mut found = nan(w.len());
-    backward_weights(level, &convolution, &x, &dy, T::ZERO, &mut found, &mut workspace);
-    dw.check(&found, &format!("weights {context}"), |_, sum| sum);
-    found.copy_from_slice(&w);
-    backward_weights(level, &convolution, &x, &dy, T::ONE, &mut found, &mut workspace);
-    dw.check(&found, &format!("weights added {context}"), |place, sum| sum + w[place].to_f64());
 }
 
 fn check_all(sizes: Sizes) {
@@ -219,26 +275,137 @@ fn the_number_of_threads_changes_no_bit() {
         stride: [2, 1],
         padding: [1, 2],
     };
-    let convolution = Convolution::new(sizes).unwrap();
+    for sizes in [sizes, Sizes { channels_in: 3, ..sizes }, halving(37, [8, 12], [16, 48])] {
+        let convolution = Convolution::new(sizes).unwrap();
+        let filtering = MinimalFiltering::new(convolution, 2).ok();
+        let right = bits(&convolution, filtering.as_ref(), 1);
+        assert!([2, 3, 5].iter().all(|&threads| bits(&convolution, filtering.as_ref(), threads) == right));
+    }
+}
+
+/// The bits of the three results, on `threads` threads.
+fn bits(convolution: &Convolution, filtering: Option<&MinimalFiltering>, threads: usize) -> Vec<u32> {
+    let (level, c) = (Level::detect(), convolution);
+    let [x, w, dy] =
+        [(c.x_len(), 1), (c.w_len(), 2), (c.y_len(), 3)].map(|(len, seed)| noise::<f32>(len, seed).to_vec());
+    let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+    let none = (Epilogue::NONE, None);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| match filtering {
+        None => {
+            let mut workspace = vec![0.0; workspace_len::<f32>(level, c)];
+            forward(level, c, &x, &w, &mut y, Epilogue::NONE, &mut workspace);
+            backward_data(level, c, &dy, &w, &mut dx, none, &mut workspace);
+            backward_weights(level, c, &x, &dy, 0.0, &mut dw, &mut workspace);
+        }
+        Some(m) => {
+            let mut workspace = vec![0.0; minimal::workspace_len::<f32>(level, m)];
+            let mut weights = vec![0.0; minimal::weights_len::<f32>(level, m)];
+            minimal::transform_weights(level, m, &w, &mut weights);
+            minimal::forward(level, m, &x, &weights, &mut y, Epilogue::NONE, &mut workspace);
+            minimal::backward_data(level, m, &dy, &weights, &mut dx, none, &mut workspace);
+            minimal::backward_weights(level, m, &x, &dy, 0.0, &mut dw, &mut workspace);
+        }
+    });
+    [y, dx, dw].concat().into_iter().map(f32::to_bits).collect()
+}
+
+/// A 4x4 kernel with stride 2 and padding 1.
+fn halving(batch: usize, image: [usize; 2], [channels_in, channels_out]: [usize; 2]) -> Sizes {
+    Sizes { batch, image, channels_in, channels_out, kernel: [4; 2], stride: [2; 2], padding: [1; 2] }
+}
+
+#[test]
+fn minimal_filtering_gives_the_definition() {
+    for (tile, tolerance) in [(2, 3.0), (4, 12.0)] {
+        // Odd sizes leave a last row that only some kernel positions read.
+        let side = 2 * tile;
+        for (batch, image, channels) in [
+            (1, [side, side], [16, 16]),
+            (3, [side, 2 * side], [16, 48]),
+            (5, [3 * side, side], [32, 16]),
+            (2, [side + 1, 2 * side + 1], [48, 32]),
+            (40, [side, side], [16, 16]),
+        ] {
+            for level in Level::available() {
+                check_minimal::<f32>(level, halving(batch, image, channels), tile, tolerance);
+                check_minimal::<f64>(level, halving(batch, image, channels), tile, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_of_minimal_filtering_are_small_multiples_of_the_direct_path() {
     let level = Level::detect();
-    let (x, w, dy) = (
-        noise::<f32>(convolution.x_len(), 1).to_vec(),
-        noise::<f32>(convolution.w_len(), 2).to_vec(),
-        noise::<f32>(convolution.y_len(), 3).to_vec(),
-    );
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut workspace = vec![0.0; workspace_len::<f32>(level, &convolution)];
+    for sizes in [halving(64, [16; 2], [64, 128]), halving(64, [8; 2], [128, 256])] {
+        let convolution = Convolution::new(sizes).unwrap();
+        let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
+        let [x, w, dy] = [0, 1, 2].map(|index| noise::<f32>(lens[index], index as u64 + 1));
+        let results = |run: &dyn Fn([&mut [f32]; 3])| {
             let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
-            forward(level, &convolution, &x, &w, &mut y, Epilogue::NONE, &mut workspace);
-            backward_data(level, &convolution, &dy, &w, &mut dx, (Epilogue::NONE, None), &mut workspace);
-            backward_weights(level, &convolution, &x, &dy, 0.0, &mut dw, &mut workspace);
-            [y, dx, dw].concat().into_iter().map(f32::to_bits).collect::<Vec<_>>()
-        })
-    };
-    let right = run(1);
-    assert!([2, 3, 5].iter().all(|&threads| run(threads) == right));
+            run([&mut y, &mut dx, &mut dw]);
+            [y, dx, dw]
+        };
+        let direct = results(&|[y, dx, dw]| {
+            let (c, workspace) = (&convolution, &mut vec![0.0; workspace_len::<f32>(level, &convolution)]);
+            forward(level, c, &x, &w, y, Epilogue::NONE, workspace);
+            backward_data(level, c, &dy, &w, dx, (Epilogue::NONE, None), workspace);
+            backward_weights(level, c, &x, &dy, 0.0, dw, workspace);
+        });
+        let exact = {
+            let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+            let (x, w, dy) = (wide(&x), wide(&w), wide(&dy));
+            let (c, workspace) = (&convolution, &mut vec![0.0; workspace_len::<f64>(level, &convolution)]);
+            let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+            forward(level, c, &x, &w, &mut y, Epilogue::NONE, workspace);
+            backward_data(level, c, &dy, &w, &mut dx, (Epilogue::NONE, None), workspace);
+            backward_weights(level, c, &x, &dy, 0.0, &mut dw, workspace);
+            [y, dx, dw]
+        };
+        let error = |found: &[f32], exact: &[f64]| -> f64 {
+            let squares = found.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        for (tile, most) in [(2, 2.5), (4, 5.0)] {
+            let m = &MinimalFiltering::new(convolution, tile).unwrap();
+            let minimal = results(&|[y, dx, dw]| {
+                let workspace = &mut vec![0.0; minimal::workspace_len::<f32>(level, m)];
+                let mut weights = vec![0.0; minimal::weights_len::<f32>(level, m)];
+                minimal::transform_weights(level, m, &w, &mut weights);
+                minimal::forward(level, m, &x, &weights, y, Epilogue::NONE, workspace);
+                minimal::backward_data(level, m, &dy, &weights, dx, (Epilogue::NONE, None), workspace);
+                minimal::backward_weights(level, m, &x, &dy, 0.0, dw, workspace);
+            });
+            for (direction, name) in ["forward", "data", "weights"].into_iter().enumerate() {
+                let [ours, theirs] = [&minimal, &direct].map(|all| error(&all[direction], &exact[direction]));
+                let ratio = ours / theirs;
+                assert!(ratio <= most, "F({tile}, 2), {name}, {sizes:?}: {ratio} times the error");
+            }
+        }
+    }
+}
+
+#[test]
+fn minimal_filtering_refuses_other_convolutions() {
+    let right = halving(2, [8, 8], [16, 32]);
+    let new = |sizes, tile| MinimalFiltering::new(Convolution::new(sizes).unwrap(), tile);
+    assert!(new(right, 2).is_ok() && new(right, 4).is_ok());
+    assert_eq!(new(right, 8), Err(ConvolutionError::TileTooLarge));
+    for (sizes, tile) in [
+        (Sizes { channels_in: 24, ..right }, 2),
+        (Sizes { channels_out: 8, ..right }, 2),
+        (Sizes { image: [4, 8], ..right }, 4),
+        (Sizes { stride: [1; 2], ..right }, 2),
+        (Sizes { padding: [0; 2], ..right }, 2),
+        (Sizes { kernel: [3; 2], ..right }, 2),
+    ] {
+        assert_eq!(new(sizes, tile), Err(ConvolutionError::NotMinimal), "{sizes:?}");
+    }
+    let usual = |sizes| MinimalFiltering::usual(Convolution::new(sizes).unwrap()).map(|m| m.tile());
+    assert_eq!(usual(halving(2, [8, 8], [32, 32])), Some(4));
+    assert_eq!(usual(halving(2, [4, 8], [32, 32])), Some(2));
+    assert_eq!(usual(right), None);
 }
 
 #[test]

@@ -26,7 +26,8 @@
 //! ∂L/∂w = corr(δ, x). With stride 2 it doubles the size of an image.
 //!
 //! The three operations are the kernels' [`forward`](conv::forward), [`backward_data`](conv::backward_data) and
-//! [`backward_weights`](conv::backward_weights).
+//! [`backward_weights`](conv::backward_weights). Training passes use [minimal filtering](conv::minimal) where it is faster,
+//! and keep the transformed weights until the weights change; inference always uses the direct path.
 //!
 //! # Example in one dimension
 //! Kernel w = (1, 2, 3), stride 2, padding 1, one channel, x = (10, 20, 30, 40). Each output reads three inputs:
@@ -45,7 +46,7 @@
 //!
 //! `tests/convolution.rs` checks this example.
 
-use super::{Initialisation, Input, Layer, LayerGradients, Pass, Properties, Scratch, Shape};
+use super::{ForwardPass, Initialisation, Input, Layer, LayerGradients, Pass, Properties, Scratch, Shape};
 use crate::rng::Stream;
 use crate::tensor::{Activation, Element, Epilogue, Tensor};
 use crate::{Error, Result};
@@ -54,7 +55,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use equilibria_kernels::Level;
 use equilibria_kernels::activation::times_slope_in_place;
-use equilibria_kernels::conv::{self, ActivationOutputs, Convolution, Sizes};
+use equilibria_kernels::conv::{self, ActivationOutputs, Convolution, MinimalFiltering, Sizes, minimal};
 
 /// The kernel's size, stride and padding, each in height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,9 @@ pub struct ConvolutionLayer<T: Element, const TRANSPOSED: bool> {
     /// w (kernel height, kernel width, in, out); a bias, if there is one.
     parameters: Vec<Tensor<T>>,
     window: Window,
+    /// The weights transformed for minimal filtering with `tile`; a tile of 0 means that they are out of date.
+    transformed: Vec<T>,
+    tile: usize,
 }
 
 /// y = w * x + b, a convolution.
@@ -108,7 +112,8 @@ impl<T: Element, const TRANSPOSED: bool> ConvolutionLayer<T, TRANSPOSED> {
     pub fn without_bias(inputs: usize, outputs: usize, window: Window) -> Self {
         let [channels_in, channels_out] = if TRANSPOSED { [outputs, inputs] } else { [inputs, outputs] };
         let [height, width] = window.kernel;
-        Self { parameters: Vec::from([Tensor::zeros(&[height, width, channels_in, channels_out])]), window }
+        let weights = Tensor::zeros(&[height, width, channels_in, channels_out]);
+        Self { parameters: Vec::from([weights]), window, transformed: Vec::new(), tile: 0 }
     }
 
     /// The channels `in` and `out` of the convolution.
@@ -152,23 +157,49 @@ impl<T: Element, const TRANSPOSED: bool> ConvolutionLayer<T, TRANSPOSED> {
         self.convolution(x.len() / shape.size(), shape).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// w * x or w *ᵀ x, with an epilogue and slopes.
+    /// Transforms the weights for minimal filtering, if it is faster and they have changed.
+    fn transform(&mut self, convolution: Convolution) {
+        let Some(filtering) = MinimalFiltering::usual(convolution) else { return };
+        if self.tile != filtering.tile() {
+            let level = Level::detect();
+            self.transformed.resize(minimal::weights_len::<T>(level, &filtering), T::ZERO);
+            minimal::transform_weights(level, &filtering, self.parameters[0].data(), &mut self.transformed);
+            self.tile = filtering.tile();
+        }
+    }
+
+    /// w * x or w *ᵀ x, with an epilogue and slopes; `is_training` allows minimal filtering.
     fn apply(
         &self,
-        is_transposed: bool,
+        [is_transposed, is_training]: [bool; 2],
         convolution: &Convolution,
         x: &[T],
         (epilogue, slopes): (Epilogue<'_, T>, Option<ActivationOutputs<'_, T>>),
         y: &mut [T],
         scratch: &mut Scratch<T>,
     ) {
-        let (level, w) = (Level::detect(), self.parameters[0].data());
-        let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
-        if is_transposed {
-            conv::backward_data(level, convolution, x, w, y, (epilogue, slopes), workspace);
-            return;
+        let level = Level::detect();
+        let filtering = MinimalFiltering::usual(*convolution);
+        match filtering.filter(|filtering| is_training && filtering.tile() == self.tile) {
+            Some(filtering) => {
+                let (w, workspace) =
+                    (&self.transformed, scratch.numbers(minimal::workspace_len::<T>(level, &filtering)));
+                if is_transposed {
+                    minimal::backward_data(level, &filtering, x, w, y, (epilogue, slopes), workspace);
+                    return;
+                }
+                minimal::forward(level, &filtering, x, w, y, epilogue, workspace);
+            }
+            None => {
+                let w = self.parameters[0].data();
+                let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
+                if is_transposed {
+                    conv::backward_data(level, convolution, x, w, y, (epilogue, slopes), workspace);
+                    return;
+                }
+                conv::forward(level, convolution, x, w, y, epilogue, workspace);
+            }
         }
-        conv::forward(level, convolution, x, w, y, epilogue, workspace);
         if let Some((activation, outputs)) = slopes {
             times_slope_in_place(level, activation, outputs, y);
         }
@@ -183,10 +214,19 @@ impl<T: Element, const TRANSPOSED: bool> ConvolutionLayer<T, TRANSPOSED> {
         scratch: &mut Scratch<T>,
     ) {
         let level = Level::detect();
-        let workspace = scratch.numbers(conv::workspace_len::<T>(level, convolution));
         let (x, delta) = if TRANSPOSED { (delta, x) } else { (x, delta) };
-        gradients.accumulate(0, |beta, gradient| {
-            conv::backward_weights(level, convolution, x, delta, beta, gradient.data_mut(), workspace);
+        let filtering = MinimalFiltering::usual(*convolution);
+        let workspace = scratch.numbers(match &filtering {
+            Some(filtering) => minimal::workspace_len::<T>(level, filtering),
+            None => conv::workspace_len::<T>(level, convolution),
+        });
+        gradients.accumulate(0, |beta, gradient| match &filtering {
+            Some(filtering) => {
+                minimal::backward_weights(level, filtering, x, delta, beta, gradient.data_mut(), workspace);
+            }
+            None => {
+                conv::backward_weights(level, convolution, x, delta, beta, gradient.data_mut(), workspace)
+            }
         });
     }
 }
@@ -216,6 +256,7 @@ impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSP
     }
 
     fn tensors_mut(&mut self) -> [&mut [Tensor<T>]; 2] {
+        self.tile = 0;
         [&mut self.parameters, &mut []]
     }
 
@@ -227,6 +268,7 @@ impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSP
         let ([height, width], channels) = (self.window.kernel, self.channels());
         let [fan_in, fan_out] = channels.map(|channels| height * width * channels);
         let [weight, bias @ ..] = &mut self.parameters[..] else { return };
+        self.tile = 0;
         initialisation.draw((fan_in, fan_out), weight, bias.first_mut(), stream);
     }
 
@@ -243,7 +285,16 @@ impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSP
     // y = φ(w * x + b)     with *ᵀ in place of * in a transposed layer, here and below
     fn infer(&self, Input { shape, x, activation, scratch }: Input<'_, T>, y: &mut [T]) {
         let epilogue = Epilogue { bias: self.parameters.get(1).map(Tensor::data), activation };
-        self.apply(TRANSPOSED, &self.of_examples(shape, x), x, (epilogue, None), y, scratch);
+        self.apply([TRANSPOSED, false], &self.of_examples(shape, x), x, (epilogue, None), y, scratch);
+    }
+
+    fn forward(&mut self, pass: ForwardPass<'_, T>, y: &mut [T]) -> Result<()> {
+        let Input { shape, x, activation, scratch } = pass.input;
+        let convolution = self.of_examples(shape, x);
+        self.transform(convolution);
+        let epilogue = Epilogue { bias: self.parameters.get(1).map(Tensor::data), activation };
+        self.apply([TRANSPOSED, true], &convolution, x, (epilogue, None), y, scratch);
+        Ok(())
     }
 
     // forward:  y = w * x + b
@@ -258,7 +309,7 @@ impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSP
         }
         if let Some(grad_input) = grad_input {
             let finish = (Epilogue::NONE, slopes(before, x));
-            self.apply(!TRANSPOSED, &convolution, delta, finish, grad_input, scratch);
+            self.apply([!TRANSPOSED, true], &convolution, delta, finish, grad_input, scratch);
         }
     }
 
@@ -266,7 +317,7 @@ impl<T: Element, const TRANSPOSED: bool> Layer<T> for ConvolutionLayer<T, TRANSP
     fn tangent(&self, pass: Pass<'_, T>, x_dot: &[T], y_dot: &mut [T]) -> Result<()> {
         let convolution = self.of_examples(pass.shape, x_dot);
         let finish = (Epilogue::NONE, slopes(pass.activation, pass.y));
-        self.apply(TRANSPOSED, &convolution, x_dot, finish, y_dot, pass.scratch);
+        self.apply([TRANSPOSED, true], &convolution, x_dot, finish, y_dot, pass.scratch);
         if let Some(mut gradients) = pass.gradients {
             Self::add_weight_gradient(&mut gradients, &convolution, x_dot, pass.delta, pass.scratch);
         }

@@ -22,7 +22,7 @@ impl<T> Epilogue<'_, T> {
 ///
 /// Products below [`Scalar::TINY`] in size become 0, even with the slope 1 of the identity.
 #[derive(Clone, Copy)]
-pub(super) struct Slopes<T> {
+pub(crate) struct Slopes<T> {
     pub activation: Activation<T>,
     /// Null, or a matrix with the rows of C, contiguous along its columns.
     pub outputs: *const T,
@@ -55,7 +55,7 @@ impl<T> Slopes<T> {
 /// and the outputs of the slopes have as many readable ones.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-pub(super) unsafe fn apply<L: Lanes>(
+pub(crate) unsafe fn apply<L: Lanes>(
     lanes: L,
     bias: *const L::Scalar,
     activation: Activation<L::Scalar>,

@@ -40,7 +40,7 @@ pub(crate) struct Part {
 
 /// The workspace of parts of (m, n) elements of C and terms of depth k.
 pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, n, k]: [usize; 3]) -> usize {
-    threads::count() * Grid::new::<T>(level, m, n, k, 1).workspace_per_thread
+    threads::count() * plain_workspace_len::<T>(level, [m, n, k])
 }
 
 /// Computes `count` parts of (m, n) elements of C each.
@@ -91,6 +91,7 @@ pub(crate) unsafe fn run<T: MatrixScalar>(
                 a_layout: layout(m, depth, a_strides),
                 b: shared.b.add(b),
                 b_layout: layout(depth, n, b_strides),
+                b_is_packed: false,
                 beta,
                 c: shared.c.add(c),
                 c_layout: layout(m, n, [c_row_stride, 1]),
@@ -104,6 +105,69 @@ pub(crate) unsafe fn run<T: MatrixScalar>(
         };
         T::gemm(level, SerialGemm { product, blocks, workspace });
     });
+}
+
+/// The product C <- act(A B + beta C + bias) on this thread.
+pub(crate) struct Plain<T> {
+    /// m, n and k.
+    pub sizes: [usize; 3],
+    pub a: *const T,
+    pub a_strides: [usize; 2],
+    pub b: *const T,
+    pub b_strides: [usize; 2],
+    /// See [`Product::b_is_packed`]; the strides are then not used.
+    pub b_is_packed: bool,
+    /// 0 or 1.
+    pub beta: T,
+    pub c: *mut T,
+    pub c_row_stride: usize,
+    /// Null, or a row of C.
+    pub bias: *const T,
+    pub activation: Activation<T>,
+}
+
+impl<T: MatrixScalar> Plain<T> {
+    /// Computes the product with a workspace of [`plain_workspace_len`] elements.
+    ///
+    /// # Safety
+    /// The pointers are valid for these sizes and strides, and nothing else accesses C.
+    pub(crate) unsafe fn run(self, level: Level, workspace: &mut [T]) {
+        let [m, n, k] = self.sizes;
+        let blocks = Grid::new::<T>(level, m, n, k, 1).blocks;
+        let layout = |rows, columns, [row_stride, column_stride]: [usize; 2]| Layout {
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        };
+        let b_strides = if self.b_is_packed { [blocks.nr, k] } else { self.b_strides };
+        let product = Product {
+            alpha: T::ONE,
+            a: self.a,
+            a_layout: layout(m, k, self.a_strides),
+            b: self.b,
+            b_layout: layout(k, n, b_strides),
+            b_is_packed: self.b_is_packed,
+            beta: self.beta,
+            c: self.c,
+            c_layout: layout(m, n, [self.c_row_stride, 1]),
+            bias: self.bias,
+            activation: self.activation,
+            slopes: Slopes::NONE,
+            terms: TermGrid::ONE,
+        };
+        T::gemm(level, SerialGemm { product, blocks, workspace });
+    }
+}
+
+/// The columns of a micropanel of B.
+pub(crate) fn panel_width<T: MatrixScalar>(level: Level) -> usize {
+    super::blocking::tile_of::<T>(level).1
+}
+
+/// The workspace of a plain product.
+pub(crate) fn plain_workspace_len<T: MatrixScalar>(level: Level, [m, n, k]: [usize; 3]) -> usize {
+    Grid::new::<T>(level, m, n, k, 1).workspace_per_thread
 }
 
 /// Pointers that the tasks share.

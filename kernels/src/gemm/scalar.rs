@@ -1,6 +1,8 @@
 //! The scalar types whose matrix products are compiled in this crate.
 
 use super::serial::SerialGemm;
+use crate::conv::minimal::transforms::Transform;
+use crate::conv::narrow::Patches;
 use crate::dispatch::dispatch;
 use crate::lanes::Scalar;
 use crate::level::Level;
@@ -9,13 +11,19 @@ use crate::level::Level;
 pub trait MatrixScalar: Scalar + sealed::Products {}
 
 pub(crate) mod sealed {
-    use super::{Level, SerialGemm};
+    use super::{Level, Patches, SerialGemm, Transform};
 
     /// Single-threaded products.
     pub trait Products: Sized {
         /// Runs the product, compiled in this crate. A generic function would be compiled again, for minutes, in every
         /// crate that multiplies matrices.
         fn gemm(level: Level, gemm: SerialGemm<'_, Self>);
+
+        /// Runs a transform of minimal filtering, for the same reason.
+        fn transform(level: Level, transform: Transform<'_, Self>);
+
+        /// Copies from or to patches of images, for the same reason.
+        fn patches(level: Level, patches: Patches<Self>);
 
         /// Computes C <- alpha A B + beta C with the crate `matrixmultiply`, for sizes (m, k, n) and operands with row
         /// and column strides.
@@ -41,6 +49,14 @@ macro_rules! matrix_scalar {
         impl sealed::Products for $type {
             fn gemm(level: Level, gemm: SerialGemm<'_, Self>) {
                 dispatch(level, gemm);
+            }
+
+            fn transform(level: Level, transform: Transform<'_, Self>) {
+                dispatch(level, transform);
+            }
+
+            fn patches(level: Level, patches: Patches<Self>) {
+                dispatch(level, patches);
             }
 
             #[cfg(feature = "matrixmultiply")]

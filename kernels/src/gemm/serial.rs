@@ -16,8 +16,11 @@ pub(super) struct Product<T> {
     pub alpha: T,
     pub a: *const T,
     pub a_layout: Layout,
+    /// If `b_is_packed`, a row of B is `NR` elements in each of its micropanels, and the layout's strides are `NR` for rows
+    /// and k for columns. The last micropanel is whole.
     pub b: *const T,
     pub b_layout: Layout,
+    pub b_is_packed: bool,
     pub beta: T,
     pub c: *mut T,
     pub c_layout: Layout,
@@ -46,7 +49,7 @@ impl TermGrid {
 }
 
 impl<T: Copy> Product<T> {
-    /// The transposed product C' = B' A'. Requires that there are no bias and no slopes.
+    /// The transposed product C' = B' A'. Requires that there are no bias and no slopes, and that B is not packed.
     pub(crate) fn transposed(self) -> Self {
         Self {
             a: self.b,
@@ -97,8 +100,8 @@ impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let Product { b_layout, c_layout, .. } = self.product;
-        let rows_are_contiguous = b_layout.column_stride == 1 && c_layout.column_stride == 1;
+        let Product { b_layout, b_is_packed, c_layout, .. } = self.product;
+        let rows_are_contiguous = !b_is_packed && b_layout.column_stride == 1 && c_layout.column_stride == 1;
         // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task its own block of C.
         unsafe {
             if c_layout.rows <= microkernel::FLAT_ROWS && rows_are_contiguous {
@@ -223,8 +226,9 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let width = L::NV * L::COUNT;
         // SAFETY: inside B, guaranteed by the caller.
         let b = unsafe { p.b.offset(block.b).add(columns.start * b_column) };
-        let contiguous = b_column == 1;
-        if !contiguous {
+        let contiguous = b_column == 1 && !p.b_is_packed;
+        let panel = if p.b_is_packed { b.cast_mut() } else { scratch.panel };
+        if !contiguous && !p.b_is_packed {
             let (rows, columns) = (block.depth, columns.len());
             let b = Block { from: b, row_stride: b_row, column_stride: b_column, rows, columns };
             // SAFETY: the caller guarantees the block; the panel holds `width` x depth elements.
@@ -236,10 +240,11 @@ impl<T: Scalar> SerialGemm<'_, T> {
             // Tiles 2 to 5 each prefetch a quarter of the next panel of B. If B's columns are contiguous, each tile
             // prefetches a panel's width of k instead.
             let quarter = index.wrapping_sub(1);
-            let next = if contiguous && quarter < 4 {
-                let from = b.wrapping_add(width + quarter * (block.depth / microkernel::UNROLL) * b_row);
+            let next = if (contiguous || p.b_is_packed) && quarter < 4 {
+                let first = quarter * (block.depth / microkernel::UNROLL);
+                let from = b.wrapping_add(width * b_column + first * b_row);
                 Prefetch { from, stride: b_row }
-            } else if b_row == 1 && index * width < block.depth {
+            } else if b_row == 1 && !p.b_is_packed && index * width < block.depth {
                 Prefetch { from: b.wrapping_add(width * b_column + index * width), stride: b_column }
             } else {
                 Prefetch { from: b, stride: 0 }
@@ -251,7 +256,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
                     a_row_stride: a.stride,
                     a_depth_stride: 1,
                     b,
-                    panel: scratch.panel,
+                    panel,
                     rows: part.len(),
                     columns: columns.len(),
                     next,
@@ -307,7 +312,9 @@ impl<T: Scalar> SerialGemm<'_, T> {
     #[inline(always)]
     fn columns_before_a_line<L: Lanes<Scalar = T>>(&self) -> usize {
         let Layout { columns, row_stride, column_stride, .. } = self.product.c_layout;
-        let rows_agree = column_stride == 1 && (row_stride * size_of::<T>()).is_multiple_of(64);
+        let rows_agree = !self.product.b_is_packed
+            && column_stride == 1
+            && (row_stride * size_of::<T>()).is_multiple_of(64);
         if !rows_agree || columns < 8 * L::NV * L::COUNT {
             return 0;
         }

@@ -1,7 +1,7 @@
 //! Cases of functions that take sizes or strides in addition to slices.
 
 use super::{Case, HALF, MAX_LENGTH, SIZES, Zeros, at_levels, attempt, wrapped};
-use equilibria_kernels::conv::{self, Convolution, Sizes};
+use equilibria_kernels::conv::{self, Convolution, MinimalFiltering, Sizes, minimal};
 use equilibria_kernels::gemm::{CacheSizes, workspace_len};
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
@@ -75,8 +75,21 @@ pub fn cases() -> Vec<Case> {
                 "conv: forward",
                 "conv: backward_data",
                 "conv: backward_weights",
+                "conv/minimal: MinimalFiltering::convolution",
+                "conv/minimal: MinimalFiltering::new",
+                "conv/minimal: MinimalFiltering::tile",
+                "conv/minimal: MinimalFiltering::usual",
+                "conv/minimal: backward_data",
+                "conv/minimal: backward_weights",
+                "conv/minimal: forward",
+                "conv/minimal: transform_weights",
+                "conv/minimal: weights_len",
+                "conv/minimal: workspace_len",
             ],
-            || at_levels(|level| (convolutions::<f32>(level), convolutions::<f64>(level)).0),
+            || {
+                at_levels(|level| (convolutions::<f32>(level), convolutions::<f64>(level)).0);
+                at_levels(|level| (minimal_filters::<f32>(level), minimal_filters::<f64>(level)).0);
+            },
         ),
     ]
 }
@@ -331,6 +344,50 @@ fn convolutions<T: MatrixScalar>(level: Level) {
                     conv::backward_data(level, c, dy, w, y.last_mut(lens[0]), (none, slopes), workspace)
                 });
                 attempt(|| conv::backward_weights(level, c, x, dy, T::ONE, y.last_mut(lens[1]), workspace));
+            }
+        }
+    }
+}
+
+/// Minimal filtering with one extreme size.
+fn minimal_filters<T: MatrixScalar>(level: Level) {
+    let [x, w, bias] = [Zeros::<T>::new(), Zeros::new(), Zeros::new()];
+    let [mut y, mut workspace, mut weights] = [Zeros::<T>::new(), Zeros::new(), Zeros::new()];
+    for place in 0..5 {
+        for size in SIZES.into_iter().flat_map(|size| [size, size & !15]) {
+            let mut sizes = [2, 8, 8, 16, 16];
+            sizes[place] = size;
+            let [batch, height, width, channels_in, channels_out] = sizes;
+            for (batch, tile) in [(batch, 2), (batch, 4), (0, 2), (batch, size)] {
+                let sizes = Sizes {
+                    batch,
+                    image: [height, width],
+                    channels_in,
+                    channels_out,
+                    kernel: [4; 2],
+                    stride: [2; 2],
+                    padding: [1; 2],
+                };
+                let Ok(convolution) = Convolution::new(sizes) else { continue };
+                attempt(|| MinimalFiltering::usual(convolution));
+                let Ok(m) = &MinimalFiltering::new(convolution, tile) else { continue };
+                assert_eq!((m.convolution(), m.tile()), (convolution, tile));
+                let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
+                let ([x, w], bias) = ([x.last(lens[0]), w.last(lens[1])], Some(bias.last(channels_out)));
+                let epilogue = Epilogue { bias, activation: Activation::Relu };
+                attempt(|| minimal::workspace_len::<T>(level, m));
+                let len = minimal::weights_len::<T>(level, m);
+                attempt(|| minimal::transform_weights(level, m, w, weights.last_mut(len)));
+                let (weights, workspace) = (weights.last(len), workspace.last_mut(MAX_LENGTH));
+                let dy = &x[..x.len().min(lens[2])];
+                let none = (Epilogue::NONE, None);
+                attempt(|| minimal::forward(level, m, x, weights, y.last_mut(lens[2]), epilogue, workspace));
+                attempt(|| {
+                    minimal::backward_data(level, m, dy, weights, y.last_mut(lens[0]), none, workspace)
+                });
+                attempt(|| {
+                    minimal::backward_weights(level, m, x, dy, T::ONE, y.last_mut(lens[1]), workspace)
+                });
             }
         }
     }
