@@ -373,6 +373,3 @@ fn oriented<T: Element>(place: usize, [rows, columns]: [usize; 2], from: &[T], t
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
