@@ -44,6 +44,7 @@ mod buffers;
 mod images;
 mod norm;
 pub mod pretraining;
+pub mod reconstruction;
 pub mod reference;
 
 use super::gradient::Gradient;
