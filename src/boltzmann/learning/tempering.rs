@@ -18,7 +18,7 @@
 //!
 //! The swaps leave the product of the q_beta unchanged (detailed balance). So the replica at beta = 1 has the machine's
 //! own distribution. h is summed out; otherwise the energies of neighbours would differ too much for most swaps.
-//! `tests` below compares the frequencies at all temperatures with enumeration.
+//! `tests/boltzmann/tempering.rs` compares the frequencies at all temperatures with enumeration.
 
 use crate::boltzmann::gibbs::Chains;
 use crate::boltzmann::layer::{ComputedPanel, Logits};
