@@ -2,6 +2,7 @@
 
 #![cfg(feature = "cli")]
 
+use equilibria::report::numbers::{short, thousands};
 use equilibria::report::{ContactSheet, Figure, HeatMap, LinePlot, Page, Section, Series, Table};
 
 /// Checks that a figure is well-formed and inside its view box.
@@ -274,4 +275,13 @@ fn invalid_pages_are_refused() {
     assert!(with(Section::new("").figure(Figure::svg("<svg ><script></script></svg>", "c"))).is_err());
     let short = Table::new("").text_column("a").text_column("b").row(["1"]);
     assert!(with(Section::new("").table(short)).unwrap_err().to_string().contains("(2), found (1)"));
+}
+
+#[test]
+fn numbers_are_short_and_grouped() {
+    assert_eq!(
+        [0.0612, 5.0, 54.78, 121.4, 0.99971, 9.996, 0.0, 0.000_312].map(short),
+        ["0.061", "5.00", "54.8", "121", "1.00", "10.0", "0.000", "3.1e-4"]
+    );
+    assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
 }

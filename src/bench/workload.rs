@@ -23,9 +23,12 @@ pub struct Workload {
     pub divisor: u32,
     /// The action itself, then those that it is compared with; names for tables.
     pub actions: Vec<(&'static str, Action<'static>)>,
-    /// Makes the table's line from the seconds per call of each action.
-    pub entry: Box<dyn FnOnce(Naming, &[f64]) -> Entry + Send>,
+    /// The meaning of the times.
+    pub entry: MakeEntry,
 }
+
+/// Makes a line of the table from the seconds per call of each action.
+pub type MakeEntry = Box<dyn FnOnce(Naming, &[f64]) -> Entry + Send>;
 
 /// The kernel, the shape and the number of threads of an entry.
 pub type Naming = (String, String, usize);
