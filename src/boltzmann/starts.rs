@@ -4,47 +4,67 @@ use super::learning::deep::pretraining::hidden_states;
 use super::{Dbm, DbmChains, GibbsChains, MeanField, Rbm, Stop};
 use crate::Result;
 use crate::rng::Stream;
+use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
 /// Gibbs chains of either kind of machine, seen through their visible units.
-pub trait ImageChains {
-    /// Takes `steps` Gibbs steps.
+pub trait ImageChains<T: Element> {
+    /// Takes `steps` Gibbs steps, which end at the visible units.
     fn walk(&mut self, steps: usize);
 
     /// The visible states (chains, visible), each 0 or 1.
-    fn visible_states(&self) -> Vec<f32>;
+    fn visible_states(&self) -> Vec<T>;
+
+    /// Writes the probabilities (chains, visible) from which the visible units were last sampled.
+    fn visible_probabilities_into(&self, out: &mut [T]);
+
+    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by
+    /// [`pack_states`](equilibria_kernels::binary::pack_states) from (chains, visible).
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]);
 
     /// The probabilities (chains, visible) from which the visible units were last sampled.
-    fn visible_probabilities(&self) -> Vec<f32>;
+    fn visible_probabilities(&self) -> Vec<T> {
+        let mut probabilities = self.visible_states();
+        self.visible_probabilities_into(&mut probabilities);
+        probabilities
+    }
 }
 
-impl ImageChains for GibbsChains<f32> {
+impl<T: Element> ImageChains<T> for GibbsChains<T> {
     fn walk(&mut self, steps: usize) {
         self.walk(steps);
     }
 
-    fn visible_states(&self) -> Vec<f32> {
+    fn visible_states(&self) -> Vec<T> {
         self.visible_states()
     }
 
-    fn visible_probabilities(&self) -> Vec<f32> {
-        self.visible_probabilities()
+    fn visible_probabilities_into(&self, out: &mut [T]) {
+        self.visible_probabilities_into(out);
+    }
+
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
+        self.clamp_visible(known, values);
     }
 }
 
-impl ImageChains for DbmChains<f32> {
+impl<T: Element> ImageChains<T> for DbmChains<T> {
     fn walk(&mut self, steps: usize) {
         self.walk(steps);
     }
 
-    fn visible_states(&self) -> Vec<f32> {
+    fn visible_states(&self) -> Vec<T> {
         self.states(0)
     }
 
-    fn visible_probabilities(&self) -> Vec<f32> {
-        self.probabilities(0)
+    fn visible_probabilities_into(&self, out: &mut [T]) {
+        self.probabilities_into(0, out);
+    }
+
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
+        self.clamp_visible(known, values);
     }
 }
 
