@@ -55,9 +55,9 @@ fn actions_take_turns_and_the_slower_one_is_slower() {
             std::thread::sleep(Duration::from_micros(micros));
         })
     };
-    let (mut slow, mut fast) = (wait('s', 4000), wait('f', 400));
+    let (slow, fast) = (wait('s', 4000), wait('f', 400));
     let effort = Effort { slice: Duration::from_micros(100), total: Duration::ZERO, rounds: 3 };
-    let seconds = measure_interleaved(effort, &mut [&mut slow, &mut fast]);
+    let seconds = measure_interleaved(effort, &mut [slow, fast]);
     assert!(seconds[0] > 0.004 && seconds[1] > 0.0004 && seconds[1] < seconds[0], "{seconds:?}");
     let mut order = turns.lock().unwrap().clone();
     order.dedup();

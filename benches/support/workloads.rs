@@ -12,7 +12,7 @@ pub fn configuration() -> Criterion {
         .measurement_time(Duration::from_millis(1000))
 }
 
-/// Measures a list: a benchmark group for each of its actions. Results are checked before.
+/// Measures a list: a benchmark group for its workloads, and one for their peers. Results are checked before.
 pub fn measure(criterion: &mut Criterion, list: List) {
     let context = Context::new().expect("a thread can be started");
     list(&context, &mut |workload, place| {
@@ -20,7 +20,7 @@ pub fn measure(criterion: &mut Criterion, list: List) {
             Place::One => format!("{}, {}, one thread", workload.kernel, workload.shape),
             _ => format!("{}, {}", workload.kernel, workload.shape),
         };
-        for (name, mut action) in workload.actions {
+        for (name, mut action) in [Some(("equilibria", workload.ours)), workload.peer].into_iter().flatten() {
             let mut group = criterion.benchmark_group(name);
             group.throughput(Throughput::Elements(workload.work as u64));
             if workload.work > 1e9 {

@@ -28,7 +28,9 @@ fn game(objective: Objective) -> Result<Workload> {
         shape: format!("batch {batch}, {steps} + 1 steps"),
         work: (batch * steps) as f64,
         divisor: 1,
-        actions: vec![("step", repeat(move || step(&mut game, &images, false)))],
+        ours: repeat(move || step(&mut game, &images, false)),
+        peer: None,
+        limit: None,
         entry: Box::new(move |(kernel, shape, threads), seconds| {
             let (speed, unit) = (1e3 * seconds[0], Unit::Milliseconds);
             let json = json!({

@@ -55,7 +55,9 @@ fn updates(hidden: usize, batch: usize, steps: usize) -> Result<Workload> {
         shape: format!("batch {batch}"),
         work: states,
         divisor: 1,
-        actions: vec![("update", repeat(update))],
+        ours: repeat(update),
+        peer: None,
+        limit: None,
         entry: Box::new(move |(kernel, shape, threads), seconds| {
             let (speed, epoch) = (states / seconds[0], seconds[0] * EPOCH as f64 / batch as f64);
             Entry {

@@ -62,7 +62,7 @@ pub fn repeat<'a, R>(mut call: impl FnMut() -> R + Send + 'a) -> Action<'a> {
 }
 
 /// The seconds per call of each action, measured interleaved.
-pub fn measure_interleaved(effort: Effort, actions: &mut [&mut Action<'_>]) -> Vec<f64> {
+pub fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
     let mut best: Vec<f64> = actions.iter_mut().map(|action| estimate(effort.slice, action)).collect();
     let mut slices = vec![Vec::new(); actions.len()];
     let (mut rounds, start) = (0, Instant::now());

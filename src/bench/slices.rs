@@ -46,13 +46,8 @@ impl Kernel {
     ) -> Workload {
         let elements = (self.rows * self.columns) as f64;
         let gigabytes = self.bytes as f64 * elements / 1e9;
-        let mut actions = vec![("equilibria", repeat(ours)), (peer, repeat(theirs))];
         // Read and written.
-        let gigabytes_copied = copied.map(|from| {
-            let gigabytes = 2.0 * size_of_val(&from[..]) as f64 / 1e9;
-            actions.push(("copy", copy(from)));
-            gigabytes
-        });
+        let gigabytes_copied = copied.as_ref().map(|from| 2.0 * size_of_val(&from[..]) as f64 / 1e9);
         let shape = match self.rows {
             1 => self.columns.to_string(),
             rows => format!("{rows}x{}", self.columns),
@@ -87,7 +82,9 @@ impl Kernel {
             shape,
             work: elements,
             divisor: 2,
-            actions,
+            ours: repeat(ours),
+            peer: Some((peer, repeat(theirs))),
+            limit: copied.map(copy),
             entry: Box::new(entry),
         }
     }

@@ -21,13 +21,17 @@ pub struct Workload {
     pub work: f64,
     /// The part of the usual time that a measurement needs: 1 / `divisor`.
     pub divisor: u32,
-    /// The action itself, then those that it is compared with; names for tables.
-    pub actions: Vec<(&'static str, Action<'static>)>,
+    /// The action to measure.
+    pub ours: Action<'static>,
+    /// The same by other means: a name and an action.
+    pub peer: Option<(&'static str, Action<'static>)>,
+    /// The limit of the machine.
+    pub limit: Option<Action<'static>>,
     /// The meaning of the times.
     pub entry: MakeEntry,
 }
 
-/// Makes a line of the table from the seconds per call of each action.
+/// Makes a line of the table from the seconds per call of the action, of its peer and of the limit, as far as there are any.
 pub type MakeEntry = Box<dyn FnOnce(Naming, &[f64]) -> Entry + Send>;
 
 /// The kernel, the shape and the number of threads of an entry.
@@ -75,9 +79,10 @@ impl Context {
 
     /// Measures a workload in its place.
     pub fn measure(&self, workload: Workload, place: Place, effort: Effort) -> Entry {
-        let Workload { kernel, shape, divisor, mut actions, entry, .. } = workload;
+        let Workload { kernel, shape, divisor, ours, peer, limit, entry, .. } = workload;
+        let mut actions: Vec<_> =
+            [Some(ours), peer.map(|(_, peer)| peer), limit].into_iter().flatten().collect();
         let (seconds, threads) = self.within(place, || {
-            let mut actions: Vec<_> = actions.iter_mut().map(|(_, action)| action).collect();
             (measure_interleaved(effort.part(divisor), &mut actions), rayon::current_num_threads())
         });
         entry((kernel, shape, threads), &seconds)
@@ -100,11 +105,9 @@ impl Workload {
             shape,
             work: operations,
             divisor: 1,
-            actions: vec![
-                ("equilibria", repeat(ours)),
-                (peer, repeat(theirs)),
-                ("multiply-adds", multiply_adds::<T>(level)),
-            ],
+            ours: repeat(ours),
+            peer: Some((peer, repeat(theirs))),
+            limit: Some(multiply_adds::<T>(level)),
             entry: Box::new(move |(kernel, shape, threads), seconds| {
                 let [speed, peer] = [0, 1].map(|i: usize| operations / seconds[i] / 1e9);
                 let share = speed / (multiply_adds_operations::<T>(level) / seconds[2] / 1e9);

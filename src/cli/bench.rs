@@ -182,9 +182,9 @@ peer   speed relative to the peer: gemm, {peer};
 fn peak(context: &Context, effort: Effort) -> Peak {
     let level = context.level;
     let operations = limits::multiply_adds_operations::<f32>(level);
-    let mut one = repeat(|| limits::multiply_adds_here::<f32>(level));
-    let mut all = limits::multiply_adds::<f32>(level);
-    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [&mut one, &mut all]));
+    let one = repeat(|| limits::multiply_adds_here::<f32>(level));
+    let all = limits::multiply_adds::<f32>(level);
+    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [one, all]));
     Peak { one_thread: operations / seconds[0] / 1e9, all_threads: operations / seconds[1] / 1e9 }
 }
 
@@ -192,7 +192,7 @@ fn peak(context: &Context, effort: Effort) -> Peak {
 fn copy_speed(context: &Context, effort: Effort) -> f64 {
     let from: Vec<f32> = noise(context.level, 64 << 20, -1.0..1.0);
     let bytes = 2.0 * size_of_val(&from[..]) as f64;
-    let mut copy = limits::copy(from);
-    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [&mut copy]));
+    let copy = limits::copy(from);
+    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [copy]));
     bytes / seconds[0] / 1e9
 }
