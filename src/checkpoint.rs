@@ -459,6 +459,3 @@ fn count_keys(json: &[u8]) -> [usize; 2] {
     }
     keys
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,8 @@ extern crate alloc;
 
 pub mod adversarial;
 mod aligned;
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod boltzmann;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;

@@ -9,6 +9,8 @@ mod font;
 #[cfg(feature = "cli")]
 mod heat_map;
 #[cfg(feature = "cli")]
+pub mod numbers;
+#[cfg(feature = "cli")]
 mod page;
 #[cfg(feature = "cli")]
 mod plot;

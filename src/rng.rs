@@ -85,39 +85,3 @@ fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Stream;
-    use alloc::collections::BTreeSet;
-    use rand_xoshiro::rand_core::Rng;
-
-    #[test]
-    fn seeds_names_and_indices_give_different_streams() {
-        let mut seen = BTreeSet::new();
-        let mut streams = 0;
-        for seed in 0..20 {
-            for name in
-                ["init", "shuffle", "augment", "binarise", "chain", "latent", "evaluate", "synthetic", ""]
-            {
-                let stream = Stream::named(seed, name);
-                let substreams = (0..20).map(|index| stream.substream(index));
-                let deeper = (0..20).map(|index| stream.substream(index).substream(19 - index));
-                for stream in core::iter::once(stream).chain(substreams).chain(deeper) {
-                    seen.insert((stream.seed(), stream.generator().next_u64()));
-                    streams += 1;
-                }
-            }
-        }
-        assert_eq!(seen.len(), streams);
-    }
-
-    #[test]
-    fn the_first_of_the_bulk_lanes_is_the_scalar_generator() {
-        let stream = Stream::named(3, "chain").substream(5);
-        assert_ne!(stream.bulk(), stream.substream(0).bulk());
-        let [s0, _, _, s3] = stream.bulk().state().map(|words| words[0]);
-        let first = s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0);
-        assert_eq!(stream.generator().next_u64(), first);
-    }
-}

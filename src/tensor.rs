@@ -26,9 +26,6 @@
 
 mod arithmetic;
 mod product;
-#[cfg(test)]
-mod tests;
-
 pub use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, MatrixScalar as Element};
 pub use product::{Workspace, accumulate_product, product_into};
 

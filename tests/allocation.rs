@@ -15,6 +15,7 @@ use equilibria::nn::{
 };
 use equilibria::optim::{Optimiser, Rule};
 use equilibria::rng::Stream;
+use equilibria::tensor::{Epilogue, Tensor, Workspace, product_into};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -322,4 +323,19 @@ fn allocations_on_every_thread_are_counted() {
     let mut grown: Vec<u64> = Vec::new();
     assert!(allocations(1, |step| grown.resize((step + 1) * 1000, 0)) >= 2);
     assert_eq!(allocations(2, |_| {}), 0);
+}
+
+#[test]
+fn a_workspace_allocates_only_when_it_grows() {
+    let (a, b) = (Tensor::<f32>::zeros(&[40, 50]), Tensor::zeros(&[50, 30]));
+    let mut out = Tensor::zeros(&[40, 30]);
+    let mut workspace = Workspace::new();
+    let count = allocations(1, |_| {
+        workspace.reserve(40, 30, 50);
+        product_into(a.view(), b.view(), Epilogue::NONE, &mut workspace, out.view_mut()).unwrap();
+        workspace.reserve(2, 3, 4);
+    });
+    assert_eq!(count, 0, "after the first product");
+    let count = allocations(1, |step| workspace.reserve(400, 300 + 64 * step, 500));
+    assert_eq!(count, STEPS, "a larger workspace for each product");
 }

@@ -1,5 +1,10 @@
 //! Do Boltzmann machines, restricted and deep, compute, sample and learn as enumeration of all states predicts?
 
+#[path = "boltzmann/centring.rs"]
+mod centring;
+#[cfg(feature = "parallel")]
+#[path = "boltzmann/combinations.rs"]
+mod combinations;
 #[path = "boltzmann/deep_annealing.rs"]
 mod deep_annealing;
 #[path = "boltzmann/deep_learning.rs"]
@@ -18,8 +23,14 @@ mod learning;
 mod likelihood;
 #[path = "boltzmann/mixing.rs"]
 mod mixing;
+#[path = "boltzmann/pretraining.rs"]
+mod pretraining;
 #[path = "boltzmann/sampling.rs"]
 mod sampling;
+#[path = "boltzmann/starts.rs"]
+mod starts;
+#[path = "boltzmann/tempering.rs"]
+mod tempering;
 
 use enumeration::{Enumeration, units};
 use equilibria::Tensor;

@@ -2,7 +2,7 @@
 //! threads, for random options and odd sizes?
 //!
 //! `EQUILIBRIA_COMBINATIONS=5000` tests this number of combinations of each kind instead of the default.
-//! `src/boltzmann/learning/combinations.rs` compares single updates with plain loops.
+//! `tests/boltzmann/combinations.rs` compares single updates with plain loops.
 
 #![cfg(feature = "cli")]
 

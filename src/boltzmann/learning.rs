@@ -1,13 +1,13 @@
 //! Training by gradient ascent on the log-likelihood, with the gradient estimated from Gibbs chains.
 
 pub mod centring;
-#[cfg(all(test, feature = "parallel"))]
-mod combinations;
 pub mod deep;
 mod gradient;
 pub mod learner;
 mod monitor;
 mod negative_phase;
+#[cfg(test)]
+mod padding;
 pub mod reference;
 pub mod tempering;
 mod weights;

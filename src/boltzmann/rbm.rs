@@ -165,20 +165,19 @@ impl<T: Element> Rbm<T> {
         self.hidden_given_visible(visible, out, Activation::Sigmoid, workspace);
     }
 
-    /// Computes the logits b + W h of P(v = 1 | h).
+    /// Computes P(v = 1 | h).
     ///
     /// **Shapes** `hidden` (rows, hidden), `out` (rows, visible).
     ///
     /// **Panics** if a length is not whole rows or the numbers of rows differ.
     #[track_caller]
-    pub fn visible_logits(&self, hidden: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
-        self.visible_given_hidden(hidden, out, Activation::Identity, workspace);
-    }
-
-    /// Computes P(v = 1 | h). Shapes and panics are those of [`Rbm::visible_logits`].
-    #[track_caller]
     pub fn visible_probabilities(&self, hidden: &[T], out: &mut [T], workspace: &mut Workspace<T>) {
-        self.visible_given_hidden(hidden, out, Activation::Sigmoid, workspace);
+        let rows = rows(hidden.len(), self.hidden(), out.len(), self.visible());
+        let weight = MatrixRef::new(self.weight.data(), self.visible(), self.hidden()).transposed();
+        let epilogue = Epilogue { bias: Some(self.visible_bias.data()), activation: Activation::Sigmoid };
+        let (hidden, out) =
+            (MatrixRef::new(hidden, rows, self.hidden()), MatrixMut::new(out, rows, self.visible()));
+        workspace.gemm(T::ONE, hidden, weight, T::ZERO, out, epilogue);
     }
 
     #[track_caller]
@@ -195,22 +194,6 @@ impl<T: Element> Rbm<T> {
         let (visible, out) =
             (MatrixRef::new(visible, rows, self.visible()), MatrixMut::new(out, rows, self.hidden()));
         workspace.gemm(T::ONE, visible, weight, T::ZERO, out, epilogue);
-    }
-
-    #[track_caller]
-    fn visible_given_hidden(
-        &self,
-        hidden: &[T],
-        out: &mut [T],
-        activation: Activation<T>,
-        workspace: &mut Workspace<T>,
-    ) {
-        let rows = rows(hidden.len(), self.hidden(), out.len(), self.visible());
-        let weight = MatrixRef::new(self.weight.data(), self.visible(), self.hidden()).transposed();
-        let epilogue = Epilogue { bias: Some(self.visible_bias.data()), activation };
-        let (hidden, out) =
-            (MatrixRef::new(hidden, rows, self.hidden()), MatrixMut::new(out, rows, self.visible()));
-        workspace.gemm(T::ONE, hidden, weight, T::ZERO, out, epilogue);
     }
 
     /// The free energy F(v) of each row.

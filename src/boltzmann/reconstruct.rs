@@ -4,7 +4,7 @@
 //! hold the known pixels at their values. After a burn-in, P(v = 1 | h) of the missing pixels is averaged over the
 //! steps of an image's chain.
 
-use crate::boltzmann::{Dbm, DbmChains, GibbsChains, Rbm};
+use crate::boltzmann::{Dbm, DbmChains, GibbsChains, ImageChains, Rbm};
 use crate::rng::Stream;
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -28,80 +28,37 @@ impl Default for Effort {
     }
 }
 
-/// A machine whose chains can be clamped at known pixels.
+/// A machine of either kind.
 pub trait Machine<T: Element> {
-    /// Chains over all layers of the machine.
-    type Chains;
-
     /// The number of visible units.
     fn visible(&self) -> usize;
 
     /// Creates chains whose visible units are sampled from their biases alone.
-    fn begin(&self, chains: usize, stream: Stream) -> Self::Chains;
-
-    /// Samples the hidden units, then the visible ones.
-    fn step(chains: &mut Self::Chains);
-
-    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by [`pack_states`]
-    /// from (chains, visible).
-    fn clamp(chains: &mut Self::Chains, known: &[u64], values: &[u64]);
-
-    /// Writes P(v = 1 | the rest), from which the visible units were last sampled (chains, visible).
-    fn probabilities_into(chains: &Self::Chains, out: &mut [T]);
+    fn begin(&self, chains: usize, stream: Stream) -> impl ImageChains<T>;
 }
 
 impl<T: Element> Machine<T> for Rbm<T> {
-    type Chains = GibbsChains<T>;
-
     fn visible(&self) -> usize {
         self.visible()
     }
 
-    fn begin(&self, chains: usize, stream: Stream) -> GibbsChains<T> {
+    fn begin(&self, chains: usize, stream: Stream) -> impl ImageChains<T> {
         let mut chains = GibbsChains::new(self, chains, stream);
         // With h = 0, P(v = 1) = sigmoid(b).
         chains.sample_visible();
         chains
     }
-
-    fn step(chains: &mut GibbsChains<T>) {
-        chains.sample_hidden();
-        chains.sample_visible();
-    }
-
-    fn clamp(chains: &mut GibbsChains<T>, known: &[u64], values: &[u64]) {
-        chains.clamp_visible(known, values);
-    }
-
-    fn probabilities_into(chains: &GibbsChains<T>, out: &mut [T]) {
-        chains.visible_probabilities_into(out);
-    }
 }
 
 impl<T: Element> Machine<T> for Dbm<T> {
-    type Chains = DbmChains<T>;
-
     fn visible(&self) -> usize {
         self.visible()
     }
 
-    fn begin(&self, chains: usize, stream: Stream) -> DbmChains<T> {
+    fn begin(&self, chains: usize, stream: Stream) -> impl ImageChains<T> {
         let mut chains = DbmChains::new(self, chains, stream);
         chains.sample_even();
         chains
-    }
-
-    fn step(chains: &mut DbmChains<T>) {
-        chains.sample_odd();
-        chains.sample_even();
-    }
-
-    fn clamp(chains: &mut DbmChains<T>, known: &[u64], values: &[u64]) {
-        chains.clamp_visible(known, values);
-    }
-
-    fn probabilities_into(chains: &DbmChains<T>, out: &mut [T]) {
-        chains.probabilities_into(0, out);
     }
 }
 
@@ -117,8 +74,8 @@ impl<T: Element> Machine<T> for Dbm<T> {
 /// 0 nor 1.
 ///
 /// **Randomness** One chain per row, with random numbers from `stream` as [`GibbsChains`] and [`DbmChains`] document.
-pub fn reconstruct<T: Element, M: Machine<T>>(
-    model: &M,
+pub fn reconstruct<T: Element>(
+    model: &impl Machine<T>,
     images: &[T],
     missing: &[bool],
     effort: Effort,
@@ -148,15 +105,15 @@ pub fn reconstruct<T: Element, M: Machine<T>>(
         return Err(Error::invalid("known pixels that are neither 0 nor 1", "images must be binary"));
     }
     let mut chains = model.begin(rows, stream);
-    M::clamp(&mut chains, &known, &values);
+    chains.clamp_visible(&known, &values);
     let (mut sum, mut probabilities) = (vec![T::ZERO; images.len()], vec![T::ZERO; images.len()]);
     for step in 0..effort.burn_in + effort.average {
-        M::step(&mut chains);
+        chains.walk(1);
         if step >= effort.burn_in {
-            M::probabilities_into(&chains, &mut probabilities);
+            chains.visible_probabilities_into(&mut probabilities);
             elementwise::add_in_place(level, &mut sum, &probabilities);
         }
-        M::clamp(&mut chains, &known, &values);
+        chains.clamp_visible(&known, &values);
     }
     let share = T::ONE / T::from_f64(effort.average as f64);
     for (row, image) in sum.chunks_exact_mut(visible).zip(images.chunks_exact(visible)) {

@@ -4,47 +4,67 @@ use super::learning::deep::pretraining::hidden_states;
 use super::{Dbm, DbmChains, GibbsChains, MeanField, Rbm, Stop};
 use crate::Result;
 use crate::rng::Stream;
+use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
 /// Gibbs chains of either kind of machine, seen through their visible units.
-pub trait ImageChains {
-    /// Takes `steps` Gibbs steps.
+pub trait ImageChains<T: Element> {
+    /// Takes `steps` Gibbs steps, which end at the visible units.
     fn walk(&mut self, steps: usize);
 
     /// The visible states (chains, visible), each 0 or 1.
-    fn visible_states(&self) -> Vec<f32>;
+    fn visible_states(&self) -> Vec<T>;
+
+    /// Writes the probabilities (chains, visible) from which the visible units were last sampled.
+    fn visible_probabilities_into(&self, out: &mut [T]);
+
+    /// Sets the visible units that are on in `known` to their states in `values`. Both are packed by
+    /// [`pack_states`](equilibria_kernels::binary::pack_states) from (chains, visible).
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]);
 
     /// The probabilities (chains, visible) from which the visible units were last sampled.
-    fn visible_probabilities(&self) -> Vec<f32>;
+    fn visible_probabilities(&self) -> Vec<T> {
+        let mut probabilities = self.visible_states();
+        self.visible_probabilities_into(&mut probabilities);
+        probabilities
+    }
 }
 
-impl ImageChains for GibbsChains<f32> {
+impl<T: Element> ImageChains<T> for GibbsChains<T> {
     fn walk(&mut self, steps: usize) {
         self.walk(steps);
     }
 
-    fn visible_states(&self) -> Vec<f32> {
+    fn visible_states(&self) -> Vec<T> {
         self.visible_states()
     }
 
-    fn visible_probabilities(&self) -> Vec<f32> {
-        self.visible_probabilities()
+    fn visible_probabilities_into(&self, out: &mut [T]) {
+        self.visible_probabilities_into(out);
+    }
+
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
+        self.clamp_visible(known, values);
     }
 }
 
-impl ImageChains for DbmChains<f32> {
+impl<T: Element> ImageChains<T> for DbmChains<T> {
     fn walk(&mut self, steps: usize) {
         self.walk(steps);
     }
 
-    fn visible_states(&self) -> Vec<f32> {
+    fn visible_states(&self) -> Vec<T> {
         self.states(0)
     }
 
-    fn visible_probabilities(&self) -> Vec<f32> {
-        self.probabilities(0)
+    fn visible_probabilities_into(&self, out: &mut [T]) {
+        self.probabilities_into(0, out);
+    }
+
+    fn clamp_visible(&mut self, known: &[u64], values: &[u64]) {
+        self.clamp_visible(known, values);
     }
 }
 
@@ -99,45 +119,4 @@ pub fn coin_flips(chains: usize, units: usize, stream: Stream) -> Vec<f32> {
         row.iter_mut().for_each(|u| *u = f32::from(*u < 0.5));
     }
     states
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Tensor;
-
-    #[test]
-    fn coin_flips_of_a_chain_do_not_depend_on_the_number_of_chains() {
-        let stream = Stream::named(3, "init");
-        let (few, many) = (coin_flips(2, 1000, stream), coin_flips(5, 1000, stream));
-        assert_eq!(few, many[..2000]);
-        let ones = many.iter().sum::<f32>();
-        assert!((2300.0..2700.0).contains(&ones), "{ones} of 5000");
-        assert!(many.iter().all(|&state| state == 0.0 || state == 1.0));
-    }
-
-    /// A machine of 4-3-5 units without weights, with biases that fix the states of the second hidden layer to 1.
-    fn fixed_top() -> Dbm<f32> {
-        let weights = vec![Tensor::zeros(&[4, 3]), Tensor::zeros(&[3, 5])];
-        let biases = [0.0, 0.0, 50.0].into_iter().zip([4, 3, 5]);
-        let biases = biases.map(|(bias, units)| Tensor::from_vec(&[units], vec![bias; units]).unwrap());
-        Dbm::from_parameters(weights, biases.collect()).unwrap()
-    }
-
-    #[test]
-    fn chains_start_at_their_images_and_deep_ones_at_the_states_of_inference() {
-        let (model, stream) = (fixed_top(), Stream::named(1, "evaluate"));
-        let images = [1.0, 0.0, 0.0, 1.0].repeat(50);
-        let stop = Stop { tolerance: 1e-4, iterations: 10 };
-        let inferred = DbmChains::at(&model, &images, Some(stop), stream).unwrap();
-        let noise = DbmChains::at(&model, &images, None, stream).unwrap();
-        assert_eq!((inferred.visible_states(), noise.visible_states()), (images.clone(), images.clone()));
-        assert!(inferred.states(2).iter().all(|&state| state == 1.0));
-        let ones = noise.states(2).iter().sum::<f32>();
-        assert!((90.0..160.0).contains(&ones), "{ones} of 250");
-        let flat =
-            Rbm::from_parameters(Tensor::zeros(&[4, 2]), Tensor::zeros(&[4]), Tensor::zeros(&[2])).unwrap();
-        assert_eq!(GibbsChains::at(&flat, &images, stream).unwrap().visible_states(), images);
-        assert!(GibbsChains::at(&flat, &[0.5; 4], stream).is_err());
-    }
 }

@@ -1,37 +1,15 @@
 //! `equilibria bench`: the speed of the kernels compared with the limits of the machine and with other crates.
 //!
-//! Inputs are random, and every result is checked before it is measured. [`measure`] explains the measurement and its
-//! numbers. Everything runs inside a rayon pool, so that no call pays for entering it; measurements on one thread run in a
-//! pool of one.
-//!
 //! `matrixmultiply` reads its number of threads once per process. So this process replaces itself by one in which it is
 //! set, and a child process measures the products on one thread.
-//!
-//! To add a kernel: call [`slices::Kernel::measure`] in a group, or add a function that makes an [`Entry`] to [`BENCHES`].
 
-mod boltzmann;
-mod context;
-mod conv;
-mod convolutions;
-mod entry;
-mod game;
-mod gemm;
-mod limits;
-mod math;
-mod measure;
 mod peer;
-mod products;
-mod random;
-mod reduce;
-mod slices;
 
 use super::output::{print, print_json, use_threads};
-use crate::Result;
+use crate::bench::{Context, Effort, Entry, LISTS, entry::HEAD, gemm, limits, noise};
+use crate::bench::{Place, measure_interleaved, repeat};
+use crate::{Error, Result};
 use clap::{Args, ValueEnum};
-use context::{Context, noise};
-use entry::{Add, Entry, HEAD};
-use limits::{copy, multiply_adds, multiply_adds_here, multiply_adds_operations};
-use measure::{measure_interleaved, repeat};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -82,24 +60,6 @@ enum Group {
     Game,
 }
 
-/// Makes the measurements of one list.
-type Measure = fn(&Context, Add<'_>) -> Result<()>;
-
-/// The measurements: group, key in JSON, function.
-const BENCHES: [(Group, &str, Measure); 11] = [
-    (Group::Gemm, "gemm", gemm::all_threads),
-    (Group::Gemm, "gemm_one_thread", gemm::one_thread),
-    (Group::Gemm, "gemm_transposed", gemm::transposed),
-    (Group::Gemm, "gemm_f64", gemm::double),
-    (Group::Math, "math", math::run),
-    (Group::Reduce, "reduce", reduce::run),
-    (Group::Random, "random", random::run),
-    (Group::Boltzmann, "binary_products", boltzmann::products),
-    (Group::Boltzmann, "contrastive_divergence", boltzmann::training),
-    (Group::Conv, "conv", conv::run),
-    (Group::Game, "game", game::run),
-];
-
 #[derive(Serialize)]
 struct Report {
     level: &'static str,
@@ -124,15 +84,20 @@ impl Bench {
     pub(super) fn run(self) -> Result<()> {
         use_threads(self.threads)?;
         let threads = rayon::current_num_threads();
-        let has = |group| self.only.is_empty() || self.only.contains(&group);
-        if has(Group::Gemm) {
+        let has = |group: &str| {
+            let is_named =
+                |chosen: &Group| chosen.to_possible_value().is_some_and(|it| it.get_name() == group);
+            self.only.is_empty() || self.only.iter().any(is_named)
+        };
+        if has("gemm") {
             peer::set_threads(threads);
         }
-        let context = Context::new(self.quick)?;
+        let context = Context::new()?;
+        let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
         if self.one_thread_products {
-            let mut products: Vec<Entry> = Vec::new();
-            gemm::one_thread(&context, &mut |entry| {
-                products.push(entry);
+            let mut products = Vec::new();
+            gemm::one_thread(&context, &mut |workload, place| {
+                products.push(context.measure(workload, place, effort));
                 Ok(())
             })?;
             return print_json(&products);
@@ -141,14 +106,14 @@ impl Bench {
             level: context.level.name(),
             threads,
             matrixmultiply_threads: peer::threads(),
-            fma_peak_gflops: peak(&context),
-            copy_gb_per_s: copy_speed(&context),
+            fma_peak_gflops: peak(&context, effort),
+            copy_gb_per_s: copy_speed(&context, effort),
             results: Map::new(),
         };
         if !self.json {
             print(&heading(&report))?;
         }
-        for (group, key, measure) in BENCHES {
+        for (group, key, list) in LISTS {
             let mut results = Vec::new();
             let mut add = |entry: Entry| {
                 if !self.json {
@@ -157,12 +122,31 @@ impl Bench {
                 results.push(entry.into_json());
                 Ok(())
             };
-            if has(group) {
-                measure(&context, &mut add)?;
+            if !has(group) {
+            } else if key == "gemm_one_thread" && peer::threads() != Some(1) {
+                self.products_on_one_thread()?.into_iter().try_for_each(add)?;
+            } else {
+                list(&context, &mut |workload, place| add(context.measure(workload, place, effort)))?;
             }
             report.results.insert(key.into(), results.into());
         }
         if self.json { print_json(&report) } else { Ok(()) }
+    }
+
+    /// The products on one thread, measured by a child process.
+    fn products_on_one_thread(&self) -> Result<Vec<Entry>> {
+        let failed = |reason: String| Error::io("running", "equilibria bench on one thread", reason);
+        let output = peer::this_program(1)
+            .and_then(|mut command| {
+                command.args(["bench", "--threads", "1", "--one-thread-products"]);
+                command.args(self.quick.then_some("--quick")).output()
+            })
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(words.trim().trim_start_matches("error: ").to_string()));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -195,20 +179,20 @@ peer   speed relative to the peer: gemm, {peer};
 }
 
 /// Measures the multiply-add peak in f32.
-fn peak(context: &Context) -> Peak {
+fn peak(context: &Context, effort: Effort) -> Peak {
     let level = context.level;
-    let operations = multiply_adds_operations::<f32>(level);
-    let mut one = repeat(|| multiply_adds_here::<f32>(level));
-    let mut all = multiply_adds::<f32>(level);
-    let seconds = context.on_all(|| measure_interleaved(context.effort, &mut [&mut one, &mut all]));
+    let operations = limits::multiply_adds_operations::<f32>(level);
+    let one = repeat(|| limits::multiply_adds_here::<f32>(level));
+    let all = limits::multiply_adds::<f32>(level);
+    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [one, all]));
     Peak { one_thread: operations / seconds[0] / 1e9, all_threads: operations / seconds[1] / 1e9 }
 }
 
 /// Measures a copy of 256 MiB on all threads; GB/s, read plus written.
-fn copy_speed(context: &Context) -> f64 {
+fn copy_speed(context: &Context, effort: Effort) -> f64 {
     let from: Vec<f32> = noise(context.level, 64 << 20, -1.0..1.0);
-    let mut to = from.clone();
     let bytes = 2.0 * size_of_val(&from[..]) as f64;
-    let seconds = context.on_all(|| measure_interleaved(context.effort, &mut [&mut copy(&from, &mut to)]));
+    let copy = limits::copy(from);
+    let seconds = context.within(Place::All, || measure_interleaved(effort, &mut [copy]));
     bytes / seconds[0] / 1e9
 }

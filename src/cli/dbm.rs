@@ -86,7 +86,7 @@ impl MachineKind for Dbm<f32> {
         images: &[f32],
         is_noise: bool,
         stream: Stream,
-    ) -> Result<impl ImageChains> {
+    ) -> Result<impl ImageChains<f32>> {
         DbmChains::at(self, images, (!is_noise).then(|| settings.stop()), stream)
     }
 }

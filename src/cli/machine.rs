@@ -43,7 +43,7 @@ pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {
         images: &[f32],
         is_noise: bool,
         stream: Stream,
-    ) -> Result<impl ImageChains>;
+    ) -> Result<impl ImageChains<f32>>;
 }
 
 /// The images that a machine learned from.

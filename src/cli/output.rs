@@ -1,5 +1,6 @@
 //! Output of the commands: standard output, notes and warnings, files, and numbers as text.
 
+pub(super) use crate::report::numbers::{counted, short, thousands};
 use crate::run::write_atomically;
 use crate::{Error, Result};
 use clap::Args;
@@ -177,43 +178,5 @@ pub(super) fn pasted(path: &Path) -> String {
         text
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// `1 epoch`, `2 epochs`.
-pub(super) fn counted(number: usize, unit: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {unit}{plural}", thousands(number))
-}
-
-/// 10000 as `10,000`.
-pub(super) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
-/// A number that is neither tiny nor huge, with three digits.
-pub(super) fn short(value: f64) -> String {
-    match value.abs() {
-        size if size > 0.0 && size < 0.000_5 => format!("{value:.1e}"),
-        size if size >= 99.95 => format!("{value:.0}"),
-        size if size >= 9.995 => format!("{value:.1}"),
-        size if size >= 0.9995 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{short, thousands};
-
-    #[test]
-    fn numbers_are_short_and_grouped() {
-        assert_eq!(
-            [0.0612, 5.0, 54.78, 121.4, 0.99971, 9.996, 0.0, 0.000_312].map(short),
-            ["0.061", "5.00", "54.8", "121", "1.00", "10.0", "0.000", "3.1e-4"]
-        );
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

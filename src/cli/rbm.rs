@@ -87,7 +87,7 @@ impl MachineKind for Rbm<f32> {
         TrainingImages { source: settings.source(), binarise: settings.binarise, seed: settings.seed }
     }
 
-    fn chains(&self, _: &Settings, images: &[f32], _: bool, stream: Stream) -> Result<impl ImageChains> {
+    fn chains(&self, _: &Settings, images: &[f32], _: bool, stream: Stream) -> Result<impl ImageChains<f32>> {
         GibbsChains::at(self, images, stream)
     }
 }

@@ -51,29 +51,3 @@ impl<T: Element> Average<T> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Average, CHUNK};
-    use crate::nn::{BatchNorm, Linear, Sequential};
-    use alloc::vec;
-
-    #[test]
-    fn parameters_are_averaged_and_statistics_are_copied() {
-        // More parameters than one task processes.
-        let layers = vec![Linear::new(CHUNK, 3).into(), BatchNorm::new(3).into()];
-        let mut network = Sequential::<f64>::new(CHUNK, layers).unwrap();
-        let mut average = Average::new(0.75, &network);
-        network.parameters_mut().for_each(|parameter| parameter.fill(8.0));
-        network.statistics_mut().for_each(|statistic| statistic.fill(5.0));
-        average.update(&network);
-        average.update(&network);
-        // 8 (1 - 0.75²) from 0; scales start at 1.
-        for (index, parameter) in average.network().parameters().enumerate() {
-            let right = if index == 2 { 8.0 - 7.0 * 0.75 * 0.75 } else { 3.5 };
-            assert!(parameter.data().iter().all(|x| *x == right), "parameter {index}: {parameter:?}");
-        }
-        assert_eq!(average.network().statistics().count(), 2);
-        assert!(average.network().statistics().all(|statistic| statistic.data() == [5.0; 3]));
-    }
-}

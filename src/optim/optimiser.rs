@@ -205,6 +205,3 @@ impl<T: Element> Optimiser<T> {
         is_finite.into_inner()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -277,4 +277,25 @@ fn paint_marker(canvas: &mut Canvas, (x, y): (f64, f64), colour: Rgb, number: us
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_legend_wraps_within_the_figure() {
+        let name = |i: usize| format!("series number {i} with a rather long name");
+        let mut plot = LinePlot {
+            series: (0..9).map(|i| Series::new(name(i), [(1.0, i as f64), (2.0, 3.0)])).collect(),
+            ..LinePlot::default()
+        };
+        plot.series.push(Series::new("x".repeat(300), [(1.0, 1.0)]));
+        let (entries, bottom) = plot.legend(400.0);
+        for (i, entry) in entries.iter().enumerate() {
+            let lines = entry.lines.iter().map(|line| svg::text_width(line, TEXT)).fold(0.0, f64::max);
+            assert!(
+                entry.at.0 + SWATCH + lines <= WIDTH - PAD && entry.at.1 < bottom,
+                "entry {i} is clipped"
+            );
+        }
+        assert!(entries.windows(2).all(|pair| pair[0].at.1 < pair[1].at.1 || pair[0].at.0 < pair[1].at.0));
+    }
+}

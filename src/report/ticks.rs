@@ -1,5 +1,7 @@
 //! Positions of the ticks of an axis, and the format of their numbers.
 
+use super::numbers::thousands;
+
 /// A tick: its value and its label.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick {
@@ -78,12 +80,7 @@ pub(super) fn number(value: f64, step: f64) -> String {
     if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
         out.push('\u{2212}');
     }
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
+    out.push_str(&thousands(whole.parse().unwrap_or(0)));
     if !fraction.is_empty() {
         out.push('.');
         out.push_str(fraction);

@@ -64,47 +64,9 @@ fn below(generator: &mut impl Rng, bound: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::below;
-    use crate::rng::Stream;
     use alloc::vec;
     use rand_xoshiro::rand_core::{Rng, SeedableRng, TryRng};
     use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
-
-    #[test]
-    fn every_length_gives_a_permutation_of_its_stream() {
-        for len in 0..40 {
-            let mut order = vec![usize::MAX; len];
-            Stream::named(1, "shuffle").permutation(&mut order);
-            let mut again = vec![0; len];
-            Stream::named(1, "shuffle").permutation(&mut again);
-            assert_eq!(order, again);
-            order.sort_unstable();
-            assert!(order.iter().copied().eq(0..len), "{order:?}");
-        }
-    }
-
-    /// All 24 orders of four elements in 24,000 permutations: chi square has mean 23 and standard deviation 6.8.
-    #[test]
-    fn all_orders_are_equally_likely() {
-        let mut counts = [0_u32; 256];
-        for index in 0..24_000 {
-            let mut order = [0; 4];
-            Stream::named(2, "shuffle").substream(index).permutation(&mut order);
-            counts[order.iter().fold(0, |code, &element| 4 * code + element)] += 1;
-        }
-        let seen: vec::Vec<_> = counts.iter().filter(|&&count| count > 0).collect();
-        assert_eq!(seen.len(), 24);
-        let chi_square: f64 = seen.iter().map(|&&count| (f64::from(count) - 1000.0).powi(2) / 1000.0).sum();
-        assert!((chi_square - 23.0).abs() < 5.0 * 6.8, "chi square {chi_square}, not 23");
-    }
-
-    /// The order is part of a run and must not change between versions. The expected values were computed separately,
-    /// in Python.
-    #[test]
-    fn orders_are_stable() {
-        let mut order = [0; 8];
-        Stream::named(1, "shuffle").permutation(&mut order);
-        assert_eq!(order, [2, 5, 0, 1, 6, 3, 4, 7]);
-    }
 
     /// A generator that returns the words of a list.
     struct Listed(vec::IntoIter<u64>);

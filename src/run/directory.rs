@@ -207,7 +207,7 @@ impl RunDirectory {
     /// Removes the summary of a divergence before the run continues: without a model, a summary reports a divergence.
     ///
     /// **Errors** [`Error::Io`].
-    pub(super) fn forget_divergence(&self) -> Result<()> {
+    pub fn forget_divergence(&self) -> Result<()> {
         if self.path.join(MODEL).exists() { Ok(()) } else { remove_if_present(&self.path.join(SUMMARY)) }
     }
 
@@ -331,6 +331,3 @@ fn lock(folder: &Path) -> Result<Option<File>> {
         Err(TryLockError::Error(reason)) => Err(Error::io("locking", &path, reason)),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -117,39 +117,6 @@ pub(super) fn memory(bytes: u128, argument: impl FnOnce() -> String) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{classifier, dbm, gan, rbm};
-
-    /// The keys of `config.toml` with these settings, and the options of the command line.
-    fn keys_and_options<S: RunSettings>(settings: &S) -> [Vec<String>; 2] {
-        let toml::Value::Table(table) = toml::Value::try_from(settings).unwrap() else { panic!("a table") };
-        let command = S::augment_args(Command::new("settings"));
-        [
-            table.keys().cloned().collect(),
-            command.get_arguments().map(|option| option.get_id().to_string()).collect(),
-        ]
-        .map(|mut names: Vec<String>| {
-            names.sort();
-            names
-        })
-    }
-
-    #[test]
-    fn every_setting_is_an_option_and_a_key_of_the_configuration() {
-        let images = Some(100);
-        let [keys, options] = keys_and_options(&rbm::Settings { images, ..Default::default() });
-        assert_eq!(keys, options);
-        let (sparsity, max_norm) = (vec![0.1, 0.2], Some(3.0));
-        let [keys, options] =
-            keys_and_options(&dbm::Settings { images, sparsity, max_norm, ..Default::default() });
-        assert_eq!(keys, options);
-        let [keys, options] = keys_and_options(&classifier::Settings::default());
-        assert_eq!(keys, options);
-        let standard = gan::Settings::of(gan::Kind::Standard);
-        let [keys, options] =
-            keys_and_options(&gan::Settings { images, average: Some(0.9), duality_gap: Some(5), ..standard });
-        // The networks have several options.
-        assert_eq!(keys.into_iter().filter(|key| key != "networks").collect::<Vec<_>>(), options);
-    }
 
     #[test]
     fn values_outside_their_range_are_refused_with_option_and_range() {

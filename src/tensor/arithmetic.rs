@@ -184,26 +184,4 @@ impl<T: Element> Tensor<T> {
         reduce::column_sums(Level::detect(), &self.data, self.rows(), self.columns(), &mut out.data);
         out
     }
-
-    /// Writes the sum of each row to `out`.
-    ///
-    /// **Shapes** `self` (rows, columns); `out` (rows).
-    ///
-    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
-    pub fn row_sums_into(&self, out: &mut [T]) -> Result<()> {
-        expect_shape("row sums", &[self.rows()], &[out.len()])?;
-        reduce::row_sums(Level::detect(), &self.data, self.rows(), self.columns(), out);
-        Ok(())
-    }
-
-    /// Adds `scale` times the sum of each column to `out`, as for the gradient of a bias.
-    ///
-    /// **Shapes** `self` (rows, columns); `out` (columns).
-    ///
-    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if `out` has another length.
-    pub fn add_column_sums_to(&self, scale: T, out: &mut [T]) -> Result<()> {
-        expect_shape("column sums", &[self.columns()], &[out.len()])?;
-        reduce::add_column_sums(Level::detect(), scale, &self.data, self.rows(), self.columns(), out);
-        Ok(())
-    }
 }

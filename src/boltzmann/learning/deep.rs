@@ -44,6 +44,7 @@ mod buffers;
 mod images;
 mod norm;
 pub mod pretraining;
+pub mod reconstruction;
 pub mod reference;
 
 use super::gradient::Gradient;
@@ -373,6 +374,3 @@ fn oriented<T: Element>(place: usize, [rows, columns]: [usize; 2], from: &[T], t
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

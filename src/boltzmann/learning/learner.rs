@@ -454,6 +454,3 @@ pub(super) fn coins<T: Element>(chains: usize, hidden: usize, stream: Stream) ->
     }
     states
 }
-
-#[cfg(test)]
-mod tests;

@@ -66,26 +66,3 @@ impl FromStr for NegativePhase {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::NegativePhase;
-    use alloc::string::ToString;
-
-    #[test]
-    fn a_written_negative_phase_is_read_back() {
-        for phase in [
-            NegativePhase::Contrastive,
-            NegativePhase::Persistent,
-            NegativePhase::Tempered { temperatures: 2 },
-            NegativePhase::Tempered { temperatures: 37 },
-        ] {
-            assert_eq!(phase.to_string().parse(), Ok(phase));
-        }
-        assert_eq!("tempering".parse(), Ok(NegativePhase::Tempered { temperatures: 10 }));
-        for bad in ["", "CD", "tempering:", "tempering:1", "tempering:1001", "tempering:x", "tempering10"] {
-            let error = bad.parse::<NegativePhase>().unwrap_err().to_string();
-            assert!(error.contains("tempering:N"), "{bad}: {error}");
-        }
-    }
-}

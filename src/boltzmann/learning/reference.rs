@@ -116,7 +116,7 @@ impl Reference {
     }
 
     /// Updates all parameters from v and P(h | v) of the positive and of the negative phase.
-    fn ascend(&mut self, phases: [(&[f64], &[f64]); 2], rates: Rates) {
+    pub fn ascend(&mut self, phases: [(&[f64], &[f64]); 2], rates: Rates) {
         let Rates { learning_rate, momentum, weight_decay } = rates;
         let (visible, hidden) = (self.model.visible(), self.model.hidden());
         // gradients: learning rate · (mean over the data − mean over the chains) of v' p, v and p
@@ -177,7 +177,7 @@ impl Reference {
 /// Samples units (rows, units) that are 1 with these probabilities.
 ///
 /// **Randomness** Each panel of 64 units draws from its own substream, one row after another, eight numbers at a time.
-pub(crate) fn bernoulli(probabilities: &[f64], units: usize, stream: Stream) -> Vec<f64> {
+pub fn bernoulli(probabilities: &[f64], units: usize, stream: Stream) -> Vec<f64> {
     let rows = probabilities.len() / units;
     let mut states = vec![0.0; rows * units];
     for panel in 0..units.div_ceil(64) {

@@ -1,7 +1,7 @@
 //! `equilibria rbm sweep`.
 
 use crate::boltzmann::learning::NegativePhase;
-use crate::cli::output::{write_output, write_picture};
+use crate::cli::output::{write_json, write_picture};
 use crate::cli::training::CommonArguments;
 use crate::data::Digits;
 use crate::optim::Schedule;
@@ -117,7 +117,7 @@ impl Sweep {
         let chart = self.out.join("sweep.svg");
         write_picture(&chart, plot(&outcomes, self.method).to_svg());
         let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
-        let written = write_output(&self.out.join("summary.json"), &to_json(&summary)?);
+        let written = write_json(&self.out.join("summary.json"), &summary);
         self.common.print(&summary, || describe(&summary, &self.out))?;
         written
     }
@@ -139,10 +139,6 @@ impl Sweep {
         let all = self.hidden.iter().flat_map(|&hidden| self.steps.iter().map(move |&steps| (hidden, steps)));
         all.map(|(hidden, steps)| settings(hidden, steps)).collect()
     }
-}
-
-fn to_json(summary: &Summary) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(summary).map_err(|error| Error::invalid("summary", error))
 }
 
 fn cells(outcomes: &[(Settings, TrainSummary)], epochs: &[usize]) -> Vec<Cell> {

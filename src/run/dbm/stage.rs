@@ -2,13 +2,12 @@
 
 use super::settings::{MONITORED, Settings};
 use crate::Result;
-use crate::boltzmann::learning::deep::{DeepLearner, pretraining};
+use crate::boltzmann::learning::deep::{DeepLearner, pretraining, reconstruction::reconstruct};
 use crate::boltzmann::learning::{Learner, NegativePhase, Rates};
 use crate::boltzmann::likelihood::deep::lower_bounds_at;
 use crate::boltzmann::{Dbm, MeanField, Rbm};
 use crate::rng::Stream;
-use crate::tensor::{Tensor, Workspace};
-use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, math};
+use crate::tensor::Workspace;
 
 /// The model that learns in the current epoch.
 #[allow(clippy::large_enum_variant)] // a run has one value
@@ -224,36 +223,4 @@ fn column_means(rows: &[f32], columns: usize) -> Vec<f32> {
     }
     let count = (rows.len() / columns).max(1) as f64;
     sums.into_iter().map(|sum| (sum / count) as f32).collect()
-}
-
-/// The reconstruction p = sigmoid(b + down W hidden) of `data`: the mean of (p - data)², and the mean over rows of the sum
-/// of data ln p + (1 - data) ln (1 - p).
-fn reconstruct(
-    weight: &Tensor<f32>,
-    bias: &Tensor<f32>,
-    down: f64,
-    hidden: &[f32],
-    data: &[f32],
-) -> (f64, f64) {
-    let &[visible, units] = weight.shape() else { unreachable!("a matrix") };
-    let rows = data.len() / visible;
-    let mut found = vec![0.0; data.len()];
-    Workspace::new().gemm(
-        down as f32,
-        MatrixRef::new(hidden, rows, units),
-        weight.view().transposed(),
-        0.0,
-        MatrixMut::new(&mut found, rows, visible),
-        Epilogue { bias: Some(bias.data()), activation: Activation::Identity },
-    );
-    let level = Level::detect();
-    let mut logs = found.clone();
-    math::log_sigmoid_in_place(level, &mut logs);
-    // ln (1 - p) = ln p - logit
-    let terms = found.iter().zip(&logs).zip(data);
-    let terms = terms.map(|((&logit, &log), y)| f64::from(log) - f64::from(1.0 - y) * f64::from(logit));
-    let log_likelihood = terms.sum::<f64>() / rows.max(1) as f64;
-    math::sigmoid_in_place(level, &mut found);
-    let squares = found.iter().zip(data).map(|(x, y)| f64::from(x - y) * f64::from(x - y));
-    (squares.sum::<f64>() / data.len().max(1) as f64, log_likelihood)
 }

@@ -270,31 +270,6 @@ pub(in crate::run) fn disagreement(forward: f64, reverse: f64) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boltzmann::likelihood::log_likelihood;
-    use crate::data::Binarisation;
-    use crate::run::ProgressKind;
-
-    #[test]
-    fn all_images_are_evaluated_and_binarised_as_in_training() {
-        // More than a block of 1000 training images.
-        let digits = Digits::synthetic(1150, 70).unwrap();
-        for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
-            let settings = Settings { binarise, seed: 5, ..Settings::default() };
-            let mean = binarise.mean(digits.train.images());
-            let model = Rbm::new(&mean, 4, Stream::named(1, "init")).unwrap();
-            let mut progress = Progress::new(ProgressKind::Quiet);
-            let found =
-                evaluate(&model, &settings, &digits, &Method::Exact, 1, &mut progress, &|| false).unwrap();
-            let LogPartition::Exact { exact } = found.log_partition else { panic!("{found:?}") };
-            for (set, seed, found) in
-                [(&digits.train, 5, found.log_likelihood.train), (&digits.test, 6, found.log_likelihood.test)]
-            {
-                let images = binary_images(set.images(), usize::MAX, binarise, seed).unwrap();
-                let right = log_likelihood(&model, &images, exact);
-                assert!((found.exact.unwrap() - right).abs() < 1e-9, "{found:?}, not {right}");
-            }
-        }
-    }
 
     fn annealed(forward: f64, reverse: f64) -> LogPartition {
         LogPartition::Annealed {

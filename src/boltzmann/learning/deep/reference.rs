@@ -116,7 +116,7 @@ impl Reference {
     }
 
     /// Updates all parameters from the layers of the positive and of the negative phase.
-    fn ascend(&mut self, phases: [&[Vec<f64>]; 2], rates: Rates) {
+    pub fn ascend(&mut self, phases: [&[Vec<f64>]; 2], rates: Rates) {
         let Rates { learning_rate, momentum, weight_decay } = rates;
         let sizes: Vec<usize> = self.model.sizes().collect();
         let rows = phases.map(|phase| phase[0].len() / sizes[0]);

@@ -162,7 +162,7 @@ impl Samples {
 }
 
 /// Runs all steps of the chains and returns their last probabilities.
-fn finish(bench: &mut Workbench<'_>, mut chains: impl ImageChains) -> Result<Vec<f32>> {
+fn finish(bench: &mut Workbench<'_>, mut chains: impl ImageChains<f32>) -> Result<Vec<f32>> {
     for _ in 0..STEPS / STRIDE {
         chains.walk(STRIDE);
         bench.advance(STRIDE)?;

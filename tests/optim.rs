@@ -1,8 +1,11 @@
-use super::{CHUNK, Optimiser, Rule};
-use crate::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training, Wanted};
-use crate::rng::Stream;
-use alloc::vec::Vec;
+//! Do optimisers, averages and schedules follow their formulas?
 
+use equilibria::nn::{BatchNorm, Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training, Wanted};
+use equilibria::optim::{Average, Optimiser, Rule, Schedule};
+use equilibria::rng::Stream;
+
+/// Parameters that one task processes.
+const CHUNK: usize = 1 << 14;
 /// More parameters than one task processes.
 const INPUTS: usize = CHUNK + 100;
 
@@ -118,9 +121,74 @@ fn invalid_rules_are_refused() {
         (Rule::adam(0.1, [0.5, 1.0]), "beta 1: "),
         (Rule::Adam { rate: 0.1, betas: [0.5, 0.9], epsilon: 0.0 }, "epsilon 0: "),
     ] {
-        let error = alloc::format!("{}", rule.validate().unwrap_err());
+        let error = format!("{}", rule.validate().unwrap_err());
         assert!(error.starts_with(begin), "{error}");
     }
     assert!(Rule::adam(0.0, [0.0, 0.999]).validate().is_ok());
     assert_eq!(Rule::adam(0.1, [0.5, 0.9]).with_rate(0.2), Rule::adam(0.2, [0.5, 0.9]));
+}
+
+#[test]
+fn parameters_are_averaged_and_statistics_are_copied() {
+    // More parameters than one task processes.
+    let layers = vec![Linear::new(CHUNK, 3).into(), BatchNorm::new(3).into()];
+    let mut network = Sequential::<f64>::new(CHUNK, layers).unwrap();
+    let mut average = Average::new(0.75, &network);
+    network.parameters_mut().for_each(|parameter| parameter.fill(8.0));
+    network.statistics_mut().for_each(|statistic| statistic.fill(5.0));
+    average.update(&network);
+    average.update(&network);
+    // 8 (1 - 0.75²) from 0; scales start at 1.
+    for (index, parameter) in average.network().parameters().enumerate() {
+        let right = if index == 2 { 8.0 - 7.0 * 0.75 * 0.75 } else { 3.5 };
+        assert!(parameter.data().iter().all(|x| *x == right), "parameter {index}: {parameter:?}");
+    }
+    assert_eq!(average.network().statistics().count(), 2);
+    assert!(average.network().statistics().all(|statistic| statistic.data() == [5.0; 3]));
+}
+
+#[test]
+fn a_schedule_is_read_as_it_was_written() {
+    for text in
+        ["0.01", "0.5:0.9@5", "0.1:0.01@10:0.001@20", "0.05..0.001", "-1..1", "1..1", "2..1:3@4:5..4@6"]
+    {
+        assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn invalid_schedules_are_refused() {
+    for text in [
+        "",
+        "x",
+        "0.5:0.9",
+        "0.5:0.9@",
+        "0.5:0.9@1",
+        "0.5:0.9@7:0.1@7",
+        "nan",
+        "inf",
+        "1..",
+        "1@2",
+        "1..2..3",
+        "2..1:3..@4",
+    ] {
+        assert!(text.parse::<Schedule>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_line_reaches_its_ends() {
+    let line: Schedule = "2..1".parse().unwrap();
+    assert_eq!((line.at(1, 5), line.at(3, 5), line.at(5, 5)), (2.0, 1.5, 1.0));
+    assert_eq!(line.at(1, 1), 2.0);
+}
+
+#[test]
+fn a_line_ends_before_the_next_piece() {
+    let pieces: Schedule = "2..1:7@4:5..3@6".parse().unwrap();
+    let values: [f64; 9] = std::array::from_fn(|i| pieces.at(i + 1, 8));
+    assert_eq!(values, [2.0, 1.5, 1.0, 7.0, 7.0, 5.0, 4.0, 3.0, 3.0]);
+    // The first epochs of a longer run equal those of the shorter run.
+    let [short, long] = ["2..1", "2..1:7@4"].map(|text| text.parse::<Schedule>().unwrap());
+    assert!((1..=3).all(|epoch| short.at(epoch, 3) == long.at(epoch, 8)));
 }

@@ -1,45 +1,48 @@
-//! Steps of adversarial games.
+//! Steps of adversarial games: batch 64, the pair of perceptrons for 28 x 28 images.
 
-use super::context::{Context, expect, noise};
-use super::entry::{Add, Entry, Unit};
-use super::measure::{measure_interleaved, repeat};
+use super::entry::{Entry, Unit};
+use super::measure::repeat;
+use super::workload::{Add, Context, Place, Workload, expect, noise};
 use crate::Result;
 use crate::adversarial::{Game, Networks, Objective, Reading, Recipe, Streams};
-use crate::parallel::within_awake;
 use crate::rng::Stream;
 use crate::tensor::Element;
 use equilibria_kernels::Level;
 use serde_json::json;
 
-pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
+/// A step of the generator with those of the discriminator, for each objective.
+pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
     for objective in [Objective::standard(), Objective::clipping(), Objective::penalty()] {
-        context.on_all(|| check(objective))?;
-        let (mut game, images) = (begin::<f32>(objective)?, images::<f32>(&Recipe::of(objective)));
-        // One game at a time, on threads that stay awake, as in a run: the caches keep the data of the step before.
-        let seconds = within_awake(|| {
-            let mut step = repeat(|| step(&mut game, &images, false));
-            measure_interleaved(context.effort, &mut [&mut step])
-        });
-        let (name, batch, threads) = (objective.name(), game.recipe().batch, rayon::current_num_threads());
-        let (milliseconds, steps) = (1e3 * seconds[0], objective.discriminator_steps(1));
-        add(Entry {
-            kernel: format!("game, {name}"),
-            shape: format!("batch {batch}, {steps} + 1 steps"),
-            threads,
-            speed: milliseconds,
-            unit: Unit::Milliseconds,
-            share: None,
-            ratio: None,
-            json: json!({
+        // One game at a time: the caches keep the data of the step before.
+        add(context.within(Place::All, || game(objective))?, Place::Awake)?;
+    }
+    Ok(())
+}
+
+fn game(objective: Objective) -> Result<Workload> {
+    check(objective)?;
+    let (mut game, images) = (begin::<f32>(objective)?, images::<f32>(&Recipe::of(objective)));
+    let (name, batch, steps) = (objective.name(), game.recipe().batch, objective.discriminator_steps(1));
+    Ok(Workload {
+        kernel: format!("game, {name}"),
+        shape: format!("batch {batch}, {steps} + 1 steps"),
+        work: (batch * steps) as f64,
+        divisor: 1,
+        ours: repeat(move || step(&mut game, &images, false)),
+        peer: None,
+        limit: None,
+        entry: Box::new(move |(kernel, shape, threads), seconds| {
+            let (speed, unit) = (1e3 * seconds[0], Unit::Milliseconds);
+            let json = json!({
                 "objective": name,
-                "milliseconds": milliseconds,
+                "milliseconds": speed,
                 "batch": batch,
                 "discriminator_steps": steps,
                 "threads": threads,
-            }),
-        })?;
-    }
-    Ok(())
+            });
+            Entry { kernel, shape, threads, speed, unit, share: None, ratio: None, json }
+        }),
+    })
 }
 
 /// Checks that the losses of the first step are those of the same game in f64.

@@ -1,6 +1,13 @@
-use serde::Deserialize;
+//! Are the files of a run read back as they were written, and other files never changed?
 
-use super::*;
+use crate::names;
+use equilibria::Result;
+use equilibria::checkpoint::Archive;
+use equilibria::run::{RunDirectory, locate_model, read_archive};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,13 +44,6 @@ fn finished(path: &Path) {
     run.write_model(&archive("3")).unwrap();
     run.write_summary(&[1, 2]).unwrap();
     fs::write(run.metrics_path(), "epoch\n").unwrap();
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn refusal(result: Result<RunDirectory>) -> String {

@@ -1,16 +1,78 @@
-//! The convolutions that are measured, and the same by products of materialised patches (im2col).
+//! The convolutions of a DCGAN compared with products of materialised patches (im2col) and with the multiply-add peak.
 
-use equilibria_kernels::conv::{self, Convolution, ConvolutionError, Sizes};
+use super::workload::{Add, Context, Place, Workload, noise, wrong};
+use crate::{Error, Result};
+use equilibria_kernels::conv::{self, Convolution, Sizes, workspace_len};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, gemm};
 use rayon::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+
+/// All layers in all directions, on all threads.
+pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
+    for layer in LAYERS {
+        for direction in Direction::ALL {
+            let workload = context.within(Place::All, || workload(context.level, layer, direction));
+            add(workload?, Place::All)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks one direction of a layer.
+fn workload(level: Level, layer: Layer, direction: Direction) -> Result<Workload> {
+    let name = layer.name;
+    let convolution = layer.convolution()?;
+    let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
+    let operands = Arc::new(lens.map(|len| noise::<f32>(level, len, -1.0..1.0)));
+    let mut ours = vec![0.0; direction.result_len(&convolution)];
+    let mut theirs = ours.clone();
+    let mut workspace = vec![0.0; workspace_len::<f32>(level, &convolution)];
+    let mut patches = Patches::new(level, convolution);
+    let all = Arc::clone(&operands);
+    let mut direct = move |result: &mut [f32]| {
+        let operands = all.each_ref().map(Vec::as_slice);
+        direct(level, &convolution, direction, operands, result, &mut workspace);
+    };
+    let mut by_patches = move |result: &mut [f32]| {
+        patches.call(direction, operands.each_ref().map(Vec::as_slice), result);
+    };
+    direct(&mut ours);
+    by_patches(&mut theirs);
+    if let Some((found, right)) = difference(&ours, &theirs) {
+        return Err(wrong(format!("conv {name} {}", direction.name()), found, right));
+    }
+    let Sizes { batch, channels_in, channels_out, .. } = convolution.sizes();
+    let workload = Workload::flops::<f32>(
+        level,
+        [format!("conv {}", direction.name()), format!("{name}, batch {batch}")],
+        operations(&convolution),
+        move || direct(&mut ours),
+        ("im2col", move || by_patches(&mut theirs)),
+        move |[speed, twin, share], _| {
+            json!({
+                "layer": name,
+                "direction": direction.name(),
+                "algorithm": "direct",
+                "batch": batch,
+                "channels_in": channels_in,
+                "channels_out": channels_out,
+                "gflops": speed,
+                "fraction_of_peak": share,
+                "im2col_gflops": twin,
+            })
+        },
+    );
+    Ok(Workload { divisor: 2, ..workload })
+}
 
 /// Images of a mini-batch.
 const BATCH: usize = 64;
 
 /// A layer of a discriminator of 32 x 32 images.
 #[derive(Clone, Copy)]
-pub struct Layer {
-    pub name: &'static str,
+struct Layer {
+    name: &'static str,
     /// Height and width of the input.
     side: usize,
     channels: [usize; 2],
@@ -20,7 +82,7 @@ pub struct Layer {
 }
 
 /// The layers of a DCGAN; its generator has the same, transposed.
-pub const LAYERS: [Layer; 4] = [
+const LAYERS: [Layer; 4] = [
     Layer { name: "3-64", side: 32, channels: [3, 64], kernel: 4, stride: 2, padding: 1 },
     Layer { name: "64-128", side: 16, channels: [64, 128], kernel: 4, stride: 2, padding: 1 },
     Layer { name: "128-256", side: 8, channels: [128, 256], kernel: 4, stride: 2, padding: 1 },
@@ -28,8 +90,8 @@ pub const LAYERS: [Layer; 4] = [
 ];
 
 impl Layer {
-    pub fn convolution(&self) -> Result<Convolution, ConvolutionError> {
-        Convolution::new(Sizes {
+    fn convolution(&self) -> Result<Convolution> {
+        let sizes = Sizes {
             batch: BATCH,
             image: [self.side; 2],
             channels_in: self.channels[0],
@@ -37,28 +99,29 @@ impl Layer {
             kernel: [self.kernel; 2],
             stride: [self.stride; 2],
             padding: [self.padding; 2],
-        })
+        };
+        Convolution::new(sizes).map_err(|error| Error::invalid(self.name, error))
     }
 }
 
 /// Operations of the dense convolution, padding included.
-pub fn operations(convolution: &Convolution) -> f64 {
+fn operations(convolution: &Convolution) -> f64 {
     let Sizes { channels_in, kernel, .. } = convolution.sizes();
     2.0 * (convolution.y_len() * kernel[0] * kernel[1] * channels_in) as f64
 }
 
 /// The three directions of a convolution.
 #[derive(Clone, Copy, Debug)]
-pub enum Direction {
+enum Direction {
     Forward,
     Data,
     Weights,
 }
 
 impl Direction {
-    pub const ALL: [Self; 3] = [Self::Forward, Self::Data, Self::Weights];
+    const ALL: [Self; 3] = [Self::Forward, Self::Data, Self::Weights];
 
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::Data => "data",
@@ -67,7 +130,7 @@ impl Direction {
     }
 
     /// The numbers in the result.
-    pub fn result_len(self, convolution: &Convolution) -> usize {
+    fn result_len(self, convolution: &Convolution) -> usize {
         match self {
             Self::Forward => convolution.y_len(),
             Self::Data => convolution.x_len(),
@@ -80,7 +143,7 @@ impl Direction {
 const TOLERANCE: f32 = 1e-4;
 
 /// Returns the first pair of numbers that differ too much, if there is one.
-pub fn difference(found: &[f32], right: &[f32]) -> Option<(f32, f32)> {
+fn difference(found: &[f32], right: &[f32]) -> Option<(f32, f32)> {
     let largest = right.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     let differs = |(a, b): &(f32, f32)| {
         let distance = (a - b).abs();
@@ -90,7 +153,7 @@ pub fn difference(found: &[f32], right: &[f32]) -> Option<(f32, f32)> {
 }
 
 /// The convolution of the kernels, from x, w and y.
-pub fn direct(
+fn direct(
     level: Level,
     convolution: &Convolution,
     direction: Direction,
@@ -108,16 +171,16 @@ pub fn direct(
 }
 
 /// The same by a matrix of patches (batch * output pixels, kernel pixels * channels in).
-pub struct Patches<'a> {
+struct Patches {
     level: Level,
-    convolution: &'a Convolution,
+    convolution: Convolution,
     matrix: Vec<f32>,
     columns: usize,
     workspace: Vec<f32>,
 }
 
-impl<'a> Patches<'a> {
-    pub fn new(level: Level, convolution: &'a Convolution) -> Self {
+impl Patches {
+    fn new(level: Level, convolution: Convolution) -> Self {
         let Sizes { batch, channels_in, channels_out: n, kernel, .. } = convolution.sizes();
         let ([height, width], columns) = (convolution.output(), kernel[0] * kernel[1] * channels_in);
         let rows = batch * height * width;
@@ -127,7 +190,7 @@ impl<'a> Patches<'a> {
         Self { level, convolution, matrix: vec![0.0; rows * columns], columns, workspace }
     }
 
-    pub fn call(&mut self, direction: Direction, [x, w, y]: [&[f32]; 3], result: &mut [f32]) {
+    fn call(&mut self, direction: Direction, [x, w, y]: [&[f32]; 3], result: &mut [f32]) {
         match direction {
             Direction::Forward => self.forward(x, w, result),
             Direction::Data => self.data(y, w, result),
@@ -161,7 +224,7 @@ impl<'a> Patches<'a> {
         let Sizes { batch, channels_in, .. } = convolution.sizes();
         let (patches, image) = (self.matrix.len() / batch, x.len() / batch);
         self.matrix.par_chunks_mut(patches).zip(x.par_chunks(image)).for_each(|(patches, x)| {
-            Self::for_each_pixel(convolution, |to, from| {
+            Self::for_each_pixel(&convolution, |to, from| {
                 let to = &mut patches[to..to + channels_in];
                 match from {
                     Some(from) => to.copy_from_slice(&x[from..from + channels_in]),
@@ -189,7 +252,7 @@ impl<'a> Patches<'a> {
         let (patches, image) = (self.matrix.len() / batch, x.len() / batch);
         x.par_chunks_mut(image).zip(self.matrix.par_chunks(patches)).for_each(|(x, patches)| {
             x.fill(0.0);
-            Self::for_each_pixel(convolution, |from, to| {
+            Self::for_each_pixel(&convolution, |from, to| {
                 if let Some(to) = to {
                     let from = &patches[from..from + channels_in];
                     x[to..to + channels_in].iter_mut().zip(from).for_each(|(x, patch)| *x += patch);

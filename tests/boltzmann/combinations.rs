@@ -1,22 +1,16 @@
-//! Random options × odd sizes × a hundred updates × an interruption. Four checks:
-//!
-//! - All parameters are finite.
-//! - The padding of panels is 0.
-//! - A restored learner continues with the same bits at another number of threads.
-//! - The learner agrees with the plain loops of [`reference`](super::reference) on the same random stream.
+//! Do both learners agree with the plain loops of their references on the same random stream, and does a restored learner
+//! continue with the same bits at another number of threads? Random options × odd sizes × a hundred updates × an
+//! interruption.
 //!
 //! `EQUILIBRIA_COMBINATIONS=5000` sets the number of combinations for each kind of machine.
 
-use super::deep::reference::Reference as DeepReference;
-use super::deep::{DeepLearner, DeepLearnerState, Sparsity};
-use super::learner::coins;
-use super::reference::{Negative, Reference, bernoulli, sigmoid};
-use super::{Learner, NegativePhase, Rates};
-use crate::boltzmann::{Dbm, Rbm, Stop};
-use crate::rng::Stream;
-use crate::tensor::{Element, Tensor};
-use alloc::vec;
-use alloc::vec::Vec;
+use equilibria::boltzmann::learning::deep::reference::Reference as DeepReference;
+use equilibria::boltzmann::learning::deep::{DeepLearner, DeepLearnerState, Sparsity};
+use equilibria::boltzmann::learning::reference::{Negative, Reference, bernoulli};
+use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
+use equilibria::boltzmann::{Dbm, Rbm, Stop};
+use equilibria::rng::Stream;
+use equilibria::tensor::{Element, Tensor};
 use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -24,7 +18,9 @@ const UPDATES: usize = 100;
 /// Units of a layer: around the width of a vector and of a panel.
 const SIZES: [usize; 8] = [1, 3, 16, 40, 63, 64, 65, 130];
 /// Images of a mini-batch: tables of sums up to 32, lists beyond.
-const BATCHES: [usize; 6] = [1, 2, 3, 7, 33, 40];
+const BATCHES: [usize; 7] = [1, 2, 3, 7, 33, 40, 100];
+/// Gibbs steps of an update. After 20, corrected input sums are computed anew.
+const STEPS: [usize; 4] = [1, 2, 3, 20];
 /// Multiplications of the plain loops up to which a combination is compared with them.
 const COMPARED: usize = 400_000;
 
@@ -99,11 +95,15 @@ fn cast<T: Element>(images: &[f64], to: &mut [T]) {
 }
 
 #[track_caller]
-fn assert_near(found: &[f64], right: &[f64], what: &impl core::fmt::Debug) {
+fn assert_near(found: &[f64], right: &[f64], what: &impl std::fmt::Debug) {
     assert_eq!(found.len(), right.len());
     for (place, (x, y)) in found.iter().zip(right).enumerate() {
         assert!((x - y).abs() <= 1e-11 * y.abs().max(1.0), "parameter {place}: {x}, not {y}, {what:?}");
     }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
 }
 
 fn tensor<T: Element>(shape: &[usize], stream: Stream, scale: f64) -> Tensor<T> {
@@ -139,7 +139,7 @@ impl Restricted {
             visible: one_of(&mut random, &SIZES),
             hidden: one_of(&mut random, &SIZES),
             phase,
-            steps: random.random_range(1..4),
+            steps: one_of(&mut random, &STEPS),
             factors: if has_factors { [2.0, 0.5] } else { [1.0; 2] },
         }
     }
@@ -164,14 +164,13 @@ impl Restricted {
         if self.factors == [1.0; 2] { learner } else { learner.with_input_factors(self.factors) }
     }
 
-    fn reference(&self) -> Reference {
+    /// The plain loops, from the start of `learner`.
+    fn reference(&self, learner: &Learner<f64>) -> Reference {
         let mut reference = Reference::new(self.model(), self.steps);
         reference.factors = self.factors;
-        let chains = self.phase.temperatures() * self.common.batch;
-        let is_persistent = self.phase != NegativePhase::Contrastive;
-        reference.chains = is_persistent.then(|| coins(chains, self.hidden, self.start()));
-        let visible = reference.model.visible_bias().data().iter().map(|&b| sigmoid(b)).collect();
-        reference.offsets = self.common.is_centred.then(|| [visible, vec![0.5; self.hidden]]);
+        let state = learner.state();
+        reference.chains = state.persistent_chains;
+        reference.offsets = state.offsets.map(|offsets| offsets.map(Tensor::into_vec));
         reference
     }
 
@@ -180,7 +179,6 @@ impl Restricted {
         cast(&images, learner.images_mut(images.len() / self.visible));
         let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
         assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
-        assert!(learner.has_zero_padding(), "padding after update {update}, {self:?}");
     }
 
     /// All learned numbers of a learner as f64, which represents every f32 exactly.
@@ -195,7 +193,7 @@ impl Restricted {
 
     /// Checks that interrupting and resuming at another number of threads gives the same bits.
     fn check_resumed<T: Element>(&self) {
-        let learn = |mut learner: Learner<T>, updates: core::ops::Range<usize>, threads| {
+        let learn = |mut learner: Learner<T>, updates: std::ops::Range<usize>, threads| {
             pool(threads).install(|| updates.for_each(|update| self.update(&mut learner, update)));
             learner
         };
@@ -211,7 +209,8 @@ impl Restricted {
 
     /// Checks that every update equals that of the plain loops from the same state.
     fn check_plain(&self) {
-        let (mut learner, mut reference) = (self.learner::<f64>(), self.reference());
+        let mut learner = self.learner::<f64>();
+        let mut reference = self.reference(&learner);
         let base = reference.model.visible_bias().data().to_vec();
         for update in 0..UPDATES {
             let (images, rates) = (self.common.images(update, self.visible), self.common.rates(update));
@@ -272,7 +271,7 @@ fn tempered(
         v = bernoulli(&p, visible, stream.substream(3 * step));
         let log_q = |v: &[f64], beta: f64| {
             let biases: f64 = v.iter().enumerate().map(|(i, v)| v * (base[i] + beta * rise_of(i))).sum();
-            biases + (0..hidden).map(|j| libm::log1p(libm::exp(beta * x(v, j)))).sum::<f64>()
+            biases + (0..hidden).map(|j| (beta * x(v, j)).exp().ln_1p()).sum::<f64>()
         };
         let mut random = stream.substream(3 * step + 1).generator();
         let first = random.random_range(0..2_usize.min(temperatures - 1));
@@ -282,7 +281,7 @@ fn tempered(
                 let (cold, warm) = (&mut head[row * visible..][..visible], &mut tail[..visible]);
                 let [i, k] = [beta(colder), beta(colder + 1)];
                 let ratio = log_q(warm, i) + log_q(cold, k) - log_q(cold, i) - log_q(warm, k);
-                if random.random::<f64>() < libm::exp(ratio) {
+                if random.random::<f64>() < ratio.exp() {
                     cold.swap_with_slice(warm);
                 }
             }
@@ -373,25 +372,21 @@ impl Deep {
         if self.common.is_centred { learner.centred() } else { learner }
     }
 
-    fn reference(&self) -> DeepReference {
+    /// The plain loops, from the start of `learner`.
+    fn reference(&self, learner: &DeepLearner<f64>) -> DeepReference {
         let model = self.model::<f64>();
         let zeros = |tensors: &[Tensor<f64>]| tensors.iter().map(|x| vec![0.0; x.len()]).collect();
-        let offsets = |(layer, &size): (usize, &usize)| match layer {
-            0 => model.biases()[0].data().iter().map(|&b| sigmoid(b)).collect(),
-            _ => vec![0.5; size],
-        };
-        let chains = |(layer, &size): (usize, &usize)| match layer % 2 {
-            0 => vec![0.0; self.chains * size],
-            _ => coins(self.chains, size, self.start().substream(layer as u64 / 2)),
-        };
+        let state = learner.state();
+        let mut chains: Vec<_> = self.sizes.iter().map(|&size| vec![0.0; self.chains * size]).collect();
+        chains.iter_mut().skip(1).step_by(2).zip(state.chains).for_each(|(to, from)| *to = from.into_vec());
         DeepReference {
             sweeps: self.sweeps,
             stop: self.stop,
             sparsity: self.sparsity.clone(),
             max_norm: self.max_norm,
             velocity: [zeros(model.weights()), zeros(model.biases())],
-            offsets: self.common.is_centred.then(|| self.sizes.iter().enumerate().map(offsets).collect()),
-            chains: self.sizes.iter().enumerate().map(chains).collect(),
+            offsets: state.offsets.map(|offsets| offsets.into_iter().map(Tensor::into_vec).collect()),
+            chains,
             model,
         }
     }
@@ -401,7 +396,6 @@ impl Deep {
         cast(&images, learner.images_mut(images.len() / self.sizes[0]));
         let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
         assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
-        assert!(learner.has_zero_padding(), "padding after update {update}, {self:?}");
     }
 
     fn numbers<T: Element>(learner: &DeepLearner<T>) -> Vec<f64> {
@@ -414,7 +408,7 @@ impl Deep {
     }
 
     fn check_resumed<T: Element>(&self) {
-        let learn = |mut learner: DeepLearner<T>, updates: core::ops::Range<usize>, threads| {
+        let learn = |mut learner: DeepLearner<T>, updates: std::ops::Range<usize>, threads| {
             pool(threads).install(|| updates.for_each(|update| self.update(&mut learner, update)));
             learner
         };
@@ -430,7 +424,8 @@ impl Deep {
 
     /// Checks that every update equals that of the plain loops from the same state.
     fn check_plain(&self) {
-        let (mut learner, mut reference) = (self.learner::<f64>(), self.reference());
+        let mut learner = self.learner::<f64>();
+        let mut reference = self.reference(&learner);
         for update in 0..UPDATES {
             let images = self.common.images(update, self.sizes[0]);
             reference.update(&images, self.common.rates(update), self.common.stream(update));

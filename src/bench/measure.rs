@@ -16,11 +16,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// An action to measure: repeats its work the given number of times.
-pub(super) type Action<'a> = &'a mut (dyn FnMut(usize) + Send);
+pub type Action<'a> = Box<dyn FnMut(usize) + Send + 'a>;
 
 /// The time to spend on a measurement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
+pub struct Effort {
     /// One slice of one action. A call that takes longer is a slice of its own.
     pub slice: Duration,
     /// All rounds of one measurement.
@@ -30,13 +30,15 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    pub(super) const FULL: Self =
+    /// The usual effort: about a second for a workload.
+    pub const FULL: Self =
         Self { slice: Duration::from_millis(3), total: Duration::from_millis(1000), rounds: 12 };
-    pub(super) const QUICK: Self =
+    /// A rough measurement.
+    pub const QUICK: Self =
         Self { slice: Duration::from_millis(2), total: Duration::from_millis(60), rounds: 3 };
 
     /// With a part of the time, for kernels that need fewer rounds.
-    pub(super) fn part(self, divisor: u32) -> Self {
+    pub fn part(self, divisor: u32) -> Self {
         Self { total: self.total / divisor, ..self }
     }
 
@@ -51,16 +53,16 @@ impl Effort {
 const DECILE: f64 = 0.1;
 
 /// An action that repeats `call`. The compiler must not remove the computation of the result.
-pub(super) fn repeat<R>(mut call: impl FnMut() -> R + Send) -> impl FnMut(usize) + Send {
-    move |calls| {
+pub fn repeat<'a, R>(mut call: impl FnMut() -> R + Send + 'a) -> Action<'a> {
+    Box::new(move |calls| {
         for _ in 0..calls {
             black_box(call());
         }
-    }
+    })
 }
 
 /// The seconds per call of each action, measured interleaved.
-pub(super) fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
+pub fn measure_interleaved(effort: Effort, actions: &mut [Action<'_>]) -> Vec<f64> {
     let mut best: Vec<f64> = actions.iter_mut().map(|action| estimate(effort.slice, action)).collect();
     let mut slices = vec![Vec::new(); actions.len()];
     let (mut rounds, start) = (0, Instant::now());
@@ -102,30 +104,4 @@ fn time(action: &mut Action<'_>, calls: usize) -> f64 {
     let start = Instant::now();
     action(calls);
     start.elapsed().as_secs_f64()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Effort, measure_interleaved, repeat};
-    use std::sync::Mutex;
-    use std::time::Duration;
-
-    #[test]
-    fn actions_take_turns_and_the_slower_one_is_slower() {
-        let turns = Mutex::new(Vec::new());
-        let wait = |name: char, micros: u64| {
-            let turns = &turns;
-            repeat(move || {
-                turns.lock().unwrap().push(name);
-                std::thread::sleep(Duration::from_micros(micros));
-            })
-        };
-        let (mut slow, mut fast) = (wait('s', 4000), wait('f', 400));
-        let effort = Effort { slice: Duration::from_micros(100), total: Duration::ZERO, rounds: 3 };
-        let seconds = measure_interleaved(effort, &mut [&mut slow, &mut fast]);
-        assert!(seconds[0] > 0.004 && seconds[1] > 0.0004 && seconds[1] < seconds[0], "{seconds:?}");
-        let mut order = turns.lock().unwrap().clone();
-        order.dedup();
-        assert_eq!(order, ['s', 'f'].repeat(4), "an estimate and three rounds");
-    }
 }

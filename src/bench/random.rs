@@ -1,9 +1,10 @@
 //! Bulk random numbers into L1, compared with `rand_xoshiro` number by number.
 
-use super::context::{Context, noise, wrong};
-use super::entry::{Add, Entry, Unit};
+use super::entry::Unit;
 use super::slices::Kernel;
+use super::workload::{Add, Context, Place, Workload, noise, wrong};
 use crate::Result;
+use equilibria_kernels::Level;
 use equilibria_kernels::random::{
     Xoshiro256PlusPlusX8, bernoulli_from_logits, fill_normal, fill_uniform, fill_words,
 };
@@ -11,75 +12,79 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
+use std::sync::Arc;
 
 const ELEMENTS: usize = 4096;
 const SEED: u64 = 2;
 
-/// Fills a slice from the seed, checks it, and measures the bulk fill against the plain one.
-fn fill<T: Copy + Default + Send + Sync>(
-    context: &Context,
+/// Fills a slice from the seed and checks it; the bulk fill is compared with the plain one.
+fn fill<T: Copy + Default + Send + 'static>(
+    level: Level,
     (name, r#type, bytes): (&'static str, &'static str, usize),
-    ours: impl Fn(&mut Xoshiro256PlusPlusX8, &mut [T]) + Sync,
-    plain: impl Fn(&mut Xoshiro256PlusPlus, &mut [T]) + Sync,
+    ours: impl Fn(&mut Xoshiro256PlusPlusX8, &mut [T]) + Send + 'static,
+    plain: impl Fn(&mut Xoshiro256PlusPlus, &mut [T]) + Send + 'static,
     check: impl FnOnce(Kernel, &[T]) -> Result<()>,
-) -> Result<Entry> {
+) -> Result<Workload> {
     let unit = Unit::NanosecondsPerElement;
     let kernel = Kernel { name, r#type, rows: 1, columns: ELEMENTS, bytes, unit };
     let (mut out, mut plain_out) = (vec![T::default(); ELEMENTS], vec![T::default(); ELEMENTS]);
-    let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(context.level, SEED);
+    let mut generator = Xoshiro256PlusPlusX8::from_seed_u64(level, SEED);
     let mut plain_generator = Xoshiro256PlusPlus::seed_from_u64(SEED);
     ours(&mut generator, &mut out);
     check(kernel, &out)?;
-    let ours = || ours(&mut generator, black_box(&mut out));
-    let plain = || plain(&mut plain_generator, black_box(&mut plain_out));
-    Ok(kernel.measure(context, ours, plain, None))
+    let ours = move || ours(&mut generator, black_box(&mut out));
+    let plain = move || plain(&mut plain_generator, black_box(&mut plain_out));
+    Ok(kernel.workload(ours, ("rand_xoshiro", plain), None))
 }
 
-pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
+/// Words, uniforms, normals and Bernoulli states, on one thread.
+pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
     let level = context.level;
+    let mut add = |made: Result<Workload>| add(made?, Place::One);
     add(fill(
-        context,
+        level,
         ("words", "u64", 8),
-        |generator, out| fill_words(level, generator, out),
+        move |generator, out| fill_words(level, generator, out),
         |generator, out| out.iter_mut().for_each(|x| *x = generator.next_u64()),
         check_first_lane,
-    )?)?;
+    ))?;
     add(fill::<f32>(
-        context,
+        level,
         ("uniform", "f32", 4),
-        |generator, out| fill_uniform(level, generator, out),
+        move |generator, out| fill_uniform(level, generator, out),
         |generator, out| out.iter_mut().for_each(|x| *x = generator.random()),
         |kernel, x| check_moments(kernel, x, 0.5, 1.0 / 12.0),
-    )?)?;
+    ))?;
     add(fill::<f64>(
-        context,
+        level,
         ("uniform", "f64", 8),
-        |generator, out| fill_uniform(level, generator, out),
+        move |generator, out| fill_uniform(level, generator, out),
         |generator, out| out.iter_mut().for_each(|x| *x = generator.random()),
         |kernel, x| check_moments(kernel, x, 0.5, 1.0 / 12.0),
-    )?)?;
+    ))?;
     add(fill(
-        context,
+        level,
         ("normal", "f32", 4),
-        |generator, out| fill_normal(level, generator, out),
+        move |generator, out| fill_normal(level, generator, out),
         plain_normals,
         |kernel, x| check_moments(kernel, x, 0.0, 1.0),
-    )?)?;
+    ))?;
 
-    let logits: Vec<f32> = noise(level, ELEMENTS, -6.0..6.0);
+    let logits: Arc<Vec<f32>> = noise(level, ELEMENTS, -6.0..6.0).into();
+    let [ours, theirs] = [&logits, &logits].map(Arc::clone);
     add(fill::<f32>(
-        context,
+        level,
         ("bernoulli", "f32", 8),
-        |generator, out| bernoulli_from_logits(level, generator, black_box(&logits), out),
-        |generator, out| {
-            for (state, logit) in out.iter_mut().zip(black_box(&logits)) {
+        move |generator, out| bernoulli_from_logits(level, generator, black_box(&ours), out),
+        move |generator, out| {
+            for (state, logit) in out.iter_mut().zip(black_box(&*theirs)) {
                 *state = f32::from(generator.random::<f32>() < 1.0 / (1.0 + (-logit).exp()));
             }
         },
         |kernel, states| {
             let mut uniforms = vec![0.0_f32; ELEMENTS];
             fill_uniform(level, &mut Xoshiro256PlusPlusX8::from_seed_u64(level, SEED), &mut uniforms);
-            for ((&state, &u), &logit) in states.iter().zip(&uniforms).zip(&logits) {
+            for ((&state, &u), &logit) in states.iter().zip(&uniforms).zip(&*logits) {
                 let (u, p) = (f64::from(u), 1.0 / (1.0 + (-f64::from(logit)).exp()));
                 let right = f32::from(u < p);
                 if state != right && (u - p).abs() > 1e-6 {
@@ -88,7 +93,7 @@ pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
             }
             Ok(())
         },
-    )?)
+    ))
 }
 
 /// Checks that the words of lane 0 are the stream of `rand_xoshiro`.

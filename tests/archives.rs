@@ -1,11 +1,10 @@
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+//! Are archives restored bit for bit, and damaged ones refused with the place of the fault?
 
+#![cfg(feature = "checkpoint")]
+
+use equilibria::Error;
+use equilibria::checkpoint::Archive;
 use proptest::prelude::*;
-
-use super::Archive;
-use crate::Error;
 
 /// Numbers of 16 bits: an ordinary one, the largest, the smallest, and special values.
 const HALVES: [f32; 5] = [-0.099_975_586, 65504.0, 5.960_464_5e-8, f32::NEG_INFINITY, -0.0];
@@ -15,7 +14,7 @@ fn example() -> Archive {
     let mut archive = Archive::new();
     let f32s = [0.1, -0.0, f32::MIN_POSITIVE / 8.0, f32::INFINITY, f32::from_bits(0x7fc0_1234), f32::MAX];
     archive.insert_f32("weight", &[2, 3], &f32s).unwrap();
-    archive.insert_f64("mean", &[2], &[core::f64::consts::PI, -1e-310]).unwrap();
+    archive.insert_f64("mean", &[2], &[std::f64::consts::PI, -1e-310]).unwrap();
     archive.insert_u64("stream", &[4], &[u64::MAX, 0, 1, 1 << 63]).unwrap();
     archive.insert_u8("states", &[3, 1, 1], &[0, 1, 255]).unwrap();
     archive.insert_f16("half", &[1, 5], &HALVES).unwrap();
@@ -55,7 +54,7 @@ fn every_element_type_is_restored_bit_for_bit() {
         archive.tensor_f32("weight", &[2, 3]).unwrap().iter().map(|value| value.to_bits()).collect()
     };
     assert_eq!(bits(&after), bits(&before));
-    assert_eq!(after.tensor_f64("mean", &[2]).unwrap(), [core::f64::consts::PI, -1e-310]);
+    assert_eq!(after.tensor_f64("mean", &[2]).unwrap(), [std::f64::consts::PI, -1e-310]);
     assert_eq!(after.tensor_u64("stream", &[4]).unwrap(), [u64::MAX, 0, 1, 1 << 63]);
     assert_eq!(after.tensor_u8("states", &[3, 1, 1]).unwrap(), [0, 1, 255]);
     assert_eq!(after.tensor_f32("half", &[1, 5]).unwrap(), HALVES);
@@ -366,5 +365,100 @@ proptest! {
             prop_assert_eq!(read.metadata(key), Some(value.as_str()));
         }
         prop_assert_eq!(read.names().count(), tensors.len());
+    }
+}
+
+/// The numbers that these bits of 16 mean, read from a file.
+fn widen(halves: &[u16]) -> Vec<f32> {
+    let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+    let (count, end) = (halves.len(), bytes.len());
+    let header = format!(r#"{{"x":{{"dtype":"F16","shape":[{count}],"data_offsets":[0,{end}]}}}}"#);
+    let archive = Archive::from_bytes(&[file(&header, 0), bytes].concat(), "here").unwrap();
+    archive.tensor_f32("x", &[count]).unwrap().to_vec()
+}
+
+/// The 16 bits that a file holds of these numbers.
+fn narrow(values: &[f32]) -> Vec<u16> {
+    let mut archive = Archive::new();
+    archive.insert_f16("x", &[values.len()], values).unwrap();
+    let bytes = archive.to_bytes().unwrap();
+    let halves = bytes[bytes.len() - 2 * values.len()..].chunks(2);
+    halves.map(|half| u16::from_le_bytes([half[0], half[1]])).collect()
+}
+
+/// The value of the bits by the formula of the standard, in f64.
+fn value(half: u16) -> f64 {
+    let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(half >> 10 & 0x1f), f64::from(half & 0x3ff));
+    sign * match exponent {
+        0 => fraction * 2_f64.powi(-24),
+        0x1f if fraction == 0.0 => f64::INFINITY,
+        0x1f => f64::NAN,
+        _ => (1.0 + fraction / 1024.0) * 2_f64.powi(exponent - 15),
+    }
+}
+
+#[test]
+fn every_pattern_of_16_bits_survives_the_conversion_to_f32_and_back() {
+    let halves: Vec<u16> = (0..=u16::MAX).collect();
+    let wide = widen(&halves);
+    for (&half, &wide) in halves.iter().zip(&wide) {
+        let exact = value(half);
+        assert!(f64::from(wide) == exact || wide.is_nan() && exact.is_nan(), "{half:#06x}: {wide}");
+        assert_eq!(wide.is_sign_negative(), half >> 15 == 1, "{half:#06x}");
+    }
+    assert!(narrow(&wide) == halves);
+}
+
+#[track_caller]
+fn assert_narrowed(cases: &[(f32, u16)]) {
+    let values: Vec<f32> = cases.iter().flat_map(|(value, _)| [*value, -value]).collect();
+    for (&(value, half), found) in cases.iter().zip(narrow(&values).chunks(2)) {
+        assert_eq!(found, [half, half | 0x8000], "{value:e} and {:e}", -value);
+    }
+}
+
+/// Tests the midpoint between each two neighbours, which f32 represents exactly, and the numbers of f32 next to it.
+#[test]
+fn rounding_to_16_bits_goes_to_nearest_with_ties_to_even() {
+    let wide = widen(&(0..=0x7bff).collect::<Vec<u16>>());
+    let mut cases = Vec::new();
+    for (half, pair) in (0..).zip(wide.windows(2)) {
+        let [low, high] = [pair[0], pair[1]];
+        let middle = low + (high - low) / 2.0;
+        let even = half + (half & 1);
+        cases.extend([
+            (low.next_up(), half),
+            (middle.next_down(), half),
+            (middle, even),
+            (middle.next_up(), half + 1),
+            (high.next_down(), half + 1),
+        ]);
+    }
+    assert_narrowed(&cases);
+}
+
+#[test]
+fn the_limits_of_16_bits_round_as_the_standard_says() {
+    let tiny = widen(&[1])[0];
+    assert_narrowed(&[
+        (65504.0, 0x7bff),
+        (65520_f32.next_down(), 0x7bff),
+        (f32::INFINITY, 0x7c00),
+        (tiny / 2.0, 0),
+        ((tiny / 2.0).next_up(), 1),
+        (tiny * 1.5, 2),
+        (tiny / 4.0, 0),
+        (f32::MIN_POSITIVE, 0),
+        (f32::from_bits(1), 0),
+        (0.0, 0),
+    ]);
+    for beyond in [65520.0, -65520.0, f32::MAX] {
+        assert!(Archive::new().insert_f16("x", &[1], &[beyond]).is_err(), "{beyond}");
+    }
+    // Payloads of NaN lose their last bits, and the result is still NaN.
+    let bits = [0x7fc0_0000, 0x7f80_0001, 0x7fff_ffff, 0xff80_1fff];
+    for (narrowed, nan) in narrow(&bits.map(f32::from_bits)).into_iter().zip(bits) {
+        assert!(widen(&[narrowed])[0].is_nan() && narrowed >> 15 == (nan >> 31) as u16, "{nan:#x}");
     }
 }

@@ -1,13 +1,15 @@
 //! Reductions in L1, over a batch of images, and from memory, compared with plain loops.
 
-use super::context::{Context, noise};
-use super::entry::{Add, Entry, Unit};
-use super::limits::copy;
+use super::entry::Unit;
 use super::slices::Kernel;
+use super::workload::{Add, Context, Place, Workload, noise};
 use crate::Result;
 use equilibria_kernels::{Level, reduce};
 use std::hint::black_box;
+use std::sync::Arc;
 
+/// The name of the peer.
+const PLAIN: &str = "plain loop";
 /// 16 KiB of f32.
 const SMALL: usize = 4096;
 /// 64 MiB of f32.
@@ -20,10 +22,12 @@ const TOLERANCE: f64 = 32.0 * f32::EPSILON as f64;
 /// A reduction to a number: its name, the result, the size of its terms, our kernel and the plain loop.
 type Reduction = (&'static str, f64, f64, fn(Level, &[f32]) -> f32, fn(&[f32]) -> f32);
 
-pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
+/// All reductions, on one thread.
+pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
+    let mut add = |workload| add(workload, Place::One);
     let level = context.level;
-    let (x, y) = (noise(level, SMALL, -1.0..1.0), noise(level, SMALL, 0.5..1.5));
-    let terms = |f: fn(f64) -> f64| x.iter().map(move |&x: &f32| f(f64::from(x)));
+    let (x, y): (Vec<f32>, Vec<f32>) = (noise(level, SMALL, -1.0..1.0), noise(level, SMALL, 0.5..1.5));
+    let terms = |f: fn(f64) -> f64| x.iter().map(move |&x| f(f64::from(x)));
     let (total, sizes) = (terms(|x| x).sum::<f64>(), terms(f64::abs).sum::<f64>());
     let squares = terms(|x| x * x).sum::<f64>();
     let largest = terms(|x| x).fold(f64::NEG_INFINITY, f64::max);
@@ -47,49 +51,52 @@ pub(super) fn run(context: &Context, add: Add<'_>) -> Result<()> {
     for (name, right, size, ours, plain) in reductions {
         let kernel = kernel(name, 1, x.len(), size_of::<f32>());
         kernel.expect(f64::from(ours(level, &x)), right, size, TOLERANCE)?;
-        add(kernel.measure(context, || ours(level, black_box(&x)), || plain(black_box(&x)), None))?;
+        let [one, two] = [x.clone(), x.clone()];
+        let ours = move || ours(level, black_box(&one));
+        add(kernel.workload(ours, (PLAIN, move || plain(black_box(&two))), None))?;
     }
-    add(dot(context, &x, &y, None)?)?;
-    add(matrix(context, "row_sums", reduce::row_sums, plain_row_sums)?)?;
-    add(matrix(context, "column_sums", reduce::column_sums, plain_column_sums)?)?;
-    let (x, mut y) = (noise(level, LARGE, -1.0..1.0), noise(level, LARGE, 0.5..1.5));
-    let other = y.clone();
-    add(dot(context, &x, &other, Some(&mut y))?)
+    add(dot(level, x, y, false)?)?;
+    add(matrix(level, "row_sums", reduce::row_sums, plain_row_sums)?)?;
+    add(matrix(level, "column_sums", reduce::column_sums, plain_column_sums)?)?;
+    add(dot(level, noise(level, LARGE, -1.0..1.0), noise(level, LARGE, 0.5..1.5), true)?)
 }
 
 fn kernel(name: &'static str, rows: usize, columns: usize, bytes: usize) -> Kernel {
     Kernel { name, r#type: "f32", rows, columns, bytes, unit: Unit::Gigabytes }
 }
 
-/// The dot product, compared with a copy of `x` into `to` if it is given.
-fn dot(context: &Context, x: &[f32], y: &[f32], to: Option<&mut [f32]>) -> Result<Entry> {
-    let level = context.level;
+/// The dot product; one from memory is compared with a copy of `x`.
+fn dot(level: Level, x: Vec<f32>, y: Vec<f32>, from_memory: bool) -> Result<Workload> {
     let kernel = kernel("dot", 1, x.len(), 2 * size_of::<f32>());
-    let terms = || x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y));
+    let terms = || x.iter().zip(&y).map(|(&x, &y)| f64::from(x) * f64::from(y));
     let sizes = terms().map(f64::abs).sum();
-    kernel.expect(f64::from(reduce::dot(level, x, y)), terms().sum(), sizes, TOLERANCE)?;
-    let ours = || reduce::dot(level, black_box(x), black_box(y));
-    let plain = || black_box(x).iter().zip(black_box(y)).map(|(x, y)| x * y).sum::<f32>();
-    let mut copy = to.map(|to| copy(x, to));
-    let copy = copy.as_mut().map(|copy| (copy as _, 2 * size_of_val(x)));
-    Ok(kernel.measure(context, ours, plain, copy))
+    kernel.expect(f64::from(reduce::dot(level, &x, &y)), terms().sum(), sizes, TOLERANCE)?;
+    let copied = from_memory.then(|| x.clone());
+    let ours = Arc::new([x, y]);
+    let operands = Arc::clone(&ours);
+    let plain = move || {
+        let [x, y] = black_box(&*operands);
+        x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>()
+    };
+    let ours = move || reduce::dot(level, black_box(&ours[0]), black_box(&ours[1]));
+    Ok(kernel.workload(ours, (PLAIN, plain), copied))
 }
 
 /// Sums of rows or columns: level, matrix, rows, columns, sums.
 type Sums = fn(Level, &[f32], usize, usize, &mut [f32]);
 
 fn matrix(
-    context: &Context,
+    level: Level,
     name: &'static str,
     ours: Sums,
     plain: fn(&[f32], usize, &mut [f32]),
-) -> Result<Entry> {
+) -> Result<Workload> {
     let (rows, columns) = IMAGES;
     let kernel = kernel(name, rows, columns, size_of::<f32>());
-    let x = noise(context.level, rows * columns, -1.0..1.0);
+    let x: Vec<f32> = noise(level, rows * columns, -1.0..1.0);
     let count = if name == "row_sums" { rows } else { columns };
     let (mut out, mut plain_out) = (vec![0.0; count], vec![0.0; count]);
-    ours(context.level, &x, rows, columns, &mut out);
+    ours(level, &x, rows, columns, &mut out);
     for (i, &found) in out.iter().enumerate() {
         let terms = || {
             let (first, step, count) =
@@ -98,9 +105,10 @@ fn matrix(
         };
         kernel.expect(f64::from(found), terms().sum(), terms().map(f64::abs).sum(), TOLERANCE)?;
     }
-    let ours = || ours(context.level, black_box(&x), rows, columns, black_box(&mut out));
-    let plain = || plain(black_box(&x), columns, black_box(&mut plain_out));
-    Ok(kernel.measure(context, ours, plain, None))
+    let copy = x.clone();
+    let ours = move || ours(level, black_box(&copy), rows, columns, black_box(&mut out));
+    let plain = move || plain(black_box(&x), columns, black_box(&mut plain_out));
+    Ok(kernel.workload(ours, (PLAIN, plain), None))
 }
 
 fn plain_row_sums(x: &[f32], columns: usize, out: &mut [f32]) {
