@@ -183,7 +183,7 @@ impl ImageArguments {
             None => source.load()?,
         };
         let images = digits.test.images();
-        let (pixels, size) = (images.pixels_per_image(), [images.height(), images.width()]);
+        let (pixels, size) = (images.values_per_image(), [images.height(), images.width()]);
         if pixels != visible {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",

@@ -1,33 +1,45 @@
-//! Grey images, with classes, and as training and test sets.
+//! Images, with classes, and as training and test sets.
 
 use crate::{Error, Result};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Grey images of one size, one byte per pixel: 0 is background, 255 is full ink.
+/// Images of one size, one byte per value: grey, where 0 is background and 255 is full ink, or red, green and blue.
 ///
-/// **Shapes** (images, height, width), row-major, without gaps.
+/// **Shapes** (images, height, width, channels), row-major, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
     height: usize,
     width: usize,
+    channels: usize,
     pixels: Vec<u8>,
 }
 
 impl Images {
-    /// Creates images of `height` by `width` from their pixels, image by image.
+    /// Creates grey images of `height` by `width` from their pixels, image by image.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if an image would have no pixels or more than can be addressed;
-    /// [`Error::ShapeMismatch`] if the length of `pixels` is not a multiple of the image size.
+    /// **Errors** As [`Images::with_channels`].
     ///
     /// ```
     /// use equilibria::data::Images;
     /// let images = Images::new(2, 3, vec![0, 255, 0, 255, 0, 255])?;
-    /// assert_eq!((images.len(), images.pixels_per_image()), (1, 6));
+    /// assert_eq!((images.len(), images.shape()), (1, [2, 3, 1]));
     /// # Ok::<(), equilibria::Error>(())
     /// ```
     pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self> {
-        let size = match height.checked_mul(width) {
+        Self::with_channels(height, width, 1, pixels)
+    }
+
+    /// Creates images of `height` by `width`, grey (1 channel) or in colour (3 channels), from their values, pixel by pixel.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if an image would have no pixels or more than can be addressed, or another
+    /// number of channels; [`Error::ShapeMismatch`] if the length of `pixels` is not a multiple of the image size.
+    pub fn with_channels(height: usize, width: usize, channels: usize, pixels: Vec<u8>) -> Result<Self> {
+        if channels != 1 && channels != 3 {
+            let given = alloc::format!("images with {channels} channels");
+            return Err(Error::invalid(given, "grey images have 1 channel, colour images 3"));
+        }
+        let size = match height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) {
             Some(size) if size > 0 => size,
             _ => {
                 let given = alloc::format!("images of {height}x{width}");
@@ -41,16 +53,16 @@ impl Images {
         if whole * size != pixels.len() {
             return Err(Error::ShapeMismatch {
                 operation: "images from pixels",
-                expected: alloc::vec![whole, height, width],
+                expected: alloc::vec![whole, height, width, channels],
                 found: alloc::vec![pixels.len()],
             });
         }
-        Ok(Self { height, width, pixels })
+        Ok(Self { height, width, channels, pixels })
     }
 
     /// The number of images.
     pub fn len(&self) -> usize {
-        self.pixels.len() / self.pixels_per_image()
+        self.pixels.len() / self.values_per_image()
     }
 
     /// Returns whether there are no images.
@@ -68,28 +80,38 @@ impl Images {
         self.width
     }
 
-    /// The number of pixels of an image: `height` times `width`.
-    pub fn pixels_per_image(&self) -> usize {
-        self.height * self.width
+    /// The number of values of a pixel: 1 for grey, 3 for red, green and blue.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
-    /// The pixels of image `index`.
+    /// Height, width and channels of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+
+    /// The number of values of an image: height times width times channels.
+    pub fn values_per_image(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// The values of image `index`.
     ///
     /// **Panics** if there is no such image.
     #[track_caller]
     pub fn image(&self, index: usize) -> &[u8] {
         let count = self.len();
         assert!(index < count, "image {index} of {count}");
-        let size = self.pixels_per_image();
+        let size = self.values_per_image();
         &self.pixels[index * size..][..size]
     }
 
-    /// All pixels, image by image.
+    /// All values, image by image.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// Swaps background and ink: pixel p becomes 255 - p.
+    /// Swaps background and ink: value p becomes 255 - p.
     pub fn invert(&mut self) {
         self.pixels.iter_mut().for_each(|pixel| *pixel = !*pixel);
     }
@@ -106,7 +128,7 @@ impl Images {
 
     /// Keeps the first `count` images, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
-        self.pixels.truncate(count.saturating_mul(self.pixels_per_image()));
+        self.pixels.truncate(count.saturating_mul(self.values_per_image()));
     }
 }
 
@@ -176,6 +198,19 @@ impl Digits {
         self.train.images.invert();
         self.test.images.invert();
     }
+
+    /// Returns these images if they are grey.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if they are in colour.
+    pub(super) fn grey(self) -> Result<Self> {
+        match self.train.images.channels {
+            1 => Ok(self),
+            _ => Err(Error::invalid(
+                alloc::format!("colour images ({})", self.name),
+                "this model is for grey images of one channel",
+            )),
+        }
+    }
 }
 
 /// The indices of `count` images, balanced over the classes: the first image of each class, then the second of each, and so
@@ -191,16 +226,16 @@ pub fn balanced(labels: &[u8], count: usize) -> Vec<usize> {
     places.into_iter().take(count).map(|(_, _, index)| index).collect()
 }
 
-/// The mean of each pixel over all images, where 1 is full ink; zeros if there are no images.
+/// The mean of each value over all images, where 1 is full ink; zeros if there are no images.
 ///
 /// **Accuracy and cost** Exact integer sums, then one division in f64 and one rounding to f32.
 pub fn mean_image(images: &Images) -> Vec<f32> {
     mean_of(images, u64::from, 255.0)
 }
 
-/// For each pixel, the mean over the images of `value(pixel) / unit`.
+/// For each value of an image, the mean over the images of `value(pixel) / unit`.
 pub(super) fn mean_of(images: &Images, value: impl Fn(u8) -> u64, unit: f64) -> Vec<f32> {
-    let mut sums = alloc::vec![0_u64; images.pixels_per_image()];
+    let mut sums = alloc::vec![0_u64; images.values_per_image()];
     for image in images.pixels().chunks_exact(sums.len()) {
         for (sum, &pixel) in sums.iter_mut().zip(image) {
             *sum += value(pixel);

@@ -29,7 +29,7 @@ impl Digits {
         })
     }
 
-    /// Loads the digits from `source`: the word `synthetic`, or a folder with MNIST's four files.
+    /// Loads the grey images from `source`: the word `synthetic`, or a folder with MNIST's four files.
     ///
     /// The files, gzipped or not, are in the folder or in its subfolder `mnist`. (Write `./synthetic` for a folder
     /// named `synthetic`.) `images` limits the training set to its first images; the test set is always complete.
@@ -37,9 +37,17 @@ impl Digits {
     ///
     /// **Errors** [`Error::NotFound`] says which files to fetch and how, [`Error::Malformed`] which file is wrong and
     /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, or if `source` is not a folder;
-    /// [`Error::ShapeMismatch`] if training and test images differ in size.
+    /// [`Error::ShapeMismatch`] if training and test images differ in size; [`Error::InvalidArgument`] for colour images.
     #[cfg(feature = "std")]
     pub fn load(source: impl AsRef<std::path::Path>, images: Option<usize>) -> Result<Self> {
+        Self::load_any(source, images)?.grey()
+    }
+
+    /// Loads images as [`Digits::load`] does, grey or in colour.
+    ///
+    /// **Errors** As [`Digits::load`].
+    #[cfg(feature = "std")]
+    pub fn load_any(source: impl AsRef<std::path::Path>, images: Option<usize>) -> Result<Self> {
         let source = source.as_ref();
         if source.as_os_str() == "synthetic" {
             let count = images.unwrap_or(SYNTHETIC_TRAIN);

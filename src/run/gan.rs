@@ -103,9 +103,9 @@ struct Run<'a> {
     watch: Watch,
     /// Rows of `metrics.csv` that `watch` has seen.
     watched: usize,
-    /// Height and width of an image.
-    size: [usize; 2],
-    /// Samples of the same latents over training (moments, [`PICTURED`], pixels).
+    /// Height, width and channels of an image.
+    shape: [usize; 3],
+    /// Samples of the same latents over training (moments, [`PICTURED`], values).
     history: Vec<u8>,
     /// Time of the steps since the last reading.
     seconds: f64,
@@ -134,7 +134,7 @@ impl Trainable for Settings {
             gap: Gap::new(self, digits),
             watch: Watch::new(),
             watched: 0,
-            size: [images.height(), images.width()],
+            shape: images.shape(),
             history: Vec::new(),
             seconds: 0.0,
         };

@@ -3,7 +3,7 @@
 use super::RunDirectory;
 use super::settings::RunSettings;
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Images};
+use crate::data::Digits;
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -14,6 +14,8 @@ const BUILT_IN: &str = "synthetic";
 const CONFIGURATION: &str = "configuration";
 /// Metadata of a model: height and width of its training images, in pixels.
 const SIZE: [&str; 2] = ["image_height", "image_width"];
+/// Metadata of a model: values per pixel of its training images, if it is not 1.
+const CHANNELS: &str = "image_channels";
 
 /// The images that the settings of a run name.
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +73,13 @@ pub struct SavedModel<M, S> {
     pub image_size: Option<[usize; 2]>,
 }
 
-/// Puts the height and the width of `images` into a model's metadata.
-pub(super) fn describe_size(archive: &mut Archive, images: &Images) {
-    for (key, size) in SIZE.into_iter().zip([images.height(), images.width()]) {
+/// Puts the height, the width and the number of channels of the images into a model's metadata.
+pub(super) fn describe_shape(archive: &mut Archive, [height, width, channels]: [usize; 3]) {
+    for (key, size) in SIZE.into_iter().zip([height, width]) {
         archive.set_metadata(key, &size.to_string());
+    }
+    if channels != 1 {
+        archive.set_metadata(CHANNELS, &channels.to_string());
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Batches<'a> {
             self.epoch = Some(epoch);
         }
         let order = &self.order[place * self.batch..(place + 1) * self.batch];
-        let (images, numbers, pixels) = (self.images, &self.numbers, self.images.pixels_per_image());
+        let (images, numbers, pixels) = (self.images, &self.numbers, self.images.values_per_image());
         let tasks = order.len().div_ceil(TASK);
         for_each_split(tasks, true, Chunks(samples, TASK * pixels), &|task, Chunks(samples, _)| {
             for (sample, &image) in samples.chunks_exact_mut(pixels).zip(&order[task * TASK..]) {

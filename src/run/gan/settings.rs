@@ -295,7 +295,7 @@ impl RunSettings for Settings {
 
     fn check_data(&self, digits: &Digits) -> Result<()> {
         settings::batch(self.batch, digits)?;
-        let pixels = digits.train.images().pixels_per_image();
+        let pixels = digits.train.images().values_per_image();
         let outputs = self.networks.generator.output().size();
         if pixels != outputs {
             return Err(Error::ShapeMismatch {
