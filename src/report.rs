@@ -10,6 +10,7 @@ mod font;
 mod heat_map;
 #[cfg(feature = "cli")]
 mod page;
+mod picture;
 #[cfg(feature = "cli")]
 mod plot;
 mod sheet;
@@ -22,6 +23,7 @@ mod ticks;
 pub use heat_map::HeatMap;
 #[cfg(feature = "cli")]
 pub use page::{Figure, Page, Section, Table};
+pub use picture::picture;
 #[cfg(feature = "cli")]
 pub use plot::{LinePlot, Series};
 pub use sheet::ContactSheet;

@@ -126,10 +126,28 @@ impl Images {
         Self { pixels, ..*self }
     }
 
+    /// The same images with 1 or 3 channels: grey values three times, or the brightness of colours (Rec. 601), rounded to the
+    /// nearest integer.
+    #[must_use]
+    pub fn to_channels(&self, channels: usize) -> Self {
+        let pixels = match (self.channels, channels) {
+            (1, 3) => self.pixels.iter().flat_map(|&value| [value; 3]).collect(),
+            (3, 1) => self.pixels.as_chunks().0.iter().map(|&colour| brightness(colour)).collect(),
+            _ => return self.clone(),
+        };
+        Self { channels, pixels, ..*self }
+    }
+
     /// Keeps the first `count` images, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.pixels.truncate(count.saturating_mul(self.values_per_image()));
     }
+}
+
+/// The brightness of a colour; for equal parts it is their value.
+fn brightness(parts: [u8; 3]) -> u8 {
+    let [red, green, blue] = parts.map(u32::from);
+    ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
 }
 
 /// Images, each with its class.
@@ -174,6 +192,39 @@ impl Labelled {
         self.labels.is_empty()
     }
 
+    /// The images at the indices `order`, in this order, with their labels.
+    ///
+    /// **Panics** if an index is out of range.
+    #[must_use]
+    #[track_caller]
+    pub fn select(&self, order: &[usize]) -> Self {
+        let labels = order.iter().map(|&index| self.labels[index]).collect();
+        Self { images: self.images.select(order), labels }
+    }
+
+    /// The same images with 1 or 3 channels: see [`Images::to_channels`].
+    #[must_use]
+    pub fn to_channels(&self, channels: usize) -> Self {
+        Self { images: self.images.to_channels(channels), labels: self.labels.clone() }
+    }
+
+    /// Adds the images of `other` at the end.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if they have another shape.
+    pub fn append(&mut self, other: Self) -> Result<()> {
+        let [ours, theirs] = [self.images.shape(), other.images.shape()];
+        if ours != theirs {
+            return Err(Error::ShapeMismatch {
+                operation: "images beside others",
+                expected: ours.into(),
+                found: theirs.into(),
+            });
+        }
+        self.images.pixels.extend(other.images.pixels);
+        self.labels.extend(other.labels);
+        Ok(())
+    }
+
     /// Keeps the first `count` images and labels, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.images.truncate(count);
@@ -181,10 +232,10 @@ impl Labelled {
     }
 }
 
-/// A training set and a test set of digits.
+/// A training set and a test set of digits, or of other images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digits {
-    /// Name for captions: `synthetic`, or the last part of the folder's path.
+    /// Name for captions: `synthetic`, `cats`, or the last part of the path.
     pub name: String,
     /// The training set.
     pub train: Labelled,
@@ -202,7 +253,7 @@ impl Digits {
     /// Returns these images if they are grey.
     ///
     /// **Errors** [`Error::InvalidArgument`] if they are in colour.
-    pub(super) fn grey(self) -> Result<Self> {
+    pub(crate) fn grey(self) -> Result<Self> {
         match self.train.images.channels {
             1 => Ok(self),
             _ => Err(Error::invalid(

@@ -4,6 +4,7 @@ mod layout;
 
 use super::colour::{self, Rgb};
 use super::font;
+use super::picture::picture;
 use crate::{Error, Result};
 use core::ops::Range;
 use layout::{Bounds, Contents, Key, Layout, Options};
@@ -290,22 +291,14 @@ impl Canvas {
     }
 
     fn to_png(&self, in_colour: bool) -> Result<Vec<u8>> {
-        let failed = |reason: png::EncodingError| Error::io("encoding", "contact sheet", reason);
-        let mut bytes = Vec::new();
-        // `layout` limits the number of pixels far below 2^32.
-        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
-        encoder.set_depth(png::BitDepth::Eight);
-        let data: Vec<u8> = if in_colour {
-            encoder.set_color(png::ColorType::Rgb);
-            self.pixels.as_flattened().to_vec()
-        } else {
-            encoder.set_color(png::ColorType::Grayscale);
-            self.pixels.iter().map(|pixel| pixel[0]).collect()
-        };
-        let mut writer = encoder.write_header().map_err(failed)?;
-        writer.write_image_data(&data).map_err(failed)?;
-        writer.finish().map_err(failed)?;
-        Ok(bytes)
+        // `layout` limits the number of pixels.
+        match in_colour {
+            true => picture([self.height, self.width, 3], self.pixels.as_flattened()),
+            false => {
+                let grey: Vec<u8> = self.pixels.iter().map(|pixel| pixel[0]).collect();
+                picture([self.height, self.width, 1], &grey)
+            }
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl Trainable for Settings {
             digits,
             game: Game::new(generator, discriminator, self.recipe())?,
             streams: Streams::of(self.seed),
-            batches: Batches::new(images, self.batch, self.seed),
+            batches: Batches::new(images, self.batch, self.seed).flipped(self.seed, self.flip),
             observer: Observer::new(self, digits)?,
             gap: Gap::new(self, digits),
             watch: Watch::new(),

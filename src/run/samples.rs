@@ -7,7 +7,7 @@
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
 use super::{Progress, classifier, interrupt};
-use crate::data::{Binarisation, Digits, Images, idx, png};
+use crate::data::{Binarisation, Digits, Images, idx, pictures};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
 use crate::evaluate::kernel_distance::kernel_distance;
@@ -34,7 +34,7 @@ const FEWEST: usize = 6;
 pub enum Samples {
     /// An IDX file of images.
     Idx(PathBuf),
-    /// A folder of PNG files with one image each.
+    /// A folder of PNG or JPEG files with one image each.
     Pictures(PathBuf),
     /// A trained generator, and the settings of its run if they are known.
     Generator(Box<(Generator, Option<Settings>)>),
@@ -57,13 +57,15 @@ impl Samples {
 
     /// Loads the samples, all of the height, the width and the number of channels `shape`, or generates them.
     ///
-    /// **Errors** as [`idx::read_images`], [`png::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// **Errors** as [`idx::read_images`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
     /// images of another size.
     ///
     /// **Randomness** as [`draw`].
     pub fn load(&self, shape: [usize; 3], evaluation: &JudgeSettings) -> Result<Images> {
         match self {
-            Self::Pictures(folder) => png::read_folder(folder, shape[0], shape[1]),
+            Self::Pictures(folder) => {
+                Ok(pictures::read_folder(folder, Some([shape[0], shape[1]]))?.to_channels(shape[2]))
+            }
             Self::Generator(trained) => {
                 let (generator, settings) = &**trained;
                 check_shape(generator.shape(), shape)?;
@@ -74,7 +76,9 @@ impl Samples {
                 Ok(samples)
             }
             Self::Idx(file)
-                if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) =>
+                if file.extension().is_some_and(|extension| {
+                    ["png", "jpg", "jpeg"].iter().any(|name| extension.eq_ignore_ascii_case(name))
+                }) =>
             {
                 Err(Error::invalid(
                     file.display(),

@@ -144,9 +144,14 @@ mod tests {
         assert_eq!(keys, options);
         let [keys, options] = keys_and_options(&classifier::Settings::default());
         assert_eq!(keys, options);
-        let standard = gan::Settings::of(gan::Kind::Standard);
-        let [keys, options] =
-            keys_and_options(&gan::Settings { images, average: Some(0.9), duality_gap: Some(5), ..standard });
+        let (standard, class) = (gan::Settings::of(gan::Kind::Standard), Some("cat".into()));
+        let [keys, options] = keys_and_options(&gan::Settings {
+            images,
+            average: Some(0.9),
+            duality_gap: Some(5),
+            class,
+            ..standard
+        });
         // The networks have several options.
         assert_eq!(keys.into_iter().filter(|key| key != "networks").collect::<Vec<_>>(), options);
     }

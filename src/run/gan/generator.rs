@@ -3,7 +3,7 @@
 use super::history::{HISTORY, PICTURED, moments};
 use super::observer::to_images;
 use super::settings::{MOST_STEPS, Settings};
-use crate::adversarial::{Networks, fill_latents};
+use crate::adversarial::{Networks, fill_latents_from};
 use crate::checkpoint::Archive;
 use crate::data::Images;
 use crate::nn::{Scratch, Sequential, check_usable};
@@ -126,13 +126,20 @@ impl Generator {
     ///
     /// **Randomness** Row r from the substream r of `stream`.
     pub fn samples(&self, count: usize, stream: Stream) -> Result<Images> {
+        self.samples_from(0, count, stream)
+    }
+
+    /// Generates `count` samples, from number `first` on of those that [`Generator::samples`] would generate.
+    ///
+    /// **Errors** As [`Generator::samples`].
+    pub fn samples_from(&self, first: u64, count: usize, stream: Stream) -> Result<Images> {
         let numbers = count.checked_mul(self.latent().max(self.network.outputs()));
         let fits = numbers.is_some_and(|numbers| Vec::<f32>::new().try_reserve_exact(numbers).is_ok());
         if !fits {
             return Err(Error::invalid(format!("{count} samples"), "they do not fit the memory; take fewer"));
         }
         let mut latents = vec![0.0; count * self.latent()];
-        fill_latents(stream, self.latent(), &mut latents);
+        fill_latents_from(first, stream, self.latent(), &mut latents);
         self.images_of(&latents)
     }
 
