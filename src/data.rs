@@ -16,6 +16,8 @@ pub mod idx;
 mod images;
 #[cfg(feature = "cli")]
 mod jpeg;
+#[cfg(feature = "std")]
+mod load;
 mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
@@ -30,9 +32,9 @@ pub mod synthetic;
 
 pub use binarise::Binarisation;
 pub use images::{Digits, Images, Labelled, balanced, mean_image};
+#[cfg(feature = "cli")]
+pub(crate) use load::{is_built_in, load_noted};
 pub use mixture::Mixture;
 pub(crate) use range::{check_states, check_unit_interval};
 pub use sources::{CATS, SYNTHETIC_TEST, SYNTHETIC_TRAIN};
-#[cfg(feature = "cli")]
-pub(crate) use sources::{is_built_in, load_noted};
 pub use states::BinaryImages;

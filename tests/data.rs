@@ -5,6 +5,8 @@
 mod cats;
 #[path = "data/cifar.rs"]
 mod cifar;
+#[path = "data/commands.rs"]
+mod commands;
 #[path = "data/pictures.rs"]
 mod pictures;
 #[path = "support/real_data.rs"]

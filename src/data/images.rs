@@ -253,6 +253,7 @@ impl Digits {
     /// Returns these images if they are grey.
     ///
     /// **Errors** [`Error::InvalidArgument`] if they are in colour.
+    #[cfg(feature = "std")]
     pub(crate) fn grey(self) -> Result<Self> {
         match self.train.images.channels {
             1 => Ok(self),

@@ -111,6 +111,7 @@ pub(super) fn are_in(folder: &Path) -> Result<bool> {
 
 /// Reads listed pictures.
 pub(super) fn read(folder: &Path, listing: &Listing, size: Option<[usize; 2]>) -> Result<Labelled> {
+    let count = listing.files.len();
     let mut first: Option<([usize; 2], &Path)> = None;
     let (mut pixels, mut channels) = (Vec::new(), 1);
     for (path, _) in &listing.files {
@@ -121,12 +122,16 @@ pub(super) fn read(folder: &Path, listing: &Listing, size: Option<[usize; 2]>) -
             }
             _ => Ok(()),
         };
-        let picture = decode(path, &mut is_right)?;
-        first.get_or_insert((picture.size, path));
-        let picture = without_colour(picture);
+        let picture = without_colour(decode(path, &mut is_right)?);
+        let [height, width] = picture.size;
+        if first.is_none() {
+            pixels = room(folder, count, height * width)?;
+            first = Some((picture.size, path));
+        }
         if picture.channels > channels {
-            pixels = coloured(&pixels);
-            channels = 3;
+            let mut more = room(folder, count, height * width * 3)?;
+            more.extend(coloured(&pixels));
+            (pixels, channels) = (more, 3);
         }
         match picture.channels < channels {
             true => pixels.extend(coloured(&picture.values)),
@@ -137,6 +142,18 @@ pub(super) fn read(folder: &Path, listing: &Listing, size: Option<[usize; 2]>) -
         first.ok_or_else(|| Error::invalid(folder.display(), "there are no pictures"))?;
     let labels = listing.files.iter().map(|&(_, class)| class).collect();
     Labelled::new(Images::with_channels(height, width, channels, pixels)?, labels)
+}
+
+/// Room for `count` pictures of `size` values.
+fn room(folder: &Path, count: usize, size: usize) -> Result<Vec<u8>> {
+    let mut pixels = Vec::new();
+    match count.checked_mul(size).map(|length| pixels.try_reserve_exact(length)) {
+        Some(Ok(())) => Ok(pixels),
+        _ => {
+            let expected = format!("its {count} pictures of {size} values each do not fit into memory");
+            Err(Error::invalid(folder.display(), expected))
+        }
+    }
 }
 
 fn other_size(path: &Path, found: [usize; 2], expected: [usize; 2], before: Option<&Path>) -> Error {
@@ -176,8 +193,8 @@ fn without_colour(picture: Picture) -> Picture {
 }
 
 /// Grey values as red, green and blue.
-fn coloured(grey: &[u8]) -> Vec<u8> {
-    grey.iter().flat_map(|&value| [value; 3]).collect()
+fn coloured(grey: &[u8]) -> impl Iterator<Item = u8> {
+    grey.iter().flat_map(|&value| [value; 3])
 }
 
 fn is_picture(path: &Path) -> bool {

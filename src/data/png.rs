@@ -132,6 +132,29 @@ mod tests {
         assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 29, 255, 50, 2, 255, 0, 255, 70, 76]);
     }
 
+    #[test]
+    fn values_of_8_bits_in_16_are_refused_and_others_are_rounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let found = |values: [u16; 2]| {
+            let bytes = values.map(u16::to_be_bytes).concat();
+            write(&path, (1, 2), ColorType::Grayscale, BitDepth::Sixteen, &bytes);
+            read_folder(folder.path(), 1, 2).map(|images| images.pixels().to_vec())
+        };
+        for (values, right) in
+            [([0, 0], [0, 0]), ([256, 385], [1, 1]), ([386, 65_406], [2, 254]), ([65_407, 65_535], [255; 2])]
+        {
+            assert_eq!(found(values).unwrap(), right, "{values:?}");
+        }
+        for values in [[0, 255], [1, 0]] {
+            let text = found(values).unwrap_err().to_string();
+            assert!(
+                text.contains("a.png: at byte 0: the values are of 16 bits") && text.contains("with 8 bits"),
+                "{text}"
+            );
+        }
+    }
+
     /// A PNG file of these chunks, with right check sums.
     fn file(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
         let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();

@@ -125,6 +125,25 @@ fn damaged_jpeg_files_are_refused_by_name() {
     assert!(refused(folder.path(), None).contains("b.png: at byte 0: this is no PNG file"));
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 300, failure_persistence: None, ..proptest::prelude::ProptestConfig::default()
+    })]
+    #[test]
+    fn no_damage_to_a_jpeg_file_panics(changes in proptest::collection::vec((0..700_usize, 0..=255_u8), 1..4)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = jpeg(&[[7, 100, 200], [255, 128, 128], [0, 3, 250]]);
+        for (place, value) in changes {
+            let length = bytes.len();
+            bytes[place % length] = value;
+        }
+        fs::write(folder.path().join("a.jpg"), bytes).unwrap();
+        if let Err(error) = pictures::read_folder(folder.path(), Some([8, 24])) {
+            assert!(error.to_string().contains("a.jpg"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn subfolders_are_classes_and_give_a_sixth_of_each_for_testing() {
     let folder = tempfile::tempdir().unwrap();
