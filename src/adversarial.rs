@@ -21,6 +21,6 @@ pub mod reference;
 
 pub use game::{DualityGap, Game, METRICS, Metric, Outcome, Reading, Recipe, Search};
 pub use interpolation::latent_paths;
-pub use latent::{Streams, fill_latents};
+pub use latent::{Streams, fill_latents, fill_latents_from};
 pub use networks::{Networks, Normalisation, mlp};
 pub use objective::{GeneratorLoss, Objective};

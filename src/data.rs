@@ -1,21 +1,30 @@
-//! Images of digits: from MNIST's files, from bytes in memory, or drawn synthetically.
+//! Images: digits in grey and cats in colour, from files, from bytes in memory, or drawn synthetically.
 //!
 //! - [`idx`] reads the format of MNIST's files and checks every header against the content.
 //! - [`mnist`] finds the four files in a folder.
-//! - [`png`] reads pictures.
-//! - [`synthetic`] draws any number of digits; an index always gives the same digit.
+//! - [`cifar`] reads the records of CIFAR-10.
+//! - [`pictures`] reads folders of PNG and JPEG files.
+//! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!
 //! Everything except reading files works without `std`; gzip needs the feature `cli`.
 
 pub mod binarise;
+pub mod cats;
+pub mod cifar;
 pub mod idx;
 mod images;
+#[cfg(feature = "cli")]
+mod jpeg;
+#[cfg(feature = "std")]
+mod load;
 mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
 #[cfg(feature = "png")]
-pub mod png;
+pub mod pictures;
+#[cfg(feature = "png")]
+mod png;
 mod range;
 mod sources;
 mod states;
@@ -23,7 +32,9 @@ pub mod synthetic;
 
 pub use binarise::Binarisation;
 pub use images::{Digits, Images, Labelled, balanced, mean_image};
+#[cfg(feature = "cli")]
+pub(crate) use load::{is_built_in, load_noted};
 pub use mixture::Mixture;
 pub(crate) use range::{check_states, check_unit_interval};
-pub use sources::{SYNTHETIC_TEST, SYNTHETIC_TRAIN};
+pub use sources::{CATS, SYNTHETIC_TEST, SYNTHETIC_TRAIN};
 pub use states::BinaryImages;

@@ -12,6 +12,7 @@ mod heat_map;
 pub mod numbers;
 #[cfg(feature = "cli")]
 mod page;
+mod picture;
 #[cfg(feature = "cli")]
 mod plot;
 mod sheet;
@@ -24,6 +25,7 @@ mod ticks;
 pub use heat_map::HeatMap;
 #[cfg(feature = "cli")]
 pub use page::{Figure, Page, Section, Table};
+pub use picture::picture;
 #[cfg(feature = "cli")]
 pub use plot::{LinePlot, Series};
 pub use sheet::ContactSheet;

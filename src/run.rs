@@ -49,6 +49,6 @@ pub use progress::{Progress, ProgressKind};
 pub use settings::RunSettings;
 pub use source::SavedModel;
 pub(crate) use source::{Source, absolute};
-use source::{copy_description, describe, describe_size, settings_in, settings_of, size_in, trained_on};
+use source::{copy_description, describe, describe_shape, settings_in, settings_of, size_in, trained_on};
 pub(crate) use text::parse;
 pub use training::{Trainable, TrainingRun, resume, train, train_or_resume};

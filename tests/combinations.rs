@@ -178,6 +178,9 @@ fn games_end_with_the_same_bytes() {
         let size = one_of(&mut random, &IMAGES);
         let images = one_of(&mut random, &[2, 37, 64, 101]);
         let digits = data(&mut random, size, images, 70);
+        let channels = one_of(&mut random, &[1, 1, 3]);
+        let [train, test] = [&digits.train, &digits.test].map(|set| set.to_channels(channels));
+        let digits = Digits { train, test, ..digits };
         let kind = one_of(&mut random, &gan::Kind::ALL);
         let widths = |random: &mut _, most: usize| {
             let layers: Vec<String> = (0..most).map(|_| one_of(random, &SIZES).to_string()).collect();
@@ -188,7 +191,7 @@ fn games_end_with_the_same_bytes() {
             _ => one_of(&mut random, &["plain", "batch-norm", "layer-norm"]),
         };
         let latent = one_of(&mut random, &SIZES);
-        let pixels = size[0] * size[1];
+        let pixels = size[0] * size[1] * channels;
         let networks = format!(
             "generator {latent}-{}-{pixels}{} tanh, discriminator {pixels}-{}-1 {normalisation}",
             widths(&mut random, 2),
@@ -205,6 +208,7 @@ fn games_end_with_the_same_bytes() {
             steps: UPDATES,
             every: one_of(&mut random, &[1, 7, 50]),
             duality_gap: one_of(&mut random, &[None, None, None, Some(2)]),
+            flip: random.random(),
             seed,
             ..gan::Settings::of(kind)
         };

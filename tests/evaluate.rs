@@ -48,7 +48,7 @@ fn judged(data: &Data, samples: &Images) -> Judgement {
 /// Applies `change` to the pixels of each image.
 fn changed(images: &Images, change: impl Fn(&mut [u8])) -> Images {
     let mut pixels = images.pixels().to_vec();
-    pixels.chunks_exact_mut(images.pixels_per_image()).for_each(change);
+    pixels.chunks_exact_mut(images.values_per_image()).for_each(change);
     Images::new(images.height(), images.width(), pixels).unwrap()
 }
 

@@ -87,6 +87,15 @@ fn counts_and_sizes_that_do_not_match_are_refused() {
     assert!(matches!(Images::new(2, 2, vec![0; 5]), Err(Error::ShapeMismatch { .. })));
     assert!(matches!(Images::new(0, 2, vec![]), Err(Error::InvalidArgument { .. })));
     assert!(matches!(Images::new(usize::MAX, 2, vec![]), Err(Error::InvalidArgument { .. })));
+    let colour = Images::with_channels(1, 2, 3, (0..12).collect()).unwrap();
+    assert_eq!((colour.len(), colour.shape(), colour.values_per_image()), (2, [1, 2, 3], 6));
+    assert_eq!(colour.select(&[1]).pixels(), [6, 7, 8, 9, 10, 11]);
+    for channels in [0, 2, 4, usize::MAX] {
+        let refused = Images::with_channels(1, 2, channels, vec![0; 8]).unwrap_err();
+        assert!(refused.to_string().contains("grey images have 1 channel, colour images 3"), "{refused}");
+    }
+    assert!(Images::with_channels(usize::MAX / 2, 2, 3, vec![]).is_err());
+    assert!(Images::with_channels(1, 2, 3, vec![0; 8]).is_err());
 }
 
 proptest! {
@@ -238,7 +247,7 @@ mod files {
         assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("mnist", 60_000, 10_000));
         assert_eq!(digits.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
         assert_eq!(digits.test.labels()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
-        assert_eq!(digits.train.images().pixels_per_image(), 784);
+        assert_eq!(digits.train.images().values_per_image(), 784);
         let sum: u64 = digits.train.images().pixels().iter().map(|&pixel| u64::from(pixel)).sum();
         let mean = sum as f64 / 47_040_000.0 / 255.0;
         assert!((mean - 0.1307).abs() < 5e-5, "mean grey value {mean}");

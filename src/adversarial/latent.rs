@@ -47,9 +47,18 @@ impl Streams {
 /// assert!(some.iter().zip(&more).all(|(&x, &y)| f64::from(x) == y));
 /// ```
 pub fn fill_latents<T: Element>(stream: Stream, width: usize, latents: &mut [T]) {
+    fill_latents_from(0, stream, width, latents);
+}
+
+/// Fills `latents` with the rows from number `first` on of those that [`fill_latents`] would draw.
+///
+/// **Shapes** (rows, `width`).
+///
+/// **Panics** if `width` is 0.
+pub fn fill_latents_from<T: Element>(first: u64, stream: Stream, width: usize, latents: &mut [T]) {
     let level = Level::detect();
     threads::for_each_chunk(ROWS * width, latents, &|range, rows| {
-        for (row, index) in rows.chunks_mut(width).zip((range.start / width) as u64..) {
+        for (row, index) in rows.chunks_mut(width).zip(first + (range.start / width) as u64..) {
             let normals = |generator: &mut _, part: &mut [f32]| fill_normal(level, generator, part);
             fill(&mut stream.substream(index).bulk(), normals, row);
         }

@@ -3,7 +3,7 @@
 use super::output::{OutputArguments, note};
 use crate::boltzmann::{ImageChains, reconstruct};
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Digits, is_built_in};
 use crate::rng::Stream;
 use crate::run::{SavedModel, Source, pretrained};
 pub(super) use crate::run::{absolute, parse};
@@ -144,7 +144,7 @@ fn built_in(source: Source<'_>) -> Source<'_> {
 /// data without the path.
 pub(super) fn is_missing_name(data: &str) -> bool {
     let path = Path::new(data);
-    data != "synthetic" && path.file_name() == Some(path.as_os_str()) && !path.exists()
+    !is_built_in(data) && path.file_name() == Some(path.as_os_str()) && !path.exists()
 }
 
 /// The images to use with a machine, and the seed.
@@ -183,7 +183,7 @@ impl ImageArguments {
             None => source.load()?,
         };
         let images = digits.test.images();
-        let (pixels, size) = (images.pixels_per_image(), [images.height(), images.width()]);
+        let (pixels, size) = (images.values_per_image(), [images.height(), images.width()]);
         if pixels != visible {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",

@@ -138,7 +138,7 @@ impl<S: Trainable> TrainArguments<S> {
             let (_, summary) = resume::<S>(&directory, &digits, &mut progress, &interrupt::requested)?;
             return Ok((directory, summary));
         }
-        adapt(&mut settings, digits.train.images().pixels_per_image());
+        adapt(&mut settings, digits.train.images().values_per_image());
         settings.check_data(&digits)?;
         let path = out.clone().unwrap_or_else(|| PathBuf::from("runs").join(S::KIND));
         let directory = RunDirectory::create(&path, *force)?;

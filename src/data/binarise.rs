@@ -50,7 +50,7 @@ impl Binarisation {
     /// # Ok::<(), equilibria::Error>(())
     /// ```
     pub fn fill(self, images: &Images, order: &[usize], stream: Stream, out: &mut [f32]) -> Result<()> {
-        let pixels = images.pixels_per_image();
+        let pixels = images.values_per_image();
         if order.len().checked_mul(pixels) != Some(out.len()) {
             return Err(Error::ShapeMismatch {
                 operation: "binarisation",
@@ -117,7 +117,7 @@ impl Binarisation {
     /// **Randomness** As [`Binarisation::fill`], from the stream `binarise` of `seed`.
     pub fn states(self, images: &Images, order: &[usize], seed: u64) -> Result<Vec<f32>> {
         let binary = if self == Self::Grey { Self::Threshold } else { self };
-        let mut out = alloc::vec![0.0; order.len() * images.pixels_per_image()];
+        let mut out = alloc::vec![0.0; order.len() * images.values_per_image()];
         binary.fill(images, order, Stream::named(seed, "binarise"), &mut out)?;
         Ok(out)
     }

@@ -1,33 +1,45 @@
-//! Grey images, with classes, and as training and test sets.
+//! Images, with classes, and as training and test sets.
 
 use crate::{Error, Result};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Grey images of one size, one byte per pixel: 0 is background, 255 is full ink.
+/// Images of one size, one byte per value: grey, where 0 is background and 255 is full ink, or red, green and blue.
 ///
-/// **Shapes** (images, height, width), row-major, without gaps.
+/// **Shapes** (images, height, width, channels), row-major, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
     height: usize,
     width: usize,
+    channels: usize,
     pixels: Vec<u8>,
 }
 
 impl Images {
-    /// Creates images of `height` by `width` from their pixels, image by image.
+    /// Creates grey images of `height` by `width` from their pixels, image by image.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if an image would have no pixels or more than can be addressed;
-    /// [`Error::ShapeMismatch`] if the length of `pixels` is not a multiple of the image size.
+    /// **Errors** As [`Images::with_channels`].
     ///
     /// ```
     /// use equilibria::data::Images;
     /// let images = Images::new(2, 3, vec![0, 255, 0, 255, 0, 255])?;
-    /// assert_eq!((images.len(), images.pixels_per_image()), (1, 6));
+    /// assert_eq!((images.len(), images.shape()), (1, [2, 3, 1]));
     /// # Ok::<(), equilibria::Error>(())
     /// ```
     pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self> {
-        let size = match height.checked_mul(width) {
+        Self::with_channels(height, width, 1, pixels)
+    }
+
+    /// Creates images of `height` by `width`, grey (1 channel) or in colour (3 channels), from their values, pixel by pixel.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if an image would have no pixels or more than can be addressed, or another
+    /// number of channels; [`Error::ShapeMismatch`] if the length of `pixels` is not a multiple of the image size.
+    pub fn with_channels(height: usize, width: usize, channels: usize, pixels: Vec<u8>) -> Result<Self> {
+        if channels != 1 && channels != 3 {
+            let given = alloc::format!("images with {channels} channels");
+            return Err(Error::invalid(given, "grey images have 1 channel, colour images 3"));
+        }
+        let size = match height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) {
             Some(size) if size > 0 => size,
             _ => {
                 let given = alloc::format!("images of {height}x{width}");
@@ -41,16 +53,16 @@ impl Images {
         if whole * size != pixels.len() {
             return Err(Error::ShapeMismatch {
                 operation: "images from pixels",
-                expected: alloc::vec![whole, height, width],
+                expected: alloc::vec![whole, height, width, channels],
                 found: alloc::vec![pixels.len()],
             });
         }
-        Ok(Self { height, width, pixels })
+        Ok(Self { height, width, channels, pixels })
     }
 
     /// The number of images.
     pub fn len(&self) -> usize {
-        self.pixels.len() / self.pixels_per_image()
+        self.pixels.len() / self.values_per_image()
     }
 
     /// Returns whether there are no images.
@@ -68,28 +80,38 @@ impl Images {
         self.width
     }
 
-    /// The number of pixels of an image: `height` times `width`.
-    pub fn pixels_per_image(&self) -> usize {
-        self.height * self.width
+    /// The number of values of a pixel: 1 for grey, 3 for red, green and blue.
+    pub fn channels(&self) -> usize {
+        self.channels
     }
 
-    /// The pixels of image `index`.
+    /// Height, width and channels of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+
+    /// The number of values of an image: height times width times channels.
+    pub fn values_per_image(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// The values of image `index`.
     ///
     /// **Panics** if there is no such image.
     #[track_caller]
     pub fn image(&self, index: usize) -> &[u8] {
         let count = self.len();
         assert!(index < count, "image {index} of {count}");
-        let size = self.pixels_per_image();
+        let size = self.values_per_image();
         &self.pixels[index * size..][..size]
     }
 
-    /// All pixels, image by image.
+    /// All values, image by image.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// Swaps background and ink: pixel p becomes 255 - p.
+    /// Swaps background and ink: value p becomes 255 - p.
     pub fn invert(&mut self) {
         self.pixels.iter_mut().for_each(|pixel| *pixel = !*pixel);
     }
@@ -104,10 +126,28 @@ impl Images {
         Self { pixels, ..*self }
     }
 
+    /// The same images with 1 or 3 channels: grey values three times, or the brightness of colours (Rec. 601), rounded to the
+    /// nearest integer.
+    #[must_use]
+    pub fn to_channels(&self, channels: usize) -> Self {
+        let pixels = match (self.channels, channels) {
+            (1, 3) => self.pixels.iter().flat_map(|&value| [value; 3]).collect(),
+            (3, 1) => self.pixels.as_chunks().0.iter().map(|&colour| brightness(colour)).collect(),
+            _ => return self.clone(),
+        };
+        Self { channels, pixels, ..*self }
+    }
+
     /// Keeps the first `count` images, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
-        self.pixels.truncate(count.saturating_mul(self.pixels_per_image()));
+        self.pixels.truncate(count.saturating_mul(self.values_per_image()));
     }
+}
+
+/// The brightness of a colour; for equal parts it is their value.
+fn brightness(parts: [u8; 3]) -> u8 {
+    let [red, green, blue] = parts.map(u32::from);
+    ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
 }
 
 /// Images, each with its class.
@@ -152,6 +192,39 @@ impl Labelled {
         self.labels.is_empty()
     }
 
+    /// The images at the indices `order`, in this order, with their labels.
+    ///
+    /// **Panics** if an index is out of range.
+    #[must_use]
+    #[track_caller]
+    pub fn select(&self, order: &[usize]) -> Self {
+        let labels = order.iter().map(|&index| self.labels[index]).collect();
+        Self { images: self.images.select(order), labels }
+    }
+
+    /// The same images with 1 or 3 channels: see [`Images::to_channels`].
+    #[must_use]
+    pub fn to_channels(&self, channels: usize) -> Self {
+        Self { images: self.images.to_channels(channels), labels: self.labels.clone() }
+    }
+
+    /// Adds the images of `other` at the end.
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if they have another shape.
+    pub fn append(&mut self, other: Self) -> Result<()> {
+        let [ours, theirs] = [self.images.shape(), other.images.shape()];
+        if ours != theirs {
+            return Err(Error::ShapeMismatch {
+                operation: "images beside others",
+                expected: ours.into(),
+                found: theirs.into(),
+            });
+        }
+        self.images.pixels.extend(other.images.pixels);
+        self.labels.extend(other.labels);
+        Ok(())
+    }
+
     /// Keeps the first `count` images and labels, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.images.truncate(count);
@@ -159,10 +232,10 @@ impl Labelled {
     }
 }
 
-/// A training set and a test set of digits.
+/// A training set and a test set of digits, or of other images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digits {
-    /// Name for captions: `synthetic`, or the last part of the folder's path.
+    /// Name for captions: `synthetic`, `cats`, or the last part of the path.
     pub name: String,
     /// The training set.
     pub train: Labelled,
@@ -175,6 +248,20 @@ impl Digits {
     pub fn invert(&mut self) {
         self.train.images.invert();
         self.test.images.invert();
+    }
+
+    /// Returns these images if they are grey.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if they are in colour.
+    #[cfg(feature = "std")]
+    pub(crate) fn grey(self) -> Result<Self> {
+        match self.train.images.channels {
+            1 => Ok(self),
+            _ => Err(Error::invalid(
+                alloc::format!("colour images ({})", self.name),
+                "this model is for grey images of one channel",
+            )),
+        }
     }
 }
 
@@ -191,16 +278,16 @@ pub fn balanced(labels: &[u8], count: usize) -> Vec<usize> {
     places.into_iter().take(count).map(|(_, _, index)| index).collect()
 }
 
-/// The mean of each pixel over all images, where 1 is full ink; zeros if there are no images.
+/// The mean of each value over all images, where 1 is full ink; zeros if there are no images.
 ///
 /// **Accuracy and cost** Exact integer sums, then one division in f64 and one rounding to f32.
 pub fn mean_image(images: &Images) -> Vec<f32> {
     mean_of(images, u64::from, 255.0)
 }
 
-/// For each pixel, the mean over the images of `value(pixel) / unit`.
+/// For each value of an image, the mean over the images of `value(pixel) / unit`.
 pub(super) fn mean_of(images: &Images, value: impl Fn(u8) -> u64, unit: f64) -> Vec<f32> {
-    let mut sums = alloc::vec![0_u64; images.pixels_per_image()];
+    let mut sums = alloc::vec![0_u64; images.values_per_image()];
     for image in images.pixels().chunks_exact(sums.len()) {
         for (sum, &pixel) in sums.iter_mut().zip(image) {
             *sum += value(pixel);

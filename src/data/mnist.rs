@@ -33,7 +33,7 @@ pub const FILES: [&str; 4] = [
 
 /// Loads the four files from `folder` or from its subfolder `mnist`.
 ///
-/// Each file may be gzipped, with or without `.gz` in its name, and its name may be spelt with a dot
+/// Each file may be in a folder of its own name. It may be gzipped, with or without `.gz` in its name, and its name may be spelt with a dot
 /// (`train-images.idx3-ubyte`). The first of the two folders that has all four files is used. If a file has several
 /// spellings there, the first of these is read: hyphen, hyphen with `.gz`, dot, dot with `.gz`.
 ///
@@ -66,6 +66,18 @@ pub fn load(folder: &Path) -> Result<Digits> {
     Err(not_found(&candidates, &missing))
 }
 
+/// Returns whether `folder` or its subfolder `mnist` has one of the four files.
+pub(super) fn is_in(folder: &Path) -> Result<bool> {
+    for place in [folder.to_owned(), folder.join("mnist")] {
+        for name in FILES {
+            if find(&place, name)?.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The error for missing files: those missing from the folder that has some, or all four.
 ///
 /// It advises to fetch MNIST only for an empty folder: any other may hold the user's own files.
@@ -83,7 +95,8 @@ fn not_found(candidates: &[PathBuf; 2], missing: &[Vec<&str>]) -> Error {
             let remedy = if is_empty {
                 format!("`fixtures/fetch-mnist {folder}` downloads them")
             } else {
-                "give the folder that holds these four files, or `synthetic`".into()
+                "give the folder that holds these four files, those of CIFAR-10, or pictures, or `synthetic`"
+                    .into()
             };
             (FILES.join(", "), format!("{folder} or {below}"), remedy)
         }
@@ -98,7 +111,13 @@ fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
         for suffix in ["", ".gz"] {
             let path = folder.join(format!("{spelling}{suffix}"));
             match path.metadata() {
-                Ok(found) if found.is_dir() => {}
+                // Some archives have each file in a folder of its name.
+                Ok(found) if found.is_dir() => {
+                    let inside = path.join(path.file_name().unwrap_or_default());
+                    if inside.is_file() {
+                        return Ok(Some(inside));
+                    }
+                }
                 Ok(_) => return Ok(Some(path)),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
                 Err(error) => return Err(Error::io("looking for", path, error)),
@@ -120,7 +139,8 @@ fn check_folder(folder: &Path) -> Result<()> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Error::invalid(
             folder.display(),
-            "this is a file; give the folder that holds MNIST's four files, or `synthetic`",
+            "this is a file; give the folder that holds MNIST's four files, `synthetic`, or a file of CIFAR-10's records \
+             whose name ends with .bin",
         )),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -139,7 +159,7 @@ fn check_folder(folder: &Path) -> Result<()> {
 }
 
 /// The last part of the folder's path, for captions.
-fn name_of(folder: &Path) -> String {
+pub(super) fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,89 +1,53 @@
-//! Reads grey images from PNG files, for instance samples that another program has written.
+//! Reads PNG files.
 
-use super::Images;
+use super::pictures::{Picture, check_size};
 use crate::{Error, Result};
 use alloc::format;
-use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
-use png::{ColorType, Decoder, DecodingError, Transformations};
+use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Reads all files in `folder` that end with `.png`, sorted by name.
+/// Reads a PNG file as grey values, or as red, green and blue, laid on white where it is transparent. `is_right` checks
+/// height and width before anything of that size is allocated.
 ///
-/// Pixels become 8-bit grey values: grey pictures unchanged, colour pictures by their brightness (Rec. 601).
-/// Transparency is ignored. A pixel whose index is beyond the palette is black.
+/// Values of 16 bits are rounded to 8. A pixel whose index is beyond the palette is black.
 ///
-/// **Errors** [`Error::NotFound`] if there is no such file; [`Error::Malformed`] if the size in a file's header is not
-/// `height` by `width`, if its palette has a length that the format does not allow, or if a file is damaged;
-/// [`Error::Io`] if the folder or a file cannot be read.
-pub fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("reading", folder, error))?;
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| Error::io("reading", folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) && path.is_file() {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(Error::NotFound {
-            what: "a file that ends with .png".into(),
-            place: folder.display().to_string(),
-            remedy: format!("give a folder of pictures of {height}x{width} pixels, or an IDX file of images"),
-        });
-    }
-    paths.sort_unstable();
-    let mut pixels = Vec::new();
-    for path in &paths {
-        read(path, height, width, &mut pixels)?;
-    }
-    Images::new(height, width, pixels)
-}
-
-/// Appends the pixels of one file to `pixels`.
-fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Result<()> {
+/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one, if its palette has a length that the format does
+/// not allow, or if values of 16 bits are all so small that they are probably of 8 bits; [`Error::Io`]; those of `is_right`.
+pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Picture> {
+    let malformed = |problem: alloc::string::String| Error::malformed(path.display(), 0, problem);
     let failed = |error: DecodingError| match error {
         DecodingError::IoError(error)
             if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
         {
             Error::io("reading", path, error)
         }
-        error => {
-            Error::malformed(path.display(), 0, format!("this is no PNG file, or a damaged one ({error})"))
-        }
+        error => malformed(format!("this is no PNG file, or a damaged one ({error})")),
     };
     let file = File::open(path).map_err(|error| Error::io("opening", path, error))?;
     let mut decoder = Decoder::new(BufReader::new(file));
-    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_transformations(Transformations::EXPAND);
     let header = decoder.read_header_info().map_err(failed)?;
-    let (found_height, found_width) = (header.height as usize, header.width as usize);
-    // Checked before anything of that size is allocated.
-    if (found_height, found_width) != (height, width) {
-        let problem = format!(
-            "the picture has {found_height}x{found_width} pixels; one image of {height}x{width} to a file is needed"
-        );
-        return Err(Error::malformed(path.display(), 16, problem));
-    }
+    let size @ [height, width] = [header.height as usize, header.width as usize];
+    check_size(path, size)?;
+    is_right(size)?;
     let mut reader = decoder.read_info().map_err(failed)?;
     // Version 0.18.1 of the decoder panics on a palette with a part of a colour.
     let palette = reader.info().palette.as_ref().map_or(&[][..], |palette| palette);
     let is_whole = !palette.is_empty() && palette.len().is_multiple_of(3);
     if reader.info().color_type == ColorType::Indexed && !is_whole {
-        let problem =
-            format!("the palette has {} bytes; 1 to 256 colours of 3 bytes are right", palette.len());
-        return Err(Error::malformed(path.display(), 0, problem));
+        let bytes = palette.len();
+        return Err(malformed(format!(
+            "the palette has {bytes} bytes; 1 to 256 colours of 3 bytes are right"
+        )));
     }
-    let channels = match reader.output_color_type().0 {
-        ColorType::Grayscale => 1,
-        ColorType::GrayscaleAlpha => 2,
-        ColorType::Rgb => 3,
-        ColorType::Rgba => 4,
-        ColorType::Indexed => unreachable!("palettes are expanded"),
-    };
-    let mut values = vec![0; height * width * channels];
+    let (color, depth) = reader.output_color_type();
+    let samples = color.samples();
+    let bytes = if depth == BitDepth::Sixteen { 2 } else { 1 };
+    let mut values = vec![0; height * width * samples * bytes];
     let frame = reader.next_frame(&mut values).map_err(failed)?;
     // The first frame of an animation may be smaller than the picture.
     if (frame.height, frame.width) != (height as u32, width as u32) {
@@ -91,26 +55,54 @@ fn read(path: &Path, height: usize, width: usize, pixels: &mut Vec<u8>) -> Resul
             "the first frame has {}x{} pixels, the picture {height}x{width}",
             frame.height, frame.width
         );
-        return Err(Error::malformed(path.display(), 0, problem));
+        return Err(malformed(problem));
     }
-    pixels.extend(values.chunks_exact(channels).map(|values| match *values {
-        [red, green, blue] | [red, green, blue, _] => brightness([red, green, blue]),
-        [grey, ..] => grey,
-        [] => 0,
-    }));
-    Ok(())
+    if bytes == 2 {
+        values = reduced(&values).ok_or_else(|| {
+            malformed(
+                "the values are of 16 bits, up to 65535, and none is above 255: save the picture with 8 bits"
+                    .into(),
+            )
+        })?;
+    }
+    let (channels, values) = match color {
+        ColorType::GrayscaleAlpha => (1, on_white::<1, 2>(&values)),
+        ColorType::Rgba => (3, on_white::<3, 4>(&values)),
+        _ => (samples, values),
+    };
+    Ok(Picture { size, channels, values })
 }
 
-/// The brightness of a colour, rounded to the nearest integer; for equal parts it is their value.
-fn brightness(parts: [u8; 3]) -> u8 {
-    let [red, green, blue] = parts.map(u32::from);
-    ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
+/// Values of two bytes, rounded to one. `None` if all are below 256 and some are not 0: these were values of one byte.
+fn reduced(values: &[u8]) -> Option<Vec<u8>> {
+    let wide = || values.as_chunks().0.iter().map(|&bytes| u32::from(u16::from_be_bytes(bytes)));
+    let most = wide().max().unwrap_or(0);
+    let byte = |value| ((value * 255 + 32_767) / 65_535) as u8;
+    (!(1..256).contains(&most)).then(|| wide().map(byte).collect())
+}
+
+/// The `CHANNELS` values of each pixel, over white by the opacity that follows them.
+fn on_white<const CHANNELS: usize, const VALUES: usize>(values: &[u8]) -> Vec<u8> {
+    let over = |value: u8, opacity: u8| {
+        let (value, opacity) = (u32::from(value), u32::from(opacity));
+        ((value * opacity + 255 * (255 - opacity) + 127) / 255) as u8
+    };
+    let pixels = values.as_chunks::<VALUES>().0;
+    pixels
+        .iter()
+        .flat_map(|pixel| pixel[..CHANNELS].iter().map(move |&value| over(value, pixel[CHANNELS])))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use png::{BitDepth, Encoder};
+    use crate::data::{Images, pictures};
+    use png::Encoder;
+
+    fn read_folder(folder: &Path, height: usize, width: usize) -> Result<Images> {
+        pictures::read_folder(folder, Some([height, width])).map(|images| images.to_channels(1))
+    }
 
     fn write(path: &Path, (height, width): (u32, u32), color: ColorType, depth: BitDepth, values: &[u8]) {
         let mut encoder = Encoder::new(File::create(path).unwrap(), width, height);
@@ -137,7 +129,30 @@ mod tests {
         std::fs::write(at("notes.txt"), "not a picture").unwrap();
         std::fs::create_dir(at("folder.png")).unwrap();
         let images = read_folder(folder.path(), 1, 2).unwrap();
-        assert_eq!(images.pixels(), [7, 76, 3, 250, 9, 150, 40, 50, 1, 255, 0, 255, 70, 76]);
+        assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 29, 255, 50, 2, 255, 0, 255, 70, 76]);
+    }
+
+    #[test]
+    fn values_of_8_bits_in_16_are_refused_and_others_are_rounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let found = |values: [u16; 2]| {
+            let bytes = values.map(u16::to_be_bytes).concat();
+            write(&path, (1, 2), ColorType::Grayscale, BitDepth::Sixteen, &bytes);
+            read_folder(folder.path(), 1, 2).map(|images| images.pixels().to_vec())
+        };
+        for (values, right) in
+            [([0, 0], [0, 0]), ([256, 385], [1, 1]), ([386, 65_406], [2, 254]), ([65_407, 65_535], [255; 2])]
+        {
+            assert_eq!(found(values).unwrap(), right, "{values:?}");
+        }
+        for values in [[0, 255], [1, 0]] {
+            let text = found(values).unwrap_err().to_string();
+            assert!(
+                text.contains("a.png: at byte 0: the values are of 16 bits") && text.contains("with 8 bits"),
+                "{text}"
+            );
+        }
     }
 
     /// A PNG file of these chunks, with right check sums.
@@ -243,7 +258,7 @@ mod tests {
     fn what_is_not_a_picture_of_the_size_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let error = || read_folder(folder.path(), 28, 28).unwrap_err().to_string();
-        assert!(error().contains("a file that ends with .png not found in"), "{}", error());
+        assert!(error().contains("a picture (.png, .jpg or .jpeg) not found in"), "{}", error());
         let path = folder.path().join("a.png");
         std::fs::write(&path, "text").unwrap();
         assert!(error().contains("a.png: at byte 0: this is no PNG file"), "{}", error());

@@ -1,11 +1,7 @@
-//! The sources of digits: drawn, or MNIST's files.
+//! The images that come with the program: drawn digits and cats.
 
-use super::images::Digits;
-#[cfg(feature = "std")]
-use super::mnist;
-use super::synthetic;
-#[cfg(feature = "std")]
-use crate::Error;
+use super::Digits;
+use super::{cats, synthetic};
 use crate::Result;
 use alloc::string::String;
 
@@ -13,6 +9,8 @@ use alloc::string::String;
 pub const SYNTHETIC_TRAIN: usize = 10_000;
 /// Number of test digits of the source `synthetic`.
 pub const SYNTHETIC_TEST: usize = 2_000;
+/// Default number of training cats, and number of test cats, of the source `cats`.
+pub const CATS: [usize; 2] = [5_000, 1_000];
 
 impl Digits {
     /// Draws `train` training digits and `test` test digits; the two sets have no digit in common.
@@ -29,37 +27,16 @@ impl Digits {
         })
     }
 
-    /// Loads the digits from `source`: the word `synthetic`, or a folder with MNIST's four files.
+    /// Draws `train` training cats and `test` test cats of `side` by `side` pixels; the two sets have no cat in common.
     ///
-    /// The files, gzipped or not, are in the folder or in its subfolder `mnist`. (Write `./synthetic` for a folder
-    /// named `synthetic`.) `images` limits the training set to its first images; the test set is always complete.
-    /// Without `images`, `synthetic` gives [`SYNTHETIC_TRAIN`] and [`SYNTHETIC_TEST`] digits.
+    /// **Errors** Those of [`cats::cats`].
     ///
-    /// **Errors** [`Error::NotFound`] says which files to fetch and how, [`Error::Malformed`] which file is wrong and
-    /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, or if `source` is not a folder;
-    /// [`Error::ShapeMismatch`] if training and test images differ in size.
-    #[cfg(feature = "std")]
-    pub fn load(source: impl AsRef<std::path::Path>, images: Option<usize>) -> Result<Self> {
-        let source = source.as_ref();
-        if source.as_os_str() == "synthetic" {
-            let count = images.unwrap_or(SYNTHETIC_TRAIN);
-            return Self::synthetic(count, SYNTHETIC_TEST).map_err(|error| match error {
-                Error::InvalidArgument { expected, .. } => {
-                    Error::invalid(alloc::format!("--images {count}"), expected)
-                }
-                error => error,
-            });
-        }
-        let mut digits = mnist::load(source)?;
-        if let Some(count) = images {
-            let held = digits.train.len();
-            if count == 0 || count > held {
-                let expected =
-                    alloc::format!("it must be 1 to {held}, the training images of {}", source.display());
-                return Err(Error::invalid(alloc::format!("--images {count}"), expected));
-            }
-            digits.train.truncate(count);
-        }
-        Ok(digits)
+    /// **Randomness** Fixed, independent of the caller: see [`cats::cat`].
+    pub fn cats(train: usize, test: usize, side: usize) -> Result<Self> {
+        Ok(Self {
+            name: String::from("cats"),
+            train: cats::cats(0, train, side)?,
+            test: cats::cats(cats::FIRST_TEST, test, side)?,
+        })
     }
 }

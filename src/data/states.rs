@@ -24,7 +24,7 @@ const BLOCK: usize = 128;
 impl BinaryImages {
     /// Creates storage for the states of `images`, all off.
     pub fn new(images: &Images) -> Self {
-        let panels = panels(images.pixels_per_image());
+        let panels = panels(images.values_per_image());
         Self { panels, words: vec![0; images.len() * panels] }
     }
 
@@ -38,7 +38,7 @@ impl BinaryImages {
     pub fn fill(&mut self, binarisation: Binarisation, images: &Images, stream: Stream) {
         let panels = self.panels;
         assert!(
-            panels == equilibria_kernels::binary::panels(images.pixels_per_image())
+            panels == equilibria_kernels::binary::panels(images.values_per_image())
                 && self.words.len() == images.len() * panels,
             "images of another number or size than at creation"
         );

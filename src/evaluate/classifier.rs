@@ -80,11 +80,11 @@ impl Classifier {
     /// **Errors** [`Error::ShapeMismatch`] if the images have a different size.
     pub fn features_of(&self, images: &Images) -> Result<Tensor<f32>> {
         let (size, width) = (self.inputs(), self.features());
-        if images.pixels_per_image() != size {
+        if images.values_per_image() != size {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and inputs of a classifier",
                 expected: vec![size],
-                found: vec![images.pixels_per_image()],
+                found: vec![images.values_per_image()],
             });
         }
         let mut features = Tensor::zeros(&[images.len(), width]);

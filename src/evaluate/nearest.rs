@@ -58,7 +58,7 @@ impl NearestImages {
         };
         let (train, train_labels) = states(&digits.train, COMPARED)?;
         let (test, test_labels) = states(&digits.test, JUDGED)?;
-        Self::new((&train, &train_labels), (&test, &test_labels), digits.test.images().pixels_per_image())
+        Self::new((&train, &train_labels), (&test, &test_labels), digits.test.images().values_per_image())
     }
 
     /// Prepares comparisons with the images of `train`, and measures the distances of the images of `test` to them.

@@ -4,6 +4,7 @@ mod layout;
 
 use super::colour::{self, Rgb};
 use super::font;
+use super::picture::picture;
 use crate::{Error, Result};
 use core::ops::Range;
 use layout::{Bounds, Contents, Key, Layout, Options};
@@ -18,9 +19,9 @@ const FRAME: Rgb = [0xb0; 3];
 /// never overlap each other or leave the sheet. The background is white, so black pixels inside a frame belong to a
 /// tile.
 ///
-/// **Shapes** Every tile is (tile height, tile width), row-major.
+/// **Shapes** Every tile is (tile height, tile width) in grey, or (tile height, tile width, 3) in colour, row-major.
 ///
-/// **Units** Grey values are in 0..=1 (0 black), or in 0..=255 for bytes.
+/// **Units** Grey values and the parts of a colour (red, green, blue) are in 0..=1 (0 black), or in 0..=255 for bytes.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -40,6 +41,7 @@ pub struct ContactSheet {
 #[derive(Debug, Clone)]
 struct Tile {
     pixels: Vec<Rgb>,
+    in_colour: bool,
     /// The magnitude at the ends of the colour scale of a signed tile.
     signed_limit: Option<f32>,
     has_mark: bool,
@@ -99,30 +101,33 @@ impl ContactSheet {
         self
     }
 
-    /// Adds a tile of grey values. Values are clamped to 0..=1; a NaN is drawn in the colour of marked rows.
+    /// Adds a tile of grey values or colours. Values are clamped to 0..=1; a NaN is drawn in the colour of marked rows.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile.
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
         self.push_marked(values, 0..0)
     }
 
-    /// Adds a tile of grey values as bytes.
+    /// Adds a tile of grey values or colours as bytes.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile.
     pub fn push_u8(&mut self, values: &[u8]) -> Result<()> {
-        self.check_tile(values.len())?;
-        let pixels = values.iter().map(|&value| [value; 3]).collect();
-        self.tiles.push(Some(Tile { pixels, signed_limit: None, has_mark: false }));
+        let in_colour = self.is_in_colour(values.len())?;
+        let pixels = match in_colour {
+            true => values.as_chunks().0.to_vec(),
+            false => values.iter().map(|&value| [value; 3]).collect(),
+        };
+        self.tiles.push(Some(Tile { pixels, in_colour, signed_limit: None, has_mark: false }));
         Ok(())
     }
 
-    /// Adds a tile of grey values whose pixel rows `marked` are drawn in amber, so that removed pixels do not look
+    /// Adds a tile of grey values or colours whose pixel rows `marked` are drawn in amber, so that removed pixels do not look
     /// black.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile; [`Error::InvalidArgument`] if
     /// `marked` is not within the tile.
     pub fn push_marked(&mut self, values: &[f32], marked: Range<usize>) -> Result<()> {
-        self.check_tile(values.len())?;
+        let in_colour = self.is_in_colour(values.len())?;
         if marked.start > marked.end || marked.end > self.options.tile_height {
             return Err(Error::invalid(
                 format!("marked rows {}..{}", marked.start, marked.end),
@@ -130,16 +135,20 @@ impl ContactSheet {
             ));
         }
         let mut has_mark = false;
-        let tone = |(i, &value): (usize, &f32)| {
-            if value.is_nan() || marked.contains(&(i / self.options.tile_width)) {
+        let tone = |(i, parts): (usize, [f32; 3])| {
+            let mean = parts.iter().sum::<f32>() / 3.0;
+            if mean.is_nan() || marked.contains(&(i / self.options.tile_width)) {
                 has_mark = true;
-                colour::amber(f64::from(value))
+                colour::amber(f64::from(mean))
             } else {
-                [(value.clamp(0.0, 1.0) * 255.0).round() as u8; 3]
+                parts.map(|part| (part.clamp(0.0, 1.0) * 255.0).round() as u8)
             }
         };
-        let pixels = values.iter().enumerate().map(tone).collect();
-        self.tiles.push(Some(Tile { pixels, signed_limit: None, has_mark }));
+        let pixels = match in_colour {
+            true => values.as_chunks().0.iter().copied().enumerate().map(tone).collect(),
+            false => values.iter().map(|&value| [value; 3]).enumerate().map(tone).collect(),
+        };
+        self.tiles.push(Some(Tile { pixels, in_colour, signed_limit: None, has_mark }));
         Ok(())
     }
 
@@ -151,7 +160,9 @@ impl ContactSheet {
     /// **Errors** [`Error::ShapeMismatch`] if `values` does not have the size of a tile; [`Error::InvalidArgument`] if
     /// `limit` is not positive and finite.
     pub fn push_signed(&mut self, values: &[f32], limit: f32) -> Result<()> {
-        self.check_tile(values.len())?;
+        if self.is_in_colour(values.len())? {
+            return Err(self.wrong_length(values.len()));
+        }
         if !(limit > 0.0 && limit.is_finite()) {
             return Err(Error::invalid(
                 format!("colour limit {limit}"),
@@ -164,7 +175,7 @@ impl ContactSheet {
         };
         let pixels = values.iter().map(shade).collect();
         let has_mark = values.iter().any(|value| value.is_nan());
-        self.tiles.push(Some(Tile { pixels, signed_limit: Some(limit), has_mark }));
+        self.tiles.push(Some(Tile { pixels, in_colour: true, signed_limit: Some(limit), has_mark }));
         Ok(())
     }
 
@@ -173,14 +184,14 @@ impl ContactSheet {
         self.tiles.push(None);
     }
 
-    /// The sheet as a PNG file: 8-bit grey, or RGB if a tile has marked rows or signed values.
+    /// The sheet as a PNG file: 8-bit grey, or RGB if a tile is in colour or has marked rows or signed values.
     ///
     /// **Errors** [`Error::InvalidArgument`] if there are no tiles, a size is zero, the numbers of labels are not those
     /// of the columns and rows, or the sheet would have more than 64 million pixels.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let layout = self.layout()?;
         let canvas = self.draw(&layout);
-        let has_colour = |tile: &Tile| tile.has_mark || tile.signed_limit.is_some();
+        let has_colour = |tile: &Tile| tile.has_mark || tile.in_colour;
         canvas.to_png(self.tiles.iter().flatten().any(has_colour))
     }
 
@@ -192,15 +203,23 @@ impl ContactSheet {
         self.options.layout(Contents { tiles: self.tiles.len(), has_mark, signed_limit })
     }
 
-    fn check_tile(&self, length: usize) -> Result<()> {
-        if self.options.tile_height.checked_mul(self.options.tile_width) == Some(length) && length > 0 {
-            return Ok(());
+    /// Returns whether a tile of `length` values is in colour; the error if it is none.
+    fn is_in_colour(&self, length: usize) -> Result<bool> {
+        let pixels =
+            self.options.tile_height.checked_mul(self.options.tile_width).filter(|&pixels| pixels > 0);
+        match pixels {
+            Some(pixels) if pixels == length => Ok(false),
+            Some(pixels) if pixels.checked_mul(3) == Some(length) => Ok(true),
+            _ => Err(self.wrong_length(length)),
         }
-        Err(Error::ShapeMismatch {
+    }
+
+    fn wrong_length(&self, length: usize) -> Error {
+        Error::ShapeMismatch {
             operation: "contact sheet tile",
             expected: vec![self.options.tile_height, self.options.tile_width],
             found: vec![length],
-        })
+        }
     }
 
     fn draw(&self, layout: &Layout) -> Canvas {
@@ -272,22 +291,14 @@ impl Canvas {
     }
 
     fn to_png(&self, in_colour: bool) -> Result<Vec<u8>> {
-        let failed = |reason: png::EncodingError| Error::io("encoding", "contact sheet", reason);
-        let mut bytes = Vec::new();
-        // `layout` limits the number of pixels far below 2^32.
-        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
-        encoder.set_depth(png::BitDepth::Eight);
-        let data: Vec<u8> = if in_colour {
-            encoder.set_color(png::ColorType::Rgb);
-            self.pixels.as_flattened().to_vec()
-        } else {
-            encoder.set_color(png::ColorType::Grayscale);
-            self.pixels.iter().map(|pixel| pixel[0]).collect()
-        };
-        let mut writer = encoder.write_header().map_err(failed)?;
-        writer.write_image_data(&data).map_err(failed)?;
-        writer.finish().map_err(failed)?;
-        Ok(bytes)
+        // `layout` limits the number of pixels.
+        match in_colour {
+            true => picture([self.height, self.width, 3], self.pixels.as_flattened()),
+            false => {
+                let grey: Vec<u8> = self.pixels.iter().map(|pixel| pixel[0]).collect();
+                picture([self.height, self.width, 1], &grey)
+            }
+        }
     }
 }
 

@@ -187,7 +187,7 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
-        let mut network = Classifier::network(digits.train.images().pixels_per_image(), CLASSES)?;
+        let mut network = Classifier::network(digits.train.images().values_per_image(), CLASSES)?;
         network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(settings.seed, "init"));
         Ok(Self {
             settings,
@@ -234,7 +234,7 @@ impl<'a> Trainer<'a> {
     /// Takes one step. Returns the mean loss of the mini-batch, and whether all parameters are finite after the step.
     fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<(f64, bool)> {
         let train = &self.digits.train;
-        let size = train.images().pixels_per_image();
+        let size = train.images().values_per_image();
         let inputs = self.cache.input_mut(batch.len());
         for (&image, input) in batch.iter().zip(inputs.chunks_exact_mut(size)) {
             let shift = [(); 2].map(|()| offset(shifts.next_u32(), self.settings.shift));

@@ -199,7 +199,7 @@ impl TrainingRun<Settings> for Run<'_> {
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
-        super::describe_size(&mut archive, self.digits.train.images());
+        super::describe_shape(&mut archive, self.digits.train.images().shape());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }

@@ -103,9 +103,9 @@ struct Run<'a> {
     watch: Watch,
     /// Rows of `metrics.csv` that `watch` has seen.
     watched: usize,
-    /// Height and width of an image.
-    size: [usize; 2],
-    /// Samples of the same latents over training (moments, [`PICTURED`], pixels).
+    /// Height, width and channels of an image.
+    shape: [usize; 3],
+    /// Samples of the same latents over training (moments, [`PICTURED`], values).
     history: Vec<u8>,
     /// Time of the steps since the last reading.
     seconds: f64,
@@ -129,12 +129,12 @@ impl Trainable for Settings {
             digits,
             game: Game::new(generator, discriminator, self.recipe())?,
             streams: Streams::of(self.seed),
-            batches: Batches::new(images, self.batch, self.seed),
+            batches: Batches::new(images, self.batch, self.seed).flipped(self.seed, self.flip),
             observer: Observer::new(self, digits)?,
             gap: Gap::new(self, digits),
             watch: Watch::new(),
             watched: 0,
-            size: [images.height(), images.width()],
+            shape: images.shape(),
             history: Vec::new(),
             seconds: 0.0,
         };

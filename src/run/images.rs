@@ -30,7 +30,7 @@ fn fill(images: &Images, order: &[usize], binarisation: Binarisation, seed: u64)
         Binarisation::Sampled => Binarisation::Sampled,
         Binarisation::Threshold | Binarisation::Grey => Binarisation::Threshold,
     };
-    let mut states = vec![0.0; order.len() * images.pixels_per_image()];
+    let mut states = vec![0.0; order.len() * images.values_per_image()];
     binarisation.fill(images, order, Stream::named(seed, "binarise"), &mut states)?;
     Ok(states)
 }
@@ -58,11 +58,11 @@ pub(super) fn check_images(digits: &Digits, visible: usize) -> Result<()> {
         return Err(Error::invalid("data without images", "training and test images are needed"));
     }
     for images in [digits.train.images(), digits.test.images()] {
-        if images.pixels_per_image() != visible {
+        if images.values_per_image() != visible {
             return Err(Error::ShapeMismatch {
                 operation: "pixels of an image and visible units of the model",
                 expected: vec![visible],
-                found: vec![images.pixels_per_image()],
+                found: vec![images.values_per_image()],
             });
         }
     }

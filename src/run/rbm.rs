@@ -166,7 +166,7 @@ impl TrainingRun<Settings> for Run<'_> {
 
     fn checkpoint(&mut self) -> Result<Archive> {
         let mut archive = self.learner.model().to_archive()?;
-        super::describe_size(&mut archive, self.digits.train.images());
+        super::describe_shape(&mut archive, self.digits.train.images().shape());
         let state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&state.velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
@@ -232,7 +232,7 @@ impl TrainingRun<Settings> for Run<'_> {
         let summary = self.summary(metrics);
         let model = self.learner.into_model();
         let mut archive = model.to_archive()?;
-        super::describe_size(&mut archive, self.digits.train.images());
+        super::describe_shape(&mut archive, self.digits.train.images().shape());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }
@@ -283,7 +283,7 @@ impl Run<'_> {
 
     fn summary(&self, metrics: &Metrics) -> Summary {
         let rows = metrics.rows();
-        let visible = self.digits.train.images().pixels_per_image();
+        let visible = self.digits.train.images().values_per_image();
         Summary {
             model: Settings::KIND,
             data: self.digits.name.clone(),

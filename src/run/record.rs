@@ -31,7 +31,9 @@ impl Record {
         let images = |set: &Labelled| {
             let images = set.images();
             let sum = crc32fast::hash(images.pixels());
-            format!("{} of {}x{}, crc32 {sum:08x}", images.len(), images.height(), images.width())
+            let [height, width, channels] = images.shape();
+            let channels = if channels == 1 { String::new() } else { format!("x{channels}") };
+            format!("{} of {height}x{width}{channels}, crc32 {sum:08x}", images.len())
         };
         let labels = |set: &Labelled| format!("{}, crc32 {:08x}", set.len(), crc32fast::hash(set.labels()));
         let mut entries =

@@ -7,7 +7,7 @@
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
 use super::{Progress, classifier, interrupt};
-use crate::data::{Binarisation, Digits, Images, idx, png};
+use crate::data::{Binarisation, Digits, Images, idx, pictures};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
 use crate::evaluate::kernel_distance::kernel_distance;
@@ -34,7 +34,7 @@ const FEWEST: usize = 6;
 pub enum Samples {
     /// An IDX file of images.
     Idx(PathBuf),
-    /// A folder of PNG files with one image each.
+    /// A folder of PNG or JPEG files with one image each.
     Pictures(PathBuf),
     /// A trained generator, and the settings of its run if they are known.
     Generator(Box<(Generator, Option<Settings>)>),
@@ -55,18 +55,20 @@ impl Samples {
         }
     }
 
-    /// Loads the samples, all of `height` by `width` pixels, or generates them.
+    /// Loads the samples, all of the height, the width and the number of channels `shape`, or generates them.
     ///
-    /// **Errors** as [`idx::read_images`], [`png::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// **Errors** as [`idx::read_images`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
     /// images of another size.
     ///
     /// **Randomness** as [`draw`].
-    pub fn load(&self, height: usize, width: usize, evaluation: &JudgeSettings) -> Result<Images> {
+    pub fn load(&self, shape: [usize; 3], evaluation: &JudgeSettings) -> Result<Images> {
         match self {
-            Self::Pictures(folder) => png::read_folder(folder, height, width),
+            Self::Pictures(folder) => {
+                Ok(pictures::read_folder(folder, Some([shape[0], shape[1]]))?.to_channels(shape[2]))
+            }
             Self::Generator(trained) => {
                 let (generator, settings) = &**trained;
-                check_size(generator.size(), [height, width])?;
+                check_shape(generator.shape(), shape)?;
                 let mut samples = draw(generator, evaluation)?;
                 if settings.as_ref().is_some_and(|settings| settings.invert) {
                     samples.invert();
@@ -74,7 +76,9 @@ impl Samples {
                 Ok(samples)
             }
             Self::Idx(file)
-                if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) =>
+                if file.extension().is_some_and(|extension| {
+                    ["png", "jpg", "jpeg"].iter().any(|name| extension.eq_ignore_ascii_case(name))
+                }) =>
             {
                 Err(Error::invalid(
                     file.display(),
@@ -83,7 +87,7 @@ impl Samples {
             }
             Self::Idx(file) => {
                 let images = idx::read_images(file)?;
-                check_size([images.height(), images.width()], [height, width])?;
+                check_shape(images.shape(), shape)?;
                 Ok(images)
             }
         }
@@ -98,14 +102,16 @@ impl Samples {
     }
 }
 
-fn check_size(found: [usize; 2], expected: [usize; 2]) -> Result<()> {
+fn check_shape(found: [usize; 3], expected: [usize; 3]) -> Result<()> {
     if found == expected {
         return Ok(());
     }
+    // The channels are named only where they matter.
+    let named = if found[2] == expected[2] { 2 } else { 3 };
     Err(Error::ShapeMismatch {
         operation: "pixels of samples beside those of the data",
-        expected: expected.into(),
-        found: found.into(),
+        expected: expected[..named].into(),
+        found: found[..named].into(),
     })
 }
 
@@ -220,7 +226,7 @@ pub fn choose_classifier(
 ) -> Result<(Classifier, FeatureExtractor)> {
     let shipped = classifier::shipped()?;
     let mut accuracy = 0.0;
-    if digits.test.images().pixels_per_image() == shipped.inputs() {
+    if digits.test.images().values_per_image() == shipped.inputs() {
         accuracy = shipped.accuracy(&digits.test)?.all;
     }
     if accuracy < LEAST_ACCURACY {
@@ -334,7 +340,7 @@ impl SampleStatistics {
         let classes = ClassHistogram::of_scores(&classifier.logits(&features)?)?;
         let pixels =
             images.pixels().iter().map(|&pixel| crate::evaluate::classifier::intensity(pixel)).collect();
-        let pixels = Tensor::from_vec(&[images.len(), images.pixels_per_image()], pixels)?;
+        let pixels = Tensor::from_vec(&[images.len(), images.values_per_image()], pixels)?;
         Ok(Self { pixels, features, classes })
     }
 }
@@ -387,7 +393,7 @@ impl Judge<'_> {
         let test = digits.test.images().select(&order);
         let labels: Vec<u8> = order.iter().map(|&index| digits.test.labels()[index]).collect();
         let train = (&states(digits.train.images())?[..], digits.train.labels());
-        let near = NearestImages::new(train, (&states(&test)?, &labels), samples.pixels_per_image())?;
+        let near = NearestImages::new(train, (&states(&test)?, &labels), samples.values_per_image())?;
         self.step()?;
         let mut samples = samples.clone();
         samples.truncate(self.settings.nearest);

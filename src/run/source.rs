@@ -3,22 +3,22 @@
 use super::RunDirectory;
 use super::settings::RunSettings;
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Images};
+use crate::data::{Digits, is_built_in, load_noted};
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// Name of the data that come with the program.
-const BUILT_IN: &str = "synthetic";
 /// Metadata of a model: the settings of its run.
 const CONFIGURATION: &str = "configuration";
 /// Metadata of a model: height and width of its training images, in pixels.
 const SIZE: [&str; 2] = ["image_height", "image_width"];
+/// Metadata of a model: values per pixel of its training images, if it is not 1.
+const CHANNELS: &str = "image_channels";
 
 /// The images that the settings of a run name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
-    /// `synthetic`, or the folder that holds the data.
+    /// A source of images: see [`Digits::load_any`].
     pub data: &'a str,
     /// Number of training images to use; all if `None`.
     pub images: Option<usize>,
@@ -27,9 +27,20 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Loads grey images.
+    ///
     /// **Errors** as [`Digits::load`].
     pub fn load(self) -> Result<Digits> {
-        let mut digits = Digits::load(self.data, self.images)?;
+        self.load_any(None)?.grey()
+    }
+
+    /// Loads images of one class, grey or in colour. A line on standard error says if test images were taken from the
+    /// others.
+    ///
+    /// **Errors** as [`Digits::load_any`].
+    pub fn load_any(self, class: Option<&str>) -> Result<Digits> {
+        let (mut digits, note) = load_noted(self.data.as_ref(), class, self.images)?;
+        note.into_iter().for_each(|note| super::progress::print_above_bar(&format!("note: {note}")));
         if self.invert {
             digits.invert();
         }
@@ -40,7 +51,7 @@ impl Source<'_> {
 /// The full path of a folder of data, so that a run can be resumed from another working folder.
 pub(crate) fn absolute(data: &str) -> Result<String> {
     // An empty path has no full path; loading reports it.
-    if data == BUILT_IN || data.is_empty() {
+    if is_built_in(data) || data.is_empty() {
         return Ok(data.into());
     }
     let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
@@ -49,7 +60,7 @@ pub(crate) fn absolute(data: &str) -> Result<String> {
 
 /// The name of the training data `learned`, if `digits` are other data: exactly one of the two is built in.
 pub(super) fn trained_on(learned: &str, digits: &Digits) -> Option<String> {
-    ((learned == BUILT_IN) != (digits.name == BUILT_IN)).then(|| name_of(learned))
+    (is_built_in(learned) != is_built_in(&digits.name)).then(|| name_of(learned))
 }
 
 /// The last part of the path of the data.
@@ -71,10 +82,13 @@ pub struct SavedModel<M, S> {
     pub image_size: Option<[usize; 2]>,
 }
 
-/// Puts the height and the width of `images` into a model's metadata.
-pub(super) fn describe_size(archive: &mut Archive, images: &Images) {
-    for (key, size) in SIZE.into_iter().zip([images.height(), images.width()]) {
+/// Puts the height, the width and the number of channels of the images into a model's metadata.
+pub(super) fn describe_shape(archive: &mut Archive, [height, width, channels]: [usize; 3]) {
+    for (key, size) in SIZE.into_iter().zip([height, width]) {
         archive.set_metadata(key, &size.to_string());
+    }
+    if channels != 1 {
+        archive.set_metadata(CHANNELS, &channels.to_string());
     }
 }
 

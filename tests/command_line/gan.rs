@@ -234,7 +234,7 @@ fn a_generator_is_judged_as_samples_of_any_program_are() {
     // A folder of pictures with another program's files among them is a folder of pictures.
     fs::create_dir(folder.path().join("pictures")).unwrap();
     fs::write(folder.path().join("pictures/config.toml"), "rate = 1\n").unwrap();
-    refused("gan evaluate pictures", "a file that ends with .png not found in pictures");
+    refused("gan evaluate pictures", "a picture (.png, .jpg or .jpeg) not found in pictures");
 }
 
 /// Without a penalty and a bound, a deep critic's gradients grow at every step, and all numbers stay finite.

@@ -127,7 +127,10 @@ fn samples_that_cannot_be_judged_get_one_sentence() {
             "gan evaluate mixed",
             "mixed/grid.png: at byte 16: the picture has 56x56 pixels; one image of 28x28",
         ),
-        ("gan evaluate empty", "a file that ends with .png not found in empty; give a folder of pictures"),
+        (
+            "gan evaluate empty",
+            "a picture (.png, .jpg or .jpeg) not found in empty; give a folder of pictures",
+        ),
         ("gan evaluate few.idx", "3 samples: at least 6 are needed"),
         ("gan evaluate nowhere", "opening nowhere"),
         ("gan evaluate text", "text: at byte 0"),

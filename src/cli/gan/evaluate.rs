@@ -61,8 +61,7 @@ impl Evaluate {
         let how = JudgeSettings { images: self.images, seed: self.seed, ..JudgeSettings::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
-        let (height, width) = (digits.test.images().height(), digits.test.images().width());
-        let mut samples = given.load(height, width, &how)?;
+        let mut samples = given.load(digits.test.images().shape(), &how)?;
         if self.invert {
             samples.invert();
         }

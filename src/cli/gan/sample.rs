@@ -3,19 +3,20 @@
 use crate::adversarial::latent_paths;
 use crate::cli::output::{OutputArguments, beside, counted, path_as_text, thousands, write_output};
 use crate::data::Images;
-use crate::report::ContactSheet;
+use crate::report::{ContactSheet, picture};
 use crate::rng::Stream;
 use crate::run::gan::{Generator, PICTURED};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Draw samples of a trained generator, as one contact sheet.
+/// Draw samples of a trained generator, as one contact sheet or as single pictures.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  equilibria gan sample runs/gan --count 64\n  \
     equilibria gan sample runs/gan --interpolate 8 --count 10\n  \
-    equilibria gan sample runs/gan --training\n\n\
+    equilibria gan sample runs/gan --training\n  \
+    equilibria gan sample runs/gan --images samples --count 10000\n\n\
     Paths between two latents follow the sphere, so that every latent on them is as long as those of training.")]
 pub(in crate::cli) struct Sample {
     /// A run directory or a safetensors file.
@@ -29,6 +30,9 @@ pub(in crate::cli) struct Sample {
     /// Draw the samples of ten latents at several steps of training.
     #[arg(long)]
     training: bool,
+    /// Write the samples as single pictures, 000000.png and so on, into this folder, which is new or empty.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["training", "interpolate", "out"])]
+    images: Option<PathBuf>,
     /// Seed of the latents.
     #[arg(long, default_value_t = 1, conflicts_with = "training")]
     seed: u64,
@@ -41,6 +45,7 @@ pub(in crate::cli) struct Sample {
 
 #[derive(Serialize)]
 struct Summary {
+    /// The sheet, or the folder of single pictures.
     #[serde(serialize_with = "path_as_text")]
     picture: PathBuf,
     images: usize,
@@ -53,6 +58,8 @@ struct Summary {
 
 /// The largest number of images on a sheet.
 const MOST: usize = 2_500;
+/// Images generated at once for single pictures.
+const BLOCK: usize = 64;
 
 impl Sample {
     pub(in crate::cli) fn run(self) -> Result<()> {
@@ -62,6 +69,9 @@ impl Sample {
         if let Some(images @ 0..2) = self.interpolate {
             let expected = "a path has at least 2 images, its ends";
             return Err(Error::invalid(format!("--interpolate {images}"), expected));
+        }
+        if let Some(folder) = &self.images {
+            return self.write_images(folder);
         }
         let images = self.count.checked_mul(self.interpolate.unwrap_or(1));
         if images.is_none_or(|images| images > MOST) {
@@ -102,6 +112,48 @@ impl Sample {
         self.output.print(&summary, |Summary { images, picture, .. }| {
             format!("{}; wrote {}\n", counted(*images, "image"), picture.display())
         })
+    }
+
+    /// Writes single pictures.
+    fn write_images(&self, folder: &Path) -> Result<()> {
+        self.output.start()?;
+        let (generator, _) = Generator::load(&self.model)?;
+        create_empty(folder)?;
+        let stream = Stream::named(self.seed, "evaluate");
+        for first in (0..self.count).step_by(BLOCK) {
+            // Always a whole block: products of another size may round differently.
+            let images = generator.samples_from(first as u64, BLOCK, stream)?;
+            for index in first..self.count.min(first.saturating_add(BLOCK)) {
+                let path = folder.join(format!("{index:06}.png"));
+                let bytes = picture(images.shape(), images.image(index - first))?;
+                std::fs::write(&path, bytes).map_err(|error| Error::io("writing", &path, error))?;
+            }
+        }
+        let summary = Summary {
+            picture: folder.to_owned(),
+            images: self.count,
+            latent: generator.latent(),
+            steps: generator.steps(),
+            averaged: generator.is_average(),
+        };
+        self.output.print(&summary, |Summary { images, picture, .. }| {
+            format!("wrote {} to {}\n", counted(*images, "image"), picture.display())
+        })
+    }
+}
+
+/// Creates a folder.
+///
+/// **Errors** [`Error::InvalidArgument`] if something of this name is there, other than an empty folder.
+fn create_empty(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error))?;
+    let mut entries = std::fs::read_dir(folder).map_err(|error| Error::io("reading", folder, error))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => {
+            let expected = "the folder is not empty, and its files are kept; choose a new or an empty one";
+            Err(Error::invalid(format!("--images {}", folder.display()), expected))
+        }
     }
 }
 

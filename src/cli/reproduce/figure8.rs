@@ -116,7 +116,7 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
             every: EVERY.at(bench.budget),
             duality_gap: (bench.digits.test.len() >= Settings::of(kind).batch).then_some(SEARCH),
             seed: bench.seed,
-            networks: Networks::digits(bench.digits.train.images().pixels_per_image()),
+            networks: Networks::digits(bench.digits.train.images().values_per_image()),
             ..Settings::of(kind)
         };
         let directory = RunDirectory::create(&bench.out.join("runs").join(format!("gan-{kind}")), true)?;

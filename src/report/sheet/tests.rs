@@ -48,6 +48,26 @@ fn marked_rows_and_signed_values_are_in_colour() {
 }
 
 #[test]
+fn colours_are_drawn_as_given_beside_grey_tiles() {
+    let mut sheet = ContactSheet::new(1, 2).columns(3).magnify(1).mark_label("missing");
+    sheet.push_u8(&[7, 8]).unwrap();
+    sheet.push_u8(&[1, 2, 3, 250, 251, 252]).unwrap();
+    sheet.push(&[0.0, 1.0, 2.0, 0.2, f32::NAN, 0.4]).unwrap();
+    let layout = sheet.layout().unwrap();
+    let (width, _, samples, pixels) = decode(&sheet.to_png().unwrap());
+    assert_eq!(samples, 3);
+    let at = |tile: usize, column: usize| {
+        let start = (layout.tiles[tile].y * width + layout.tiles[tile].x + column) * 3;
+        [pixels[start], pixels[start + 1], pixels[start + 2]]
+    };
+    assert_eq!([at(0, 0), at(0, 1)], [[7; 3], [8; 3]]);
+    assert_eq!([at(1, 0), at(1, 1)], [[1, 2, 3], [250, 251, 252]]);
+    assert_eq!(at(2, 0), [0, 255, 255]);
+    assert_ne!(at(2, 1), [51, 0, 102], "a missing part of a colour is marked");
+    assert!(sheet.push_signed(&[0.0; 6], 1.0).is_err(), "signed values are not colours");
+}
+
+#[test]
 fn missing_values_of_a_signed_tile_have_a_key() {
     let mut sheet = ContactSheet::new(1, 2).mark_label("no weight");
     sheet.push_signed(&[1.0, 2.0], 2.0).unwrap();

@@ -36,7 +36,7 @@ impl Run<'_> {
                 archive
             }
         };
-        crate::run::describe_size(&mut archive, self.digits.train.images());
+        crate::run::describe_shape(&mut archive, self.digits.train.images().shape());
         self.epochs.describe(&mut archive);
         Ok(archive)
     }

@@ -223,7 +223,7 @@ impl RunSettings for Settings {
 
     fn check_data(&self, digits: &Digits) -> Result<()> {
         settings::batch(self.batch, digits)?;
-        settings::memory(self.memory(digits.train.images().pixels_per_image()), || {
+        settings::memory(self.memory(digits.train.images().values_per_image()), || {
             format!("--hidden {} --batch {} --chains {}", self.hidden, self.batch, self.chains)
         })
     }

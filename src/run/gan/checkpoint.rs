@@ -1,6 +1,6 @@
 //! The checkpoint of a run between any two steps of the generator, and its model.
 
-use super::history::{HISTORY, PICTURED, moments};
+use super::history::{HISTORY, PICTURED, history_shape, moments};
 use super::{Run, Settings};
 use crate::adversarial::Networks;
 use crate::checkpoint::Archive;
@@ -32,9 +32,9 @@ impl Run<'_> {
         for (name, tensor) in self.game.state().filter(|(name, _)| is_wanted(name)) {
             archive.insert_f32(&name, tensor.shape(), tensor.data())?;
         }
-        let [height, width] = self.size;
-        let kept = self.history.len() / (PICTURED * height * width);
-        archive.insert_u8(HISTORY, &[kept, PICTURED, height, width], &self.history)?;
+        let kept = self.history.len() / (PICTURED * self.shape.iter().product::<usize>());
+        archive.insert_u8(HISTORY, &history_shape(kept, self.shape), &self.history)?;
+        crate::run::describe_shape(&mut archive, self.shape);
         Ok(archive)
     }
 
@@ -60,8 +60,7 @@ impl Run<'_> {
             tensor.data_mut().copy_from_slice(values);
         }
         let kept = moments(self.settings.steps).into_iter().filter(|&moment| moment as u64 <= steps).count();
-        let [height, width] = self.size;
-        self.history = archive.tensor_u8(HISTORY, &[kept, PICTURED, height, width])?.to_vec();
+        self.history = archive.tensor_u8(HISTORY, &history_shape(kept, self.shape))?.to_vec();
         Ok(())
     }
 }

@@ -27,7 +27,8 @@ impl<'a> Gap<'a> {
         let stream = |index| Stream::named(settings.seed, "evaluate").substream(index);
         Some(Self {
             search: Search { steps, batches: BATCHES },
-            train: Batches::new(digits.train.images(), settings.batch, settings.seed),
+            train: Batches::new(digits.train.images(), settings.batch, settings.seed)
+                .flipped(settings.seed, settings.flip),
             test: Batches::new(digits.test.images(), settings.batch, settings.seed),
             streams: Streams { latent: stream(7), interpolation: stream(8), dropout: stream(9) },
         })

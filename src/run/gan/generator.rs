@@ -3,7 +3,7 @@
 use super::history::{HISTORY, PICTURED, moments};
 use super::observer::to_images;
 use super::settings::{MOST_STEPS, Settings};
-use crate::adversarial::{Networks, fill_latents};
+use crate::adversarial::{Networks, fill_latents_from};
 use crate::checkpoint::Archive;
 use crate::data::Images;
 use crate::nn::{Scratch, Sequential, check_usable};
@@ -17,8 +17,8 @@ pub struct Generator {
     networks: Networks,
     network: Sequential<f32>,
     is_average: bool,
-    /// Height and width.
-    size: [usize; 2],
+    /// Height, width and channels.
+    shape: [usize; 3],
     steps: u64,
     history: Images,
 }
@@ -52,16 +52,26 @@ impl Generator {
         let network = networks.generator.read(archive, &format!("{name}."))?;
         check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
         let shape = archive.shape(HISTORY)?;
-        let &[_, PICTURED, height, width] = shape else {
-            return Err(malformed(format!(
-                "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width)"
-            )));
+        let (height, width, channels) = match *shape {
+            [_, PICTURED, height, width] => (height, width, 1),
+            [_, PICTURED, height, width, 3] => (height, width, 3),
+            _ => {
+                return Err(malformed(format!(
+                    "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width) or \
+                     (moments, {PICTURED}, height, width, 3)"
+                )));
+            }
         };
-        if height.checked_mul(width) != Some(network.outputs()) {
+        if height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels))
+            != Some(network.outputs())
+        {
             let outputs = network.outputs();
-            return Err(malformed(format!("images of {height}x{width} pixels do not fit {outputs} outputs")));
+            return Err(malformed(format!(
+                "images of {height}x{width} pixels and {channels} channels do not fit {outputs} outputs"
+            )));
         }
-        let history = Images::new(height, width, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
+        let samples = archive.tensor_u8(HISTORY, shape)?.to_vec();
+        let history = Images::with_channels(height, width, channels, samples)?;
         let steps = archive.required_metadata("steps")?;
         let steps = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
             malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
@@ -70,7 +80,7 @@ impl Generator {
             let kept = history.len() / PICTURED;
             return Err(malformed(format!("samples of {kept} moments do not fit a run of {steps} steps")));
         }
-        Ok(Self { networks, network, is_average, size: [height, width], steps, history })
+        Ok(Self { networks, network, is_average, shape: [height, width, channels], steps, history })
     }
 
     /// Generator and discriminator, as plans.
@@ -83,9 +93,9 @@ impl Generator {
         self.is_average
     }
 
-    /// Height and width of an image.
-    pub fn size(&self) -> [usize; 2] {
-        self.size
+    /// Height, width and channels of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
     }
 
     /// Steps of the generator in training.
@@ -107,7 +117,7 @@ impl Generator {
         let rows = latents.len() / self.latent();
         let mut samples = vec![0.0; rows * self.network.outputs()];
         self.network.infer(latents, &mut Scratch::new(), &mut samples)?;
-        to_images(&samples, self.size)
+        to_images(&samples, self.shape)
     }
 
     /// Generates `count` samples.
@@ -116,13 +126,20 @@ impl Generator {
     ///
     /// **Randomness** Row r from the substream r of `stream`.
     pub fn samples(&self, count: usize, stream: Stream) -> Result<Images> {
+        self.samples_from(0, count, stream)
+    }
+
+    /// Generates `count` samples, from number `first` on of those that [`Generator::samples`] would generate.
+    ///
+    /// **Errors** As [`Generator::samples`].
+    pub fn samples_from(&self, first: u64, count: usize, stream: Stream) -> Result<Images> {
         let numbers = count.checked_mul(self.latent().max(self.network.outputs()));
         let fits = numbers.is_some_and(|numbers| Vec::<f32>::new().try_reserve_exact(numbers).is_ok());
         if !fits {
             return Err(Error::invalid(format!("{count} samples"), "they do not fit the memory; take fewer"));
         }
         let mut latents = vec![0.0; count * self.latent()];
-        fill_latents(stream, self.latent(), &mut latents);
+        fill_latents_from(first, stream, self.latent(), &mut latents);
         self.images_of(&latents)
     }
 

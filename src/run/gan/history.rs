@@ -2,7 +2,7 @@
 
 /// Number of latents whose samples are kept over training.
 pub const PICTURED: usize = 10;
-/// The tensor of samples over training: (moments, [`PICTURED`], height, width).
+/// The tensor of samples over training: (moments, [`PICTURED`], height, width), and channels in colour.
 pub(super) const HISTORY: &str = "history";
 /// Samples are kept at the start and after each of this many equal parts of the run.
 const MOMENTS: usize = 10;
@@ -12,6 +12,12 @@ pub(super) fn moments(steps: usize) -> Vec<usize> {
     let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
     moments.dedup();
     moments
+}
+
+/// The shape of [`HISTORY`] for images of this height, width and number of channels.
+pub(super) fn history_shape(moments: usize, [height, width, channels]: [usize; 3]) -> Vec<usize> {
+    let grey = vec![moments, PICTURED, height, width];
+    if channels == 1 { grey } else { [grey, vec![channels]].concat() }
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub(super) fn sentence(reading: &Reading) -> String {
 /// Measures samples of the same latents during training.
 pub(super) struct Observer {
     latents: Vec<f32>,
-    /// Height and width.
-    size: [usize; 2],
+    /// Height, width and channels.
+    shape: [usize; 3],
     /// The shipped classifier, if it recognises these data.
     classifier: Option<Classifier>,
     data_spread: f64,
@@ -74,7 +74,7 @@ impl Observer {
         let classes = labels.iter().max().map_or(1, |&most| usize::from(most) + 1);
         Ok(Self {
             latents,
-            size: [images.height(), images.width()],
+            shape: images.shape(),
             classifier: suitable_classifier(digits)?,
             data_spread: spread(&some),
             data_entropy: ClassHistogram::of_labels(labels, classes)?.entropy(),
@@ -105,14 +105,14 @@ impl Observer {
         let latents = &self.latents[..count * generator.inputs()];
         let mut samples = vec![0.0; count * generator.outputs()];
         generator.infer(latents, &mut self.scratch, &mut samples)?;
-        to_images(&samples, self.size)
+        to_images(&samples, self.shape)
     }
 }
 
 /// Samples from -1 to 1 as images.
-pub(super) fn to_images(samples: &[f32], [height, width]: [usize; 2]) -> Result<Images> {
+pub(super) fn to_images(samples: &[f32], [height, width, channels]: [usize; 3]) -> Result<Images> {
     let pixels = samples.iter().map(|x| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect();
-    Images::new(height, width, pixels)
+    Images::with_channels(height, width, channels, pixels)
 }
 
 /// The shipped classifier, if its accuracy on these images is high enough.
@@ -120,7 +120,7 @@ fn suitable_classifier(digits: &Digits) -> Result<Option<Classifier>> {
     let shipped = classifier::shipped()?;
     let mut test = digits.test.clone();
     test.truncate(TESTED);
-    if test.is_empty() || test.images().pixels_per_image() != shipped.inputs() {
+    if test.is_empty() || test.images().values_per_image() != shipped.inputs() {
         return Ok(None);
     }
     if test.labels().iter().any(|&label| usize::from(label) >= shipped.classes()) {
@@ -140,7 +140,7 @@ fn share_of_spread(samples: f64, data: f64) -> Option<f64> {
 
 /// Standard deviation of a pixel over the images, mean over pixels; from 0 to 255.
 fn spread(images: &Images) -> f64 {
-    let pixels = images.pixels_per_image();
+    let pixels = images.values_per_image();
     let mut sums = vec![[0_u64; 2]; pixels];
     for image in images.pixels().chunks_exact(pixels) {
         for (sums, &pixel) in sums.iter_mut().zip(image) {

@@ -69,9 +69,18 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    /// `synthetic` (digits), `cats`, a folder with the files of MNIST or CIFAR-10 (or its parent), a file of CIFAR-10's
+    /// records (.bin), or a folder of PNG or JPEG pictures of one size.
     #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
+    /// Class of the images, by name or number, or `all` [default: all; cat for the complete CIFAR-10].
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Mirror each image left to right in half of all epochs, at random.
+    #[arg(long)]
+    #[serde(default)]
+    pub flip: bool,
     /// Number of training images to use, from the first [default: all].
     #[arg(long)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,7 +250,7 @@ impl RunSettings for Settings {
     }
 
     fn load(&self) -> Result<Digits> {
-        Source { data: &self.data, images: self.images, invert: self.invert }.load()
+        Source { data: &self.data, images: self.images, invert: self.invert }.load_any(self.class.as_deref())
     }
 
     fn complete(mut self, is_given: &dyn Fn(&str) -> bool) -> Result<Self> {
@@ -295,7 +304,7 @@ impl RunSettings for Settings {
 
     fn check_data(&self, digits: &Digits) -> Result<()> {
         settings::batch(self.batch, digits)?;
-        let pixels = digits.train.images().pixels_per_image();
+        let pixels = digits.train.images().values_per_image();
         let outputs = self.networks.generator.output().size();
         if pixels != outputs {
             return Err(Error::ShapeMismatch {

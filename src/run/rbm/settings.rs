@@ -123,7 +123,7 @@ impl RunSettings for Settings {
 
     fn check_data(&self, digits: &Digits) -> Result<()> {
         settings::batch(self.batch, digits)?;
-        settings::memory(self.memory(digits.train.images().pixels_per_image()), || {
+        settings::memory(self.memory(digits.train.images().values_per_image()), || {
             let method = match self.method.temperatures() {
                 1 => String::new(),
                 _ => format!(" --method {}", self.method),
