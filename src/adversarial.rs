@@ -22,5 +22,5 @@ pub mod reference;
 pub use game::{DualityGap, Game, METRICS, Metric, Outcome, Reading, Recipe, Search};
 pub use interpolation::latent_paths;
 pub use latent::{Streams, fill_latents};
-pub use networks::{Networks, Normalisation, mlp};
+pub use networks::{Guideline, Networks, Normalisation, dcgan, mlp};
 pub use objective::{GeneratorLoss, Objective};

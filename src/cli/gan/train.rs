@@ -9,7 +9,7 @@ use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
 use clap::Args;
 
-/// Train a generator of digits against a discriminator or critic, into a run directory.
+/// Train a generator of images against a discriminator or critic, into a run directory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     equilibria gan train --objective standard --steps 2000 --out runs/standard\n  \
@@ -32,8 +32,9 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let networks = &self.networks;
-        let (directory, summary) =
-            self.arguments.train(|settings, pixels| settings.networks = networks.networks(pixels))?;
+        let (directory, summary) = self
+            .arguments
+            .train(|settings, image| Ok(settings.networks = networks.networks(settings, image)?))?;
         let name = summary.objective.to_string();
         let game = PlayedGame { name: &name, kind: summary.objective, readings: &summary.readings };
         for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {

@@ -1,9 +1,9 @@
 //! The options of a training run of adversarial networks.
 
-use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT};
-use crate::adversarial::{GeneratorLoss, Networks, Normalisation, Objective, Recipe, mlp};
+use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH};
+use crate::adversarial::{GeneratorLoss, Networks, Normalisation, Objective, Recipe, dcgan, mlp};
 use crate::data::Digits;
-use crate::nn::{Plan, Spec};
+use crate::nn::{Plan, Shape, Spec};
 use crate::run::dbm::Layers;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
 use crate::run::text::parse;
@@ -105,7 +105,7 @@ pub struct Settings {
     #[serde(default)]
     pub head_start: bool,
     /// Generator and discriminator; [`NetworkOptions`] are their options.
-    #[arg(skip = NetworkOptions::default().networks(784))]
+    #[arg(skip = Networks::digits(784))]
     pub networks: Networks,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 64)]
@@ -137,59 +137,90 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Multilayer perceptrons as generator and discriminator.
+/// The networks of generator and discriminator.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
-    /// Kind of networks: mlp, multilayer perceptrons.
-    #[arg(long, default_value = "mlp", value_parser = ["mlp"])]
-    network: String,
+    /// Kind of networks.
+    #[arg(long, default_value = "mlp")]
+    network: Family,
     /// Size of the latent vectors.
     #[arg(long, default_value_t = LATENT)]
     latent: usize,
-    /// Units of the generator's hidden layers.
-    #[arg(long, default_value_t = Layers(GENERATOR.to_vec()), value_parser = parse::<Layers>)]
-    generator: Layers,
-    /// Units of the discriminator's hidden layers.
-    #[arg(long, default_value_t = Layers(DISCRIMINATOR.to_vec()), value_parser = parse::<Layers>)]
-    discriminator: Layers,
-    /// Normalisation of the discriminator's hidden layers.
-    #[arg(long, default_value = "none")]
-    normalise: Normalise,
+    /// Channels of the layer beside the image [default: 64].
+    #[arg(long, help_heading = "Only with --network dcgan")]
+    width: Option<usize>,
+    /// Units of the generator's hidden layers [default: 128-256-512-1024].
+    #[arg(long, value_parser = parse::<Layers>, help_heading = "Only with --network mlp")]
+    generator: Option<Layers>,
+    /// Units of the discriminator's hidden layers [default: 512-256].
+    #[arg(long, value_parser = parse::<Layers>, help_heading = "Only with --network mlp")]
+    discriminator: Option<Layers>,
     /// No batch normalisation in the generator.
-    #[arg(long)]
+    #[arg(long, help_heading = "Only with --network mlp")]
     plain: bool,
+    /// Normalisation of the discriminator's hidden layers [default: none for mlp; for dcgan batch, or layer if its slope is
+    /// penalised].
+    #[arg(long)]
+    normalise: Option<Normalise>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Family {
+    /// Multilayer perceptrons.
+    Mlp,
+    /// Deep convolutional networks, for square images with a side of 4, 5, 6 or 7 pixels times a power of 2.
+    Dcgan,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Normalise {
     /// No normalisation.
     None,
-    /// Over the mini-batch; not possible with a gradient penalty.
+    /// Over the mini-batch; not possible if the slope of the discriminator is penalised.
     Batch,
     /// Over the units of each image.
     Layer,
 }
 
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        settings::from_arguments(&[])
-    }
-}
-
 impl NetworkOptions {
-    /// The networks for images of `pixels` pixels.
-    pub fn networks(&self, pixels: usize) -> Networks {
-        let sizes = |first: usize, hidden: &Layers, last: usize| [&[first], &hidden.0[..], &[last]].concat();
-        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
-        let normalisation = match self.normalise {
-            Normalise::None => Normalisation::None,
-            Normalise::Batch => Normalisation::Batch,
-            Normalise::Layer => Normalisation::Layer,
+    /// The networks of a run with these settings for images of this shape.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for an option of the other kind of networks, and as [`dcgan`].
+    pub fn networks(&self, settings: &Settings, image: Shape) -> Result<Networks> {
+        let foreign = match self.network {
+            Family::Mlp => [("--width", self.width.is_some()), ("", false), ("", false)],
+            Family::Dcgan => [
+                ("--generator", self.generator.is_some()),
+                ("--discriminator", self.discriminator.is_some()),
+                ("--plain", self.plain),
+            ],
         };
-        Networks {
-            generator: mlp(&sizes(self.latent, &self.generator, pixels), batch_norm, Some(Spec::Tanh)),
-            discriminator: mlp(&sizes(pixels, &self.discriminator, 1), normalisation, None),
+        if let Some((option, _)) = foreign.into_iter().find(|(_, is_given)| *is_given) {
+            let [own, other] = if self.network == Family::Mlp { ["mlp", "dcgan"] } else { ["dcgan", "mlp"] };
+            return Err(Error::invalid(option, format!("goes with --network {other}, not {own}")));
         }
+        let normalisation = match (self.normalise, self.network) {
+            (Some(Normalise::None), _) | (None, Family::Mlp) => Normalisation::None,
+            (Some(Normalise::Batch), _) => Normalisation::Batch,
+            (Some(Normalise::Layer), _) => Normalisation::Layer,
+            (None, Family::Dcgan) if settings.penalises_slopes() => Normalisation::Layer,
+            (None, Family::Dcgan) => Normalisation::Batch,
+        };
+        if self.network == Family::Dcgan {
+            return dcgan(image, self.latent, self.width.unwrap_or(WIDTH), normalisation);
+        }
+        let sizes = |first: usize, hidden: &Option<Layers>, usual: &[usize], last: usize| {
+            [&[first][..], hidden.as_ref().map_or(usual, |layers| &layers.0[..]), &[last][..]].concat()
+        };
+        let (generator, discriminator) = (
+            sizes(self.latent, &self.generator, &GENERATOR, image.size()),
+            sizes(image.size(), &self.discriminator, &DISCRIMINATOR, 1),
+        );
+        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
+        Ok(Networks {
+            generator: mlp(&generator, batch_norm, Some(Spec::Tanh)),
+            discriminator: mlp(&discriminator, normalisation, None),
+        })
     }
 }
 
@@ -219,6 +250,11 @@ impl Settings {
             average: self.average,
             ..usual
         }
+    }
+
+    /// Returns whether the discriminator's slope at single samples is penalised, which batch normalisation does not permit.
+    fn penalises_slopes(&self) -> bool {
+        self.objective == Kind::Penalty
     }
 
     /// Bytes of a run.
