@@ -108,7 +108,9 @@ impl Networks {
     /// with standard deviation 0.02, and biases 0; otherwise [`Initialisation::Uniform`].
     pub fn initialisation(&self) -> Initialisation {
         let mut layers = self.generator.layers.iter().chain(&self.discriminator.layers);
-        match layers.any(|spec| matches!(spec, Spec::Conv(_) | Spec::ConvTranspose(_))) {
+        match layers
+            .any(|spec| matches!(spec, Spec::Conv(_) | Spec::ConvTranspose(_)))
+        {
             true => Initialisation::Normal { standard_deviation: 0.02 },
             false => Initialisation::Uniform,
         }
@@ -116,7 +118,7 @@ impl Networks {
 }
 
 /// The error of a penalised critic with batch normalisation.
-pub(super) fn penalised_batch_norm() -> Error {
+pub(crate) fn penalised_batch_norm() -> Error {
     Error::invalid(
         "batch normalisation in a penalised critic",
         "the penalty is on the slope at each sample by itself, which batch normalisation makes depend on the others; use \

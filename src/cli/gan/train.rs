@@ -5,7 +5,7 @@ use crate::cli::output::{counted, pasted, thousands, write_picture};
 use crate::cli::training::TrainArguments;
 use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;
-use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
+use crate::run::gan::{NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
 use clap::Args;
 
@@ -61,8 +61,8 @@ fn diverged(summary: &Summary, directory: &RunDirectory) -> Error {
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
-    let is_standard = summary.objective == Kind::Standard;
-    let (opponent, unit) = if is_standard { ("discriminator", " nats") } else { ("critic", "") };
+    let has_critic = summary.objective.objective().has_critic();
+    let (opponent, unit) = if has_critic { ("critic", "") } else { ("discriminator", " nats") };
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(last) = &summary.last {
         let losses =

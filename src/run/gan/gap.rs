@@ -29,7 +29,12 @@ impl<'a> Gap<'a> {
             search: Search { steps, batches: BATCHES },
             train: Batches::new(digits.train.images(), settings.batch, settings.seed),
             test: Batches::new(digits.test.images(), settings.batch, settings.seed),
-            streams: Streams { latent: stream(7), interpolation: stream(8), dropout: stream(9) },
+            streams: Streams {
+                latent: stream(7),
+                interpolation: stream(8),
+                dropout: stream(9),
+                augmentation: stream(10),
+            },
         })
     }
 

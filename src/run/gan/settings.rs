@@ -1,7 +1,9 @@
 //! The options of a training run of adversarial networks.
 
-use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH};
-use crate::adversarial::{GeneratorLoss, Networks, Normalisation, Objective, Recipe, dcgan, mlp};
+use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH, penalised_batch_norm};
+use crate::adversarial::{
+    Augmentation, GeneratorLoss, Networks, Normalisation, Objective, Recipe, ZeroCentred, dcgan, mlp,
+};
 use crate::data::Digits;
 use crate::nn::{Plan, Shape, Spec};
 use crate::run::dbm::Layers;
@@ -27,9 +29,16 @@ const STANDARD: &str = "Only with --objective standard";
 const CLIPPING: &str = "Only with --objective clipping";
 const PENALTY: &str = "Only with --objective penalty";
 const WASSERSTEIN: &str = "Only with --objective clipping or penalty";
+const CLASSIFYING: &str = "Only with --objective standard or relativistic";
+/// Steps of the discriminator between two zero-centred penalties.
+const PENALTY_EVERY: u64 = 4;
 /// Learning rates of [`Recipe::of`] each objective.
-const RATES: [(&str, &str, &str); 3] =
-    [("objective", "standard", "2e-4"), ("objective", "clipping", "5e-5"), ("objective", "penalty", "1e-4")];
+const RATES: [(&str, &str, &str); 4] = [
+    ("objective", "standard", "2e-4"),
+    ("objective", "clipping", "5e-5"),
+    ("objective", "penalty", "1e-4"),
+    ("objective", "relativistic", "2e-4"),
+];
 
 /// The objectives, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -41,10 +50,24 @@ pub enum Kind {
     Clipping,
     /// Wasserstein distance; the critic's slope is penalised.
     Penalty,
+    /// A discriminator that tells which image of a pair is real.
+    Relativistic,
+}
+
+/// A kind of change of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// By up to an eighth of the height and width.
+    Translation,
+    /// A grey rectangle of half the height and width.
+    Cutout,
+    /// Brightness, saturation and contrast.
+    Colour,
 }
 
 impl Kind {
-    /// All three, in the order of their history.
+    /// The three classical ones, in the order of their history.
     pub const ALL: [Self; 3] = [Self::Standard, Self::Clipping, Self::Penalty];
 
     /// The objective as published.
@@ -53,6 +76,7 @@ impl Kind {
             Self::Standard => Objective::standard(),
             Self::Clipping => Objective::clipping(),
             Self::Penalty => Objective::penalty(),
+            Self::Relativistic => Objective::Relativistic,
         }
     }
 }
@@ -104,13 +128,31 @@ pub struct Settings {
     #[arg(long, help_heading = CLIPPING)]
     #[serde(default)]
     pub head_start: bool,
+    /// Weight γ of the penalty γ/2 · mean ‖∂D/∂x‖² at real images, which needs a discriminator without batch normalisation
+    /// [default: no penalty].
+    #[arg(long, value_name = "GAMMA", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r1: Option<f64>,
+    /// Weight γ of the same penalty at generated images [default: no penalty].
+    #[arg(long, value_name = "GAMMA", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r2: Option<f64>,
+    /// Compute these penalties at every N-th step, with N times their weight [default: 4].
+    #[arg(long, value_name = "N", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty_every: Option<usize>,
+    /// Random changes of real and generated images before the discriminator, which keep it from remembering few images: a
+    /// list such as translation,cutout,colour [default: none].
+    #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<Change>,
     /// Generator and discriminator; [`NetworkOptions`] are their options.
     #[arg(skip = Networks::digits(784))]
     pub networks: Networks,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
-    /// Learning rate of the generator [default: 2e-4 standard, 5e-5 clipping, 1e-4 penalty].
+    /// Learning rate of the generator [default: 2e-4 standard and relativistic, 5e-5 clipping, 1e-4 penalty].
     #[arg(long, required = false, default_value_ifs = RATES)]
     pub generator_rate: f64,
     /// Learning rate of the discriminator or critic [default: the generator's].
@@ -203,7 +245,7 @@ impl NetworkOptions {
             (Some(Normalise::None), _) | (None, Family::Mlp) => Normalisation::None,
             (Some(Normalise::Batch), _) => Normalisation::Batch,
             (Some(Normalise::Layer), _) => Normalisation::Layer,
-            (None, Family::Dcgan) if settings.penalises_slopes() => Normalisation::Layer,
+            (None, Family::Dcgan) if settings.recipe().penalises_slopes() => Normalisation::Layer,
             (None, Family::Dcgan) => Normalisation::Batch,
         };
         if self.network == Family::Dcgan {
@@ -241,20 +283,33 @@ impl Settings {
             }
             Kind::Clipping => Objective::Clipping { bound, critic_steps, head_start },
             Kind::Penalty => Objective::Penalty { weight, critic_steps },
+            Kind::Relativistic => Objective::Relativistic,
         };
+        let has = |change| self.augment.contains(&change);
         let usual = Recipe::of(objective);
         Recipe {
             batch: self.batch,
             generator: usual.generator.with_rate(self.generator_rate),
             discriminator: usual.discriminator.with_rate(self.discriminator_rate),
             average: self.average,
+            augmentation: Augmentation {
+                translation: has(Change::Translation),
+                cutout: has(Change::Cutout),
+                colour: has(Change::Colour),
+            },
+            zero_centred: ZeroCentred {
+                real: self.r1.unwrap_or(0.0),
+                generated: self.r2.unwrap_or(0.0),
+                every: self.zero_centred_every(),
+            },
             ..usual
         }
     }
 
-    /// Returns whether the discriminator's slope at single samples is penalised, which batch normalisation does not permit.
-    fn penalises_slopes(&self) -> bool {
-        self.objective == Kind::Penalty
+    /// Steps of the discriminator between two zero-centred penalties; 1 if there are none.
+    fn zero_centred_every(&self) -> u64 {
+        let has_none = self.r1.or(self.r2).is_none();
+        if has_none { 1 } else { self.penalty_every.map_or(PENALTY_EVERY, |every| every as u64) }
     }
 
     /// Bytes of a run.
@@ -292,6 +347,9 @@ impl RunSettings for Settings {
                 return Err(Error::invalid(name, expected));
             }
         }
+        if is_given("penalty_every") && self.r1.or(self.r2).is_none() {
+            return Err(Error::invalid("--penalty-every", "goes with --r1 or --r2, of which none is given"));
+        }
         if !is_given("discriminator_rate") {
             self.discriminator_rate = self.generator_rate;
         }
@@ -304,6 +362,7 @@ impl RunSettings for Settings {
             ("--steps", self.steps, 1..=MOST_STEPS, "steps of the generator"),
             ("--every", self.every, 1..=MOST_STEPS, "steps between two readings"),
             ("--critic-steps", self.critic_steps, 1..=1 << 20, "critic steps per step of the generator"),
+            ("--penalty-every", self.penalty_every.unwrap_or(1), 1..=1 << 20, "steps between two penalties"),
             ("--duality-gap", self.duality_gap.unwrap_or(1), 1..=1 << 20, "steps of each player"),
         ])?;
         settings::seed(self.seed)?;
@@ -313,12 +372,18 @@ impl RunSettings for Settings {
             ("--label-smoothing", self.label_smoothing, SMOOTHING),
             ("--clip", self.clip, POSITIVE),
             ("--penalty", self.penalty, NOT_NEGATIVE),
+            ("--r1", self.r1.unwrap_or(0.0), NOT_NEGATIVE),
+            ("--r2", self.r2.unwrap_or(0.0), NOT_NEGATIVE),
             ("--average", self.average.unwrap_or(0.0), BELOW_1),
         ])?;
         let recipe = self.recipe();
         recipe.validate()?;
         self.networks.validate(&recipe.objective)?;
         let Networks { generator, discriminator } = &self.networks;
+        if recipe.penalises_slopes() && discriminator.mixes_examples() {
+            return Err(penalised_batch_norm());
+        }
+        recipe.augmentation.expect_images(discriminator.input)?;
         if generator.layers.len() + discriminator.layers.len() > MOST_LAYERS {
             return Err(Error::invalid(&self.networks, format!("at most {MOST_LAYERS} layers fit")));
         }
