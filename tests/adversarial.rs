@@ -1,5 +1,7 @@
 //! Do the games follow the gradients of their losses, and are they determined by their seeds alone?
 
+#[path = "adversarial/changes.rs"]
+mod changes;
 #[path = "adversarial/duality.rs"]
 mod duality;
 #[path = "adversarial/gradients.rs"]

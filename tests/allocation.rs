@@ -2,7 +2,9 @@
 
 #![cfg(feature = "parallel")]
 
-use equilibria::adversarial::{Game, Networks, Normalisation, Objective, Recipe, Streams, mlp};
+use equilibria::adversarial::{
+    Augmentation, Game, Networks, Normalisation, Objective, Recipe, Streams, ZeroCentred, dcgan, mlp,
+};
 use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
@@ -11,7 +13,7 @@ use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Rbm, Stop};
 use equilibria::data::{Binarisation, Images};
 use equilibria::nn::{
     Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Initialisation, Layer, LayerNorm, Linear,
-    Scratch, Sequential, Spec, Tangents, Training, Wanted,
+    Scratch, Sequential, Shape, Spec, Tangents, Training, Wanted,
 };
 use equilibria::optim::{Optimiser, Rule};
 use equilibria::rng::Stream;
@@ -172,14 +174,8 @@ fn deep_steps_allocate_nothing() {
 }
 
 /// Allocations of the steps of a game, some with a report.
-fn allocations_of_games(threads: usize, objective: Objective, average: Option<f64>) -> usize {
-    // Large enough that the matrix products are split over threads.
-    let networks = Networks {
-        generator: mlp(&[30, 64, 100, 300], Normalisation::Batch, Some(Spec::Tanh)),
-        discriminator: mlp(&[300, 200, 50, 1], Normalisation::None, None),
-    };
+fn allocations_of_games(threads: usize, networks: &Networks, recipe: Recipe) -> usize {
     let [generator, discriminator] = networks.start(Stream::named(1, "init")).unwrap();
-    let recipe = Recipe { batch: 40, average, ..Recipe::of(objective) };
     let mut game = Game::new(generator, discriminator, recipe).unwrap();
     let streams = Streams::of(2);
     allocations(threads, |step| {
@@ -201,9 +197,34 @@ fn steps_of_games_allocate_nothing() {
             Objective::penalty(),
         ] {
             for average in [None, Some(0.99)] {
-                let count = allocations_of_games(threads, objective, average);
+                // Large enough that the matrix products are split over threads.
+                let networks = Networks {
+                    generator: mlp(&[30, 64, 100, 300], Normalisation::Batch, Some(Spec::Tanh)),
+                    discriminator: mlp(&[300, 200, 50, 1], Normalisation::None, None),
+                };
+                let recipe = Recipe { batch: 40, average, ..Recipe::of(objective) };
+                let count = allocations_of_games(threads, &networks, recipe);
                 assert_eq!(count, 0, "{count} allocations on {threads} threads, {objective:?}, {average:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn steps_of_convolutional_games_allocate_nothing() {
+    let image = Shape { height: 16, width: 16, channels: 3 };
+    let augmentation = Augmentation { translation: true, cutout: true, colour: true };
+    let zero_centred = ZeroCentred { real: 1.0, generated: 1.0, every: 2 };
+    for threads in [1, 2] {
+        for (normalisation, objective, zero_centred) in [
+            (Normalisation::Batch, Objective::standard(), ZeroCentred::NONE),
+            (Normalisation::None, Objective::Relativistic, zero_centred),
+            (Normalisation::Layer, Objective::penalty(), ZeroCentred::NONE),
+        ] {
+            let networks = dcgan(image, 30, 16, normalisation).unwrap();
+            let recipe = Recipe { batch: 16, augmentation, zero_centred, ..Recipe::of(objective) };
+            let count = allocations_of_games(threads, &networks, recipe);
+            assert_eq!(count, 0, "{count} allocations on {threads} threads, {recipe:?}");
         }
     }
 }

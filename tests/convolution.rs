@@ -138,7 +138,7 @@ fn training_passes_of_wide_layers_follow_the_weights() {
         let (mut cache, mut deltas) = (Cache::new(&model), Deltas::new(&model));
         let (mut gradients, mut scratch) = (Gradients::new(&model), Scratch::new());
         for seed in 1..4 {
-            model.parameters_mut().for_each(|w| w.data_mut().copy_from_slice(&normals(w.len(), seed)));
+            model.parameters_mut().for_each(|w| w.fill_normal(Stream::named(seed, "test"), 1.0));
             let x = normals(3 * input.size(), 10 * seed);
             cache.input_mut(3).copy_from_slice(&x);
             model.forward(&mut cache, training(), &mut scratch).unwrap();

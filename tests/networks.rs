@@ -2,7 +2,7 @@
 
 use equilibria::nn::{
     Activation, BatchNorm, Cache, Deltas, Dropout, Gradients, Initialisation, Layer, LayerNorm, Linear,
-    Scratch, Sequential, Tangents, Training, Wanted,
+    Scratch, Sequential, Shape, Tangents, Training, Wanted,
 };
 use equilibria::rng::Stream;
 use equilibria::{Result, Tensor};
@@ -319,4 +319,56 @@ fn do_two_dropout_layers_draw_independent_masks() {
     model.forward(&mut cache, Training::new(stream()), &mut Scratch::new()).unwrap();
     let kept = cache.output().iter().filter(|&&y| y != 0.0).count() as f64 / (rows * width) as f64;
     assert!((kept - 0.25).abs() < 0.02, "{kept} of the numbers pass both layers");
+}
+
+#[test]
+fn is_batch_normalisation_of_images_over_examples_and_pixels() {
+    let (examples, shape) = (3, Shape { height: 2, width: 5, channels: 4 });
+    let mut model = Sequential::<f64>::new(shape, vec![BatchNorm::new(4).into()]).unwrap();
+    let [gamma, beta] = [[1.5, -0.5, 2.0, 1.0], [0.3, 0.1, -1.0, 0.0]];
+    for (parameter, values) in model.parameters_mut().zip([gamma, beta]) {
+        parameter.data_mut().copy_from_slice(&values);
+    }
+    let mut numbers = Tensor::<f64>::zeros(&[2 * examples * shape.size()]);
+    numbers.fill_normal(stream(), 1.0);
+    let (x, delta) = numbers.data().split_at(examples * shape.size());
+    let (mut cache, mut scratch) = (Cache::new(&model), Scratch::new());
+    cache.input_mut(examples).copy_from_slice(x);
+    model.forward(&mut cache, training(), &mut scratch).unwrap();
+    let (mut deltas, mut gradients) = (Deltas::new(&model), Gradients::new(&model));
+    let wanted = Wanted::both(&mut gradients, 0..examples, 0..examples);
+    model.backward(&cache, delta, wanted, &mut deltas, &mut scratch).unwrap();
+
+    // All indices of a channel: (example, row, column).
+    let count = (examples * 10) as f64;
+    for channel in 0..4 {
+        let mut indices = Vec::new();
+        for example in 0..examples {
+            for row in 0..2 {
+                for column in 0..5 {
+                    indices.push(((example * 2 + row) * 5 + column) * 4 + channel);
+                }
+            }
+        }
+        let mean = |value: &dyn Fn(usize) -> f64| indices.iter().map(|&i| value(i)).sum::<f64>() / count;
+        let mu = mean(&|i| x[i]);
+        let variance = mean(&|i| (x[i] - mu).powi(2));
+        let r = 1.0 / (variance + 1e-5).sqrt();
+        let normal = |i: usize| (x[i] - mu) * r;
+        let [mean_delta, mean_product] = [mean(&|i| delta[i]), mean(&|i| delta[i] * normal(i))];
+        for &i in &indices {
+            let y = gamma[channel] * normal(i) + beta[channel];
+            let grad_input = gamma[channel] * r * (delta[i] - mean_delta - normal(i) * mean_product);
+            assert!((cache.output()[i] - y).abs() < 1e-12, "channel {channel}, {i}");
+            assert!((deltas.input(0..examples)[i] - grad_input).abs() < 1e-12, "channel {channel}, {i}");
+        }
+        let [grad_gamma, grad_beta] = [0, 1].map(|index| gradients.tensors()[index].data()[channel]);
+        assert!(
+            (grad_gamma - count * mean_product).abs() < 1e-12
+                && (grad_beta - count * mean_delta).abs() < 1e-12
+        );
+        let running: Vec<f64> = model.statistics().map(|statistic| statistic.data()[channel]).collect();
+        let right = [0.1 * mu, 0.9 + 0.1 * variance * count / (count - 1.0)];
+        assert!(running.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-12), "{running:?}, {right:?}");
+    }
 }

@@ -81,8 +81,17 @@ fn every_setting_is_an_option_and_a_key_of_the_configuration() {
     let [keys, options] = keys_and_options(&classifier::Settings::default());
     assert_eq!(keys, options);
     let standard = gan::Settings::of(gan::Kind::Standard);
-    let [keys, options] =
-        keys_and_options(&gan::Settings { images, average: Some(0.9), duality_gap: Some(5), ..standard });
+    let [keys, options] = keys_and_options(&gan::Settings {
+        images,
+        class: Some("cat".into()),
+        average: Some(0.9),
+        duality_gap: Some(5),
+        r1: Some(1.0),
+        r2: Some(1.0),
+        penalty_every: Some(4),
+        augment: vec![gan::Change::Cutout],
+        ..standard
+    });
     // The networks have several options.
     assert_eq!(keys.into_iter().filter(|key| key != "networks").collect::<Vec<_>>(), options);
 }

@@ -5,12 +5,16 @@
 //! ```text
 //! for c in 0..discriminator steps
 //!     x real, x̃ = G(z)                                 z of mini-batch c
-//!     [x | x̃ | x̂] through D in one pass                x̂ between x and x̃, if there is a penalty
+//!     [x | x̃ | x̂] through D in one pass                x̂ between x and x̃, if the objective has a penalty
 //!     update D with the gradient of its loss            with respect to the parameters only, not x or x̃
 //! x̃ = G(z)                                             z of a new mini-batch; the standard game reuses the last one
 //! forward x̃ through D, backward to x̃                   no gradient with respect to D's parameters
 //! backward through G, update G
 //! ```
+//!
+//! With [augmentation](super::augmentation), x and x̃ are changed at random before each pass through D, and the gradient at
+//! x̃ passes back through the changes. The relativistic game also needs x in the generator's step: that of the last step of
+//! the discriminator.
 //!
 //! G does not change while D is updated. The samples of several steps of D and of G's own step therefore come from one
 //! pass through G, in which batch normalisation uses the statistics of each mini-batch separately. The numbers are
@@ -28,7 +32,7 @@ pub use recipe::Recipe;
 use super::latent::{Streams, fill_alphas, fill_latents};
 use super::networks::penalised_batch_norm;
 use super::objective::Objective;
-use super::penalty;
+use super::penalty::{self, Slopes, ZeroCentred};
 use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted, check_usable};
 use crate::optim::{Average, Optimiser, Rule};
 use crate::tensor::Element;
@@ -126,7 +130,8 @@ impl<T: Element> Game<T> {
     /// **Errors** [`Error::ShapeMismatch`] if the shapes of the networks do not match. [`Error::InvalidArgument`]
     /// - if the recipe is not valid;
     /// - if a network has batch normalisation and mini-batches have one sample;
-    /// - if the discriminator has batch normalisation and the objective has a gradient penalty;
+    /// - if the discriminator has batch normalisation and its slope is penalised;
+    /// - if there is augmentation and the samples are no images for the discriminator, but plain rows;
     /// - if a parameter is not finite, or if all weights of a network are 0, as before [`Sequential::initialise`].
     pub fn new(generator: Sequential<T>, discriminator: Sequential<T>, recipe: Recipe) -> Result<Self> {
         recipe.validate()?;
@@ -137,9 +142,10 @@ impl<T: Element> Game<T> {
                 found: vec![discriminator.inputs(), discriminator.outputs()],
             });
         }
-        if matches!(recipe.objective, Objective::Penalty { .. }) && discriminator.mixes_examples() {
+        if recipe.penalises_slopes() && discriminator.mixes_examples() {
             return Err(penalised_batch_norm());
         }
+        recipe.augmentation.expect_images(discriminator.input_shape())?;
         if recipe.batch == 1 && (generator.mixes_examples() || discriminator.mixes_examples()) {
             return Err(Error::invalid(
                 "batch 1",
@@ -202,7 +208,8 @@ impl<T: Element> Game<T> {
     /// Runs the discriminator's steps that precede a step of the generator, then the generator's step.
     ///
     /// `real(index, samples)` is called for each step of the discriminator. It fills `samples` (batch, numbers in a
-    /// sample) with the mini-batch `index`, counted from the first step of the game; images have values from -1 to 1.
+    /// sample) with the mini-batch `index`, counted from the first step of the game; images have values from -1 to 1. In a
+    /// relativistic game it is called again with the last index for the generator's step, and must fill in the same samples.
     ///
     /// **Errors** Those of `real`, and [`Error::InvalidArgument`] if it writes a number that is not finite; the
     /// discriminator may have been updated before. Parameters that are no longer finite are not an error: see
@@ -235,7 +242,7 @@ impl<T: Element> Game<T> {
             reading.clipped = self.clipped();
         }
         let last = (batches - 1) % MAX_GENERATED_BATCHES;
-        outcome.is_finite &= self.update_generator(last, streams, outcome.reading.as_mut())?;
+        outcome.is_finite &= self.update_generator(last, &mut real, streams, outcome.reading.as_mut())?;
         Ok(outcome)
     }
 
@@ -278,12 +285,17 @@ impl<T: Element> Game<T> {
         let mut slope = None;
         if let Objective::Penalty { weight, .. } = objective {
             let (g, u) = (deltas.input(between.clone()), self.tangents.direction_mut(between));
-            let slopes = penalty::direction(weight, network.inputs(), g, u, &mut self.norms);
+            let slopes = penalty::direction((weight, 1.0), network.inputs(), g, u, &mut self.norms);
             (loss, slope) = (loss + slopes.penalty, Some(slopes.mean));
             network.tangent(cache, deltas, &mut self.tangents, gradients, &mut self.scratch)?;
         }
+        if let Some(slopes) = self.penalise_slopes(reading.is_some())? {
+            (loss, slope) = (loss + slopes.penalty, Some(slopes.mean));
+        }
         if let Some(reading) = reading {
-            reading.set_outputs(d_real, d_fake, objective.has_critic());
+            let Player { cache, gradients, .. } = &self.discriminator;
+            let (d_real, d_fake) = cache.output_rows(0..2 * batch).split_at(batch);
+            reading.set_outputs(d_real, d_fake, &objective);
             reading.discriminator_loss = loss;
             reading.discriminator_gradient = gradients.norm();
             reading.slope = slope;
@@ -292,7 +304,35 @@ impl<T: Element> Game<T> {
         Ok(self.discriminator.update())
     }
 
-    /// Runs [x | x̃ | x̂] forward through the discriminator, x̂ only if there is a penalty. Returns the number of
+    /// The zero-centred penalties of the last pass through the discriminator, at a step with a penalty or a reading; adds
+    /// their gradient at a step with a penalty.
+    fn penalise_slopes(&mut self, measured: bool) -> Result<Option<Slopes>> {
+        let (batch, ZeroCentred { real, generated, every }) = (self.recipe.batch, self.recipe.zero_centred);
+        let (rows, is_due) =
+            (self.recipe.zero_centred.rows(batch), self.discriminator_steps.is_multiple_of(every));
+        if rows.is_empty() || !(is_due || measured) {
+            return Ok(None);
+        }
+        let Player { network, cache, deltas, gradients, .. } = &mut self.discriminator;
+        let (width, seeds) = (network.inputs(), &mut self.seeds[..rows.len()]);
+        seeds.fill(T::ONE);
+        network.backward(cache, seeds, Wanted::input(rows.clone()), deltas, &mut self.scratch)?;
+        let (mut all, directions) = (Slopes::default(), self.tangents.direction_mut(rows.clone()));
+        let parts = [(0..batch, real), (batch..2 * batch, generated)].into_iter();
+        let parts = parts.filter(|(part, _)| rows.start <= part.start && part.end <= rows.end);
+        for ((part, gamma), u) in parts.zip(directions.chunks_exact_mut(batch * width)) {
+            let weight = (0.5 * gamma * every as f64, 0.0);
+            let slopes = penalty::direction(weight, width, deltas.input(part), u, &mut self.norms);
+            all.penalty += slopes.penalty / every as f64;
+            all.mean += slopes.mean * batch as f64 / rows.len() as f64;
+        }
+        if is_due {
+            network.tangent(cache, deltas, &mut self.tangents, gradients, &mut self.scratch)?;
+        }
+        Ok(Some(all))
+    }
+
+    /// Runs [x | x̃ | x̂] forward through the discriminator, x̂ only if the objective has a penalty. Returns the number of
     /// mini-batches.
     fn forward_discriminator(
         &mut self,
@@ -313,6 +353,10 @@ impl<T: Element> Game<T> {
         }
         let fake = self.generator.cache.output_rows(part * batch..(part + 1) * batch);
         others[..fake.len()].copy_from_slice(fake);
+        let (augmentation, shape) = (self.recipe.augmentation, network.input_shape());
+        let changes = streams.augmentation.substream(self.steps).substream(round);
+        augmentation.apply(shape, changes.substream(0), x);
+        augmentation.apply(shape, changes.substream(1), &mut others[..fake.len()]);
         let dropout = streams.dropout.substream(self.steps).substream(1).substream(round);
         let training = Training::new(dropout).with_batches(parts);
         if parts == 3 {
@@ -337,22 +381,36 @@ impl<T: Element> Game<T> {
     fn update_generator(
         &mut self,
         part: usize,
+        real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
         reading: Option<&mut Reading>,
     ) -> Result<bool> {
-        let batch = self.recipe.batch;
+        let Recipe { batch, objective, augmentation, .. } = self.recipe;
         let rows = part * batch..(part + 1) * batch;
         let Player { network, cache, deltas, .. } = &mut self.discriminator;
-        cache.input_mut(batch).copy_from_slice(self.generator.cache.output_rows(rows.clone()));
+        // The real samples come first, if the objective compares with them.
+        let others = if objective == Objective::Relativistic { batch } else { 0 };
+        let (own, width, shape) = (others..others + batch, network.inputs(), network.input_shape());
+        let (x, fake) = cache.input_mut(own.end).split_at_mut(others * width);
+        fake.copy_from_slice(self.generator.cache.output_rows(rows.clone()));
+        let changes = streams.augmentation.substream(self.steps).substream(u64::MAX);
+        augmentation.apply(shape, changes.substream(1), fake);
+        if !x.is_empty() {
+            real(self.discriminator_steps.saturating_sub(1), x)?;
+            augmentation.apply(shape, changes.substream(0), x);
+        }
         let dropout = streams.dropout.substream(self.steps).substream(2);
-        network.forward(cache, Training::new(dropout), &mut self.scratch)?;
-        let seeds = &mut self.seeds[..batch];
-        let loss = self.recipe.objective.generator_loss(cache.output(), seeds);
-        network.backward(cache, seeds, Wanted::input(0..batch), deltas, &mut self.scratch)?;
+        let training = Training::new(dropout).with_batches(own.end / batch);
+        network.forward(cache, training, &mut self.scratch)?;
+        let (seeds, spare) = self.seeds[..2 * batch].split_at_mut(batch);
+        let (d_real, d_fake) = cache.output().split_at(others);
+        let loss = objective.generator_loss((d_real, &mut spare[..others]), (d_fake, &mut *seeds));
+        network.backward(cache, seeds, Wanted::input(own.clone()), deltas, &mut self.scratch)?;
+        augmentation.backward(shape, changes.substream(1), deltas.input_mut(own.clone()));
 
         let Player { network, cache, deltas: generator_deltas, gradients, .. } = &mut self.generator;
         let wanted = Wanted::parameters(&mut *gradients, rows);
-        network.backward(cache, deltas.input(0..batch), wanted, generator_deltas, &mut self.scratch)?;
+        network.backward(cache, deltas.input(own), wanted, generator_deltas, &mut self.scratch)?;
         self.steps += 1;
         if let Some(reading) = reading {
             reading.step = self.steps;

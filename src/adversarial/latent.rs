@@ -9,7 +9,9 @@ use equilibria_kernels::{Level, threads};
 ///
 /// **Randomness** Step s of the generator uses `latent.substream(s)`, and a substream of it for each mini-batch in the
 /// order of use, which [`fill_latents`] draws from. Step c of the critic within it uses
-/// `interpolation.substream(s).substream(c)`, one uniform number per pair of samples.
+/// `interpolation.substream(s).substream(c)`, one uniform number per pair of samples. The changes of images use
+/// `augmentation.substream(s).substream(c)`, and for the generator's own step the last substream in the place of c; of it
+/// substream 0 for real images and 1 for generated ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
     /// The latent vectors.
@@ -18,13 +20,17 @@ pub struct Streams {
     pub interpolation: Stream,
     /// The dropout masks, in networks with dropout.
     pub dropout: Stream,
+    /// The random changes of images, in games with augmentation.
+    pub augmentation: Stream,
 }
 
 impl Streams {
-    /// The streams `latent`, `interpolation` and `dropout` of the run with this seed.
+    /// The streams `latent`, `interpolation`, `dropout` and `augmentation` of the run with this seed.
     pub fn of(seed: u64) -> Self {
         let named = |name| Stream::named(seed, name);
-        Self { latent: named("latent"), interpolation: named("interpolation"), dropout: named("dropout") }
+        let [latent, interpolation, dropout, augmentation] =
+            ["latent", "interpolation", "dropout", "augmentation"].map(named);
+        Self { latent, interpolation, dropout, augmentation }
     }
 }
 

@@ -15,8 +15,12 @@
 //! # Ok::<(), equilibria::Error>(())
 //! ```
 
+mod dcgan;
+mod guidelines;
 mod mlp;
 
+pub use dcgan::{WIDTH, dcgan};
+pub use guidelines::Guideline;
 pub use mlp::{DISCRIMINATOR, GENERATOR, LATENT, Normalisation, SLOPE, mlp};
 
 use super::Objective;
@@ -90,18 +94,29 @@ impl Networks {
     ///
     /// **Errors** Those of [`Plan::build`].
     ///
-    /// **Randomness** [`Initialisation::Uniform`] from the substreams 0 and 1 of `init`.
+    /// **Randomness** [`Networks::initialisation`] from the substreams 0 and 1 of `init`.
     pub fn start<T: Element>(&self, init: Stream) -> Result<[Sequential<T>; 2]> {
         let mut players = [self.generator.build()?, self.discriminator.build()?];
         for (player, index) in players.iter_mut().zip(0..) {
-            player.initialise(Initialisation::Uniform, init.substream(index));
+            player.initialise(self.initialisation(), init.substream(index));
         }
         Ok(players)
+    }
+
+    /// The distribution of the initial parameters, which follows from the plans: that of Radford et al. 2016 if one of the
+    /// networks has a convolution, with weights normal around 0 and scales of batch normalisation normal around 1, both
+    /// with standard deviation 0.02, and biases 0; otherwise [`Initialisation::Uniform`].
+    pub fn initialisation(&self) -> Initialisation {
+        let mut layers = self.generator.layers.iter().chain(&self.discriminator.layers);
+        match layers.any(|spec| matches!(spec, Spec::Conv(_) | Spec::ConvTranspose(_))) {
+            true => Initialisation::Normal { standard_deviation: 0.02 },
+            false => Initialisation::Uniform,
+        }
     }
 }
 
 /// The error of a penalised critic with batch normalisation.
-pub(super) fn penalised_batch_norm() -> Error {
+pub(crate) fn penalised_batch_norm() -> Error {
     Error::invalid(
         "batch normalisation in a penalised critic",
         "the penalty is on the slope at each sample by itself, which batch normalisation makes depend on the others; use \

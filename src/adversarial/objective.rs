@@ -9,10 +9,14 @@
 //! | standard, minimax | the same | - mean softplus(D(G(z))) |
 //! | clipping | mean D(G(z)) - mean D(x), every parameter clipped to `[-bound, bound]` | - mean D(G(z)) |
 //! | penalty | the same + weight · mean (‖∂D/∂x̂‖ - 1)² | the same |
+//! | relativistic | mean softplus(-(D(x) - D(G(z)))) over pairs | mean softplus(-(D(G(z)) - D(x))) over pairs |
 //!
 //! softplus(-D) is the cross-entropy of "real" and softplus(D) that of "generated" (Goodfellow et al. 2014). With
 //! one-sided label smoothing s (Salimans et al. 2016), the loss of a real sample is (1 - s) softplus(-D) + s
 //! softplus(D).
+//!
+//! The relativistic loss compares each real sample with one generated sample, so that scores matter only relative to one
+//! another (Jolicoeur-Martineau 2018; Huang et al. 2024, with penalties on the slope).
 //!
 //! Over all functions with Lipschitz constant 1, the critic's minimal loss is minus the Wasserstein distance (Arjovsky,
 //! Chintala & Bottou 2017); clipping and penalty are two ways to limit the slope ([`penalty`](super::penalty)).
@@ -56,6 +60,8 @@ pub enum Objective {
         /// Critic steps per step of the generator.
         critic_steps: usize,
     },
+    /// A discriminator that tells which sample of a pair is the real one.
+    Relativistic,
 }
 
 /// The generator's loss in the standard game.
@@ -90,24 +96,25 @@ impl Objective {
         Self::Penalty { weight: 10.0, critic_steps: 5 }
     }
 
-    /// `standard`, `clipping` or `penalty`.
+    /// `standard`, `clipping`, `penalty` or `relativistic`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Standard { .. } => "standard",
             Self::Clipping { .. } => "clipping",
             Self::Penalty { .. } => "penalty",
+            Self::Relativistic => "relativistic",
         }
     }
 
     /// Returns whether the discriminator is a critic: its output is a score without a threshold, not a logit.
     pub const fn has_critic(&self) -> bool {
-        !matches!(self, Self::Standard { .. })
+        matches!(self, Self::Clipping { .. } | Self::Penalty { .. })
     }
 
     /// Number of steps of the discriminator before the generator's step that follows `steps` others.
     pub const fn discriminator_steps(&self, steps: u64) -> usize {
         match *self {
-            Self::Standard { .. } => 1,
+            Self::Standard { .. } | Self::Relativistic => 1,
             Self::Clipping { head_start: true, .. }
                 if steps < HEAD_START || steps.is_multiple_of(HEAD_START_EVERY) =>
             {
@@ -120,7 +127,7 @@ impl Objective {
     /// Total number of steps of the discriminator in the first `steps` steps of the generator; `u64::MAX` on overflow.
     pub const fn all_discriminator_steps(&self, steps: u64) -> u64 {
         let (usual, long) = match *self {
-            Self::Standard { .. } => (1, 0),
+            Self::Standard { .. } | Self::Relativistic => (1, 0),
             Self::Clipping { critic_steps, head_start: true, .. } => {
                 // The first of the multiples is 0, which the first 25 steps already include.
                 let multiples = steps.div_ceil(HEAD_START_EVERY).saturating_sub(1);

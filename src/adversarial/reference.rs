@@ -14,6 +14,7 @@ use super::Recipe;
 use super::latent::{Streams, fill_alphas, fill_latents};
 use super::networks::SLOPE;
 use super::objective::{GeneratorLoss, Objective};
+use super::penalty::ZeroCentred;
 use crate::optim::Rule;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -242,8 +243,15 @@ impl Reference {
             let fake = output(&self.generate(round, streams)).to_vec();
             let mut x = vec![0.0; fake.len()];
             real(self.steps[1], &mut x);
-            let mut gradients = self.loss_gradient(x.clone(), true);
-            add(&mut gradients, &self.loss_gradient(fake.clone(), false));
+            let mut gradients = self.loss_gradient(&x, &fake, true);
+            add(&mut gradients, &self.loss_gradient(&fake, &x, false));
+            let ZeroCentred { real: r1, generated: r2, every } = self.recipe.zero_centred;
+            for (gamma, samples) in [(r1, &x), (r2, &fake)] {
+                if gamma > 0.0 && self.steps[1].is_multiple_of(every) {
+                    let weight = (gamma / 2.0 * every as f64, 0.0);
+                    add(&mut gradients, &self.penalty_gradient(weight, samples.clone()));
+                }
+            }
             if let Objective::Penalty { weight, .. } = objective {
                 let mut alphas = vec![0.0; batch];
                 fill_alphas(streams.interpolation.substream(self.steps[0]).substream(round), &mut alphas);
@@ -252,7 +260,7 @@ impl Reference {
                     alphas[i / width] * x + (1.0 - alphas[i / width]) * fake
                 };
                 let x_hat = x.iter().zip(&fake).enumerate().map(between).collect();
-                add(&mut gradients, &self.penalty_gradient(weight, x_hat));
+                add(&mut gradients, &self.penalty_gradient((weight, 1.0), x_hat));
             }
             self.steps[1] += 1;
             let clip = if let Objective::Clipping { bound, .. } = objective { bound } else { f64::INFINITY };
@@ -263,14 +271,19 @@ impl Reference {
         let index = if objective.has_critic() { rounds } else { rounds - 1 };
         let passes = self.generate(index, streams);
         let scores = forward(&self.discriminator, output(&passes).to_vec());
-        let derivative = |&d: &f64| match objective {
+        let mut x = vec![0.0; output(&passes).len()];
+        real(self.steps[1] - 1, &mut x);
+        let real_scores = forward(&self.discriminator, x);
+        let derivative = |(&d, &real): (&f64, &f64)| match objective {
+            Objective::Relativistic => -sigmoid(real - d) / batch as f64,
             Objective::Standard { generator: GeneratorLoss::NonSaturating, .. } => {
                 -sigmoid(-d) / batch as f64
             }
             Objective::Standard { generator: GeneratorLoss::Minimax, .. } => -sigmoid(d) / batch as f64,
             _ => -1.0 / batch as f64,
         };
-        let grad_output: Vec<f64> = output(&scores).iter().map(derivative).collect();
+        let grad_output: Vec<f64> =
+            output(&scores).iter().zip(output(&real_scores)).map(derivative).collect();
         let (_, grad_samples) = backward(&self.discriminator, &scores, &grad_output);
         let (gradients, _) = backward(&self.generator, &passes, &grad_samples);
         self.steps[0] += 1;
@@ -287,11 +300,16 @@ impl Reference {
         forward(&self.generator, latents)
     }
 
-    /// The gradient of the discriminator's loss on real or on generated samples.
-    fn loss_gradient(&self, samples: Vec<f64>, are_real: bool) -> NetworkGradients {
+    /// The gradient of the discriminator's loss through its outputs on real or on generated samples; `others` are the other
+    /// samples of the pairs.
+    fn loss_gradient(&self, samples: &[f64], others: &[f64], are_real: bool) -> NetworkGradients {
         let Recipe { objective, batch, .. } = self.recipe;
-        let passes = forward(&self.discriminator, samples);
-        let derivative = |&d: &f64| match objective {
+        let [passes, other_passes] =
+            [samples, others].map(|samples| forward(&self.discriminator, samples.to_vec()));
+        let derivative = |(&d, &other): (&f64, &f64)| match objective {
+            // softplus(−(D(x) − D(G(z))))
+            Objective::Relativistic if are_real => -sigmoid(other - d),
+            Objective::Relativistic => sigmoid(d - other),
             // (1 − s) softplus(−D) + s softplus(D) for real samples, softplus(D) for generated ones
             Objective::Standard { label_smoothing: s, .. } if are_real => {
                 s * sigmoid(d) - (1.0 - s) * sigmoid(-d)
@@ -300,12 +318,16 @@ impl Reference {
             _ if are_real => -1.0,
             _ => 1.0,
         };
-        let seeds: Vec<f64> = output(&passes).iter().map(|d| derivative(d) / batch as f64).collect();
+        let seeds: Vec<f64> = output(&passes)
+            .iter()
+            .zip(output(&other_passes))
+            .map(|pair| derivative(pair) / batch as f64)
+            .collect();
         backward(&self.discriminator, &passes, &seeds).0
     }
 
-    /// The gradient of λ/B Σ (‖g‖ − 1)², g = ∂D/∂x̂, as [`penalty`](super::penalty) derives it, for leaky ReLUs.
-    fn penalty_gradient(&self, weight: f64, x_hat: Vec<f64>) -> NetworkGradients {
+    /// The gradient of λ/B Σ (‖g‖ − t)², g = ∂D/∂x̂, as [`penalty`](super::penalty) derives it, for leaky ReLUs.
+    fn penalty_gradient(&self, (weight, target): (f64, f64), x_hat: Vec<f64>) -> NetworkGradients {
         let batch = self.recipe.batch;
         let passes = forward(&self.discriminator, x_hat);
         let mut gradients: NetworkGradients = Vec::new();
@@ -325,7 +347,7 @@ impl Reference {
                 deltas.push(delta);
             }
             let norm = libm::sqrt(g.iter().map(|g| g * g).sum());
-            let scale = if norm > 0.0 { 2.0 * weight / batch as f64 * (1.0 - 1.0 / norm) } else { 0.0 };
+            let scale = if norm > 0.0 { 2.0 * weight / batch as f64 * (1.0 - target / norm) } else { 0.0 };
             // ẏ_0 = u,  ẏ_l = φ′(z_l) ⊙ W_l ẏ_(l−1),  ∂P/∂W_l = δ_l ẏ_(l−1)ᵀ
             let mut tangent: Vec<f64> = g.iter().map(|g| scale * g).collect();
             for (l, layer) in self.discriminator.iter().enumerate() {

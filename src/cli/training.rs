@@ -2,6 +2,7 @@
 
 use super::output::{OutputArguments, counted, pasted};
 use crate::Result;
+use crate::nn::Shape;
 use crate::run::interrupt::{self, Work};
 use crate::run::{Progress, RunDirectory, Trainable, resume, train};
 use clap::parser::ValueSource;
@@ -111,11 +112,11 @@ impl<S: Trainable> FromArgMatches for TrainArguments<S> {
 }
 
 impl<S: Trainable> TrainArguments<S> {
-    /// Trains or resumes. `adapt` changes the settings of a new run to images of a number of pixels: of 784 before the data
+    /// Trains or resumes. `adapt` changes the settings of a new run to images of a shape: of 28x28 grey pixels before the data
     /// are loaded, then of theirs.
     ///
     /// All checks come before the first change to the disk.
-    pub fn train(&self, adapt: impl Fn(&mut S, usize)) -> Result<(RunDirectory, S::Summary)> {
+    pub fn train(&self, adapt: impl Fn(&mut S, Shape) -> Result<()>) -> Result<(RunDirectory, S::Summary)> {
         let RunArguments { out, resume: earlier, force, common } = &self.run;
         let mut progress = common.start()?;
         let directory = earlier.as_ref().map(|path| RunDirectory::open(path)).transpose()?;
@@ -127,7 +128,7 @@ impl<S: Trainable> TrainArguments<S> {
             None => {
                 let is_given = |option: &str| self.given.iter().any(|given| given == option);
                 let mut settings = self.settings.clone().complete(&is_given)?;
-                adapt(&mut settings, 28 * 28);
+                adapt(&mut settings, Shape { height: 28, width: 28, channels: 1 })?;
                 settings
             }
         };
@@ -138,7 +139,11 @@ impl<S: Trainable> TrainArguments<S> {
             let (_, summary) = resume::<S>(&directory, &digits, &mut progress, &interrupt::requested)?;
             return Ok((directory, summary));
         }
-        adapt(&mut settings, digits.train.images().values_per_image());
+        let images = digits.train.images();
+        adapt(
+            &mut settings,
+            Shape { height: images.height(), width: images.width(), channels: images.channels() },
+        )?;
         settings.check_data(&digits)?;
         let path = out.clone().unwrap_or_else(|| PathBuf::from("runs").join(S::KIND));
         let directory = RunDirectory::create(&path, *force)?;

@@ -1,5 +1,8 @@
 //! Batch normalisation: gives each channel mean β and standard deviation γ over a mini-batch and its pixels.
 //!
+//! Pixels are rows, because images are channels-last. The layer is therefore PyTorch's `BatchNorm1d` for plain rows, and its
+//! `BatchNorm2d` for images; `tests/networks.rs` compares the latter with plain loops.
+//!
 //! With N rows in a mini-batch (examples times pixels), separately for each channel,
 //!
 //! ```text

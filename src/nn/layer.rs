@@ -172,7 +172,8 @@ pub struct Pass<'a, T: Element> {
     pub x: &'a [T],
     /// The output, after an absorbed activation (examples, output).
     pub y: &'a [T],
-    /// The number of whole mini-batches among the examples.
+    /// The number of mini-batches among the examples; the first and the last may be incomplete, unless the layer mixes their
+    /// examples.
     pub batches: usize,
     /// The data that the forward pass stored.
     pub kept: Kept<&'a [T]>,

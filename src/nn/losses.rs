@@ -10,6 +10,7 @@
 //! | minimax, of the generator | ln(1 − σ(d)) = −s(d) | −σ(d) |
 //! | non-saturating, of the generator | −ln σ(d) = s(−d) | −σ(−d) = σ(d) − 1 |
 //! | Wasserstein, w = ± 1 | w d | w |
+//! | relativistic, of a pair d, d′ with d to be higher | s(d′ − d) | −σ(d′ − d); with respect to d′ its negative |
 //! | softmax cross-entropy with class c | ln Σ e^d_k − d_c | softmax(d)_k − \[k = c\] |
 //!
 //! The non-saturating loss is binary cross-entropy with target 1. If the discriminator is confident that a sample is
@@ -71,6 +72,28 @@ pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
 #[track_caller]
 pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) -> f64 {
     mean(scores, gradient, |d| (weight * d, weight))
+}
+
+/// The mean of softplus(d′ − d) over pairs of rows, where the score d should be higher than d′, with the derivatives with
+/// respect to both.
+///
+/// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`], for the scores d and d′, each with its gradient.
+#[track_caller]
+pub fn relativistic<T: Element>(
+    (higher, grad_higher): (&[T], &mut [T]),
+    (lower, grad_lower): (&[T], &mut [T]),
+) -> f64 {
+    let pairs = higher.len();
+    let lengths = [lower.len(), grad_higher.len(), grad_lower.len()];
+    assert!(lengths == [pairs; 3], "{pairs} pairs, with slices of {lengths:?} numbers");
+    let mut sum = 0.0;
+    for (i, (d, other)) in higher.iter().zip(lower).enumerate() {
+        let difference = other.to_f64() - d.to_f64();
+        sum += softplus(difference);
+        let derivative = sigmoid(difference) / pairs as f64;
+        (grad_higher[i], grad_lower[i]) = (T::from_f64(-derivative), T::from_f64(derivative));
+    }
+    sum / pairs as f64
 }
 
 /// The mean of a loss over rows with one logit each; `loss(d)` returns its value and its derivative.

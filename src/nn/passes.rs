@@ -55,12 +55,19 @@ pub struct Scratch<T: Element> {
     numbers: Aligned<T>,
     /// The values before and after a layer in inference.
     pub(super) between: Vec<Aligned<T>>,
+    /// Memory for a layer that contains another one, which uses `numbers`.
+    pub(super) spare: Aligned<T>,
 }
 
 impl<T: Element> Scratch<T> {
     /// Empty memory.
     pub fn new() -> Self {
-        Self { workspace: Workspace::new(), numbers: Aligned::zeros(0), between: Vec::new() }
+        Self {
+            workspace: Workspace::new(),
+            numbers: Aligned::zeros(0),
+            between: Vec::new(),
+            spare: Aligned::zeros(0),
+        }
     }
 
     /// The workspace of matrix products.
@@ -201,13 +208,12 @@ impl<T: Element> Cache<T> {
         (x, Kept { per_example: [first, second], per_batch }, y)
     }
 
-    /// The number of whole mini-batches among the rows, and the data that a step stored for the rows and for these
-    /// mini-batches.
+    /// The number of mini-batches among the rows, of which the first and the last may be incomplete, and the data that a
+    /// step stored for the rows and for these mini-batches.
     pub(super) fn kept(&self, step: usize, rows: &Range<usize>) -> (usize, Kept<&[T]>) {
         let Kept { per_example: [first, second], per_batch } = self.values.layout[step + 1].1;
         let batch = (self.rows / self.batches).max(1);
-        let start = rows.start.div_ceil(batch);
-        let batches = start..start.max(rows.end / batch);
+        let batches = rows.start / batch..rows.end.div_ceil(batch);
         let of = |size: usize, offset: usize, of: &Range<usize>| {
             &self.kept[step][offset + of.start * size..offset + of.end * size]
         };
@@ -278,6 +284,14 @@ impl<T: Element> Deltas<T> {
             self.input_rows
         );
         self.values.rows(0, &rows)
+    }
+
+    /// Like [`Deltas::input`], but mutable: for the backward pass of what computed the input.
+    ///
+    /// **Panics** Same as [`Deltas::input`].
+    pub fn input_mut(&mut self, rows: Range<usize>) -> &mut [T] {
+        let _ = self.input(rows.clone());
+        self.values.rows_mut(0, &rows)
     }
 }
 
@@ -368,6 +382,11 @@ pub struct LayerGradients<'a, T: Element> {
 }
 
 impl<T: Element> LayerGradients<'_, T> {
+    /// The same gradients, for a shorter time.
+    pub fn reborrow(&mut self) -> LayerGradients<'_, T> {
+        LayerGradients { gradients: &mut *self.gradients, first: self.first }
+    }
+
     /// The gradient of the layer's parameter `index`, to be added to.
     ///
     /// **Panics** if there is no such parameter.

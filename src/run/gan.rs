@@ -20,7 +20,7 @@ mod settings;
 
 pub use generator::Generator;
 pub use history::PICTURED;
-pub use settings::{Kind, NetworkOptions, Settings};
+pub use settings::{Change, Kind, NetworkOptions, Settings};
 
 use super::divergence::{self, Suspect, likely_cause, short};
 use super::training::{Trainable, TrainingRun};
@@ -307,7 +307,7 @@ impl Run<'_> {
             all.reverse();
         }
         match settings.objective {
-            Kind::Standard => {}
+            Kind::Standard | Kind::Relativistic => {}
             Kind::Clipping => all.push(suspect("--clip", settings.clip, usual.clip)),
             Kind::Penalty => all.push(suspect("--penalty", settings.penalty, usual.penalty)),
         }

@@ -89,7 +89,7 @@ fn gradients(
     let wanted = Wanted::both(&mut gradients, 0..2 * pairs, between.clone());
     critic.backward(&cache, &seeds, wanted, &mut deltas, &mut scratch).unwrap();
     let u = tangents.direction_mut(between.clone());
-    let found = direction(WEIGHT, INPUTS, deltas.input(between), u, &mut vec![0.0; rows]);
+    let found = direction((WEIGHT, 1.0), INPUTS, deltas.input(between), u, &mut vec![0.0; rows]);
     critic.tangent(&cache, &deltas, &mut tangents, &mut gradients, &mut scratch).unwrap();
     let difference = cache.output().iter().zip(&seeds).take(2 * pairs).map(|(d, seed)| d * seed).sum();
     (gradients.tensors().iter().map(|tensor| tensor.data().to_vec()).collect(), found, difference)
@@ -147,7 +147,7 @@ fn is_it_the_directional_derivative_of_the_first_order_gradient() {
         let samples = normals::<f64>(PAIRS * INPUTS, 8);
         let slopes = slopes(&critic, &samples);
         let mut u = vec![0.0; slopes.len()];
-        direction(WEIGHT, INPUTS, &slopes, &mut u, &mut [0.0; PAIRS]);
+        direction((WEIGHT, 1.0), INPUTS, &slopes, &mut u, &mut [0.0; PAIRS]);
         let step = 1e-6;
         let [above, below] = [step, -step].map(|step| {
             let moved: Vec<f64> = samples.iter().zip(&u).map(|(x, u)| x + step * u).collect();
@@ -230,7 +230,7 @@ fn does_a_penalty_without_curvature_fail() {
 fn is_the_direction_zero_where_a_critic_is_flat() {
     let mut u = [f64::NAN; 4];
     let mut norms = [f64::NAN; 2];
-    let found = direction(3.0, 2, &[0.0, 0.0, 0.6, 0.8], &mut u, &mut norms);
+    let found = direction((3.0, 1.0), 2, &[0.0, 0.0, 0.6, 0.8], &mut u, &mut norms);
     assert_eq!((u, norms), ([0.0; 4], [0.0, 1.0]));
     assert!((found.penalty - 1.5).abs() < 1e-15 && (found.mean - 0.5).abs() < 1e-15, "{found:?}");
 }

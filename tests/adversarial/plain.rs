@@ -3,7 +3,7 @@
 use crate::{normals, players};
 use equilibria::adversarial::reference::{Dense, DenseActivation, Reference};
 use equilibria::adversarial::{
-    Game, GeneratorLoss, Networks, Normalisation, Objective, Recipe, Streams, mlp,
+    Game, GeneratorLoss, Networks, Normalisation, Objective, Recipe, Streams, ZeroCentred, mlp,
 };
 use equilibria::nn::{Plan, Sequential, Spec};
 use equilibria::optim::Rule;
@@ -28,12 +28,21 @@ fn draw(random: &mut impl Rng) -> (Networks, Recipe) {
     let is_judged_by_batch = random.random_bool(0.3);
     // More mini-batches than one pass through the generator takes, unless rounding errors would grow too much.
     let critic_steps = random.random_range(1..if is_judged_by_batch { 3 } else { 9 });
-    let objective = match random.random_range(0..3) {
+    let objective = match random.random_range(0..4) {
         0 => Objective::Standard { generator: loss, label_smoothing: one_of(random, &[0.0, 0.1]) },
         1 => Objective::Clipping { bound: one_of(random, &[0.01, 0.3]), critic_steps, head_start: false },
-        _ => Objective::Penalty { weight: one_of(random, &[0.0, 10.0]), critic_steps },
+        2 => Objective::Penalty { weight: one_of(random, &[0.0, 10.0]), critic_steps },
+        _ => Objective::Relativistic,
     };
-    let is_penalised = matches!(objective, Objective::Penalty { .. });
+    let zero_centred = match objective.has_critic() {
+        true => ZeroCentred::NONE,
+        false => ZeroCentred {
+            real: one_of(random, &[0.0, 0.5]),
+            generated: one_of(random, &[0.0, 0.7]),
+            every: one_of(random, &[1, 3]),
+        },
+    };
+    let is_penalised = Recipe { zero_centred, ..Recipe::of(objective) }.penalises_slopes();
     let latent: Vec<usize> = vec![one_of(random, &SIZES)];
     let samples = vec![one_of(random, &SIZES)];
     let generator = [latent, widths(random), samples.clone()].concat();
@@ -52,7 +61,7 @@ fn draw(random: &mut impl Rng) -> (Networks, Recipe) {
     };
     // Normalising two or three samples that are nearly equal also amplifies it.
     let batch = if is_normalised { one_of(random, &[9, 16, 33]) } else { one_of(random, &[1, 2, 3, 16, 33]) };
-    let recipe = Recipe { batch, generator: rule, discriminator: rule, ..usual };
+    let recipe = Recipe { batch, generator: rule, discriminator: rule, zero_centred, ..usual };
     (networks, recipe)
 }
 

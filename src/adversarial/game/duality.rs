@@ -86,7 +86,7 @@ impl<T: Element> Game<T> {
         let mut generating = self.clone();
         for _ in 0..steps {
             generating.generate(0..1, streams)?;
-            generating.update_generator(0, streams, None)?;
+            generating.update_generator(0, &mut train, streams, None)?;
         }
         let mut measure = |game: &mut Self| game.value(batches, &mut test, streams);
         Ok(DualityGap {
@@ -136,7 +136,7 @@ impl<T: Element> Game<T> {
                     &mut self.scratch,
                 )?;
                 let (g, u) = (deltas.input(between.clone()), self.tangents.direction_mut(between));
-                sum -= penalty::direction(weight, network.inputs(), g, u, &mut self.norms).penalty;
+                sum -= penalty::direction((weight, 1.0), network.inputs(), g, u, &mut self.norms).penalty;
             }
         }
         Ok(sum / batches as f64)

@@ -1,5 +1,6 @@
 //! The measurements of a game at one step, and the table of their names and units.
 
+use crate::adversarial::Objective;
 use crate::tensor::Element;
 use alloc::format;
 use alloc::string::String;
@@ -25,13 +26,16 @@ pub struct Reading {
     pub step: u64,
     /// The generator's loss.
     pub generator_loss: f64,
-    /// The discriminator's or critic's loss, including its penalty.
+    /// The discriminator's or critic's loss, including its penalties; one that is computed lazily counts at every reading,
+    /// with its own weight.
     pub discriminator_loss: f64,
     /// Share of real samples that the discriminator calls real; a critic has no threshold.
     pub real_accuracy: Option<f64>,
     /// Share of generated samples that the discriminator calls generated.
     pub fake_accuracy: Option<f64>,
-    /// Mean of D(x): a probability, or a critic's score.
+    /// Mean of D(x): a probability, or a critic's score. In a relativistic game, the mean probability of the real sample of
+    /// each pair to be the real one; [`Reading::fake_score`] is then that of the generated sample, and the accuracies are the
+    /// share of pairs that are told apart.
     pub real_score: f64,
     /// Mean of D(G(z)).
     pub fake_score: f64,
@@ -41,7 +45,8 @@ pub struct Reading {
     pub discriminator_gradient: f64,
     /// A critic's estimate of the Wasserstein distance, mean D(x) - mean D(G(z)), up to its Lipschitz constant.
     pub wasserstein: Option<f64>,
-    /// Mean Euclidean norm of the critic's gradient with respect to its input, which the gradient penalty pulls to 1.
+    /// Mean Euclidean norm of the discriminator's gradient with respect to its input, which the gradient penalty pulls to 1,
+    /// and zero-centred penalties to 0.
     pub slope: Option<f64>,
     /// Share of the critic's weights that are at the clipping bound.
     pub clipped: Option<f64>,
@@ -151,7 +156,17 @@ impl Reading {
     }
 
     /// Sets the quantities that follow from the discriminator's outputs.
-    pub(super) fn set_outputs<T: Element>(&mut self, real: &[T], fake: &[T], has_critic: bool) {
+    pub(super) fn set_outputs<T: Element>(&mut self, real: &[T], fake: &[T], objective: &Objective) {
+        if *objective == Objective::Relativistic {
+            let pairs = || real.iter().zip(fake).map(|(x, other)| x.to_f64() - other.to_f64());
+            let mean = |sum: f64| sum / real.len() as f64;
+            let accuracy = mean(pairs().filter(|difference| *difference > 0.0).count() as f64);
+            (self.real_accuracy, self.fake_accuracy) = (Some(accuracy), Some(accuracy));
+            self.real_score = mean(pairs().map(|difference| 1.0 / (1.0 + libm::exp(-difference))).sum());
+            self.fake_score = 1.0 - self.real_score;
+            return;
+        }
+        let has_critic = objective.has_critic();
         let mean = |outputs: &[T], of: fn(f64) -> f64| {
             outputs.iter().map(|output| of(output.to_f64())).sum::<f64>() / outputs.len() as f64
         };

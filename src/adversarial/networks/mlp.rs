@@ -27,6 +27,13 @@ pub enum Normalisation {
     Layer,
 }
 
+impl Normalisation {
+    /// The layer that normalises, if it is a layer of its own.
+    pub(super) fn layer(self) -> Option<Spec> {
+        NORMALISATIONS.iter().find(|(_, own, _)| *own == self).and_then(|(.., spec)| *spec)
+    }
+}
+
 /// The words of the short text form.
 const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
     ("plain", Normalisation::None, None),
@@ -45,11 +52,10 @@ const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
 /// ```
 pub fn mlp(widths: &[usize], normalisation: Normalisation, last: Option<Spec>) -> Plan {
     let (input, outputs) = widths.split_first().unwrap_or((&0, &[]));
-    let own = NORMALISATIONS.iter().find(|(_, own, _)| *own == normalisation).and_then(|(.., spec)| *spec);
     let mut layers = Vec::new();
     for (index, &outputs) in outputs.iter().enumerate() {
         if index > 0 {
-            layers.extend(own.filter(|_| index > 1));
+            layers.extend(normalisation.layer().filter(|_| index > 1));
             layers.push(Spec::LeakyRelu(SLOPE));
         }
         layers.push(Spec::Linear { outputs, bias: true });

@@ -1,7 +1,7 @@
 //! Losses of a mini-batch, with their derivatives with respect to the discriminator's outputs.
 
 use super::{GeneratorLoss, Objective};
-use crate::nn::losses::{binary_cross_entropy, minimax, non_saturating, wasserstein};
+use crate::nn::losses::{binary_cross_entropy, minimax, non_saturating, relativistic, wasserstein};
 use crate::tensor::Element;
 
 impl Objective {
@@ -24,19 +24,28 @@ impl Objective {
             Self::Clipping { .. } | Self::Penalty { .. } => {
                 wasserstein(real, -1.0, grad_real) + wasserstein(fake, 1.0, grad_fake)
             }
+            Self::Relativistic => relativistic((real, grad_real), (fake, grad_fake)),
         }
     }
 
     /// The generator's loss, and its derivatives with respect to the discriminator's outputs on generated samples.
     ///
-    /// **Shapes** `fake` and `grad_fake` (rows).
+    /// The outputs on real samples count only in the relativistic game, which also writes the derivatives with respect to
+    /// them.
+    ///
+    /// **Shapes** `fake` and `grad_fake` (rows); `real` and `grad_real` (rows) in the relativistic game.
     ///
     /// **Panics** if the lengths differ.
-    pub fn generator_loss<T: Element>(&self, fake: &[T], grad_fake: &mut [T]) -> f64 {
+    pub fn generator_loss<T: Element>(
+        &self,
+        (real, grad_real): (&[T], &mut [T]),
+        (fake, grad_fake): (&[T], &mut [T]),
+    ) -> f64 {
         match *self {
             Self::Standard { generator: GeneratorLoss::NonSaturating, .. } => non_saturating(fake, grad_fake),
             Self::Standard { generator: GeneratorLoss::Minimax, .. } => minimax(fake, grad_fake),
             Self::Clipping { .. } | Self::Penalty { .. } => wasserstein(fake, -1.0, grad_fake),
+            Self::Relativistic => relativistic((fake, grad_fake), (real, grad_real)),
         }
     }
 }
@@ -55,7 +64,7 @@ mod tests {
 
     fn generator_loss(objective: Objective, fake: [f64; 2]) -> (f64, [f64; 2]) {
         let mut grad_fake = [f64::NAN; 2];
-        (objective.generator_loss(&fake, &mut grad_fake), grad_fake)
+        (objective.generator_loss((&[], &mut []), (&fake, &mut grad_fake)), grad_fake)
     }
 
     #[test]

@@ -36,6 +36,7 @@ fn colour_of(kind: Kind) -> usize {
         Kind::Standard => 0,
         Kind::Clipping => 1,
         Kind::Penalty => 2,
+        Kind::Relativistic => 6,
     }
 }
 
@@ -171,6 +172,9 @@ fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
         }
         Kind::Penalty => {
             "The critic's loss includes the penalty. The zero of the generator's loss has no meaning."
+        }
+        Kind::Relativistic => {
+            "Each loss compares real with generated images in pairs; at the equilibrium both are ln 2."
         }
     };
     chart(&file, format!("Losses: {}", game.name), unit, series, caption)

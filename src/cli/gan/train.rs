@@ -5,11 +5,11 @@ use crate::cli::output::{counted, pasted, thousands, write_picture};
 use crate::cli::training::TrainArguments;
 use crate::evaluate::stability::Verdict;
 use crate::run::RunDirectory;
-use crate::run::gan::{Kind, NetworkOptions, Settings, StepWarning, Summary};
+use crate::run::gan::{NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
 use clap::Args;
 
-/// Train a generator of digits against a discriminator or critic, into a run directory.
+/// Train a generator of images against a discriminator or critic, into a run directory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     equilibria gan train --objective standard --steps 2000 --out runs/standard\n  \
@@ -32,8 +32,9 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let networks = &self.networks;
-        let (directory, summary) =
-            self.arguments.train(|settings, pixels| settings.networks = networks.networks(pixels))?;
+        let (directory, summary) = self
+            .arguments
+            .train(|settings, image| Ok(settings.networks = networks.networks(settings, image)?))?;
         let name = summary.objective.to_string();
         let game = PlayedGame { name: &name, kind: summary.objective, readings: &summary.readings };
         for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
@@ -60,8 +61,8 @@ fn diverged(summary: &Summary, directory: &RunDirectory) -> Error {
 }
 
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
-    let is_standard = summary.objective == Kind::Standard;
-    let (opponent, unit) = if is_standard { ("discriminator", " nats") } else { ("critic", "") };
+    let has_critic = summary.objective.objective().has_critic();
+    let (opponent, unit) = if has_critic { ("critic", "") } else { ("discriminator", " nats") };
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(last) = &summary.last {
         let losses =

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Train {
 
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        let (directory, summary) = self.arguments.train(|_, _| ())?;
+        let (directory, summary) = self.arguments.train(|_, _| Ok(()))?;
         self.arguments.print(&summary, || describe(&summary, &directory))
     }
 }

@@ -59,6 +59,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Standard => "standard GAN",
         Kind::Clipping => "Wasserstein, clipping",
         Kind::Penalty => "Wasserstein, penalty",
+        Kind::Relativistic => "relativistic GAN",
     }
 }
 

@@ -30,7 +30,12 @@ impl<'a> Gap<'a> {
             train: Batches::new(digits.train.images(), settings.batch, settings.seed)
                 .flipped(settings.seed, settings.flip),
             test: Batches::new(digits.test.images(), settings.batch, settings.seed),
-            streams: Streams { latent: stream(7), interpolation: stream(8), dropout: stream(9) },
+            streams: Streams {
+                latent: stream(7),
+                interpolation: stream(8),
+                dropout: stream(9),
+                augmentation: stream(10),
+            },
         })
     }
 

@@ -1,9 +1,11 @@
 //! The options of a training run of adversarial networks.
 
-use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT};
-use crate::adversarial::{GeneratorLoss, Networks, Normalisation, Objective, Recipe, mlp};
+use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH, penalised_batch_norm};
+use crate::adversarial::{
+    Augmentation, GeneratorLoss, Networks, Normalisation, Objective, Recipe, ZeroCentred, dcgan, mlp,
+};
 use crate::data::Digits;
-use crate::nn::{Plan, Spec};
+use crate::nn::{Plan, Shape, Spec};
 use crate::run::dbm::Layers;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
 use crate::run::text::parse;
@@ -27,9 +29,16 @@ const STANDARD: &str = "Only with --objective standard";
 const CLIPPING: &str = "Only with --objective clipping";
 const PENALTY: &str = "Only with --objective penalty";
 const WASSERSTEIN: &str = "Only with --objective clipping or penalty";
+const CLASSIFYING: &str = "Only with --objective standard or relativistic";
+/// Steps of the discriminator between two zero-centred penalties.
+const PENALTY_EVERY: u64 = 4;
 /// Learning rates of [`Recipe::of`] each objective.
-const RATES: [(&str, &str, &str); 3] =
-    [("objective", "standard", "2e-4"), ("objective", "clipping", "5e-5"), ("objective", "penalty", "1e-4")];
+const RATES: [(&str, &str, &str); 4] = [
+    ("objective", "standard", "2e-4"),
+    ("objective", "clipping", "5e-5"),
+    ("objective", "penalty", "1e-4"),
+    ("objective", "relativistic", "2e-4"),
+];
 
 /// The objectives, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -41,10 +50,24 @@ pub enum Kind {
     Clipping,
     /// Wasserstein distance; the critic's slope is penalised.
     Penalty,
+    /// A discriminator that tells which image of a pair is real.
+    Relativistic,
+}
+
+/// A kind of change of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// By up to an eighth of the height and width.
+    Translation,
+    /// A grey rectangle of half the height and width.
+    Cutout,
+    /// Brightness, saturation and contrast.
+    Colour,
 }
 
 impl Kind {
-    /// All three, in the order of their history.
+    /// The three classical ones, in the order of their history.
     pub const ALL: [Self; 3] = [Self::Standard, Self::Clipping, Self::Penalty];
 
     /// The objective as published.
@@ -53,6 +76,7 @@ impl Kind {
             Self::Standard => Objective::standard(),
             Self::Clipping => Objective::clipping(),
             Self::Penalty => Objective::penalty(),
+            Self::Relativistic => Objective::Relativistic,
         }
     }
 }
@@ -113,13 +137,31 @@ pub struct Settings {
     #[arg(long, help_heading = CLIPPING)]
     #[serde(default)]
     pub head_start: bool,
+    /// Weight γ of the penalty γ/2 · mean ‖∂D/∂x‖² at real images, which needs a discriminator without batch normalisation
+    /// [default: no penalty].
+    #[arg(long, value_name = "GAMMA", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r1: Option<f64>,
+    /// Weight γ of the same penalty at generated images [default: no penalty].
+    #[arg(long, value_name = "GAMMA", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r2: Option<f64>,
+    /// Compute these penalties at every N-th step, with N times their weight [default: 4].
+    #[arg(long, value_name = "N", help_heading = CLASSIFYING)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalty_every: Option<usize>,
+    /// Random changes of real and generated images before the discriminator, which keep it from remembering few images: a
+    /// list such as translation,cutout,colour [default: none].
+    #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<Change>,
     /// Generator and discriminator; [`NetworkOptions`] are their options.
-    #[arg(skip = NetworkOptions::default().networks(784))]
+    #[arg(skip = Networks::digits(784))]
     pub networks: Networks,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
-    /// Learning rate of the generator [default: 2e-4 standard, 5e-5 clipping, 1e-4 penalty].
+    /// Learning rate of the generator [default: 2e-4 standard and relativistic, 5e-5 clipping, 1e-4 penalty].
     #[arg(long, required = false, default_value_ifs = RATES)]
     pub generator_rate: f64,
     /// Learning rate of the discriminator or critic [default: the generator's].
@@ -146,59 +188,90 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Multilayer perceptrons as generator and discriminator.
+/// The networks of generator and discriminator.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
-    /// Kind of networks: mlp, multilayer perceptrons.
-    #[arg(long, default_value = "mlp", value_parser = ["mlp"])]
-    network: String,
+    /// Kind of networks.
+    #[arg(long, default_value = "mlp")]
+    network: Family,
     /// Size of the latent vectors.
     #[arg(long, default_value_t = LATENT)]
     latent: usize,
-    /// Units of the generator's hidden layers.
-    #[arg(long, default_value_t = Layers(GENERATOR.to_vec()), value_parser = parse::<Layers>)]
-    generator: Layers,
-    /// Units of the discriminator's hidden layers.
-    #[arg(long, default_value_t = Layers(DISCRIMINATOR.to_vec()), value_parser = parse::<Layers>)]
-    discriminator: Layers,
-    /// Normalisation of the discriminator's hidden layers.
-    #[arg(long, default_value = "none")]
-    normalise: Normalise,
+    /// Channels of the layer beside the image [default: 64].
+    #[arg(long, help_heading = "Only with --network dcgan")]
+    width: Option<usize>,
+    /// Units of the generator's hidden layers [default: 128-256-512-1024].
+    #[arg(long, value_parser = parse::<Layers>, help_heading = "Only with --network mlp")]
+    generator: Option<Layers>,
+    /// Units of the discriminator's hidden layers [default: 512-256].
+    #[arg(long, value_parser = parse::<Layers>, help_heading = "Only with --network mlp")]
+    discriminator: Option<Layers>,
     /// No batch normalisation in the generator.
-    #[arg(long)]
+    #[arg(long, help_heading = "Only with --network mlp")]
     plain: bool,
+    /// Normalisation of the discriminator's hidden layers [default: none for mlp; for dcgan batch, or layer if its slope is
+    /// penalised].
+    #[arg(long)]
+    normalise: Option<Normalise>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Family {
+    /// Multilayer perceptrons.
+    Mlp,
+    /// Deep convolutional networks, for square images with a side of 4, 5, 6 or 7 pixels times a power of 2.
+    Dcgan,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Normalise {
     /// No normalisation.
     None,
-    /// Over the mini-batch; not possible with a gradient penalty.
+    /// Over the mini-batch; not possible if the slope of the discriminator is penalised.
     Batch,
     /// Over the units of each image.
     Layer,
 }
 
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        settings::from_arguments(&[])
-    }
-}
-
 impl NetworkOptions {
-    /// The networks for images of `pixels` pixels.
-    pub fn networks(&self, pixels: usize) -> Networks {
-        let sizes = |first: usize, hidden: &Layers, last: usize| [&[first], &hidden.0[..], &[last]].concat();
-        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
-        let normalisation = match self.normalise {
-            Normalise::None => Normalisation::None,
-            Normalise::Batch => Normalisation::Batch,
-            Normalise::Layer => Normalisation::Layer,
+    /// The networks of a run with these settings for images of this shape.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for an option of the other kind of networks, and as [`dcgan`].
+    pub fn networks(&self, settings: &Settings, image: Shape) -> Result<Networks> {
+        let foreign = match self.network {
+            Family::Mlp => [("--width", self.width.is_some()), ("", false), ("", false)],
+            Family::Dcgan => [
+                ("--generator", self.generator.is_some()),
+                ("--discriminator", self.discriminator.is_some()),
+                ("--plain", self.plain),
+            ],
         };
-        Networks {
-            generator: mlp(&sizes(self.latent, &self.generator, pixels), batch_norm, Some(Spec::Tanh)),
-            discriminator: mlp(&sizes(pixels, &self.discriminator, 1), normalisation, None),
+        if let Some((option, _)) = foreign.into_iter().find(|(_, is_given)| *is_given) {
+            let [own, other] = if self.network == Family::Mlp { ["mlp", "dcgan"] } else { ["dcgan", "mlp"] };
+            return Err(Error::invalid(option, format!("goes with --network {other}, not {own}")));
         }
+        let normalisation = match (self.normalise, self.network) {
+            (Some(Normalise::None), _) | (None, Family::Mlp) => Normalisation::None,
+            (Some(Normalise::Batch), _) => Normalisation::Batch,
+            (Some(Normalise::Layer), _) => Normalisation::Layer,
+            (None, Family::Dcgan) if settings.recipe().penalises_slopes() => Normalisation::Layer,
+            (None, Family::Dcgan) => Normalisation::Batch,
+        };
+        if self.network == Family::Dcgan {
+            return dcgan(image, self.latent, self.width.unwrap_or(WIDTH), normalisation);
+        }
+        let sizes = |first: usize, hidden: &Option<Layers>, usual: &[usize], last: usize| {
+            [&[first][..], hidden.as_ref().map_or(usual, |layers| &layers.0[..]), &[last][..]].concat()
+        };
+        let (generator, discriminator) = (
+            sizes(self.latent, &self.generator, &GENERATOR, image.size()),
+            sizes(image.size(), &self.discriminator, &DISCRIMINATOR, 1),
+        );
+        let batch_norm = if self.plain { Normalisation::None } else { Normalisation::Batch };
+        Ok(Networks {
+            generator: mlp(&generator, batch_norm, Some(Spec::Tanh)),
+            discriminator: mlp(&discriminator, normalisation, None),
+        })
     }
 }
 
@@ -219,15 +292,33 @@ impl Settings {
             }
             Kind::Clipping => Objective::Clipping { bound, critic_steps, head_start },
             Kind::Penalty => Objective::Penalty { weight, critic_steps },
+            Kind::Relativistic => Objective::Relativistic,
         };
+        let has = |change| self.augment.contains(&change);
         let usual = Recipe::of(objective);
         Recipe {
             batch: self.batch,
             generator: usual.generator.with_rate(self.generator_rate),
             discriminator: usual.discriminator.with_rate(self.discriminator_rate),
             average: self.average,
+            augmentation: Augmentation {
+                translation: has(Change::Translation),
+                cutout: has(Change::Cutout),
+                colour: has(Change::Colour),
+            },
+            zero_centred: ZeroCentred {
+                real: self.r1.unwrap_or(0.0),
+                generated: self.r2.unwrap_or(0.0),
+                every: self.zero_centred_every(),
+            },
             ..usual
         }
+    }
+
+    /// Steps of the discriminator between two zero-centred penalties; 1 if there are none.
+    fn zero_centred_every(&self) -> u64 {
+        let has_none = self.r1.or(self.r2).is_none();
+        if has_none { 1 } else { self.penalty_every.map_or(PENALTY_EVERY, |every| every as u64) }
     }
 
     /// Bytes of a run.
@@ -265,6 +356,9 @@ impl RunSettings for Settings {
                 return Err(Error::invalid(name, expected));
             }
         }
+        if is_given("penalty_every") && self.r1.or(self.r2).is_none() {
+            return Err(Error::invalid("--penalty-every", "goes with --r1 or --r2, of which none is given"));
+        }
         if !is_given("discriminator_rate") {
             self.discriminator_rate = self.generator_rate;
         }
@@ -277,6 +371,7 @@ impl RunSettings for Settings {
             ("--steps", self.steps, 1..=MOST_STEPS, "steps of the generator"),
             ("--every", self.every, 1..=MOST_STEPS, "steps between two readings"),
             ("--critic-steps", self.critic_steps, 1..=1 << 20, "critic steps per step of the generator"),
+            ("--penalty-every", self.penalty_every.unwrap_or(1), 1..=1 << 20, "steps between two penalties"),
             ("--duality-gap", self.duality_gap.unwrap_or(1), 1..=1 << 20, "steps of each player"),
         ])?;
         settings::seed(self.seed)?;
@@ -286,12 +381,18 @@ impl RunSettings for Settings {
             ("--label-smoothing", self.label_smoothing, SMOOTHING),
             ("--clip", self.clip, POSITIVE),
             ("--penalty", self.penalty, NOT_NEGATIVE),
+            ("--r1", self.r1.unwrap_or(0.0), NOT_NEGATIVE),
+            ("--r2", self.r2.unwrap_or(0.0), NOT_NEGATIVE),
             ("--average", self.average.unwrap_or(0.0), BELOW_1),
         ])?;
         let recipe = self.recipe();
         recipe.validate()?;
         self.networks.validate(&recipe.objective)?;
         let Networks { generator, discriminator } = &self.networks;
+        if recipe.penalises_slopes() && discriminator.mixes_examples() {
+            return Err(penalised_batch_norm());
+        }
+        recipe.augmentation.expect_images(discriminator.input)?;
         if generator.layers.len() + discriminator.layers.len() > MOST_LAYERS {
             return Err(Error::invalid(&self.networks, format!("at most {MOST_LAYERS} layers fit")));
         }
