@@ -18,6 +18,7 @@
 pub mod cost;
 pub mod marginals;
 pub mod result;
+mod scores;
 
 pub use cost::{Cost, Ground};
 pub use marginals::Marginals;

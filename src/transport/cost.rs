@@ -33,7 +33,7 @@ pub enum Ground {
 pub struct Cost<'a, T> {
     rows: usize,
     columns: usize,
-    source: Source<'a, T>,
+    pub(super) source: Source<'a, T>,
 }
 
 /// Where costs come from.
@@ -206,58 +206,48 @@ impl<'a, T: Element> Cost<'a, T> {
         }
     }
 
-    /// The smallest C_ij - g_j of each row, in f64, and the first column that has it.
-    ///
-    /// **Shapes** `g` (m), `least` and `place` (n).
-    ///
-    /// **Panics** if a length does not match.
-    ///
-    /// **Accuracy and cost** Within a few ULP of the largest cost in f64, O(n m d). The result does not depend on the
-    /// number of threads.
-    pub fn row_minima(&self, g: &[f64], least: &mut [f64], place: &mut [u32]) {
-        assert_eq!(
-            (g.len(), least.len(), place.len()),
-            (self.columns, self.rows, self.rows),
-            "lengths of row minima"
-        );
-        let mut costs = vec![0.0; self.columns];
-        for (i, (least, place)) in least.iter_mut().zip(place).enumerate() {
-            self.row(i, &mut costs);
-            (*least, *place) = minimum(&costs, g);
+    /// The mean cost, of all pairs of a matrix or from the moments of points (for distances, an upper bound).
+    pub fn mean(&self) -> f64 {
+        match &self.source {
+            Source::Matrix(values) => values.iter().map(|x| x.to_f64() / values.len() as f64).sum(),
+            Source::Points(points) => {
+                let d = points.d;
+                let moments = |side: &Side<T>| {
+                    let count = (side.by_point.len() / d) as f64;
+                    let mut mean = vec![0.0; d];
+                    let mut squares = 0.0;
+                    for point in side.by_point.chunks_exact(d) {
+                        mean.iter_mut().zip(point).for_each(|(mean, x)| *mean += x.to_f64() / count);
+                        squares += size(Ground::SquaredEuclidean, point) / count;
+                    }
+                    (mean, squares)
+                };
+                let ((x, squares_x), (y, squares_y)) = (moments(&points.x), moments(&points.y));
+                let product: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
+                let square = (squares_x + squares_y - 2.0 * product).max(0.0);
+                // Jensen: the mean distance is at most the root of the mean square.
+                match points.ground {
+                    Ground::SquaredEuclidean => square,
+                    Ground::Euclidean => libm::sqrt(square),
+                    Ground::CityBlock => libm::sqrt(square * d as f64),
+                }
+            }
         }
     }
 
-    /// The smallest C_ij - f_i of each column, in f64, and the first row that has it.
-    ///
-    /// **Shapes** `f` (n), `least` and `place` (m).
-    ///
-    /// **Panics** if a length does not match.
-    ///
-    /// **Accuracy and cost** As [`Cost::row_minima`].
-    pub fn column_minima(&self, f: &[f64], least: &mut [f64], place: &mut [u32]) {
-        assert_eq!(
-            (f.len(), least.len(), place.len()),
-            (self.rows, self.columns, self.columns),
-            "lengths of column minima"
-        );
-        let mut costs = vec![0.0; self.rows];
-        for (j, (least, place)) in least.iter_mut().zip(place).enumerate() {
-            self.column(j, &mut costs);
-            (*least, *place) = minimum(&costs, f);
+    /// A bound of the size of all costs.
+    pub fn largest(&self) -> f64 {
+        match &self.source {
+            Source::Matrix(values) => values.iter().fold(0.0, |largest, x| largest.max(x.to_f64().abs())),
+            Source::Points(points) => {
+                let reach = |side: &Side<T>| {
+                    side.by_point.chunks_exact(points.d).map(|p| size(points.ground, p)).fold(0.0, f64::max)
+                };
+                let sum = reach(&points.x) + reach(&points.y);
+                if points.ground == Ground::SquaredEuclidean { 2.0 * sum } else { sum }
+            }
         }
     }
-}
-
-/// The smallest cost minus potential, and its place.
-fn minimum(costs: &[f64], potential: &[f64]) -> (f64, u32) {
-    let mut least = (f64::INFINITY, 0);
-    for (i, (cost, potential)) in costs.iter().zip(potential).enumerate() {
-        let price = cost - potential;
-        if price < least.0 {
-            least = (price, i as u32);
-        }
-    }
-    least
 }
 
 /// The mean of all points of both sets.
@@ -278,7 +268,7 @@ fn centred<T: Element>(points: &Tensor<T>, mean: &[f64]) -> Vec<T> {
 }
 
 /// The cost of moving a point to the origin.
-fn size<T: Element>(ground: Ground, point: &[T]) -> f64 {
+pub(super) fn size<T: Element>(ground: Ground, point: &[T]) -> f64 {
     let squares = || point.iter().map(|x| x.to_f64() * x.to_f64()).sum();
     match ground {
         Ground::SquaredEuclidean => squares(),
