@@ -13,13 +13,18 @@
 //!
 //! - [`Cost`] and [`Ground`]: the costs, as a matrix or computed from points when they are needed.
 //! - [`Marginals`]: the masses of both sides, checked and divided by their sum.
+//! - [`sinkhorn()`]: entropic transport, balanced or unbalanced, for a given ε or accuracy; [`mod@reference`] has its plain
+//!   loop.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
 pub mod cost;
 pub mod marginals;
+pub mod reference;
 pub mod result;
 mod scores;
+pub mod sinkhorn;
 
 pub use cost::{Cost, Ground};
 pub use marginals::Marginals;
 pub use result::{Flow, LowerBound, Solution, TransportPlan, lower_bound};
+pub use sinkhorn::{Regularisation, SinkhornProgress, SinkhornSettings, sinkhorn};

@@ -69,6 +69,19 @@ impl Marginals {
         &self.b
     }
 
+    /// Returns an error unless there are `n` and `m` masses.
+    pub(super) fn check(&self, n: usize, m: usize) -> Result<()> {
+        let found = [self.a.len(), self.b.len()];
+        if found == [n, m] {
+            return Ok(());
+        }
+        Err(Error::ShapeMismatch {
+            operation: "masses of a transport problem",
+            expected: vec![n, m],
+            found: found.to_vec(),
+        })
+    }
+
     /// Exchanges source and target.
     #[must_use]
     pub fn swapped(self) -> Self {

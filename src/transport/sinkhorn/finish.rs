@@ -1,0 +1,166 @@
+//! The result of a finished solver: final potentials, the error of the marginals, and both bounds, all in f64.
+
+use super::super::cost::Cost;
+use super::super::marginals::Marginals;
+use super::super::result::{Solution, TransportPlan, lower_bound};
+use super::super::scores::{Direction, Scores};
+use super::log_domain::half_step;
+use super::problem::Problem;
+use crate::tensor::{Element, Tensor};
+use alloc::vec;
+use alloc::vec::Vec;
+use equilibria_kernels::softmin::exponentials;
+use equilibria_kernels::{Level, elementwise, reduce};
+
+/// A finished solver.
+pub(super) struct State {
+    pub epsilon: f64,
+    pub g: Vec<f64>,
+    pub iterations: usize,
+    pub tolerance: f64,
+    pub converged: bool,
+    /// The best bounds found so far.
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// The plan of one g: its potentials and sums. Its row sums are exact.
+struct Plan {
+    f: Vec<f64>,
+    /// g, with the result of line 2 where there is no mass.
+    g: Vec<f64>,
+    /// The result of line 2 before the factor of unbalanced transport.
+    exact_g: Vec<f64>,
+}
+
+impl Plan {
+    fn new<T: Element>(cost: &Cost<T>, problem: &Problem, epsilon: f64, g: &[f64]) -> Self {
+        let (mut f, mut g, mut exact_g) = (vec![0.0; cost.rows()], g.to_vec(), vec![0.0; cost.columns()]);
+        half_step::<T, f64>(cost, Direction::Rows, epsilon, (&g, problem.log_b()), &mut f);
+        let factor = problem.factor(epsilon);
+        f.iter_mut().for_each(|f| *f *= factor);
+        half_step::<T, f64>(cost, Direction::Columns, epsilon, (&f, problem.log_a()), &mut exact_g);
+        for (j, &b) in problem.b().iter().enumerate() {
+            if b == 0.0 {
+                g[j] = factor * exact_g[j];
+            }
+        }
+        Self { f, g, exact_g }
+    }
+
+    /// Calls `run(i, P_i, out_i)` for pieces of consecutive rows, starting at row i, with `width` places a row in `out`.
+    fn for_each_piece<T: Element, R: Send>(
+        &self,
+        (cost, problem, epsilon): (&Cost<T>, &Problem, f64),
+        (out, width): (&mut [R], usize),
+        run: &(impl Fn(usize, &[f64], &mut [R]) + Sync),
+    ) {
+        let bias: Vec<f64> =
+            self.g.iter().zip(problem.log_b()).map(|(g, log_b)| g / epsilon + log_b).collect();
+        let scores = Scores::<T, f64>::new(cost, Direction::Rows, 1.0 / epsilon, &bias);
+        scores.for_each_piece(out, width, &|pairs, first, out| {
+            let row = |r| self.f[first + r] / epsilon + problem.log_a()[first + r] + scores.shift(first + r);
+            let row: Vec<f64> = (0..pairs.rows).map(row).collect();
+            let mut plan = vec![0.0; pairs.rows * pairs.columns()];
+            exponentials(Level::detect(), pairs, &row, &mut plan);
+            run(first, &plan, out);
+        });
+    }
+
+    /// The cost of the plan, and of the feasible plan that Altschuler's rounding makes of it (`super::super::result`).
+    fn costs<T: Element>(&self, cost: &Cost<T>, problem: &Problem, epsilon: f64) -> (f64, f64) {
+        let (level, m) = (Level::detect(), cost.columns());
+        // The factor of column j and the mass that the column lacks afterwards. Rows need no factor: their sums are exact.
+        let excess: Vec<f64> =
+            self.g.iter().zip(&self.exact_g).map(|(g, exact)| (g - exact) / epsilon).collect();
+        let factors: Vec<f64> = excess.iter().map(|&x| libm::exp(-x.max(0.0))).collect();
+        let lacking: Vec<f64> =
+            excess.iter().zip(problem.b()).map(|(&x, b)| -b * libm::expm1(x.min(0.0))).collect();
+        let mut rows = vec![[0.0; 4]; cost.rows()];
+        self.for_each_piece((cost, problem, epsilon), (&mut rows, 1), &|first, plan, rows| {
+            let mut costs = vec![0.0; m];
+            let mut rounded = vec![0.0; m];
+            for (r, (out, plan)) in rows.iter_mut().zip(plan.chunks_exact(m)).enumerate() {
+                cost.row(first + r, &mut costs);
+                elementwise::mul(level, plan, &factors, &mut rounded);
+                let dot = |x: &[f64]| reduce::dot(level, x, &costs);
+                *out = [dot(plan), dot(&rounded), reduce::sum(level, &rounded), dot(&lacking)];
+            }
+        });
+        let lacking: f64 = lacking.iter().sum();
+        let (mut plan, mut rounded) = (0.0, 0.0);
+        for ([of_plan, of_rounded, sum, cost_of_lacking], a) in rows.iter().zip(problem.a()) {
+            plan += of_plan;
+            rounded += of_rounded;
+            if lacking > 0.0 {
+                rounded += (a - sum).max(0.0) * cost_of_lacking / lacking;
+            }
+        }
+        (plan, rounded)
+    }
+
+    /// Primal and dual value of the unbalanced problem.
+    fn unbalanced(&self, cost_of_plan: f64, problem: &Problem, epsilon: f64) -> (f64, f64) {
+        let rho = problem.penalty();
+        // Σ p ln(p/q) - p + q with p = q e^x.
+        let divergence = |q: f64, x: f64| q * (libm::exp(x) * (x - 1.0) + 1.0);
+        let (mut primal, mut total) = (cost_of_plan, 0.0);
+        for (&a, f) in problem.a().iter().zip(&self.f) {
+            let sum = a * libm::exp(-f / rho);
+            primal += rho * divergence(a, -f / rho) + sum * f;
+            total += sum;
+        }
+        for ((&b, g), exact) in problem.b().iter().zip(&self.g).zip(&self.exact_g) {
+            let x = (g - exact) / epsilon;
+            primal += rho * divergence(b, x) + b * libm::exp(x) * g;
+        }
+        // ε KL(P | a b^T) = Σ P (f + g - C) - ε Σ P + ε: the costs cancel.
+        primal += epsilon * (1.0 - total) - cost_of_plan;
+        (primal, problem.dual_value(epsilon, &self.f, &self.g))
+    }
+}
+
+/// An upper bound of the unregularised cost from any g.
+pub(super) fn upper_bound<T: Element>(cost: &Cost<T>, problem: &Problem, epsilon: f64, g: &[f64]) -> f64 {
+    Plan::new(cost, problem, epsilon, g).costs(cost, problem, epsilon).1
+}
+
+/// The result.
+pub(super) fn solution<T: Element>(
+    cost: &Cost<T>,
+    (problem, marginals): (&Problem, &Marginals),
+    state: State,
+    with_plan: bool,
+) -> Solution {
+    let epsilon = state.epsilon;
+    let found = Plan::new(cost, problem, epsilon, &state.g);
+    let (cost_of_plan, rounded) = found.costs(cost, problem, epsilon);
+    let factor = problem.factor(epsilon);
+    let next: Vec<f64> = found.exact_g.iter().map(|g| g * factor).collect();
+    let marginal_error = problem.error(epsilon, &found.g, &next);
+    let (lower, upper) = if problem.is_balanced() {
+        let (lower, upper) = state.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        (lower.max(lower_bound(cost, marginals, &found.f).value), upper.min(rounded))
+    } else {
+        let (primal, dual) = found.unbalanced(cost_of_plan, problem, epsilon);
+        (dual, primal)
+    };
+    let plan = with_plan.then(|| {
+        let mut plan = Tensor::zeros(&[cost.rows(), cost.columns()]);
+        let out = (plan.data_mut(), cost.columns());
+        found.for_each_piece((cost, problem, epsilon), out, &|_, piece, out| out.copy_from_slice(piece));
+        TransportPlan::Dense(plan)
+    });
+    // The solver measured its error with rounded sums; this one is exact. A sixteenth is left for the difference.
+    let converged = state.converged && marginal_error <= 1.0625 * state.tolerance;
+    Solution {
+        potential_f: found.f,
+        potential_g: found.g,
+        cost: cost_of_plan,
+        lower_bound: lower,
+        upper_bound: upper,
+        iterations: state.iterations,
+        marginal_error,
+        converged,
+        plan,
+    }
+}
