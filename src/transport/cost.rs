@@ -206,10 +206,10 @@ impl<'a, T: Element> Cost<'a, T> {
         }
     }
 
-    /// The mean cost, of all pairs of a matrix or from the moments of points (for distances, an upper bound).
+    /// The mean size of a cost: exact for a matrix and squared distances, an upper bound for distances.
     pub fn mean(&self) -> f64 {
         match &self.source {
-            Source::Matrix(values) => values.iter().map(|x| x.to_f64() / values.len() as f64).sum(),
+            Source::Matrix(values) => values.iter().map(|x| x.to_f64().abs() / values.len() as f64).sum(),
             Source::Points(points) => {
                 let d = points.d;
                 let moments = |side: &Side<T>| {

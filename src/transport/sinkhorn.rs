@@ -54,7 +54,6 @@ use self::problem::{Problem, Sweep};
 use super::cost::Cost;
 use super::marginals::Marginals;
 use super::result::Solution;
-use super::result::lower_bound;
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::boxed::Box;
@@ -242,10 +241,9 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
         settings: &'c SinkhornSettings,
         proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
     ) -> (Self, f64) {
-        let mean = cost.mean().abs().max(f64::MIN_POSITIVE);
         let smallest = match settings.regularisation {
             Regularisation::Epsilon(epsilon) => epsilon,
-            Regularisation::Accuracy(_) => mean * SMALLEST,
+            Regularisation::Accuracy(_) => (cost.mean() * SMALLEST).max(f64::MIN_POSITIVE),
         };
         let pairs = cost.rows().saturating_mul(cost.columns());
         // The rounding of scores in T, as an error of the marginals.
@@ -267,7 +265,7 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
 
     /// Lowers ε to `last`, or until the accuracy is reached.
     fn anneal(&mut self, last: f64) {
-        let mean = self.cost.mean().abs();
+        let mean = self.cost.mean();
         let (fall, accuracy) = match self.settings.regularisation {
             Regularisation::Epsilon(_) => (FALL, None),
             Regularisation::Accuracy(accuracy) => (FALL_FOR_ACCURACY, Some(accuracy)),
@@ -301,7 +299,7 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
 
     /// Improves the bounds and returns the distance between them relative to the upper one.
     fn bound(&mut self) -> f64 {
-        let lower = lower_bound(self.cost, self.marginals, &self.f).value;
+        let lower = finish::lower_bound(self.cost, self.marginals, &self.f, &self.g);
         let upper = finish::upper_bound(self.cost, self.problem, self.progress.epsilon, &self.g);
         let (best_lower, best_upper) = self.progress.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         let (lower, upper) = (lower.max(best_lower), upper.min(best_upper));

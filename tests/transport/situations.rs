@@ -52,7 +52,7 @@ fn one_enormous_cost_among_others_is_avoided() {
     }
     let cost = Cost::matrix(&matrix).unwrap();
     let found = solve(&cost, &Marginals::uniform(5, 5).unwrap(), &SinkhornSettings::epsilon(0.01));
-    assert!(found.converged && found.cost < 1.0 && found.upper_bound < 1.1, "{found:?}");
+    assert!(found.converged && found.cost < 1.0 && found.lower_bound <= found.cost, "{found:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::cost::Cost;
 use super::super::marginals::Marginals;
-use super::super::result::{Solution, TransportPlan, lower_bound};
+use super::super::result::{self, Solution, TransportPlan};
 use super::super::scores::{Direction, Scores};
 use super::log_domain::half_step;
 use super::problem::Problem;
@@ -119,6 +119,16 @@ impl Plan {
     }
 }
 
+/// The better of the lower bounds that start at f and at g.
+pub(super) fn lower_bound<T: Element>(cost: &Cost<T>, marginals: &Marginals, f: &[f64], g: &[f64]) -> f64 {
+    let (mut of_g, mut place) = (vec![0.0; f.len()], vec![0; f.len()]);
+    let masked = |(&g, &b): (&f64, &f64)| if b > 0.0 { g } else { f64::NEG_INFINITY };
+    let g: Vec<f64> = g.iter().zip(marginals.b()).map(masked).collect();
+    cost.row_minima(&g, &mut of_g, &mut place);
+    let value = |f: &[f64]| result::lower_bound(cost, marginals, f).value;
+    value(f).max(value(&of_g))
+}
+
 /// An upper bound of the unregularised cost from any g.
 pub(super) fn upper_bound<T: Element>(cost: &Cost<T>, problem: &Problem, epsilon: f64, g: &[f64]) -> f64 {
     Plan::new(cost, problem, epsilon, g).costs(cost, problem, epsilon).1
@@ -139,7 +149,7 @@ pub(super) fn solution<T: Element>(
     let marginal_error = problem.error(epsilon, &found.g, &next);
     let (lower, upper) = if problem.is_balanced() {
         let (lower, upper) = state.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        (lower.max(lower_bound(cost, marginals, &found.f).value), upper.min(rounded))
+        (lower.max(lower_bound(cost, marginals, &found.f, &found.g)), upper.min(rounded))
     } else {
         let (primal, dual) = found.unbalanced(cost_of_plan, problem, epsilon);
         (dual, primal)
