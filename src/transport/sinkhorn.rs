@@ -300,7 +300,8 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
     /// Improves the bounds and returns the distance between them relative to the upper one.
     fn bound(&mut self) -> f64 {
         let lower = finish::lower_bound(self.cost, self.marginals, &self.f, &self.g);
-        let upper = finish::upper_bound(self.cost, self.problem, self.progress.epsilon, &self.g);
+        let upper =
+            finish::upper_bound(self.cost, (self.problem, self.marginals), self.progress.epsilon, &self.g);
         let (best_lower, best_upper) = self.progress.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         let (lower, upper) = (lower.max(best_lower), upper.min(best_upper));
         self.progress.bounds = Some((lower, upper));

@@ -1,15 +1,15 @@
 //! The result of a finished solver: final potentials, the error of the marginals, and both bounds, all in f64.
 
 use super::super::cost::Cost;
+use super::super::entropic_plan::EntropicPlan;
 use super::super::marginals::Marginals;
 use super::super::result::{self, Solution, TransportPlan};
-use super::super::scores::{Direction, Scores};
+use super::super::scores::Direction;
 use super::log_domain::half_step;
 use super::problem::Problem;
 use crate::tensor::{Element, Tensor};
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::softmin::exponentials;
 use equilibria_kernels::{Level, elementwise, reduce};
 
 /// A finished solver.
@@ -47,36 +47,26 @@ impl Plan {
         Self { f, g, exact_g }
     }
 
-    /// Calls `run(i, P_i, out_i)` for pieces of consecutive rows, starting at row i, with `width` places a row in `out`.
-    fn for_each_piece<T: Element, R: Send>(
-        &self,
-        (cost, problem, epsilon): (&Cost<T>, &Problem, f64),
-        (out, width): (&mut [R], usize),
-        run: &(impl Fn(usize, &[f64], &mut [R]) + Sync),
-    ) {
-        let bias: Vec<f64> =
-            self.g.iter().zip(problem.log_b()).map(|(g, log_b)| g / epsilon + log_b).collect();
-        let scores = Scores::<T, f64>::new(cost, Direction::Rows, 1.0 / epsilon, &bias);
-        scores.for_each_piece(out, width, &|pairs, first, out| {
-            let row = |r| self.f[first + r] / epsilon + problem.log_a()[first + r] + scores.shift(first + r);
-            let row: Vec<f64> = (0..pairs.rows).map(row).collect();
-            let mut plan = vec![0.0; pairs.rows * pairs.columns()];
-            exponentials(Level::detect(), pairs, &row, &mut plan);
-            run(first, &plan, out);
-        });
+    fn entropic<'a, T>(
+        &'a self,
+        cost: &'a Cost<'a, T>,
+        marginals: &'a Marginals,
+        epsilon: f64,
+    ) -> EntropicPlan<'a, T> {
+        EntropicPlan { cost, marginals, epsilon, f: &self.f, g: &self.g }
     }
 
     /// The cost of the plan, and of the feasible plan that Altschuler's rounding makes of it (`super::super::result`).
-    fn costs<T: Element>(&self, cost: &Cost<T>, problem: &Problem, epsilon: f64) -> (f64, f64) {
+    fn costs<T: Element>(&self, cost: &Cost<T>, marginals: &Marginals, epsilon: f64) -> (f64, f64) {
         let (level, m) = (Level::detect(), cost.columns());
         // The factor of column j and the mass that the column lacks afterwards. Rows need no factor: their sums are exact.
         let excess: Vec<f64> =
             self.g.iter().zip(&self.exact_g).map(|(g, exact)| (g - exact) / epsilon).collect();
         let factors: Vec<f64> = excess.iter().map(|&x| libm::exp(-x.max(0.0))).collect();
         let lacking: Vec<f64> =
-            excess.iter().zip(problem.b()).map(|(&x, b)| -b * libm::expm1(x.min(0.0))).collect();
+            excess.iter().zip(marginals.b()).map(|(&x, b)| -b * libm::expm1(x.min(0.0))).collect();
         let mut rows = vec![[0.0; 4]; cost.rows()];
-        self.for_each_piece((cost, problem, epsilon), (&mut rows, 1), &|first, plan, rows| {
+        self.entropic(cost, marginals, epsilon).for_each_piece(&mut rows, 1, &|first, plan, rows| {
             let mut costs = vec![0.0; m];
             let mut rounded = vec![0.0; m];
             for (r, (out, plan)) in rows.iter_mut().zip(plan.chunks_exact(m)).enumerate() {
@@ -88,7 +78,7 @@ impl Plan {
         });
         let lacking: f64 = lacking.iter().sum();
         let (mut plan, mut rounded) = (0.0, 0.0);
-        for ([of_plan, of_rounded, sum, cost_of_lacking], a) in rows.iter().zip(problem.a()) {
+        for ([of_plan, of_rounded, sum, cost_of_lacking], a) in rows.iter().zip(marginals.a()) {
             plan += of_plan;
             rounded += of_rounded;
             if lacking > 0.0 {
@@ -130,8 +120,13 @@ pub(super) fn lower_bound<T: Element>(cost: &Cost<T>, marginals: &Marginals, f: 
 }
 
 /// An upper bound of the unregularised cost from any g.
-pub(super) fn upper_bound<T: Element>(cost: &Cost<T>, problem: &Problem, epsilon: f64, g: &[f64]) -> f64 {
-    Plan::new(cost, problem, epsilon, g).costs(cost, problem, epsilon).1
+pub(super) fn upper_bound<T: Element>(
+    cost: &Cost<T>,
+    (problem, marginals): (&Problem, &Marginals),
+    epsilon: f64,
+    g: &[f64],
+) -> f64 {
+    Plan::new(cost, problem, epsilon, g).costs(cost, marginals, epsilon).1
 }
 
 /// The result.
@@ -143,7 +138,7 @@ pub(super) fn solution<T: Element>(
 ) -> Solution {
     let epsilon = state.epsilon;
     let found = Plan::new(cost, problem, epsilon, &state.g);
-    let (cost_of_plan, rounded) = found.costs(cost, problem, epsilon);
+    let (cost_of_plan, rounded) = found.costs(cost, marginals, epsilon);
     let factor = problem.factor(epsilon);
     let next: Vec<f64> = found.exact_g.iter().map(|g| g * factor).collect();
     let marginal_error = problem.error(epsilon, &found.g, &next);
@@ -156,8 +151,8 @@ pub(super) fn solution<T: Element>(
     };
     let plan = with_plan.then(|| {
         let mut plan = Tensor::zeros(&[cost.rows(), cost.columns()]);
-        let out = (plan.data_mut(), cost.columns());
-        found.for_each_piece((cost, problem, epsilon), out, &|_, piece, out| out.copy_from_slice(piece));
+        let pieces = found.entropic(cost, marginals, epsilon);
+        pieces.for_each_piece(plan.data_mut(), cost.columns(), &|_, piece, out| out.copy_from_slice(piece));
         TransportPlan::Dense(plan)
     });
     // The solver measured its error with rounded sums; this one is exact. A sixteenth is left for the difference.
