@@ -14,5 +14,4 @@ pub mod pairs;
 pub mod precision_recall;
 pub mod reconstruction;
 pub mod second_half;
-pub mod sliced;
 pub mod stability;

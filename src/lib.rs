@@ -25,6 +25,7 @@ pub mod rng;
 #[cfg(feature = "cli")]
 pub mod run;
 pub mod tensor;
+pub mod transport;
 
 pub use error::{Error, Result};
 pub use tensor::Tensor;

@@ -28,6 +28,7 @@ pub mod peak;
 pub mod peer;
 pub mod random;
 pub mod reduce;
+pub mod softmin;
 pub mod threads;
 pub mod update;
 

@@ -15,7 +15,7 @@ pub mod tanh;
 
 #[allow(unused_imports)] // used by fused kernels
 pub(crate) use self::{
-    exp::{exp_lanes, exp_m1_nonpositive as exp_m1_lanes},
+    exp::{exp_lanes, exp_m1_nonpositive as exp_m1_lanes, exp_normal},
     ln::ln_lanes,
     sigmoid::{log_sigmoid_lanes, sigmoid_lanes, softplus_increment_lanes, softplus_lanes, tail},
     tanh::tanh_lanes,

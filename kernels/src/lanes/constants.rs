@@ -19,6 +19,8 @@ pub trait Constants: Sized + 'static {
     /// A power of two that scales every denormal number to a normal one, and its exponent + `INTEGER_BIASED`.
     const NORMALISE: (Self, Self);
     const INFINITY: Self;
+    /// The smallest finite number.
+    const LOWEST: Self;
     const NAN: Self;
     const LOG2_E: Self;
     const SQRT_2: Self;
@@ -26,6 +28,8 @@ pub trait Constants: Sized + 'static {
     const LN_2: (Self, Self);
     /// exp is 0 at and below the first and infinite at and above the second.
     const EXP_RANGE: (Self, Self);
+    /// The logarithm of the smallest normal number, rounded up.
+    const LN_SMALLEST_NORMAL: Self;
     /// 1 - tanh is less than half an ULP at and above half of this.
     const TANH_RANGE: Self;
     /// q in e^r - 1 = r + r^2 q(r), |r| <= ln 2 / 2: within 0.12 ULP of e^r - 1. Lowest power first.
@@ -42,11 +46,13 @@ impl Constants for f32 {
     const SMALLEST_NORMAL: f32 = f32::MIN_POSITIVE;
     const NORMALISE: (f32, f32) = (16_777_216.0, 8_388_735.0 + 24.0);
     const INFINITY: f32 = f32::INFINITY;
+    const LOWEST: f32 = f32::MIN;
     const NAN: f32 = f32::NAN;
     const LOG2_E: f32 = core::f32::consts::LOG2_E;
     const SQRT_2: f32 = core::f32::consts::SQRT_2;
     const LN_2: (f32, f32) = (0.693_145_75, 1.428_606_8e-6);
     const EXP_RANGE: (f32, f32) = (-104.0, 89.0);
+    const LN_SMALLEST_NORMAL: f32 = -87.336_54;
     const TANH_RANGE: f32 = 20.0;
     const EXP: &[f32] = &[0.499_999_97, 0.166_665_43, 0.041_667_2, 0.008_366_534_5, 0.001_388_251_8];
     const LN: &[f32] = &[0.666_667_76, 0.399_775_4, 0.298_718_4];
@@ -60,11 +66,13 @@ impl Constants for f64 {
     const SMALLEST_NORMAL: f64 = f64::MIN_POSITIVE;
     const NORMALISE: (f64, f64) = (18_014_398_509_481_984.0, 4_503_599_627_371_519.0 + 54.0);
     const INFINITY: f64 = f64::INFINITY;
+    const LOWEST: f64 = f64::MIN;
     const NAN: f64 = f64::NAN;
     const LOG2_E: f64 = core::f64::consts::LOG2_E;
     const SQRT_2: f64 = core::f64::consts::SQRT_2;
     const LN_2: (f64, f64) = (0.693_147_180_559_208_2, 7.371_002_565_167_799e-13);
     const EXP_RANGE: (f64, f64) = (-746.0, 710.0);
+    const LN_SMALLEST_NORMAL: f64 = -708.396_418_532_264;
     const TANH_RANGE: f64 = 40.0;
     const EXP: &[f64] = &[
         0.5000000000000006,

@@ -49,3 +49,13 @@ pub(crate) fn exp_m1_nonpositive<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector 
     let power = lanes.shift_to_exponent(rounded);
     lanes.mul_add(p, power, lanes.sub(power, lanes.splat(L::Scalar::ONE)))
 }
+
+/// e^x where x is at most the overflow of e^x; the smallest normal number where e^x is below it.
+///
+/// For sums in which such terms do not count: the power of 2 is then always normal, which saves several instructions.
+#[inline(always)]
+pub(crate) fn exp_normal<L: Lanes>(lanes: L, x: L::Vector) -> L::Vector {
+    let (rounded, p) = reduced(lanes, lanes.max(lanes.splat(L::Scalar::LN_SMALLEST_NORMAL), x));
+    let power = lanes.shift_to_exponent(rounded);
+    lanes.mul_add(p, power, power)
+}

@@ -6,6 +6,7 @@ use equilibria_kernels::gemm::{CacheSizes, workspace_len};
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
 };
+use equilibria_kernels::softmin::{Largest, Pairs, Source, exponentials, largest, log_sum_exp};
 use equilibria_kernels::{
     Activation, Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, elementwise, gemm,
     gemm_times_slope, reduce,
@@ -42,6 +43,15 @@ pub fn cases() -> Vec<Case> {
                 "reduce/sum: row_sums",
             ],
             || at_levels(|level| (rows_and_columns::<f32>(level), rows_and_columns::<f64>(level)).0),
+        ),
+        (
+            &[
+                "softmin/scores: Pairs::columns",
+                "softmin/log_sum_exp: log_sum_exp",
+                "softmin/largest: largest",
+                "softmin/exponentials: exponentials",
+            ],
+            || at_levels(|level| (pairs_of_places::<f32>(level), pairs_of_places::<f64>(level)).0),
         ),
         (
             &[
@@ -388,6 +398,33 @@ fn minimal_filters<T: MatrixScalar>(level: Level) {
                 attempt(|| {
                     minimal::backward_weights(level, m, x, dy, T::ONE, y.last_mut(lens[1]), workspace)
                 });
+            }
+        }
+    }
+}
+
+fn pairs_of_places<T: Scalar>(level: Level) {
+    let ([x, y, bias], mut out) = ([Zeros::<T>::new(), Zeros::new(), Zeros::new()], Zeros::new());
+    for rows in SIZES {
+        for columns in [0, 1, 5, 64, 65] {
+            for d in SIZES {
+                let costs = x.last(wrapped([rows, columns]));
+                let (x, y) = (x.last(wrapped([rows, d])), y.last(wrapped([d, columns])));
+                let scale = T::ONE;
+                for source in [
+                    Source::Matrix { costs, scale },
+                    Source::Products { x, y, d },
+                    Source::Euclidean { x, y, d, scale },
+                    Source::CityBlock { x, y, d, scale },
+                ] {
+                    let pairs = Pairs { source, bias: bias.last(columns), rows };
+                    assert_eq!(pairs.columns(), columns);
+                    let count = if rows <= MAX_LENGTH { rows } else { 0 };
+                    attempt(|| log_sum_exp(level, &pairs, &mut vec![0.0; count]));
+                    attempt(|| largest(level, &pairs, &mut vec![Largest::default(); count]));
+                    let out = out.last_mut(wrapped([rows, columns]));
+                    attempt(|| exponentials(level, &pairs, bias.last(rows), out));
+                }
             }
         }
     }

@@ -1,0 +1,363 @@
+//! Entropic optimal transport by Sinkhorn's algorithm.
+//!
+//! ```text
+//! minimise  Σ P_ij C_ij + ε KL(P | a b^T)     where the row sums of P are a and the column sums are b
+//! ```
+//!
+//! Its solution is P_ij = a_i b_j e^((f_i + g_j - C_ij)/ε). A half-step makes the sums of one side exact:
+//!
+//! ```text
+//! 1:  f_i <- -ε ln Σ_j b_j e^((g_j - C_ij)/ε)          the row sums are a
+//! 2:  g_j <- -ε ln Σ_i a_i e^((f_i - C_ij)/ε)          the column sums are b
+//! ```
+//!
+//! [`mod@super::reference`] is this loop and nothing else. Here the same fixed point is found with four changes:
+//!
+//! - **Sweeps** evaluate lines 1 and 2 in the log domain (`log_domain`, costs on the fly, memory for the points alone) or,
+//!   where a matrix of n m numbers fits, as products with an absorbed kernel (`absorbed`, no exponential a pair).
+//! - **Annealing**: ε falls by a factor of [`FALL`] from the mean cost, each value starting at the potentials of the last.
+//! - **Acceleration** (`anderson`): the next g is extrapolated from the last [`anderson::MEMORY`] sweeps. A step that
+//!   lowers the dual value is taken back, so that the loop never does worse than line 2 for long.
+//! - **Accuracy** instead of ε: annealing goes on until the bounds of the unregularised cost are close enough.
+//!
+//! Iterations to an L1 error of 1e-6 in the marginals, 1,000 points a side, d = 3, f64 (ε in units of the cost; mean cost
+//! 0.3 to 0.5):
+//!
+//! | points, ε | plain | over-relaxed | Anderson, memory 5 | 8 | 12 | 12, annealed |
+//! |---|---|---|---|---|---|---|
+//! | colours of two photographs, 0.01 | 217 | 47 | 26 | 25 | 25 | 23 |
+//! | the same, 0.001 | 2197 | 433 | 168 | 151 | 128 | 71 |
+//! | uniform in the cube, 0.01 | | | 42 | 33 | 30 | 29 |
+//! | the same, 0.001 | | | 206 | 185 | 147 | 140 |
+//!
+//! Over-relaxation estimates its factor from the observed rate (Young's formula).
+//!
+//! **Unbalanced.** With a penalty ρ the sums may differ from the masses, at a price:
+//!
+//! ```text
+//! minimise  Σ P_ij C_ij + ε KL(P | a b^T) + ρ KL(P 1 | a) + ρ KL(P^T 1 | b),    KL(p | q) = Σ p ln(p/q) - p + q
+//! ```
+//!
+//! Lines 1 and 2 then multiply their result by ρ/(ρ + ε). The entropy is relative to a b^T. Software that uses
+//! Σ P (ln P - 1) instead finds other plans for the same ε and ρ.
+
+mod absorbed;
+mod anderson;
+mod finish;
+mod log_domain;
+mod problem;
+
+use self::absorbed::Absorbed;
+use self::anderson::Anderson;
+use self::log_domain::LogDomain;
+use self::problem::{Problem, Sweep};
+use super::cost::Cost;
+use super::marginals::Marginals;
+use super::result::Solution;
+use crate::tensor::Element;
+use crate::{Error, Result};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The factor between two values of ε for a fixed ε.
+pub const FALL: f64 = 10.0;
+/// The factor between two values of ε for a fixed accuracy, which are all candidates to stop at.
+const FALL_FOR_ACCURACY: f64 = 3.0;
+/// The marginal error at which annealing moves on.
+const ROUGH: f64 = 0.03;
+/// A sweep counts as stalled if this many later ones reduce the smallest error by less than a tenth.
+const STALLED: usize = 300;
+/// The smallest ε of annealing for an accuracy, relative to the mean cost.
+const SMALLEST: f64 = 1e-7;
+
+/// The strength of the entropy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Regularisation {
+    /// ε, in the unit of the cost.
+    Epsilon(f64),
+    /// Lowers ε until the two bounds of the unregularised cost differ by at most this share of the upper one: 0.01 for 1 %.
+    Accuracy(f64),
+}
+
+/// The settings of [`sinkhorn`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SinkhornSettings {
+    /// The strength of the entropy.
+    pub regularisation: Regularisation,
+    /// The L1 distance of the sums of the plan from the masses (of a total of 1) at which the solver stops.
+    pub tolerance: f64,
+    /// The largest number of sweeps, over all values of ε.
+    pub most_iterations: usize,
+    /// ρ, in the unit of the cost, for unbalanced transport; `None` keeps the masses.
+    pub penalty: Option<f64>,
+    /// Returns the plan, which takes 8 n m bytes.
+    pub plan: bool,
+    /// Memory for a kernel of n m numbers, in bytes. Larger problems are solved in the log domain, on the fly.
+    pub memory: usize,
+}
+
+impl SinkhornSettings {
+    /// Settings for this ε: tolerance 1e-6, 10,000 iterations, balanced, no plan, 1 GB of memory.
+    pub fn epsilon(epsilon: f64) -> Self {
+        Self {
+            regularisation: Regularisation::Epsilon(epsilon),
+            tolerance: 1e-6,
+            most_iterations: 10_000,
+            penalty: None,
+            plan: false,
+            memory: 1 << 30,
+        }
+    }
+
+    /// The same settings for this accuracy, with tolerance 1e-3: the bounds hold for any marginal error.
+    pub fn accuracy(accuracy: f64) -> Self {
+        let regularisation = Regularisation::Accuracy(accuracy);
+        Self { regularisation, tolerance: 1e-3, ..Self::epsilon(1.0) }
+    }
+
+    fn check(&self) -> Result<()> {
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        let invalid = |given, expected| Err(Error::invalid(given, expected));
+        match self.regularisation {
+            Regularisation::Epsilon(x) if !positive(x) => {
+                return invalid(
+                    format!("epsilon {x}"),
+                    "epsilon is a positive finite number in the unit of the cost",
+                );
+            }
+            Regularisation::Accuracy(x) if !(positive(x) && x < 1.0) => {
+                return invalid(format!("accuracy {x}"), "an accuracy is between 0 and 1, for instance 0.01");
+            }
+            _ => {}
+        }
+        if !positive(self.tolerance) {
+            return invalid(
+                format!("tolerance {}", self.tolerance),
+                "a tolerance is a positive finite number",
+            );
+        }
+        if self.most_iterations == 0 {
+            return invalid("0 iterations".into(), "at least 1 is needed");
+        }
+        if let Some(penalty) = self.penalty {
+            if !positive(penalty) {
+                return invalid(format!("penalty {penalty}"), "a penalty is a positive finite number");
+            }
+            if matches!(self.regularisation, Regularisation::Accuracy(_)) {
+                return invalid("an accuracy and a penalty".into(), "unbalanced transport needs an epsilon");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The state of a solver that runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SinkhornProgress {
+    /// Sweeps so far.
+    pub iteration: usize,
+    /// The current ε.
+    pub epsilon: f64,
+    /// The L1 error of the marginals.
+    pub marginal_error: f64,
+    /// The best bounds of the unregularised cost so far, if any have been computed.
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// Solves entropic optimal transport, balanced or unbalanced.
+///
+/// `proceed` is called after every sweep; the solver stops and returns its state when it returns false.
+///
+/// The bounds of the result bracket the optimal cost without entropy, whatever ε and however early the solver stopped. For
+/// unbalanced transport they bracket the optimum of the regularised problem above instead.
+///
+/// **Shapes** `cost` (n, m), the masses (n) and (m).
+///
+/// **Units** ε and ρ in the unit of the cost; the tolerance is a mass, of a total of 1.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the masses do not fit the cost; [`Error::InvalidArgument`] for a setting outside
+/// its range. Running out of iterations is not an error: see [`Solution::converged`].
+///
+/// **Accuracy and cost** The absorbed kernel is stored in T and computed in f64. In the log domain, scores are computed in
+/// T if the rounding of the largest score, about EPSILON C/ε, allows the tolerance, else in f64. Sums over more than 1,024
+/// terms, the marginal error of the result and both bounds are in f64. O(n m) time an iteration; memory for n m numbers of
+/// type T if [`SinkhornSettings::memory`] allows it, else O(n + m). The result does not depend on the number of threads.
+///
+/// **Source** Cuturi 2013; log domain and absorption, Schmitzer 2019; Anderson 1965; unbalanced, Chizat et al. 2018.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Marginals, SinkhornSettings, sinkhorn}};
+/// let matrix = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let settings = SinkhornSettings { plan: true, ..SinkhornSettings::epsilon(1.0) };
+/// let found = sinkhorn(&Cost::matrix(&matrix)?, &Marginals::uniform(2, 2)?, &settings, &mut |_| true)?;
+/// assert!(found.converged && (found.cost - 0.26894142).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+pub fn sinkhorn<T: Element>(
+    cost: &Cost<T>,
+    marginals: &Marginals,
+    settings: &SinkhornSettings,
+    proceed: &mut dyn FnMut(&SinkhornProgress) -> bool,
+) -> Result<Solution> {
+    settings.check()?;
+    marginals.check(cost.rows(), cost.columns())?;
+    let problem = Problem::new(cost, marginals, settings.penalty);
+    let (mut solver, last) = Solver::new(cost, &problem, marginals, settings, proceed);
+    solver.anneal(last);
+    Ok(finish::solution(cost, (&problem, marginals), solver.finished(), settings.plan))
+}
+
+/// A solver between two values of ε.
+struct Solver<'c, 'p, T: Element> {
+    cost: &'c Cost<'c, T>,
+    problem: &'c Problem,
+    marginals: &'c Marginals,
+    settings: &'c SinkhornSettings,
+    proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
+    sweep: Box<dyn Sweep + 'c>,
+    f: Vec<f64>,
+    g: Vec<f64>,
+    progress: SinkhornProgress,
+    outcome: Outcome,
+}
+
+/// The end of the sweeps at one ε.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Converged,
+    /// Out of iterations, or no longer improving.
+    Exhausted,
+    Stopped,
+}
+
+impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
+    /// The solver before its first sweep, and the smallest ε.
+    fn new(
+        cost: &'c Cost<'c, T>,
+        problem: &'c Problem,
+        marginals: &'c Marginals,
+        settings: &'c SinkhornSettings,
+        proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
+    ) -> (Self, f64) {
+        let smallest = match settings.regularisation {
+            Regularisation::Epsilon(epsilon) => epsilon,
+            Regularisation::Accuracy(_) => (cost.mean() * SMALLEST).max(f64::MIN_POSITIVE),
+        };
+        let pairs = cost.rows().saturating_mul(cost.columns());
+        // The rounding of scores in T, as an error of the marginals.
+        let rounding = 8.0 * T::EPSILON.to_f64() * cost.largest() / smallest;
+        let sweep: Box<dyn Sweep + 'c> =
+            if problem.is_balanced() && pairs.saturating_mul(size_of::<T>()) <= settings.memory {
+                Box::new(Absorbed::<T>::new(cost, problem))
+            } else if rounding <= settings.tolerance {
+                Box::new(LogDomain::<T, T>::new(cost, problem))
+            } else {
+                Box::new(LogDomain::<T, f64>::new(cost, problem))
+            };
+        let progress =
+            SinkhornProgress { iteration: 0, epsilon: smallest, marginal_error: f64::INFINITY, bounds: None };
+        let (f, g) = (vec![0.0; cost.rows()], vec![0.0; cost.columns()]);
+        let outcome = Outcome::Exhausted;
+        (Self { cost, problem, marginals, settings, proceed, sweep, f, g, progress, outcome }, smallest)
+    }
+
+    /// Lowers ε to `last`, or until the accuracy is reached.
+    fn anneal(&mut self, last: f64) {
+        let mean = self.cost.mean();
+        let (fall, accuracy) = match self.settings.regularisation {
+            Regularisation::Epsilon(_) => (FALL, None),
+            Regularisation::Accuracy(accuracy) => (FALL_FOR_ACCURACY, Some(accuracy)),
+        };
+        let mut epsilon = last;
+        while epsilon * fall < mean {
+            epsilon *= fall;
+        }
+        loop {
+            let is_last = epsilon <= last * 1.000_001;
+            let rough = ROUGH.max(self.settings.tolerance);
+            let tolerance = if is_last || accuracy.is_some() { self.settings.tolerance } else { rough };
+            self.progress.epsilon = if is_last { last } else { epsilon };
+            self.outcome = self.run(tolerance);
+            if let Some(accuracy) = accuracy {
+                let is_reached = self.bound() <= accuracy;
+                if self.outcome == Outcome::Converged && !is_reached {
+                    self.outcome = Outcome::Exhausted;
+                } else if is_reached {
+                    self.outcome = Outcome::Converged;
+                    return;
+                }
+            }
+            let is_out = self.progress.iteration >= self.settings.most_iterations;
+            if is_last || is_out || self.outcome == Outcome::Stopped {
+                return;
+            }
+            epsilon /= fall;
+        }
+    }
+
+    /// Improves the bounds and returns the distance between them relative to the upper one.
+    fn bound(&mut self) -> f64 {
+        let lower = finish::lower_bound(self.cost, self.marginals, &self.f, &self.g);
+        let upper =
+            finish::upper_bound(self.cost, (self.problem, self.marginals), self.progress.epsilon, &self.g);
+        let (best_lower, best_upper) = self.progress.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        let (lower, upper) = (lower.max(best_lower), upper.min(best_upper));
+        self.progress.bounds = Some((lower, upper));
+        if upper > lower { (upper - lower) / upper.abs() } else { 0.0 }
+    }
+
+    /// Sweeps at the current ε.
+    fn run(&mut self, tolerance: f64) -> Outcome {
+        let (problem, epsilon) = (self.problem, self.progress.epsilon);
+        let mut anderson = Anderson::new(problem.b());
+        let mut next = vec![0.0; self.g.len()];
+        let (mut value, mut is_extrapolated, mut plain) = (f64::NEG_INFINITY, false, self.g.clone());
+        let (mut best, mut best_at) = (f64::INFINITY, 0);
+        for sweep in 0.. {
+            if self.progress.iteration >= self.settings.most_iterations {
+                return Outcome::Exhausted;
+            }
+            self.progress.iteration += 1;
+            self.sweep.sweep(epsilon, &self.g, &mut self.f, &mut next);
+            let new_value = problem.dual_value(epsilon, &self.f, &self.g);
+            let slack = self.sweep.rounding(epsilon) * (1.0 + value.abs() / epsilon) * epsilon;
+            if is_extrapolated && !(new_value >= value - slack) {
+                self.g.copy_from_slice(&plain);
+                anderson.clear();
+                is_extrapolated = false;
+                continue;
+            }
+            value = new_value;
+            self.progress.marginal_error = problem.error(epsilon, &self.g, &next);
+            let proceeds = (self.proceed)(&self.progress);
+            if self.progress.marginal_error <= tolerance {
+                return Outcome::Converged;
+            }
+            if !proceeds {
+                return Outcome::Stopped;
+            }
+            if self.progress.marginal_error < 0.9 * best {
+                (best, best_at) = (self.progress.marginal_error, sweep);
+            } else if sweep - best_at > STALLED {
+                return Outcome::Exhausted;
+            }
+            plain.copy_from_slice(&next);
+            is_extrapolated = anderson.extrapolate(&self.g, &mut next);
+            core::mem::swap(&mut self.g, &mut next);
+        }
+        unreachable!("the loop ends by a return")
+    }
+
+    fn finished(self) -> finish::State {
+        finish::State {
+            epsilon: self.progress.epsilon,
+            g: self.g,
+            iterations: self.progress.iteration,
+            tolerance: self.settings.tolerance,
+            converged: self.outcome == Outcome::Converged,
+            bounds: self.progress.bounds,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Are transport costs, plans and bounds those of closed forms and plain loops, in every situation that users meet?
+
+#[path = "transport/closed_forms.rs"]
+mod closed_forms;
+#[path = "transport/points.rs"]
+mod points;
+#[path = "transport/situations.rs"]
+mod situations;
+#[path = "transport/support.rs"]
+mod support;
