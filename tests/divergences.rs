@@ -53,7 +53,7 @@ fn values_are_the_integrals_that_define_them() {
             let found = value(divergence, case);
             assert!((found - expected).abs() < 1e-7, "{divergence} {case:?}: {found} against {expected}");
         }
-        // Where q is narrow, its ratio to p is too large for this integral.
+        // The ratio of a wide p to a narrow q is too large for this integral.
         if case.1 >= 1.0 {
             let expected = integral(case, relative);
             let found = value(Divergence::KullbackLeibler, case);
@@ -100,7 +100,7 @@ fn gradients_are_finite_differences_of_the_values() {
         for divergence in Divergence::ALL {
             let h = 1e-4;
             let at = |step: f64| value(divergence, (shift + step * h, deviation));
-            // Of fourth order; an even function has gradient 0 at 0, also if it has a kink there.
+            // This difference is of fourth order. It is 0 at the kink of an even function, as the gradient is.
             let expected = (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * h);
             let found = divergence.of_shift(shift, deviation).unwrap().gradient;
             let tolerance = 1e-9 * (1.0 + expected.abs());

@@ -60,7 +60,7 @@ impl Default for Settings {
 /// Intervals between the shifts of the plots.
 const INTERVALS: usize = 200;
 
-/// Every so many of them, a row of the table.
+/// Intervals between two rows of the table.
 const ROWS: usize = 20;
 
 /// Colours of the divergences, the same in all plots.
@@ -173,20 +173,23 @@ impl Study {
         }
     }
 
-    /// What the curves mean for a generator that starts far away.
-    pub fn meaning(&self) -> Result<String> {
+    /// Three sentences about a generator that starts far away.
+    pub fn meaning(&self) -> Result<[String; 3]> {
         let Settings { start, deviation, .. } = self.settings;
         let slope = |divergence: Divergence| Ok(short(divergence.of_shift(start, deviation)?.gradient));
-        Ok(format!(
-            "At τ = {start} the gradient of JS is {} and that of TV is {}, against {} for W₁ and {} for KL. A generator that \
-             starts far away and is trained by JS, as in a standard GAN with a perfect discriminator, stays where it is: its \
-             loss is high, but flat. By W₁ it moves at the same speed from any distance, and then steps to and fro around the \
-             data by at most one step.",
-            slope(Divergence::JensenShannon)?,
-            slope(Divergence::TotalVariation)?,
-            slope(Divergence::Wasserstein1)?,
-            slope(Divergence::KullbackLeibler)?,
-        ))
+        Ok([
+            format!(
+                "At τ = {start} the gradient of JS is {} and that of TV is {}, against {} for W₁ and {} for KL.",
+                slope(Divergence::JensenShannon)?,
+                slope(Divergence::TotalVariation)?,
+                slope(Divergence::Wasserstein1)?,
+                slope(Divergence::KullbackLeibler)?,
+            ),
+            "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where it is: \
+             its loss is high, but flat."
+                .into(),
+            "By W₁ it moves at the same speed from any distance, and in the end steps to and fro around the data.".into(),
+        ])
     }
 
     /// Values and gradients at some shifts, and the ends of the descents, as text.
@@ -237,6 +240,11 @@ impl Divergences {
         if self.json {
             return print_json(&study);
         }
-        print(&format!("{}\n{}\nplots in {}\n", study.table(), study.meaning()?, self.out.display()))
+        print(&format!(
+            "{}\n{}\nplots in {}\n",
+            study.table(),
+            study.meaning()?.join(" "),
+            self.out.display()
+        ))
     }
 }

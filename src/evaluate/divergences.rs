@@ -49,7 +49,7 @@ pub enum Divergence {
     Wasserstein2,
 }
 
-/// A divergence and its derivative by the shift.
+/// A divergence and its derivative with respect to the shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct ShiftDivergence {
@@ -81,7 +81,7 @@ impl Divergence {
         Self::Wasserstein2,
     ];
 
-    /// The divergence of N(τ, σ²) from N(0, 1), and its derivative by τ.
+    /// The divergence of N(τ, σ²) from N(0, 1), and its derivative with respect to τ.
     ///
     /// **Errors** [`Error::InvalidArgument`] if |τ| is above 1000 or σ is outside [`DEVIATIONS`].
     ///

@@ -45,13 +45,13 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         equal.descents().to_svg()?,
         "The shift during gradient descent on each divergence, with the same learning rate.",
     ));
-    let meaning = equal.meaning()?;
+    let answer = equal.meaning()?;
     let section = Section::new("Figure 7: which divergence can pull a distant generator to the data")
         .paragraph(
             "The data are N(0, 1) and the generator is N(τ, 1), or N(τ, 4) in the third and fourth plots. Its only parameter is \
              the shift τ. Each divergence is a possible loss; training needs its gradient in τ.",
         )
-        .paragraph(meaning.clone())
+        .paragraphs(&answer)
         .figures(charts);
-    Ok((section, json!({ "equal": equal, "unequal": unequal, "answer": meaning })))
+    Ok((section, json!({ "equal": equal, "unequal": unequal, "answer": answer })))
 }

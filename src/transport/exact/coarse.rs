@@ -6,6 +6,17 @@
 //! ```text
 //! f_i = min over sampled targets j of C_ij - g_j,     g_j = min over sampled sources i of C_ij - f_i
 //! ```
+//!
+//! Pivots until the optimum, for 5000 points of a side in three dimensions (all at the finest level):
+//!
+//! | start | colours of photographs | uniform |
+//! |---|---|---|
+//! | 20 iterations of Sinkhorn's algorithm with decreasing ε, 8 candidates a place | 61,000 in 7 rounds | 38,000 in 2 |
+//! | the sample, 8 candidates | 252,000 in 10 | 96,000 in 4 |
+//! | the sample, 16 candidates | 45,000 in 3 | 97,000 in 3 |
+//! | and the rest of the masses priced among themselves, places along a Morton curve | 27,000 in 3 | 53,000 in 3 |
+//!
+//! The sample needs no exponential: its passes cost about as much as two of Sinkhorn's 40 half-steps.
 
 use super::arc::Arc;
 use super::pricing::{arcs, candidates, transform};

@@ -2,8 +2,8 @@
 //!
 //! 1. Choose candidate arcs and a first basis (`coarse`).
 //! 2. Solve on these arcs.
-//! 3. Price all pairs. Every pair with a negative reduced cost violates the dual constraint f_i + g_j <= C_ij: add the worst
-//!    few of each place, and go to 2, from the last basis.
+//! 3. Price all pairs. A pair with a negative reduced cost violates the dual constraint f_i + g_j <= C_ij. Add the worst few
+//!    of each place, and go to 2 from the last basis.
 //! 4. If there is none, the potentials are feasible: plan and potentials prove each other optimal.
 //!
 //! The smallest prices of the last pass are the c-transform of g, so that the lower bound costs no pass of its own.

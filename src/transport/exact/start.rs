@@ -34,7 +34,7 @@ struct Shipping<'a> {
     above: Vec<u32>,
 }
 
-/// The network simplex with its first basis, along the given arcs as far as possible.
+/// Builds the first basis, along the given arcs where they suffice, and the network simplex that starts from it.
 pub(super) fn start<T: Element>(
     problem: &Problem<T>,
     masses: (&[i64], &[i64]),
