@@ -3,6 +3,7 @@
 mod bench;
 mod classifier;
 mod dbm;
+mod divergences;
 mod evaluate;
 mod filters;
 mod gan;
@@ -43,6 +44,7 @@ enum Command {
     Gan(gan::Command),
     #[command(subcommand)]
     Classifier(classifier::Command),
+    Divergences(divergences::Divergences),
     Reproduce(reproduce::Reproduce),
     Info(info::Info),
 }
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Dbm(command) => command.run(),
         Command::Gan(command) => command.run(),
         Command::Classifier(command) => command.run(),
+        Command::Divergences(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Info(command) => command.run(),
     });

@@ -2,6 +2,7 @@
 
 pub mod autocorrelation;
 pub mod classifier;
+pub mod divergences;
 pub mod eigen;
 pub mod filters;
 pub mod frechet;

@@ -17,11 +17,13 @@
 //!   loop.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
+//! - [`exact::solve`]: the optimal plan with its proof.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
 pub mod cost;
 pub mod divergence;
 mod entropic_plan;
+pub mod exact;
 pub mod marginals;
 pub mod one_dimensional;
 pub mod reference;

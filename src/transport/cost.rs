@@ -150,6 +150,11 @@ impl<'a, T: Element> Cost<'a, T> {
         })
     }
 
+    /// Where the costs come from.
+    pub(super) fn source(&self) -> &Source<'a, T> {
+        &self.source
+    }
+
     /// The number of places of the source, n.
     pub fn rows(&self) -> usize {
         self.rows

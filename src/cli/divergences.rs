@@ -1,0 +1,250 @@
+//! `equilibria divergences`: how divergences between two Gaussians, and their gradients, depend on the distance.
+
+use super::output::{check_range, counted, print, print_json, short, write_json, write_output};
+use crate::evaluate::divergences::{Divergence, ShiftDivergence, descend};
+use crate::report::{LinePlot, Series};
+use crate::{Error, Result};
+use clap::Args;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Compare divergences as losses: their values and gradients between N(0, 1) and a shifted Gaussian.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  equilibria divergences\n  equilibria divergences --deviation 2 --json\n\n\
+    The data are N(0, 1), the generator is N(shift, deviation^2). The command writes values.svg, gradients.svg, descent.svg \
+    and summary.json. The descents train the shift alone, each by one divergence, with the same learning rate.\n\n\
+    KL      Kullback-Leibler divergence of the generator from the data, nats\n\
+    JS      Jensen-Shannon divergence, nats; at most ln 2 = 0.693\n\
+    TV      total variation; at most 1\n\
+    W₁, W₂  Wasserstein distances, in the unit of the shift"
+)]
+pub(super) struct Divergences {
+    #[command(flatten)]
+    settings: Settings,
+    /// The folder for plots and summary.json.
+    #[arg(long, default_value = "out/divergences")]
+    out: PathBuf,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The generator and its training.
+#[derive(Debug, Clone, Args, Serialize)]
+pub(in crate::cli) struct Settings {
+    /// Standard deviation of the generator; that of the data is 1.
+    #[arg(long, default_value_t = 1.0)]
+    pub deviation: f64,
+    /// The largest shift of the table and the plots.
+    #[arg(long, default_value_t = 10.0)]
+    pub to: f64,
+    /// The shift at which the descents start.
+    #[arg(long, default_value_t = 8.0)]
+    pub start: f64,
+    /// Learning rate of the descents.
+    #[arg(long, default_value_t = 0.1)]
+    pub rate: f64,
+    /// Steps of the descents.
+    #[arg(long, default_value_t = 200)]
+    pub steps: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { deviation: 1.0, to: 10.0, start: 8.0, rate: 0.1, steps: 200 }
+    }
+}
+
+/// Intervals between the shifts of the plots.
+const INTERVALS: usize = 200;
+
+/// Intervals between two rows of the table.
+const ROWS: usize = 20;
+
+/// Colours of the divergences, the same in all plots.
+const COLOURS: [usize; 5] = [0, 1, 2, 3, 4];
+
+/// Everything that is drawn and printed.
+#[derive(Serialize)]
+pub(in crate::cli) struct Study {
+    pub settings: Settings,
+    pub shifts: Vec<f64>,
+    pub divergences: Vec<Studied>,
+}
+
+/// A divergence at each shift, and the descent on it.
+#[derive(Serialize)]
+pub(in crate::cli) struct Studied {
+    name: String,
+    #[serde(skip)]
+    pub divergence: Divergence,
+    /// By shift.
+    pub curve: Vec<ShiftDivergence>,
+    /// The shift after each step, from the start.
+    pub descent: Vec<f64>,
+}
+
+impl Study {
+    /// Computes all curves and descents.
+    pub fn new(settings: Settings) -> Result<Self> {
+        if !(settings.to > 0.0) {
+            return Err(Error::invalid(format!("--to {}", settings.to), "the largest shift is positive"));
+        }
+        check_range("--steps", settings.steps, 1..=100_000, "steps can be taken")?;
+        let shifts: Vec<f64> = (0..=INTERVALS).map(|i| settings.to * i as f64 / INTERVALS as f64).collect();
+        let study = |divergence: Divergence| {
+            let curve = shifts.iter().map(|&shift| divergence.of_shift(shift, settings.deviation));
+            Ok(Studied {
+                name: divergence.to_string(),
+                divergence,
+                curve: curve.collect::<Result<_>>()?,
+                descent: descend(
+                    divergence,
+                    settings.start,
+                    settings.deviation,
+                    settings.rate,
+                    settings.steps,
+                )?,
+            })
+        };
+        let divergences = Divergence::ALL.into_iter().map(study).collect::<Result<_>>()?;
+        Ok(Self { settings, shifts, divergences })
+    }
+
+    /// A line for each divergence through the points that `points` gives.
+    fn lines(&self, points: impl Fn(&Studied) -> Vec<(f64, f64)>) -> Vec<Series> {
+        let line = |(studied, colour): (&Studied, usize)| {
+            let line = Series::new(studied.name.as_str(), points(studied)).colour(colour);
+            // With equal variances W₁ and W₂ are the same line.
+            if studied.divergence == Divergence::Wasserstein2 { line.dashed() } else { line }
+        };
+        self.divergences.iter().zip(COLOURS).map(line).collect()
+    }
+
+    fn along(&self, curve: &Studied, value: impl Fn(&ShiftDivergence) -> f64) -> Vec<(f64, f64)> {
+        self.shifts.iter().copied().zip(curve.curve.iter().map(value)).collect()
+    }
+
+    /// The largest W₂: the top of the plot of values, which KL leaves.
+    fn top(&self) -> f64 {
+        let last = |studied: &Studied| studied.curve.last().map_or(0.0, |there| there.value);
+        self.divergences
+            .iter()
+            .filter(|studied| studied.divergence == Divergence::Wasserstein2)
+            .map(last)
+            .sum()
+    }
+
+    /// The plots of the values and of the gradients.
+    pub fn curves(&self) -> [LinePlot; 2] {
+        let top = self.top();
+        let below = |there: &ShiftDivergence| if there.value <= top { there.value } else { f64::NAN };
+        let deviation = self.settings.deviation;
+        let values = LinePlot {
+            title: format!("Divergences between N(0, 1) and N(τ, {})", square(deviation)),
+            x_label: "shift τ of the generator (standard deviations of the data)".into(),
+            y_label: "value (KL and JS: nats; W₁ and W₂: unit of τ)".into(),
+            series: self.lines(|studied| self.along(studied, below)),
+            ..LinePlot::default()
+        };
+        let gradients = LinePlot {
+            title: format!("Their gradients in τ, N(τ, {})", square(deviation)),
+            y_label: "size of the gradient, logarithmic".into(),
+            log_y: true,
+            series: self.lines(|studied| self.along(studied, |there| there.gradient.abs())),
+            ..values.clone()
+        };
+        [values, gradients]
+    }
+
+    /// The plot of the descents.
+    pub fn descents(&self) -> LinePlot {
+        let steps = |studied: &Studied| {
+            studied.descent.iter().enumerate().map(|(step, shift)| (step as f64, *shift)).collect()
+        };
+        LinePlot {
+            title: format!("A generator that only shifts, from τ = {}", self.settings.start),
+            x_label: format!("step of gradient descent (learning rate {})", self.settings.rate),
+            y_label: "shift τ".into(),
+            series: self.lines(steps),
+            ..LinePlot::default()
+        }
+    }
+
+    /// Three sentences about a generator that starts far away.
+    pub fn meaning(&self) -> Result<[String; 3]> {
+        let Settings { start, deviation, .. } = self.settings;
+        let slope = |divergence: Divergence| Ok(short(divergence.of_shift(start, deviation)?.gradient));
+        Ok([
+            format!(
+                "At τ = {start} the gradient of JS is {} and that of TV is {}, against {} for W₁ and {} for KL.",
+                slope(Divergence::JensenShannon)?,
+                slope(Divergence::TotalVariation)?,
+                slope(Divergence::Wasserstein1)?,
+                slope(Divergence::KullbackLeibler)?,
+            ),
+            "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where it is: \
+             its loss is high, but flat."
+                .into(),
+            "By W₁ it moves at the same speed from any distance, and in the end steps to and fro around the data.".into(),
+        ])
+    }
+
+    /// Values and gradients at some shifts, and the ends of the descents, as text.
+    fn table(&self) -> String {
+        let mut text = format!("N(0, 1) against N(τ, {})\n\n", square(self.settings.deviation));
+        let titles = self.divergences.iter().flat_map(|studied| [studied.name.clone(), "d/dτ".into()]);
+        row(&mut text, "τ", titles);
+        for i in (0..=INTERVALS).step_by(ROWS) {
+            let cells = self.divergences.iter().flat_map(|studied| {
+                let there = studied.curve[i];
+                [short(there.value), short(there.gradient)]
+            });
+            row(&mut text, &short(self.shifts[i]), cells);
+        }
+        let _ =
+            write!(text, "\nτ after {} from {}:", counted(self.settings.steps, "step"), self.settings.start);
+        for studied in &self.divergences {
+            let end = studied.descent.last().copied().unwrap_or(f64::NAN);
+            let _ = write!(text, " {} {}", studied.name, short(end));
+        }
+        text + "\n"
+    }
+}
+
+fn row(text: &mut String, first: &str, cells: impl Iterator<Item = String>) {
+    let _ = write!(text, "{first:>6}");
+    cells.for_each(|cell| {
+        let _ = write!(text, "{cell:>9}");
+    });
+    text.push('\n');
+}
+
+/// A variance: 4, or 2.25.
+fn square(deviation: f64) -> String {
+    let text = format!("{:.4}", deviation * deviation);
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+impl Divergences {
+    pub(super) fn run(self) -> Result<()> {
+        let study = Study::new(self.settings)?;
+        let [values, gradients] = study.curves();
+        let plots = [("values.svg", values), ("gradients.svg", gradients), ("descent.svg", study.descents())];
+        for (file, plot) in plots {
+            write_output(&self.out.join(file), plot.to_svg()?.as_bytes())?;
+        }
+        write_json(&self.out.join("summary.json"), &study)?;
+        if self.json {
+            return print_json(&study);
+        }
+        print(&format!(
+            "{}\n{}\nplots in {}\n",
+            study.table(),
+            study.meaning()?.join(" "),
+            self.out.display()
+        ))
+    }
+}

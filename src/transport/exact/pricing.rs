@@ -1,0 +1,104 @@
+//! Pricing: the arcs of the lowest reduced costs C_ij - f_i - g_j among all pairs of places.
+
+use super::arc::Arc;
+use super::problem::{BLOCK, Problem, View, minimum};
+use crate::parallel::for_each_row;
+use crate::tensor::Element;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The lowest prices that places see on the other side.
+pub(super) struct Prices {
+    /// The smallest C_ij - g_j of each place: its c-transform.
+    pub least: Vec<f64>,
+    /// Pairs (place of this side, place of the other side).
+    pub pairs: Vec<(u32, u32)>,
+}
+
+/// The `count` places of the lowest price C_ij - g_j for each place i, of those whose price is below `limit(i)`. Costs one
+/// pass over all pairs, in parallel over i.
+pub(super) fn lowest<T: Element>(
+    view: View<T>,
+    g: &[f64],
+    count: usize,
+    limit: impl Fn(usize) -> f64 + Sync,
+) -> Prices {
+    let near = view.near();
+    let mut found = vec![(0.0, 0); near * count];
+    let mut kept = vec![0; near];
+    let mut least = vec![0.0; near];
+    for_each_row((&mut found, count), (&mut kept, 1), &mut least, |i, found, kept, least| {
+        (*least, kept[0]) = lowest_of(view, i, g, limit(i), found);
+    });
+    let of_place = |(i, kept): (usize, &usize)| {
+        found[i * count..][..*kept].iter().map(move |&(_, j)| (i as u32, j)).collect::<Vec<_>>()
+    };
+    Prices { least, pairs: kept.iter().enumerate().flat_map(of_place).collect() }
+}
+
+/// The lowest prices of one place. Returns the smallest, and the number of those found below the limit.
+///
+/// The smallest prices of blocks tell which blocks to look into: the k lowest prices lie in at most k blocks.
+fn lowest_of<T: Element>(
+    view: View<T>,
+    i: usize,
+    g: &[f64],
+    limit: f64,
+    found: &mut [(f64, u32)],
+) -> (f64, usize) {
+    let minima = view.block_minima(i, g);
+    let least = minimum(&minima);
+    if least >= limit {
+        return (least, 0);
+    }
+    let mut bound = limit;
+    if minima.len() > found.len() {
+        let mut sorted = minima.clone();
+        bound = bound.min(*sorted.select_nth_unstable_by(found.len(), f64::total_cmp).1);
+    }
+    let mut below: Vec<(f64, u32)> = Vec::new();
+    let mut prices = [0.0; BLOCK];
+    for (block, _) in minima.iter().enumerate().filter(|(_, minimum)| **minimum < limit && **minimum <= bound)
+    {
+        let first = block * BLOCK;
+        let g = &g[first..g.len().min(first + BLOCK)];
+        let prices = &mut prices[..g.len()];
+        view.prices(i, first, g, prices);
+        let is_low = |(_, price): &(usize, &f64)| **price < limit && **price <= bound;
+        below.extend(prices.iter().enumerate().filter(is_low).map(|(k, &price)| (price, (first + k) as u32)));
+    }
+    let count = found.len().min(below.len());
+    if below.len() > count {
+        below.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    }
+    found[..count].copy_from_slice(&below[..count]);
+    (least, count)
+}
+
+/// The arcs of pairs (source, target), by source and target, each once.
+pub(super) fn arcs<T: Element>(problem: &Problem<T>, mut pairs: Vec<(u32, u32)>) -> Vec<Arc> {
+    pairs.sort_unstable();
+    pairs.dedup();
+    let (view, sources) = (problem.from_sources(), problem.sources() as u32);
+    let arc = |(i, j)| Arc { source: i, target: sources + j, cost: view.cost(i as usize, j as usize) };
+    pairs.into_iter().map(arc).collect()
+}
+
+/// The arcs of the `count` lowest reduced costs of each source and of each target. The potentials need not be feasible.
+pub(super) fn candidates<T: Element>(problem: &Problem<T>, f: &[f64], g: &[f64], count: usize) -> Vec<Arc> {
+    let all = |_| f64::INFINITY;
+    let mut pairs = lowest(problem.from_sources(), g, count.min(g.len()), all).pairs;
+    let by_target = lowest(problem.from_targets(), f, count.min(f.len()), all).pairs;
+    pairs.extend(by_target.into_iter().map(|(j, i)| (i, j)));
+    arcs(problem, pairs)
+}
+
+/// The smallest price C_ij - g_j of each place i.
+pub(super) fn transform<T: Element>(view: View<T>, g: &[f64]) -> Vec<f64> {
+    let mut least = vec![0.0; view.near()];
+    let (mut left, mut right) = (vec![(); view.near()], vec![(); view.near()]);
+    for_each_row((&mut left, 1), (&mut right, 1), &mut least, |i, _, _, least| {
+        *least = minimum(&view.block_minima(i, g));
+    });
+    least
+}

@@ -1,0 +1,187 @@
+//! The costs between the places that remain, seen from either side, in f64.
+
+use super::super::Cost;
+use super::super::cost::{Ground, Source};
+use crate::tensor::Element;
+use alloc::vec::Vec;
+
+/// Places whose prices are computed together.
+pub(super) const BLOCK: usize = 64;
+
+/// The costs between n sources and m targets.
+pub(super) struct Problem<'a, T> {
+    near: Side,
+    far: Side,
+    costs: Costs<'a, T>,
+}
+
+/// The places of one side.
+enum Side {
+    /// Points by coordinate, (d, count).
+    Points { count: usize, values: Vec<f64> },
+    /// The place of each row or column in the matrix.
+    Offsets(Vec<usize>),
+}
+
+#[derive(Clone, Copy)]
+enum Costs<'a, T> {
+    Points(Ground),
+    /// Costs, and the largest one that is used.
+    Matrix(&'a [T], f64),
+}
+
+impl Side {
+    fn len(&self) -> usize {
+        match self {
+            Self::Points { count, .. } => *count,
+            Self::Offsets(offsets) => offsets.len(),
+        }
+    }
+
+    fn part(&self, places: &[u32]) -> Self {
+        match self {
+            Self::Points { count, values } => Self::Points {
+                count: places.len(),
+                values: values
+                    .chunks_exact(*count)
+                    .flat_map(|x| places.iter().map(|&i| x[i as usize]))
+                    .collect(),
+            },
+            Self::Offsets(offsets) => Self::Offsets(places.iter().map(|&i| offsets[i as usize]).collect()),
+        }
+    }
+}
+
+impl<'a, T: Element> Problem<'a, T> {
+    /// The problem between some rows and some columns. A cost of a matrix above `cap` counts as `cap`.
+    pub fn new(cost: &Cost<'a, T>, rows: &[u32], columns: &[u32], cap: f64) -> Self {
+        match cost.source() {
+            Source::Matrix(values) => {
+                let stride = cost.columns();
+                Self {
+                    near: Side::Offsets(rows.iter().map(|&i| i as usize * stride).collect()),
+                    far: Side::Offsets(columns.iter().map(|&j| j as usize).collect()),
+                    costs: Costs::Matrix(values, cap),
+                }
+            }
+            Source::Points(points) => {
+                let side = |by_coordinate: &[T], count: usize, places: &[u32]| Side::Points {
+                    count: places.len(),
+                    values: by_coordinate
+                        .chunks_exact(count)
+                        .flat_map(|x| places.iter().map(|&i| x[i as usize].to_f64()))
+                        .collect(),
+                };
+                Self {
+                    near: side(&points.x.by_coordinate, cost.rows(), rows),
+                    far: side(&points.y.by_coordinate, cost.columns(), columns),
+                    costs: Costs::Points(points.ground),
+                }
+            }
+        }
+    }
+
+    /// The problem between some of the sources and some of the targets.
+    pub fn part(&self, sources: &[u32], targets: &[u32]) -> Self {
+        Self { near: self.near.part(sources), far: self.far.part(targets), costs: self.costs }
+    }
+
+    /// The number of sources, n.
+    pub fn sources(&self) -> usize {
+        self.near.len()
+    }
+
+    /// The number of targets, m.
+    pub fn targets(&self) -> usize {
+        self.far.len()
+    }
+
+    /// The costs as each source sees them.
+    pub fn from_sources(&self) -> View<'_, 'a, T> {
+        View { near: &self.near, far: &self.far, costs: self.costs }
+    }
+
+    /// The costs as each target sees them.
+    pub fn from_targets(&self) -> View<'_, 'a, T> {
+        View { near: &self.far, far: &self.near, costs: self.costs }
+    }
+}
+
+/// The costs between each place of one side and all places of the other.
+#[derive(Clone, Copy)]
+pub(super) struct View<'b, 'a, T> {
+    near: &'b Side,
+    far: &'b Side,
+    costs: Costs<'a, T>,
+}
+
+impl<T: Element> View<'_, '_, T> {
+    /// The number of places of this side.
+    pub fn near(&self) -> usize {
+        self.near.len()
+    }
+
+    /// Computes the costs of place i to the places of the other side from `first` on; at most [`BLOCK`] of them.
+    pub fn costs(&self, i: usize, first: usize, out: &mut [f64]) {
+        match (self.near, self.far, self.costs) {
+            (Side::Offsets(near), Side::Offsets(far), Costs::Matrix(values, cap)) => {
+                for (out, offset) in out.iter_mut().zip(&far[first..]) {
+                    *out = values[near[i] + offset].to_f64().min(cap);
+                }
+            }
+            (
+                Side::Points { count, values: x },
+                Side::Points { count: m, values: y },
+                Costs::Points(ground),
+            ) => {
+                out.fill(0.0);
+                for (x, y) in x.chunks_exact(*count).zip(y.chunks_exact(*m)) {
+                    let differences = out.iter_mut().zip(&y[first..]).map(|(out, y)| (out, x[i] - y));
+                    match ground {
+                        Ground::CityBlock => differences.for_each(|(out, z)| *out += z.abs()),
+                        _ => differences.for_each(|(out, z)| *out += z * z),
+                    }
+                }
+                if ground == Ground::Euclidean {
+                    out.iter_mut().for_each(|out| *out = libm::sqrt(*out));
+                }
+            }
+            _ => unreachable!("both sides have the same kind of places"),
+        }
+    }
+
+    /// The cost between place i and place j of the other side.
+    pub fn cost(&self, i: usize, j: usize) -> f64 {
+        let mut out = [0.0];
+        self.costs(i, j, &mut out);
+        out[0]
+    }
+
+    /// Computes the prices C_ij - g_j of place i for the places j of the other side from `first` on; `g` starts there.
+    pub fn prices(&self, i: usize, first: usize, g: &[f64], out: &mut [f64]) {
+        self.costs(i, first, out);
+        out.iter_mut().zip(g).for_each(|(price, g)| *price -= g);
+    }
+
+    /// The smallest price of place i in each block of the other side.
+    pub fn block_minima(&self, i: usize, g: &[f64]) -> Vec<f64> {
+        let mut prices = [0.0; BLOCK];
+        let block = |(block, g): (usize, &[f64])| {
+            let prices = &mut prices[..g.len()];
+            self.prices(i, block * BLOCK, g, prices);
+            minimum(prices)
+        };
+        g.chunks(BLOCK).enumerate().map(block).collect()
+    }
+}
+
+/// The smallest element.
+pub(super) fn minimum(values: &[f64]) -> f64 {
+    let mut lanes = [f64::INFINITY; 8];
+    let chunks = values.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = if x < *lane { x } else { *lane });
+    }
+    lanes.iter().chain(rest).copied().fold(f64::INFINITY, f64::min)
+}
