@@ -80,6 +80,7 @@ mod tests {
             a_layout: MatrixRef::new(&a, 2, 3).layout,
             b: b.as_ptr(),
             b_layout: MatrixRef::new(&b, 3, 2).layout,
+            b_is_packed: false,
             beta: 0.0,
             c: c.as_mut_ptr(),
             c_layout: MatrixRef::new(&[0.0; 4], 2, 2).layout,
