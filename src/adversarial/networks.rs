@@ -109,7 +109,7 @@ impl Networks {
     pub fn initialisation(&self) -> Initialisation {
         let mut layers = self.generator.layers.iter().chain(&self.discriminator.layers);
         match layers
-            .any(|spec| matches!(spec, Spec::Conv(_) | Spec::ConvTranspose(_)))
+            .any(|spec| matches!(spec, Spec::Conv(_) | Spec::SpectralConv(_) | Spec::ConvTranspose(_)))
         {
             true => Initialisation::Normal { standard_deviation: 0.02 },
             false => Initialisation::Uniform,
