@@ -93,6 +93,8 @@ pub mod linear;
 pub mod losses;
 mod passes;
 pub mod plan;
+#[cfg(feature = "checkpoint")]
+mod pytorch;
 pub mod sequential;
 mod shape;
 pub mod spectral;

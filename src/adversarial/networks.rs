@@ -18,10 +18,14 @@
 mod dcgan;
 mod guidelines;
 mod mlp;
+#[cfg(feature = "checkpoint")]
+mod pytorch;
 
 pub use dcgan::{WIDTH, dcgan};
 pub use guidelines::Guideline;
 pub use mlp::{DISCRIMINATOR, GENERATOR, LATENT, Normalisation, SLOPE, mlp};
+#[cfg(feature = "checkpoint")]
+pub use pytorch::pytorch_generator;
 
 use super::Objective;
 use crate::nn::{Initialisation, Plan, Sequential, Spec};
