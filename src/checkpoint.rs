@@ -264,8 +264,10 @@ impl Archive {
         let mut archive = Archive { place: place.to_owned(), ..Archive::default() };
         for (name, info) in index.tensors() {
             let values = Values::read(info, data).ok_or_else(|| {
-                let problem =
-                    format!("tensor `{name}` is of {}; F16, F32, F64, U64 and U8 can be read", info.dtype);
+                let problem = format!(
+                    "tensor `{name}` is of {}; F16, F32, F64, I64, U64 and U8 can be read",
+                    info.dtype
+                );
                 Error::malformed(place, LENGTH_BYTES as u64, problem)
             })?;
             archive.tensors.insert(name, Stored { shape: info.shape.clone(), values });

@@ -1,7 +1,7 @@
 //! Networks of layers with hand-derived backward passes.
 //!
 //! A [`Sequential`] is a list of layers. Each layer is one file with one implementation of the trait [`Layer`], which
-//! other crates can implement too: [`linear`], [`batch_norm`], [`layer_norm`], [`dropout`], [`activation`]. A network
+//! other crates can implement too: [`linear`], [`convolution`], [`spectral`], [`batch_norm`], [`layer_norm`], [`dropout`], [`activation`]. A network
 //! holds only parameters. The caller owns the results of passes, so that a discriminator can process two batches before
 //! the backward pass of either.
 //!
@@ -93,8 +93,11 @@ pub mod linear;
 pub mod losses;
 mod passes;
 pub mod plan;
+#[cfg(feature = "checkpoint")]
+mod pytorch;
 pub mod sequential;
 mod shape;
+pub mod spectral;
 
 pub use crate::tensor::Activation;
 pub use batch_norm::BatchNorm;
@@ -109,3 +112,4 @@ pub use passes::{Cache, Deltas, Gradients, Kept, LayerGradients, Scratch, Tangen
 pub use plan::{ConvSpec, Plan, Spec};
 pub use sequential::{Sequential, interpolate};
 pub use shape::Shape;
+pub use spectral::Spectral;

@@ -6,9 +6,10 @@
 
 #![cfg(feature = "cli")]
 
-use equilibria::adversarial::Networks;
+use equilibria::adversarial::{Networks, Normalisation, dcgan};
 use equilibria::boltzmann::learning::NegativePhase;
 use equilibria::data::{Binarisation, Digits, Images, Labelled};
+use equilibria::nn::Shape;
 use equilibria::rng::Stream;
 use equilibria::run::{Progress, ProgressKind, RunDirectory, Trainable, dbm, gan, rbm, resume, train};
 use equilibria::{Error, Result};
@@ -181,7 +182,7 @@ fn games_end_with_the_same_bytes() {
         let channels = one_of(&mut random, &[1, 1, 3]);
         let [train, test] = [&digits.train, &digits.test].map(|set| set.to_channels(channels));
         let digits = Digits { train, test, ..digits };
-        let kind = one_of(&mut random, &gan::Kind::ALL);
+        let kind = one_of(&mut random, &[&gan::Kind::ALL[..], &[gan::Kind::Relativistic]].concat());
         let widths = |random: &mut _, most: usize| {
             let layers: Vec<String> = (0..most).map(|_| one_of(random, &SIZES).to_string()).collect();
             layers.join("-")
@@ -209,6 +210,41 @@ fn games_end_with_the_same_bytes() {
             every: one_of(&mut random, &[1, 7, 50]),
             duality_gap: one_of(&mut random, &[None, None, None, Some(2)]),
             flip: random.random(),
+            seed,
+            ..gan::Settings::of(kind)
+        };
+        check(&settings, &digits, &mut random);
+    }
+}
+
+#[test]
+fn convolutional_games_end_with_the_same_bytes() {
+    use gan::{Change, Kind};
+    for seed in 0..combinations(16) {
+        let mut random = Stream::named(seed, "dcgan combination").generator();
+        let image = Shape { height: 8, width: 8, channels: 1 };
+        let digits = data(&mut random, [8, 8], 37, 40);
+        let kind = one_of(&mut random, &[Kind::Standard, Kind::Penalty, Kind::Relativistic]);
+        let mut normalisations = vec![Normalisation::None, Normalisation::Layer, Normalisation::Spectral];
+        let penalty = |random: &mut _| one_of(random, &[None, Some(0.5)]).filter(|_| kind != Kind::Penalty);
+        let [r1, r2] = [penalty(&mut random), penalty(&mut random)];
+        if kind != Kind::Penalty && r1.or(r2).is_none() {
+            normalisations.push(Normalisation::Batch);
+        }
+        let normalisation = one_of(&mut random, &normalisations);
+        let changes = [Change::Translation, Change::Cutout, Change::Colour];
+        let settings = gan::Settings {
+            networks: dcgan(image, 5, random.random_range(1..5), normalisation).unwrap(),
+            r1,
+            r2,
+            penalty_every: one_of(&mut random, &[None, Some(1), Some(3)]),
+            augment: changes.into_iter().filter(|_| random.random()).collect(),
+            critic_steps: 2,
+            batch: one_of(&mut random, &[2, 7, 33]),
+            average: one_of(&mut random, &[None, Some(0.9)]),
+            steps: UPDATES,
+            every: one_of(&mut random, &[7, 50]),
+            duality_gap: one_of(&mut random, &[None, None, Some(2)]),
             seed,
             ..gan::Settings::of(kind)
         };

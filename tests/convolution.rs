@@ -1,8 +1,9 @@
 //! Are the convolution layers right, alone and in networks, in their values and their first and second derivatives?
 
+use equilibria::adversarial::penalty;
 use equilibria::nn::{
     Activation, Cache, Conv2d, ConvTranspose2d, Deltas, Gradients, Initialisation, Layer, Linear, Plan,
-    Scratch, Sequential, Shape, Training, Wanted, Window, gradient_check,
+    Scratch, Sequential, Shape, Tangents, Training, Wanted, Window, gradient_check,
 };
 use equilibria::rng::Stream;
 use equilibria::{Error, Tensor};
@@ -202,4 +203,124 @@ fn an_image_flattens_into_a_linear_layer() {
         Linear::new(12, 2).into(),
     ];
     assert_derivatives(&network(image, layers), 3, true);
+}
+
+/// The numbers of a tensor of PyTorch, with the axes of an image or of the weight of a convolution in our order.
+#[cfg(feature = "checkpoint")]
+fn from_pytorch(archive: &equilibria::checkpoint::Archive, name: &str) -> Vec<f64> {
+    let shape = archive.shape(name).unwrap();
+    let values = archive.tensor_f64(name, shape).unwrap();
+    let value = |index: [usize; 4], sides: [usize; 4]| {
+        values[index.iter().zip(sides).fold(0, |place, (i, side)| place * side + i)]
+    };
+    let mut numbers = Vec::new();
+    match (shape, name.ends_with("weight") || name.ends_with("weight.gradient")) {
+        // (out, in, height, width) to (height, width, in, out)
+        (&[o, i, h, w], true) => {
+            for place in 0..o * i * h * w {
+                let (pixel, input, output) = (place / o / i, place / o % i, place % o);
+                numbers.push(value([output, input, pixel / w, pixel % w], [o, i, h, w]));
+            }
+        }
+        // (examples, channels, height, width) to (examples, height, width, channels)
+        (&[n, c, h, w], false) => {
+            for place in 0..n * c * h * w {
+                let (pixel, channel) = (place / c % (h * w), place % c);
+                numbers.push(value([place / c / h / w, channel, pixel / w, pixel % w], [n, c, h, w]));
+            }
+        }
+        // The scales and shifts of layer normalisation: (channels, height, width) to (height, width, channels)
+        (&[c, h, w], _) => {
+            for place in 0..c * h * w {
+                let (pixel, channel) = (place / c, place % c);
+                numbers.push(value([0, channel, pixel / w, pixel % w], [1, c, h, w]));
+            }
+        }
+        _ => numbers.extend(values),
+    }
+    numbers
+}
+
+#[cfg(feature = "checkpoint")]
+#[test]
+fn the_penalty_of_a_convolutional_critic_is_the_double_backward_of_pytorch() {
+    let bytes = include_bytes!("../fixtures/torch-dcgan-checks.safetensors");
+    let torch = equilibria::checkpoint::Archive::from_bytes(bytes, "torch-dcgan-checks.safetensors").unwrap();
+    let head =
+        "8x8x2: conv 3 kernel 4 stride 2 padding 1, leaky-relu 0.2, conv 4 kernel 4 stride 2 padding 1";
+    for (name, norm) in [("plain", ""), ("layer_norm", " layer-norm,")] {
+        let plan: Plan =
+            format!("{head},{norm} leaky-relu 0.2, conv 1 kernel 2 stride 1 padding 0").parse().unwrap();
+        let mut critic = plan.build::<f64>().unwrap();
+        let names: Vec<String> = critic.state().map(|(key, _)| format!("{name}.{key}")).collect();
+        for (parameter, name) in critic.parameters_mut().zip(&names) {
+            parameter.data_mut().copy_from_slice(&from_pytorch(&torch, name));
+        }
+        let (mut cache, mut scratch) = (Cache::new(&critic), Scratch::new());
+        let (size, alphas) = (critic.inputs(), from_pytorch(&torch, "alpha"));
+        let [real, fake] = ["real", "fake"].map(|name| from_pytorch(&torch, name));
+        let (x, others) = cache.input_mut(9).split_at_mut(3 * size);
+        x.copy_from_slice(&real);
+        others[..3 * size].copy_from_slice(&fake);
+        critic.forward_interpolated(&alphas, &mut cache, training(), &mut scratch).unwrap();
+        let (mut deltas, mut tangents) = (Deltas::new(&critic), Tangents::new(&critic));
+        let mut gradients = Gradients::new(&critic);
+        let seeds = [[-1.0 / 3.0; 3], [1.0 / 3.0; 3], [1.0; 3]].concat();
+        let wanted = Wanted::both(&mut gradients, 0..6, 6..9);
+        critic.backward(&cache, &seeds, wanted, &mut deltas, &mut scratch).unwrap();
+        let mut norms = [0.0; 3];
+        let u = tangents.direction_mut(6..9);
+        let slopes = penalty::direction((10.0, 1.0), size, deltas.input(6..9), u, &mut norms);
+        critic.tangent(&cache, &deltas, &mut tangents, &mut gradients, &mut scratch).unwrap();
+        let difference: f64 = cache.output().iter().zip(&seeds).take(6).map(|(d, seed)| d * seed).sum();
+        let loss = from_pytorch(&torch, &format!("{name}.loss"))[0];
+        assert!((difference + slopes.penalty - loss).abs() < 1e-10 * loss.abs(), "{name}: {loss}");
+        let right = from_pytorch(&torch, &format!("{name}.slopes"));
+        assert!(norms.iter().zip(&right).all(|(a, b)| (a - b).abs() < 1e-10), "{name}: {norms:?}, {right:?}");
+        for (gradient, name) in gradients.tensors().iter().zip(&names) {
+            let right = from_pytorch(&torch, &format!("{name}.gradient"));
+            let largest = right.iter().fold(1e-3_f64, |largest, g| largest.max(g.abs()));
+            let off = gradient.data().iter().zip(&right).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-10 * largest, "{name}: off by {off:e} of {largest:e}");
+        }
+    }
+}
+
+#[test]
+fn the_penalty_of_a_convolutional_critic_has_the_gradient_of_central_differences() {
+    for norm in ["", " layer-norm,"] {
+        let text = format!(
+            "8x8x2: conv 3 kernel 4 stride 2 padding 1, leaky-relu 0.2, conv 4 kernel 4 stride 2 padding 1,{norm} \
+             leaky-relu 0.2, conv 1 kernel 2 stride 1 padding 0"
+        );
+        let mut critic = text.parse::<Plan>().unwrap().build::<f64>().unwrap();
+        critic.initialise(Initialisation::Uniform, Stream::named(3, "init"));
+        let samples = normals(3 * critic.inputs(), 6);
+        let slopes = |critic: &Sequential<f64>| {
+            let (mut cache, mut deltas) = (Cache::new(critic), Deltas::new(critic));
+            cache.input_mut(3).copy_from_slice(&samples);
+            critic.clone().forward(&mut cache, training(), &mut Scratch::new()).unwrap();
+            let wanted = Wanted::input(0..3);
+            critic.backward(&cache, &[1.0; 3], wanted, &mut deltas, &mut Scratch::new()).unwrap();
+            (cache, deltas)
+        };
+        for target in [0.0, 1.0] {
+            let (cache, deltas) = slopes(&critic);
+            let (mut tangents, mut gradients) = (Tangents::new(&critic), Gradients::new(&critic));
+            let u = tangents.direction_mut(0..3);
+            penalty::direction((10.0, target), critic.inputs(), deltas.input(0..3), u, &mut [0.0; 3]);
+            critic.tangent(&cache, &deltas, &mut tangents, &mut gradients, &mut Scratch::new()).unwrap();
+            let penalty = |critic: &Sequential<f64>| {
+                let (cache, deltas) = slopes(critic);
+                let norms = deltas.input(0..3).chunks(critic.inputs());
+                let norms = norms.map(|slope| slope.iter().map(|x| x * x).sum::<f64>().sqrt());
+                let penalty = norms.map(|norm| 10.0 / 3.0 * (norm - target).powi(2)).sum();
+                Ok((penalty, critic.activation_masks(&cache)))
+            };
+            let report =
+                gradient_check::compare_parameters(&critic, |critic| critic, gradients.tensors(), penalty)
+                    .unwrap();
+            assert!(report.passes(), "{text}, target {target}: {report}");
+        }
+    }
 }

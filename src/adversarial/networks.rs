@@ -18,10 +18,14 @@
 mod dcgan;
 mod guidelines;
 mod mlp;
+#[cfg(feature = "checkpoint")]
+mod pytorch;
 
 pub use dcgan::{WIDTH, dcgan};
 pub use guidelines::Guideline;
 pub use mlp::{DISCRIMINATOR, GENERATOR, LATENT, Normalisation, SLOPE, mlp};
+#[cfg(feature = "checkpoint")]
+pub use pytorch::pytorch_generator;
 
 use super::Objective;
 use crate::nn::{Initialisation, Plan, Sequential, Spec};
@@ -108,7 +112,9 @@ impl Networks {
     /// with standard deviation 0.02, and biases 0; otherwise [`Initialisation::Uniform`].
     pub fn initialisation(&self) -> Initialisation {
         let mut layers = self.generator.layers.iter().chain(&self.discriminator.layers);
-        match layers.any(|spec| matches!(spec, Spec::Conv(_) | Spec::ConvTranspose(_))) {
+        match layers
+            .any(|spec| matches!(spec, Spec::Conv(_) | Spec::SpectralConv(_) | Spec::ConvTranspose(_)))
+        {
             true => Initialisation::Normal { standard_deviation: 0.02 },
             false => Initialisation::Uniform,
         }

@@ -21,6 +21,8 @@ pub(super) enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
     U64(Vec<u64>),
+    /// Only read and written: PyTorch counts mini-batches with them.
+    I64(Vec<i64>),
     U8(Vec<u8>),
 }
 
@@ -36,6 +38,7 @@ impl Values {
             Self::F32(_) => Dtype::F32,
             Self::F64(_) => Dtype::F64,
             Self::U64(_) => Dtype::U64,
+            Self::I64(_) => Dtype::I64,
             Self::U8(_) => Dtype::U8,
         }
     }
@@ -48,6 +51,7 @@ impl Values {
             Dtype::F32 => Some(Self::F32(little_endian(bytes, f32::from_le_bytes))),
             Dtype::F64 => Some(Self::F64(little_endian(bytes, f64::from_le_bytes))),
             Dtype::U64 => Some(Self::U64(little_endian(bytes, u64::from_le_bytes))),
+            Dtype::I64 => Some(Self::I64(little_endian(bytes, i64::from_le_bytes))),
             Dtype::U8 => Some(Self::U8(bytes.to_vec())),
             _ => None,
         }
@@ -76,6 +80,7 @@ impl safetensors::View for &Stored {
             Values::F64(values) => bytemuck::cast_slice(values).into(),
             #[cfg(target_endian = "little")]
             Values::U64(values) => bytemuck::cast_slice(values).into(),
+            Values::I64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             #[cfg(target_endian = "big")]
             Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             #[cfg(target_endian = "big")]
@@ -92,6 +97,7 @@ impl safetensors::View for &Stored {
             Values::F32(values) => size_of_val(values.as_slice()),
             Values::F64(values) => size_of_val(values.as_slice()),
             Values::U64(values) => size_of_val(values.as_slice()),
+            Values::I64(values) => size_of_val(values.as_slice()),
             Values::U8(values) => values.len(),
         }
     }

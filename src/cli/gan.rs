@@ -1,6 +1,7 @@
 //! `equilibria gan ...`: one file per command.
 
 mod evaluate;
+mod export;
 pub(in crate::cli) mod plots;
 mod sample;
 mod toys;
@@ -16,6 +17,7 @@ pub(super) enum Command {
     Train(train::Train),
     Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
+    Export(export::Export),
     Toys(toys::Toys),
 }
 
@@ -25,6 +27,7 @@ impl Command {
             Self::Train(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Evaluate(command) => command.run(),
+            Self::Export(command) => command.run(),
             Self::Toys(command) => command.run(),
         }
     }

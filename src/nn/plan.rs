@@ -15,7 +15,7 @@
 
 use super::{
     Activation, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Layer, LayerNorm, Linear, Sequential, Shape,
-    Window,
+    Spectral, Window,
 };
 use crate::tensor::Element;
 use crate::{Error, Result};
@@ -52,6 +52,13 @@ pub enum Spec {
     Conv(ConvSpec),
     /// [`ConvTranspose2d`]: `conv-transpose 64 kernel 4 stride 2 padding 1`, with the same words.
     ConvTranspose(ConvSpec),
+    /// [`Spectral`] of a [`Linear`] with a bias: `spectral-linear 128`.
+    SpectralLinear {
+        /// Number of units.
+        outputs: usize,
+    },
+    /// [`Spectral`] of a [`Conv2d`]: `spectral-conv 64 kernel 4 stride 2 padding 1`, with the words of `conv`.
+    SpectralConv(ConvSpec),
     /// [`BatchNorm`]: `batch-norm`.
     BatchNorm,
     /// [`LayerNorm`]: `layer-norm`.
@@ -108,6 +115,11 @@ impl ConvSpec {
         Shape { height: size(input.height), width: size(input.width), channels: self.channels }
     }
 
+    fn layer<T: Element>(&self, input: Shape) -> Conv2d<T> {
+        let new = if self.bias { Conv2d::new } else { Conv2d::without_bias };
+        new(input.channels, self.channels, self.window())
+    }
+
     fn parameters(&self, inputs: usize) -> u128 {
         let factors = [self.kernel, self.kernel, inputs].map(|factor| factor as u128);
         let weights = factors.into_iter().fold(1, u128::saturating_mul);
@@ -151,7 +163,10 @@ impl Spec {
         let size = input.size() as u128;
         match *self {
             Self::Linear { outputs, bias } => (outputs.into(), outputs as u128 * (size + u128::from(bias))),
-            Self::Conv(spec) => (spec.output(input), spec.parameters(input.channels)),
+            Self::SpectralLinear { outputs } => Self::Linear { outputs, bias: true }.measure(input),
+            Self::Conv(spec) | Self::SpectralConv(spec) => {
+                (spec.output(input), spec.parameters(input.channels))
+            }
             Self::ConvTranspose(spec) => (spec.transposed_output(input), spec.parameters(input.channels)),
             Self::BatchNorm => (input, 2 * input.channels as u128),
             Self::LayerNorm => (input, 2 * size),
@@ -163,10 +178,9 @@ impl Spec {
         match *self {
             Self::Linear { outputs, bias: true } => Box::new(Linear::new(input.size(), outputs)),
             Self::Linear { outputs, bias: false } => Box::new(Linear::without_bias(input.size(), outputs)),
-            Self::Conv(spec) => {
-                let new = if spec.bias { Conv2d::new } else { Conv2d::without_bias };
-                Box::new(new(input.channels, spec.channels, spec.window()))
-            }
+            Self::SpectralLinear { outputs } => Box::new(Spectral::new(Linear::new(input.size(), outputs))),
+            Self::Conv(spec) => Box::new(spec.layer(input)),
+            Self::SpectralConv(spec) => Box::new(Spectral::new(spec.layer(input))),
             Self::ConvTranspose(spec) => {
                 let new = if spec.bias { ConvTranspose2d::new } else { ConvTranspose2d::without_bias };
                 Box::new(new(input.channels, spec.channels, spec.window()))
@@ -187,6 +201,9 @@ impl Spec {
         if let Some(rest) = text.strip_prefix("conv ") {
             return ConvSpec::parse(rest).map(Self::Conv);
         }
+        if let Some(rest) = text.strip_prefix("spectral-conv ") {
+            return ConvSpec::parse(rest).map(Self::SpectralConv);
+        }
         if let Some(rest) = text.strip_prefix("conv-transpose ") {
             return ConvSpec::parse(rest).map(Self::ConvTranspose);
         }
@@ -195,6 +212,7 @@ impl Spec {
                 let bias = words.next().map_or(Some(true), |word| (word == "no-bias").then_some(false))?;
                 Self::Linear { outputs: outputs.parse().ok()?, bias }
             }
+            ("spectral-linear", Some(outputs)) => Self::SpectralLinear { outputs: outputs.parse().ok()? },
             ("dropout", Some(probability)) => Self::Dropout(probability.parse().ok()?),
             ("leaky-relu", Some(slope)) => Self::LeakyRelu(slope.parse().ok()?),
             (name, None) => NAMES.iter().find(|(other, _)| *other == name)?.1,
@@ -211,6 +229,8 @@ impl fmt::Display for Spec {
                 write!(f, "linear {outputs}{}", if *bias { "" } else { " no-bias" })
             }
             Self::Conv(spec) => write!(f, "conv {spec}"),
+            Self::SpectralLinear { outputs } => write!(f, "spectral-linear {outputs}"),
+            Self::SpectralConv(spec) => write!(f, "spectral-conv {spec}"),
             Self::ConvTranspose(spec) => write!(f, "conv-transpose {spec}"),
             Self::Dropout(probability) => write!(f, "dropout {probability}"),
             Self::LeakyRelu(slope) => write!(f, "leaky-relu {slope}"),
@@ -272,6 +292,21 @@ impl Plan {
     /// a negative variance, or if the archive has fewer numbers than the plan (checked before memory is allocated).
     #[cfg(feature = "checkpoint")]
     pub fn read(&self, archive: &crate::checkpoint::Archive, prefix: &str) -> Result<Sequential<f32>> {
+        let mut network = self.empty_for(archive, prefix)?;
+        for (name, tensor) in network.state_mut() {
+            let values = read_tensor(archive, &format!("{prefix}{name}"), tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        Ok(network)
+    }
+
+    /// The network with all parameters 0, if `archive` has enough numbers for it.
+    #[cfg(feature = "checkpoint")]
+    pub(super) fn empty_for(
+        &self,
+        archive: &crate::checkpoint::Archive,
+        prefix: &str,
+    ) -> Result<Sequential<f32>> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
         let mut numbers = 0;
         for name in archive.names().filter(|name| name.starts_with(prefix)) {
@@ -283,12 +318,7 @@ impl Plan {
                 format!("the network has {parameters} parameters, and the file holds {numbers} numbers");
             return Err(malformed(problem));
         }
-        let mut network = self.build::<f32>().map_err(|error| malformed(format!("{error}")))?;
-        for (name, tensor) in network.state_mut() {
-            let values = read_tensor(archive, &format!("{prefix}{name}"), tensor.shape())?;
-            tensor.data_mut().copy_from_slice(values);
-        }
-        Ok(network)
+        self.build::<f32>().map_err(|error| malformed(format!("{error}")))
     }
 }
 

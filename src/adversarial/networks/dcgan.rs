@@ -34,7 +34,7 @@ const SMALLEST: usize = 4;
 /// A DCGAN for square images of this shape.
 ///
 /// `width` is the number of channels of the layer beside the image, 64 in the original. `normalisation` is that of the
-/// discriminator's layers between the first and the last.
+/// discriminator's layers between the first and the last; spectral normalisation is that of all its layers.
 ///
 /// **Errors** [`Error::InvalidArgument`] if the images are not square, their side cannot be halved to 4, 5, 6 or 7, they have
 /// neither 1 nor 3 channels, or `latent` or `width` is 0 or too large.
@@ -107,13 +107,14 @@ fn generator(start: usize, latent: usize, channels: &[usize], image_channels: us
 
 fn discriminator(image: Shape, start: usize, channels: &[usize], normalisation: Normalisation) -> Plan {
     // Normalised layers need no bias, and the original has none at all.
-    let bias = normalisation == Normalisation::None;
+    let bias = normalisation.layer().is_none();
+    let conv = if normalisation == Normalisation::Spectral { Spec::SpectralConv } else { Spec::Conv };
     let mut layers = Vec::new();
     for (index, &channels) in channels.iter().rev().enumerate() {
-        layers.push(Spec::Conv(strided(channels, bias)));
+        layers.push(conv(strided(channels, bias)));
         layers.extend(normalisation.layer().filter(|_| index > 0));
         layers.push(Spec::LeakyRelu(SLOPE));
     }
-    layers.push(Spec::Conv(whole(1, start, bias)));
+    layers.push(conv(whole(1, start, bias)));
     Plan { input: image, layers }
 }

@@ -75,8 +75,10 @@ fn layer(index: usize, spec: &Spec) -> String {
 
 /// The layers with weights, by index, each with the layers up to the next one.
 fn blocks(plan: &Plan) -> Vec<(usize, &Spec, &[Spec])> {
-    let has_weights =
-        |spec: &Spec| matches!(spec, Spec::Linear { .. } | Spec::Conv(_) | Spec::ConvTranspose(_));
+    let has_weights = |spec: &Spec| {
+        use Spec::{Conv, ConvTranspose, Linear, SpectralConv, SpectralLinear};
+        matches!(spec, Linear { .. } | SpectralLinear { .. } | Conv(_) | SpectralConv(_) | ConvTranspose(_))
+    };
     let starts: Vec<usize> =
         (0..plan.layers.len()).filter(|&index| has_weights(&plan.layers[index])).collect();
     let ends = starts.iter().skip(1).copied().chain([plan.layers.len()]);
@@ -90,7 +92,7 @@ fn resampling(plan: &Plan, is_generator: bool) -> Option<String> {
     let mut is_strided = false;
     for (index, spec) in plan.layers.iter().enumerate() {
         let is_right = match spec {
-            Spec::Conv(_) => !is_generator,
+            Spec::Conv(_) | Spec::SpectralConv(_) => !is_generator,
             Spec::ConvTranspose(_) => is_generator,
             _ => false,
         };
@@ -120,10 +122,9 @@ fn fully_connected(plan: &Plan, is_generator: bool) -> Option<String> {
     // A projection of the latent vector and a sum of the last features to one number are no hidden layers.
     let is_exempt =
         |place: usize| if is_generator { place == 0 } else { place + 1 == blocks.len() } && blocks.len() > 1;
-    let broken = blocks
-        .iter()
-        .enumerate()
-        .find(|(place, (_, spec, _))| matches!(spec, Spec::Linear { .. }) && !is_exempt(*place));
+    let broken = blocks.iter().enumerate().find(|(place, (_, spec, _))| {
+        matches!(spec, Spec::Linear { .. } | Spec::SpectralLinear { .. }) && !is_exempt(*place)
+    });
     broken.map(|(_, (index, spec, _))| layer(*index, spec))
 }
 

@@ -25,6 +25,8 @@ pub enum Normalisation {
     Batch,
     /// Over the units of each sample.
     Layer,
+    /// Of the weights of all layers, the first and the last included, by their largest singular value.
+    Spectral,
 }
 
 impl Normalisation {
@@ -42,7 +44,7 @@ const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
 ];
 
 /// A multilayer perceptron with linear layers of these widths, the input first. Each layer but the last is followed by
-/// a leaky ReLU of slope 0.2; all of these but the first have `normalisation` before them. `last` comes at the end.
+/// a leaky ReLU of slope 0.2; all of these but the first have `normalisation` before them, if it is a layer. `last` comes at the end.
 ///
 /// ```
 /// use equilibria::adversarial::{Normalisation, mlp};
@@ -58,7 +60,10 @@ pub fn mlp(widths: &[usize], normalisation: Normalisation, last: Option<Spec>) -
             layers.extend(normalisation.layer().filter(|_| index > 1));
             layers.push(Spec::LeakyRelu(SLOPE));
         }
-        layers.push(Spec::Linear { outputs, bias: true });
+        layers.push(match normalisation {
+            Normalisation::Spectral => Spec::SpectralLinear { outputs },
+            _ => Spec::Linear { outputs, bias: true },
+        });
     }
     layers.extend(last);
     Plan { input: (*input).into(), layers }

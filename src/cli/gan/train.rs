@@ -1,9 +1,11 @@
 //! `equilibria gan train`.
 
 use super::plots::{self, Chart, PlayedGame};
+use crate::adversarial::{Guideline, Networks};
 use crate::cli::output::{counted, pasted, thousands, write_picture};
 use crate::cli::training::TrainArguments;
 use crate::evaluate::stability::Verdict;
+use crate::nn::Initialisation;
 use crate::run::RunDirectory;
 use crate::run::gan::{NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
@@ -89,6 +91,7 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
         }
     }
     let mut text: String = rows.iter().map(|(name, value)| format!("{name:<22}{value}\n")).collect();
+    text += &departures(summary);
     for StepWarning { step, text: sentence, .. } in first_warnings(summary) {
         text += &format!("warning at step {step}: {sentence}\n");
     }
@@ -105,6 +108,15 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
         directory.path().join("model.safetensors").display(),
         pasted(directory.path()),
     )
+}
+
+/// The guidelines for convolutional networks that the run's networks do not follow, if they are convolutional.
+fn departures(summary: &Summary) -> String {
+    let networks = summary.networks.parse::<Networks>().ok();
+    let networks = networks.filter(|networks| networks.initialisation() != Initialisation::Uniform);
+    let guidelines = networks.iter().flat_map(Networks::guidelines);
+    let broken = guidelines.filter_map(|Guideline { text, broken_by }| Some((text, broken_by?)));
+    broken.map(|(text, layer)| format!("unlike the original   {text}: not {layer}\n")).collect()
 }
 
 /// The first warning of each kind.

@@ -3,10 +3,11 @@
 use super::history::{HISTORY, PICTURED, moments};
 use super::observer::to_images;
 use super::settings::{MOST_STEPS, Settings};
+use crate::adversarial::networks::pytorch_generator;
 use crate::adversarial::{Networks, fill_latents_from};
 use crate::checkpoint::Archive;
 use crate::data::Images;
-use crate::nn::{Scratch, Sequential, check_usable};
+use crate::nn::{Scratch, Sequential, Shape, check_usable};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::path::Path;
@@ -33,12 +34,27 @@ impl Generator {
         Ok((generator, crate::run::settings_of(path, &archive)?))
     }
 
-    /// The generator in the archive of a run, with averaged parameters if there are any.
+    /// The generator in the archive of a run, with averaged parameters if there are any; or the generator of a DCGAN in a state
+    /// dictionary of PyTorch, without samples from its training.
     ///
     /// **Errors** [`Error::Malformed`] if it is of another kind of model, its tensors do not fit its metadata, a number in them
     /// is not finite, a running variance is negative, or all weights are 0.
     pub fn from_archive(archive: &Archive) -> Result<Self> {
         let malformed = |problem: String| Error::malformed(archive.place(), 8, problem);
+        if archive.metadata("model").is_none()
+            && let Some((networks, network)) = pytorch_generator(archive)?
+        {
+            let Shape { height, width, channels } = network.output_shape();
+            let history = Images::with_channels(height, width, channels, Vec::new())?;
+            return Ok(Self {
+                networks,
+                network,
+                is_average: false,
+                shape: [height, width, channels],
+                steps: 0,
+                history,
+            });
+        }
         let kind = archive.required_metadata("model")?;
         if kind != "gan" {
             return Err(malformed(format!("a model of kind '{kind}', not 'gan'")));
@@ -98,7 +114,16 @@ impl Generator {
         self.shape
     }
 
-    /// Steps of the generator in training.
+    /// The state dictionary of the generator as PyTorch's example of a DCGAN names it, for `load_state_dict`.
+    ///
+    /// **Errors** As [`Plan::write_pytorch`](crate::nn::Plan::write_pytorch).
+    pub fn to_pytorch(&self) -> Result<Archive> {
+        let mut archive = Archive::new();
+        self.networks.generator.write_pytorch(&self.network, "main.", &mut archive)?;
+        Ok(archive)
+    }
+
+    /// Steps of the generator in training; 0 if they are not known.
     pub fn steps(&self) -> u64 {
         self.steps
     }

@@ -231,6 +231,8 @@ enum Normalise {
     Batch,
     /// Over the units of each image.
     Layer,
+    /// Of the weights, by their largest singular value.
+    Spectral,
 }
 
 impl NetworkOptions {
@@ -254,6 +256,7 @@ impl NetworkOptions {
             (Some(Normalise::None), _) | (None, Family::Mlp) => Normalisation::None,
             (Some(Normalise::Batch), _) => Normalisation::Batch,
             (Some(Normalise::Layer), _) => Normalisation::Layer,
+            (Some(Normalise::Spectral), _) => Normalisation::Spectral,
             (None, Family::Dcgan) if settings.recipe().penalises_slopes() => Normalisation::Layer,
             (None, Family::Dcgan) => Normalisation::Batch,
         };
