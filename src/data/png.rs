@@ -1,6 +1,6 @@
 //! Reads PNG files.
 
-use super::pictures::{Picture, check_size};
+use super::picture::{Picture, check_size};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
@@ -15,8 +15,8 @@ use std::path::Path;
 ///
 /// Values of 16 bits are rounded to 8. A pixel whose index is beyond the palette is black.
 ///
-/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one, if its palette has a length that the format does
-/// not allow, or if values of 16 bits are all so small that they are probably of 8 bits; [`Error::Io`]; those of `is_right`.
+/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one; if its palette has a length that the format does
+/// not allow; or if values of 16 bits are all below 256, as those of 8 bits are. [`Error::Io`]; those of `is_right`.
 pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Picture> {
     let malformed = |problem: alloc::string::String| Error::malformed(path.display(), 0, problem);
     let failed = |error: DecodingError| match error {
