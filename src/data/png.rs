@@ -129,7 +129,7 @@ mod tests {
         std::fs::write(at("notes.txt"), "not a picture").unwrap();
         std::fs::create_dir(at("folder.png")).unwrap();
         let images = read_folder(folder.path(), 1, 2).unwrap();
-        assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 29, 255, 50, 2, 255, 0, 255, 70, 76]);
+        assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 150, 255, 50, 2, 255, 0, 255, 70, 76]);
     }
 
     #[test]
