@@ -22,6 +22,8 @@ mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
 #[cfg(feature = "png")]
+mod picture;
+#[cfg(feature = "png")]
 pub mod pictures;
 #[cfg(feature = "png")]
 mod png;

@@ -155,6 +155,16 @@ mod files {
     }
 
     #[test]
+    fn each_file_may_be_in_a_folder_of_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in mnist::FILES {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        write_set(folder.path(), |name| format!("{name}/{name}"));
+        assert_eq!(Digits::load(folder.path(), None).unwrap().train.labels(), [7, 8, 9]);
+    }
+
+    #[test]
     fn the_error_for_missing_files_names_them_and_the_place_and_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let text = Digits::load(folder.path(), None).unwrap_err().to_string();

@@ -10,7 +10,7 @@
 //!
 //! on a grid of 2 by 2 points per pixel with the distance `step`, whose means are the pixels. The head is shaded as a ball.
 //!
-//! The same index gives the same image on every machine: the code uses only f32 additions, multiplications, divisions
+//! The same index gives the same image on every machine. The code uses only f32 additions, multiplications, divisions
 //! and square roots, whose rounding IEEE 754 defines, and `libm` for the sine and cosine.
 //!
 //! **Randomness** Cat i depends only on `Stream::named(0, "cats").substream(i)`.

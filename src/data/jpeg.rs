@@ -1,6 +1,6 @@
 //! Reads JPEG files. The orientation that a camera stores beside the picture is ignored.
 
-use super::pictures::{Picture, check_size};
+use super::picture::{Picture, check_size};
 use crate::{Error, Result};
 use alloc::format;
 use std::path::Path;

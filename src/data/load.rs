@@ -131,7 +131,7 @@ fn find(source: &Path, class: Option<&str>) -> Result<Found> {
         let (set, test) = cifar::read_alone(source)?;
         return found(source, set, test, cifar_classes());
     }
-    // Of two sets in one folder, the class chooses.
+    // If a folder has two sets, the class decides which one is read.
     let is_cifar = class.is_some_and(|class| CLASSES.iter().any(|name| name.eq_ignore_ascii_case(class)));
     if source.is_dir() && (is_cifar || !mnist::is_in(source)?) {
         if let Some(files) = cifar::find(source)? {

@@ -4,6 +4,7 @@
 //! `.jpeg`, are ignored. If a folder has no pictures but subfolders with pictures, then each subfolder is a class. The
 //! images are grey if the red, the green and the blue of every pixel are equal.
 
+use super::picture::Picture;
 use super::{Images, Labelled, png};
 use crate::{Error, Result};
 use alloc::borrow::ToOwned;
@@ -12,32 +13,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use std::path::{Path, PathBuf};
 
-/// The largest number of pixels of one picture.
-const MOST_PIXELS: usize = 1 << 24;
 /// Names that are listed in an error at most.
 const LISTED: usize = 3;
-
-/// A picture as a decoder returns it.
-pub(super) struct Picture {
-    /// Height and width.
-    pub size: [usize; 2],
-    /// 1 for grey, 3 for red, green and blue.
-    pub channels: usize,
-    /// (height, width, channels)
-    pub values: Vec<u8>,
-}
-
-/// `Err` if a picture has no pixels, or more than 16 million.
-pub(super) fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<()> {
-    match height.checked_mul(width) {
-        Some(1..=MOST_PIXELS) => Ok(()),
-        _ => {
-            let problem =
-                format!("the picture has {height}x{width} pixels; 1 to {MOST_PIXELS} pixels can be read");
-            Err(Error::malformed(path.display(), 0, problem))
-        }
-    }
-}
 
 /// Reads the pictures in `folder`, or in its subfolders, which all have `size` (height, width) if it is given.
 ///

@@ -1,6 +1,6 @@
 //! Reads PNG files.
 
-use super::pictures::{Picture, check_size};
+use super::picture::{Picture, check_size};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
@@ -15,8 +15,8 @@ use std::path::Path;
 ///
 /// Values of 16 bits are rounded to 8. A pixel whose index is beyond the palette is black.
 ///
-/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one, if its palette has a length that the format does
-/// not allow, or if values of 16 bits are all so small that they are probably of 8 bits; [`Error::Io`]; those of `is_right`.
+/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one; if its palette has a length that the format does
+/// not allow; or if values of 16 bits are all below 256, as those of 8 bits are. [`Error::Io`]; those of `is_right`.
 pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Picture> {
     let malformed = |problem: alloc::string::String| Error::malformed(path.display(), 0, problem);
     let failed = |error: DecodingError| match error {
@@ -129,7 +129,7 @@ mod tests {
         std::fs::write(at("notes.txt"), "not a picture").unwrap();
         std::fs::create_dir(at("folder.png")).unwrap();
         let images = read_folder(folder.path(), 1, 2).unwrap();
-        assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 29, 255, 50, 2, 255, 0, 255, 70, 76]);
+        assert_eq!(images.pixels(), [7, 76, 3, 250, 255, 150, 255, 50, 2, 255, 0, 255, 70, 76]);
     }
 
     #[test]

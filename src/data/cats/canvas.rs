@@ -20,7 +20,7 @@ pub(super) fn scaled(colour: Colour, factor: f32) -> Colour {
     colour.map(|part| part * factor)
 }
 
-/// The position of the face in the image: its own coordinates have the centre of the head as origin and half the width of
+/// The position of the face in the image. Its own coordinates have the centre of the head as origin and half the width of
 /// the head as unit; y points down.
 pub(super) struct Frame {
     /// Centre of the head; the image is the square from -1 to 1.

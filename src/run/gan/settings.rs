@@ -94,8 +94,8 @@ impl fmt::Display for Kind {
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `synthetic` (digits), `cats`, a folder with the files of MNIST or CIFAR-10 (or its parent), a file of CIFAR-10's
-    /// records (.bin), or a folder of PNG or JPEG pictures of one size.
-    #[arg(long, default_value = "synthetic", value_parser = absolute)]
+    /// records (.bin), or a folder of PNG or JPEG pictures of one size; with --network dcgan, the default is `cats`.
+    #[arg(long, default_value = "synthetic", default_value_if("network", "dcgan", "cats"), value_parser = absolute)]
     pub data: String,
     /// Class of the images, by name or number, or `all` [default: all; cat for the complete CIFAR-10].
     #[arg(long)]

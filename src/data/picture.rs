@@ -1,0 +1,31 @@
+//! A picture as a decoder returns it.
+
+use crate::{Error, Result};
+use alloc::format;
+use alloc::vec::Vec;
+use std::path::Path;
+
+/// The largest number of pixels of one picture.
+const MOST_PIXELS: usize = 1 << 24;
+
+/// A decoded picture.
+pub(super) struct Picture {
+    /// Height and width.
+    pub size: [usize; 2],
+    /// 1 for grey, 3 for red, green and blue.
+    pub channels: usize,
+    /// (height, width, channels)
+    pub values: Vec<u8>,
+}
+
+/// `Err` if a picture has no pixels, or more than 16 million.
+pub(super) fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<()> {
+    match height.checked_mul(width) {
+        Some(1..=MOST_PIXELS) => Ok(()),
+        _ => {
+            let problem =
+                format!("the picture has {height}x{width} pixels; 1 to {MOST_PIXELS} pixels can be read");
+            Err(Error::malformed(path.display(), 0, problem))
+        }
+    }
+}
