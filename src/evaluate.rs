@@ -4,6 +4,7 @@ pub mod autocorrelation;
 pub mod classifier;
 pub mod divergences;
 pub mod eigen;
+pub mod features;
 pub mod filters;
 pub mod frechet;
 pub mod kernel_distance;

@@ -38,6 +38,7 @@ mod restore;
 pub mod samples;
 mod settings;
 mod source;
+mod supervised;
 mod text;
 pub mod toys;
 mod training;
