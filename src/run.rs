@@ -25,6 +25,7 @@ pub mod classifier;
 pub mod dbm;
 mod directory;
 pub mod divergence;
+pub mod encoder;
 mod epochs;
 pub mod gan;
 mod images;
@@ -42,6 +43,7 @@ mod supervised;
 mod text;
 pub mod toys;
 mod training;
+pub mod unlabelled;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};

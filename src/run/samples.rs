@@ -92,14 +92,6 @@ impl Samples {
             }
         }
     }
-
-    /// The data of the generator's training, if there is a generator and its settings are known.
-    pub fn trained_on(&self) -> Option<&str> {
-        match self {
-            Self::Generator(trained) => trained.1.as_ref().map(|settings| settings.data.as_str()),
-            Self::Idx(_) | Self::Pictures(_) => None,
-        }
-    }
 }
 
 fn check_shape(found: [usize; 3], expected: [usize; 3]) -> Result<()> {
