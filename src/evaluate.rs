@@ -2,8 +2,11 @@
 
 pub mod autocorrelation;
 pub mod classifier;
+pub mod colour_histogram;
 pub mod divergences;
 pub mod eigen;
+pub mod encoder;
+pub mod features;
 pub mod filters;
 pub mod frechet;
 pub mod kernel_distance;
@@ -13,6 +16,8 @@ pub mod modes;
 pub mod nearest;
 pub mod pairs;
 pub mod precision_recall;
+pub mod pyramid;
 pub mod reconstruction;
 pub mod second_half;
 pub mod stability;
+pub mod unlabelled;

@@ -13,7 +13,7 @@ use equilibria::evaluate::filters::Measured;
 use equilibria::evaluate::mixing::{self, mix};
 use equilibria::evaluate::nearest::NearestImages;
 use equilibria::evaluate::reconstruction::{self, remove_rows};
-use equilibria::nn::{Linear, Sequential};
+use equilibria::nn::{Plan, Sequential};
 use equilibria::rng::Stream;
 use equilibria::{Error, Result, Tensor};
 
@@ -228,9 +228,11 @@ fn networks_that_cannot_learn_are_refused() {
             refused(outcome, "real samples of mini-batch 1");
         }
     }
-    let zeros = Classifier::network(4, 3).unwrap();
-    refused(Classifier::new(&zeros), "a classifier whose weights are all 0");
-    let mut network = Sequential::new(2, vec![Linear::new(2, 2).into(), Linear::new(2, 2).into()]).unwrap();
+    let plan = Classifier::plan(2, 2, 3);
+    let zeros = plan.build().unwrap();
+    refused(Classifier::new(plan, &zeros), "a classifier whose weights are all 0");
+    let plan: Plan = "2: linear 2, linear 2".parse().unwrap();
+    let mut network = plan.build().unwrap();
     network.parameters_mut().for_each(|parameter| parameter.fill(f32::NAN));
-    refused(Classifier::new(&network), "classifier.0.weight");
+    refused(Classifier::new(plan, &network), "classifier.0.weight");
 }

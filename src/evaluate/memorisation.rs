@@ -6,9 +6,49 @@
 //! (sample, test image) in which the sample is nearer. For m samples and n test images from one distribution, this
 //! share has mean 1/2 and variance `(m + n + 1) / (12 m n)`.
 
+use super::pairs::{Points, check};
+use crate::tensor::Tensor;
 use crate::{Error, Result};
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
+
+/// Vectors that are compared with at once.
+const BLOCK: usize = 1024;
+
+/// The distance of each row of `a` to the nearest row of `b`: the root mean square of the differences of their elements.
+///
+/// **Shapes** `a` (n, d), `b` (m, d), at least one row each; returns (n).
+///
+/// **Units** The unit of the elements.
+///
+/// **Errors** [`Error::ShapeMismatch`] if the numbers of columns differ; [`Error::InvalidArgument`] without rows or columns,
+/// or if an element is not finite.
+///
+/// **Accuracy and cost** In f64; relative errors of squares are about 1e-15 (|a|² + |b|²) / |a - b|². 2 n m d operations
+/// as matrix products. The result does not depend on the number of threads.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::memorisation::nearest_distances};
+/// let a = Tensor::from_vec(&[2, 2], vec![0.0_f32, 0.0, 3.0, 4.0])?;
+/// let b = Tensor::from_vec(&[3, 2], vec![9.0_f32, 9.0, 3.0, 4.0, -1.0, 1.0])?;
+/// assert_eq!(nearest_distances(&a, &b)?, [1.0, 0.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+pub fn nearest_distances(a: &Tensor<f32>, b: &Tensor<f32>) -> Result<Vec<f64>> {
+    check("nearest vectors", [("vectors", a), ("vectors to compare with", b)], 1)?;
+    let (d, origin) = (a.columns(), vec![0.0; a.columns()]);
+    let points = Points::around(a, &origin);
+    let mut nearest = vec![f64::INFINITY; a.rows()];
+    for block in b.data().chunks(BLOCK * d) {
+        let block = Tensor::from_vec(&[block.len() / d, d], block.to_vec())?;
+        points.for_each_distances(&Points::around(&block, &origin), &mut nearest, |_, squares, nearest| {
+            *nearest = squares.iter().copied().fold(*nearest, f64::min);
+        });
+    }
+    nearest.iter_mut().for_each(|distance| *distance = libm::sqrt(*distance / d as f64));
+    Ok(nearest)
+}
 
 /// A sample is suspicious if fewer than this share of the test images are as near to a training image.
 const SUSPICIOUS: f64 = 0.01;
@@ -89,6 +129,27 @@ mod tests {
     use super::super::pairs::tests::normals;
     use super::*;
     use crate::rng::Stream;
+
+    #[test]
+    fn nearest_distances_are_those_of_all_pairs_one_by_one() {
+        // More than one block, and a vector that is in both sets.
+        let (mut a, b) =
+            (normals(7, 3, Stream::named(1, "evaluate")), normals(1500, 3, Stream::named(2, "evaluate")));
+        a.row_mut(4).copy_from_slice(b.row(1400));
+        let (a, b): (Tensor<f32>, Tensor<f32>) = (a.cast(), b.cast());
+        let found = nearest_distances(&a, &b).unwrap();
+        for (i, found) in found.iter().enumerate() {
+            let squares = |j: usize| {
+                let pairs = a.row(i).iter().zip(b.row(j));
+                pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>() / 3.0
+            };
+            let exact = libm::sqrt((0..1500).map(squares).fold(f64::INFINITY, f64::min));
+            assert!((found - exact).abs() < 1e-10, "{found}, not {exact}");
+        }
+        assert_eq!(found[4], 0.0);
+        assert!(nearest_distances(&a, &Tensor::zeros(&[2, 4])).is_err());
+        assert!(nearest_distances(&a, &Tensor::zeros(&[0, 3])).is_err());
+    }
 
     #[test]
     fn the_share_of_pairs_is_that_of_all_pairs_one_by_one() {

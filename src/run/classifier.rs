@@ -1,17 +1,16 @@
 //! Training a classifier on images that are shifted at random each time they are shown.
 //!
-//! A digit shifted by a pixel is the same digit. Showing each image at all nine positions raises the accuracy of a plain
-//! network on MNIST's test images from 98.3 % to 98.8 %.
+//! A digit shifted by a pixel or two is the same digit. Each image is shown at random positions, so that the network cannot
+//! learn where the strokes of the training images are.
 
 use super::divergence::{self, Suspect, likely_cause};
 use super::settings::{self, POSITIVE, RunSettings};
+use super::supervised::{Supervised, decaying_rate};
 use super::{Progress, absolute};
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Images};
 use crate::evaluate::classifier::{Accuracy, Classifier, intensity};
-use crate::nn::losses::softmax_cross_entropy;
-use crate::nn::{Cache, Deltas, Gradients, Initialisation, Scratch, Training, Wanted};
-use crate::optim::{Optimiser, Rule};
+use crate::nn::{Initialisation, Plan};
 use crate::rng::Stream;
 use crate::{Error, Result};
 use clap::Args;
@@ -22,8 +21,6 @@ use std::time::Instant;
 
 /// The digits.
 const CLASSES: usize = 10;
-/// The published values for Adam.
-const BETAS: [f64; 2] = [0.9, 0.999];
 
 /// Everything that determines the result, apart from the bytes of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
@@ -33,7 +30,7 @@ pub struct Settings {
     #[arg(long, default_value = "synthetic", value_parser = absolute)]
     pub data: String,
     /// Number of passes over the training images.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 15)]
     pub epochs: usize,
     /// Images in a mini-batch.
     #[arg(long, default_value_t = 128)]
@@ -42,7 +39,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 1e-3)]
     pub learning_rate: f64,
     /// Largest random shift of an image along each axis, in pixels.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 2)]
     pub shift: usize,
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
@@ -111,7 +108,7 @@ pub struct Summary {
 /// **Randomness** Parameters from the stream `init` of the seed; orders from the substreams of `shuffle` by epoch, shifts
 /// from those of `augment`. The result is the same for any number of threads.
 ///
-/// **Accuracy and cost** About 98.8 % of MNIST's test images; 2 s per epoch of 60,000 images on 2 AVX-512 cores.
+/// **Accuracy and cost** About 99.3 % of MNIST's test images; 5 s per epoch of 60,000 images on 2 AVX-512 cores.
 ///
 /// **Source** Simard, Steinkraus & Platt 2003 for shifted images; Kingma & Ba 2015.
 pub fn train(
@@ -139,7 +136,8 @@ pub fn train(
         let batches = digits.train.len().div_ceil(settings.batch);
         return Err(diverged(settings, [settings.epochs, batches], symptom));
     }
-    let classifier = Classifier::from_archive(&Classifier::new(&trainer.network)?.to_archive()?)?;
+    let classifier =
+        Classifier::from_archive(&Classifier::new(plan(digits), &trainer.training.network)?.to_archive()?)?;
     let summary = Summary {
         model: Classifier::KIND,
         data: digits.name.clone(),
@@ -169,40 +167,27 @@ fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) ->
     Error::Diverged { epoch, batch, symptom, cause }
 }
 
-/// A network and the state of its training.
+/// The architecture for these images.
+fn plan(digits: &Digits) -> Plan {
+    let images = digits.train.images();
+    Classifier::plan(images.height(), images.width(), CLASSES)
+}
+
+/// The state of a training.
 struct Trainer<'a> {
     settings: &'a Settings,
     digits: &'a Digits,
-    network: crate::nn::Sequential<f32>,
-    optimiser: Optimiser<f32>,
-    cache: Cache<f32>,
-    deltas: Deltas<f32>,
-    gradients: Gradients<f32>,
-    scratch: Scratch<f32>,
+    training: Supervised,
     order: Vec<usize>,
-    labels: Vec<u8>,
-    grad_logits: Vec<f32>,
     steps: usize,
 }
 
 impl<'a> Trainer<'a> {
     fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
-        let mut network = Classifier::network(digits.train.images().values_per_image(), CLASSES)?;
+        let mut network = plan(digits).build()?;
         network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(settings.seed, "init"));
-        Ok(Self {
-            settings,
-            digits,
-            optimiser: Optimiser::new(Rule::adam(settings.learning_rate, BETAS), &network),
-            cache: Cache::new(&network),
-            deltas: Deltas::new(&network),
-            gradients: Gradients::new(&network),
-            scratch: Scratch::new(),
-            order: vec![0; digits.train.len()],
-            labels: Vec::new(),
-            grad_logits: vec![0.0; settings.batch * CLASSES],
-            steps: 0,
-            network,
-        })
+        let (training, order) = (Supervised::new(network), vec![0; digits.train.len()]);
+        Ok(Self { settings, digits, training, order, steps: 0 })
     }
 
     /// Trains for one epoch and returns its mean loss.
@@ -233,32 +218,24 @@ impl<'a> Trainer<'a> {
 
     /// Takes one step. Returns the mean loss of the mini-batch, and whether all parameters are finite after the step.
     fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<(f64, bool)> {
-        let train = &self.digits.train;
-        let size = train.images().values_per_image();
-        let inputs = self.cache.input_mut(batch.len());
-        for (&image, input) in batch.iter().zip(inputs.chunks_exact_mut(size)) {
-            let shift = [(); 2].map(|()| offset(shifts.next_u32(), self.settings.shift));
-            fill_shifted(train.images(), image, shift, input);
-        }
-        let training = Training::new(Stream::named(self.settings.seed, "augment"));
-        self.network.forward(&mut self.cache, training, &mut self.scratch)?;
-        let grad_logits = &mut self.grad_logits[..batch.len() * CLASSES];
-        self.labels.clear();
-        self.labels.extend(batch.iter().map(|&image| train.labels()[image]));
-        let loss = softmax_cross_entropy(self.cache.output(), &self.labels, grad_logits)?;
-        self.gradients.clear();
-        let wanted = Wanted::parameters(&mut self.gradients, 0..batch.len());
-        self.network.backward(&self.cache, grad_logits, wanted, &mut self.deltas, &mut self.scratch)?;
-        self.optimiser.set_rate(rate(self.settings, self.steps, train.len()));
+        let (train, most) = (&self.digits.train, self.settings.shift);
+        let rate = rate(self.settings, self.steps, train.len());
         self.steps += 1;
-        Ok((loss, self.optimiser.step(&mut self.network, &mut self.gradients)))
+        let stream = Stream::named(self.settings.seed, "augment");
+        self.training.step(batch.len(), rate, stream, |inputs, labels| {
+            let rows = inputs.chunks_exact_mut(train.images().values_per_image()).zip(labels);
+            for (&image, (input, label)) in batch.iter().zip(rows) {
+                let shift = [(); 2].map(|()| offset(shifts.next_u32(), most));
+                fill_shifted(train.images(), image, shift, input);
+                *label = train.labels()[image];
+            }
+        })
     }
 }
 
-/// Adam's rate after `steps` mini-batches: it decreases linearly and would be 0 in the step after the last.
+/// Adam's rate after `steps` mini-batches.
 fn rate(settings: &Settings, steps: usize, images: usize) -> f64 {
-    let all = settings.epochs * images.div_ceil(settings.batch);
-    settings.learning_rate * (1.0 - steps as f64 / all as f64)
+    decaying_rate(settings.learning_rate, steps, settings.epochs * images.div_ceil(settings.batch))
 }
 
 /// A uniform whole number from -`most` to `most`.
@@ -342,7 +319,7 @@ mod tests {
         let mut trainer = Trainer::new(&settings, &digits).unwrap();
         for epoch in 1..=2 {
             trainer.epoch(epoch, &mut quiet(), &|| false).unwrap();
-            let Rule::Adam { rate, .. } = trainer.optimiser.rule() else { panic!() };
+            let crate::optim::Rule::Adam { rate, .. } = trainer.training.optimiser.rule() else { panic!() };
             assert!((rate - rates[4 * epoch - 1]).abs() < 1e-12, "{rate} after epoch {epoch}");
         }
     }
@@ -398,6 +375,6 @@ mod tests {
         let classifier = shipped().unwrap();
         assert_eq!((classifier.inputs(), classifier.features(), classifier.classes()), (784, 128, 10));
         let accuracy = classifier.accuracy(&Digits::synthetic(1, 2000).unwrap().test).unwrap();
-        assert!(accuracy.all > 0.98, "{accuracy:?}");
+        assert!(accuracy.all > 0.99, "{accuracy:?}");
     }
 }

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  equilibria classifier train --data mnist --out classifier.safetensors\n\n\
-    A network 784-512-256-128-10, trained with Adam on randomly shifted images. `gan evaluate` has a classifier of MNIST \
-    built in and trains one itself for data on which the built-in one fails."
+    A network of three convolutions and two linear layers, trained with Adam on randomly shifted images. MNIST takes about \
+    90 s on two cores. `gan evaluate` has a classifier of MNIST built in and trains one itself for data on which the built-in \
+    one fails."
 )]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
