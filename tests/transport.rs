@@ -2,6 +2,8 @@
 
 #[path = "transport/closed_forms.rs"]
 mod closed_forms;
+#[path = "transport/grids.rs"]
+mod grids;
 #[path = "transport/points.rs"]
 mod points;
 #[path = "transport/situations.rs"]
