@@ -2,7 +2,6 @@
 
 pub mod autocorrelation;
 pub mod classifier;
-pub mod eigen;
 pub mod filters;
 pub mod frechet;
 pub mod kernel_distance;

@@ -25,6 +25,7 @@
 //! ```
 
 mod arithmetic;
+pub mod eigen;
 mod product;
 #[cfg(test)]
 mod tests;

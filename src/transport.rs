@@ -16,6 +16,7 @@
 //! - [`sinkhorn()`]: entropic transport, balanced or unbalanced, for a given ε or accuracy; [`mod@reference`] has its plain
 //!   loop.
 //! - [`sinkhorn_on_grid`]: histograms on a [`Grid`], by separable reductions; [`barycentre()`]: their barycentres.
+//! - [`Gaussian`]: distance and map of normal distributions in closed form.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
@@ -24,6 +25,7 @@ pub mod barycentre;
 pub mod cost;
 pub mod divergence;
 mod entropic_plan;
+pub mod gaussian;
 pub mod grid;
 pub mod marginals;
 pub mod one_dimensional;
@@ -36,6 +38,7 @@ pub mod sliced;
 pub use barycentre::{Barycentre, barycentre};
 pub use cost::{Cost, Ground};
 pub use divergence::{SinkhornDivergence, barycentric_map, sinkhorn_divergence};
+pub use gaussian::Gaussian;
 pub use grid::{Grid, sinkhorn_on_grid};
 pub use marginals::Marginals;
 pub use one_dimensional::on_a_line;

@@ -4,10 +4,8 @@
 //! d² = |m1 - m2|² + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
 //! ```
 //!
-//! with means m and covariances S. The field calls this square the Fréchet distance (FID), and so does this module. S1
-//! S2 is not symmetric, but it has the eigenvalues of the symmetric matrix F S2 F^T, where F^T F = S1. So the trace of
-//! its root is the sum of their square roots. F has one row sqrt(l) u for each eigenvector u of S1 whose eigenvalue l
-//! is above rounding error. Constant features, or fewer vectors than features, make S1 singular and F shorter.
+//! with means m and covariances S: see [`crate::transport::gaussian`]. The field calls this square the Fréchet distance (FID),
+//! and so does this module.
 //!
 //! **The distance depends on the sizes of the sets.** For two sets from one distribution its expectation is not 0 but
 //! about c (1/n1 + 1/n2), where c grows with the number of features. So compare distances at equal sizes only; the
@@ -20,12 +18,12 @@
 //!
 //! is free of it up to terms in 1/n² (Chong & Forsyth 2020 fit a line in 1/n; this is the line through two points).
 
-use super::eigen::{Eigen, decompose};
+pub use crate::transport::gaussian::Gaussian;
+
 use super::pairs::check_set;
+use crate::Result;
 use crate::rng::Stream;
 use crate::tensor::{Element, MatrixRef, Tensor, Workspace, accumulate_product};
-use crate::{Error, Result};
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
@@ -33,36 +31,7 @@ use equilibria_kernels::{Level, elementwise, reduce};
 /// Rows that are added to the covariance at once.
 const BLOCK: usize = 2048;
 
-/// A normal distribution of feature vectors.
-#[derive(Debug, Clone)]
-pub struct Gaussian {
-    mean: Vec<f64>,
-    covariance: Tensor<f64>,
-}
-
 impl Gaussian {
-    /// Creates a Gaussian from its mean and covariance.
-    ///
-    /// **Shapes** `mean` (d), `covariance` (d, d), of which only the lower triangle is read.
-    ///
-    /// **Errors** [`Error::ShapeMismatch`] if the sizes differ; [`Error::InvalidArgument`] if d is 0, or
-    /// an element is not finite.
-    pub fn new(mean: Vec<f64>, covariance: Tensor<f64>) -> Result<Self> {
-        let d = mean.len();
-        if covariance.shape() != [d, d] {
-            return Err(Error::ShapeMismatch {
-                operation: "covariance of a Gaussian",
-                expected: vec![d, d],
-                found: covariance.shape().to_vec(),
-            });
-        }
-        if d == 0 || !covariance.is_finite() || !mean.iter().all(|x| x.is_finite()) {
-            let given = format!("a Gaussian in {d} dimensions");
-            return Err(Error::invalid(given, "at least 1 dimension and finite numbers are needed"));
-        }
-        Ok(Self { mean, covariance })
-    }
-
     /// Fits the mean and the unbiased covariance of the rows of `features`.
     ///
     /// **Shapes** `features` (n, d), n at least 2.
@@ -99,20 +68,6 @@ impl Gaussian {
         });
         Self::new(mean, covariance)
     }
-
-    /// The mean (d).
-    pub fn mean(&self) -> &[f64] {
-        &self.mean
-    }
-
-    /// The covariance (d, d).
-    pub fn covariance(&self) -> &Tensor<f64> {
-        &self.covariance
-    }
-
-    fn trace(&self) -> f64 {
-        (0..self.mean.len()).map(|i| self.covariance.row(i)[i]).sum()
-    }
 }
 
 /// The Fréchet distance of two Gaussians: their squared 2-Wasserstein distance.
@@ -138,47 +93,7 @@ impl Gaussian {
 /// # Ok::<(), equilibria::Error>(())
 /// ```
 pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64> {
-    let d = a.mean.len();
-    if b.mean.len() != d {
-        return Err(Error::ShapeMismatch {
-            operation: "Fréchet distance of Gaussians",
-            expected: vec![d],
-            found: vec![b.mean.len()],
-        });
-    }
-    let apart: f64 = a.mean.iter().zip(&b.mean).map(|(a, b)| (a - b) * (a - b)).sum();
-    let distance = apart + a.trace() + b.trace() - 2.0 * trace_of_root(&a.covariance, &b.covariance)?;
-    Ok(distance.max(0.0))
-}
-
-/// tr (A B)^(1/2) of two covariances.
-fn trace_of_root(a: &Tensor<f64>, b: &Tensor<f64>) -> Result<f64> {
-    let factor = root(&decompose(a)?);
-    if factor.is_empty() {
-        return Ok(0.0);
-    }
-    let product = Tensor::product(factor.view(), b.view())?;
-    let values = decompose(&Tensor::product(product.view(), factor.view().transposed())?)?.values;
-    Ok(values[first_kept(&values)..].iter().map(|&value| libm::sqrt(value)).sum())
-}
-
-/// F with F^T F = A, one row for each eigenvalue above rounding error.
-fn root(eigen: &Eigen) -> Tensor<f64> {
-    let first = first_kept(&eigen.values);
-    let d = eigen.values.len();
-    let mut factor = Tensor::zeros(&[d - first, d]);
-    for i in first..d {
-        let row = factor.row_mut(i - first);
-        row.copy_from_slice(eigen.vectors.row(i));
-        elementwise::scale_in_place(Level::detect(), libm::sqrt(eigen.values[i]), row);
-    }
-    factor
-}
-
-/// The index of the first eigenvalue above rounding error: see [`decompose`].
-fn first_kept(values: &[f64]) -> usize {
-    let noise = 4.0 * values.len() as f64 * f64::EPSILON * values[values.len() - 1];
-    values.partition_point(|&value| value <= noise.max(0.0))
+    a.squared_wasserstein(b)
 }
 
 /// The Fréchet distance of two sets of features, and its extrapolation to infinitely many samples.
