@@ -4,6 +4,8 @@
 mod closed_forms;
 #[path = "transport/grids.rs"]
 mod grids;
+#[path = "transport/peer.rs"]
+mod peer;
 #[path = "transport/points.rs"]
 mod points;
 #[path = "transport/situations.rs"]

@@ -146,6 +146,7 @@ fn halves<T: Element>(features: &Tensor<T>, stream: Stream) -> Result<[Gaussian;
 mod tests {
     use super::super::pairs::tests::normals;
     use super::*;
+    use crate::tensor::eigen::decompose;
 
     fn stream(seed: u64) -> Stream {
         Stream::named(seed, "evaluate")

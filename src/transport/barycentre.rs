@@ -101,7 +101,7 @@ pub fn barycentre(
 /// The numbers divided by their sum.
 fn shares(name: &str, x: &[f64], length: usize) -> Result<Vec<f64>> {
     let sum: f64 = x.iter().sum();
-    if x.len() != length || !(sum > 0.0 && sum.is_finite()) || x.iter().any(|x| !(*x >= 0.0)) {
+    if x.len() != length || !(sum > 0.0 && sum.is_finite()) || x.iter().any(|x| *x < 0.0 || x.is_nan()) {
         let given = format!("{} {name} with a sum of {sum}", x.len());
         return Err(Error::invalid(
             given,

@@ -59,8 +59,7 @@ pub(in crate::transport) fn iterate(
         sweeps.sweep(epsilon, g, f, &mut next);
         let new_value = problem.dual_value(epsilon, f, g);
         let slack = sweeps.rounding(epsilon) * (epsilon + value.abs());
-        // Also true if the new value is NaN.
-        let is_worse = !(new_value >= value - slack);
+        let is_worse = new_value.is_nan() || new_value < value - slack;
         if is_extrapolated && is_worse {
             g.copy_from_slice(&plain);
             anderson.clear();
