@@ -4,7 +4,6 @@ pub mod autocorrelation;
 pub mod classifier;
 pub mod colour_histogram;
 pub mod divergences;
-pub mod eigen;
 pub mod encoder;
 pub mod features;
 pub mod filters;

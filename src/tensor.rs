@@ -25,6 +25,7 @@
 //! ```
 
 mod arithmetic;
+pub mod eigen;
 mod product;
 pub use equilibria_kernels::{Activation, Epilogue, MatrixMut, MatrixRef, MatrixScalar as Element};
 pub use product::{Workspace, accumulate_product, product_into};

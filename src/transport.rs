@@ -15,15 +15,20 @@
 //! - [`Marginals`]: the masses of both sides, checked and divided by their sum.
 //! - [`sinkhorn()`]: entropic transport, balanced or unbalanced, for a given ε or accuracy; [`mod@reference`] has its plain
 //!   loop.
+//! - [`sinkhorn_on_grid`]: histograms on a [`Grid`], by separable reductions; [`barycentre()`]: their barycentres.
+//! - [`Gaussian`]: distance and map of normal distributions in closed form.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
 //! - [`exact::solve`]: the optimal plan with its proof.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
+pub mod barycentre;
 pub mod cost;
 pub mod divergence;
 mod entropic_plan;
 pub mod exact;
+pub mod gaussian;
+pub mod grid;
 pub mod marginals;
 pub mod one_dimensional;
 pub mod reference;
@@ -32,8 +37,11 @@ mod scores;
 pub mod sinkhorn;
 pub mod sliced;
 
+pub use barycentre::{Barycentre, barycentre};
 pub use cost::{Cost, Ground};
 pub use divergence::{SinkhornDivergence, barycentric_map, sinkhorn_divergence};
+pub use gaussian::Gaussian;
+pub use grid::{Grid, sinkhorn_on_grid};
 pub use marginals::Marginals;
 pub use one_dimensional::on_a_line;
 pub use result::{Flow, LowerBound, Solution, TransportPlan, lower_bound};

@@ -2,6 +2,10 @@
 
 #[path = "transport/closed_forms.rs"]
 mod closed_forms;
+#[path = "transport/grids.rs"]
+mod grids;
+#[path = "transport/peer.rs"]
+mod peer;
 #[path = "transport/points.rs"]
 mod points;
 #[path = "transport/situations.rs"]

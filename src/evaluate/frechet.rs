@@ -4,10 +4,8 @@
 //! d² = |m1 - m2|² + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
 //! ```
 //!
-//! with means m and covariances S. The field calls this square the Fréchet distance (FID), and so does this module. S1
-//! S2 is not symmetric, but it has the eigenvalues of the symmetric matrix F S2 F^T, where F^T F = S1. So the trace of
-//! its root is the sum of their square roots. F has one row sqrt(l) u for each eigenvector u of S1 whose eigenvalue l
-//! is above rounding error. Constant features, or fewer vectors than features, make S1 singular and F shorter.
+//! with means m and covariances S: see [`crate::transport::gaussian`]. The field calls this square the Fréchet distance (FID),
+//! and so does this module.
 //!
 //! **The distance depends on the sizes of the sets.** For two sets from one distribution its expectation is not 0 but
 //! about c (1/n1 + 1/n2), where c grows with the number of features. So compare distances at equal sizes only; the
@@ -20,12 +18,12 @@
 //!
 //! is free of it up to terms in 1/n² (Chong & Forsyth 2020 fit a line in 1/n; this is the line through two points).
 
-use super::eigen::{Eigen, decompose};
+pub use crate::transport::gaussian::Gaussian;
+
 use super::pairs::check_set;
+use crate::Result;
 use crate::rng::Stream;
 use crate::tensor::{Element, MatrixRef, Tensor, Workspace, accumulate_product};
-use crate::{Error, Result};
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
@@ -33,36 +31,7 @@ use equilibria_kernels::{Level, elementwise, reduce};
 /// Rows that are added to the covariance at once.
 const BLOCK: usize = 2048;
 
-/// A normal distribution of feature vectors.
-#[derive(Debug, Clone)]
-pub struct Gaussian {
-    mean: Vec<f64>,
-    covariance: Tensor<f64>,
-}
-
 impl Gaussian {
-    /// Creates a Gaussian from its mean and covariance.
-    ///
-    /// **Shapes** `mean` (d), `covariance` (d, d), of which only the lower triangle is read.
-    ///
-    /// **Errors** [`Error::ShapeMismatch`] if the sizes differ; [`Error::InvalidArgument`] if d is 0, or
-    /// an element is not finite.
-    pub fn new(mean: Vec<f64>, covariance: Tensor<f64>) -> Result<Self> {
-        let d = mean.len();
-        if covariance.shape() != [d, d] {
-            return Err(Error::ShapeMismatch {
-                operation: "covariance of a Gaussian",
-                expected: vec![d, d],
-                found: covariance.shape().to_vec(),
-            });
-        }
-        if d == 0 || !covariance.is_finite() || !mean.iter().all(|x| x.is_finite()) {
-            let given = format!("a Gaussian in {d} dimensions");
-            return Err(Error::invalid(given, "at least 1 dimension and finite numbers are needed"));
-        }
-        Ok(Self { mean, covariance })
-    }
-
     /// Fits the mean and the unbiased covariance of the rows of `features`.
     ///
     /// **Shapes** `features` (n, d), n at least 2.
@@ -99,20 +68,6 @@ impl Gaussian {
         });
         Self::new(mean, covariance)
     }
-
-    /// The mean (d).
-    pub fn mean(&self) -> &[f64] {
-        &self.mean
-    }
-
-    /// The covariance (d, d).
-    pub fn covariance(&self) -> &Tensor<f64> {
-        &self.covariance
-    }
-
-    fn trace(&self) -> f64 {
-        (0..self.mean.len()).map(|i| self.covariance.row(i)[i]).sum()
-    }
 }
 
 /// The Fréchet distance of two Gaussians: their squared 2-Wasserstein distance.
@@ -138,47 +93,7 @@ impl Gaussian {
 /// # Ok::<(), equilibria::Error>(())
 /// ```
 pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64> {
-    let d = a.mean.len();
-    if b.mean.len() != d {
-        return Err(Error::ShapeMismatch {
-            operation: "Fréchet distance of Gaussians",
-            expected: vec![d],
-            found: vec![b.mean.len()],
-        });
-    }
-    let apart: f64 = a.mean.iter().zip(&b.mean).map(|(a, b)| (a - b) * (a - b)).sum();
-    let distance = apart + a.trace() + b.trace() - 2.0 * trace_of_root(&a.covariance, &b.covariance)?;
-    Ok(distance.max(0.0))
-}
-
-/// tr (A B)^(1/2) of two covariances.
-fn trace_of_root(a: &Tensor<f64>, b: &Tensor<f64>) -> Result<f64> {
-    let factor = root(&decompose(a)?);
-    if factor.is_empty() {
-        return Ok(0.0);
-    }
-    let product = Tensor::product(factor.view(), b.view())?;
-    let values = decompose(&Tensor::product(product.view(), factor.view().transposed())?)?.values;
-    Ok(values[first_kept(&values)..].iter().map(|&value| libm::sqrt(value)).sum())
-}
-
-/// F with F^T F = A, one row for each eigenvalue above rounding error.
-fn root(eigen: &Eigen) -> Tensor<f64> {
-    let first = first_kept(&eigen.values);
-    let d = eigen.values.len();
-    let mut factor = Tensor::zeros(&[d - first, d]);
-    for i in first..d {
-        let row = factor.row_mut(i - first);
-        row.copy_from_slice(eigen.vectors.row(i));
-        elementwise::scale_in_place(Level::detect(), libm::sqrt(eigen.values[i]), row);
-    }
-    factor
-}
-
-/// The index of the first eigenvalue above rounding error: see [`decompose`].
-fn first_kept(values: &[f64]) -> usize {
-    let noise = 4.0 * values.len() as f64 * f64::EPSILON * values[values.len() - 1];
-    values.partition_point(|&value| value <= noise.max(0.0))
+    a.squared_wasserstein(b)
 }
 
 /// The Fréchet distance of two sets of features, and its extrapolation to infinitely many samples.
@@ -231,6 +146,7 @@ fn halves<T: Element>(features: &Tensor<T>, stream: Stream) -> Result<[Gaussian;
 mod tests {
     use super::super::pairs::tests::normals;
     use super::*;
+    use crate::tensor::eigen::decompose;
 
     fn stream(seed: u64) -> Stream {
         Stream::named(seed, "evaluate")
@@ -268,8 +184,7 @@ mod tests {
     #[test]
     fn commuting_covariances_differ_by_the_difference_of_their_roots() {
         let (a, b) = ([4.0, 9.0, 0.0, 1.0, 0.0], [1.0, 16.0, 2.25, 1.0, 0.0]);
-        let mut shifted = centred(diagonal(&a));
-        shifted.mean = vec![1.0, 0.0, -2.0, 0.0, 0.5];
+        let shifted = Gaussian::new(vec![1.0, 0.0, -2.0, 0.0, 0.5], diagonal(&a)).unwrap();
         // (2 - 1)² + (3 - 4)² + 1.5², and the squared distance of the means.
         close(distance(&shifted, &centred(diagonal(&b))), 4.25 + 5.25);
         // The same covariances in a rotated basis.
@@ -351,8 +266,8 @@ mod tests {
         assert!(distance(&few, &few) < 1e-10);
         let identity = distance(&few, &centred(diagonal(&[1.0; 100])));
         let roots =
-            decompose(&few.covariance).unwrap().values[71..].iter().map(|&l| libm::sqrt(l)).sum::<f64>();
-        let mean: f64 = few.mean.iter().map(|x| x * x).sum();
+            decompose(few.covariance()).unwrap().values[71..].iter().map(|&l| libm::sqrt(l)).sum::<f64>();
+        let mean: f64 = few.mean().iter().map(|x| x * x).sum();
         close(identity, mean + few.trace() + 100.0 - 2.0 * roots);
         assert!(distance(&few, &full) > 0.0);
     }
@@ -372,8 +287,11 @@ mod tests {
         let near = Tensor::from_vec(&[rows, 1], (0..rows).map(steps).collect()).unwrap();
         let far = Tensor::from_vec(&[rows, 1], (0..rows).map(|i| steps(i) + 1e5).collect()).unwrap();
         let (near, far) = (Gaussian::fit::<f32>(&near).unwrap(), Gaussian::fit(&far).unwrap());
-        assert!((near.covariance.data()[0] - far.covariance.data()[0]).abs() < 1e-14, "{near:?}, {far:?}");
-        assert!((near.mean[0] + 1e5 - far.mean[0]).abs() < 1e-10);
+        assert!(
+            (near.covariance().data()[0] - far.covariance().data()[0]).abs() < 1e-14,
+            "{near:?}, {far:?}"
+        );
+        assert!((near.mean()[0] + 1e5 - far.mean()[0]).abs() < 1e-10);
     }
 
     #[test]
@@ -402,7 +320,7 @@ mod tests {
         // 2^i in feature i of row i: the sum of a half says which rows are in it.
         let rows = 9;
         let x = Tensor::from_vec(&[rows, 1], (0..rows).map(|i| f64::from(1 << i)).collect()).unwrap();
-        let sums = halves(&x, stream(4)).unwrap().map(|half| (4.0 * half.mean[0]).round() as u32);
+        let sums = halves(&x, stream(4)).unwrap().map(|half| (4.0 * half.mean()[0]).round() as u32);
         assert_eq!((sums[0].count_ones(), sums[1].count_ones(), sums[0] & sums[1]), (4, 4, 0), "{sums:?}");
     }
 

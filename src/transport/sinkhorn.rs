@@ -44,11 +44,13 @@
 mod absorbed;
 mod anderson;
 mod finish;
+pub(super) mod iterate;
 mod log_domain;
-mod problem;
+pub(super) mod problem;
 
 use self::absorbed::Absorbed;
-use self::anderson::Anderson;
+pub use self::iterate::SinkhornProgress;
+use self::iterate::{Outcome, Stop, iterate};
 use self::log_domain::LogDomain;
 use self::problem::{Problem, Sweep};
 use super::cost::Cost;
@@ -67,8 +69,6 @@ pub const FALL: f64 = 10.0;
 const FALL_FOR_ACCURACY: f64 = 3.0;
 /// The marginal error at which annealing moves on.
 const ROUGH: f64 = 0.03;
-/// A sweep counts as stalled if this many later ones reduce the smallest error by less than a tenth.
-const STALLED: usize = 300;
 /// The smallest ε of annealing for an accuracy, relative to the mean cost.
 const SMALLEST: f64 = 1e-7;
 
@@ -117,7 +117,8 @@ impl SinkhornSettings {
         Self { regularisation, tolerance: 1e-3, ..Self::epsilon(1.0) }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Returns an error if a setting is outside its range.
+    pub(super) fn check(&self) -> Result<()> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let invalid = |given, expected| Err(Error::invalid(given, expected));
         match self.regularisation {
@@ -151,19 +152,6 @@ impl SinkhornSettings {
         }
         Ok(())
     }
-}
-
-/// The state of a solver that runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SinkhornProgress {
-    /// Sweeps so far.
-    pub iteration: usize,
-    /// The current ε.
-    pub epsilon: f64,
-    /// The L1 error of the marginals.
-    pub marginal_error: f64,
-    /// The best bounds of the unregularised cost so far, if any have been computed.
-    pub bounds: Option<(f64, f64)>,
 }
 
 /// Solves entropic optimal transport, balanced or unbalanced.
@@ -203,7 +191,7 @@ pub fn sinkhorn<T: Element>(
 ) -> Result<Solution> {
     settings.check()?;
     marginals.check(cost.rows(), cost.columns())?;
-    let problem = Problem::new(cost, marginals, settings.penalty);
+    let problem = Problem::new(marginals, settings.penalty);
     let (mut solver, last) = Solver::new(cost, &problem, marginals, settings, proceed);
     solver.anneal(last);
     Ok(finish::solution(cost, (&problem, marginals), solver.finished(), settings.plan))
@@ -221,15 +209,6 @@ struct Solver<'c, 'p, T: Element> {
     g: Vec<f64>,
     progress: SinkhornProgress,
     outcome: Outcome,
-}
-
-/// The end of the sweeps at one ε.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Converged,
-    /// Out of iterations, or no longer improving.
-    Exhausted,
-    Stopped,
 }
 
 impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
@@ -279,7 +258,10 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
             let rough = ROUGH.max(self.settings.tolerance);
             let tolerance = if is_last || accuracy.is_some() { self.settings.tolerance } else { rough };
             self.progress.epsilon = if is_last { last } else { epsilon };
-            self.outcome = self.run(tolerance);
+            let stop =
+                Stop { tolerance, most_iterations: self.settings.most_iterations, proceed: self.proceed };
+            self.outcome =
+                iterate(self.problem, &mut *self.sweep, (&mut self.f, &mut self.g), &mut self.progress, stop);
             if let Some(accuracy) = accuracy {
                 let is_reached = self.bound() <= accuracy;
                 if self.outcome == Outcome::Converged && !is_reached {
@@ -306,48 +288,6 @@ impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
         let (lower, upper) = (lower.max(best_lower), upper.min(best_upper));
         self.progress.bounds = Some((lower, upper));
         if upper > lower { (upper - lower) / upper.abs() } else { 0.0 }
-    }
-
-    /// Sweeps at the current ε.
-    fn run(&mut self, tolerance: f64) -> Outcome {
-        let (problem, epsilon) = (self.problem, self.progress.epsilon);
-        let mut anderson = Anderson::new(problem.b());
-        let mut next = vec![0.0; self.g.len()];
-        let (mut value, mut is_extrapolated, mut plain) = (f64::NEG_INFINITY, false, self.g.clone());
-        let (mut best, mut best_at) = (f64::INFINITY, 0);
-        for sweep in 0.. {
-            if self.progress.iteration >= self.settings.most_iterations {
-                return Outcome::Exhausted;
-            }
-            self.progress.iteration += 1;
-            self.sweep.sweep(epsilon, &self.g, &mut self.f, &mut next);
-            let new_value = problem.dual_value(epsilon, &self.f, &self.g);
-            let slack = self.sweep.rounding(epsilon) * (1.0 + value.abs() / epsilon) * epsilon;
-            if is_extrapolated && !(new_value >= value - slack) {
-                self.g.copy_from_slice(&plain);
-                anderson.clear();
-                is_extrapolated = false;
-                continue;
-            }
-            value = new_value;
-            self.progress.marginal_error = problem.error(epsilon, &self.g, &next);
-            let proceeds = (self.proceed)(&self.progress);
-            if self.progress.marginal_error <= tolerance {
-                return Outcome::Converged;
-            }
-            if !proceeds {
-                return Outcome::Stopped;
-            }
-            if self.progress.marginal_error < 0.9 * best {
-                (best, best_at) = (self.progress.marginal_error, sweep);
-            } else if sweep - best_at > STALLED {
-                return Outcome::Exhausted;
-            }
-            plain.copy_from_slice(&next);
-            is_extrapolated = anderson.extrapolate(&self.g, &mut next);
-            core::mem::swap(&mut self.g, &mut next);
-        }
-        unreachable!("the loop ends by a return")
     }
 
     fn finished(self) -> finish::State {

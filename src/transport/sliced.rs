@@ -141,7 +141,7 @@ fn climb(a: &Tensor<f64>, b: &Tensor<f64>, p: u32, (mut value, mut u): (f64, Vec
     let mut step = 1.0;
     for _ in 0..STEPS {
         let size = libm::sqrt(gradient.iter().map(|x| x * x).sum());
-        if !(size > 0.0) || step < 1e-9 {
+        if size == 0.0 || step < 1e-9 {
             break;
         }
         let mut next: Vec<f64> = u.iter().zip(&gradient).map(|(u, g)| u + step * g / size).collect();

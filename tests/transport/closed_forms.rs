@@ -3,7 +3,7 @@
 use crate::support::{assert_close, masses, solve, uniform};
 use equilibria::Tensor;
 use equilibria::transport::{
-    Cost, Ground, Marginals, Regularisation, SinkhornSettings, TransportPlan, reference, sinkhorn,
+    Cost, Gaussian, Ground, Marginals, Regularisation, SinkhornSettings, TransportPlan, reference, sinkhorn,
 };
 
 /// Settings that solve in the log domain.
@@ -177,4 +177,36 @@ fn settings_outside_their_range_are_refused() {
     }
     let error = sinkhorn(&cost, &Marginals::uniform(1, 2).unwrap(), &good, &mut |_| true).unwrap_err();
     assert_eq!(error.to_string(), "masses of a transport problem: expected shape (1, 1), found (1, 2)");
+}
+
+#[test]
+fn the_map_between_gaussians_moves_one_to_the_other_at_the_cost_of_their_distance() {
+    for (d, seed) in [(1, 1), (3, 2), (8, 3)] {
+        let covariance = |seed| {
+            let x = uniform(3 * d, d, seed);
+            Tensor::product(x.view().transposed(), x.view()).unwrap()
+        };
+        let gaussian = |seed| Gaussian::new(uniform(d, 1, seed).into_vec(), covariance(seed + 10)).unwrap();
+        let (source, target) = (gaussian(seed), gaussian(seed + 1));
+        let map = source.transport_map(&target).unwrap();
+        let moved = Tensor::product(map.view(), source.covariance().view()).unwrap();
+        let image = Tensor::product(moved.view(), map.view()).unwrap();
+        for (found, exact) in image.data().iter().zip(target.covariance().data()) {
+            assert_close(*found, *exact, 1e-10, "A S1 A");
+        }
+        // E |x - T(x)|^2 = |m1 - m2|^2 + tr (S1 + S2 - 2 A S1), and no other map is cheaper.
+        let trace = |x: &Tensor<f64>| (0..d).map(|i| x.row(i)[i]).sum::<f64>();
+        let apart: f64 = source.mean().iter().zip(target.mean()).map(|(x, y)| (x - y) * (x - y)).sum();
+        let cost = apart + trace(source.covariance()) + trace(target.covariance()) - 2.0 * trace(&moved);
+        assert_close(cost, source.squared_wasserstein(&target).unwrap(), 1e-10, "cost of the map");
+        for i in 0..d {
+            for j in 0..i {
+                assert_close(map.row(i)[j], map.row(j)[i], 1e-12, "symmetry");
+            }
+        }
+    }
+    let flat =
+        Gaussian::new(vec![0.0; 2], Tensor::from_vec(&[2, 2], vec![1.0, 0.0, 0.0, 0.0]).unwrap()).unwrap();
+    let message = flat.transport_map(&flat).unwrap_err().to_string();
+    assert!(message.contains("positive eigenvalues"), "{message}");
 }

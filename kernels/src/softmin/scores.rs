@@ -91,10 +91,12 @@ impl<T: Scalar> Pairs<'_, T> {
                 function.with(Products { points: points(x, y, d), bias }, rows, columns);
             }
             Source::Euclidean { x, y, d, scale } => {
-                function.with(Euclidean { points: points(x, y, d), bias, scale }, rows, columns);
+                let (points, coordinate) = (points(x, y, d), SquaredDifference);
+                function.with(Distances { points, bias, scale, coordinate }, rows, columns);
             }
             Source::CityBlock { x, y, d, scale } => {
-                function.with(CityBlock { points: points(x, y, d), bias, scale }, rows, columns);
+                let (points, coordinate) = (points(x, y, d), AbsoluteDifference);
+                function.with(Distances { points, bias, scale, coordinate }, rows, columns);
             }
         }
     }
@@ -218,6 +220,12 @@ impl<T: Scalar> Points<T> {
 /// The contribution of one coordinate. A trait rather than a closure: closures are not `#[inline(always)]`.
 trait Coordinate: Copy {
     fn add<L: Lanes>(self, lanes: L, sum: L::Vector, x: L::Vector, y: L::Vector) -> L::Vector;
+
+    /// The distance that has this sum.
+    #[inline(always)]
+    fn distance<L: Lanes>(self, _lanes: L, sum: L::Vector) -> L::Vector {
+        sum
+    }
 }
 
 /// sum + x y.
@@ -241,6 +249,11 @@ impl Coordinate for SquaredDifference {
         let difference = lanes.sub(x, y);
         lanes.mul_add(difference, difference, sum)
     }
+
+    #[inline(always)]
+    fn distance<L: Lanes>(self, lanes: L, sum: L::Vector) -> L::Vector {
+        lanes.sqrt(sum)
+    }
 }
 
 /// sum + |x - y|.
@@ -254,55 +267,63 @@ impl Coordinate for AbsoluteDifference {
     }
 }
 
-macro_rules! from_points {
-    ($(
-        $(#[$doc:meta])*
-        $name:ident { $($field:ident),* }, $coordinate:ident, |$this:ident, $lanes:ident, $bias:ident| $start:expr, |$sum:ident| $end:expr;
-    )*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        struct $name<T> {
-            points: Points<T>,
-            bias: *const T,
-            $($field: T,)*
-        }
-
-        // SAFETY: the pointers come from shared slices that outlive the call (`Pairs::with`), and are only read.
-        unsafe impl<T: Scalar> Sync for $name<T> {}
-
-        impl<T: Scalar> Scores<T> for $name<T> {
-            #[inline(always)]
-            unsafe fn scores<L: Lanes<Scalar = T>, const R: usize>(
-                self,
-                $lanes: L,
-                i: usize,
-                j: usize,
-                count: usize,
-            ) -> [L::Vector; R] {
-                let $this = self;
-                // SAFETY: the rows and columns exist, and `Pairs::with` has checked the lengths.
-                unsafe {
-                    let $bias = $lanes.load_up_to(self.bias.add(j), count);
-                    let mut sums =
-                        self.points.fold::<L, $coordinate, R>($lanes, (i, j, count), $start, $coordinate);
-                    for sum in &mut sums {
-                        let $sum = *sum;
-                        *sum = $end;
-                    }
-                    sums
-                }
-            }
-        }
-    )*};
+/// bias_j + x_i·y_j.
+#[derive(Clone, Copy)]
+struct Products<T> {
+    points: Points<T>,
+    bias: *const T,
 }
 
-from_points! {
-    /// bias_j + x_i·y_j.
-    Products {}, Product, |_this, lanes, bias| bias, |sum| sum;
-    /// bias_j - scale |x_i - y_j|.
-    Euclidean { scale }, SquaredDifference, |this, lanes, bias| lanes.zero(),
-        |sum| lanes.mul_add(lanes.splat(-this.scale), lanes.sqrt(sum), bias);
-    /// bias_j - scale Σ_k |x_ik - y_jk|.
-    CityBlock { scale }, AbsoluteDifference, |this, lanes, bias| lanes.zero(),
-        |sum| lanes.mul_add(lanes.splat(-this.scale), sum, bias);
+// SAFETY: the pointers come from shared slices that outlive the call (`Pairs::with`), and are only read.
+unsafe impl<T: Scalar> Sync for Products<T> {}
+
+impl<T: Scalar> Scores<T> for Products<T> {
+    #[inline(always)]
+    unsafe fn scores<L: Lanes<Scalar = T>, const R: usize>(
+        self,
+        lanes: L,
+        i: usize,
+        j: usize,
+        count: usize,
+    ) -> [L::Vector; R] {
+        // SAFETY: the rows and columns exist, and `Pairs::with` has checked the lengths.
+        unsafe {
+            let bias = lanes.load_up_to(self.bias.add(j), count);
+            self.points.fold::<L, Product, R>(lanes, (i, j, count), bias, Product)
+        }
+    }
+}
+
+/// bias_j - scale |x_i - y_j|, with the distance that belongs to `C`.
+#[derive(Clone, Copy)]
+struct Distances<T, C> {
+    points: Points<T>,
+    bias: *const T,
+    scale: T,
+    coordinate: C,
+}
+
+// SAFETY: the pointers come from shared slices that outlive the call (`Pairs::with`), and are only read.
+unsafe impl<T: Scalar, C: Coordinate + Sync> Sync for Distances<T, C> {}
+
+impl<T: Scalar, C: Coordinate + Sync> Scores<T> for Distances<T, C> {
+    #[inline(always)]
+    unsafe fn scores<L: Lanes<Scalar = T>, const R: usize>(
+        self,
+        lanes: L,
+        i: usize,
+        j: usize,
+        count: usize,
+    ) -> [L::Vector; R] {
+        let scale = lanes.splat(-self.scale);
+        // SAFETY: the rows and columns exist, and `Pairs::with` has checked the lengths.
+        unsafe {
+            let bias = lanes.load_up_to(self.bias.add(j), count);
+            let mut sums = self.points.fold::<L, C, R>(lanes, (i, j, count), lanes.zero(), self.coordinate);
+            for sum in &mut sums {
+                *sum = lanes.mul_add(scale, self.coordinate.distance(lanes, *sum), bias);
+            }
+            sums
+        }
+    }
 }

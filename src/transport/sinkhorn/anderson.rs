@@ -103,7 +103,7 @@ fn solve(a: &[Vec<f64>], mut b: Vec<f64>) -> Option<Vec<f64>> {
             let ridge = if i == j { RIDGE * trace } else { 0.0 };
             let rest = a[i][j] + ridge - (0..j).map(|k| l[i][k] * l[j][k]).sum::<f64>();
             if i == j {
-                if !(rest > 0.0) {
+                if rest.is_nan() || rest <= 0.0 {
                     return None;
                 }
                 l[i][i] = libm::sqrt(rest);

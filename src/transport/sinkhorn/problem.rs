@@ -1,12 +1,10 @@
 //! The formulas of one problem that do not touch pairs: dual value, errors and the sweep's contract.
 
-use super::super::cost::Cost;
 use super::super::marginals::Marginals;
-use crate::tensor::Element;
 use alloc::vec::Vec;
 
 /// The masses, their logarithms and the penalty.
-pub(super) struct Problem {
+pub(in crate::transport) struct Problem {
     a: Vec<f64>,
     b: Vec<f64>,
     log_a: Vec<f64>,
@@ -16,7 +14,7 @@ pub(super) struct Problem {
 }
 
 /// One evaluation of lines 1 and 2.
-pub(super) trait Sweep {
+pub(in crate::transport) trait Sweep {
     /// Computes f from g (line 1) and the next g from f (line 2).
     fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64]);
 
@@ -25,8 +23,7 @@ pub(super) trait Sweep {
 }
 
 impl Problem {
-    pub fn new<T: Element>(cost: &Cost<T>, marginals: &Marginals, penalty: Option<f64>) -> Self {
-        debug_assert_eq!((cost.rows(), cost.columns()), (marginals.a().len(), marginals.b().len()));
+    pub fn new(marginals: &Marginals, penalty: Option<f64>) -> Self {
         let logs = |masses: &[f64]| masses.iter().map(|&x| libm::log(x)).collect();
         Self {
             log_a: logs(marginals.a()),

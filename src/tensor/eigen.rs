@@ -59,7 +59,7 @@ pub struct Eigen {
 /// **Source** Golub & Van Loan, *Matrix Computations*, 4th edition, 8.3.
 ///
 /// ```
-/// use equilibria::{Tensor, evaluate::eigen::decompose};
+/// use equilibria::{Tensor, tensor::eigen::decompose};
 /// let matrix = Tensor::from_vec(&[2, 2], vec![2.0, 1.0, 1.0, 2.0])?;
 /// let eigen = decompose(&matrix)?;
 /// assert!((eigen.values[0] - 1.0).abs() < 1e-15 && (eigen.values[1] - 3.0).abs() < 1e-15);

@@ -1,0 +1,90 @@
+//! The accelerated loop of sweeps at one ε.
+
+use super::anderson::Anderson;
+use super::problem::{Problem, Sweep};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A sweep counts as stalled if this many later ones reduce the smallest error by less than a tenth.
+const STALLED: usize = 300;
+
+/// The state of a solver that runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SinkhornProgress {
+    /// Sweeps so far.
+    pub iteration: usize,
+    /// The current ε.
+    pub epsilon: f64,
+    /// The L1 error of the marginals.
+    pub marginal_error: f64,
+    /// The best bounds of the unregularised cost so far, if any have been computed.
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// The end of the sweeps at one ε.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::transport) enum Outcome {
+    Converged,
+    /// Out of iterations, or no longer improving.
+    Exhausted,
+    Stopped,
+}
+
+/// The conditions under which the loop ends.
+pub(in crate::transport) struct Stop<'p> {
+    /// The marginal error.
+    pub tolerance: f64,
+    /// The number of sweeps, together with those of earlier ε.
+    pub most_iterations: usize,
+    /// Called after every sweep; false stops the loop.
+    pub proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
+}
+
+/// Sweeps at the ε of `progress`, from g to the fixed point.
+pub(in crate::transport) fn iterate(
+    problem: &Problem,
+    sweeps: &mut dyn Sweep,
+    (f, g): (&mut [f64], &mut Vec<f64>),
+    progress: &mut SinkhornProgress,
+    stop: Stop<'_>,
+) -> Outcome {
+    let epsilon = progress.epsilon;
+    let mut anderson = Anderson::new(problem.b());
+    let mut next = vec![0.0; g.len()];
+    // The last dual value, whether g was extrapolated, and the result of line 2 that it replaced.
+    let (mut value, mut is_extrapolated, mut plain) = (f64::NEG_INFINITY, false, g.clone());
+    let (mut best, mut since_best) = (f64::INFINITY, 0);
+    while progress.iteration < stop.most_iterations {
+        progress.iteration += 1;
+        sweeps.sweep(epsilon, g, f, &mut next);
+        let new_value = problem.dual_value(epsilon, f, g);
+        let slack = sweeps.rounding(epsilon) * (epsilon + value.abs());
+        let is_worse = new_value.is_nan() || new_value < value - slack;
+        if is_extrapolated && is_worse {
+            g.copy_from_slice(&plain);
+            anderson.clear();
+            is_extrapolated = false;
+            continue;
+        }
+        value = new_value;
+        progress.marginal_error = problem.error(epsilon, g, &next);
+        let proceeds = (stop.proceed)(progress);
+        if progress.marginal_error <= stop.tolerance {
+            return Outcome::Converged;
+        }
+        if !proceeds {
+            return Outcome::Stopped;
+        }
+        if progress.marginal_error < 0.9 * best {
+            (best, since_best) = (progress.marginal_error, 0);
+        }
+        since_best += 1;
+        if since_best > STALLED {
+            return Outcome::Exhausted;
+        }
+        plain.copy_from_slice(&next);
+        is_extrapolated = anderson.extrapolate(g, &mut next);
+        core::mem::swap(g, &mut next);
+    }
+    Outcome::Exhausted
+}
