@@ -17,7 +17,7 @@
 //!   loop.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
-//! - [`exact::solve`]: the optimal plan with its proof.
+//! - [`exact()`]: the optimal plan with its proof.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
 pub mod cost;
@@ -34,6 +34,7 @@ pub mod sliced;
 
 pub use cost::{Cost, Ground};
 pub use divergence::{SinkhornDivergence, barycentric_map, sinkhorn_divergence};
+pub use exact::{ExactOptions, ExactProgress, exact};
 pub use marginals::Marginals;
 pub use one_dimensional::on_a_line;
 pub use result::{Flow, LowerBound, Solution, TransportPlan, lower_bound};
