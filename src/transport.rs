@@ -19,7 +19,7 @@
 //! - [`Gaussian`]: distance and map of normal distributions in closed form.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
-//! - [`exact::solve`]: the optimal plan with its proof.
+//! - [`exact()`]: the optimal plan with its proof.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
 pub mod barycentre;
@@ -40,6 +40,7 @@ pub mod sliced;
 pub use barycentre::{Barycentre, barycentre};
 pub use cost::{Cost, Ground};
 pub use divergence::{SinkhornDivergence, barycentric_map, sinkhorn_divergence};
+pub use exact::{ExactOptions, ExactProgress, exact};
 pub use gaussian::Gaussian;
 pub use grid::{Grid, sinkhorn_on_grid};
 pub use marginals::Marginals;

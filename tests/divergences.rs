@@ -2,8 +2,7 @@
 
 use equilibria::Tensor;
 use equilibria::evaluate::divergences::{Divergence, descend};
-use equilibria::transport::exact::{ExactOptions, solve};
-use equilibria::transport::{Cost, Ground, Marginals};
+use equilibria::transport::{Cost, ExactOptions, Ground, Marginals, exact};
 use std::f64::consts::{LN_2, PI};
 
 /// Shifts and standard deviations, equal and unequal.
@@ -76,7 +75,7 @@ fn the_transport_solver_finds_the_same_distances() {
         let (x, y) = (points(&|z| z), points(&|z| case.0 + case.1 * z));
         let cost = |ground| {
             let cost = Cost::points(&x, &y, ground).unwrap();
-            solve(&cost, &marginals, ExactOptions::default()).unwrap().cost
+            exact(&cost, &marginals, ExactOptions::default()).unwrap().cost
         };
         for (divergence, found) in [
             (Divergence::Wasserstein1, cost(Ground::Euclidean)),

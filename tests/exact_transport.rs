@@ -1,8 +1,9 @@
 //! Is the exact solver right: against other algorithms, by its own certificates, and where other programs failed?
 
 use equilibria::rng::Stream;
-use equilibria::transport::exact::{ExactOptions, solve};
-use equilibria::transport::{Cost, Ground, Marginals, Solution, TransportPlan};
+use equilibria::transport::{
+    Cost, ExactOptions, ExactProgress, Ground, Marginals, Solution, TransportPlan, exact,
+};
 use equilibria::{Error, Tensor};
 use oracle::{best_permutation, on_the_line, shortest_paths};
 use proptest::prelude::*;
@@ -29,7 +30,7 @@ fn matrix(n: usize, m: usize, costs: Vec<f64>) -> Tensor<f64> {
 }
 
 fn optimum(cost: &Cost<f64>, marginals: &Marginals) -> Solution {
-    let solution = solve(cost, marginals, ExactOptions { plan: true, ..Default::default() }).unwrap();
+    let solution = exact(cost, marginals, ExactOptions { plan: true, ..Default::default() }).unwrap();
     check(cost, marginals, &solution);
     assert!(solution.converged);
     solution
@@ -186,7 +187,7 @@ fn a_start_from_any_potentials_gives_the_same_cost() {
     let cold = optimum(&cost, &marginals);
     let from = |f: &[f64], g: &[f64]| {
         let options = ExactOptions { plan: true, start: Some((f, g)), watch: None };
-        let solution = solve(&cost, &marginals, options).unwrap();
+        let solution = exact(&cost, &marginals, options).unwrap();
         check(&cost, &marginals, &solution);
         assert!(solution.converged && (solution.cost - cold.cost).abs() < 1e-14);
         solution.iterations
@@ -212,17 +213,27 @@ fn a_solver_that_is_stopped_returns_a_plan_and_bounds() {
     let cost = Cost::points(&cloud(1, 600, 3), &cloud(2, 600, 3), Ground::SquaredEuclidean).unwrap();
     let marginals = Marginals::uniform(600, 600).unwrap();
     let best = optimum(&cost, &marginals).cost;
-    let mut calls = 0;
-    let mut watch = |_: &_| {
-        calls += 1;
-        false
-    };
-    let options = ExactOptions { plan: true, start: None, watch: Some(&mut watch) };
-    let stopped = solve(&cost, &marginals, options).unwrap();
-    assert_eq!(calls, 1);
-    assert!(!stopped.converged);
-    check(&cost, &marginals, &stopped);
-    assert!(stopped.lower_bound <= best && best <= stopped.upper_bound, "{best} outside {stopped:?}");
+    for stop in [1, 2] {
+        let mut seen = Vec::new();
+        let mut watch = |progress: &ExactProgress| {
+            seen.push(*progress);
+            seen.len() < stop
+        };
+        // A start without information makes rounds of pricing necessary.
+        let zeros = [0.0; 600];
+        let options = ExactOptions { plan: true, start: Some((&zeros, &zeros)), watch: Some(&mut watch) };
+        let stopped = exact(&cost, &marginals, options).unwrap();
+        assert_eq!(seen.len(), stop);
+        assert!(!stopped.converged);
+        check(&cost, &marginals, &stopped);
+        assert!(stopped.lower_bound < best && best < stopped.upper_bound, "{best} outside {stopped:?}");
+        for progress in seen {
+            assert!(
+                progress.lower_bound.unwrap_or(0.0) < best && best < progress.upper_bound,
+                "{progress:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -232,7 +243,7 @@ fn costs_in_single_precision_are_exact_for_their_points() {
     let single = Cost::points(&narrow(&x), &narrow(&y), Ground::SquaredEuclidean).unwrap();
     let double = Cost::points(&matrix(300, 3, x), &matrix(300, 3, y), Ground::SquaredEuclidean).unwrap();
     let marginals = Marginals::uniform(300, 300).unwrap();
-    let single = solve(&single, &marginals, ExactOptions::default()).unwrap();
+    let single = exact(&single, &marginals, ExactOptions::default()).unwrap();
     let gap = single.upper_bound - single.lower_bound;
     assert!(single.converged && single.plan.is_none() && gap.abs() < 1e-15, "{gap:e}");
     let difference = (single.cost - optimum(&double, &marginals).cost).abs();
@@ -245,7 +256,7 @@ fn wrong_input_is_refused_with_a_sentence() {
     assert!(matches!(Cost::matrix(&costs), Err(Error::InvalidArgument { .. })));
     let cost = Cost::points(&cloud(1, 3, 1), &cloud(2, 2, 1), Ground::Euclidean).unwrap();
     let attempt = |marginals: Marginals, start| {
-        solve(&cost, &marginals, ExactOptions { start, ..Default::default() }).unwrap_err().to_string()
+        exact(&cost, &marginals, ExactOptions { start, ..Default::default() }).unwrap_err().to_string()
     };
     let uniform = |n, m| Marginals::uniform(n, m).unwrap();
     assert!(attempt(uniform(2, 3), None).contains("expected shape (3, 2), found (2, 3)"));
@@ -327,7 +338,7 @@ mod elsewhere {
         };
         let cost = Cost::points(&points(n, 1), &points(m, 7), Ground::Euclidean).unwrap();
         let marginals = Marginals::uniform(n, m).unwrap();
-        let solution = solve(&cost, &marginals, ExactOptions { plan: true, ..Default::default() }).unwrap();
+        let solution = exact(&cost, &marginals, ExactOptions { plan: true, ..Default::default() }).unwrap();
         let line = |points: Tensor<f64>| points.data().to_vec();
         let (x, y) = (line(points(n, 1)), line(points(m, 7)));
         let expected = on_the_line(&x, marginals.a(), &y, marginals.b(), &f64::abs);

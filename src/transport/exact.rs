@@ -1,6 +1,6 @@
 //! Exact optimal transport: the network simplex method, with column generation and a proof of optimality.
 //!
-//! The linear program in n m variables has an optimal plan with at most n + m - 1 positive entries. [`solve`] therefore
+//! The linear program in n m variables has an optimal plan with at most n + m - 1 positive entries. [`exact()`] therefore
 //! works on a few arcs per place, chosen by potentials, and adds arcs until no pair violates the dual constraint f_i + g_j <=
 //! C_ij (`exact/column_generation.rs`). With costs from points the memory is O((n + m) d).
 //!
@@ -39,7 +39,7 @@ use problem::Problem;
 /// The masses of the caller's places, as integers.
 type Masses = (Vec<i64>, Vec<i64>);
 
-/// Options of [`solve`].
+/// Options of [`exact()`].
 #[derive(Default)]
 pub struct ExactOptions<'a> {
     /// True to return the plan, as a list of its positive entries.
@@ -68,17 +68,16 @@ pub struct ExactOptions<'a> {
 /// subproblems). Checked by `tests/exact_transport.rs`.
 ///
 /// ```
-/// use equilibria::transport::exact::{ExactOptions, solve};
-/// use equilibria::{Tensor, transport::{Cost, Ground, Marginals}};
+/// use equilibria::{Tensor, transport::{Cost, ExactOptions, Ground, Marginals, exact}};
 /// let x = Tensor::from_vec(&[2, 1], vec![0.0, 1.0])?;
 /// let y = Tensor::from_vec(&[2, 1], vec![3.0, 2.0])?;
 /// let cost = Cost::points(&x, &y, Ground::SquaredEuclidean)?;
-/// let solution = solve(&cost, &Marginals::uniform(2, 2)?, ExactOptions::default())?;
+/// let solution = exact(&cost, &Marginals::uniform(2, 2)?, ExactOptions::default())?;
 /// assert!(solution.converged);
 /// assert_eq!(solution.cost, 4.0);
 /// # Ok::<(), equilibria::Error>(())
 /// ```
-pub fn solve<T: Element>(cost: &Cost<T>, marginals: &Marginals, options: ExactOptions) -> Result<Solution> {
+pub fn exact<T: Element>(cost: &Cost<T>, marginals: &Marginals, options: ExactOptions) -> Result<Solution> {
     let (n, m) = (cost.rows(), cost.columns());
     check(cost, marginals, options.start)?;
     let (a, b): Masses = masses::integers(marginals);
@@ -118,16 +117,18 @@ pub fn solve<T: Element>(cost: &Cost<T>, marginals: &Marginals, options: ExactOp
 
 fn check<T: Element>(cost: &Cost<T>, marginals: &Marginals, start: Option<(&[f64], &[f64])>) -> Result<()> {
     let (n, m) = (cost.rows(), cost.columns());
-    let shapes = |operation, found: (usize, usize)| match found == (n, m) {
-        true => Ok(()),
-        false => Err(Error::ShapeMismatch { operation, expected: vec![n, m], found: vec![found.0, found.1] }),
-    };
-    shapes("masses of an exact transport problem", (marginals.a().len(), marginals.b().len()))?;
+    marginals.check(n, m)?;
     if u32::try_from(n + m).is_err() {
         return Err(Error::invalid(format!("{n} + {m} places"), "their number must be below 2^32"));
     }
     let Some((f, g)) = start else { return Ok(()) };
-    shapes("potentials to start from", (f.len(), g.len()))?;
+    if (f.len(), g.len()) != (n, m) {
+        return Err(Error::ShapeMismatch {
+            operation: "potentials to start from",
+            expected: vec![n, m],
+            found: vec![f.len(), g.len()],
+        });
+    }
     match f.iter().chain(g).find(|x| !x.is_finite()) {
         Some(wrong) => {
             Err(Error::invalid(format!("a potential of {wrong}"), "a potential is a finite number"))

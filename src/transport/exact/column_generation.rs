@@ -27,6 +27,10 @@ pub struct ExactProgress {
     pub pivots: usize,
     /// The number of arcs that the simplex uses.
     pub arcs: usize,
+    /// A lower bound of the cost, from the last pass over all pairs.
+    pub lower_bound: Option<f64>,
+    /// The cost of the present plan, an upper bound.
+    pub upper_bound: f64,
 }
 
 /// The state after the last pass.
@@ -47,20 +51,32 @@ pub(super) fn solve<T: Element>(
     watch: &mut dyn FnMut(&ExactProgress) -> bool,
 ) -> Outcome {
     let mut simplex = prepare(problem, masses, given);
-    let mut round = 0;
+    let total: i64 = masses.0.iter().sum();
+    let value = |mass: &[i64], potential: &[f64]| {
+        mass.iter().zip(potential).map(|(&mass, x)| mass as f64 * x).sum::<f64>() / total as f64
+    };
+    let (mut round, mut lower_bound) = (0, None::<f64>);
     loop {
         round += 1;
         let before = simplex.pivots();
-        let progress =
-            |simplex: &Simplex| ExactProgress { round, pivots: simplex.pivots(), arcs: simplex.arcs() };
-        let is_solved = simplex.solve(&mut |simplex| watch(&progress(simplex)));
+        let progress = |simplex: &Simplex, lower_bound| ExactProgress {
+            round,
+            pivots: simplex.pivots(),
+            arcs: simplex.arcs(),
+            lower_bound,
+            upper_bound: simplex.flows().map(|(arc, flow)| arc.cost * flow as f64).sum::<f64>()
+                / total as f64,
+        };
+        let is_solved = simplex.solve(&mut |simplex| watch(&progress(simplex, lower_bound)));
         // Arcs that the simplex knows already, with a reduced cost at its tolerance, are not violators.
         let tolerance = 2.0 * simplex.tolerance();
         let (f, g) = simplex.potentials();
         let by_source = lowest(problem.from_sources(), &g, VIOLATORS.min(g.len()), |i| f[i] - tolerance);
+        let dual = value(masses.0, &by_source.least) + value(masses.1, &g);
+        lower_bound = Some(lower_bound.map_or(dual, |known| known.max(dual)));
         let is_optimal = by_source.pairs.is_empty();
         let is_stuck = round > 1 && simplex.pivots() == before;
-        if is_optimal || is_stuck || !is_solved || !watch(&progress(&simplex)) {
+        if is_optimal || is_stuck || !is_solved || !watch(&progress(&simplex, lower_bound)) {
             return Outcome { simplex, f: by_source.least, g, is_optimal };
         }
         let mut pairs = by_source.pairs;

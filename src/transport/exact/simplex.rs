@@ -342,3 +342,66 @@ impl Simplex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A problem with many ties: n x n equal masses, and costs of small integers.
+    fn ties(n: u32) -> Simplex {
+        let cost = |i, j| f64::from((i * 7 + j * 5 + i * j * 3) % 4);
+        let pairs = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
+        let arcs = pairs.map(|(i, j)| Arc { source: i, target: n + j, cost: cost(i, j) }).collect();
+        // The diagonal carries flow; source i + 1 hangs below target i.
+        let number = |i: u32, j: u32| (i * n + j) as usize;
+        let mut tree: Vec<_> = (0..n).map(|i| (number(i, i), 3)).collect();
+        tree.extend((1..n).map(|i| (number(i, i - 1), 0)));
+        Simplex::new(n as usize, 2 * n as usize, arcs, &tree, n)
+    }
+
+    /// Checks lists, flows, strong feasibility, and the reduced costs of the tree's arcs.
+    fn check(simplex: &Simplex) {
+        let nodes = simplex.places.len();
+        let mut balance = vec![0; nodes];
+        let (mut node, mut count) = (simplex.root, 0);
+        loop {
+            let (place, link) = (simplex.places[node as usize], simplex.links[node as usize]);
+            count += 1;
+            assert_eq!(simplex.links[place.next as usize].back, node);
+            if node != simplex.root {
+                let arc = simplex.arcs[link.arc];
+                assert_eq!(arc.source ^ arc.target, node ^ link.parent, "ends of the arc above {node}");
+                assert_eq!(place.depth, simplex.places[link.parent as usize].depth + 1);
+                assert!(link.flow > 0 || link.flow == 0 && simplex.is_source(node), "{node}: {}", link.flow);
+                assert_eq!(simplex.reduced(&arc), 0.0);
+                balance[arc.source as usize] += link.flow;
+                balance[arc.target as usize] += link.flow;
+            }
+            // In preorder the parent of the next node is this node or above it.
+            let mut above = node;
+            while place.next != simplex.root && above != simplex.links[place.next as usize].parent {
+                above = simplex.links[above as usize].parent;
+            }
+            node = place.next;
+            if node == simplex.root {
+                break;
+            }
+        }
+        assert_eq!(count, nodes);
+        assert!(balance.iter().all(|&flow| flow == 3), "{balance:?}");
+    }
+
+    #[test]
+    fn every_pivot_keeps_a_strongly_feasible_tree() {
+        for n in [1, 2, 5, 12, 40] {
+            let mut simplex = ties(n);
+            check(&simplex);
+            while let Some(arc) = simplex.entering(7) {
+                simplex.pivot(arc);
+                check(&simplex);
+                assert!(simplex.pivots < 10_000, "a cycle");
+            }
+            assert!(simplex.arcs.iter().all(|arc| simplex.reduced(arc) >= 0.0));
+        }
+    }
+}
