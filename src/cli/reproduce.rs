@@ -1,5 +1,6 @@
 //! `equilibria reproduce`: the figures of the report, and a page that shows them.
 
+mod dcgan;
 mod figure1;
 mod figure2;
 mod figure3;
@@ -23,8 +24,15 @@ use std::time::Instant;
 use workbench::{Budget, ByBudget, ReportFigure, Workbench};
 
 /// All figures. A new one is its file and a line here.
-const FIGURES: [ReportFigure; 6] =
-    [figure1::FIGURE, figure2::FIGURE, figure3::FIGURE, figure4::FIGURE, figure7::FIGURE, figure8::FIGURE];
+const FIGURES: [ReportFigure; 7] = [
+    figure1::FIGURE,
+    figure2::FIGURE,
+    figure3::FIGURE,
+    figure4::FIGURE,
+    dcgan::FIGURE,
+    figure7::FIGURE,
+    figure8::FIGURE,
+];
 /// The files that every run writes beside those of its figures.
 const PAGE: &str = "index.html";
 const SUMMARY: &str = "summary.json";
@@ -44,7 +52,7 @@ pub(super) struct Reproduce {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
     #[arg(long, default_value = "synthetic")]
     data: String,
-    /// quick: 10,000 images at most and fewer epochs, under 2 minutes on 2 cores; full: all images.
+    /// quick: 10,000 images at most and fewer epochs, about 3 minutes on 2 cores; full: all images.
     #[arg(long, default_value = "quick")]
     budget: Budget,
     /// The folder for the figures, the page and the trained machines.
@@ -84,7 +92,10 @@ impl Reproduce {
         }
         use_threads(self.threads)?;
         let started = Instant::now();
-        let mut digits = Digits::load(&self.data, None)?;
+        let mut digits = match figures.iter().any(|figure| figure.needs_digits) {
+            true => Digits::load(&self.data, None)?,
+            false => Digits::synthetic(1, 1)?,
+        };
         interrupt::install(interrupt::Work::Training)?;
         digits.train.truncate(IMAGES.at(self.budget));
         figures.iter().try_for_each(|figure| (figure.check)(&digits))?;
@@ -135,21 +146,22 @@ impl Reproduce {
             .lead(
                 "A course report trained restricted Boltzmann machines on handwritten digits. It plotted their \
                  pseudo-likelihood, drew Gibbs samples, restored removed rows of pixels, and studied a deep Boltzmann \
-                 machine. It also trained three adversarial networks, whose losses it could not plot. This page makes its \
-                 figures again and answers its questions.",
+                 machine. It also trained four adversarial networks, whose losses it could not plot, and compared divergences. \
+                 This page makes its figures again and answers its questions.",
             )
             .command(self.command(figures));
         let data = match digits.name.as_str() {
             "synthetic" => "synthetic digits, drawn as pen strokes by this program".to_string(),
             name => name.to_string(),
         };
-        sections
-            .into_iter()
-            .fold(page, Page::section)
-            .setting("data", data)
-            .setting("training images", thousands(digits.train.len()))
-            .setting("test images", thousands(digits.test.len()))
-            .setting("budget", value_name(self.budget))
+        let mut page = sections.into_iter().fold(page, Page::section);
+        if figures.iter().any(|figure| figure.needs_digits) {
+            page = page
+                .setting("data", data)
+                .setting("training images", thousands(digits.train.len()))
+                .setting("test images", thousands(digits.test.len()));
+        }
+        page.setting("budget", value_name(self.budget))
             .setting("seed", self.seed.to_string())
             .setting("SIMD level", equilibria_kernels::Level::detect().name())
             .setting("threads", equilibria_kernels::threads::count().to_string())

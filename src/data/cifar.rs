@@ -13,7 +13,7 @@
 //! **Source** Krizhevsky 2009.
 
 #[cfg(feature = "std")]
-pub(super) mod files;
+pub(crate) mod files;
 
 use super::{Images, Labelled};
 use crate::{Error, Result};

@@ -11,6 +11,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
     name: "figure1",
     about: "Pseudo-likelihood against epochs and hidden units",
     files: &["figure1-epochs.svg", "figure1-hidden.svg"],
+    needs_digits: true,
     check: |_| Ok(()),
     make,
 };

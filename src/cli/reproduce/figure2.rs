@@ -22,6 +22,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure2-digits.svg",
         "figure2-classes.svg",
     ],
+    needs_digits: true,
     check: |_| Ok(()),
     make,
 };

@@ -13,6 +13,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
     name: "figure3",
     about: "Reconstruction of removed rows",
     files: &[SHEETS[0], SHEETS[1], MAPS[0], MAPS[1], MAPS[2]],
+    needs_digits: true,
     check: |_| Ok(()),
     make,
 };

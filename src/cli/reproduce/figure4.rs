@@ -32,6 +32,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         MAPS[1],
         MAPS[2],
     ],
+    needs_digits: true,
     check,
     make,
 };

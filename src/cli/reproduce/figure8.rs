@@ -31,6 +31,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure8-spread.svg",
         "figure8-duality-gap.svg",
     ],
+    needs_digits: true,
     check: |_| Ok(()),
     make,
 };

@@ -22,6 +22,8 @@ pub(super) struct ReportFigure {
     pub about: &'static str,
     /// The files that it writes into the output folder.
     pub files: &'static [&'static str],
+    /// Whether the work needs the digits of the data.
+    pub needs_digits: bool,
     /// Checks the data before the work on any figure begins.
     pub check: fn(&Digits) -> Result<()>,
     /// Does the work. Returns the section of the page and the part of `summary.json`.
