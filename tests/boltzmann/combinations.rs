@@ -20,7 +20,7 @@ const SIZES: [usize; 8] = [1, 3, 16, 40, 63, 64, 65, 130];
 /// Images of a mini-batch: tables of sums up to 32, lists beyond.
 const BATCHES: [usize; 7] = [1, 2, 3, 7, 33, 40, 100];
 /// Gibbs steps of an update. After 20, corrected input sums are computed anew.
-const STEPS: [usize; 4] = [1, 2, 3, 20];
+const STEPS: [usize; 7] = [1, 2, 3, 1, 2, 3, 20];
 /// Multiplications of the plain loops up to which a combination is compared with them.
 const COMPARED: usize = 400_000;
 
