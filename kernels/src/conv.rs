@@ -25,8 +25,11 @@
 //! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
 //! the image. An element of the result is the same chain of multiply-adds for every number of threads.
 
+mod epilogue;
 pub mod minimal;
-pub(crate) mod narrow;
+mod narrow;
+pub(crate) mod patches;
+mod sizes;
 mod taps;
 
 use crate::activation::Activation;
@@ -34,150 +37,24 @@ use crate::gemm::parts::{self, Operands, Part};
 use crate::gemm::serial::TermGrid;
 use crate::gemm::{Epilogue, MatrixScalar};
 use crate::level::Level;
-use core::fmt;
+pub use epilogue::ActivationOutputs;
 pub use minimal::MinimalFiltering;
-use taps::Axis;
-
-/// The sizes of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Images.
-    pub batch: usize,
-    /// Pixels of an image, in height and width.
-    pub image: [usize; 2],
-    /// Numbers in a pixel of x.
-    pub channels_in: usize,
-    /// Numbers in a pixel of y.
-    pub channels_out: usize,
-    /// Pixels of the kernel, in height and width.
-    pub kernel: [usize; 2],
-    /// Pixels of x between neighbouring pixels of y, in height and width.
-    pub stride: [usize; 2],
-    /// Zeros before the first and after the last pixel of x, in height and width.
-    pub padding: [usize; 2],
-}
-
-/// A convolution whose sizes fit together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Convolution {
-    sizes: Sizes,
-    /// Pixels of y, in height and width.
-    output: [usize; 2],
-}
-
-/// The reason for which [`Sizes`] make no convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConvolutionError {
-    /// A stride or a side of the kernel is 0.
-    Zero,
-    /// The kernel is larger than the padded image.
-    KernelTooLarge,
-    /// A tensor has more numbers than can be addressed.
-    TooLarge,
-    /// Minimal filtering does not compute such a convolution.
-    NotMinimal,
-    /// Tiles of minimal filtering that lose accuracy.
-    TileTooLarge,
-}
-
-impl fmt::Display for ConvolutionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Zero => "kernel and stride of a convolution are at least 1",
-            Self::KernelTooLarge => "the kernel of a convolution fits into the padded image",
-            Self::TooLarge => "the tensors of a convolution have at most as many numbers as can be addressed",
-            Self::NotMinimal => {
-                "minimal filtering needs a 4x4 kernel, stride 2, padding 1, channels that are multiples of 16, and tiles that \
-                 divide the output"
-            }
-            Self::TileTooLarge => "minimal filtering has tiles of 2x2 or 4x4 outputs; larger ones lose accuracy",
-        })
-    }
-}
-
-impl core::error::Error for ConvolutionError {}
+pub use sizes::{Convolution, ConvolutionError, Sizes};
 
 impl Convolution {
-    /// Checks the sizes.
-    pub fn new(sizes: Sizes) -> Result<Self, ConvolutionError> {
-        let Sizes { batch, image, channels_in, channels_out, kernel, stride, padding } = sizes;
-        if kernel.contains(&0) || stride.contains(&0) {
-            return Err(ConvolutionError::Zero);
-        }
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let padded = padding[axis].checked_mul(2).and_then(|both| both.checked_add(image[axis]));
-            let padded = padded.ok_or(ConvolutionError::TooLarge)?;
-            let last = padded.checked_sub(kernel[axis]).ok_or(ConvolutionError::KernelTooLarge)?;
-            output[axis] = last / stride[axis] + 1;
-        }
-        let is_addressable = |factors: [usize; 4]| {
-            let product = factors.into_iter().try_fold(1_usize, usize::checked_mul);
-            product.is_some_and(|length| length <= isize::MAX as usize / size_of::<f64>())
-        };
-        let tensors = [
-            [batch, image[0], image[1], channels_in],
-            [batch, output[0], output[1], channels_out],
-            [kernel[0], kernel[1], channels_in, channels_out],
-        ];
-        // A factor of 0 must not hide others that overflow.
-        if !tensors.iter().all(|factors| is_addressable(factors.map(|factor| factor.max(1)))) {
-            return Err(ConvolutionError::TooLarge);
-        }
-        Ok(Self { sizes, output })
-    }
-
-    /// The sizes.
-    pub fn sizes(&self) -> Sizes {
-        self.sizes
-    }
-
-    /// The pixels of y, in height and width.
-    pub fn output(&self) -> [usize; 2] {
-        self.output
-    }
-
-    /// The numbers in x (batch, height, width, in).
-    pub fn x_len(&self) -> usize {
-        let Sizes { batch, image, channels_in, .. } = self.sizes;
-        batch * image[0] * image[1] * channels_in
-    }
-
-    /// The numbers in y (batch, height, width, out).
-    pub fn y_len(&self) -> usize {
-        self.sizes.batch * self.output[0] * self.output[1] * self.sizes.channels_out
-    }
-
-    /// The numbers in w (kernel height, kernel width, in, out).
-    pub fn w_len(&self) -> usize {
-        let Sizes { kernel, channels_in, channels_out, .. } = self.sizes;
-        kernel[0] * kernel[1] * channels_in * channels_out
-    }
-
-    fn axes(&self) -> [Axis; 2] {
-        [0, 1].map(|axis| Axis {
-            image: self.sizes.image[axis],
-            output: self.output[axis],
-            kernel: self.sizes.kernel[axis],
-            stride: self.sizes.stride[axis],
-            padding: self.sizes.padding[axis],
-        })
-    }
-
     /// The size of the products of a forward pass: (m, n), and k of a term.
     fn forward_product(&self) -> [usize; 3] {
-        let Sizes { batch, channels_in, channels_out, kernel, .. } = self.sizes;
+        let Sizes { batch, channels_in, channels_out, kernel, .. } = self.sizes();
         [batch, channels_out, kernel[1] * channels_in]
     }
 
     fn data_product(&self) -> [usize; 3] {
-        let Sizes { batch, channels_in, channels_out, .. } = self.sizes;
+        let Sizes { batch, channels_in, channels_out, .. } = self.sizes();
         [batch, channels_in, channels_out]
     }
 
     fn weight_product(&self) -> [usize; 3] {
-        let Sizes { batch, channels_in, channels_out, .. } = self.sizes;
+        let Sizes { batch, channels_in, channels_out, .. } = self.sizes();
         [channels_in, channels_out, batch]
     }
 
@@ -196,9 +73,6 @@ impl Convolution {
         assert!(found >= needed, "conv: a workspace of {found} elements where {needed} are needed");
     }
 }
-
-/// An activation and its outputs, from which its slopes are computed.
-pub type ActivationOutputs<'a, T> = (Activation<T>, &'a [T]);
 
 /// The length of the workspace that the three functions of a convolution need in the current thread pool.
 pub fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolution) -> usize {
@@ -226,14 +100,14 @@ pub fn forward<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     convolution.check(level, [x.len(), w.len(), y.len()], workspace);
-    let Sizes { image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes;
+    let Sizes { image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes();
     if let Some(bias) = epilogue.bias {
         assert!(bias.len() == channels_out, "conv: a bias of {} for {channels_out} channels", bias.len());
     }
     if narrow::is_narrow(convolution) && !y.is_empty() {
         return narrow::forward(level, convolution, [x, w], y, epilogue, workspace);
     }
-    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output());
     let part = |pixel: usize| {
         let (i, j) = (pixel / output[1], pixel % output[1]);
         let (rows, columns) = (vertical.positions(i), horizontal.positions(j));
@@ -289,7 +163,7 @@ pub fn backward_data<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     convolution.check(level, [grad_x.len(), w.len(), grad_y.len()], workspace);
-    let Sizes { image: [height, width], channels_in, channels_out, kernel, stride, .. } = convolution.sizes;
+    let Sizes { image: [height, width], channels_in, channels_out, kernel, stride, .. } = convolution.sizes();
     if let Some(bias) = epilogue.bias {
         assert!(bias.len() == channels_in, "conv: a bias of {} for {channels_in} channels", bias.len());
     }
@@ -300,7 +174,7 @@ pub fn backward_data<T: MatrixScalar>(
     if narrow::is_narrow(convolution) && !grad_x.is_empty() && channels_out > 0 {
         return narrow::backward_data(level, convolution, [grad_y, w], grad_x, (epilogue, slopes), workspace);
     }
-    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output());
     let part = |pixel: usize| {
         let (rows, columns) = (vertical.readers(pixel / width), horizontal.readers(pixel % width));
         let empty = Part {
@@ -356,11 +230,11 @@ pub fn backward_weights<T: MatrixScalar>(
 ) {
     convolution.check(level, [x.len(), grad_w.len(), grad_y.len()], workspace);
     let Sizes { batch, image: [height, width], channels_in, channels_out, kernel, stride, .. } =
-        convolution.sizes;
+        convolution.sizes();
     if narrow::is_narrow(convolution) && !grad_w.is_empty() && batch > 0 {
         return narrow::backward_weights(level, convolution, [x, grad_y], beta, grad_w, workspace);
     }
-    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output);
+    let ([vertical, horizontal], output) = (convolution.axes(), convolution.output());
     let part = |position: usize| {
         let (k, l) = (position / kernel[1], position % kernel[1]);
         let (rows, columns) = (vertical.outputs(k), horizontal.outputs(l));

@@ -34,23 +34,23 @@
 //! neural networks.
 
 mod filter;
+mod filtering;
+mod tiles;
 pub(crate) mod transforms;
 
-use super::{ActivationOutputs, Convolution, ConvolutionError, Sizes};
+pub use filtering::MinimalFiltering;
+
+use super::epilogue::ActivationOutputs;
 use crate::activation::Activation;
 use crate::gemm::parts::{Plain, panel_width, plain_workspace_len};
 use crate::gemm::{Epilogue, MatrixScalar};
 use crate::level::Level;
 use crate::threads::{self, SharedMut};
 use core::ops::Range;
+use filtering::{CHANNELS, PHASES};
+use tiles::TransformedTiles;
 use transforms::{Step, Transform};
 
-/// The images with even or odd rows and even or odd columns.
-const PHASES: usize = 4;
-/// Channels are multiples of this number, which is a whole number of vectors at every level.
-const CHANNELS: usize = 16;
-const MOST_CHANNELS: usize = 1 << 16;
-const MOST_PIXELS: usize = 1 << 24;
 /// Bytes of transformed tiles that a thread works on at once, so that they stay in its second-level cache.
 const BLOCK_BYTES: usize = 3 << 19;
 /// Rows of a block's products that are worth the weights they read.
@@ -62,79 +62,7 @@ const CHAIN: usize = 64;
 /// Rows and columns of a product of the gradient of weights: its 25 points stay in the second-level cache.
 const GRADIENT_BLOCK: [usize; 2] = [48, 128];
 
-/// A convolution that is computed by minimal filtering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MinimalFiltering {
-    convolution: Convolution,
-    /// Outputs of a tile along each axis: 2 or 4.
-    tile: usize,
-}
-
 impl MinimalFiltering {
-    /// Computes `convolution` by tiles of `tile`×`tile` outputs: 2 for F(2, 2), 4 for F(4, 2).
-    ///
-    /// **Errors** [`ConvolutionError::NotMinimal`] unless the kernel is 4×4 with stride 2 and padding 1, the tiles divide the
-    /// output, and both numbers of channels are multiples of 16. [`ConvolutionError::TileTooLarge`] for other tiles: with 8
-    /// outputs, errors are 300 times those of the definition. [`ConvolutionError::TooLarge`] beyond 2^16 channels or 2^24
-    /// pixels of an output.
-    ///
-    /// **Accuracy and cost** 0.56 and 0.39 of the multiplications. Rounding errors, root mean square, are at most 2.5 and 5 times
-    /// those of the direct path.
-    pub fn new(convolution: Convolution, tile: usize) -> Result<Self, ConvolutionError> {
-        if tile != 2 && tile != 4 {
-            return Err(ConvolutionError::TileTooLarge);
-        }
-        let Sizes { channels_in, channels_out, kernel, stride, padding, .. } = convolution.sizes();
-        let divides = convolution.output().iter().all(|output| output.is_multiple_of(tile))
-            && [channels_in, channels_out].iter().all(|&n| n > 0 && n.is_multiple_of(CHANNELS));
-        if !divides || kernel != [4; 2] || stride != [2; 2] || padding != [1; 2] {
-            return Err(ConvolutionError::NotMinimal);
-        }
-        // No length below overflows.
-        let pixels = convolution.output()[0].saturating_mul(convolution.output()[1]);
-        if channels_in.max(channels_out) > MOST_CHANNELS || pixels > MOST_PIXELS {
-            return Err(ConvolutionError::TooLarge);
-        }
-        Ok(Self { convolution, tile })
-    }
-
-    /// The filter that is faster than the direct path, if there is one: F(4, 2) where its tiles divide the output, else
-    /// F(2, 2), from 32 channels on both sides.
-    pub fn usual(convolution: Convolution) -> Option<Self> {
-        let Sizes { batch, channels_in, channels_out, .. } = convolution.sizes();
-        let is_worth_it = batch > 0 && channels_in.min(channels_out) >= 32;
-        [4, 2].iter().filter(|_| is_worth_it).find_map(|&tile| Self::new(convolution, tile).ok())
-    }
-
-    /// The convolution.
-    pub fn convolution(&self) -> Convolution {
-        self.convolution
-    }
-
-    /// Outputs of a tile along each axis.
-    pub fn tile(&self) -> usize {
-        self.tile
-    }
-
-    /// Tiles of an image.
-    fn tiles(&self) -> [usize; 2] {
-        self.convolution.output().map(|output| output / self.tile)
-    }
-
-    fn tiles_per_image(&self) -> usize {
-        self.tiles()[0] * self.tiles()[1]
-    }
-
-    fn points(&self) -> usize {
-        (self.tile + 1) * (self.tile + 1)
-    }
-
-    /// Channels of all phases, and of the output.
-    fn channels(&self) -> [usize; 2] {
-        let Sizes { channels_in, channels_out, .. } = self.convolution.sizes();
-        [PHASES * channels_in, channels_out]
-    }
-
     /// Elements of the transformed tiles of `images` images, on both sides.
     fn tiles_len<T>(&self, images: usize) -> [usize; 2] {
         let rows = images * self.tiles_per_image();
@@ -144,7 +72,7 @@ impl MinimalFiltering {
     /// Images that a thread transforms at once; results do not depend on it.
     fn images_per_block<T>(&self) -> usize {
         let bytes = self.tiles_len::<T>(1).iter().sum::<usize>() * size_of::<T>();
-        let batch = self.convolution.sizes().batch;
+        let batch = self.convolution().sizes().batch;
         let share = batch.div_ceil(threads::count());
         let rows = BLOCK_ROWS.div_ceil(self.tiles_per_image());
         (BLOCK_BYTES / bytes).max(rows).min(share).max(1)
@@ -153,22 +81,12 @@ impl MinimalFiltering {
     /// Images whose gradients of weights are summed at once. Results depend on it, and it on the sizes alone.
     fn images_per_sum<T>(&self) -> usize {
         let bytes = self.tiles_len::<T>(1).iter().sum::<usize>() * size_of::<T>();
-        (GRADIENT_BYTES / bytes).clamp(1, self.convolution.sizes().batch.max(1))
+        (GRADIENT_BYTES / bytes).clamp(1, self.convolution().sizes().batch.max(1))
     }
 
     /// Elements of the transformed weights of the forward pass, and of the gradient of data.
     fn weights_lens<T: MatrixScalar>(&self, level: Level) -> [usize; 2] {
         self.points_of_weights::<T>(panel_width::<T>(level)).map(|len| self.points() * len)
-    }
-
-    /// Elements between two points of the transformed weights: an odd number of cache lines, as powers of 2 would compete for
-    /// the same sets of a cache.
-    fn points_of_weights<T>(&self, width: usize) -> [usize; 2] {
-        let ([k, n], line) = (self.channels(), 64 / size_of::<T>());
-        [(n, k), (k, n)].map(|(columns, depth)| {
-            let len = columns.next_multiple_of(width) * depth;
-            (len.div_ceil(line) | 1) * line
-        })
     }
 
     #[track_caller]
@@ -179,7 +97,7 @@ impl MinimalFiltering {
         weights: Option<usize>,
         workspace: usize,
     ) {
-        let expected = [self.convolution.x_len(), self.convolution.y_len()];
+        let expected = [self.convolution().x_len(), self.convolution().y_len()];
         for (name, found, expected) in [
             ("x", lens[0], expected[0]),
             ("y", lens[1], expected[1]),
@@ -193,48 +111,6 @@ impl MinimalFiltering {
         }
         let needed = workspace_len::<T>(level, self);
         assert!(workspace >= needed, "conv: a workspace of {workspace} elements where {needed} are needed");
-    }
-}
-
-/// The numbers of the points of transformed tiles: for each point a matrix with a row for each tile.
-#[derive(Clone, Copy)]
-pub(super) struct TransformedTiles<T> {
-    start: *mut T,
-    row: usize,
-    /// Elements between two points.
-    point: usize,
-}
-
-impl<T> TransformedTiles<T> {
-    /// Rows, and matrices, are an odd number of cache lines long, so that they do not compete for the same sets of a cache.
-    fn row_len(columns: usize) -> usize {
-        let line = 64 / size_of::<T>();
-        (columns.div_ceil(line) | 1) * line
-    }
-
-    fn point_len(rows: usize, columns: usize) -> usize {
-        (rows | 1) * Self::row_len(columns)
-    }
-
-    fn new(start: *mut T, rows: usize, columns: usize) -> Self {
-        Self { start, row: Self::row_len(columns), point: Self::point_len(rows, columns) }
-    }
-
-    /// # Safety
-    /// The place is inside the matrix of a point.
-    #[inline(always)]
-    unsafe fn at(&self, row: usize, column: usize) -> *mut T {
-        // SAFETY: guaranteed by the caller.
-        unsafe { self.start.add(row * self.row + column) }
-    }
-
-    /// The tiles from `row` on.
-    ///
-    /// # Safety
-    /// There is such a row.
-    unsafe fn from_row(self, row: usize) -> Self {
-        // SAFETY: guaranteed by the caller.
-        Self { start: unsafe { self.start.add(row * self.row) }, ..self }
     }
 }
 
@@ -295,9 +171,9 @@ fn transform<T: MatrixScalar>(level: Level, filtering: &MinimalFiltering, step: 
 /// **Panics** if a length differs.
 #[track_caller]
 pub fn transform_weights<T: MatrixScalar>(level: Level, filtering: &MinimalFiltering, w: &[T], to: &mut [T]) {
-    let expected = [filtering.convolution.w_len(), weights_len::<T>(level, filtering)];
+    let expected = [filtering.convolution().w_len(), weights_len::<T>(level, filtering)];
     assert!([w.len(), to.len()] == expected, "conv: {:?} weights, not {expected:?}", [w.len(), to.len()]);
-    let channels_in = filtering.convolution.sizes().channels_in;
+    let channels_in = filtering.convolution().sizes().channels_in;
     let blocks = channels_in / CHANNELS;
     let to = SharedMut(to.as_mut_ptr());
     threads::for_each(PHASES * blocks, &|task, _| {
@@ -400,7 +276,7 @@ fn run_blocks<T: MatrixScalar>(
     workspace: &mut [T],
     transform: &(impl Fn(Range<usize>, [TransformedTiles<T>; 2], bool) + Sync),
 ) {
-    let batch = filtering.convolution.sizes().batch;
+    let batch = filtering.convolution().sizes().batch;
     let (block, tiles_per_image) = (filtering.images_per_block::<T>(), filtering.tiles_per_image());
     let rows = block * tiles_per_image;
     let lens = columns.map(|columns| filtering.points() * TransformedTiles::<T>::point_len(rows, columns));
@@ -459,9 +335,9 @@ pub fn backward_weights<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     filtering.check::<T>(level, [Some(x.len()), Some(grad_y.len())], None, workspace.len());
-    let (found, expected) = (grad_w.len(), filtering.convolution.w_len());
+    let (found, expected) = (grad_w.len(), filtering.convolution().w_len());
     assert!(found == expected, "conv: {found} weights where {expected} are needed");
-    let (batch, [k, n]) = (filtering.convolution.sizes().batch, filtering.channels());
+    let (batch, [k, n]) = (filtering.convolution().sizes().batch, filtering.channels());
     if batch == 0 && beta == T::ZERO {
         grad_w.fill(T::ZERO);
     }

@@ -9,13 +9,12 @@
 //! | gradient of data | patches (pixels, kernel in) = ∂L/∂y (pixels, out) · wᵀ, which are added to the pixels of ∂L/∂x |
 //! | gradient of weights | ∂L/∂w (kernel in, out) += patchesᵀ · ∂L/∂y (pixels, out) |
 
-use super::taps::Axis;
-use super::{ActivationOutputs, Convolution, Sizes};
+use super::epilogue::ActivationOutputs;
+use super::patches::{Patches, Step};
+use super::sizes::{Convolution, Sizes};
 use crate::activation::Activation;
-use crate::gemm::epilogue::{self, Slopes};
 use crate::gemm::parts::{Plain, plain_workspace_len};
 use crate::gemm::{Epilogue, MatrixScalar};
-use crate::lanes::{Lanes, Operation, Scalar};
 use crate::level::Level;
 use crate::threads::{self, SharedMut};
 use core::ops::Range;
@@ -74,103 +73,6 @@ pub(super) fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolu
     sums + threads::count() * Products::of::<T>(level, convolution).per_thread()
 }
 
-/// Copies between an image and the patches of some rows of output pixels.
-pub struct Patches<T> {
-    axes: [Axis; 2],
-    channels: usize,
-    rows: Range<usize>,
-    image: *mut T,
-    patches: *mut T,
-    stride: usize,
-    step: Step<T>,
-}
-
-enum Step<T> {
-    /// Image to patches; padding is 0.
-    Fill,
-    /// Adds patches to the image.
-    Add,
-    /// Sets the image to 0.
-    Clear,
-    /// The epilogue of an image: bias, activation, slopes and their outputs.
-    Finish { bias: *const T, activation: Activation<T>, slopes: Option<(Activation<T>, *const T)> },
-}
-
-impl<T: Scalar> Operation<T> for Patches<T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let [vertical, horizontal] = self.axes;
-        let len = vertical.image * horizontal.image * self.channels;
-        // SAFETY: the functions below pass an image, and room for the patches of these rows.
-        unsafe {
-            match self.step {
-                Step::Fill => self.copy::<L, true>(lanes),
-                Step::Add => self.copy::<L, false>(lanes),
-                Step::Clear => self.image.write_bytes(0, len),
-                Step::Finish { bias, activation, slopes } => {
-                    let (identity, none) = (Activation::Identity, Slopes::NONE);
-                    if !bias.is_null() {
-                        let (pixels, channels) = (len / self.channels, self.channels);
-                        epilogue::apply(lanes, bias, identity, none, self.image, channels, pixels, channels);
-                    }
-                    // The rest is the same for all channels: one row.
-                    let slopes = slopes.map_or(none, |(activation, outputs)| Slopes {
-                        activation,
-                        outputs,
-                        row_stride: len,
-                    });
-                    epilogue::apply(lanes, core::ptr::null(), activation, slopes, self.image, len, 1, len);
-                }
-            }
-        }
-    }
-}
-
-impl<T: Scalar> Patches<T> {
-    /// Copies from the image to the patches, or adds in the other direction.
-    ///
-    /// # Safety
-    /// The image and the patches are there.
-    #[inline(always)]
-    unsafe fn copy<L: Lanes<Scalar = T>, const FILL: bool>(&self, lanes: L) {
-        let [vertical, horizontal] = self.axes;
-        let kernel_row = horizontal.kernel * self.channels;
-        let mut patch = self.patches;
-        for i in self.rows.clone() {
-            let inside = vertical.positions(i);
-            for j in 0..horizontal.output {
-                let columns = horizontal.positions(j);
-                let (first, len) = (columns.start * self.channels, columns.len() * self.channels);
-                let is_whole = inside.len() == vertical.kernel && len == kernel_row;
-                // SAFETY: positions are inside the image, and the patch has kernel rows of `kernel_row` elements.
-                unsafe {
-                    if FILL && !is_whole {
-                        patch.write_bytes(0, vertical.kernel * kernel_row);
-                    }
-                    for k in if len == 0 { 0..0 } else { inside.clone() } {
-                        let row = vertical.input(i, k) * horizontal.image;
-                        let pixel = row + horizontal.input(j, columns.start);
-                        let image = self.image.add(pixel * self.channels);
-                        let patch = patch.add(k * kernel_row + first);
-                        let (from, to) = if FILL { (image, patch) } else { (patch, image) };
-                        for place in (0..len).step_by(L::COUNT) {
-                            let count = (len - place).min(L::COUNT);
-                            let mut x = lanes.load_first(from.add(place), count);
-                            if !FILL {
-                                x = lanes.add(x, lanes.load_first(to.add(place), count));
-                            }
-                            lanes.store_first(to.add(place), x, count);
-                        }
-                    }
-                    patch = patch.add(self.stride);
-                }
-            }
-        }
-    }
-}
-
 /// What the tasks of a pass share.
 struct Pass<'a, T> {
     level: Level,
@@ -207,10 +109,10 @@ impl<'a, T: MatrixScalar> Pass<'a, T> {
     }
 
     fn run(&self, image: usize, rows: Range<usize>, patches: *mut T, step: Step<T>) {
-        let len = self.convolution.x_len() / self.convolution.sizes.batch;
+        let len = self.convolution.x_len() / self.convolution.sizes().batch;
         let patches = Patches {
             axes: self.convolution.axes(),
-            channels: self.convolution.sizes.channels_in,
+            channels: self.convolution.sizes().channels_in,
             rows,
             // SAFETY: the image is inside x.
             image: unsafe { self.x.0.add(image * len) },
@@ -223,7 +125,7 @@ impl<'a, T: MatrixScalar> Pass<'a, T> {
 
     /// The first pixel of output rows of an image, and their number.
     fn pixels(&self, image: usize, rows: &Range<usize>) -> (*mut T, usize) {
-        let ([height, width], n) = (self.convolution.output(), self.convolution.sizes.channels_out);
+        let ([height, width], n) = (self.convolution.output(), self.convolution.sizes().channels_out);
         // SAFETY: the rows are inside y.
         (unsafe { self.y.0.add((image * height + rows.start) * width * n) }, rows.len() * width)
     }
@@ -239,10 +141,10 @@ pub(super) fn forward<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     let pointers = [x.as_ptr().cast_mut(), w.as_ptr().cast_mut(), y.as_mut_ptr()];
-    let (pass, n) = (Pass::new(level, convolution, pointers, workspace), convolution.sizes.channels_out);
+    let (pass, n) = (Pass::new(level, convolution, pointers, workspace), convolution.sizes().channels_out);
     let bias = SharedMut(epilogue.bias.map_or(core::ptr::null_mut(), |bias| bias.as_ptr().cast_mut()));
     let activation = epilogue.activation;
-    threads::for_each(convolution.sizes.batch, &|image, worker| {
+    threads::for_each(convolution.sizes().batch, &|image, worker| {
         let (pass, bias) = (&pass, &bias);
         // SAFETY: a worker runs one task at a time.
         let (patches, scratch) = unsafe { pass.own(worker) };
@@ -280,7 +182,7 @@ pub(super) fn backward_data<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     let pointers = [grad_x.as_mut_ptr(), w.as_ptr().cast_mut(), grad_y.as_ptr().cast_mut()];
-    let Sizes { batch, channels_out: n, .. } = convolution.sizes;
+    let Sizes { batch, channels_out: n, .. } = convolution.sizes();
     let pass = Pass::new(level, convolution, pointers, workspace);
     let bias = SharedMut(epilogue.bias.map_or(core::ptr::null_mut(), |bias| bias.as_ptr().cast_mut()));
     let activation = epilogue.activation;
@@ -330,7 +232,7 @@ pub(super) fn backward_weights<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     let pointers = [x.as_ptr().cast_mut(), core::ptr::null_mut(), grad_y.as_ptr().cast_mut()];
-    let (Sizes { batch, channels_out: n, .. }, len) = (convolution.sizes, grad_w.len());
+    let (Sizes { batch, channels_out: n, .. }, len) = (convolution.sizes(), grad_w.len());
     let per_sum = batch.div_ceil(SUMS).max(1);
     let sums = batch.div_ceil(per_sum);
     {

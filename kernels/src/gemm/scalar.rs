@@ -2,7 +2,7 @@
 
 use super::serial::SerialGemm;
 use crate::conv::minimal::transforms::Transform;
-use crate::conv::narrow::Patches;
+use crate::conv::patches::Patches;
 use crate::dispatch::dispatch;
 use crate::lanes::Scalar;
 use crate::level::Level;

@@ -1,7 +1,8 @@
 //! The transforms of tiles from and to images, for all four phases and whole vectors of channels.
 
 use super::filter::{Filter, Four, Two, sandwich, transposed};
-use super::{MinimalFiltering, PHASES, TransformedTiles};
+use super::filtering::{MinimalFiltering, PHASES};
+use super::tiles::TransformedTiles;
 use crate::activation::Activation;
 use crate::gemm::epilogue::{self, Slopes};
 use crate::lanes::{Lanes, Operation, Scalar};
@@ -53,7 +54,7 @@ impl<T: Scalar> Operation<T> for Transform<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        match self.filtering.tile {
+        match self.filtering.tile() {
             2 => self.run_filter::<L, Two, 2, 3>(lanes),
             _ => self.run_filter::<L, Four, 4, 5>(lanes),
         }
@@ -104,10 +105,10 @@ struct Sizes {
 
 impl Sizes {
     fn of(filtering: &MinimalFiltering) -> Self {
-        let sizes = filtering.convolution.sizes();
+        let sizes = filtering.convolution().sizes();
         Self {
             image: sizes.image,
-            output: filtering.convolution.output(),
+            output: filtering.convolution().output(),
             tiles: filtering.tiles(),
             channels_in: sizes.channels_in,
             channels_out: sizes.channels_out,
