@@ -2,58 +2,77 @@
 
 use super::workload::{Add, Context, Place, Workload, noise, wrong};
 use crate::{Error, Result};
-use equilibria_kernels::conv::{self, Convolution, Sizes, workspace_len};
+use equilibria_kernels::conv::{self, Convolution, MinimalFiltering, Sizes, minimal};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, gemm};
 use rayon::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 
-/// All layers in all directions, on all threads.
+/// All layers in all directions by all algorithms, on all threads.
 pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
-    for layer in LAYERS {
-        for direction in Direction::ALL {
-            let workload = context.within(Place::All, || workload(context.level, layer, direction));
-            add(workload?, Place::All)?;
+    for (layer, batch) in LAYERS.into_iter().flat_map(|layer| BATCHES.map(|batch| (layer, batch))) {
+        let convolution = layer.convolution(batch)?;
+        let minimal = MinimalFiltering::usual(convolution).map(Algorithm::Minimal);
+        for algorithm in [Some(Algorithm::Direct(convolution)), minimal].into_iter().flatten() {
+            for direction in Direction::ALL {
+                let workload =
+                    context.within(Place::All, || workload(context.level, layer.name, algorithm, direction));
+                add(workload?, Place::All)?;
+            }
         }
     }
     Ok(())
 }
 
+/// Images of a mini-batch: of a generator, and of a discriminator that sees real and generated images at once.
+const BATCHES: [usize; 2] = [64, 128];
+
+#[derive(Clone, Copy)]
+enum Algorithm {
+    Direct(Convolution),
+    /// With transformed weights, as they are once a step.
+    Minimal(MinimalFiltering),
+}
+
 /// Checks one direction of a layer.
-fn workload(level: Level, layer: Layer, direction: Direction) -> Result<Workload> {
-    let name = layer.name;
-    let convolution = layer.convolution()?;
+fn workload(
+    level: Level,
+    layer: &'static str,
+    algorithm: Algorithm,
+    direction: Direction,
+) -> Result<Workload> {
+    let (convolution, name) = match algorithm {
+        Algorithm::Direct(convolution) => (convolution, "direct".to_string()),
+        Algorithm::Minimal(filtering) => (filtering.convolution(), format!("F({}, 2)", filtering.tile())),
+    };
     let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
     let operands = Arc::new(lens.map(|len| noise::<f32>(level, len, -1.0..1.0)));
     let mut ours = vec![0.0; direction.result_len(&convolution)];
     let mut theirs = ours.clone();
-    let mut workspace = vec![0.0; workspace_len::<f32>(level, &convolution)];
     let mut patches = Patches::new(level, convolution);
     let all = Arc::clone(&operands);
-    let mut direct = move |result: &mut [f32]| {
-        let operands = all.each_ref().map(Vec::as_slice);
-        direct(level, &convolution, direction, operands, result, &mut workspace);
-    };
+    let mut calculation = Calculation::new(level, algorithm, direction, &operands[1]);
+    let mut calculate = move |result: &mut [f32]| calculation.call(all.each_ref().map(Vec::as_slice), result);
     let mut by_patches = move |result: &mut [f32]| {
         patches.call(direction, operands.each_ref().map(Vec::as_slice), result);
     };
-    direct(&mut ours);
+    calculate(&mut ours);
     by_patches(&mut theirs);
     if let Some((found, right)) = difference(&ours, &theirs) {
-        return Err(wrong(format!("conv {name} {}", direction.name()), found, right));
+        return Err(wrong(format!("conv {layer} {} {name}", direction.name()), found, right));
     }
     let Sizes { batch, channels_in, channels_out, .. } = convolution.sizes();
     let workload = Workload::flops::<f32>(
         level,
-        [format!("conv {}", direction.name()), format!("{name}, batch {batch}")],
+        [format!("conv {}", direction.name()), format!("{layer}, batch {batch}, {name}")],
         operations(&convolution),
-        move || direct(&mut ours),
+        move || calculate(&mut ours),
         ("im2col", move || by_patches(&mut theirs)),
         move |[speed, twin, share], _| {
             json!({
-                "layer": name,
+                "layer": layer,
                 "direction": direction.name(),
-                "algorithm": "direct",
+                "algorithm": name,
                 "batch": batch,
                 "channels_in": channels_in,
                 "channels_out": channels_out,
@@ -63,11 +82,8 @@ fn workload(level: Level, layer: Layer, direction: Direction) -> Result<Workload
             })
         },
     );
-    Ok(Workload { divisor: 2, ..workload })
+    Ok(Workload { divisor: 4, ..workload })
 }
-
-/// Images of a mini-batch.
-const BATCH: usize = 64;
 
 /// A layer of a discriminator of 32 x 32 images.
 #[derive(Clone, Copy)]
@@ -90,9 +106,9 @@ const LAYERS: [Layer; 4] = [
 ];
 
 impl Layer {
-    fn convolution(&self) -> Result<Convolution> {
+    fn convolution(&self, batch: usize) -> Result<Convolution> {
         let sizes = Sizes {
-            batch: BATCH,
+            batch,
             image: [self.side; 2],
             channels_in: self.channels[0],
             channels_out: self.channels[1],
@@ -152,21 +168,55 @@ fn difference(found: &[f32], right: &[f32]) -> Option<(f32, f32)> {
     found.iter().copied().zip(right.iter().copied()).find(differs)
 }
 
-/// The convolution of the kernels, from x, w and y.
-fn direct(
+/// A convolution of the kernels, with its memory.
+struct Calculation {
     level: Level,
-    convolution: &Convolution,
+    algorithm: Algorithm,
     direction: Direction,
-    [x, w, y]: [&[f32]; 3],
-    result: &mut [f32],
-    workspace: &mut [f32],
-) {
-    match direction {
-        Direction::Forward => conv::forward(level, convolution, x, w, result, Epilogue::NONE, workspace),
-        Direction::Data => {
-            conv::backward_data(level, convolution, y, w, result, (Epilogue::NONE, None), workspace);
+    /// Transformed weights of minimal filtering.
+    transformed: Vec<f32>,
+    workspace: Vec<f32>,
+}
+
+impl Calculation {
+    fn new(level: Level, algorithm: Algorithm, direction: Direction, w: &[f32]) -> Self {
+        let (mut transformed, workspace) = match &algorithm {
+            Algorithm::Direct(convolution) => (Vec::new(), conv::workspace_len::<f32>(level, convolution)),
+            Algorithm::Minimal(filtering) => (
+                vec![0.0; minimal::weights_len::<f32>(level, filtering)],
+                minimal::workspace_len::<f32>(level, filtering),
+            ),
+        };
+        if let Algorithm::Minimal(filtering) = &algorithm {
+            minimal::transform_weights(level, filtering, w, &mut transformed);
         }
-        Direction::Weights => conv::backward_weights(level, convolution, x, y, 0.0, result, workspace),
+        Self { level, algorithm, direction, transformed, workspace: vec![0.0; workspace] }
+    }
+
+    /// The result of x, w and y.
+    fn call(&mut self, [x, w, y]: [&[f32]; 3], result: &mut [f32]) {
+        let Self { level, direction, transformed, workspace, .. } = self;
+        let (level, none) = (*level, (Epilogue::NONE, None));
+        match (&self.algorithm, direction) {
+            (Algorithm::Direct(c), Direction::Forward) => {
+                conv::forward(level, c, x, w, result, Epilogue::NONE, workspace);
+            }
+            (Algorithm::Direct(c), Direction::Data) => {
+                conv::backward_data(level, c, y, w, result, none, workspace);
+            }
+            (Algorithm::Direct(c), Direction::Weights) => {
+                conv::backward_weights(level, c, x, y, 0.0, result, workspace);
+            }
+            (Algorithm::Minimal(m), Direction::Forward) => {
+                minimal::forward(level, m, x, transformed, result, Epilogue::NONE, workspace);
+            }
+            (Algorithm::Minimal(m), Direction::Data) => {
+                minimal::backward_data(level, m, y, transformed, result, none, workspace);
+            }
+            (Algorithm::Minimal(m), Direction::Weights) => {
+                minimal::backward_weights(level, m, x, y, 0.0, result, workspace);
+            }
+        }
     }
 }
 

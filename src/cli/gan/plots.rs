@@ -48,7 +48,7 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
             games,
             (
                 "accuracy",
-                "Accuracy of the standard GAN's discriminator",
+                &of_discriminator("Accuracy", games),
                 "share of images classified correctly",
             ),
             ["real images", "generated images"],
@@ -59,7 +59,7 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
             games,
             (
                 "scores",
-                "Probability of being real, by the standard GAN's discriminator",
+                &of_discriminator("Probability of being real", games),
                 "mean probability",
             ),
             ["real images, D(x)", "generated images, D(G(z))"],
@@ -178,6 +178,14 @@ fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
         }
     };
     chart(&file, format!("Losses: {}", game.name), unit, series, caption)
+}
+
+/// The title of a plot that only a game with a discriminator has.
+fn of_discriminator(quantity: &str, games: &[PlayedGame<'_>]) -> String {
+    match games {
+        [game] => format!("{quantity}: {}", game.name),
+        _ => format!("{quantity}: the standard GAN"),
+    }
 }
 
 /// A quantity of the standard game's discriminator, on real and on generated images.
