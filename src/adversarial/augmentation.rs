@@ -1,7 +1,7 @@
 //! Differentiable augmentation: random changes of real and generated images before the discriminator sees them.
 //!
-//! A discriminator of few images remembers them. If it sees each image differently every time, it cannot; and because
-//! generated images are changed in the same way, the generator does not learn to draw the changes (Zhao et al. 2020).
+//! A discriminator of few images remembers them, unless it sees each image differently every time. Generated images are
+//! changed in the same way, so that the generator does not learn to draw the changes (Zhao et al. 2020).
 //!
 //! | change | of an image x, with uniform random numbers |
 //! |---|---|
@@ -13,8 +13,8 @@
 //!
 //! They follow one another in this order; the first three are the change of colour. Pixels are from −1 to 1, so 0 is grey.
 //!
-//! Each is x ↦ A x + constant, so the gradient of a loss with respect to x is Aᵀ times that with respect to the changed
-//! image ([`Augmentation::backward`]), in the reverse order. Saturation and contrast are symmetric: with P the projection
+//! Each change is x ↦ A x + constant. [`Augmentation::backward`] therefore multiplies the gradient with respect to the changed
+//! image by Aᵀ, in the reverse order. Saturation and contrast are symmetric: with P the projection
 //! on the mean, s + (1 − s) P is its own transpose. Cutout is symmetric too, and the transpose of a translation is the
 //! translation back.
 //!

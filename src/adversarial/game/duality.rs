@@ -15,6 +15,9 @@
 //! | standard | mean ln σ(D(x)) + mean ln(1 - σ(D(G(z)))), at most 0; -ln 4 at the equilibrium |
 //! | clipping | mean D(x) - mean D(G(z)) |
 //! | penalty | the same - weight · mean (‖∂D/∂x̂‖ - 1)², without which V has no maximum over D |
+//! | relativistic | mean ln σ(D(x) - D(G(z))), at most 0; -ln 2 at the equilibrium |
+//!
+//! V does not contain zero-centred penalties. With augmentation, x and G(z) are changed as in the game.
 //!
 //! Both extremes are approximated from the pair itself: a copy of each player is trained for some steps, as in the
 //! game, against the other player, which is held fixed. If the copy ends worse, the original counts. The estimate is

@@ -36,8 +36,8 @@ const SMALLEST: usize = 4;
 /// `width` is the number of channels of the layer beside the image, 64 in the original. `normalisation` is that of the
 /// discriminator's layers between the first and the last; spectral normalisation is that of all its layers.
 ///
-/// **Errors** [`Error::InvalidArgument`] if the images are not square, their side cannot be halved to 4, 5, 6 or 7, they have
-/// neither 1 nor 3 channels, or `latent` or `width` is 0 or too large.
+/// **Errors** [`Error::InvalidArgument`] if the images are not square or their side cannot be halved to 4, 5, 6 or 7; if they
+/// have neither 1 nor 3 channels; if `latent` or `width` is 0 or too large.
 ///
 /// ```
 /// use equilibria::adversarial::{Normalisation, dcgan};

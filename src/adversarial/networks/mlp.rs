@@ -25,7 +25,7 @@ pub enum Normalisation {
     Batch,
     /// Over the units of each sample.
     Layer,
-    /// Of the weights of all layers, the first and the last included, by their largest singular value.
+    /// The weights of all layers, the first and the last included, are divided by their largest singular value.
     Spectral,
 }
 

@@ -231,7 +231,7 @@ enum Normalise {
     Batch,
     /// Over the units of each image.
     Layer,
-    /// Of the weights, by their largest singular value.
+    /// The weights are divided by their largest singular value.
     Spectral,
 }
 
