@@ -68,9 +68,12 @@ fn a_state_dictionary_survives_the_way_there_and_back() {
     }
 }
 
+/// Another name and shape for a tensor, or none to leave it out.
+type Change<'a> = &'a dyn Fn(&str, &[usize]) -> Option<(String, Vec<usize>)>;
+
 #[test]
 fn other_state_dictionaries_are_refused_in_one_sentence() {
-    let with = |change: &dyn Fn(&str, &[usize]) -> Option<(String, Vec<usize>)>| {
+    let with = |change: Change<'_>| {
         let (torch, mut archive) = (state(), Archive::new());
         for name in torch.names().filter(|name| !name.ends_with("num_batches_tracked")) {
             let Some((name, shape)) = change(name, torch.shape(name).unwrap()) else { continue };

@@ -34,9 +34,10 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let networks = &self.networks;
-        let (directory, summary) = self
-            .arguments
-            .train(|settings, image| Ok(settings.networks = networks.networks(settings, image)?))?;
+        let (directory, summary) = self.arguments.train(|settings, image| {
+            settings.networks = networks.networks(settings, image)?;
+            Ok(())
+        })?;
         let name = summary.objective.to_string();
         let game = PlayedGame { name: &name, kind: summary.objective, readings: &summary.readings };
         for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
