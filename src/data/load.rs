@@ -143,10 +143,10 @@ fn find(source: &Path, class: Option<&str>) -> Result<Found> {
             return Ok(found);
         }
         #[cfg(feature = "png")]
-        if !mnist::is_in(source)? {
-            if let Some(found) = find_pictures(source)? {
-                return Ok(found);
-            }
+        if !mnist::is_in(source)?
+            && let Some(found) = find_pictures(source)?
+        {
+            return Ok(found);
         }
     }
     Ok(Found { digits: mnist::load(source)?, classes: Vec::new(), is_held_out: false })
