@@ -7,11 +7,11 @@
 //!                4x4 kernels, stride 2              linear
 //! ```
 //!
-//! To tell a cat from a cat on its side, the network must find the ears, the eyes and the ground, so its last hidden
-//! layer describes the content of images of this kind. No labels are needed, and no images but the training images are used:
-//! the encoder never sees a generated image, so that no generator is favoured. Random shifts, flips and changes of brightness
-//! and colour remove what is not content. Rotations also serve well to find images that do not belong to a class
-//! (Golan & El-Yaniv 2018), which is what a judge of samples needs.
+//! To tell a cat from a cat on its side, the network must find the ears, the eyes and the ground. Its last hidden layer
+//! therefore describes the content of images of this kind. No labels are needed, and no images but the training images
+//! are used. The encoder never sees a generated image, so that no generator is favoured. Random shifts, flips and changes
+//! of brightness and colour remove what is not content. Rotations also serve well to find images that do not belong to a
+//! class (Golan & El-Yaniv 2018), which is what a judge of samples needs.
 //!
 //! Features of two encoders are not comparable; a seed and training images give the same encoder at any number of threads.
 //!
@@ -158,8 +158,8 @@ impl View {
     pub const PLAIN: Self =
         Self { turns: 0, shift: [0; 2], is_flipped: false, contrast: 1.0, offsets: [0.0; 3] };
 
-    /// A random view: shifts of up to an eighth of the image, a flip in half of the cases, contrast from 0.75 to 1.25,
-    /// brightness within ± 0.2 and each channel within another ± 0.1, where pixels are from -1 to 1.
+    /// A random view. The image is shifted by up to an eighth of its size, and flipped in half of the cases. Contrast is from
+    /// 0.75 to 1.25; brightness changes by up to 0.2 and each channel by another 0.1, where pixels are from -1 to 1.
     ///
     /// **Randomness** Eight words of [`Stream::generator`].
     pub fn random(shape: Shape, stream: Stream) -> Self {

@@ -7,8 +7,8 @@
 //! G_0 = image,   G_(l+1) = R G_l,   L_l = G_l - E G_(l+1),   L_last = G_last.
 //! ```
 //!
-//! Patches of 7x7 pixels at random places of a band describe the texture of this scale: edges and noise in the first band,
-//! parts and shapes in the following ones, colours and layout in the last. The distance of two sets of patches is
+//! Patches of 7x7 pixels at random places of a band describe the texture of this scale. The first band holds edges and noise,
+//! the following ones parts and shapes, the last one colours and layout. The distance of two sets of patches is
 //! [`sliced_wasserstein`] of order 1. No network is involved.
 //!
 //! Values are shifted and scaled so that each channel of the *second* set has mean 0 and deviation 1. Karras et al. 2018

@@ -14,7 +14,8 @@
 //! reveals it. There, test images take the place of the floor.
 //!
 //! The encoder was trained on the training images, so it may know these better than test images. The floor then includes that
-//! difference; on CIFAR-10's 5,000 cats it is within the error of the measure.
+//! difference. On 1,000 of CIFAR-10's cats the floor equals the distance of held-out images within its error: Fréchet
+//! distances of 2.16 and 2.05.
 
 use super::colour_histogram::colour_distance;
 use super::encoder::{Encoder, shape_of, signed};
