@@ -112,7 +112,7 @@ fn patches(images: &Images, stream: Stream) -> Result<Vec<Patches>> {
         let image = images.image(i).iter().map(|&pixel| signed(pixel)).collect();
         let mut generator = stream.substream(i as u64).generator();
         // The high half of the product: uniform up to choices / 2^32.
-        let mut below = |choices: usize| (u64::from(generator.next_u32()) * choices as u64 >> 32) as usize;
+        let mut below = |choices: usize| ((u64::from(generator.next_u32()) * choices as u64) >> 32) as usize;
         for (index, Band { shape: [height, width, _], values }) in
             pyramid(image, images.shape()).into_iter().enumerate()
         {
