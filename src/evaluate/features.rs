@@ -45,6 +45,11 @@ impl FeatureNetwork {
         }
     }
 
+    /// The architecture.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The shape of an image.
     pub fn input(&self) -> Shape {
         self.body.input_shape()
