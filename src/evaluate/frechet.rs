@@ -36,7 +36,7 @@ impl Gaussian {
     ///
     /// **Shapes** `features` (n, d), n at least 2.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if there are fewer rows, no columns, or an element is not finite.
+    /// **Errors** [`crate::Error::InvalidArgument`] if there are fewer rows, no columns, or an element is not finite.
     ///
     /// **Accuracy and cost** In f64 and two passes: the mean first, then products of the centred rows, so that a large
     /// mean costs no accuracy. n d² operations as one matrix product; memory for d² + 2048 d numbers.
@@ -74,7 +74,7 @@ impl Gaussian {
 ///
 /// **Units** The square of the features' unit.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if they differ in dimension.
+/// **Errors** [`crate::Error::ShapeMismatch`] if they differ in dimension.
 ///
 /// **Accuracy and cost** The error is about 1e-14 (tr S1 + tr S2) for covariances that are not nearly singular. An
 /// eigenvalue of S1 S2 below 1e-13 of the largest counts as 0. The result is never negative. Two eigendecompositions

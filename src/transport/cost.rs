@@ -36,7 +36,7 @@ pub struct Cost<'a, T> {
     pub(super) source: Source<'a, T>,
 }
 
-/// Where costs come from.
+/// The source of the costs.
 #[derive(Debug, Clone)]
 pub(super) enum Source<'a, T> {
     /// (rows, columns)

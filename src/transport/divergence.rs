@@ -127,7 +127,7 @@ impl Problem {
     }
 }
 
-/// out += mass ∂C(x, y)/∂x. Where a distance has a corner, at x = y, the derivative counts as 0.
+/// out += mass ∂C(x, y)/∂x. The derivative of a distance counts as 0 at its corner, x = y.
 fn add_slope<T: Element>(ground: Ground, mass: f64, x: &[T], y: &[T], out: &mut [f64]) {
     let difference = || x.iter().zip(y).map(|(x, y)| x.to_f64() - y.to_f64());
     let factor = match ground {

@@ -57,7 +57,7 @@ pub fn on_a_line(x: &[f64], y: &[f64], marginals: &Marginals, p: f64) -> Result<
     loop {
         let (i, j) = (order_x[s], order_y[t]);
         let (is_last_row, is_last_column) = (s + 1 == x.len(), t + 1 == y.len());
-        // What rounding leaves goes to the last row and column.
+        // The last row and column take the remainder, with the rounding errors.
         let mass = match (is_last_row, is_last_column) {
             (true, true) => 0.5 * (left_a[i] + left_b[j]),
             (true, false) => left_b[j],

@@ -6,8 +6,8 @@
 //! g_j = min over i of C_ij - f_i,    f_i = min over j of C_ij - g_j
 //! ```
 //!
-//! give potentials with f_i + g_j <= C_ij for all i and j, so that the dual value, the sum of a_i f_i plus the sum of b_j
-//! g_j, is at most OT. No other feasible g is better with the first f, and no other f is better with this g.
+//! give potentials with f_i + g_j <= C_ij for all i and j. So their dual value, Σ a_i f_i + Σ b_j g_j, is at most OT. No
+//! other feasible g is better with the first f, and no other f is better with this g.
 //!
 //! **Upper bound.** The rounding of Altschuler, Weed & Rigollet 2017 (algorithm 2) makes a plan with exact marginals from
 //! any P >= 0 with row sums r: scale row i by min(1, a_i / r_i), then column j by min(1, b_j / c_j) with the new column

@@ -13,10 +13,10 @@
 //!
 //! [`mod@super::reference`] is this loop and nothing else. Here the same fixed point is found with four changes:
 //!
-//! - **Sweeps** evaluate lines 1 and 2 in the log domain (`log_domain`, costs on the fly, memory for the points alone) or,
-//!   where a matrix of n m numbers fits, as products with an absorbed kernel (`absorbed`, no exponential a pair).
+//! - **Sweeps** evaluate lines 1 and 2 in the log domain (`log_domain`), with costs on the fly and memory for the points
+//!   alone. Where a matrix of n m numbers fits, they are products with an absorbed kernel (`absorbed`), without exponentials.
 //! - **Annealing**: ε falls by a factor of [`FALL`] from the mean cost, each value starting at the potentials of the last.
-//! - **Acceleration** (`anderson`): the next g is extrapolated from the last [`anderson::MEMORY`] sweeps. A step that
+//! - **Acceleration** (`anderson`): the next g is extrapolated from the last 12 sweeps. A step that
 //!   lowers the dual value is taken back, so that the loop never does worse than line 2 for long.
 //! - **Accuracy** instead of ε: annealing goes on until the bounds of the unregularised cost are close enough.
 //!

@@ -2,7 +2,7 @@
 
 use crate::support::{assert_close, masses, solve, uniform};
 use equilibria::Tensor;
-use equilibria::transport::{Cost, Ground, Marginals, SinkhornSettings, TransportPlan};
+use equilibria::transport::{Cost, Ground, Marginals, SinkhornSettings, TransportPlan, lower_bound};
 
 #[test]
 fn single_precision_fifths_beside_double_precision_fifths_move_all_mass() {
@@ -120,6 +120,15 @@ fn points_without_mass_change_nothing() {
         assert_close(all.lower_bound, few.lower_bound, 1e-9, "lower bound");
         assert_close(all.upper_bound, few.upper_bound, 1e-9, "upper bound");
         assert!(all.potential_f.iter().chain(&all.potential_g).all(|x| x.is_finite()));
+    }
+    // The potentials of the lower bound keep every constraint, also those of places without mass.
+    let (cost, marginals) =
+        (Cost::points(&x, &y, Ground::SquaredEuclidean).unwrap(), Marginals::normalised(&a, &b).unwrap());
+    let bound = lower_bound(&cost, &marginals, &uniform(12, 1, 13).into_vec());
+    for (i, f) in bound.f.iter().enumerate() {
+        for (j, g) in bound.g.iter().enumerate() {
+            assert!(f + g <= cost.at(i, j) + 1e-14, "({i}, {j}): {f} + {g} > {}", cost.at(i, j));
+        }
     }
 }
 
