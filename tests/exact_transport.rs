@@ -157,6 +157,29 @@ fn many_points_on_the_line_move_in_order() {
 }
 
 #[test]
+fn equal_prices_in_many_blocks_do_not_hide_a_violation() {
+    let (x, y) = (numbers(1, 700), numbers(2, 700));
+    let levels = |x: &[f64]| x.iter().map(|x| (x * x * 6.0).floor()).collect::<Vec<_>>();
+    let (x, y) = (
+        levels(&x),
+        numbers(3, 700).iter().zip(levels(&y)).map(|(z, y)| y + (z * 2.0).floor()).collect::<Vec<_>>(),
+    );
+    let costs = matrix(700, 700, x.iter().flat_map(|x| y.iter().map(move |y| (x - y) * (x - y))).collect());
+    let (cost, marginals) = (Cost::matrix(&costs).unwrap(), Marginals::uniform(700, 700).unwrap());
+    let expected = on_the_line(&x, marginals.a(), &y, marginals.b(), &|z| z * z);
+    let zeros = [0.0; 700];
+    for start in [None, Some((&zeros[..], &zeros[..]))] {
+        let solution = exact(&cost, &marginals, ExactOptions { plan: true, start, watch: None }).unwrap();
+        check(&cost, &marginals, &solution);
+        assert!(
+            solution.converged && (solution.cost - expected).abs() < 1e-12,
+            "{}, {expected}",
+            solution.cost
+        );
+    }
+}
+
+#[test]
 fn a_matrix_of_distances_costs_as_much_as_its_points() {
     let (n, m) = (450, 380);
     let cost = |d| Cost::points(&cloud(1, n, d), &cloud(2, m, d), Ground::SquaredEuclidean).unwrap();
@@ -193,7 +216,8 @@ fn a_start_from_any_potentials_gives_the_same_cost() {
         solution.iterations
     };
     let warm = from(&cold.potential_f, &cold.potential_g);
-    assert!(warm * 2 < cold.iterations, "{warm} pivots against {}", cold.iterations);
+    // Candidates and a first basis that are chosen badly would cost several times as many pivots.
+    assert!(warm * 2 < cold.iterations && cold.iterations < 6000, "{warm}, {} pivots", cold.iterations);
     from(&numbers(3, 500), &numbers(4, 500));
 }
 

@@ -89,7 +89,7 @@ pub(in crate::cli) struct Studied {
 impl Study {
     /// Computes all curves and descents.
     pub fn new(settings: Settings) -> Result<Self> {
-        if !(settings.to > 0.0) {
+        if settings.to.is_nan() || settings.to <= 0.0 {
             return Err(Error::invalid(format!("--to {}", settings.to), "the largest shift is positive"));
         }
         check_range("--steps", settings.steps, 1..=100_000, "steps can be taken")?;
