@@ -142,7 +142,7 @@ fn divergences_have_their_ceilings_and_are_zero_at_equality() {
     assert!((value(Divergence::TotalVariation, (60.0, 1.0)) - 1.0).abs() < 1e-15);
     for (shift, deviation) in [(f64::NAN, 1.0), (2000.0, 1.0), (0.0, 0.0), (0.0, f64::INFINITY)] {
         let error = Divergence::JensenShannon.of_shift(shift, deviation).unwrap_err().to_string();
-        assert!(error.contains("it lies between"), "{error}");
+        assert!(error.contains("it must lie between"), "{error}");
     }
 }
 

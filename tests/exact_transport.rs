@@ -50,9 +50,9 @@ fn check(cost: &Cost<f64>, marginals: &Marginals, solution: &Solution) {
     let close = |x: f64, y: f64, scale: f64| (x - y).abs() <= 1e-12 * scale;
     let (f, g) = (&solution.potential_f, &solution.potential_g);
     let scale = f.iter().chain(g).fold(1e-300, |largest: f64, x| largest.max(x.abs()));
-    for i in 0..cost.rows() {
-        for j in 0..cost.columns() {
-            let slack = cost.at(i, j) - f[i] - g[j];
+    for (i, f) in f.iter().enumerate() {
+        for (j, g) in g.iter().enumerate() {
+            let slack = cost.at(i, j) - f - g;
             assert!(
                 slack >= -1e-13 * scale.max(cost.at(i, j).abs()),
                 "pair ({i}, {j}) violates by {slack:e}"

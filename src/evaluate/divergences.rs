@@ -160,7 +160,7 @@ fn check(what: &str, value: f64, range: RangeInclusive<f64>) -> Result<()> {
     if range.contains(&value) {
         return Ok(());
     }
-    let expected = format!("it lies between {} and {}", range.start(), range.end());
+    let expected = format!("it must lie between {} and {}", range.start(), range.end());
     Err(Error::invalid(format!("a {what} of {value}"), expected))
 }
 

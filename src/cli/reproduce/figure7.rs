@@ -27,19 +27,20 @@ const UNEQUAL: f64 = 2.0;
 fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let equal = Study::new(Settings::default())?;
     let unequal = Study::new(Settings { deviation: UNEQUAL, ..Settings::default() })?;
-    let mut charts = Vec::new();
-    for (name, study) in [("equal", &equal), ("unequal", &unequal)] {
-        let [values, gradients] = study.curves();
-        charts.push(bench.chart(
-            &format!("figure7-{name}-values.svg"),
-            values.to_svg()?,
+    // Values above, gradients below.
+    const KINDS: [(&str, &str); 2] = [
+        (
+            "values",
             "JS and TV stop at their ceilings, ln 2 and 1; W₁ and W₂ grow with the distance, and KL leaves the plot.",
-        ));
-        charts.push(bench.chart(
-            &format!("figure7-{name}-gradients.svg"),
-            gradients.to_svg()?,
-            "The gradients of JS and TV vanish with the distance; those of W₁ and W₂ do not.",
-        ));
+        ),
+        ("gradients", "The gradients of JS and TV vanish with the distance; those of W₁ and W₂ do not."),
+    ];
+    let mut charts = Vec::new();
+    for (i, (kind, caption)) in KINDS.into_iter().enumerate() {
+        for (name, study) in [("equal", &equal), ("unequal", &unequal)] {
+            let svg = study.curves()[i].to_svg()?;
+            charts.push(bench.chart(&format!("figure7-{name}-{kind}.svg"), svg, caption));
+        }
     }
     charts.push(bench.chart(
         "figure7-descent.svg",
@@ -49,8 +50,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let answer = equal.meaning()?;
     let section = Section::new("Figure 7: which divergence can pull a distant generator to the data")
         .paragraph(
-            "The data are N(0, 1) and the generator is N(τ, 1), or N(τ, 4) in the third and fourth plots. Its only parameter is \
-             the shift τ. Each divergence is a possible loss; training needs its gradient in τ.",
+            "The data are N(0, 1). The generator is N(τ, 1), or N(τ, 4), and its only parameter is the shift τ. Each divergence \
+             is a possible loss; training needs its gradient in τ.",
         )
         .paragraphs(&answer)
         .figures(charts);

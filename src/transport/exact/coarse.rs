@@ -74,8 +74,8 @@ fn potentials<T: Element>(problem: &Problem<T>, masses: (&[i64], &[i64])) -> (Ve
     let (f, g) = simplex.potentials();
     let all = |count| (0..count as u32).collect::<Vec<_>>();
     (
-        transform(problem.part(&all(n), &columns).from_sources(), &g),
-        transform(problem.part(&rows, &all(m)).from_targets(), &f),
+        transform(problem.part(&all(n), &columns).source_view(), &g),
+        transform(problem.part(&rows, &all(m)).target_view(), &f),
     )
 }
 

@@ -71,7 +71,7 @@ pub(super) fn solve<T: Element>(
         // Arcs that the simplex knows already, with a reduced cost at its tolerance, are not violators.
         let tolerance = 2.0 * simplex.tolerance();
         let (f, g) = simplex.potentials();
-        let by_source = lowest(problem.from_sources(), &g, VIOLATORS.min(g.len()), |i| f[i] - tolerance);
+        let by_source = lowest(problem.source_view(), &g, VIOLATORS.min(g.len()), |i| f[i] - tolerance);
         let dual = value(masses.0, &by_source.least) + value(masses.1, &g);
         lower_bound = Some(lower_bound.map_or(dual, |known| known.max(dual)));
         let is_optimal = by_source.pairs.is_empty();
@@ -80,8 +80,7 @@ pub(super) fn solve<T: Element>(
             return Outcome { simplex, f: by_source.least, g, is_optimal };
         }
         let mut pairs = by_source.pairs;
-        let by_target =
-            lowest(problem.from_targets(), &f, VIOLATORS.min(f.len()), |j| g[j] - tolerance).pairs;
+        let by_target = lowest(problem.target_view(), &f, VIOLATORS.min(f.len()), |j| g[j] - tolerance).pairs;
         pairs.extend(by_target.into_iter().map(|(j, i)| (i, j)));
         simplex.add(&arcs(problem, pairs));
     }

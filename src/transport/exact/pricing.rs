@@ -79,7 +79,7 @@ fn lowest_of<T: Element>(
 pub(super) fn arcs<T: Element>(problem: &Problem<T>, mut pairs: Vec<(u32, u32)>) -> Vec<Arc> {
     pairs.sort_unstable();
     pairs.dedup();
-    let (view, sources) = (problem.from_sources(), problem.sources() as u32);
+    let (view, sources) = (problem.source_view(), problem.sources() as u32);
     let arc = |(i, j)| Arc { source: i, target: sources + j, cost: view.cost(i as usize, j as usize) };
     pairs.into_iter().map(arc).collect()
 }
@@ -87,8 +87,8 @@ pub(super) fn arcs<T: Element>(problem: &Problem<T>, mut pairs: Vec<(u32, u32)>)
 /// The arcs of the `count` lowest reduced costs of each source and of each target. The potentials need not be feasible.
 pub(super) fn candidates<T: Element>(problem: &Problem<T>, f: &[f64], g: &[f64], count: usize) -> Vec<Arc> {
     let all = |_| f64::INFINITY;
-    let mut pairs = lowest(problem.from_sources(), g, count.min(g.len()), all).pairs;
-    let by_target = lowest(problem.from_targets(), f, count.min(f.len()), all).pairs;
+    let mut pairs = lowest(problem.source_view(), g, count.min(g.len()), all).pairs;
+    let by_target = lowest(problem.target_view(), f, count.min(f.len()), all).pairs;
     pairs.extend(by_target.into_iter().map(|(j, i)| (i, j)));
     arcs(problem, pairs)
 }

@@ -97,12 +97,12 @@ impl<'a, T: Element> Problem<'a, T> {
     }
 
     /// The costs as each source sees them.
-    pub fn from_sources(&self) -> View<'_, 'a, T> {
+    pub fn source_view(&self) -> View<'_, 'a, T> {
         View { near: &self.near, far: &self.far, costs: self.costs }
     }
 
     /// The costs as each target sees them.
-    pub fn from_targets(&self) -> View<'_, 'a, T> {
+    pub fn target_view(&self) -> View<'_, 'a, T> {
         View { near: &self.far, far: &self.near, costs: self.costs }
     }
 }

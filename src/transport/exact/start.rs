@@ -107,7 +107,7 @@ impl Shipping<'_> {
         }
         let g: Vec<f64> = columns.iter().map(|&j| self.g[j as usize]).collect();
         let part = problem.part(&rows, &columns);
-        let pairs = lowest(part.from_sources(), &g, ARCS.min(g.len()), |_| f64::INFINITY).pairs;
+        let pairs = lowest(part.source_view(), &g, ARCS.min(g.len()), |_| f64::INFINITY).pairs;
         let pairs = pairs.into_iter().map(|(i, j)| (rows[i as usize], columns[j as usize])).collect();
         let first = self.arcs.len();
         self.arcs.extend(arcs(problem, pairs));
