@@ -95,6 +95,7 @@ impl<'a, T: MatrixScalar> Pass<'a, T> {
     ///
     /// # Safety
     /// The worker has no other such slices.
+    #[allow(clippy::mut_from_ref)] // the caller guarantees that parts are disjoint
     unsafe fn own(&self, worker: usize) -> (&mut [T], &mut [T]) {
         let len = self.products.per_thread();
         let start = SUMS * self.convolution.w_len() + worker * len;

@@ -36,7 +36,7 @@ impl<T> TransformedTiles<T> {
     ///
     /// # Safety
     /// There is such a row.
-    pub(super) unsafe fn from_row(self, row: usize) -> Self {
+    pub(super) unsafe fn starting_at(self, row: usize) -> Self {
         // SAFETY: guaranteed by the caller.
         Self { start: unsafe { self.start.add(row * self.row) }, ..self }
     }
