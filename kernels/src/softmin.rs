@@ -11,7 +11,7 @@
 //! scale = 1 and bias = g, the smallest C_ij - g_j is minus the largest score: [`largest`]. With both potentials in the
 //! biases, e^s_ij is the plan: [`exponentials`].
 //!
-//! Lanes run over columns, and [`ROWS`] rows share each load. Costs from points take no memory: the points of the columns
+//! Lanes run over columns, and several rows share each load. Costs from points take no memory: the points of the columns
 //! are stored by coordinate.
 //!
 //! Results are bit-identical for every number of threads: a row is computed by one thread.

@@ -133,21 +133,24 @@ fn find(source: &Path, class: Option<&str>) -> Result<Found> {
     }
     // If a folder has two sets, the class decides which one is read.
     let is_cifar = class.is_some_and(|class| CLASSES.iter().any(|name| name.eq_ignore_ascii_case(class)));
-    if source.is_dir() && (is_cifar || !mnist::is_in(source)?) {
-        if let Some(files) = cifar::find(source)? {
-            let [train, test] = cifar::read_sets(&files)?;
-            let mut found = found(source, train, Some(test), cifar_classes())?;
-            if files.train.len() > 1 && class.is_none() {
-                keep_class(&mut found.digits, USUAL_CLASS, &found.classes)?;
-            }
-            return Ok(found);
+    let has_mnist = source.is_dir() && mnist::is_in(source)?;
+    if source.is_dir()
+        && (is_cifar || !has_mnist)
+        && let Some(files) = cifar::find(source)?
+    {
+        let [train, test] = cifar::read_sets(&files)?;
+        let mut found = found(source, train, Some(test), cifar_classes())?;
+        if files.train.len() > 1 && class.is_none() {
+            keep_class(&mut found.digits, USUAL_CLASS, &found.classes)?;
         }
-        #[cfg(feature = "png")]
-        if !mnist::is_in(source)?
-            && let Some(found) = find_pictures(source)?
-        {
-            return Ok(found);
-        }
+        return Ok(found);
+    }
+    #[cfg(feature = "png")]
+    if source.is_dir()
+        && !has_mnist
+        && let Some(found) = find_pictures(source)?
+    {
+        return Ok(found);
     }
     Ok(Found { digits: mnist::load(source)?, classes: Vec::new(), is_held_out: false })
 }

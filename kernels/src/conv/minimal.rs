@@ -387,7 +387,8 @@ impl<T: MatrixScalar> Gradient<'_, T> {
         threads::for_each(images.len(), &|task, _| {
             let image = images.start + task..images.start + task + 1;
             // SAFETY: the buffers have a row for each tile of the group.
-            let [of_x, of_y] = [0, 1].map(|side: usize| unsafe { self.tiles[side].0.starting_at(task * tiles) });
+            let [of_x, of_y] =
+                [0, 1].map(|side: usize| unsafe { self.tiles[side].0.starting_at(task * tiles) });
             let step = Step::Image { x: self.x.0, images: image.clone(), tiles: of_x };
             transform(self.level, self.filtering, step);
             let step = Step::Gradient { grad_y: self.grad_y.0, images: image, tiles: of_y };
