@@ -221,7 +221,7 @@ fn steps_of_convolutional_games_allocate_nothing() {
             (Normalisation::None, Objective::Relativistic, zero_centred),
             (Normalisation::Layer, Objective::penalty(), ZeroCentred::NONE),
         ] {
-            let networks = dcgan(image, 30, 16, normalisation).unwrap();
+            let networks = dcgan(image, 30, 32, normalisation).unwrap();
             let recipe = Recipe { batch: 16, augmentation, zero_centred, ..Recipe::of(objective) };
             let count = allocations_of_games(threads, &networks, recipe);
             assert_eq!(count, 0, "{count} allocations on {threads} threads, {recipe:?}");

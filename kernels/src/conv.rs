@@ -13,7 +13,8 @@
 //! is the forward pass.
 //!
 //! # How the products are formed
-//! Each of the three is a sum of matrix products in which no matrix of patches is made and no padding is multiplied: the
+//! Images with few channels are computed by patches of a few rows of pixels, and [`minimal`] needs fewer multiplications for one
+//! kind of kernel. On the direct path, each of the three is a sum of matrix products in which no matrix of patches is made and no padding is multiplied: the
 //! matrix product reads the image in place.
 //!
 //! | pass | one product for each | C | terms | A B of a term |
@@ -23,7 +24,7 @@
 //! | gradient of weights | kernel position | ∂L/∂w (in, out) | output pixels | xᵀ (in, batch) · ∂L/∂y (batch, out) |
 //!
 //! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
-//! the image. An element of the result is the same chain of multiply-adds for every number of threads.
+//! the image. On every path, the bytes of a result are the same for every number of threads.
 
 mod epilogue;
 pub mod minimal;
@@ -145,11 +146,11 @@ pub fn forward<T: MatrixScalar>(
     unsafe { parts::run(level, convolution.forward_product(), operands, count, &part, workspace) }
 }
 
-/// ∂L/∂x <- (∂L/∂y * wᵀ) φ′, the gradient of data, or the forward pass of the transposed convolution.
+/// ∂L/∂x <- act(∂L/∂y * wᵀ + bias) φ′, the gradient of data, or the forward pass of the transposed convolution.
 ///
 /// `slopes` holds the activation whose slopes φ′ multiply the result, and its outputs: those that `forward` read as `x`.
 ///
-/// **Shapes** As [`forward`]; the slopes' outputs as `grad_x`.
+/// **Shapes** As [`forward`], but the bias (in); the slopes' outputs as `grad_x`.
 ///
 /// **Panics** if a length differs or the workspace is too short.
 #[track_caller]

@@ -246,6 +246,40 @@ fn every_number_of_channels_and_images_gives_the_definition() {
     }
 }
 
+/// Patches of several groups of rows, and of rows longer than a group.
+#[test]
+fn narrow_images_of_many_rows_give_the_definition() {
+    for (image, kernel, stride, padding) in [
+        ([40, 9], [3, 4], [1, 2], [1, 2]),
+        ([3, 300], [2, 5], [1, 1], [0, 1]),
+        ([17, 31], [4, 4], [2, 2], [1, 1]),
+    ] {
+        check_all(Sizes { batch: 11, image, channels_in: 3, channels_out: 5, kernel, stride, padding });
+    }
+}
+
+#[test]
+fn without_images_the_gradient_of_weights_is_beta_times_the_old_one() {
+    let level = Level::detect();
+    for sizes in [halving(0, [8; 2], [3, 32]), halving(0, [8; 2], [32, 33]), halving(0, [8; 2], [32, 32])] {
+        let convolution = Convolution::new(sizes).unwrap();
+        let minimal = MinimalFiltering::new(convolution, 2).ok();
+        let old = noise::<f32>(convolution.w_len(), 1).to_vec();
+        for beta in [0.0, 0.5, 1.0] {
+            let mut workspace = vec![0.0; workspace_len::<f32>(level, &convolution)];
+            let mut found = old.clone();
+            backward_weights(level, &convolution, &[], &[], beta, &mut found, &mut workspace);
+            assert!(found.iter().zip(&old).all(|(found, old)| *found == beta * old), "{sizes:?} {beta}");
+            if let Some(m) = &minimal {
+                let mut workspace = vec![0.0; minimal::workspace_len::<f32>(level, m)];
+                let mut found = old.clone();
+                minimal::backward_weights(level, m, &[], &[], beta, &mut found, &mut workspace);
+                assert!(found.iter().zip(&old).all(|(found, old)| *found == beta * old), "{sizes:?} {beta}");
+            }
+        }
+    }
+}
+
 #[test]
 fn layers_of_a_dcgan_give_the_definition() {
     let layer = |channels_in, channels_out, side: usize, kernel, stride, padding| Sizes {
@@ -275,11 +309,19 @@ fn the_number_of_threads_changes_no_bit() {
         stride: [2, 1],
         padding: [1, 2],
     };
-    for sizes in [sizes, Sizes { channels_in: 3, ..sizes }, halving(37, [8, 12], [16, 48])] {
+    let narrow = Sizes { channels_in: 3, ..sizes };
+    let rows = Sizes { channels_in: 3, ..halving(9, [32, 32], [3, 64]) };
+    for (sizes, tiles) in
+        [(sizes, &[][..]), (narrow, &[]), (rows, &[]), (halving(37, [8, 16], [16, 48]), &[2, 4])]
+    {
         let convolution = Convolution::new(sizes).unwrap();
-        let filtering = MinimalFiltering::new(convolution, 2).ok();
-        let right = bits(&convolution, filtering.as_ref(), 1);
-        assert!([2, 3, 5].iter().all(|&threads| bits(&convolution, filtering.as_ref(), threads) == right));
+        let minimal = tiles.iter().map(|&tile| Some(MinimalFiltering::new(convolution, tile).unwrap()));
+        for filtering in minimal.chain([None]) {
+            let right = bits(&convolution, filtering.as_ref(), 1);
+            assert!(
+                [2, 3, 5].iter().all(|&threads| bits(&convolution, filtering.as_ref(), threads) == right)
+            );
+        }
     }
 }
 
@@ -338,7 +380,8 @@ fn minimal_filtering_gives_the_definition() {
 #[test]
 fn errors_of_minimal_filtering_are_small_multiples_of_the_direct_path() {
     let level = Level::detect();
-    for sizes in [halving(64, [16; 2], [64, 128]), halving(64, [8; 2], [128, 256])] {
+    // The gradient of the first layer's weights is a sum over two groups of images.
+    for sizes in [halving(96, [16; 2], [64, 128]), halving(64, [8; 2], [128, 256])] {
         let convolution = Convolution::new(sizes).unwrap();
         let lens = [convolution.x_len(), convolution.w_len(), convolution.y_len()];
         let [x, w, dy] = [0, 1, 2].map(|index| noise::<f32>(lens[index], index as u64 + 1));

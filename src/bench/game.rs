@@ -94,7 +94,7 @@ impl Players {
         images.into_iter().map(|x| T::from_f64(f64::from(x))).collect()
     }
 
-    /// Dense operations of a step of a convolutional game: of each convolution, for each image, once for the outputs and once
+    /// Dense operations of a step of the standard game of a DCGAN: of each convolution, for each image, once for the outputs and once
     /// for each gradient that is needed.
     fn operations(&self, batch: usize, steps: usize) -> Option<f64> {
         let layers = |plan: &Plan| -> Vec<f64> {

@@ -27,7 +27,8 @@
 //!
 //! The three operations are the kernels' [`forward`](conv::forward), [`backward_data`](conv::backward_data) and
 //! [`backward_weights`](conv::backward_weights). Training passes use [minimal filtering](conv::minimal) where it is faster,
-//! and keep the transformed weights until the weights change; inference always uses the direct path.
+//! and keep the transformed weights until the weights change; inference, and layers inside
+//! [`Spectral`](super::Spectral), use the direct path.
 //!
 //! # Example in one dimension
 //! Kernel w = (1, 2, 3), stride 2, padding 1, one channel, x = (10, 20, 30, 40). Each output reads three inputs:
@@ -83,7 +84,8 @@ pub struct ConvolutionLayer<T: Element, const TRANSPOSED: bool> {
     /// w (kernel height, kernel width, in, out); a bias, if there is one.
     parameters: Vec<Tensor<T>>,
     window: Window,
-    /// The weights transformed for minimal filtering with `tile`; a tile of 0 means that they are out of date.
+    /// The weights transformed for minimal filtering with `tile`. A tile of 0 means that they are out of date: passes use the
+    /// direct path until the next forward pass.
     transformed: Vec<T>,
     tile: usize,
 }

@@ -5,8 +5,7 @@ use super::{assert_png, equilibria};
 use equilibria::checkpoint::Archive;
 use std::fs;
 
-const TRAIN: &str =
-    "gan train --network dcgan --width 2 --latent 4 --images 60 --batch 10 --steps 4 --every 2 -q";
+const TRAIN: &str = "gan train --data synthetic --network dcgan --width 2 --latent 4 --images 60 --batch 10 --steps 4 --every 2 -q";
 
 #[test]
 fn convolutional_networks_are_trained_and_described() {

@@ -341,7 +341,7 @@ fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
     for (options, words) in [
         (
             "--objective minimax",
-            "invalid value 'minimax' for '--objective <OBJECTIVE>'; [possible values: standard, clipping, penalty]",
+            "invalid value 'minimax' for '--objective <OBJECTIVE>'; [possible values: standard, clipping, penalty, relativistic]",
         ),
         ("--batch 1", "--batch 1: batch normalisation compares the images of a mini-batch"),
         ("--batch 0", "--batch 0: "),

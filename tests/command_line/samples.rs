@@ -70,7 +70,7 @@ fn an_idx_file_and_a_folder_of_pictures_are_judged_alike() {
     }
     assert_eq!(found["modes"], 10);
     assert_eq!(found["classifier"]["source"], "shipped");
-    for words in ["10 of 10", "right about 99.50 %", "wrote evaluation/summary.json"] {
+    for words in ["10 of 10", "right about 99.90 %", "wrote evaluation/summary.json"] {
         assert!(outcome.stdout.contains(words), "{words}: {}", outcome.stdout);
     }
 

@@ -164,7 +164,7 @@ fn transform<T: MatrixScalar>(level: Level, filtering: &MinimalFiltering, step: 
     T::transform(level, Transform { filtering, step });
 }
 
-/// Transforms weights for [`forward`] and [`backward_data`].
+/// Transforms weights for [`forward`] and [`backward_data`] at the same level, with the same convolution but for its batch.
 ///
 /// **Shapes** `w` (4, 4, in, out); `to` [`weights_len`].
 ///
@@ -338,8 +338,9 @@ pub fn backward_weights<T: MatrixScalar>(
     let (found, expected) = (grad_w.len(), filtering.convolution().w_len());
     assert!(found == expected, "conv: {found} weights where {expected} are needed");
     let (batch, [k, n]) = (filtering.convolution().sizes().batch, filtering.channels());
-    if batch == 0 && beta == T::ZERO {
-        grad_w.fill(T::ZERO);
+    if batch == 0 {
+        // Not read if beta is 0.
+        grad_w.iter_mut().for_each(|w| *w = if beta == T::ZERO { T::ZERO } else { beta * *w });
     }
     let group = filtering.images_per_sum::<T>();
     let (lens, rows) = (filtering.tiles_len::<T>(group), group * filtering.tiles_per_image());

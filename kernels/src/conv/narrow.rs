@@ -8,6 +8,8 @@
 //! | forward | y (pixels, out) = patches (pixels, kernel in) · w (kernel in, out) |
 //! | gradient of data | patches (pixels, kernel in) = ∂L/∂y (pixels, out) · wᵀ, which are added to the pixels of ∂L/∂x |
 //! | gradient of weights | ∂L/∂w (kernel in, out) += patchesᵀ · ∂L/∂y (pixels, out) |
+//!
+//! A task is an image, or for the gradient of weights an eighth of the batch.
 
 use super::epilogue::ActivationOutputs;
 use super::patches::{Patches, Step};
@@ -21,9 +23,8 @@ use core::ops::Range;
 
 /// Output pixels of a product, if a row of pixels is not longer.
 const PIXELS: usize = 128;
-/// Numbers of a patch, and output pixels in a row, up to which patches stay in cache.
-const MOST_NUMBERS: usize = 1 << 12;
-const MOST_WIDTH: usize = 1 << 12;
+/// Numbers of the patches of a product, up to which they stay in cache.
+const MOST_NUMBERS: usize = 1 << 17;
 /// Partial sums of the gradient of weights, each over a part of the batch.
 const SUMS: usize = 8;
 
@@ -31,7 +32,7 @@ const SUMS: usize = 8;
 pub(super) fn is_narrow(convolution: &Convolution) -> bool {
     let Sizes { channels_in, kernel, .. } = convolution.sizes();
     let patch = kernel[0].saturating_mul(kernel[1]).saturating_mul(channels_in);
-    let is_small = patch <= MOST_NUMBERS && convolution.output()[1] <= MOST_WIDTH;
+    let is_small = patch.saturating_mul(convolution.output()[1].max(PIXELS)) <= MOST_NUMBERS;
     channels_in > 0 && channels_in < 16 && is_small
 }
 

@@ -13,7 +13,6 @@ use crate::threads;
 pub(crate) struct Operands<'a, T> {
     pub a: &'a [T],
     pub b: &'a [T],
-    /// 0 or 1.
     pub beta: T,
     pub c: &'a mut [T],
     /// A row that is added to each row of C.
@@ -47,6 +46,7 @@ pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, n, k]: [usize; 3]
 ///
 /// # Safety
 /// Every element of a part is inside its operand, and the parts of C are disjoint. `bias` has n elements, `slopes` as many as C.
+/// `workspace` has [`workspace_len`] elements.
 pub(crate) unsafe fn run<T: MatrixScalar>(
     level: Level,
     [m, n, k]: [usize; 3],
@@ -76,6 +76,8 @@ pub(crate) unsafe fn run<T: MatrixScalar>(
     threads::for_each(count * splits, &|task, worker| {
         let shared = &shared;
         let Part { depth, a, a_strides, b, b_strides, c, c_row_stride, terms } = part(task / splits);
+        // An empty sum reads no operand: its pointers stay where they are.
+        let [a_strides, b_strides] = if depth == 0 { [[0; 2]; 2] } else { [a_strides, b_strides] };
         let layout = |rows, columns, [row_stride, column_stride]: [usize; 2]| Layout {
             rows,
             columns,
@@ -117,7 +119,6 @@ pub(crate) struct Plain<T> {
     pub b_strides: [usize; 2],
     /// See [`Product::b_is_packed`]; the strides are then not used.
     pub b_is_packed: bool,
-    /// 0 or 1.
     pub beta: T,
     pub c: *mut T,
     pub c_row_stride: usize,
@@ -130,7 +131,8 @@ impl<T: MatrixScalar> Plain<T> {
     /// Computes the product with a workspace of [`plain_workspace_len`] elements.
     ///
     /// # Safety
-    /// The pointers are valid for these sizes and strides, and nothing else accesses C.
+    /// The pointers are valid for these sizes and strides, a packed B has whole micropanels, nothing else accesses C, and
+    /// `workspace` has as many elements.
     pub(crate) unsafe fn run(self, level: Level, workspace: &mut [T]) {
         let [m, n, k] = self.sizes;
         let blocks = Grid::new::<T>(level, m, n, k, 1).blocks;

@@ -102,7 +102,7 @@ impl<T: Scalar> Operation<T> for SerialGemm<'_, T> {
     fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
         let Product { b_layout, b_is_packed, c_layout, .. } = self.product;
         let rows_are_contiguous = !b_is_packed && b_layout.column_stride == 1 && c_layout.column_stride == 1;
-        // SAFETY: `gemm` checked shapes, spans and workspace; `Grid` gave this task its own block of C.
+        // SAFETY: the callers of `Products::gemm` checked shapes, spans and workspace, and gave this task its own block of C.
         unsafe {
             if c_layout.rows <= microkernel::FLAT_ROWS && rows_are_contiguous {
                 self.flat(lanes);
