@@ -49,7 +49,8 @@ pub(super) struct Reproduce {
     /// Figures to make [default: all].
     #[arg(value_parser = parser())]
     figures: Vec<ReportFigure>,
-    /// `synthetic`, or a folder with MNIST's four files (or its parent).
+    /// `synthetic`, or a folder with MNIST's four files (or its parent); `dcgan` uses the cats of CIFAR-10's binary files if they
+    /// are there too, and drawn cats otherwise.
     #[arg(long, default_value = "synthetic")]
     data: String,
     /// quick: 10,000 images at most and fewer epochs, about 3 minutes on 2 cores; full: all images.

@@ -29,6 +29,7 @@ use crate::adversarial::{Game, Reading, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Digits;
 use crate::evaluate::stability::{Judgement, Warning, Watch, judge};
+use crate::nn::Sequential;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
@@ -194,7 +195,7 @@ impl TrainingRun<Settings> for Run<'_> {
                 return Err(self.divergence(&format!("{parameter} is no longer finite")));
             }
             if let Some(reading) = outcome.reading {
-                let (spread, class_entropy) = self.observer.measure(self.game.generator())?;
+                let (spread, class_entropy) = self.observer.measure(sampled(&self.game))?;
                 let is_due = reading.step.is_multiple_of(due) || reading.step == steps;
                 let gap = self.gap.as_mut().filter(|_| is_due);
                 let seconds = self.seconds + clock.elapsed().as_secs_f64();
@@ -266,7 +267,7 @@ impl Run<'_> {
 
     /// Adds samples of the fixed latents to the history.
     fn keep_samples(&mut self) -> Result<()> {
-        let samples = self.observer.samples(self.game.generator(), PICTURED)?;
+        let samples = self.observer.samples(sampled(&self.game), PICTURED)?;
         self.history.extend_from_slice(samples.pixels());
         Ok(())
     }
@@ -335,6 +336,11 @@ impl Run<'_> {
             readings,
         }
     }
+}
+
+/// The generator that samples come from: the average if there is one.
+fn sampled(game: &Game<f32>) -> &Sequential<f32> {
+    game.averaged_generator().unwrap_or(game.generator())
 }
 
 /// The warnings that begin with each of the readings.
