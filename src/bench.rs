@@ -17,12 +17,14 @@ pub mod limits;
 pub mod math;
 pub mod measure;
 pub mod random;
+pub mod record;
 pub mod reduce;
 pub mod slices;
 mod workload;
 
 pub use entry::Entry;
 pub use measure::{Action, Effort, measure_interleaved, repeat};
+pub use record::{Fallen, Record};
 pub use workload::{Add, Context, Place, Workload, noise};
 
 use crate::Result;

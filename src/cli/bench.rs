@@ -5,13 +5,15 @@
 
 mod peer;
 
-use super::output::{print, print_json, use_threads};
-use crate::bench::{Context, Effort, Entry, LISTS, entry::HEAD, gemm, limits, noise};
+use super::output::{print, print_json, use_threads, write_json};
+use crate::bench::{Context, Effort, Entry, Fallen, LISTS, Record, entry::HEAD, gemm, limits, noise};
 use crate::bench::{Place, measure_interleaved, repeat};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Measure the kernels, and compare them with the limits of the machine and with other crates.
 #[derive(Debug, Args)]
@@ -23,7 +25,8 @@ a minute.
 Examples:
   equilibria bench
   equilibria bench --only gemm,math --json
-  EQUILIBRIA_SIMD=avx2 equilibria bench --only gemm --quick")]
+  EQUILIBRIA_SIMD=avx2 equilibria bench --only gemm --quick
+  equilibria bench --compare benches/record/epyc-zen4-2-cores.json")]
 pub(super) struct Bench {
     /// Run only these groups.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "GROUP,...")]
@@ -37,6 +40,12 @@ pub(super) struct Bench {
     /// Print JSON on standard output.
     #[arg(long)]
     json: bool,
+    /// Write the ratios to limits and peers into a JSON file.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Compare with a file of `--record`: print what is slower by more than 10 %, and exit with status 1 if anything is.
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
     /// Used by the child process.
     #[arg(long, hide = true)]
     one_thread_products: bool,
@@ -81,7 +90,8 @@ struct Peak {
 }
 
 impl Bench {
-    pub(super) fn run(self) -> Result<()> {
+    /// Returns the exit status 1 if a figure is slower than its record.
+    pub(super) fn run(self) -> Result<ExitCode> {
         use_threads(self.threads)?;
         let threads = rayon::current_num_threads();
         let has = |group: &str| {
@@ -100,7 +110,7 @@ impl Bench {
                 products.push(context.measure(workload, place, effort));
                 Ok(())
             })?;
-            return print_json(&products);
+            return print_json(&products).map(|()| ExitCode::SUCCESS);
         }
         let mut report = Report {
             level: context.level.name(),
@@ -110,6 +120,8 @@ impl Bench {
             copy_gb_per_s: copy_speed(&context, effort),
             results: Map::new(),
         };
+        let mut record = Record::new(report.level, threads);
+        let before = self.compare.as_deref().map(|file| read_record(file, &record)).transpose()?;
         if !self.json {
             print(&heading(&report))?;
         }
@@ -119,6 +131,7 @@ impl Bench {
                 if !self.json {
                     print(&format!("{entry}\n"))?;
                 }
+                record.add(&entry, report.fma_peak_gflops.all_threads);
                 results.push(entry.into_json());
                 Ok(())
             };
@@ -130,7 +143,13 @@ impl Bench {
             }
             report.results.insert(key.into(), results.into());
         }
-        if self.json { print_json(&report) } else { Ok(()) }
+        if self.json {
+            print_json(&report)?;
+        }
+        if let Some(file) = &self.record {
+            write_json(file, &record)?;
+        }
+        before.map_or(Ok(ExitCode::SUCCESS), |before| compare(&before, &record))
     }
 
     /// The products on one thread, measured by a child process.
@@ -148,6 +167,43 @@ impl Bench {
         }
         serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
     }
+}
+
+/// Reads a record, which must be of the same level and number of threads as `now`.
+fn read_record(file: &Path, now: &Record) -> Result<Record> {
+    let text = std::fs::read_to_string(file).map_err(|error| Error::io("reading", file, error))?;
+    let record: Record = serde_json::from_str(&text).map_err(|error| {
+        Error::malformed(file.display(), 0, format!("no record of `bench --record`: {error}"))
+    })?;
+    if (&record.level, record.threads) != (&now.level, now.threads) {
+        let given = format!("--compare {}", file.display());
+        let expected = format!(
+            "it was made at level {} with {} threads, and this run is at level {} with {}",
+            record.level, record.threads, now.level, now.threads
+        );
+        return Err(Error::invalid(given, expected));
+    }
+    Ok(record)
+}
+
+/// Prints what has fallen, and returns the exit status 1 if anything has.
+fn compare(before: &Record, now: &Record) -> Result<ExitCode> {
+    let fallen = before.fallen(now);
+    for Fallen { name, before, now } in &fallen {
+        print(&format!(
+            "slower: {name}: {before:.3} before, {now:.3} now ({:+.0} %)\n",
+            100.0 * (now / before - 1.0)
+        ))?;
+    }
+    if fallen.is_empty() {
+        print("no figure has fallen by more than 10 %\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (fallen, all) = (fallen.len(), now.figures.len());
+    print(&format!(
+        "{fallen} of {all} figures are slower; repeat the run, as a busy machine is slower too\n"
+    ))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// The text above the table.

@@ -276,3 +276,28 @@ fn help_stands_in_for_a_command_that_is_missing() {
         assert!(outcome.stderr.contains("Commands:"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn a_benchmark_is_compared_with_a_record_of_the_same_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = "bench --only reduce --quick --threads 1";
+    equilibria(folder.path(), &format!("{bench} --record now.json")).succeeded();
+    let record = std::fs::read_to_string(folder.path().join("now.json")).unwrap();
+    let mut faster: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let figures = faster["figures"].as_object_mut().unwrap();
+    assert!(figures.len() > 4);
+    figures.values_mut().for_each(|figure| *figure = (1e6).into());
+    std::fs::write(folder.path().join("faster.json"), faster.to_string()).unwrap();
+    let slower = equilibria(folder.path(), &format!("{bench} --compare faster.json"));
+    assert_eq!(slower.status, Some(1));
+    assert!(
+        slower.stdout.contains("slower: ") && slower.stdout.contains("figures are slower"),
+        "{}",
+        slower.stdout
+    );
+    std::fs::write(folder.path().join("other.json"), record.replace("\"threads\": 1", "\"threads\": 3"))
+        .unwrap();
+    let refused = equilibria(folder.path(), &format!("{bench} --compare other.json"));
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.stderr.contains("with 3 threads"), "{}", refused.stderr);
+}
