@@ -132,7 +132,7 @@ fn each_guideline_names_the_layer_that_breaks_it() {
     let sum = discriminator("conv 1 kernel 4 stride 1 padding 0 no-bias", "linear 1");
     assert_eq!(broken(&sum), [(0, "layer 8 of the discriminator, linear 1".into())]);
     let perceptrons = broken(&Networks::digits(784));
-    assert_eq!(perceptrons[0], (0, "the generator, in which no layer does so".into()));
+    assert_eq!(perceptrons[0], (0, "no layer of the generator does".into()));
     assert_eq!(perceptrons.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 

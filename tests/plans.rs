@@ -167,7 +167,7 @@ mod files {
         let text = "generator 3-5-6-16 batch-norm tanh, discriminator 16-6-5-1 layer-norm";
         let model = Generator::from_archive(&archive).unwrap();
         assert_eq!((model.networks().to_string().as_str(), model.latent()), (text, 3));
-        assert!(model.is_average() && model.shape() == [4, 4, 1] && model.steps() == 40);
+        assert!(model.is_average() && model.shape() == [4, 4, 1] && model.steps() == Some(40));
         let settings: Settings = toml::from_str(archive.metadata("configuration").unwrap()).unwrap();
         assert_eq!(&settings.networks, model.networks());
         // Every tensor of every network has its old name and shape.

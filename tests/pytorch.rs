@@ -128,5 +128,11 @@ fn a_generator_of_pytorch_can_be_sampled() {
         assert!((f32::from(*pixel) - (x + 1.0) * 127.5).abs() < 0.502, "{pixel}, {x}");
     }
     assert_eq!(generator.to_pytorch().unwrap().names().count(), 16);
-    assert_eq!(generator.steps(), 0);
+    assert_eq!(generator.steps(), None);
+    let mut zeros = Archive::new();
+    for name in generator.to_pytorch().unwrap().names() {
+        let shape = state().shape(name).unwrap().to_vec();
+        zeros.insert_f32(name, &shape, &vec![0.0; shape.iter().product()]).unwrap();
+    }
+    equilibria::run::gan::Generator::from_archive(&zeros).unwrap_err();
 }

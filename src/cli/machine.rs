@@ -140,11 +140,12 @@ fn built_in(source: Source<'_>) -> Source<'_> {
     Source { data: "synthetic", images: None, ..source }
 }
 
-/// Returns whether `data` is a bare name that is no folder here. Settings outside a run directory store the name of the
-/// data without the path.
+/// Returns whether `data` is a bare name, perhaps after `./`, that is no folder here. Settings outside a run directory store
+/// the name of the data without the path.
 pub(super) fn is_missing_name(data: &str) -> bool {
     let path = Path::new(data);
-    !is_built_in(data) && path.file_name() == Some(path.as_os_str()) && !path.exists()
+    let name = Path::new(data.strip_prefix("./").unwrap_or(data));
+    !is_built_in(data) && name.file_name() == Some(name.as_os_str()) && !path.exists()
 }
 
 /// The images to use with a machine, and the seed.

@@ -70,6 +70,9 @@ pub(crate) fn load_noted(
         return Ok((draw(drawn, class, images)?, None));
     }
     let Found { mut digits, classes, is_held_out } = find(source, class)?;
+    if is_built_in(&digits.name) {
+        digits.name.insert_str(0, "./");
+    }
     let note = is_held_out.then(|| {
         let test = digits.test.len();
         format!(
@@ -93,6 +96,9 @@ pub(crate) fn load_noted(
 
 /// Draws digits or cats.
 fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digits> {
+    if images == Some(0) {
+        return Err(Error::invalid("--images 0", "at least 1 training image is needed"));
+    }
     let class = class.filter(|&class| class != ALL);
     let side = side_of_cats(source);
     let count = images.unwrap_or(if side.is_some() { CATS[0] } else { SYNTHETIC_TRAIN });

@@ -149,9 +149,9 @@ fn check_folder(folder: &Path) -> Result<()> {
             Err(Error::NotFound {
                 what: format!("the folder {given}"),
                 place: there.unwrap_or(folder).display().to_string(),
-                remedy: format!(
-                    "give the folder of MNIST's files or `synthetic`, or run `fixtures/fetch-mnist {given}`"
-                ),
+                remedy: "give `synthetic`, `cats` (or `cats:SIDE`, such as `cats:64`), a folder of MNIST, CIFAR-10 or \
+                         pictures, or a .bin file of CIFAR-10; `fixtures/fetch-mnist FOLDER` downloads MNIST"
+                    .into(),
             })
         }
         Err(error) => Err(Error::io("looking for", folder, error)),

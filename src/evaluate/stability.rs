@@ -121,7 +121,7 @@ pub fn judge(readings: &[Reading]) -> Judgement {
         return found;
     }
     if readings.len() < FEWEST {
-        let reason = format!("{} readings are too few to tell; {FEWEST} are needed", readings.len());
+        let reason = format!("too few readings to tell: {} of at least {FEWEST}", readings.len());
         return Judgement::new(Verdict::Unsettled, reason);
     }
     if let Some(found) = collapse(readings) {

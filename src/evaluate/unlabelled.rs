@@ -33,6 +33,8 @@ use alloc::vec::Vec;
 
 /// The smallest set that each measure accepts.
 const FEWEST: usize = 4;
+/// Training images that are compared at once.
+const BLOCK: usize = 1024;
 
 /// The images that are compared.
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +225,6 @@ fn nearest(
     settings: &UnlabelledSettings,
     step: &mut dyn FnMut() -> Result<()>,
 ) -> Result<[Memorisation; 2]> {
-    let mirrored = mirrored(train)?;
     let unit = Some(sets[0].unit);
     let first = |values: &Tensor<f32>| {
         let (count, width) = (values.rows().min(settings.nearest), values.columns());
@@ -235,19 +236,38 @@ fn nearest(
             0 => values(images),
             _ => Ok(Described::new(encoder, images, unit)?.features),
         };
-        let others = [vectors(train)?, vectors(&mirrored)?];
-        for (set, distances) in sets.iter().zip(distances) {
+        let own = |set: &Described| {
             let mut images = set.images.clone();
             images.truncate(settings.nearest);
-            let own = if index == 0 { values(&images)? } else { first(&set.features)? };
-            let [plain, mirrored] =
-                [nearest_distances(&own, &others[0])?, nearest_distances(&own, &others[1])?];
-            *distances = plain.iter().zip(&mirrored).map(|(&plain, &other)| plain.min(other)).collect();
-        }
+            if index == 0 { values(&images) } else { first(&set.features) }
+        };
+        *distances = nearest_in(train, &[own(sets[0])?, own(sets[1])?], &vectors)?;
         step()?;
     }
     let [pixels, features] = distances.map(|[samples, test]| Memorisation::of(&samples, &test));
     Ok([pixels?, features?])
+}
+
+/// The distance of each row of `sets` to the nearest training image or its mirror image. `vectors` describes images as the
+/// rows do; it is called for a block of images at a time, to save memory.
+fn nearest_in(
+    train: &Images,
+    sets: &[Tensor<f32>; 2],
+    vectors: &dyn Fn(&Images) -> Result<Tensor<f32>>,
+) -> Result<[Vec<f64>; 2]> {
+    let mut nearest = sets.each_ref().map(|set| vec![f64::INFINITY; set.rows()]);
+    let order: Vec<usize> = (0..train.len()).collect();
+    for block in order.chunks(BLOCK) {
+        let plain = train.select(block);
+        for images in [&plain, &mirrored(&plain)?] {
+            let others = vectors(images)?;
+            for (set, nearest) in sets.iter().zip(&mut nearest) {
+                let found = nearest_distances(set, &others)?;
+                nearest.iter_mut().zip(found).for_each(|(nearest, found)| *nearest = nearest.min(found));
+            }
+        }
+    }
+    Ok(nearest)
 }
 
 /// The pixels of images from -1 to 1; (images, values).
@@ -272,5 +292,17 @@ mod tests {
     fn mirror_images_swap_left_and_right_and_keep_colours() {
         let images = Images::with_channels(1, 2, 3, vec![1, 2, 3, 4, 5, 6]).unwrap();
         assert_eq!(mirrored(&images).unwrap().pixels(), [4, 5, 6, 1, 2, 3]);
+    }
+
+    #[test]
+    fn nearest_images_and_their_mirror_images_are_found_in_all_blocks() {
+        // Image i has the pixels (i / 16, i % 16 + 100); sets hold one image each, of the first and of the last block.
+        let count = 2 * BLOCK + 1;
+        let pixels = (0..count).flat_map(|i| [(i / 16) as u8, (i % 16) as u8 + 100]).collect();
+        let train = Images::new(1, 2, pixels).unwrap();
+        let set = |images: &Images| values(images).unwrap();
+        let sets = [set(&train.select(&[3])), set(&mirrored(&train.select(&[count - 1])).unwrap())];
+        let [first, last] = nearest_in(&train, &sets, &values).unwrap();
+        assert!(first[0] < 1e-6 && last[0] < 1e-6, "{first:?}, {last:?}");
     }
 }

@@ -312,6 +312,8 @@ impl Run<'_> {
             Kind::Clipping => all.push(suspect("--clip", settings.clip, usual.clip)),
             Kind::Penalty => all.push(suspect("--penalty", settings.penalty, usual.penalty)),
         }
+        let zero_centred = [("--r1", settings.r1), ("--r2", settings.r2)].into_iter();
+        all.extend(zero_centred.filter_map(|(option, gamma)| Some(suspect(option, gamma?, 1.0))));
         all
     }
 

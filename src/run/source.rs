@@ -63,10 +63,11 @@ pub(super) fn trained_on(learned: &str, digits: &Digits) -> Option<String> {
     (is_built_in(learned) != is_built_in(&digits.name)).then(|| name_of(learned))
 }
 
-/// The last part of the path of the data.
+/// The last part of the path of the data; `./cats` for a folder with the name of built-in data.
 fn name_of(data: &str) -> String {
     let name = Path::new(data).file_name();
-    name.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
+    let name = name.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned());
+    if is_built_in(&name) && !is_built_in(data) { format!("./{name}") } else { name }
 }
 
 /// A model with what its file and its run directory say about it.

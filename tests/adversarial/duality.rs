@@ -67,6 +67,18 @@ fn does_a_generator_gain_against_a_fixed_discriminator() {
 }
 
 #[test]
+fn do_both_relativistic_players_see_a_new_mini_batch_at_each_step() {
+    let mut seen = Vec::new();
+    let train = |index: u64, samples: &mut [f64]| {
+        seen.push(index);
+        fill_real(index, samples)
+    };
+    let game = begin(Objective::Relativistic, 1.0);
+    game.duality_gap(Search { steps: 3, batches: 1 }, train, fill_test, &Streams::of(9)).unwrap();
+    assert_eq!(seen, [0, 1, 2, 0, 1, 2]);
+}
+
+#[test]
 fn is_a_search_without_steps_or_batches_refused() {
     for search in [Search { steps: 0, ..SEARCH }, Search { batches: 0, ..SEARCH }] {
         let game = begin(Objective::standard(), 1.0);

@@ -27,7 +27,10 @@ fn convolutional_networks_are_trained_and_described() {
     }
     equilibria(folder.path(), "gan sample run --count 4 --out p.png").succeeded();
     assert_png(&folder.path().join("p.png"));
-    equilibria(folder.path(), &format!("{TRAIN} --normalise spectral --out spectral")).succeeded();
+    let spectral =
+        equilibria(folder.path(), &format!("{TRAIN} --normalise spectral --out spectral")).succeeded();
+    let line = spectral.stdout.lines().find(|line| line.starts_with("guideline not followed  batch norm"));
+    assert!(line.is_some_and(|line| line.contains("; first exception: layer ")), "{}", spectral.stdout);
     let bytes = fs::read(folder.path().join("spectral/model.safetensors")).unwrap();
     let archive = Archive::from_bytes(&bytes, "model").unwrap();
     assert!(archive.names().any(|name| name == "discriminator.0.weight_u"));
@@ -65,7 +68,7 @@ fn options_that_do_not_go_together_are_refused_in_one_line() {
         "--network dcgan --objective penalty --normalise batch",
         "batch normalisation in a penalised critic",
     );
-    refused("--augment cutout", "augmentation of samples of 784 numbers");
+    refused("--augment cutout", "--augment: goes with --network dcgan, not mlp");
 }
 
 #[test]
@@ -75,6 +78,12 @@ fn a_generator_of_pytorch_is_drawn() {
     fs::write(folder.path().join("g.safetensors"), state).unwrap();
     equilibria(folder.path(), "gan sample g.safetensors --count 4 --out p.png").succeeded();
     assert_png(&folder.path().join("p.png"));
+    let summary = equilibria(folder.path(), "gan sample g.safetensors --count 1 --out one.png --json");
+    assert!(summary.succeeded().json()["steps"].is_null());
+    let training = equilibria(folder.path(), "gan sample g.safetensors --training --out t.png");
+    let words =
+        "--training: this file has no samples from training; only run directories and their models do";
+    assert!(training.status == Some(2) && training.stderr.contains(words), "{}", training.stderr);
     // The way back: the same tensors, and the same picture.
     equilibria(folder.path(), "gan export g.safetensors --out h.safetensors").succeeded();
     let [given, written] = ["g.safetensors", "h.safetensors"]

@@ -81,7 +81,7 @@ fn the_source_draws_the_default_number_in_the_given_size() {
     for (source, class, images, words) in [
         ("cats:7", None, None, "cats of 7x7 pixels: 8 to 512 pixels can be drawn"),
         ("cats:513", None, None, "8 to 512"),
-        ("cats:16", None, Some(0), "--images 0: at least 1 is needed"),
+        ("cats:16", None, Some(0), "--images 0: at least 1 training image is needed"),
         ("cats:16", Some("dog"), Some(5), "--class dog: the classes of cats are cat"),
         ("synthetic", Some("10"), Some(5), "the classes of synthetic are 0, 1, 2, 3"),
     ] {

@@ -86,15 +86,55 @@ fn single_pictures_of_digits_are_grey() {
     assert_eq!(header(&folder.path().join("pictures/000001.png")), ([28, 28], 1));
 }
 
-#[test]
-fn wrong_data_are_refused_before_anything_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let colours = folder.path().join("colours");
+/// Writes 12 pictures in colour into a new folder, and returns it.
+fn write_colours(folder: &Path, name: &str) -> std::path::PathBuf {
+    let colours = folder.join(name);
     fs::create_dir(&colours).unwrap();
     for index in 0..12 {
         let file = picture([4, 4, 3], &[index, 0, 9].repeat(16)).unwrap();
         fs::write(colours.join(format!("{index:02}.png")), file).unwrap();
     }
+    colours
+}
+
+#[test]
+fn a_generator_is_compared_with_its_own_class_and_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let colours = write_colours(folder.path(), "colours");
+    succeeds(folder.path(), &format!("{TRAIN} --class 7 --out digits"));
+    let evaluate = "gan evaluate digits --data colours -q";
+    fails(folder.path(), evaluate, "--class 7: the classes of colours are 0");
+    fails(folder.path(), &format!("{evaluate} --class 8"), "--class 8: the classes of colours are 0");
+    let train = TRAIN.replacen("--images 40", "--images 10", 1);
+    succeeds(folder.path(), &format!("{train} --data colours --out few"));
+    // Of 10 pictures, 9 are for training.
+    for name in ["00.png", "01.png"] {
+        fs::remove_file(colours.join(name)).unwrap();
+    }
+    fails(folder.path(), "gan evaluate few -q", "--images 10: it must be 1 to 9");
+}
+
+#[test]
+fn a_folder_with_the_name_of_built_in_data_is_not_taken_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write_colours(folder.path(), "synthetic");
+    let train = TRAIN.replacen("--images 40", "--images 10", 1);
+    succeeds(folder.path(), &format!("{train} --data ./synthetic --out run"));
+    let bytes = fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    let archive = Archive::from_bytes(&bytes, "model").unwrap();
+    let settings = archive.metadata("configuration").unwrap();
+    assert!(settings.contains("data = \"./synthetic\""), "{settings}");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("model.safetensors"), bytes).unwrap();
+    // Then the built-in images have another size.
+    fails(&elsewhere, "gan evaluate model.safetensors -q", "learned from `./synthetic`, which is not here");
+}
+
+#[test]
+fn wrong_data_are_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    write_colours(folder.path(), "colours");
     for (command, words) in [
         ("rbm train --data colours", "colour images (colours): this model is for grey images of one channel"),
         ("dbm train --data cats:8", "colour images (cats): this model is for grey images"),
@@ -104,7 +144,7 @@ fn wrong_data_are_refused_before_anything_is_written() {
         ("gan train --data colours --class 1", "--class 1: the classes of colours are 0"),
         ("gan train --data colours --batch 11", "--batch 11: a mini-batch can have at most all 10"),
         ("gan train --data cats:0", "cats of 0x0 pixels: 8 to 512 pixels can be drawn"),
-        ("gan train --data cats --images 0", "--images 0: at least 1 is needed"),
+        ("gan train --data cats --images 0", "--images 0: at least 1 training image is needed"),
         ("gan train --data colours/00.png", "this is a file; give the folder"),
     ] {
         fails(folder.path(), &format!("{command} --quiet"), words);

@@ -88,6 +88,8 @@ impl<T: Element> Game<T> {
         }
         let mut generating = self.clone();
         for _ in 0..steps {
+            // A relativistic game shows the real images of the last step of the discriminator.
+            generating.discriminator_steps += 1;
             generating.generate(0..1, streams)?;
             generating.update_generator(0, &mut train, streams, None)?;
         }

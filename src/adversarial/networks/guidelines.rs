@@ -103,7 +103,7 @@ fn resampling(plan: &Plan, is_generator: bool) -> Option<String> {
         let is_large = |sides: [usize; 2]| sides != [1, 1];
         is_strided |= is_resampled && is_large(sides[index]) && is_large(sides[index + 1]);
     }
-    (!is_strided).then(|| "the {player}, in which no layer does so".into())
+    (!is_strided).then(|| "no layer of the {player} does".into())
 }
 
 /// The first layer that lacks batch normalisation, or has it where it should not.

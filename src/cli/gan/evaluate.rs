@@ -120,13 +120,15 @@ impl Evaluate {
 
     /// The images to compare with.
     fn digits(&self, given: &Samples) -> Result<Digits> {
-        if let Some(data) = &self.data {
-            return Digits::load_any(data, self.class.as_deref(), None);
-        }
         let (shape, settings) = match given {
             Samples::Generator(trained) => (Some(trained.0.shape()), trained.1.as_ref()),
             Samples::Idx(_) | Samples::Pictures(_) => (None, None),
         };
+        let learned = settings.and_then(|settings| settings.class.as_deref());
+        let class = self.class.as_deref().or(learned);
+        if let Some(data) = &self.data {
+            return Digits::load_any(data, class, None);
+        }
         let built_in = if shape.is_some_and(|[.., channels]| channels > 1) { "cats" } else { "synthetic" };
         match settings {
             Some(settings) if is_missing_name(&settings.data) => {
@@ -135,13 +137,11 @@ impl Evaluate {
                      `{built_in}` unless --data says where it is",
                     settings.data
                 ));
-                Digits::load_any(built_in, None, None)
+                Digits::load_any(built_in, class, None)
             }
-            Some(settings) => {
-                let class = self.class.as_deref().or(settings.class.as_deref());
-                Digits::load_any(&settings.data, class, None)
-            }
-            None => Digits::load_any(built_in, self.class.as_deref(), None),
+            // Copies are searched among the images that the generator saw.
+            Some(settings) => Digits::load_any(&settings.data, class, settings.images),
+            None => Digits::load_any(built_in, class, None),
         }
     }
 }

@@ -50,8 +50,8 @@ struct Summary {
     picture: PathBuf,
     images: usize,
     latent: usize,
-    /// Training steps of the generator.
-    steps: u64,
+    /// Training steps of the generator, if they are known.
+    steps: Option<u64>,
     /// True if the parameters are averages over training.
     averaged: bool,
 }
@@ -82,22 +82,28 @@ impl Sample {
         let (generator, _) = Generator::load(&self.model)?;
         let stream = Stream::named(self.seed, "evaluate");
         let average = if generator.is_average() { ", averaged" } else { "" };
-        let trained =
-            format!("after {} of the generator{average}", counted(generator.steps() as usize, "step"));
+        let trained = generator.steps().map_or_else(String::new, |steps| {
+            format!(", after {} of the generator{average}", counted(steps as usize, "step"))
+        });
         let (name, images, sheet) = if self.training {
             let (steps, images) = generator.history();
+            if images.is_empty() {
+                let expected =
+                    "this file has no samples from training; only run directories and their models do";
+                return Err(Error::invalid("--training", expected));
+            }
             let labels: Vec<String> = steps.iter().map(|&steps| counted(steps, "step")).collect();
             let sheet = sheet_of(images, PICTURED, "Samples of ten latents during training")?;
             ("training.png", images.clone(), sheet.row_labels(&labels))
         } else if let Some(length) = self.interpolate {
             let latents = latent_paths(stream, generator.latent(), self.count, length);
             let images = generator.images_of(&latents)?;
-            let sheet = sheet_of(&images, length, &format!("Paths between latents, {trained}"))?;
+            let sheet = sheet_of(&images, length, &format!("Paths between latents{trained}"))?;
             ("interpolation.png", images, sheet)
         } else {
             let images = generator.samples(self.count, stream)?;
             let columns = (self.count as f64).sqrt().ceil() as usize;
-            let sheet = sheet_of(&images, columns, &format!("{}, {trained}", counted(self.count, "sample")))?;
+            let sheet = sheet_of(&images, columns, &format!("{}{trained}", counted(self.count, "sample")))?;
             ("samples.png", images, sheet)
         };
         let picture = self.out.clone().unwrap_or_else(|| beside(&self.model).join(name));

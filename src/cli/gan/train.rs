@@ -117,7 +117,9 @@ fn departures(summary: &Summary) -> String {
     let networks = networks.filter(|networks| networks.initialisation() != Initialisation::Uniform);
     let guidelines = networks.iter().flat_map(Networks::guidelines);
     let broken = guidelines.filter_map(|Guideline { text, broken_by }| Some((text, broken_by?)));
-    broken.map(|(text, layer)| format!("unlike the original   {text}: not {layer}\n")).collect()
+    broken
+        .map(|(text, layer)| format!("guideline not followed  {text}; first exception: {layer}\n"))
+        .collect()
 }
 
 /// The first warning of each kind.

@@ -20,7 +20,7 @@ pub struct Generator {
     is_average: bool,
     /// Height, width and channels.
     shape: [usize; 3],
-    steps: u64,
+    steps: Option<u64>,
     history: Images,
 }
 
@@ -44,6 +44,7 @@ impl Generator {
         if archive.metadata("model").is_none()
             && let Some((networks, network)) = pytorch_generator(archive)?
         {
+            check_usable("generator", &network).map_err(|error| malformed(error.to_string()))?;
             let Shape { height, width, channels } = network.output_shape();
             let history = Images::with_channels(height, width, channels, Vec::new())?;
             return Ok(Self {
@@ -51,7 +52,7 @@ impl Generator {
                 network,
                 is_average: false,
                 shape: [height, width, channels],
-                steps: 0,
+                steps: None,
                 history,
             });
         }
@@ -89,14 +90,15 @@ impl Generator {
         let samples = archive.tensor_u8(HISTORY, shape)?.to_vec();
         let history = Images::with_channels(height, width, channels, samples)?;
         let steps = archive.required_metadata("steps")?;
-        let steps = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
+        let steps: u64 = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
             malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
         })?;
         if history.is_empty() || history.len() / PICTURED > moments(steps as usize).len() {
             let kept = history.len() / PICTURED;
             return Err(malformed(format!("samples of {kept} moments do not fit a run of {steps} steps")));
         }
-        Ok(Self { networks, network, is_average, shape: [height, width, channels], steps, history })
+        let shape = [height, width, channels];
+        Ok(Self { networks, network, is_average, shape, steps: Some(steps), history })
     }
 
     /// Generator and discriminator, as plans.
@@ -123,8 +125,8 @@ impl Generator {
         Ok(archive)
     }
 
-    /// Steps of the generator in training; 0 if they are not known.
-    pub fn steps(&self) -> u64 {
+    /// Steps of the generator in training, if they are known.
+    pub fn steps(&self) -> Option<u64> {
         self.steps
     }
 
@@ -173,6 +175,6 @@ impl Generator {
     /// **Shapes** (moments, [`PICTURED`]) images.
     pub fn history(&self) -> (Vec<usize>, &Images) {
         let kept = self.history.len() / PICTURED;
-        (moments(self.steps as usize).into_iter().take(kept).collect(), &self.history)
+        (moments(self.steps.unwrap_or(0) as usize).into_iter().take(kept).collect(), &self.history)
     }
 }

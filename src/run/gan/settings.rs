@@ -138,7 +138,7 @@ pub struct Settings {
     #[serde(default)]
     pub head_start: bool,
     /// Weight γ of the penalty γ/2 · mean ‖∂D/∂x‖² at real images, which needs a discriminator without batch normalisation
-    /// [default: no penalty].
+    /// [default: no penalty]. With --augment the gradient is that at the augmented images.
     #[arg(long, value_name = "GAMMA", help_heading = CLASSIFYING)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r1: Option<f64>,
@@ -240,17 +240,17 @@ impl NetworkOptions {
     ///
     /// **Errors** [`Error::InvalidArgument`] for an option of the other kind of networks, and as [`dcgan`].
     pub fn networks(&self, settings: &Settings, image: Shape) -> Result<Networks> {
-        let foreign = match self.network {
-            Family::Mlp => [("--width", self.width.is_some()), ("", false), ("", false)],
-            Family::Dcgan => [
+        let foreign: &[(&str, bool)] = match self.network {
+            Family::Mlp => &[("--width", self.width.is_some())],
+            Family::Dcgan => &[
                 ("--generator", self.generator.is_some()),
                 ("--discriminator", self.discriminator.is_some()),
                 ("--plain", self.plain),
             ],
         };
-        if let Some((option, _)) = foreign.into_iter().find(|(_, is_given)| *is_given) {
+        if let Some((option, _)) = foreign.iter().find(|(_, is_given)| *is_given) {
             let [own, other] = if self.network == Family::Mlp { ["mlp", "dcgan"] } else { ["dcgan", "mlp"] };
-            return Err(Error::invalid(option, format!("goes with --network {other}, not {own}")));
+            return Err(Error::invalid(*option, format!("goes with --network {other}, not {own}")));
         }
         let normalisation = match (self.normalise, self.network) {
             (Some(Normalise::None), _) | (None, Family::Mlp) => Normalisation::None,
@@ -333,8 +333,8 @@ impl Settings {
 }
 
 /// Numbers per parameter: itself, its gradient, two moments, an average, and the first four again in a checkpoint and in its
-/// bytes.
-const COPIES: u128 = 13;
+/// bytes. Layers of a DCGAN also keep the transformed weights of minimal filtering, up to 12.5 numbers per weight.
+const COPIES: u128 = 26;
 /// Rows per value: outputs and derivatives of six mini-batches.
 const BATCHES: u128 = 12;
 
@@ -395,7 +395,8 @@ impl RunSettings for Settings {
         if recipe.penalises_slopes() && discriminator.mixes_examples() {
             return Err(penalised_batch_norm());
         }
-        recipe.augmentation.expect_images(discriminator.input)?;
+        let has_images = recipe.augmentation.expect_images(discriminator.input);
+        has_images.map_err(|_| Error::invalid("--augment", "goes with --network dcgan, not mlp"))?;
         if generator.layers.len() + discriminator.layers.len() > MOST_LAYERS {
             return Err(Error::invalid(&self.networks, format!("at most {MOST_LAYERS} layers fit")));
         }
