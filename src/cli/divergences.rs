@@ -6,6 +6,7 @@ use crate::report::{LinePlot, Series};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
+use std::f64::consts::LN_2;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -184,23 +185,34 @@ impl Study {
         }
     }
 
-    /// Three sentences about a generator that starts far away.
-    pub fn meaning(&self) -> Result<[String; 3]> {
-        let Settings { start, deviation, .. } = self.settings;
-        let slope = |divergence: Divergence| Ok(short(divergence.of_shift(start, deviation)?.gradient));
-        Ok([
-            format!(
-                "At τ = {start} the gradient of JS is {} and that of TV is {}, against {} for W₁ and {} for KL.",
-                slope(Divergence::JensenShannon)?,
-                slope(Divergence::TotalVariation)?,
-                slope(Divergence::Wasserstein1)?,
-                slope(Divergence::KullbackLeibler)?,
-            ),
-            "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where it is: \
-             its loss is high, but flat."
-                .into(),
-            "By W₁ it moves at the same speed from any distance, and in the end steps to and fro around the data.".into(),
-        ])
+    /// A sentence about the ends of the descents, and up to two conclusions that the numbers permit.
+    pub fn meaning(&self) -> Vec<String> {
+        let Settings { start, deviation, steps, .. } = self.settings;
+        let [kl, js, tv, w1, w2] = [0, 1, 2, 3, 4].map(|i: usize| &self.divergences[i]);
+        let ends = [js, tv, w1, w2, kl].map(|studied| match self.end(studied) {
+            // A rounding error around 0 is shown as 0, without a sign.
+            Some(end) => format!("{} by {}", short((1000.0 * end).round() / 1000.0 + 0.0), studied.name),
+            None => format!("beyond {} by {} (diverged)", SHIFTS.end(), studied.name),
+        });
+        let steps = counted(steps, "step");
+        let mut sentences = vec![format!("After {steps} from τ = {start} the shift is {}.", ends.join(", "))];
+        let loss = js.divergence.of_shift(start, deviation).map_or(0.0, |there| there.value);
+        // A loss near its ceiling, ln 2, makes the generator a distant one.
+        if loss > 0.9 * LN_2 && self.end(js).is_some_and(|end| end / start > 0.9) {
+            sentences.push(
+                "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where \
+                 it is: its loss is high, but flat."
+                    .into(),
+            );
+        }
+        if deviation == 1.0 && w1.descent.windows(2).any(|pair| pair[0] * pair[1] < 0.0) {
+            sentences.push(
+                "By W₁ the generator moves at the same speed from any distance, and in the end steps to and fro around \
+                 the data."
+                    .into(),
+            );
+        }
+        sentences
     }
 
     /// Values and gradients at some shifts, and the ends of the descents, as text.
@@ -254,7 +266,7 @@ impl Divergences {
         print(&format!(
             "{}\n{}\nplots in {}\n",
             study.table(),
-            study.meaning()?.join(" "),
+            study.meaning().join(" "),
             self.out.display()
         ))
     }
@@ -263,6 +275,33 @@ impl Divergences {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conclusions_are_those_that_the_descents_permit() {
+        let meaning = |settings| Study::new(settings).unwrap().meaning();
+        let usual = Settings::default;
+        assert_eq!(meaning(usual()).len(), 3);
+        // (settings, JS stays, W₁ steps to and fro)
+        for (settings, stays, steps) in [
+            (usual(), true, true),
+            (Settings { start: 1.0, ..usual() }, false, true),
+            (Settings { start: 0.0, ..usual() }, false, false),
+            (Settings { start: 0.1, steps: 1, ..usual() }, false, false),
+            (Settings { deviation: 2.0, ..usual() }, true, false),
+            (Settings { steps: 5, ..usual() }, true, false),
+        ] {
+            let text = meaning(settings.clone()).join(" ");
+            assert_eq!(
+                [text.contains("stays"), text.contains("to and fro")],
+                [stays, steps],
+                "{settings:?}: {text}"
+            );
+        }
+        let diverged = meaning(Settings { deviation: 0.2, ..usual() });
+        assert!(diverged[0].ends_with("beyond 1000 by KL (diverged)."), "{diverged:?}");
+        let at_zero = meaning(Settings { start: 0.0, ..usual() });
+        assert!(at_zero[0].contains("the shift is 0.000 by JS, 0.000 by TV"), "{at_zero:?}");
+    }
 
     #[test]
     fn a_descent_that_diverges_ends_and_leaves_the_others() {
