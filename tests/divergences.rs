@@ -156,3 +156,12 @@ fn a_generator_that_starts_far_away_arrives_only_by_kl_and_wasserstein() {
     assert!(end(Divergence::TotalVariation) > 7.9);
     assert!(descend(Divergence::Wasserstein1, 8.0, 1.0, 0.0, 1).is_err());
 }
+
+#[test]
+fn a_descent_that_diverges_ends_where_it_leaves_the_range() {
+    // Each step multiplies the shift by 1 - 0.1 / 0.2² = -1.5: 8 · 1.5¹¹ = 692.
+    let path = descend(Divergence::KullbackLeibler, 8.0, 0.2, 0.1, 200).unwrap();
+    assert_eq!(path.len(), 12);
+    assert!((path[11] + 692.0).abs() < 1.0, "{}", path[11]);
+    assert!(descend(Divergence::KullbackLeibler, 1000.5, 1.0, 0.1, 1).is_err());
+}

@@ -1,11 +1,12 @@
 //! `equilibria divergences`: how divergences between two Gaussians, and their gradients, depend on the distance.
 
 use super::output::{check_range, counted, print, print_json, short, write_json, write_output};
-use crate::evaluate::divergences::{Divergence, ShiftDivergence, descend};
+use crate::evaluate::divergences::{DEVIATIONS, Divergence, SHIFTS, ShiftDivergence, descend};
 use crate::report::{LinePlot, Series};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
+use std::f64::consts::LN_2;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -82,31 +83,33 @@ pub(in crate::cli) struct Studied {
     pub divergence: Divergence,
     /// By shift.
     pub curve: Vec<ShiftDivergence>,
-    /// The shift after each step, from the start.
+    /// The shift after each step, from the start; shorter if the descent diverged.
     pub descent: Vec<f64>,
 }
 
 impl Study {
     /// Computes all curves and descents.
     pub fn new(settings: Settings) -> Result<Self> {
-        if settings.to.is_nan() || settings.to <= 0.0 {
-            return Err(Error::invalid(format!("--to {}", settings.to), "the largest shift is positive"));
+        let Settings { deviation, to, start, rate, steps } = settings;
+        for (option, value, is_legal, expected) in [
+            ("--deviation", deviation, DEVIATIONS.contains(&deviation), "it lies between 0.01 and 100"),
+            ("--to", to, to > 0.0 && SHIFTS.contains(&to), "it is above 0 and at most 1000"),
+            ("--start", start, SHIFTS.contains(&start.abs()), "it lies between -1000 and 1000"),
+            ("--rate", rate, rate > 0.0 && rate.is_finite(), "it is positive and finite"),
+        ] {
+            if !is_legal {
+                return Err(Error::invalid(format!("{option} {value}"), expected));
+            }
         }
-        check_range("--steps", settings.steps, 1..=100_000, "steps can be taken")?;
-        let shifts: Vec<f64> = (0..=INTERVALS).map(|i| settings.to * i as f64 / INTERVALS as f64).collect();
+        check_range("--steps", steps, 1..=100_000, "steps can be taken")?;
+        let shifts: Vec<f64> = (0..=INTERVALS).map(|i| to * i as f64 / INTERVALS as f64).collect();
         let study = |divergence: Divergence| {
-            let curve = shifts.iter().map(|&shift| divergence.of_shift(shift, settings.deviation));
+            let curve = shifts.iter().map(|&shift| divergence.of_shift(shift, deviation));
             Ok(Studied {
                 name: divergence.to_string(),
                 divergence,
                 curve: curve.collect::<Result<_>>()?,
-                descent: descend(
-                    divergence,
-                    settings.start,
-                    settings.deviation,
-                    settings.rate,
-                    settings.steps,
-                )?,
+                descent: descend(divergence, start, deviation, rate, steps)?,
             })
         };
         let divergences = Divergence::ALL.into_iter().map(study).collect::<Result<_>>()?;
@@ -159,10 +162,19 @@ impl Study {
         [values, gradients]
     }
 
+    /// The shift after the last step, or None if the descent diverged.
+    fn end(&self, studied: &Studied) -> Option<f64> {
+        studied.descent.get(self.settings.steps).copied()
+    }
+
     /// The plot of the descents.
     pub fn descents(&self) -> LinePlot {
         let steps = |studied: &Studied| {
-            studied.descent.iter().enumerate().map(|(step, shift)| (step as f64, *shift)).collect()
+            // A descent that diverged leaves the plot early, so that the others stay visible.
+            let diverged = self.end(studied).is_none();
+            let most = if diverged { 2.0 * self.settings.start.abs() } else { f64::INFINITY };
+            let shown = studied.descent.iter().take_while(|shift| shift.abs() <= most);
+            shown.enumerate().map(|(step, shift)| (step as f64, *shift)).collect()
         };
         LinePlot {
             title: format!("A generator that only shifts, from τ = {}", self.settings.start),
@@ -173,23 +185,34 @@ impl Study {
         }
     }
 
-    /// Three sentences about a generator that starts far away.
-    pub fn meaning(&self) -> Result<[String; 3]> {
-        let Settings { start, deviation, .. } = self.settings;
-        let slope = |divergence: Divergence| Ok(short(divergence.of_shift(start, deviation)?.gradient));
-        Ok([
-            format!(
-                "At τ = {start} the gradient of JS is {} and that of TV is {}, against {} for W₁ and {} for KL.",
-                slope(Divergence::JensenShannon)?,
-                slope(Divergence::TotalVariation)?,
-                slope(Divergence::Wasserstein1)?,
-                slope(Divergence::KullbackLeibler)?,
-            ),
-            "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where it is: \
-             its loss is high, but flat."
-                .into(),
-            "By W₁ it moves at the same speed from any distance, and in the end steps to and fro around the data.".into(),
-        ])
+    /// A sentence about the ends of the descents, and up to two conclusions that the numbers permit.
+    pub fn meaning(&self) -> Vec<String> {
+        let Settings { start, deviation, steps, .. } = self.settings;
+        let [kl, js, tv, w1, w2] = [0, 1, 2, 3, 4].map(|i: usize| &self.divergences[i]);
+        let ends = [js, tv, w1, w2, kl].map(|studied| match self.end(studied) {
+            // A rounding error around 0 is shown as 0, without a sign.
+            Some(end) => format!("{} by {}", short((1000.0 * end).round() / 1000.0 + 0.0), studied.name),
+            None => format!("beyond {} by {} (diverged)", SHIFTS.end(), studied.name),
+        });
+        let steps = counted(steps, "step");
+        let mut sentences = vec![format!("After {steps} from τ = {start} the shift is {}.", ends.join(", "))];
+        let loss = js.divergence.of_shift(start, deviation).map_or(0.0, |there| there.value);
+        // A loss near its ceiling, ln 2, makes the generator a distant one.
+        if loss > 0.9 * LN_2 && self.end(js).is_some_and(|end| end / start > 0.9) {
+            sentences.push(
+                "A distant generator that is trained by JS, as in a standard GAN with a perfect discriminator, stays where \
+                 it is: its loss is high, but flat."
+                    .into(),
+            );
+        }
+        if deviation == 1.0 && w1.descent.windows(2).any(|pair| pair[0] * pair[1] < 0.0) {
+            sentences.push(
+                "By W₁ the generator moves at the same speed from any distance, and in the end steps to and fro around \
+                 the data."
+                    .into(),
+            );
+        }
+        sentences
     }
 
     /// Values and gradients at some shifts, and the ends of the descents, as text.
@@ -207,8 +230,8 @@ impl Study {
         let _ =
             write!(text, "\nτ after {} from {}:", counted(self.settings.steps, "step"), self.settings.start);
         for studied in &self.divergences {
-            let end = studied.descent.last().copied().unwrap_or(f64::NAN);
-            let _ = write!(text, " {} {}", studied.name, short(end));
+            let end = self.end(studied).map_or("diverged".into(), short);
+            let _ = write!(text, " {} {end}", studied.name);
         }
         text + "\n"
     }
@@ -243,8 +266,65 @@ impl Divergences {
         print(&format!(
             "{}\n{}\nplots in {}\n",
             study.table(),
-            study.meaning()?.join(" "),
+            study.meaning().join(" "),
             self.out.display()
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conclusions_are_those_that_the_descents_permit() {
+        let meaning = |settings| Study::new(settings).unwrap().meaning();
+        let usual = Settings::default;
+        assert_eq!(meaning(usual()).len(), 3);
+        // (settings, JS stays, W₁ steps to and fro)
+        for (settings, stays, steps) in [
+            (usual(), true, true),
+            (Settings { start: 1.0, ..usual() }, false, true),
+            (Settings { start: 0.0, ..usual() }, false, false),
+            (Settings { start: 0.1, steps: 1, ..usual() }, false, false),
+            (Settings { deviation: 2.0, ..usual() }, true, false),
+            (Settings { steps: 5, ..usual() }, true, false),
+        ] {
+            let text = meaning(settings.clone()).join(" ");
+            assert_eq!(
+                [text.contains("stays"), text.contains("to and fro")],
+                [stays, steps],
+                "{settings:?}: {text}"
+            );
+        }
+        let diverged = meaning(Settings { deviation: 0.2, ..usual() });
+        assert!(diverged[0].ends_with("beyond 1000 by KL (diverged)."), "{diverged:?}");
+        let at_zero = meaning(Settings { start: 0.0, ..usual() });
+        assert!(at_zero[0].contains("the shift is 0.000 by JS, 0.000 by TV"), "{at_zero:?}");
+    }
+
+    #[test]
+    fn a_descent_that_diverges_ends_and_leaves_the_others() {
+        let study = Study::new(Settings { deviation: 0.2, ..Settings::default() }).unwrap();
+        let lengths: Vec<usize> = study.divergences.iter().map(|studied| studied.descent.len()).collect();
+        assert_eq!(lengths, [12, 201, 201, 201, 201]);
+        assert!(study.table().contains("KL diverged"), "{}", study.table());
+        assert!(study.descents().series[0].points.iter().all(|point| point.1.abs() <= 16.0));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_by_the_name_of_their_option() {
+        let usual = Settings::default;
+        for bad in [f64::NAN, f64::INFINITY] {
+            for (option, settings) in [
+                ("--deviation", Settings { deviation: bad, ..usual() }),
+                ("--to", Settings { to: bad, ..usual() }),
+                ("--start", Settings { start: bad, ..usual() }),
+                ("--rate", Settings { rate: bad, ..usual() }),
+            ] {
+                let error = Study::new(settings).err().unwrap().to_string();
+                assert!(error.contains(option), "{error}");
+            }
+        }
     }
 }

@@ -22,7 +22,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 /// Range of the shift, of either sign.
-const SHIFTS: RangeInclusive<f64> = 0.0..=1000.0;
+pub(crate) const SHIFTS: RangeInclusive<f64> = 0.0..=1000.0;
 
 /// Range of the standard deviation.
 pub const DEVIATIONS: RangeInclusive<f64> = 0.01..=100.0;
@@ -128,14 +128,16 @@ impl Divergence {
     }
 }
 
-/// The shift after each step of gradient descent, from `start` on: `steps` + 1 numbers.
+/// The shift after each step of gradient descent, from `start` on: `steps` + 1 numbers, or fewer if it diverges.
 ///
 /// ```text
 /// τ <- τ - rate dD/dτ
 /// ```
 ///
-/// **Errors** [`Error::InvalidArgument`] if the rate is not positive and finite, or as [`Divergence::of_shift`], also if the
-/// descent leaves its range.
+/// A path ends before the step at which |τ| would exceed 1000. On KL the descent diverges if rate / σ² > 2.
+///
+/// **Errors** [`Error::InvalidArgument`] if the rate is not positive and finite, or as [`Divergence::of_shift`] at the
+/// start.
 pub fn descend(
     divergence: Divergence,
     start: f64,
@@ -151,6 +153,9 @@ pub fn descend(
     path.push(shift);
     for _ in 0..steps {
         shift -= rate * divergence.of_shift(shift, deviation)?.gradient;
+        if !SHIFTS.contains(&shift.abs()) {
+            break;
+        }
         path.push(shift);
     }
     Ok(path)

@@ -53,6 +53,8 @@ const SWING: f64 = 0.25;
 /// deviations.
 const SWING_OF_SHARE: f64 = 0.2;
 const SWING_OF_PROBABILITY: f64 = 0.05;
+/// Up to this percentage of correctly classified images, the discriminator may be at the equilibrium, where it is 50 %.
+const EQUILIBRIUM_ACCURACY: f64 = 60.0;
 /// Fewest readings from which convergence or cycles can be judged.
 const FEWEST: usize = 16;
 
@@ -137,7 +139,7 @@ pub fn judge(readings: &[Reading]) -> Judgement {
         if let Some(cycle) = Cycle::of(values) {
             let steps = cycle.period * (half[1].step - half[0].step) as f64;
             let reason = format!(
-                "{name} goes round once in about {steps:.0} steps: its correlation with itself is {:.2} half a \
+                "{name} has a period of about {steps:.0} steps: its correlation with itself is {:.2} half a \
                  period later and {:.2} a whole one later",
                 cycle.trough, cycle.crest
             );
@@ -231,25 +233,28 @@ fn swing(readings: &[Reading], half: &[Reading]) -> Option<String> {
     })
 }
 
-/// The reason for the verdict "converged", with the accuracy or the gap in the second half.
+/// The reason for the verdict "converged". For a critic it has the gap in the second half; for a discriminator the
+/// accuracy, if it is far from the equilibrium's.
 fn rest(half: &[Reading]) -> String {
     let mean = |value: fn(&Reading) -> Option<f64>| {
         let values: Vec<f64> = half.iter().filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
+    let still = "neither the score gap nor the generator's loss changes or oscillates in the second half";
     let accuracies = mean(|reading| reading.real_accuracy).zip(mean(|reading| reading.fake_accuracy));
     if let Some((real, fake)) = accuracies {
         let accuracy = 50.0 * (real + fake);
-        return format!(
-            "neither gap nor loss moves or goes round in the second half; the discriminator is right in \
-             {accuracy:.0} % of the cases there, 50 % at the equilibrium"
-        );
+        return if accuracy > EQUILIBRIUM_ACCURACY {
+            format!(
+                "{still}; this is not the equilibrium: the discriminator classifies {accuracy:.0} % of the images \
+                 correctly, and 50 % is the value there"
+            )
+        } else {
+            still.into()
+        };
     }
     let gap = mean(|reading| Some(reading.gap())).unwrap_or(0.0);
-    format!(
-        "neither gap nor loss moves or goes round in the second half; the critic still tells data from samples \
-         by {gap:.3}, by 0 at the equilibrium"
-    )
+    format!("{still}; the critic still tells data from samples by {gap:.3}, by 0 at the equilibrium")
 }
 
 /// The last of `parts` equal parts, at least one reading.

@@ -51,7 +51,6 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
                 &of_discriminator("Accuracy", games),
                 "share of images classified correctly",
             ),
-            ["real images", "generated images"],
             [|reading| reading.real_accuracy, |reading| reading.fake_accuracy],
             "One mini-batch per reading. A critic has no accuracy, because its scores have no threshold.",
         ),
@@ -62,7 +61,6 @@ pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
                 &of_discriminator("Probability of being real", games),
                 "mean probability",
             ),
-            ["real images, D(x)", "generated images, D(G(z))"],
             [|reading| Some(reading.real_score), |reading| Some(reading.fake_score)],
             "The discriminator separates real from generated images by the distance between the curves.",
         ),
@@ -145,24 +143,21 @@ fn level(name: &str, game: &PlayedGame<'_>, height: f64) -> Series {
     Series::new(name, ends.map(|reading| (reading.step as f64, height))).dashed()
 }
 
-fn of_kind<'a, 'b>(games: &'a [PlayedGame<'b>], kind: Kind) -> impl Iterator<Item = &'a PlayedGame<'b>> {
-    games.iter().filter(move |game| game.kind == kind)
-}
-
 fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
-    let is_standard = game.kind == Kind::Standard;
-    let adversary = if is_standard { "discriminator" } else { "critic" };
+    let has_critic = game.kind.objective().has_critic();
+    let (adversary, unit) =
+        if has_critic { ("critic", "loss (score)") } else { ("discriminator", "loss (nats)") };
     let mut series = vec![
         curve("generator", game, |reading| Some(reading.generator_loss)).colour(GENERATOR),
         curve(adversary, game, |reading| Some(reading.discriminator_loss)).colour(DISCRIMINATOR),
     ];
-    if is_standard {
+    if !has_critic {
         let bit = std::f64::consts::LN_2;
+        let of_discriminator = if game.kind == Kind::Relativistic { bit } else { 2.0 * bit };
         series.push(level("generator at the equilibrium", game, bit).colour(GENERATOR));
-        series.push(level("discriminator at the equilibrium", game, 2.0 * bit).colour(DISCRIMINATOR));
+        series.push(level("discriminator at the equilibrium", game, of_discriminator).colour(DISCRIMINATOR));
     }
     let file = if is_one_of_many { format!("{}-losses", game.kind) } else { "losses".into() };
-    let unit = if is_standard { "loss (nats)" } else { "loss (score)" };
     let caption = match game.kind {
         Kind::Standard => {
             "Each loss is measured against an opponent that changes. Neither tells the quality of the samples."
@@ -188,18 +183,18 @@ fn of_discriminator(quantity: &str, games: &[PlayedGame<'_>]) -> String {
     }
 }
 
-/// A quantity of the standard game's discriminator, on real and on generated images.
+/// A quantity of the discriminators of games without a critic, on real and on generated images.
 fn discriminator(
     games: &[PlayedGame<'_>],
     (file, title, y_label): (&str, &str, &str),
-    names: [&str; 2],
     [real, generated]: [fn(&Reading) -> Option<f64>; 2],
     caption: &'static str,
 ) -> Chart {
-    let series = of_kind(games, Kind::Standard).flat_map(|game| {
+    let games = games.iter().filter(|game| !game.kind.objective().has_critic());
+    let series = games.flat_map(|game| {
         [
-            curve(names[0], game, real).colour(REAL_IMAGES),
-            curve(names[1], game, generated).colour(GENERATOR),
+            curve("real images", game, real).colour(REAL_IMAGES),
+            curve("generated images", game, generated).colour(GENERATOR),
             level("at the equilibrium", game, 0.5),
         ]
     });
@@ -218,22 +213,21 @@ fn estimates(games: &[PlayedGame<'_>]) -> Chart {
 }
 
 fn constraints(games: &[PlayedGame<'_>]) -> Chart {
-    let clipped = of_kind(games, Kind::Clipping).map(|game| {
-        curve("parameters at the bound, clipping", game, |reading| reading.clipped)
-            .colour(colour_of(game.kind))
-    });
-    let slopes = of_kind(games, Kind::Penalty).flat_map(|game| {
-        [
-            curve("slope, penalty", game, |reading| reading.slope).colour(colour_of(game.kind)),
-            level("target of the slope", game, 1.0),
-        ]
+    let series = games.iter().flat_map(|game| {
+        let of_game = |quantity, value: fn(&Reading) -> Option<f64>| {
+            curve(format!("{quantity}, {}", game.kind), game, value).colour(colour_of(game.kind))
+        };
+        // The zero-centred penalties of the other games have no target.
+        let target = (game.kind == Kind::Penalty).then(|| level("target of the slope", game, 1.0));
+        let clipped = of_game("parameters at the bound", |reading| reading.clipped);
+        [Some(clipped), Some(of_game("slope", |reading| reading.slope)), target].into_iter().flatten()
     });
     chart(
         "bounds",
-        "Lipschitz constraints of the critics",
+        "Lipschitz constraints of the discriminators and critics",
         "share of parameters, or slope (score per unit of distance)",
-        clipped.chain(slopes).collect(),
-        "Share of the clipped critic's parameters at the bound, and mean slope of the penalised critic.",
+        series.collect(),
+        "Share of a clipped critic's parameters at the bound, and mean slope of a penalised critic or discriminator.",
     )
 }
 
@@ -321,6 +315,33 @@ mod tests {
             "duality-gap",
         ];
         assert_eq!(files(&[standard(), penalty]), both);
+    }
+
+    #[test]
+    fn a_relativistic_game_has_the_charts_of_a_discriminator() {
+        let reading =
+            |step| Reading { step, real_accuracy: Some(0.6), fake_accuracy: Some(0.6), ..Reading::default() };
+        let readings = [reading(1), reading(2)];
+        let games = [PlayedGame { name: "r", kind: Kind::Relativistic, readings: &readings }];
+        assert_eq!(files(&games), ["losses", "accuracy", "scores"]);
+        let losses = &charts(&games)[0].plot;
+        assert_eq!(losses.series[1].name, "discriminator");
+        assert_eq!(losses.y_label, "loss (nats)");
+        let levels = [2, 3].map(|i: usize| losses.series[i].points[0].1);
+        assert_eq!(levels, [std::f64::consts::LN_2; 2]);
+    }
+
+    #[test]
+    fn only_the_penalised_critics_slope_has_a_target() {
+        let reading = Reading { slope: Some(0.5), ..Reading::default() };
+        for kind in [Kind::Standard, Kind::Clipping, Kind::Penalty, Kind::Relativistic] {
+            let game = PlayedGame { name: "s", kind, readings: std::slice::from_ref(&reading) };
+            let charts = charts(&[game]);
+            let bounds = charts.iter().find(|chart| chart.file == "bounds.svg").unwrap();
+            let dashed: Vec<bool> = bounds.plot.series.iter().map(|series| series.dashed).collect();
+            let expected: &[bool] = if kind == Kind::Penalty { &[false, true] } else { &[false] };
+            assert_eq!(dashed, expected, "{kind}");
+        }
     }
 
     #[test]

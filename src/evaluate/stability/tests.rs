@@ -40,9 +40,13 @@ fn expect(found: &Judgement, verdict: Verdict, word: &str) {
 
 #[test]
 fn each_rule_gives_its_verdict_and_says_why() {
-    expect(&changed(|_, _| ()), Verdict::Converged, "56 %");
+    let settled = changed(|_, _| ());
+    expect(&settled, Verdict::Converged, "neither the score gap nor the generator's loss changes");
+    assert!(!settled.reasons[0].contains("this is not the equilibrium"), "56 %: {:?}", settled.reasons);
+    let winning = |_, reading: &mut Reading| reading.real_accuracy = Some(0.93);
+    expect(&changed(winning), Verdict::Converged, "the discriminator classifies 75 %");
     let turning = |i: f64, reading: &mut Reading| reading.real_score += 0.1 * libm::sin(i / 3.0);
-    expect(&changed(turning), Verdict::Oscillating, "in about 950 steps");
+    expect(&changed(turning), Verdict::Oscillating, "a period of about 950 steps");
     // Pseudo-random values from 0 to 1, without a period.
     let scattered = |i: f64| (libm::sin(12.9898 * i) * 43_758.545).rem_euclid(1.0);
     let restless = |i: f64, reading: &mut Reading| {
@@ -56,7 +60,7 @@ fn each_rule_gives_its_verdict_and_says_why() {
         restless(i, reading);
         (reading.real_score, reading.fake_score) = (0.501, 0.499);
     };
-    expect(&changed(undecided), Verdict::Converged, "50 %");
+    expect(&changed(undecided), Verdict::Converged, "neither the score gap");
     let leaping = |i: f64, reading: &mut Reading| {
         reading.real_score = if i < 2.0 { 1.0 } else { 0.2 + scattered(i) };
         reading.fake_score = 0.2;
