@@ -263,12 +263,7 @@ impl Divergences {
         if self.json {
             return print_json(&study);
         }
-        print(&format!(
-            "{}\n{}\nplots in {}\n",
-            study.table(),
-            study.meaning().join(" "),
-            self.out.display()
-        ))
+        print(&format!("{}\n{}\nplots in {}\n", study.table(), study.meaning().join(" "), self.out.display()))
     }
 }
 
