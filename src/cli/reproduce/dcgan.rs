@@ -84,12 +84,10 @@ struct Played {
 
 fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let (source, images) = load(bench)?;
-    let settings = RecipeName::ALL.map(|recipe| settings(bench, &source, &images, recipe));
-    let [report, few] = settings;
-    let (report, few) = (report?, few?);
-    let guidelines = report.networks.guidelines();
+    let guidelines = settings(bench, &source, &images, RecipeName::Report)?.networks.guidelines();
     let mut played = Vec::new();
-    for (recipe, settings) in RecipeName::ALL.into_iter().zip([report, few]) {
+    for recipe in RecipeName::ALL {
+        let settings = settings(bench, &source, &images, recipe)?;
         played.push(play(bench, &images, recipe, &settings)?);
     }
     judge_all(bench, &images, &mut played)?;
