@@ -16,6 +16,7 @@ mod reproduce;
 mod sample;
 mod store;
 mod training;
+mod transport;
 mod usage;
 
 use crate::run::interrupt;
@@ -45,6 +46,8 @@ enum Command {
     #[command(subcommand)]
     Classifier(classifier::Command),
     Divergences(divergences::Divergences),
+    #[command(subcommand)]
+    Transport(transport::Command),
     Reproduce(reproduce::Reproduce),
     Info(info::Info),
 }
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Gan(command) => command.run().map(success),
         Command::Classifier(command) => command.run().map(success),
         Command::Divergences(command) => command.run().map(success),
+        Command::Transport(command) => command.run().map(success),
         Command::Reproduce(command) => command.run().map(success),
         Command::Info(command) => command.run().map(success),
     });

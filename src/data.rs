@@ -4,6 +4,7 @@
 //! - [`mnist`] finds the four files in a folder.
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
+//! - `points` reads weighted points from files of several formats (feature `cli`).
 //! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!
@@ -27,6 +28,8 @@ mod picture;
 pub mod pictures;
 #[cfg(feature = "png")]
 mod png;
+#[cfg(feature = "cli")]
+pub mod points;
 mod range;
 mod sources;
 mod states;
@@ -37,6 +40,8 @@ pub use images::{Digits, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
 pub(crate) use load::{is_built_in, load_noted};
 pub use mixture::Mixture;
+#[cfg(feature = "cli")]
+pub use points::Points;
 pub(crate) use range::{check_states, check_unit_interval};
 pub use sources::{CATS, SYNTHETIC_TEST, SYNTHETIC_TRAIN};
 pub use states::BinaryImages;

@@ -40,6 +40,8 @@ mod shapes;
 mod stopping;
 #[path = "command_line/storing.rs"]
 mod storing;
+#[path = "command_line/transport.rs"]
+mod transport;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_equilibria");
 

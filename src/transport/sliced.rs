@@ -12,6 +12,7 @@
 //! mean of W_p^p over directions, and then the p-th root. It needs no features and no classifier, so it detects what a
 //! classifier ignores, such as noise. Shifting a set by t gives SW_2 = |t| / sqrt(d).
 
+use super::{Marginals, one_dimensional};
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor};
@@ -72,11 +73,47 @@ pub fn sliced_wasserstein<T: Element>(
         (Chunks(projected_b.data_mut(), b.rows()), Chunks(&mut costs, 1)),
     );
     for_each_split(directions, true, pieces, &|_, (a, (b, cost))| cost.0[0] = on_a_line(a.0, b.0, p));
-    let count = directions as f64;
+    Ok(summarised(&costs, p))
+}
+
+/// The sliced Wasserstein distance SW_p of weighted points, over random directions.
+///
+/// **Shapes** `a` (n, d), `b` (m, d), their masses n and m.
+///
+/// **Units**, **Errors** and **Randomness** As [`sliced_wasserstein`]; [`Error::ShapeMismatch`] if the masses do not fit.
+///
+/// **Accuracy and cost** As [`sliced_wasserstein`]. Each direction is an exact problem on a line
+/// ([`on_a_line`](one_dimensional::on_a_line)).
+pub fn weighted_sliced_wasserstein(
+    a: &Tensor<f64>,
+    b: &Tensor<f64>,
+    marginals: &Marginals,
+    p: u32,
+    directions: usize,
+    stream: Stream,
+) -> Result<SlicedWasserstein> {
+    check(a, b, p, directions)?;
+    marginals.check(a.rows(), b.rows())?;
+    let axes = axes::<f64>(directions, a.columns(), stream);
+    let mut costs = Vec::with_capacity(directions);
+    for axis in axes.data().chunks_exact(a.columns()) {
+        let project = |points: &Tensor<f64>| -> Vec<f64> {
+            let dot = |point: &[f64]| point.iter().zip(axis).map(|(x, y)| x * y).sum();
+            points.data().chunks_exact(points.columns()).map(dot).collect()
+        };
+        let line = one_dimensional::on_a_line(&project(a), &project(b), marginals, f64::from(p))?;
+        costs.push(line.cost);
+    }
+    Ok(summarised(&costs, p))
+}
+
+/// SW_p and its standard error from the W_p^p along each direction.
+fn summarised(costs: &[f64], p: u32) -> SlicedWasserstein {
+    let count = costs.len() as f64;
     let mean = costs.iter().sum::<f64>() / count;
     let squares: f64 = costs.iter().map(|cost| (cost - mean) * (cost - mean)).sum();
     let error = libm::sqrt(squares / (count * (count - 1.0)));
-    Ok(match p {
+    match p {
         1 => SlicedWasserstein { distance: mean, standard_error: error },
         // d sqrt(x) = dx / (2 sqrt(x))
         _ => {
@@ -84,7 +121,7 @@ pub fn sliced_wasserstein<T: Element>(
             let standard_error = if mean > 0.0 { error / (2.0 * distance) } else { 0.0 };
             SlicedWasserstein { distance, standard_error }
         }
-    })
+    }
 }
 
 /// The largest distance along one direction, and the direction.
