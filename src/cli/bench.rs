@@ -26,7 +26,7 @@ Examples:
   equilibria bench
   equilibria bench --only gemm,math --json
   EQUILIBRIA_SIMD=avx2 equilibria bench --only gemm --quick
-  equilibria bench --compare benches/record/epyc-zen4-2-cores.json")]
+  equilibria bench --compare benches/record/FILE.json")]
 pub(super) struct Bench {
     /// Run only these groups.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "GROUP,...")]
