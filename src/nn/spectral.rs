@@ -141,7 +141,7 @@ fn with_spare<T: Element, R>(
     count: usize,
     run: impl FnOnce(&mut [T], &mut Scratch<T>) -> R,
 ) -> R {
-    let mut spare = core::mem::replace(&mut scratch.spare, Aligned::from_vec(Vec::new()));
+    let mut spare = core::mem::replace(&mut scratch.spare, Aligned::from_vec(alloc::vec::Vec::new()));
     spare.resize(count);
     let result = run(&mut spare, scratch);
     scratch.spare = spare;
