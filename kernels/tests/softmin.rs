@@ -133,7 +133,7 @@ fn check_extremes<T: Scalar>() {
         let (sum, best) = row_of::<T>(level, &[-infinity; 7]);
         assert_eq!((sum, best.score.to_f64(), best.column), (-infinity, -infinity, 0), "{name}");
         for place in 0..40 {
-            // Of the same size, far from 0, and beside places without mass.
+            // Equal scores, also far from 0, beside places without mass.
             for top in [-big, -1000.0, 0.0, 1000.0, big] {
                 let mut scores = [-infinity; 40];
                 scores[place] = top;

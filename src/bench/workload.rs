@@ -31,7 +31,7 @@ pub struct Workload {
     pub entry: MakeEntry,
 }
 
-/// Makes a line of the table from the seconds per call of the action, of its peer and of the limit, as far as there are any.
+/// Makes a line of the table from the seconds per call of the action, then of its peer and of the limit if it has them.
 pub type MakeEntry = Box<dyn FnOnce(Naming, &[f64]) -> Entry + Send>;
 
 /// The kernel, the shape and the number of threads of an entry.
@@ -40,7 +40,7 @@ pub type Naming = (String, String, usize);
 /// Receives workloads one by one.
 pub type Add<'a> = &'a mut dyn FnMut(Workload, Place) -> Result<()>;
 
-/// Where a workload runs.
+/// The thread pool that a workload runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In a pool of one thread.

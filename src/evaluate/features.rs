@@ -1,7 +1,7 @@
 //! A trained network as a feature extractor: the outputs of its last layer but one are the features of an image.
 //!
 //! A distance between sets of images needs a space in which similar images are near each other. The last hidden layer of a
-//! network that solves a task on these images is such a space, as far as the task depends on their content:
+//! network that solves a task on these images is such a space if the task depends on their content:
 //! [`classifier`](super::classifier) for digits with classes, [`encoder`](super::encoder) for images without.
 
 use crate::nn::{Plan, Scratch, Sequential, Shape, check_usable};

@@ -133,8 +133,8 @@ pub struct Properties {
     pub has_curvature: bool,
     /// `infer` and `forward` apply [`Input::activation`] to their output.
     pub absorbs_activation: bool,
-    /// `backward` and `tangent_backward` multiply the input gradient by the slopes of [`Pass::before`]; `tangent`
-    /// multiplies its result by the slopes of [`Pass::activation`].
+    /// `backward` and `tangent_backward` multiply the input gradient by the slopes of [`Pass::before`], and `tangent` its
+    /// result by those of [`Pass::activation`].
     pub absorbs_slopes: bool,
 }
 

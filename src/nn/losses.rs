@@ -18,7 +18,7 @@
 //! checks the derivatives of all of them.
 //!
 //! Each function takes logits and a slice of the same shape for the derivatives of the *mean*, and returns the mean,
-//! summed in f64. The mean of no rows is NaN.
+//! summed in f64. Without rows the mean is NaN.
 
 use crate::error::Shape;
 use crate::tensor::Element;

@@ -365,7 +365,7 @@ pub fn backward_weights<T: MatrixScalar>(
     }
 }
 
-/// What the tasks of a gradient of weights share.
+/// The data that all tasks of a gradient of weights use.
 struct Gradient<'a, T> {
     filtering: &'a MinimalFiltering,
     level: Level,

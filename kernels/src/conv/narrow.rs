@@ -74,7 +74,7 @@ pub(super) fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolu
     sums + threads::count() * Products::of::<T>(level, convolution).per_thread()
 }
 
-/// What the tasks of a pass share.
+/// The data that all tasks of a pass use.
 struct Pass<'a, T> {
     level: Level,
     convolution: &'a Convolution,

@@ -22,7 +22,7 @@ pub(super) struct ReportFigure {
     pub about: &'static str,
     /// The files that it writes into the output folder.
     pub files: &'static [&'static str],
-    /// Whether the work needs the digits of the data.
+    /// The work needs the digits of the data.
     pub needs_digits: bool,
     /// Checks the data before the work on any figure begins.
     pub check: fn(&Digits) -> Result<()>,

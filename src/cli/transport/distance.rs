@@ -166,7 +166,7 @@ struct DistanceSummary {
     /// Pivots or sweeps.
     iterations: Option<usize>,
     epsilon: Option<f64>,
-    /// Of the cost, from the random choice of directions.
+    /// The standard error of the cost, from the random choice of directions.
     standard_error: Option<f64>,
     converged: bool,
     seconds: f64,

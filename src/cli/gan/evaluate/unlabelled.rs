@@ -77,7 +77,7 @@ pub(super) fn describe(judged: &JudgedImages, path: &Path) -> String {
     text + &format!("wrote {}\n", path.display())
 }
 
-/// What the deviation from 50 % says about samples.
+/// The meaning for the samples of a deviation from 50 %, in standard deviations.
 pub(super) fn novelty(z: f64) -> &'static str {
     match z {
         z if z > 3.0 => "nearer than new images; the generator may copy",
