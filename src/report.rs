@@ -3,7 +3,7 @@
 //! This module formats numbers that other modules computed. It reads no files, writes no files and knows no models.
 
 #[cfg(feature = "cli")]
-mod base64;
+pub(crate) mod base64;
 mod colour;
 mod font;
 #[cfg(feature = "cli")]
@@ -24,7 +24,7 @@ mod ticks;
 #[cfg(feature = "cli")]
 pub use heat_map::HeatMap;
 #[cfg(feature = "cli")]
-pub use page::{Figure, Page, Section, Table};
+pub use page::{Claim, Figure, Page, Section, SectionHtml, Table};
 pub use picture::picture;
 #[cfg(feature = "cli")]
 pub use plot::{LinePlot, Series};

@@ -26,6 +26,8 @@ mod filters;
 mod gan;
 #[path = "command_line/mixing.rs"]
 mod mixing;
+#[path = "command_line/page.rs"]
+mod page;
 #[path = "support/real_data.rs"]
 mod real_data;
 #[path = "command_line/reproducing.rs"]

@@ -228,7 +228,7 @@ fn a_page_is_complete_and_escaped_and_loads_no_resources() {
     let table = Table::new("t").text_column("<name>").number_column("value", "nats").row(["<x>", "-1.5"]);
     let html = Page::new("Runs & <results>")
         .lead("with `code <b>`")
-        .section(Section::new("<h>").paragraph("1 < 2").figures(figures).table(table))
+        .section(Section::new("<h>").paragraph("1 < 2").figures(figures).table(table).to_html().unwrap())
         .command("run --out <dir>")
         .setting("seed", "<7>")
         .footer("a ` alone")
@@ -260,15 +260,68 @@ fn a_page_is_complete_and_escaped_and_loads_no_resources() {
 
 #[test]
 fn an_image_states_its_size_so_that_the_page_does_not_shift_while_loading() {
-    let html =
-        Page::new("t").section(Section::new("").figure(Figure::png(sheet(), "", ""))).to_html().unwrap();
+    let section = Section::new("").figure(Figure::png(sheet(), "", "")).to_html().unwrap();
+    let html = Page::new("t").section(section).to_html().unwrap();
     // One pixel drawn as 3 x 3, and two margins.
     assert!(html.contains("width=\"35\" height=\"35\""), "{html}");
 }
 
 #[test]
+fn a_contact_sheet_on_a_page_has_its_labels_as_text_and_its_tiles_unscaled() {
+    let mut sheet = ContactSheet::new(2, 2)
+        .title("<tiles>")
+        .column_groups(&[("left", 2), ("right", 1)])
+        .column_labels(&["a", "b", "c"])
+        .row_labels(&["one", "two"])
+        .mark_label("removed");
+    for i in 0..6 {
+        sheet.push_marked(&[i as f32 / 6.0; 4], 0..usize::from(i == 5)).unwrap();
+    }
+    let html = Section::new("").figure(Figure::sheet(sheet, "six tiles", "c")).to_html().unwrap();
+    let html = Page::new("t").section(html).to_html().unwrap();
+    // Strips of two tiles and of one, each with lines around the tiles, three times as large.
+    for part in [
+        "&lt;tiles&gt;",
+        "aria-label=\"six tiles\"",
+        "<b>left</b>",
+        "<span>c</span>",
+        "<span class=\"row\">two</span>",
+        "minmax(0,21px) minmax(0,12px)",
+        "<img width=\"21\" height=\"12\"",
+        "<img width=\"12\" height=\"12\"",
+        "removed</p>",
+    ] {
+        assert!(html.contains(part), "{part} is missing: {html}");
+    }
+    assert_eq!(html.matches("<img").count(), 5, "four strips and the key");
+}
+
+#[test]
+fn sections_with_ids_are_listed_and_their_claims_come_first() {
+    let section = |id: &str| {
+        let section =
+            Section::new(format!("About {id}")).id(id).claim(format!("Is {id} < 1?"), "confirmed", "Yes.");
+        let inside = Section::new("").paragraph("a detail");
+        section
+            .folded("More", inside)
+            .panel("p", serde_json::json!({ "x": "</script>" }), None)
+            .to_html()
+            .unwrap()
+    };
+    let page = ["one", "two", "three"].into_iter().fold(Page::new("t"), |page, id| page.section(section(id)));
+    let html = page.reference("A book.").to_html().unwrap();
+    let places =
+        ["<nav", "href=\"#two\">About two", "Is two &lt; 1?", "<section id=\"two\">", "A book.", "<script>"];
+    let found: Vec<usize> =
+        places.iter().map(|part| html.find(part).unwrap_or_else(|| panic!("{part}"))).collect();
+    assert!(found.is_sorted(), "{found:?}");
+    assert!(html.contains("<details><summary>More</summary><p>a detail</p></details>"));
+    assert!(html.contains(r#"{"x":"\u003c/script>"}"#), "data cannot end its element");
+}
+
+#[test]
 fn invalid_pages_are_refused() {
-    let with = |section: Section| Page::new("t").section(section).to_html();
+    let with = |section: Section| section.to_html();
     assert!(Page::new(" ").to_html().unwrap_err().to_string().contains("needs a title"));
     assert!(with(Section::new("").figure(Figure::png(b"GIF".to_vec(), "", "c"))).is_err());
     assert!(with(Section::new("").figure(Figure::svg("<p>", "c"))).is_err());

@@ -7,17 +7,20 @@ mod figure3;
 mod figure4;
 mod figure7;
 mod figure8;
+mod panels;
+mod parts;
 mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{print, print_json, thousands, use_threads, write_output};
-use crate::data::Digits;
-use crate::report::{Page, Section};
+use super::output::{complain, print, print_json, thousands, use_threads, write_output};
+use crate::data::{Digits, is_built_in};
+use crate::report::{Page, Section, SectionHtml};
 use crate::run::{Progress, interrupt};
 use crate::{Error, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use parts::{Part, Parts};
 use serde_json::Map;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,6 +39,23 @@ const FIGURES: [ReportFigure; 7] = [
 /// The files that every run writes beside those of its figures.
 const PAGE: &str = "index.html";
 const SUMMARY: &str = "summary.json";
+/// The literature that the sections name.
+const REFERENCES: [&str; 14] = [
+    "Arjovsky, Chintala & Bottou 2017, Wasserstein generative adversarial networks.",
+    "Cuturi 2013, Sinkhorn distances: lightspeed computation of optimal transport.",
+    "Ferradans, Papadakis, Peyré & Aujol 2014, Regularized discrete optimal transport.",
+    "Fischer & Igel 2012, An introduction to restricted Boltzmann machines.",
+    "Goodfellow 2016, NIPS 2016 tutorial: generative adversarial networks.",
+    "Gulrajani, Ahmed, Arjovsky, Dumoulin & Courville 2017, Improved training of Wasserstein GANs.",
+    "Hinton 2012, A practical guide to training restricted Boltzmann machines.",
+    "Peyré & Cuturi 2019, Computational optimal transport.",
+    "Radford, Metz & Chintala 2016, Unsupervised representation learning with deep convolutional generative adversarial networks.",
+    "Salakhutdinov & Larochelle 2010, Efficient learning of deep Boltzmann machines.",
+    "Salakhutdinov & Murray 2008, On the quantitative analysis of deep belief networks.",
+    "Salimans, Goodfellow, Zaremba, Cheung, Radford & Chen 2016, Improved techniques for training GANs.",
+    "Tieleman 2008, Training restricted Boltzmann machines using approximations to the likelihood gradient.",
+    "Zhao, Liu, Lin, Zhu & Han 2020, Differentiable augmentation for data-efficient GAN training.",
+];
 /// Training images at most.
 const IMAGES: ByBudget = ByBudget { quick: 10_000, full: usize::MAX };
 
@@ -65,6 +85,9 @@ pub(super) struct Reproduce {
     /// Threads to use [default: all].
     #[arg(long)]
     threads: Option<usize>,
+    /// Keep the run directories of the trained machines and networks in OUT/runs.
+    #[arg(long)]
+    keep: bool,
     /// Print the names of the files that this command would write, one per line, and do nothing else.
     #[arg(long)]
     list: bool,
@@ -110,12 +133,34 @@ impl Reproduce {
             machines: Vec::new(),
             files: Vec::new(),
         };
+        let data = (!is_built_in(&self.data)).then(|| PathBuf::from(&bench.data));
+        let inputs = format!("{} {} {}", bench.data, value_name(self.budget), self.seed);
+        let parts = Parts::open(&self.out, &inputs, data.as_deref())?;
         let mut sections = Vec::new();
         let mut summary = Map::new();
-        for figure in &figures {
-            let (section, numbers) = bench.make(figure)?;
-            sections.push(section);
-            summary.insert(figure.name.into(), numbers);
+        let mut failed = Vec::new();
+        for (i, figure) in figures.iter().enumerate() {
+            let left = figures[i..].iter().map(|figure| figure.seconds.at(self.budget)).sum();
+            bench.progress.finish(&format!(
+                "{} ({} of {}), about {} left",
+                figure.name,
+                i + 1,
+                figures.len(),
+                duration(left)
+            ));
+            match part(&mut bench, figure, &parts) {
+                Ok(part) => {
+                    sections.push(part.section);
+                    summary.insert(figure.name.into(), part.summary);
+                }
+                Err(error @ Error::Interrupted { .. }) => return Err(error),
+                Err(error) => {
+                    complain(&format!("{} failed: {error}", figure.name));
+                    let section = Section::new(format!("{}: failed", figure.about)).id(figure.name);
+                    sections.push(section.paragraph(format!("This part failed: {error}")).to_html()?);
+                    failed.push(figure.name);
+                }
+            }
         }
         let seconds = started.elapsed().as_secs_f64();
         let page = self.out.join(PAGE);
@@ -127,11 +172,26 @@ impl Reproduce {
         summary.insert("page".into(), page.display().to_string().into());
         let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::invalid("summary", e))?;
         let written = write_output(&self.out.join(SUMMARY), text.as_bytes());
+        if !self.keep {
+            parts::remove_runs(&self.out)?;
+        }
+        let megabytes = parts::size_of(&self.out) as f64 / 1e6;
         match self.json {
             true => print_json(&summary)?,
-            false => print(&format!("made in {seconds:.0} s; open {}\n", page.display()))?,
+            false => print(&format!(
+                "made in {seconds:.0} s, {megabytes:.0} MB in {}; open {}\n",
+                self.out.display(),
+                page.display()
+            ))?,
         }
-        drawn.and(written)
+        drawn.and(written)?;
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(Error::invalid(
+                failed.join(", "),
+                "not made; the errors are above, and the same command tries again and keeps the other parts",
+            )),
+        }
     }
 
     /// The figures to make, in the order of the page, each once.
@@ -142,13 +202,18 @@ impl Reproduce {
         FIGURES.into_iter().filter(is_chosen).collect()
     }
 
-    fn page(&self, figures: &[ReportFigure], sections: Vec<Section>, digits: &Digits, seconds: f64) -> Page {
-        let page = Page::new("Boltzmann machines and adversarial networks, looked at again")
+    fn page(
+        &self,
+        figures: &[ReportFigure],
+        sections: Vec<SectionHtml>,
+        digits: &Digits,
+        seconds: f64,
+    ) -> Page {
+        let page = Page::new("Three kinds of equilibrium: Boltzmann machines, adversarial networks, optimal transport")
             .lead(
-                "A course report trained restricted Boltzmann machines on handwritten digits. It plotted their \
-                 pseudo-likelihood, drew Gibbs samples, restored removed rows of pixels, and studied a deep Boltzmann \
-                 machine. It also trained four adversarial networks, whose losses it could not plot, and compared divergences. \
-                 This page makes its figures again and answers its questions.",
+                "A course report trained Boltzmann machines and adversarial networks and moved colours between images by optimal \
+                 transport. It left questions open. This page makes its figures again, with machines that this program has just \
+                 trained, and answers them. Panels let you try the trained machines.",
             )
             .command(self.command(figures));
         let data = match digits.name.as_str() {
@@ -162,6 +227,7 @@ impl Reproduce {
                 .setting("training images", thousands(digits.train.len()))
                 .setting("test images", thousands(digits.test.len()));
         }
+        let page = REFERENCES.into_iter().fold(page, Page::reference);
         page.setting("budget", value_name(self.budget))
             .setting("seed", self.seed.to_string())
             .setting("SIMD level", equilibria_kernels::Level::detect().name())
@@ -187,6 +253,25 @@ impl Reproduce {
         }
         line
     }
+}
+
+/// Returns the part of a figure: a finished one, or a new one.
+fn part(bench: &mut Workbench<'_>, figure: &ReportFigure, parts: &Parts) -> Result<Part> {
+    if let Some(part) = parts.find(figure.name, bench.out, figure.files) {
+        bench.progress.finish(&format!("{} is there already", figure.name));
+        return Ok(part);
+    }
+    let started = Instant::now();
+    let (section, summary) = bench.make(figure)?;
+    let section = section.id(figure.name).to_html()?;
+    let part = Part { section, summary, seconds: started.elapsed().as_secs_f64() };
+    parts.store(figure.name, &part)?;
+    Ok(part)
+}
+
+/// Seconds as `40 s` or `5 min`.
+fn duration(seconds: usize) -> String {
+    if seconds < 100 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
 }
 
 /// The name of a value on the command line.

@@ -158,6 +158,37 @@ pub fn remove_rows(
     Ok((filled, cell))
 }
 
+/// The mean squared error per removed pixel if the pixel rows `removed` are filled with the mean of `chains` chains an image.
+///
+/// **Errors** as [`remove_rows`]; [`Error::InvalidArgument`] for 0 chains.
+///
+/// **Randomness** One chain per image and repetition, from `stream.substream(repetition * images + image)`.
+pub fn error_of_chains(
+    model: &impl Machine<f32>,
+    task: &Task<'_>,
+    removed: Range<usize>,
+    chains: usize,
+    stream: Stream,
+) -> Result<f64> {
+    if chains == 0 {
+        return Err(Error::invalid("0 chains", "at least 1 chain an image is needed"));
+    }
+    let images = task.images.repeat(chains);
+    let pixels = removed.start * task.width..removed.end * task.width;
+    let (filled, _) = remove_rows(model, &Task { images: &images, ..*task }, removed, stream)?;
+    let size = task.height * task.width;
+    let (mut sum, mut count) = (0.0, 0);
+    for (row, image) in task.images.chunks_exact(size).enumerate() {
+        for pixel in pixels.clone() {
+            let of_chain = |chain: usize| f64::from(filled[chain * task.images.len() + row * size + pixel]);
+            let mean = (0..chains).map(of_chain).sum::<f64>() / chains as f64;
+            sum += (mean - f64::from(image[pixel])).powi(2);
+            count += 1;
+        }
+    }
+    Ok(sum / f64::from(count.max(1)))
+}
+
 /// Calls [`remove_rows`] for each number of rows at each position that fits; positions are `stride` rows apart.
 ///
 /// Calls `after_each` after each cell; an error that it returns ends the sweep.

@@ -9,7 +9,7 @@ const PAD: f64 = 14.0;
 const CELL_HEIGHT: f64 = 40.0;
 const CELL_GAP: f64 = 1.5;
 /// The smallest font size at which numbers are printed in cells.
-const CELL_TEXT: f64 = 13.0;
+const CELL_TEXT: f64 = TEXT;
 const BAR_HEIGHT: f64 = 16.0;
 /// Colours of numbers, dark on light cells and light on dark cells. They do not depend on the theme because cells do
 /// not.

@@ -1,235 +1,28 @@
-//! HTML pages that document a run and its results: one file, without scripts or external resources.
+//! HTML pages that document a run and its results: one file, without external resources.
 
-use super::base64;
+mod figure;
+mod section;
+mod table;
+mod text;
+
+pub use figure::Figure;
+pub use section::{Claim, Section, SectionHtml};
+pub use table::Table;
+
 use crate::{Error, Result};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use text::prose;
 
-/// Images up to this width are shown pixel by pixel on a desktop; wider images are scaled down smoothly.
-const COLUMN: u32 = 920;
-const STYLE: &str = include_str!("page.css");
-
-/// A picture with a caption.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
-    picture: Picture,
-    caption: String,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Picture {
-    Svg(String),
-    Png { bytes: Vec<u8>, alternative: String },
-}
-
-impl Figure {
-    /// Creates a figure from a plot or a heat map, as its `to_svg` returned it.
-    pub fn svg(svg: impl Into<String>, caption: impl Into<String>) -> Self {
-        Self { picture: Picture::Svg(svg.into()), caption: caption.into() }
-    }
-
-    /// Creates a figure from a contact sheet, as its `to_png` returned it; `alternative` describes it in words.
-    pub fn png(bytes: Vec<u8>, alternative: impl Into<String>, caption: impl Into<String>) -> Self {
-        Self { picture: Picture::Png { bytes, alternative: alternative.into() }, caption: caption.into() }
-    }
-
-    fn to_html(&self) -> Result<Markup> {
-        let picture = match &self.picture {
-            Picture::Svg(svg) => {
-                let is_figure = svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>");
-                if !is_figure || svg.contains("<script") {
-                    let expected = "it must be one <svg> element without scripts, as `to_svg` returns it";
-                    return Err(Error::invalid(format!("figure {:?}", self.caption), expected));
-                }
-                // The writer of the SVG has escaped its texts.
-                html! { (PreEscaped(svg)) }
-            }
-            Picture::Png { bytes, alternative } => {
-                let (width, height) = png_size(bytes).ok_or_else(|| {
-                    Error::malformed(
-                        format!("figure {:?}", self.caption),
-                        0,
-                        "not a PNG file; pass what `to_png` returns",
-                    )
-                })?;
-                let source = format!("data:image/png;base64,{}", base64::encode(bytes));
-                // On a phone, a wide sheet scrolls in its box instead of shrinking until its labels are unreadable.
-                let narrowest = u64::from(width) * 9 / 20;
-                html! {
-                    div.paper tabindex="0" {
-                        img.crisp[width <= COLUMN] src=(source) width=(width) height=(height)
-                            style=(format!("min-width:{narrowest}px")) alt=(alternative);
-                    }
-                }
-            }
-        };
-        Ok(html! {
-            figure {
-                (picture)
-                @if !self.caption.is_empty() { figcaption { (prose(&self.caption)) } }
-            }
-        })
-    }
-}
-
-/// Width and height from the header of a PNG file.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
-    let (width, rest) = header.split_first_chunk()?;
-    let (height, _) = rest.split_first_chunk()?;
-    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
-}
-
-/// A table; on a narrow screen it scrolls within its own box.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Table {
-    caption: String,
-    columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Column {
-    name: String,
-    unit: String,
-    is_number: bool,
-}
-
-/// A text cell with more characters than this may take several lines.
-const LONG: usize = 20;
-
-impl Table {
-    /// Creates a table without columns; `caption` is written above it and may be empty.
-    pub fn new(caption: impl Into<String>) -> Self {
-        Self { caption: caption.into(), ..Self::default() }
-    }
-
-    /// Adds a column of text.
-    pub fn text_column(mut self, name: impl Into<String>) -> Self {
-        self.columns.push(Column { name: name.into(), unit: String::new(), is_number: false });
-        self
-    }
-
-    /// Adds a column of numbers, aligned right; `unit` may be empty.
-    pub fn number_column(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
-        self.columns.push(Column { name: name.into(), unit: unit.into(), is_number: true });
-        self
-    }
-
-    /// Adds a row of cells.
-    pub fn row(mut self, cells: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
-        self
-    }
-
-    fn to_html(&self) -> Result<Markup> {
-        if let Some(row) = self.rows.iter().find(|row| row.len() != self.columns.len()) {
-            return Err(Error::ShapeMismatch {
-                operation: "row of a table",
-                expected: vec![self.columns.len()],
-                found: vec![row.len()],
-            });
-        }
-        let class = |column: &Column| column.is_number.then_some("number");
-        // Long texts may wrap; short texts and numbers may not.
-        let of_cell = |column: &Column, cell: &String| match !column.is_number && cell.len() > LONG {
-            true => Some("long"),
-            false => class(column),
-        };
-        Ok(html! {
-            // Focusable, so that the table can be scrolled with the keyboard.
-            div.scroll tabindex="0" role="region" aria-label=(if self.caption.is_empty() { "table" } else { &self.caption }) {
-                table {
-                    @if !self.caption.is_empty() { caption { (prose(&self.caption)) } }
-                    thead { tr {
-                        @for column in &self.columns {
-                            th scope="col" class=[class(column)] {
-                                (column.name)
-                                @if !column.unit.is_empty() { " " small { (column.unit) } }
-                            }
-                        }
-                    } }
-                    tbody {
-                        @for row in &self.rows {
-                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[of_cell(column, cell)] { (cell) } } }
-                        }
-                    }
-                }
-            }
-        })
-    }
-}
-
-/// A heading with blocks below it, in the order in which they were added.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Section {
-    heading: String,
-    blocks: Vec<Block>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Block {
-    Paragraph(String),
-    Figures(Vec<Figure>),
-    Table(Table),
-}
-
-impl Section {
-    /// Creates a section without blocks.
-    pub fn new(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), blocks: Vec::new() }
-    }
-
-    /// Adds a paragraph; text between backticks is set as code.
-    pub fn paragraph(mut self, text: impl Into<String>) -> Self {
-        self.blocks.push(Block::Paragraph(text.into()));
-        self
-    }
-
-    /// Adds paragraphs.
-    pub fn paragraphs(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        texts.into_iter().fold(self, Self::paragraph)
-    }
-
-    /// Adds a figure.
-    pub fn figure(self, figure: Figure) -> Self {
-        self.figures([figure])
-    }
-
-    /// Adds figures side by side; on a narrow screen they are stacked.
-    pub fn figures(mut self, figures: impl IntoIterator<Item = Figure>) -> Self {
-        self.blocks.push(Block::Figures(figures.into_iter().collect()));
-        self
-    }
-
-    /// Adds a table.
-    pub fn table(mut self, table: Table) -> Self {
-        self.blocks.push(Block::Table(table));
-        self
-    }
-
-    fn to_html(&self) -> Result<Markup> {
-        let block = |block: &Block| match block {
-            Block::Paragraph(text) => Ok(html! { p { (prose(text)) } }),
-            Block::Table(table) => table.to_html(),
-            Block::Figures(figures) => {
-                let figures = figures.iter().map(Figure::to_html).collect::<Result<Vec<_>>>()?;
-                Ok(html! { div.figures { @for figure in &figures { (figure) } } })
-            }
-        };
-        let blocks = self.blocks.iter().map(block).collect::<Result<Vec<_>>>()?;
-        Ok(html! {
-            section {
-                @if !self.heading.is_empty() { h2 { (self.heading) } }
-                @for block in &blocks { (block) }
-            }
-        })
-    }
-}
+const STYLE: &str = include_str!("page/style.css");
+/// Fills the panels; only pages with panels have it.
+const SCRIPT: &str = include_str!("page/panels.js");
+/// Pages with fewer sections have no list of contents.
+const LISTED: usize = 3;
 
 /// A page of sections with figures and tables, and the settings of the run.
 ///
-/// The HTML is one self-contained file. It loads no resources, runs no scripts, fits a phone screen and follows the
-/// reader's light or dark theme. All texts are escaped.
+/// The HTML is one self-contained file. It loads no resources, fits a phone screen and follows the reader's light or dark
+/// theme. All texts are escaped. It has a script only if a section has a panel, and is complete without it.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -237,7 +30,7 @@ impl Section {
 /// let table = Table::new("Errors").text_column("set").number_column("error", "nats per image").row(["test", "127.1"]);
 /// let page = Page::new("A run")
 ///     .lead("The main result in a sentence.")
-///     .section(Section::new("Errors").paragraph("Lower is better.").table(table))
+///     .section(Section::new("Errors").paragraph("Lower is better.").table(table).to_html()?)
 ///     .command("equilibria reproduce")
 ///     .setting("seed", "1");
 /// assert!(page.to_html()?.contains("Lower is better."));
@@ -248,7 +41,8 @@ impl Section {
 pub struct Page {
     title: String,
     lead: String,
-    sections: Vec<Section>,
+    sections: Vec<SectionHtml>,
+    references: Vec<String>,
     command: String,
     settings: Vec<(String, String)>,
     footer: String,
@@ -266,9 +60,15 @@ impl Page {
         self
     }
 
-    /// Adds a section.
-    pub fn section(mut self, section: Section) -> Self {
+    /// Adds a section. A section with an id is in the list of contents.
+    pub fn section(mut self, section: SectionHtml) -> Self {
         self.sections.push(section);
+        self
+    }
+
+    /// Adds a line to the list of references.
+    pub fn reference(mut self, text: impl Into<String>) -> Self {
+        self.references.push(text.into());
         self
     }
 
@@ -292,14 +92,12 @@ impl Page {
 
     /// The page as one HTML file.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the title is empty or a figure is not SVG; [`Error::Malformed`] if an
-    /// image is not PNG; [`Error::ShapeMismatch`] if the number of cells in a row of a table is not the number of its
-    /// columns.
+    /// **Errors** [`Error::InvalidArgument`] if the title is empty.
     pub fn to_html(&self) -> Result<String> {
         if self.title.trim().is_empty() {
             return Err(Error::invalid("page without a title", "a page needs a title that names it"));
         }
-        let sections = self.sections.iter().map(Section::to_html).collect::<Result<Vec<_>>>()?;
+        let has_panels = self.sections.iter().any(|section| section.html.contains("data-panel="));
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -318,14 +116,65 @@ impl Page {
                             h1 { (self.title) }
                             @if !self.lead.is_empty() { p.lead { (prose(&self.lead)) } }
                         }
-                        @for section in &sections { (section) }
+                        (self.contents())
+                        (self.claims())
+                        @for section in &self.sections { (PreEscaped(&section.html)) }
                         (self.how_it_was_run())
+                        @if !self.references.is_empty() {
+                            section id="references" {
+                                h2 { "References" }
+                                ol { @for reference in &self.references { li { (prose(reference)) } } }
+                            }
+                        }
                         @if !self.footer.is_empty() { footer { (prose(&self.footer)) } }
                     }
+                    @if has_panels { script { (PreEscaped(SCRIPT)) } }
                 }
             }
         };
         Ok(page.into_string())
+    }
+
+    /// Links to the sections.
+    fn contents(&self) -> Markup {
+        let listed: Vec<_> = self.sections.iter().filter(|section| !section.id.is_empty()).collect();
+        if listed.len() < LISTED {
+            return Markup::default();
+        }
+        html! {
+            nav aria-label="Contents" {
+                ol { @for section in listed { li { a href={ "#" (section.id) } { (section.heading) } } } }
+            }
+        }
+    }
+
+    /// The claims that the sections answer, with links to the sections.
+    fn claims(&self) -> Markup {
+        let claims = || {
+            self.sections.iter().flat_map(|section| section.claims.iter().map(move |claim| (section, claim)))
+        };
+        if claims().next().is_none() {
+            return Markup::default();
+        }
+        html! {
+            section id="answers" {
+                h2 { "What the report claims or asks, and the answers" }
+                div.scroll tabindex="0" role="region" aria-label="answers" {
+                    table.answers {
+                        thead { tr { th scope="col" { "The report" } th scope="col" { "Verdict" } th scope="col" { "Found here" } } }
+                        tbody {
+                            @for (section, claim) in claims() {
+                                tr {
+                                    td.long { (prose(&claim.asked)) }
+                                    td { a href={ "#" (section.id) } { (claim.verdict) } }
+                                    td.long { (prose(&claim.found)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     fn how_it_was_run(&self) -> Markup {
@@ -352,19 +201,6 @@ fn command_line(command: &str) -> Markup {
         @for (i, word) in command.split(' ').enumerate() {
             @if i > 0 { " " }
             span { (word) }
-        }
-    }
-}
-
-/// Text with code between backticks; a backtick without a partner is left unchanged.
-fn prose(text: &str) -> Markup {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return html! { (text) };
-    }
-    html! {
-        @for (i, part) in parts.iter().enumerate() {
-            @if i % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

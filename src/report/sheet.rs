@@ -1,5 +1,7 @@
 //! Contact sheets: a grid of small images with labels, as PNG.
 
+#[cfg(feature = "cli")]
+pub(in crate::report) mod html;
 mod layout;
 
 use super::colour::{self, Rgb};

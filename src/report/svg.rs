@@ -14,9 +14,9 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, 
 
 /// Width of every figure in units of its view box; the height depends on the content.
 pub(super) const WIDTH: f64 = 640.0;
-/// Font sizes: on a phone, 340 pixels wide, the smaller size is still 9.5 pixels.
-pub(super) const TEXT: f64 = 18.0;
-pub(super) const TITLE: f64 = 21.0;
+/// Font sizes: 11 pixels on a phone, where the figure is 334 pixels wide, and 14 on a desktop, where it is 424.
+pub(super) const TEXT: f64 = 21.0;
+pub(super) const TITLE: f64 = 22.0;
 /// Line height in font sizes.
 pub(super) const LINE: f64 = 1.3;
 

@@ -189,8 +189,8 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
     {
         assert_eq!(page.matches(&format!(">{measure}</td>")).count(), count, "{measure}");
     }
-    assert!(page.contains("<h1>Boltzmann machines and adversarial networks, looked at again</h1>"));
-    assert_eq!((page.matches("data:image/png").count(), page.matches("<svg ").count()), (6, 3));
+    assert!(page.contains("<h1>Three kinds of equilibrium"));
+    assert_eq!((page.matches("class=\"sheet\"").count(), page.matches("<svg ").count()), (6, 3));
     let answer = figure["answer"].as_array().unwrap();
     assert_eq!(answer.len(), 3);
     for paragraph in answer {

@@ -1,6 +1,6 @@
 //! The DCGAN on cats: the plots of losses and accuracy that the report could not make, and a verdict on stability.
 
-use super::workbench::{ByBudget, ReportFigure, Workbench, table};
+use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
 use crate::adversarial::{Guideline, Normalisation, dcgan};
 use crate::cli::gan::plots::{self, Chart, PlayedGame};
 use crate::cli::output::{counted, thousands};
@@ -12,7 +12,7 @@ use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
-use crate::run::{RunDirectory, encoder, interrupt, train};
+use crate::run::{encoder, interrupt};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -35,6 +35,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "dcgan-small-data-discriminator-gradient.svg",
         "dcgan-small-data-spread.svg",
     ],
+    seconds: ByBudget { quick: 70, full: 1300 },
     needs_digits: false,
     check: |_| Ok(()),
     make,
@@ -91,12 +92,12 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         played.push(play(bench, &images, recipe, &settings)?);
     }
     judge_all(bench, &images, &mut played)?;
-    let sheet = bench.sheet(
+    let sheet = bench.contact_sheet(
         "dcgan.png",
-        sheet(&played, &images)?.to_png()?,
+        sheet(&played, &images)?,
         "Rows of ten generated cats by both recipes after more and more steps, and a row of training images.",
         "The samples of ten latents over training, and ten training images below.",
-    );
+    )?;
     let mut charts = Vec::new();
     for played in &played {
         charts.extend(draw_charts(bench, played)?);
@@ -113,6 +114,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             counted(STEPS.at(bench.budget), "step"),
         ))
         .paragraphs(&answer)
+        .claim("Is the DCGAN stable? (Its losses could not be plotted.)", verdict(&answer[0]), &answer[0])
         .figures([sheet])
         .table(verdicts(&played))
         .table(second_halves(&played))
@@ -179,10 +181,7 @@ fn play(
     recipe: RecipeName,
     settings: &Settings,
 ) -> Result<Played> {
-    let folder = bench.out.join("runs").join(format!("dcgan-{}", recipe.word()));
-    let directory = RunDirectory::create(&folder, true)?;
-    let (generator, summary) =
-        train(&directory, settings, images, &mut bench.progress, &interrupt::requested)?;
+    let (generator, summary) = bench.train(&format!("dcgan-{}", recipe.word()), settings, images)?;
     bench.progress.finish(&format!(
         "played {} of the DCGAN by {} in {:.1} s: {}",
         counted(settings.steps, "step"),

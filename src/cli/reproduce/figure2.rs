@@ -1,6 +1,6 @@
 //! Figure 2: Gibbs samples from test images after 1 to 10,000 steps, of three machines, and why they blur.
 
-use super::workbench::{ByBudget, LARGE, ReportFigure, SMALL, Workbench, table};
+use super::workbench::{ByBudget, LARGE, ReportFigure, SMALL, Workbench, table, verdict};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase::{Contrastive, Persistent};
 use crate::cli::output::thousands;
@@ -22,6 +22,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure2-digits.svg",
         "figure2-classes.svg",
     ],
+    seconds: ByBudget { quick: 30, full: 120 },
     needs_digits: true,
     check: |_| Ok(()),
     make,
@@ -53,21 +54,21 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let answer = answer(small, contrastive, persistent);
     let names: Vec<String> = indices.iter().map(|&i| format!("a {}", labels[i])).collect();
     let size = (digits.test.images().height(), digits.test.images().width());
-    let sheet = |machines: &[Machine]| sheet("Number of Gibbs steps", machines, size, &names)?.to_png();
-    let large = bench.sheet(
+    let sheet = |machines: &[Machine]| sheet("Number of Gibbs steps", machines, size, &names);
+    let large = bench.contact_sheet(
         "figure2.png",
         sheet(&machines[1..])?,
         "Ten test images, and the samples of two machines that start there, after 1, 10, 100, 1,000 and 10,000 Gibbs steps.",
         "Two machines that differ only in the training: CD-1 takes its negative samples one Gibbs step from the data, PCD-1 \
          from chains that run through the whole training. Each picture shows the probabilities from which the state is \
          sampled.",
-    );
-    let small = bench.sheet(
+    )?;
+    let small = bench.contact_sheet(
         "figure2-hidden-20.png",
         sheet(&machines[..1])?,
         "Ten test images, and the samples of the report's machine that start there.",
         "The report's machine, trained by PCD-1 as in scikit-learn.",
-    );
+    )?;
     let captions = [
         "Agreement with the pixels of the chain's own start: 1 is full agreement, 0 is the agreement with another start.",
         "Mean free energy minus that of the test images. A lower free energy is a higher probability.",
@@ -85,6 +86,9 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              it does not know why.",
         )
         .paragraphs(&answer)
+        .claim("With more Gibbs steps the samples become less clear. Why?", verdict(&answer[0]), &answer[0])
+        .claim("With more Gibbs steps the samples become more alike. Why?", verdict(&answer[1]), &answer[1])
+        .claim("Does the training matter for long chains? (Left open.)", verdict(&answer[2]), &answer[2])
         .figures([large])
         .figures([small])
         .figures(charts)

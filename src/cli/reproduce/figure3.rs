@@ -1,18 +1,28 @@
 //! Figure 3: rows of pixels removed and filled in, by 20 and by 500 hidden units.
 
+use super::panels;
 use super::restoration::{Restoration, add_to, percent};
-use super::workbench::{ByBudget, ReportFigure, Workbench};
+use super::workbench::{
+    ByBudget, LARGE, LARGE_EPOCHS, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_EPOCHS, Workbench, verdict,
+};
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
-use crate::evaluate::reconstruction::{Cell, PooledError};
+use crate::boltzmann::reconstruct::Effort;
+use crate::cli::machine::test_images;
+use crate::cli::output::counted;
+use crate::cli::reconstruct::STRIDE;
+use crate::data::Binarisation;
+use crate::evaluate::reconstruction::{Cell, PooledError, Task, error_of_chains, remove_rows, sweep};
 use crate::report::{Section, Table};
+use crate::rng::Stream;
 use serde_json::{Value, json};
 
 pub(super) const FIGURE: ReportFigure = ReportFigure {
     name: "figure3",
     about: "Reconstruction of removed rows",
     files: &[SHEETS[0], SHEETS[1], MAPS[0], MAPS[1], MAPS[2]],
+    seconds: ByBudget { quick: 4, full: 30 },
     needs_digits: true,
     check: |_| Ok(()),
     make,
@@ -48,7 +58,9 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              ones. After a burn-in their probabilities are averaged. The centre has more ink than the edges, so errors are \
              larger there for every method; they are compared with that of the mean training image.",
         )
-        .paragraphs(&answer);
+        .paragraphs(&answer)
+        .claim("Removing more than seven rows gives a poor reconstruction.", verdict(&answer[0]), &answer[0])
+        .claim("Rows in the centre are easier to restore.", verdict(&answer[1]), &answer[1]);
     let summary = json!({
         "test_images": count,
         "hidden_20": { "cells": machines[0].cells },
@@ -61,7 +73,119 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         },
         "answer": answer,
     });
-    Ok((add_to(section, bench, &machines, SHEETS, MAPS)?.table(table), summary))
+    let study = Study::new(bench, &models, count)?;
+    let section = add_to(section, bench, &machines, SHEETS, MAPS)?.table(table);
+    let section = study.add_to(section);
+    Ok((section.panel("restore", panels::restore(&models[1], bench.digits)?, None), summary))
+}
+
+/// Rows of the blocks by which machines of different training are compared.
+const COMPARED: [usize; 3] = [3, 7, 14];
+/// Chains an image whose mean is taken.
+const CHAINS: [usize; 3] = [1, 4, 16];
+
+/// The influence of hidden units, of epochs and of the number of chains.
+struct Study {
+    /// Name of the machine, and the errors for [`COMPARED`].
+    machines: Vec<(String, [PooledError; 3])>,
+    /// The middle half of the rows removed, 500 hidden units: the errors for [`CHAINS`], and that of the mean image.
+    chains: [f64; 3],
+    baseline: f64,
+}
+
+impl Study {
+    fn new(bench: &mut Workbench<'_>, models: &[Rbm<f32>; 2], count: usize) -> Result<Self> {
+        let [few, many] = [bench.short(SMALL)?.0, bench.short(LARGE)?.0];
+        let short = SHORT_EPOCHS.at(bench.budget);
+        let large = LARGE_EPOCHS.at(bench.budget);
+        let indices: Vec<usize> = (0..count).collect();
+        let images = test_images(bench.digits, &indices, Binarisation::Threshold, bench.seed)?;
+        let mean_image = Binarisation::Threshold.mean(bench.digits.train.images());
+        let (height, width) = (bench.digits.test.images().height(), bench.digits.test.images().width());
+        let effort = Effort { burn_in: 20, average: 40 };
+        let task = Task { images: &images, mean_image: &mean_image, height, width, effort };
+        let stream = Stream::named(bench.seed, "evaluate");
+        let mut machines = Vec::new();
+        for (model, units, epochs) in [
+            (&few, SMALL, short),
+            (&models[0], SMALL, SMALL_EPOCHS),
+            (&many, LARGE, short),
+            (&models[1], LARGE, large),
+        ] {
+            let cells = sweep(model, &task, &COMPARED, STRIDE, stream, || Ok(()))?;
+            let errors = COMPARED.map(|rows| PooledError::of(cells.iter().filter(|cell| cell.rows == rows)));
+            machines.push((format!("{units} units, {}", counted(epochs, "epoch")), errors));
+        }
+        let removed = height / 4..height - height / 4;
+        let (_, middle) = remove_rows(&models[1], &task, removed.clone(), stream)?;
+        let mut chains = [0.0; 3];
+        for (error, count) in chains.iter_mut().zip(CHAINS) {
+            *error = error_of_chains(&models[1], &task, removed.clone(), count, stream)?;
+        }
+        Ok(Self { machines, chains, baseline: middle.baseline_mean_squared_error })
+    }
+
+    /// Do more hidden units and more epochs help, as the report says?
+    fn answer(&self) -> String {
+        let share = |machine: usize| self.machines[machine].1[1].share_of_baseline();
+        let helps = share(1) < share(0) && share(3) < share(2) && share(2) < share(0) && share(3) < share(1);
+        let verdict = match helps {
+            true => "More hidden units and more epochs both help, as the report says",
+            false => "More hidden units and more epochs do not always help here, unlike in the report",
+        };
+        format!(
+            "{verdict}: with seven rows removed the error falls from {} % of the mean image's ({}) to {} % ({}).",
+            percent(share(0)),
+            self.machines[0].0,
+            percent(share(3)),
+            self.machines[3].0
+        )
+    }
+
+    /// Why can a good machine be worse than the mean image, and does the mean of several chains help?
+    fn limit(&self) -> String {
+        let [one, _, many] = self.chains;
+        let [own, mean, baseline] = [one, many, self.baseline].map(|error| format!("{error:.3}"));
+        let compared = if one > self.baseline { "above" } else { "below" };
+        let helps = match many < one {
+            true => {
+                "A chain shows one digit that fits the known rows, often another one than the original; the mean of several \
+                     chains covers all of them"
+            }
+            false => "The mean of several chains does not help here",
+        };
+        format!(
+            "With the middle half of the rows removed, the error of one chain of {LARGE} units is {own}, {compared} the mean image's \
+             {baseline}. {helps}: 16 chains have an error of {mean}."
+        )
+    }
+
+    fn add_to(&self, section: Section) -> Section {
+        let caption =
+            "Mean squared error per removed pixel, over all positions, as a share of the mean image's";
+        let table = COMPARED.iter().fold(Table::new(caption).text_column("machine"), |table, rows| {
+            table.number_column(counted(*rows, "row"), "%")
+        });
+        let table = self.machines.iter().fold(table, |table, (name, errors)| {
+            table
+                .row([name.clone()].into_iter().chain(errors.map(|error| percent(error.share_of_baseline()))))
+        });
+        let caption =
+            "The middle half of the rows removed, 500 hidden units: mean squared error per removed pixel";
+        let chains = Table::new(caption).text_column("guess").number_column("error", "");
+        let chains = CHAINS.iter().zip(self.chains).fold(chains, |table, (count, error)| {
+            table.row([format!("mean of {}", counted(*count, "chain")), format!("{error:.4}")])
+        });
+        let chains = chains.row(["mean training image".to_string(), format!("{:.4}", self.baseline)]);
+        let (answer, limit) = (self.answer(), self.limit());
+        section
+            .claim("More hidden units and more epochs improve the reconstruction.", verdict(&answer), &answer)
+            .claim("How many rows are the limit? (Left open.)", "answered", &limit)
+            .paragraph(answer)
+            .table(table)
+            .paragraph(limit)
+            .table(chains)
+    }
 }
 
 /// The errors of the blocks of rows that the report compares.

@@ -3,7 +3,7 @@
 mod samples;
 
 use super::restoration::{Restoration, add_to};
-use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench};
+use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench, verdict};
 use crate::cli::filters::{Group, grid, rows as measures, sheet};
 use crate::cli::output::thousands;
 use crate::data::Digits;
@@ -32,6 +32,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         MAPS[1],
         MAPS[2],
     ],
+    seconds: ByBudget { quick: 25, full: 120 },
     needs_digits: true,
     check,
     make,
@@ -125,6 +126,9 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             }
         })
         .paragraphs(answer)
+        .claim("The RBM's filters are larger than the first layer's of the DBM.", verdict(answer[0]), answer[0])
+        .claim("The RBM's filters are noisier.", verdict(answer[1]), answer[1])
+        .claim("The DBM's samples are better and have less noise.", verdict(answer[2]), answer[2])
         .figures([filter_sheet(bench, &sets)?]);
     for figure in second_layer_sheets(bench, &second.weight, &deep.weights()[1])? {
         section = section.figures([figure]);
@@ -202,11 +206,9 @@ fn filter_sheet(bench: &mut Workbench<'_>, sets: &[&FilterSet; 4]) -> Result<Fig
     });
     // The report's machine has few weights and large ones. On its scale all others would be pale.
     let scale = scale_limit(sets[1..].iter().map(|set| &set.weight));
-    let png =
-        sheet("Filters", &groups.each_ref(), pretrained::IMAGE_SIZE.into(), columns, scale)?.to_png()?;
-    Ok(bench.sheet(
+    bench.contact_sheet(
         "figure4-filters.png",
-        png,
+        sheet("Filters", &groups.each_ref(), pretrained::IMAGE_SIZE.into(), columns, scale)?,
         "Filters of two restricted machines and of both layers of a deep one.",
         &format!(
             "Weights to the pixels, on one scale, of {} units of each machine, evenly spread from the largest norm to the \
@@ -214,7 +216,7 @@ fn filter_sheet(bench: &mut Workbench<'_>, sets: &[&FilterSet; 4]) -> Result<Fig
              is projected to pixels by the product of both weight matrices.",
             columns * rows
         ),
-    ))
+    )
 }
 
 /// Units of layer 2: projected to pixels, and their weights to layer 1.
@@ -224,23 +226,23 @@ fn second_layer_sheets(
     raw: &Tensor<f32>,
 ) -> Result<[Figure; 2]> {
     let (columns, rows) = SECOND_GRID;
-    let png = |title: &str, weight: &Tensor<f32>, size: (usize, usize)| {
+    let drawn = |title: &str, weight: &Tensor<f32>, size: (usize, usize)| {
         let group = Group::new("", weight, &ByNorm::spread(weight, columns * rows).units);
-        sheet(title, &[&group], size, columns, scale_limit([weight]))?.to_png()
+        sheet(title, &[&group], size, columns, scale_limit([weight]))
     };
     Ok([
-        bench.sheet(
+        bench.contact_sheet(
             "figure4-layer-2.png",
-            png("DBM, layer 2: projected to pixels", projected, pretrained::IMAGE_SIZE.into())?,
+            drawn("DBM, layer 2: projected to pixels", projected, pretrained::IMAGE_SIZE.into())?,
             "Filters of the second layer of a deep machine.",
             "Units of layer 2 on a scale of their own, because their weights are small.",
-        ),
-        bench.sheet(
+        )?,
+        bench.contact_sheet(
             "figure4-raw.png",
-            png("DBM, layer 2: weights to layer 1", raw, grid(raw.rows()))?,
+            drawn("DBM, layer 2: weights to layer 1", raw, grid(raw.rows()))?,
             "Weights between the layers of a deep machine.",
             "Units of layer 2 without projection: one pixel for each unit of layer 1. Their order has no meaning.",
-        ),
+        )?,
     ])
 }
 
@@ -313,7 +315,8 @@ mod tests {
             Claim::new(Kind::Loops, "DBM more", ("DBM, layer 1", "RBM"), evidence(3.0, 8.0)),
         ];
         let table = table_of_claims("", &claims, "RBM", ["RBM", "DBM"]);
-        let html = Page::new("t").section(Section::new("").table(table)).to_html().unwrap();
+        let html =
+            Page::new("t").section(Section::new("").table(table).to_html().unwrap()).to_html().unwrap();
         let row = |cells: [&str; 6]| cells.map(|cell| format!(">{cell}</td>"));
         let cells =
             html.split("<td").filter_map(|cell| cell.split("</tr>").next()).skip(1).collect::<Vec<_>>();

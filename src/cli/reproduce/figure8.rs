@@ -1,6 +1,7 @@
 //! Figure 8: a standard GAN and Wasserstein GANs with clipping and with a gradient penalty, side by side.
 
-use super::workbench::{ByBudget, ReportFigure, Workbench, table};
+use super::panels;
+use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
 use crate::Result;
 use crate::adversarial::Networks;
 use crate::cli::gan::plots::{self, Chart, PlayedGame};
@@ -8,9 +9,10 @@ use crate::cli::output::{counted, thousands};
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, Section, Table};
+use crate::rng::Stream;
 use crate::run::gan::{Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, Judgement, Measures, choose_classifier, draw, judge};
-use crate::run::{RunDirectory, interrupt, train};
+use crate::run::{interrupt, read_archive};
 use serde_json::{Value, json};
 
 pub(super) const FIGURE: ReportFigure = ReportFigure {
@@ -31,18 +33,21 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure8-spread.svg",
         "figure8-duality-gap.svg",
     ],
+    seconds: ByBudget { quick: 150, full: 1700 },
     needs_digits: true,
     check: |_| Ok(()),
     make,
 };
 
 /// Steps of each generator, and steps between two readings.
-const STEPS: ByBudget = ByBudget { quick: 1_000, full: 15_000 };
+const STEPS: ByBudget = ByBudget { quick: 3_000, full: 15_000 };
 const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
 /// Samples of each generator that are evaluated.
 const SAMPLES: ByBudget = ByBudget { quick: 2_000, full: 10_000 };
 /// The moments whose samples are shown, in tenths of the run.
 const SHOWN: [usize; 4] = [1, 3, 6, 10];
+/// Real images, and as many generated ones, that the reader can tell apart.
+const TOLD_APART: usize = 15;
 /// Steps of each player in the search for the duality gap.
 const SEARCH: usize = 50;
 
@@ -67,12 +72,12 @@ fn name(kind: Kind) -> &'static str {
 fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let steps = STEPS.at(bench.budget);
     let played = play(bench, steps)?;
-    let sheet = bench.sheet(
+    let sheet = bench.contact_sheet(
         "figure8.png",
-        sheet(&played)?.to_png()?,
+        sheet(&played)?,
         "Rows of ten generated digits: the three networks after the same numbers of steps.",
-        "The samples of ten latents by the three generators, after equal numbers of generator steps.",
-    );
+        "The samples of ten latents: first those of all three generators at the end, then earlier ones.",
+    )?;
     let game = |&Played { kind, ref summary, .. }| PlayedGame {
         name: name(kind),
         kind,
@@ -93,8 +98,12 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             thousands(STEPS.full),
             counted(Settings::of(Kind::Penalty).critic_steps, "step"),
         ))
-        .paragraphs(&answer)
         .figures([sheet])
+        .paragraphs(&answer)
+        .claim("The standard GAN is unstable and does not converge.", verdict(&answer[0]), &answer[0])
+        .claim("The Wasserstein GAN with weight clipping converges.", verdict(&answer[1]), &answer[1])
+        .claim("The gradient penalty is more stable than clipping.", verdict(&answer[2]), &answer[2])
+        .panel("judge", judge_panel(bench, &played)?, None)
         .table(verdicts(&played))
         .table(second_halves(&played))
         .figures(charts)
@@ -121,9 +130,7 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
             networks: Networks::digits(bench.digits.train.images().values_per_image()),
             ..Settings::of(kind)
         };
-        let directory = RunDirectory::create(&bench.out.join("runs").join(format!("gan-{kind}")), true)?;
-        let (generator, summary) =
-            train(&directory, &settings, bench.digits, &mut bench.progress, &interrupt::requested)?;
+        let (generator, summary) = bench.train(&format!("gan-{kind}"), &settings, bench.digits)?;
         let samples = draw(&generator, &how)?;
         let judgement =
             judge(&samples, bench.digits, &eye, &how, &mut bench.progress, &interrupt::requested)?;
@@ -141,19 +148,34 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
     Ok(played)
 }
 
+/// Images for the reader to tell apart, beside the discriminator of the standard GAN.
+fn judge_panel(bench: &Workbench<'_>, played: &[Played]) -> Result<Value> {
+    let generator = &played[0].generator;
+    let archive = read_archive(&bench.out.join("runs/gan-standard/model.safetensors"))?;
+    let discriminator = generator.networks().discriminator.read(&archive, "discriminator.")?;
+    let images = bench.digits.test.images();
+    let real: Vec<usize> = (0..TOLD_APART.min(images.len())).collect();
+    let generated = generator.samples(real.len(), Stream::named(bench.seed, "panel"))?;
+    panels::judge(&images.select(&real), &generated, &discriminator)
+}
+
 /// A sheet with a row for each network, in blocks of equal steps.
 fn sheet(played: &[Played]) -> Result<ContactSheet> {
     let (moments, history) = played[0].generator.history();
     let mut shown: Vec<usize> = SHOWN.iter().map(|tenths| tenths * (moments.len() - 1) / 10).collect();
     shown.dedup();
-    let rows = || shown.iter().flat_map(|&moment| played.iter().map(move |played| (played, moment)));
+    // The last samples side by side, as in the report; then the earlier ones of each game.
+    let last = shown.pop().unwrap_or(0);
+    let shown = &shown;
+    let earlier = played.iter().flat_map(|played| shown.iter().map(move |&moment| (played, moment)));
+    let rows: Vec<(&Played, usize)> = played.iter().map(|played| (played, last)).chain(earlier).collect();
     let label =
-        |(played, moment): (&Played, usize)| format!("{}, {}", played.kind, thousands(moments[moment]));
+        |&(played, moment): &(&Played, usize)| format!("{}, {}", played.kind, thousands(moments[moment]));
     let mut sheet = ContactSheet::new(history.height(), history.width())
         .title("Samples of ten latents; numbers are generator steps")
         .columns(PICTURED)
-        .row_labels(&rows().map(label).collect::<Vec<_>>());
-    for (played, moment) in rows() {
+        .row_labels(&rows.iter().map(label).collect::<Vec<_>>());
+    for (played, moment) in rows {
         let images = played.generator.history().1;
         (0..PICTURED).try_for_each(|latent| sheet.push_u8(images.image(moment * PICTURED + latent)))?;
     }

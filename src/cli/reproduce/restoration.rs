@@ -7,7 +7,7 @@ use crate::cli::machine::test_images;
 use crate::cli::reconstruct::{STRIDE, SWEPT_ROWS, heat_map, middle_quarter, sheet};
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, PooledError, Task, positions, remove_rows, sweep};
-use crate::report::{Section, Table};
+use crate::report::{ContactSheet, Section, Table};
 use crate::rng::Stream;
 
 /// The images that one machine has restored, and its errors.
@@ -16,8 +16,8 @@ pub(super) struct Restoration {
     name: String,
     /// The errors for every number and position of removed rows.
     pub cells: Vec<Cell>,
-    /// Original, damaged and restored images, as PNG.
-    sheet: Vec<u8>,
+    /// Original, damaged and restored images.
+    sheet: ContactSheet,
 }
 
 impl Restoration {
@@ -46,7 +46,7 @@ impl Restoration {
         bench
             .progress
             .finish(&format!("reconstructed {} blocks of rows with {hidden} hidden units", cells.len()));
-        let sheet = sheet(hidden, &task, &filled, &removed)?.to_png()?;
+        let sheet = sheet(hidden, &task, &filled, &removed)?;
         Ok(Self { name: format!("{kind}{hidden} hidden units"), cells, sheet })
     }
 
@@ -65,12 +65,13 @@ pub(super) fn add_to(
     sheets: [&str; 2],
     maps: [&str; 3],
 ) -> Result<Section> {
-    let sheets = machines.iter().zip(sheets).map(|(machine, file)| {
+    let mut shown = Vec::new();
+    for (machine, file) in machines.iter().zip(sheets) {
         let alternative = format!("Original, damaged and restored digits, {}.", machine.name);
         let caption = format!("{}. The middle quarter of the rows is removed.", machine.name);
-        bench.sheet(file, machine.sheet.clone(), &alternative, &caption)
-    });
-    let section = section.figures(sheets);
+        shown.push(bench.contact_sheet(file, machine.sheet.clone(), &alternative, &caption)?);
+    }
+    let section = section.figures(shown);
     let baseline =
         |cell: &Cell| Cell { mean_squared_error: cell.baseline_mean_squared_error, ..cell.clone() };
     let guess = (

@@ -5,9 +5,9 @@ use crate::boltzmann::learning::NegativePhase;
 use crate::cli::output::{thousands, write_picture};
 use crate::data::Digits;
 use crate::optim::Schedule;
-use crate::report::{Figure, Section, Table};
+use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::rbm::{Settings, Summary};
-use crate::run::{Progress, RunDirectory, interrupt, train};
+use crate::run::{Progress, RunDirectory, Trainable, interrupt, train, train_or_resume};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct ReportFigure {
     pub about: &'static str,
     /// The files that it writes into the output folder.
     pub files: &'static [&'static str],
+    /// Seconds of its work on two cores of 2023, for the time that is left.
+    pub seconds: ByBudget,
     /// The work needs the digits of the data.
     pub needs_digits: bool,
     /// Checks the data before the work on any figure begins.
@@ -38,6 +40,7 @@ pub(super) enum Budget {
 }
 
 /// A number that depends on the budget.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ByBudget {
     pub quick: usize,
     pub full: usize,
@@ -56,7 +59,9 @@ pub(super) const SMALL_EPOCHS: usize = 30;
 pub(super) const SMALL_COLOUR: usize = 0;
 /// Hidden units and epochs of the machines whose samples are digits.
 pub(super) const LARGE: usize = 500;
-const LARGE_EPOCHS: ByBudget = ByBudget { quick: 20, full: 30 };
+/// Epochs of the machines of several widths.
+pub(super) const SHORT_EPOCHS: ByBudget = ByBudget { quick: 3, full: 10 };
+pub(super) const LARGE_EPOCHS: ByBudget = ByBudget { quick: 20, full: 30 };
 
 /// The data, the output folder, and the machines that are trained so far.
 pub(super) struct Workbench<'a> {
@@ -106,9 +111,7 @@ impl Workbench<'_> {
         if let Some((_, model, summary)) = self.machines.iter().find(|known| known.0 == settings) {
             return Ok((model.clone(), summary.clone()));
         }
-        let directory = RunDirectory::create(&self.out.join("runs").join(name), true)?;
-        let (model, summary) =
-            train(&directory, &settings, self.digits, &mut self.progress, &interrupt::requested)?;
+        let (model, summary) = self.train(name, &settings, self.digits)?;
         let last = summary.epochs.last().map_or(f64::NAN, |reading| reading.pseudo_log_likelihood);
         self.progress.finish(&format!(
             "trained {} hidden units by {} for {} epochs of {} images in {:.1} s: {last:.1} nats",
@@ -122,11 +125,35 @@ impl Workbench<'_> {
         Ok((model, summary))
     }
 
+    /// Trains a model in `out/runs/NAME`, or continues a run there that was killed.
+    ///
+    /// **Errors** as [`train_or_resume`].
+    pub fn train<S: Trainable>(
+        &mut self,
+        name: &str,
+        settings: &S,
+        digits: &Digits,
+    ) -> Result<(S::Model, S::Summary)> {
+        let (path, stop) = (self.out.join("runs").join(name), &interrupt::requested);
+        // A finished run may have lost its checkpoint.
+        if path.join("checkpoint.safetensors").is_file() {
+            return train_or_resume(&path, true, settings, digits, &mut self.progress, stop);
+        }
+        train(&RunDirectory::create(&path, true)?, settings, digits, &mut self.progress, stop)
+    }
+
     /// The report's machine.
     pub fn small(&mut self) -> Result<(Rbm<f32>, Summary)> {
         self.machine("hidden-20", |settings| {
             as_in_report(Settings { hidden: SMALL, epochs: SMALL_EPOCHS, ..settings })
         })
+    }
+
+    /// A machine of this many hidden units after the first epochs of the report's training.
+    pub fn short(&mut self, hidden: usize) -> Result<(Rbm<f32>, Summary)> {
+        let epochs = SHORT_EPOCHS.at(self.budget);
+        let change = |settings| as_in_report(Settings { hidden, epochs, ..settings });
+        self.machine(&format!("hidden-{hidden}-short"), change)
     }
 
     /// A machine whose samples are digits if `method` is persistent.
@@ -150,7 +177,21 @@ impl Workbench<'_> {
         if interrupt::requested() { Err(interrupted()) } else { Ok(()) }
     }
 
-    /// Writes a contact sheet into the output folder, and returns it for the page; `alternative` describes it in words.
+    /// Writes a contact sheet as PNG into the output folder, and returns it for the page; `alternative` describes it in words.
+    ///
+    /// **Errors** as [`ContactSheet::to_png`].
+    pub fn contact_sheet(
+        &mut self,
+        file: &str,
+        sheet: ContactSheet,
+        alternative: &str,
+        caption: &str,
+    ) -> Result<Figure> {
+        self.write(file, &sheet.to_png()?);
+        Ok(Figure::sheet(sheet, alternative, caption))
+    }
+
+    /// Writes a PNG file into the output folder, and returns it for the page; `alternative` describes it in words.
     pub fn sheet(&mut self, file: &str, png: Vec<u8>, alternative: &str, caption: &str) -> Figure {
         self.write(file, &png);
         Figure::png(png, alternative, caption)
@@ -170,6 +211,16 @@ impl Workbench<'_> {
 
 fn interrupted() -> Error {
     Error::Interrupted { resume: "the same command makes the figures from the start".into() }
+}
+
+/// The verdict on a claim of the report, as the sentence about it puts it.
+pub(super) fn verdict(sentence: &str) -> &'static str {
+    match sentence {
+        text if text.contains("as the report says, but") => "partly confirmed",
+        text if text.contains("as the report says") => "confirmed",
+        text if text.contains("unlike in the report") => "not confirmed",
+        _ => "answered",
+    }
 }
 
 /// Training as in the report, by scikit-learn: constant rate, no momentum, no decay, mini-batches of 10.

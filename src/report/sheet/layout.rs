@@ -171,7 +171,7 @@ impl Options {
     }
 
     /// The numbers of columns and rows, checked against the labels.
-    fn grid(&self, tiles: usize) -> Result<(usize, usize)> {
+    pub(super) fn grid(&self, tiles: usize) -> Result<(usize, usize)> {
         if tiles == 0 {
             return Err(Error::invalid("contact sheet", "no tile was pushed; a sheet needs at least 1"));
         }
@@ -279,7 +279,7 @@ impl Columns {
 }
 
 /// Formats a number with at most three significant digits.
-fn short(value: f32) -> String {
+pub(super) fn short(value: f32) -> String {
     if !(1e-3..1e6).contains(&value) {
         return format!("{value:.1e}");
     }

@@ -148,16 +148,16 @@ impl Samples {
         for (_, pictures) in &rows {
             pictures.chunks_exact(self.visible).take(chains).try_for_each(|picture| sheet.push(picture))?;
         }
-        Ok(bench.sheet(
+        bench.contact_sheet(
             "figure4-samples.png",
-            sheet.to_png()?,
+            sheet,
             "Test images and noise, and the samples of three machines that start there.",
             &format!(
                 "Chains after {STEPS} steps: three machines from test images, then three from noise. The number after RBM is \
                  that of hidden units; {SMALL} is the report's. Each picture shows the probabilities from which the state is \
                  sampled."
             ),
-        ))
+        )
     }
 }
 

@@ -1,0 +1,224 @@
+"use strict";
+// Live panels: each fills the element whose data-panel names it, from the JSON inside. No library, no network.
+(() => {
+  const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  const floats = text => new Float32Array(bytes(text).buffer);
+  const sigmoid = x => 1 / (1 + Math.exp(-x));
+  const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+
+  /** Creates an element; properties whose names start with "on" are listeners. */
+  const make = (tag, properties, ...inside) => {
+    const made = tag === "svg" || tag === "path" || tag === "line"
+      ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(properties || {})) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else made.setAttribute(name, value);
+    }
+    made.append(...inside);
+    return made;
+  };
+  /** A slider with its label and value. */
+  const slider = (text, [min, max, step], value, change, show = x => x) => {
+    const output = make("output", {}, show(value));
+    const input = make("input", {type: "range", min, max, step, value,
+      oninput: () => { output.value = show(+input.value); change(+input.value); }});
+    const label = make("label", {}, make("span", {}, text + ": ", output), input);
+    label.set = value => { input.value = value; output.value = show(+input.value); };
+    return label;
+  };
+  const button = (text, click) => make("button", {type: "button", onclick: click}, text);
+  const canvas = ([height, width], size, label) => make("canvas", {width, height, role: "img", "aria-label": label,
+    style: `width:${size}px;aspect-ratio:${width}/${height}`});
+  /** Random numbers in 0..1 that depend on the seed alone (mulberry32). */
+  const random = seed => () => {
+    let t = seed += 0x6D2B79F5;
+    t = Math.imul(t ^ t >>> 15, t | 1);
+    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
+    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
+  };
+  /** Draws grey values in 0..1; pixels that are not known are amber. */
+  const draw = (canvas, values, known) => {
+    const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
+    values.forEach((value, i) => {
+      const grey = 255 * value;
+      image.data.set(!known || known[i] ? [grey, grey, grey, 255] : [180 + 75 * value, 95 + 147 * value, 6 + 208 * value, 255], 4 * i);
+    });
+    context.putImageData(image, 0, 0);
+  };
+
+  /** A restricted Boltzmann machine: 4-bit weights, one scale for each hidden unit; pixels that are never on are left out. */
+  const rbm = data => {
+    const pixels = data.pixels, hidden = data.hidden, packed = bytes(data.weights), scale = floats(data.scales);
+    const bias = {visible: floats(data.visible_bias), hidden: floats(data.hidden_bias)};
+    const weights = new Float32Array(hidden * pixels.length), turned = new Float32Array(weights.length);
+    for (let k = 0; k < weights.length; k++) {
+      const code = (packed[k >> 1] >> 4 * (k & 1) & 15) - 7, unit = Math.floor(k / pixels.length);
+      weights[k] = code * Math.abs(code) / 49 * scale[unit];
+      turned[k % pixels.length * hidden + unit] = weights[k];
+    }
+    /** Probabilities of a layer of `count` units from the units of the other that are on. */
+    const layer = (bias, matrix, count, on) => {
+      const sum = Float64Array.from(bias);
+      for (const row of on) for (let j = 0, at = row * count; j < count; j++) sum[j] += matrix[at++];
+      return sum.map(sigmoid);
+    };
+    const onPixels = image => [...pixels.keys()].filter(k => image[pixels[k]] > 0.5);
+    return {
+      hidden: image => layer(bias.hidden, turned, hidden, onPixels(image)),
+      visible: states => {
+        const on = [...states.keys()].filter(j => states[j]);
+        const image = new Float64Array(data.height * data.width);
+        layer(bias.visible, weights, pixels.length, on).forEach((p, k) => image[pixels[k]] = p);
+        return image;
+      },
+    };
+  };
+
+  const panels = {
+    /** Removed pixels of a digit, filled in by Gibbs sampling with the known pixels fixed. */
+    restore(data, live) {
+      const machine = live.machine = rbm(data), size = [data.height, data.width], count = data.height * data.width;
+      const digits = data.images.map(text => Array.from(bytes(text)));
+      let truth, values, known, rows = Math.round(data.height / 4), first = Math.round(3 * data.height / 8), steps = 30;
+      let tool = "unknown", cursor = [0, 0];
+      const before = canvas(size, 196, "The digit; removed pixels are amber"), after = canvas(size, 196, "The restored digit");
+      before.tabIndex = 0;
+      const said = make("p", {"aria-live": "polite"});
+      const show = () => {
+        draw(before, values, known);
+        const next = random(7), missing = known.map(k => !k), state = values.map((x, i) => missing[i] ? +(next() < data.mean[i]) : +(x > 0.5));
+        const mean = new Float64Array(count);
+        let kept = 0;
+        for (let step = 1; step <= steps; step++) {
+          const p = machine.visible(machine.hidden(state).map(p => +(next() < p)));
+          for (let i = 0; i < count; i++) if (missing[i]) state[i] = +(next() < p[i]);
+          if (2 * step > steps) { kept++; for (let i = 0; i < count; i++) mean[i] += p[i]; }
+        }
+        const filled = values.map((x, i) => missing[i] ? mean[i] / kept : x);
+        draw(after, filled);
+        const error = of => values.reduce((sum, _, i) => sum + (missing[i] ? (of[i] - truth[i]) ** 2 : 0), 0);
+        const removed = missing.filter(Boolean).length;
+        said.textContent = removed === 0 ? "No pixel is removed." : `${removed} pixels filled in. Mean squared error per removed pixel: `
+          + `${(error(filled) / removed).toFixed(3)}; of the mean training image: ${(error(data.mean) / removed).toFixed(3)}.`;
+        live.filled = filled;
+      };
+      const remove = () => { known = values.map((_, i) => { const row = Math.floor(i / data.width); return row < first || row >= first + rows; }); };
+      const choose = i => { truth = digits[i].map(x => +(x > 127)); values = [...truth]; remove(); show(); };
+      const paint = (row, column) => {
+        for (const [r, c] of [[row, column], [row + 1, column], [row, column + 1], [row + 1, column + 1]]) {
+          if (r < 0 || c < 0 || r >= data.height || c >= data.width) continue;
+          const i = r * data.width + c;
+          known[i] = tool !== "unknown";
+          if (known[i]) values[i] = +(tool === "ink");
+        }
+        show();
+      };
+      const drag = event => {
+        if (!event.buttons) return;
+        const box = before.getBoundingClientRect();
+        paint(Math.floor((event.clientY - box.top) / box.height * data.height), Math.floor((event.clientX - box.left) / box.width * data.width));
+        event.preventDefault();
+      };
+      before.style.touchAction = "none";
+      before.addEventListener("pointerdown", drag);
+      before.addEventListener("pointermove", drag);
+      before.addEventListener("keydown", event => {
+        const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], " ": [0, 0]}[event.key];
+        if (!move) return;
+        event.preventDefault();
+        cursor = [clamp(cursor[0] + move[0], 0, data.height - 1), clamp(cursor[1] + move[1], 0, data.width - 1)];
+        paint(...cursor);
+      });
+      const tools = make("select", {onchange: event => { tool = event.target.value; }}, make("option", {value: "unknown"}, "remove pixels"),
+        make("option", {value: "ink"}, "draw ink"), make("option", {value: "paper"}, "draw background"));
+      const thumbs = digits.map((digit, i) => {
+        const small = canvas(size, 36, `digit ${i + 1}`);
+        draw(small, digit.map(x => x / 255));
+        const thumb = button("", () => choose(i));
+        thumb.append(small);
+        return thumb;
+      });
+      live.append(make("div", {class: "row"}, ...thumbs), make("div", {class: "row"}, before, after),
+        make("div", {class: "row"}, slider("Rows removed", [0, data.height, 1], rows, x => { rows = x; remove(); show(); }),
+          slider("First removed row", [0, data.height - 1, 1], first, x => { first = x; remove(); show(); }),
+          slider("Gibbs steps", [1, 60, 1], steps, x => { steps = x; show(); }),
+          make("label", {}, make("span", {}, "On the left digit: "), tools)), said);
+      choose(0);
+    },
+
+    /** Real or generated: the reader's answers beside the discriminator's. */
+    judge(data, live) {
+      const images = data.images.map(text => Array.from(bytes(text), x => x / 255));
+      const picture = canvas([data.height, data.width], 196, "A digit that is real or generated"), said = make("p", {"aria-live": "polite"});
+      let at = 0, own = 0, other = 0;
+      const show = () => { if (at < images.length) draw(picture, images[at]); };
+      const answer = real => {
+        if (at === images.length) return;
+        const is = data.real[at], p = data.probability[at];
+        own += +(real === is);
+        other += +((p > 0.5) === is);
+        at++;
+        said.textContent = `It was ${is ? "real" : "generated"}; the discriminator's probability for real was ${Math.round(100 * p)} %. `
+          + `Right so far: you ${own} of ${at}, the discriminator ${other} of ${at}.` + (at === images.length ? " These were all images." : "");
+        show();
+      };
+      live.append(make("div", {class: "row"}, picture, make("div", {class: "answers"}, button("Real", () => answer(true)),
+        button("Generated", () => answer(false)), said)));
+      said.textContent = `${images.length} images, half of them real. Which is this?`;
+      show();
+    },
+
+    /** The divergences between N(0, 1) and N(shift, 1), and their gradients as arrows. */
+    shift(data, live) {
+      const width = 640, height = 120, last = data.shifts.length - 1, most = data.shifts[last];
+      const x = value => width * (value + most) / (2 * most), drawing = make("svg", {viewBox: `0 0 ${width} ${height + 8}`, role: "img", "aria-label": "Densities of the data and of the generator"});
+      const density = (mean, style) => {
+        let path = "";
+        for (let i = 0; i <= 320; i++) {
+          const value = -most + i * most / 160;
+          path += `${i ? "L" : "M"}${x(value).toFixed(1)},${(height * (1.02 - 0.95 * Math.exp(-0.5 * (value - mean) ** 2))).toFixed(1)}`;
+        }
+        return make("path", {d: path, class: style, fill: "none"});
+      };
+      const body = make("tbody");
+      const show = shift => {
+        const i = Math.round(Math.abs(shift) / most * last), sign = Math.sign(shift);
+        drawing.replaceChildren(density(0, "data"), density(shift, "generator"));
+        body.replaceChildren(...data.divergences.map(({name, values, gradients}) => {
+          // The generator goes down the gradient: towards the data.
+          const gradient = sign * gradients[i], length = clamp(Math.abs(gradient), 0, 1.5) * 80, towards = -Math.sign(gradient);
+          const arrow = make("svg", {viewBox: "-130 -8 260 16", width: 200, height: 14, "aria-hidden": "true"});
+          if (length > 0.5) {
+            const end = towards * length;
+            arrow.append(make("line", {x1: 0, x2: end, y1: 0, y2: 0}), make("path", {d: `M${end},0l${-8 * towards},-5v10z`}));
+          }
+          return make("tr", {}, make("td", {}, name), make("td", {class: "number"}, values[i].toFixed(3)),
+            make("td", {class: "number"}, Math.abs(gradient) < 5e-4 && gradient !== 0 ? gradient.toExponential(0) : gradient.toFixed(3)), make("td", {}, arrow));
+        }));
+        live.shift = shift;
+      };
+      const control = slider("Shift of the generator", [-most, most, 2 * most / (2 * last)], 3, show, value => value.toFixed(2));
+      const drag = event => {
+        if (!event.buttons) return;
+        const box = drawing.getBoundingClientRect(), step = most / last;
+        const shift = clamp(Math.round(((event.clientX - box.left) / box.width * 2 - 1) * most / step) * step, -most, most);
+        control.set(shift);
+        show(shift);
+      };
+      drawing.addEventListener("pointerdown", drag);
+      drawing.addEventListener("pointermove", drag);
+      const head = make("tr", {}, ...["Divergence", "value", "gradient", "a step moves the generator"].map(text => make("th", {scope: "col"}, text)));
+      live.append(drawing, control, make("div", {class: "scroll"}, make("table", {}, make("thead", {}, head), body)));
+      show(3);
+    },
+  };
+
+  for (const panel of document.querySelectorAll("[data-panel]")) {
+    const fill = panels[panel.dataset.panel];
+    if (!fill) continue;
+    const live = make("div", {class: "live"});
+    fill(JSON.parse(panel.querySelector("script").textContent), live);
+    panel.append(live);
+    panel.classList.add("on");
+  }
+})();
