@@ -22,13 +22,15 @@ const LEAST: usize = 3;
 pub(super) struct Group {
     heading: String,
     pictures: Vec<Vec<f32>>,
+    /// The end of a scale for these filters alone.
+    limit: f32,
 }
 
 impl Group {
     /// The columns `units` of `weight`.
     pub fn new(heading: impl Into<String>, weight: &Tensor<f32>, units: &[usize]) -> Self {
         let pictures = units.iter().map(|&unit| weights_of(weight, unit).collect()).collect();
-        Self { heading: heading.into(), pictures }
+        Self { heading: heading.into(), pictures, limit: limit([weight]) }
     }
 }
 
@@ -37,13 +39,14 @@ pub(super) fn columns_of(count: usize) -> usize {
     count.isqrt().clamp(1, 20).max(count.min(10))
 }
 
-/// A sheet with `columns` columns for each of `groups`, on one scale up to `limit`. Pixels without a weight are marked.
+/// A sheet with `columns` columns for each of `groups`, on one scale up to `limit`, or each group on a scale of its own. Pixels
+/// without a weight are marked.
 pub(super) fn sheet(
     title: &str,
     groups: &[&Group],
     (height, width): (usize, usize),
     columns: usize,
-    limit: f32,
+    limit: Option<f32>,
 ) -> Result<ContactSheet> {
     let headings: Vec<(&str, usize)> = groups.iter().map(|group| (group.heading.as_str(), columns)).collect();
     let mut sheet = ContactSheet::new(height, width)
@@ -60,7 +63,7 @@ pub(super) fn sheet(
             };
             let mut tile = picture.clone();
             tile.resize(height * width, f32::NAN);
-            sheet.push_signed(&tile, limit)?;
+            sheet.push_signed(&tile, limit.unwrap_or(group.limit))?;
         }
     }
     Ok(sheet)
@@ -243,7 +246,7 @@ mod tests {
         let (many, few) = (Group::new("many", &weight, &[0, 1, 2]), Group::new("few", &weight, &[1]));
         assert_eq!(limit([&weight]), 4.0);
         // Two columns each; two rows, as one group has three tiles; a third pixel without a weight.
-        let png = sheet("t", &[&many, &few], (1, 3), 2, 4.0).unwrap().to_png().unwrap();
+        let png = sheet("t", &[&many, &few], (1, 3), 2, Some(4.0)).unwrap().to_png().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();

@@ -113,7 +113,7 @@ impl Filters {
             let groups: Vec<&Group> =
                 [&group].into_iter().chain(restricted_group.iter().map(|(group, _)| group)).collect();
             let picture = folder.join(file);
-            let png = sheet(&title, &groups, size, columns_of(units.len()), pixel_limit)?.to_png()?;
+            let png = sheet(&title, &groups, size, columns_of(units.len()), Some(pixel_limit))?.to_png()?;
             write_output(&picture, &png)?;
             let beside = restricted_group.as_ref().map_or(Vec::new(), |(_, chosen)| chosen.units.clone());
             sheets.push(Sheet { picture, layer, projected: true, units, norms, beside });
@@ -128,8 +128,7 @@ impl Filters {
                 );
                 let (group, columns) = (Group::new("", weight, &units), columns_of(units.len()));
                 let picture = folder.join(format!("filters-{layer}-raw.png"));
-                let png =
-                    sheet(&title, &[&group], grid(weight.rows()), columns, limit([weight]))?.to_png()?;
+                let png = sheet(&title, &[&group], grid(weight.rows()), columns, None)?.to_png()?;
                 write_output(&picture, &png)?;
                 sheets.push(Sheet { picture, layer, projected: false, units, norms, beside: Vec::new() });
             }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::filters::{ByNorm, Group, check_count, columns_of, limit, sheet, summary_line};
+use crate::cli::filters::{ByNorm, Group, check_count, columns_of, sheet, summary_line};
 use crate::cli::machine::{ModelArguments, write_output};
 use clap::Args;
 use serde::Serialize;
@@ -40,7 +40,7 @@ impl Filters {
         let ByNorm { units, norms } = ByNorm::largest(weight, self.count);
         let title = format!("Filters of {} of {} hidden units", units.len(), loaded.model.hidden());
         let (group, columns) = (Group::new("", weight, &units), columns_of(units.len()));
-        let sheet = sheet(&title, &[&group], loaded.picture_size(None), columns, limit([weight]))?;
+        let sheet = sheet(&title, &[&group], loaded.picture_size(None), columns, None)?;
         let picture = self.out.unwrap_or_else(|| loaded.folder.join("filters.png"));
         write_output(&picture, &sheet.to_png()?)?;
         let summary = Summary { picture, units, norms };

@@ -74,9 +74,17 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         "answer": answer,
     });
     let study = Study::new(bench, &models, count)?;
-    let section = add_to(section, bench, &machines, SHEETS, MAPS)?.table(table);
-    let section = study.add_to(section);
-    Ok((section.panel("restore", panels::restore(&models[1], bench.digits)?, None), summary))
+    let section = add_to(section, bench, &machines, SHEETS, MAPS)?;
+    let section =
+        study.add_to(section).folded("The blocks that the report compares", Section::new("").table(table));
+    let section = section
+        .paragraph(format!(
+            "Try it: choose a digit, remove rows with the sliders or single pixels with the mouse, and watch this machine of {LARGE} \
+             hidden units fill them in. The picture is the mean of the second half of the Gibbs steps of one chain. Weights are \
+             rounded to 4 bits to keep the page small."
+        ))
+        .panel("restore", panels::restore(&models[1], bench.digits)?, None);
+    Ok((section, summary))
 }
 
 /// Rows of the blocks by which machines of different training are compared.

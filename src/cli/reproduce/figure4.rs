@@ -9,7 +9,7 @@ use crate::cli::output::thousands;
 use crate::data::Digits;
 use crate::evaluate::filters::claims::{self, Claim, Kind};
 use crate::evaluate::filters::compare::Verdict;
-use crate::evaluate::filters::sets::{ByNorm, FilterSet, scale_limit};
+use crate::evaluate::filters::sets::{ByNorm, FilterSet};
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
 use crate::run::pretrained;
@@ -133,7 +133,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     for figure in second_layer_sheets(bench, &second.weight, &deep.weights()[1])? {
         section = section.figures([figure]);
     }
-    let section = section
+    let section = section.figures([samples.figure(bench)?]);
+    let details = Section::new("")
         .table(table_of_measures(&sets))
         .table(definitions())
         .table(equal_table)
@@ -144,8 +145,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              in which the claim is true. For `dark inside` and `best single filter` it is the share of filters. The 95 % \
              interval is from 1,000 bootstrap samples. A claim holds if the interval lies above 50 %, does not hold if it \
              lies below, and cannot be told otherwise. A claim with two measures needs both.",
-        )
-        .figures([samples.figure(bench)?]);
+        );
+    let section = section.folded("Measures of the filters, and each claim with its evidence", details);
     Ok((add_to(section, bench, &restored, SHEETS, MAPS)?, summary))
 }
 
@@ -204,16 +205,14 @@ fn filter_sheet(bench: &mut Workbench<'_>, sets: &[&FilterSet; 4]) -> Result<Fig
         let chosen = ByNorm::spread(&set.weight, columns * rows);
         Group::new(&*set.name, &set.weight, &chosen.units)
     });
-    // The report's machine has few weights and large ones. On its scale all others would be pale.
-    let scale = scale_limit(sets[1..].iter().map(|set| &set.weight));
     bench.contact_sheet(
         "figure4-filters.png",
-        sheet("Filters", &groups.each_ref(), pretrained::IMAGE_SIZE.into(), columns, scale)?,
+        sheet("Filters", &groups.each_ref(), pretrained::IMAGE_SIZE.into(), columns, None)?,
         "Filters of two restricted machines and of both layers of a deep one.",
         &format!(
-            "Weights to the pixels, on one scale, of {} units of each machine, evenly spread from the largest norm to the \
-             smallest. The largest 1 % of the weights are beyond the scale, and more of those of the {SMALL} units. Layer 2 \
-             is projected to pixels by the product of both weight matrices.",
+            "Weights to the pixels of {} units of each machine, evenly spread from the largest norm to the smallest: blue is \
+             negative, red positive. Each machine and each layer has a scale of its own; the largest 1 % of the weights are \
+             beyond it. Layer 2 is projected to pixels by the product of both weight matrices.",
             columns * rows
         ),
     )
@@ -228,7 +227,7 @@ fn second_layer_sheets(
     let (columns, rows) = SECOND_GRID;
     let drawn = |title: &str, weight: &Tensor<f32>, size: (usize, usize)| {
         let group = Group::new("", weight, &ByNorm::spread(weight, columns * rows).units);
-        sheet(title, &[&group], size, columns, scale_limit([weight]))
+        sheet(title, &[&group], size, columns, None)
     };
     Ok([
         bench.contact_sheet(

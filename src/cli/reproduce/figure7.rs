@@ -62,6 +62,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         .paragraphs(&answer)
         .claim("The gradients of KL and JS vanish with the distance; that of W₁ does not.", "answered", GRADIENTS)
         .figures(charts)
+        .paragraph("Try it: drag the generator. Each arrow shows the direction and size of a gradient step.")
         .panel("shift", panels::shift(&equal), None);
     Ok((section, json!({ "equal": equal, "unequal": unequal, "answer": answer })))
 }

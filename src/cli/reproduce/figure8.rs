@@ -103,11 +103,12 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         .claim("The standard GAN is unstable and does not converge.", verdict(&answer[0]), &answer[0])
         .claim("The Wasserstein GAN with weight clipping converges.", verdict(&answer[1]), &answer[1])
         .claim("The gradient penalty is more stable than clipping.", verdict(&answer[2]), &answer[2])
+        .paragraph("Try it: be the discriminator of the standard GAN. Its answers are shown beside yours.")
         .panel("judge", judge_panel(bench, &played)?, None)
         .table(verdicts(&played))
-        .table(second_halves(&played))
+        .table(measures(&played))
         .figures(charts)
-        .table(measures(&played));
+        .folded("The second half of each game in numbers", Section::new("").table(second_halves(&played)));
     let network = |Played { summary, half, judgement, .. }: &Played| json!({ "training": summary, "second_half": half, "samples": judgement });
     let networks: Vec<_> = played.iter().map(network).collect();
     Ok((section, json!({ "steps": steps, "networks": networks, "answer": answer })))

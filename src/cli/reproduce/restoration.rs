@@ -90,7 +90,8 @@ pub(super) fn add_to(
     for (((name, cells), file), caption) in guesses().zip(maps).zip(captions) {
         charts.push(bench.chart(file, heat_map(name, cells, range).to_svg()?, caption));
     }
-    Ok(section.figures(charts).table(table(machines)))
+    let numbers = Section::new("").table(table(machines));
+    Ok(section.figures(charts).folded("The errors as a table", numbers))
 }
 
 /// The errors of two machines and of the mean image by the number of removed rows.
