@@ -211,6 +211,61 @@
       live.append(drawing, control, make("div", {class: "scroll"}, make("table", {}, make("thead", {}, head), body)));
       show(3);
     },
+
+    /** A colour of one image, and the colours of the other that its mass goes to. */
+    flow(data, live) {
+      const said = make("p", {"aria-live": "polite"}), swatches = make("div", {class: "row"}), targets = make("div", {class: "row"});
+      const css = colour => `rgb(${colour.slice(0, 3).join()})`;
+      const nearest = (palette, r, g, b) => {
+        let best = 0, least = Infinity;
+        palette.forEach(([x, y, z], i) => { const d = (x - r) ** 2 + (y - g) ** 2 + (z - b) ** 2; if (d < least) [best, least] = [i, d]; });
+        return best;
+      };
+      /** An image on a canvas, and a function that dims all pixels but those of some colours of its palette. */
+      const sight = (png, palette, label) => {
+        const image = new Image(), shown = make("canvas", {role: "img", "aria-label": label, width: 1, height: 1});
+        const sight = {shown, palette, classes: [], dim: () => {}};
+        sight.ready = new Promise(resolve => {
+          image.onload = () => {
+            [shown.width, shown.height] = [image.naturalWidth, image.naturalHeight];
+            const context = shown.getContext("2d", {willReadFrequently: true});
+            context.drawImage(image, 0, 0);
+            const pixels = context.getImageData(0, 0, shown.width, shown.height);
+            for (let i = 0; i < pixels.data.length; i += 4) sight.classes.push(nearest(palette, pixels.data[i], pixels.data[i + 1], pixels.data[i + 2]));
+            sight.dim = kept => {
+              const some = new ImageData(pixels.data.slice(), shown.width, shown.height);
+              sight.classes.forEach((k, i) => { if (!kept.has(k)) some.data[4 * i + 3] = 40; });
+              context.putImageData(some, 0, 0);
+            };
+            resolve();
+          };
+        });
+        image.src = "data:image/png;base64," + png;
+        return sight;
+      };
+      const source = sight(data.source_image, data.source, "The source image; click a colour"), target = sight(data.target_image, data.target, "The target image");
+      const show = chosen => {
+        const going = data.flows.filter(([i]) => i === chosen).sort((a, b) => b[2] - a[2]), all = going.reduce((sum, flow) => sum + flow[2], 0);
+        source.dim(new Set([chosen]));
+        target.dim(new Set(going.filter(flow => flow[2] >= 0.05 * all).map(flow => flow[1])));
+        targets.replaceChildren(...going.slice(0, 6).map(([, j, mass]) => make("span", {class: "swatch", style: `--colour:${css(data.target[j])}`}, `${Math.round(100 * mass / all)} %`)));
+        said.textContent = `This colour has ${(100 * data.source[chosen][3]).toFixed(1)} % of the source. Its mass goes to:`;
+        live.chosen = chosen;
+      };
+      data.source.forEach((colour, i) => {
+        const swatch = button("", () => show(i));
+        swatch.setAttribute("aria-label", `colour ${i + 1}`);
+        swatch.style.background = css(colour);
+        swatches.append(swatch);
+      });
+      source.shown.addEventListener("click", event => {
+        const box = source.shown.getBoundingClientRect();
+        const [x, y] = [(event.clientX - box.left) / box.width * source.shown.width, (event.clientY - box.top) / box.height * source.shown.height];
+        show(source.classes[Math.floor(y) * source.shown.width + Math.floor(x)]);
+      });
+      live.append(swatches, make("div", {class: "row"}, source.shown, target.shown), said, targets);
+      live.ready = Promise.all([source.ready, target.ready]).then(() => show(data.first));
+    },
   };
 
   for (const panel of document.querySelectorAll("[data-panel]")) {
