@@ -60,3 +60,53 @@ fn an_unknown_figure_is_refused_with_the_names_of_all() {
         assert!(outcome.stderr.contains(name), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn finished_parts_are_reused_while_their_inputs_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("digits"), 28, 60, 20);
+    let out = folder.path().join("out");
+    let make = |options: &str| {
+        equilibria(folder.path(), &format!("reproduce figure7 figure3 --data digits {options}"))
+            .succeeded()
+            .stderr
+    };
+    let is_reused =
+        |told: &str| ["figure3", "figure7"].map(|name| told.contains(&format!("{name} is there already")));
+    fs::create_dir_all(out.join("runs/mine")).unwrap();
+    fs::write(out.join("runs/mine/notes.txt"), "mine").unwrap();
+    assert_eq!(is_reused(&make("")), [false, false]);
+    assert_eq!(fs::read_to_string(out.join("runs/mine/notes.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(out.join("runs")).unwrap().count(), 1, "finished runs are removed");
+    let page = || fs::read_to_string(out.join("index.html")).unwrap();
+    let until_the_time = |page: String| page.split("<dt>time</dt>").next().unwrap().to_string();
+    let first = until_the_time(page());
+    assert_eq!(is_reused(&make("")), [true, true]);
+    assert!(first == until_the_time(page()), "a page of finished parts is the same");
+    fs::remove_file(out.join("figure7-descent.svg")).unwrap();
+    assert_eq!(is_reused(&make("--keep")), [true, false]);
+    assert_eq!(is_reused(&make("--seed 2 --keep")), [false, false]);
+    assert!(out.join("runs/hidden-20/model.safetensors").is_file());
+    // Other data under the same name.
+    write_digits(&folder.path().join("digits"), 28, 61, 20);
+    assert_eq!(is_reused(&make("--seed 2")), [false, false]);
+}
+
+#[test]
+fn a_part_that_fails_leaves_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(&folder.path().join("digits"), 28, 60, 20);
+    fs::create_dir(folder.path().join("out")).unwrap();
+    // Runs cannot be made inside a file.
+    fs::write(folder.path().join("out/runs"), "a file").unwrap();
+    let outcome = equilibria(folder.path(), "reproduce figure3 figure7 --data digits -q");
+    assert_eq!(outcome.status, Some(2));
+    assert!(
+        outcome.stderr.contains("figure3 failed: ") && outcome.stderr.contains("figure3: not made"),
+        "{}",
+        outcome.stderr
+    );
+    let page = fs::read_to_string(folder.path().join("out/index.html")).unwrap();
+    assert!(page.contains("This part failed: ") && page.contains("<h2>Figure 7"), "{page:.500}");
+    assert_eq!(fs::read_to_string(folder.path().join("out/runs")).unwrap(), "a file");
+}

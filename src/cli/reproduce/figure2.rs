@@ -95,7 +95,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         .table(measures(&machines))
         .paragraph(
             "A negative free energy above the test images means that the machine finds its own samples more probable than \
-             the test images, whether they are digits or not.",
+             the test images, whether they are digits or not. The autocorrelation time is the number of steps after which two \
+             states of a chain are as good as independent.",
         );
     Ok((section, json!({ "steps": STEPS, "machines": machines, "answer": answer })))
 }

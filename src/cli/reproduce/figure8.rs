@@ -93,7 +93,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         .paragraph(format!(
             "Three games with the same two perceptrons and the same images, for {} of the generator (`--budget full` plays \
              {}). The critics of the Wasserstein games take {} for each of these. The report could not plot losses and \
-             accuracies. Fixed rules give each game a verdict; the documentation of `evaluate::stability` lists them.",
+             accuracies. Fixed rules give each game a verdict; the documentation of `evaluate::stability` lists them. The duality \
+             gap is the most that both players together can gain if each changes alone: 0 at an equilibrium.",
             counted(steps, "step"),
             thousands(STEPS.full),
             counted(Settings::of(Kind::Penalty).critic_steps, "step"),
@@ -103,6 +104,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         .claim("The standard GAN is unstable and does not converge.", verdict(&answer[0]), &answer[0])
         .claim("The Wasserstein GAN with weight clipping converges.", verdict(&answer[1]), &answer[1])
         .claim("The gradient penalty is more stable than clipping.", verdict(&answer[2]), &answer[2])
+        .claim("Losses do not show the quality of samples, so that people must judge. (A question left open.)", "answered", distances(&played))
         .paragraph("Try it: be the discriminator of the standard GAN. Its answers are shown beside yours.")
         .panel("judge", judge_panel(bench, &played)?, None)
         .table(verdicts(&played))
@@ -147,6 +149,19 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
         played.push(Played { kind, summary, half, generator, judgement });
     }
     Ok(played)
+}
+
+/// What a measure can say that eyes cannot: the order of the networks, and the distance that is left.
+fn distances(played: &[Played]) -> String {
+    let of = |played: &Played| {
+        format!("{:.0} ({})", played.judgement.measures.frechet_distance, name(played.kind))
+    };
+    format!(
+        "The Fréchet distance compares means and covariances of classifier features with those of test images, and orders the \
+         networks: {}. Training images have {:.1}.",
+        played.iter().map(of).collect::<Vec<_>>().join(", "),
+        played[0].judgement.real.frechet_distance
+    )
 }
 
 /// Images for the reader to tell apart, beside the discriminator of the standard GAN.
