@@ -7,6 +7,7 @@
 //! - `photograph` reads and writes pictures of any size, with opacity and 16 bits (feature `cli`).
 //! - `points` reads weighted points from files of several formats (feature `cli`).
 //! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
+//! - [`scenes`] paints a seaside and a jungle.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!
 //! Everything except reading files works without `std`; gzip needs the feature `cli`.
@@ -34,6 +35,7 @@ mod png;
 #[cfg(feature = "cli")]
 pub mod points;
 mod range;
+pub mod scenes;
 mod sources;
 mod states;
 pub mod synthetic;

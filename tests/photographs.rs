@@ -3,6 +3,7 @@
 
 use equilibria::Error;
 use equilibria::data::photograph::{MOST_PIXELS, Photograph, is_written_here};
+use equilibria::data::scenes::{SIZE, Scene};
 use png::{BitDepth, ColorType, Encoder, ScaledFloat};
 use std::fs;
 use std::io::Write as _;
@@ -271,4 +272,39 @@ fn every_single_pixel_is_a_photograph() {
     assert_eq!((photograph.size(), photograph.to_bytes()), ([1, 1], vec![100, 150, 200]));
     assert_eq!(photograph.at_most(1), photograph);
     assert!(Photograph::from_bytes([0, 4], &[]).is_err() && Photograph::from_bytes([1, 1], &[1, 2]).is_err());
+}
+
+#[test]
+fn a_painted_scene_is_the_same_for_every_number_of_threads_and_has_texture() {
+    for scene in [Scene::Seaside, Scene::Jungle] {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| scene.paint())
+        };
+        let bytes = with(1);
+        assert!([2, 7].iter().all(|&threads| with(threads) == bytes));
+        let pixels = bytes.as_chunks::<3>().0;
+        assert_eq!(pixels.len(), SIZE[0] * SIZE[1]);
+        let colours: std::collections::BTreeSet<_> = pixels.iter().collect();
+        assert!(colours.len() > 20_000, "{}", colours.len());
+        // Patches of one colour would be clip art: most pixels differ from their right neighbour.
+        let equal = pixels.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!(equal * 10 < pixels.len(), "{equal}");
+        assert!(pixels.iter().filter(|&&pixel| pixel == [0; 3]).count() < 1000, "holes in the painting");
+    }
+}
+
+#[test]
+fn the_seaside_is_blue_and_the_jungle_is_green_and_red() {
+    let [seaside, jungle] = [Scene::Seaside, Scene::Jungle].map(Scene::paint);
+    let share = |bytes: &[u8], is: &dyn Fn([i32; 3]) -> bool| {
+        let pixels = bytes.as_chunks::<3>().0;
+        pixels.iter().filter(|pixel| is(pixel.map(i32::from))).count() as f64 / pixels.len() as f64
+    };
+    let blue = |[red, _, blue]: [i32; 3]| blue > red + 40;
+    let green = |[red, green, blue]: [i32; 3]| green > red + 10 && green > blue + 10;
+    let red = |[red, green, blue]: [i32; 3]| red > 150 && green < 80 && blue < 80;
+    assert!(share(&seaside, &blue) > 0.4 && share(&jungle, &blue) < 0.1);
+    assert!(share(&jungle, &green) > 0.4 && share(&seaside, &green) < 0.2);
+    assert!(share(&jungle, &red) > 0.02);
 }
