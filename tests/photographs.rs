@@ -137,7 +137,10 @@ fn a_photograph_is_written_as_it_was_read() {
         write(&path, color, depth, &values, |_| {});
         let read = Photograph::read(&path).unwrap();
         let written = read.to_png().unwrap();
-        assert!(is_written_here(&written[..written.len().min(200)]) && !is_written_here(&fs::read(&path).unwrap()));
+        assert!(
+            is_written_here(&written[..written.len().min(200)])
+                && !is_written_here(&fs::read(&path).unwrap())
+        );
         assert_eq!(read_bytes(folder.path(), &written).unwrap(), read, "{color:?} {depth:?}");
         let mut reader = png::Decoder::new(std::io::Cursor::new(&written)).read_info().unwrap();
         let mut found = vec![0; reader.output_buffer_size().unwrap()];

@@ -13,6 +13,7 @@ mod orientation;
 mod shrink;
 
 use super::picture::check_size;
+use super::pictures::{entries, is_picture};
 use super::{jpeg, png};
 use crate::{Error, Result};
 use ::png::{BitDepth, ColorType, Encoder, SrgbRenderingIntent};
@@ -22,7 +23,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest number of pixels of a photograph. It is checked before anything of that size is allocated.
 pub const MOST_PIXELS: usize = 1 << 26;
@@ -88,13 +89,19 @@ impl Photograph {
         }
     }
 
-    /// Creates an opaque photograph from bytes (height, width, 3) in sRGB.
+    /// Creates an opaque photograph of 8 bits from its colours (height, width, 3).
     ///
-    /// **Errors** [`Error::ShapeMismatch`] if the number of bytes is not that of the pixels; [`Error::InvalidArgument`] for no pixels.
-    pub fn from_bytes(size: [usize; 2], bytes: &[u8]) -> Result<Self> {
-        let colours = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    /// **Errors** As [`Photograph::with_colours`].
+    pub fn new(size: [usize; 2], colours: Vec<f32>) -> Result<Self> {
         Self { size, colours: Vec::new(), opacity: None, is_deep: false, notes: Vec::new() }
             .with_colours(colours)
+    }
+
+    /// Creates an opaque photograph from bytes (height, width, 3) in sRGB.
+    ///
+    /// **Errors** As [`Photograph::with_colours`].
+    pub fn from_bytes(size: [usize; 2], bytes: &[u8]) -> Result<Self> {
+        Self::new(size, bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect())
     }
 
     fn of_png(path: &Path, png::Decoded { size, color, depth, values, info }: png::Decoded) -> Result<Self> {
@@ -143,6 +150,11 @@ impl Photograph {
     /// Red, green and blue (height, width, 3).
     pub fn colours(&self) -> &[f32] {
         &self.colours
+    }
+
+    /// Takes the colours out; the photograph has none until [`Photograph::with_colours`].
+    pub fn take_colours(&mut self) -> Vec<f32> {
+        core::mem::take(&mut self.colours)
     }
 
     /// The opacity of each pixel (height, width). `None` if all are opaque.
@@ -240,6 +252,22 @@ impl Photograph {
 fn rounded(value: f32, most: f32) -> f32 {
     // The cast of its users truncates.
     value.clamp(0.0, 1.0) * most + 0.5
+}
+
+/// The PNG and JPEG files of a folder by their names, sorted; hidden files are ignored.
+///
+/// **Errors** [`Error::NotFound`] if there is none; [`Error::Io`].
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let [files, _] = entries(folder)?;
+    let pictures: Vec<PathBuf> = files.into_iter().filter(|path| is_picture(path)).collect();
+    if pictures.is_empty() {
+        return Err(Error::NotFound {
+            what: "a picture (.png, .jpg or .jpeg)".to_owned(),
+            place: format!("{}", folder.display()),
+            remedy: "give a folder of photographs".to_owned(),
+        });
+    }
+    Ok(pictures)
 }
 
 /// Returns whether the beginning of a file is that of a PNG file that [`Photograph::to_png`] wrote.

@@ -1,4 +1,5 @@
-//! HTML pages that document a run and its results: one file, without scripts or external resources.
+//! HTML pages that document a run and its results: one file, without external resources. The only script moves the slider
+//! of a figure with two pictures; without it they are side by side.
 
 use super::base64;
 use crate::{Error, Result};
@@ -7,6 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 /// Images up to this width are shown pixel by pixel on a desktop; wider images are scaled down smoothly.
 const COLUMN: u32 = 920;
 const STYLE: &str = include_str!("page.css");
+const SLIDER: &str = include_str!("slider.js");
 
 /// A picture with a caption.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,14 @@ pub struct Figure {
 enum Picture {
     Svg(String),
     Png { bytes: Vec<u8>, alternative: String },
+    Pair { sides: [Side; 2] },
+}
+
+/// One of two pictures that are compared.
+#[derive(Debug, Clone, PartialEq)]
+struct Side {
+    bytes: Vec<u8>,
+    label: String,
 }
 
 impl Figure {
@@ -32,8 +42,19 @@ impl Figure {
         Self { picture: Picture::Png { bytes, alternative: alternative.into() }, caption: caption.into() }
     }
 
+    /// Creates a figure of two PNG files of one size, each with a label, and a slider that shows more of one or the other. Without
+    /// scripts and in print they are side by side.
+    pub fn before_and_after(pictures: [(Vec<u8>, &str); 2], caption: impl Into<String>) -> Self {
+        let sides = pictures.map(|(bytes, label)| Side { bytes, label: label.into() });
+        Self { picture: Picture::Pair { sides }, caption: caption.into() }
+    }
+
     fn to_html(&self) -> Result<Markup> {
         let picture = match &self.picture {
+            Picture::Pair { sides } => {
+                let sides = [self.side(&sides[0])?, self.side(&sides[1])?];
+                html! { div.compare { @for side in &sides { (side) } } }
+            }
             Picture::Svg(svg) => {
                 let is_figure = svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>");
                 if !is_figure || svg.contains("<script") {
@@ -44,14 +65,7 @@ impl Figure {
                 html! { (PreEscaped(svg)) }
             }
             Picture::Png { bytes, alternative } => {
-                let (width, height) = png_size(bytes).ok_or_else(|| {
-                    Error::malformed(
-                        format!("figure {:?}", self.caption),
-                        0,
-                        "not a PNG file; pass what `to_png` returns",
-                    )
-                })?;
-                let source = format!("data:image/png;base64,{}", base64::encode(bytes));
+                let (source, [width, height]) = self.data(bytes)?;
                 // On a phone, a wide sheet scrolls in its box instead of shrinking until its labels are unreadable.
                 let narrowest = u64::from(width) * 9 / 20;
                 html! {
@@ -68,6 +82,31 @@ impl Figure {
                 @if !self.caption.is_empty() { figcaption { (prose(&self.caption)) } }
             }
         })
+    }
+}
+
+impl Figure {
+    /// The address that holds a PNG file, and its width and height.
+    fn data(&self, bytes: &[u8]) -> Result<(String, [u32; 2])> {
+        let (width, height) = png_size(bytes).ok_or_else(|| {
+            let place = format!("figure {:?}", self.caption);
+            Error::malformed(place, 0, "not a PNG file; pass what `to_png` returns")
+        })?;
+        Ok((format!("data:image/png;base64,{}", base64::encode(bytes)), [width, height]))
+    }
+
+    fn side(&self, Side { bytes, label }: &Side) -> Result<Markup> {
+        let (source, [width, height]) = self.data(bytes)?;
+        Ok(html! {
+            div.side {
+                img src=(source) width=(width) height=(height) alt=(label);
+                span { (label) }
+            }
+        })
+    }
+
+    fn has_slider(&self) -> bool {
+        matches!(self.picture, Picture::Pair { .. })
     }
 }
 
@@ -207,6 +246,13 @@ impl Section {
         self
     }
 
+    fn has_slider(&self) -> bool {
+        self.blocks.iter().any(|block| match block {
+            Block::Figures(figures) => figures.iter().any(Figure::has_slider),
+            _ => false,
+        })
+    }
+
     fn to_html(&self) -> Result<Markup> {
         let block = |block: &Block| match block {
             Block::Paragraph(text) => Ok(html! { p { (prose(text)) } }),
@@ -228,8 +274,8 @@ impl Section {
 
 /// A page of sections with figures and tables, and the settings of the run.
 ///
-/// The HTML is one self-contained file. It loads no resources, runs no scripts, fits a phone screen and follows the
-/// reader's light or dark theme. All texts are escaped.
+/// The HTML is one self-contained file. It loads no resources, fits a phone screen and follows the reader's light or dark
+/// theme. It has no script, except for the sliders of [`Figure::before_and_after`]. All texts are escaped.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -322,6 +368,7 @@ impl Page {
                         (self.how_it_was_run())
                         @if !self.footer.is_empty() { footer { (prose(&self.footer)) } }
                     }
+                    @if self.sections.iter().any(Section::has_slider) { script { (PreEscaped(SLIDER)) } }
                 }
             }
         };

@@ -79,7 +79,9 @@ impl Jungle {
             ([1.0, 1.14], [1.02, 0.9], [0.86, 0.86], 0.055, 0x3a8034, 14.0),
         ];
         let branch = [[-0.1, 0.86], [0.7, 0.66], [1.65, 0.66]];
-        let vine = |(x, sway, end): (f32, f32, f32)| Ribbon::new([[x, -0.05], [x + sway, 0.5 * end], [x - 0.3 * sway, end]], |_| 0.0045);
+        let vine = |(x, sway, end): (f32, f32, f32)| {
+            Ribbon::new([[x, -0.05], [x + sway, 0.5 * end], [x - 0.3 * sway, end]], |_| 0.0045)
+        };
         Self {
             mist,
             grain,
@@ -88,7 +90,10 @@ impl Jungle {
             front: front.into_iter().map(leaf).collect(),
             branch: Ribbon::new(branch, |t| 0.05 - 0.018 * t),
             twig: Ribbon::new([[1.16, 0.665], [1.24, 0.58], [1.31, 0.56]], |t| 0.014 - 0.009 * t),
-            vines: [(0.47, 0.05, 0.78), (1.12, -0.06, 0.7), (1.17, 0.04, 0.5)].into_iter().map(vine).collect(),
+            vines: [(0.47, 0.05, 0.78), (1.12, -0.06, 0.7), (1.17, 0.04, 0.5)]
+                .into_iter()
+                .map(vine)
+                .collect(),
             parrot: Parrot::new(),
         }
     }
@@ -111,11 +116,16 @@ impl Jungle {
     fn background(&self, [x, y]: Point) -> Colour {
         let mist = self.mist.at([2.2 * x, 2.6 * y]);
         let mut colour = mix(rgb(0x6fae5a), rgb(0x0f3322), smooth(-0.1, 0.95, y + 0.22 * mist));
-        over(&mut colour, rgb(0xdff0a8), 0.75 * smooth(0.55, -0.05, length([x - 1.02, y + 0.02]) + 0.25 * mist));
+        over(
+            &mut colour,
+            rgb(0xdff0a8),
+            0.75 * smooth(0.55, -0.05, length([x - 1.02, y + 0.02]) + 0.25 * mist),
+        );
         over(&mut colour, rgb(0x14402c), 0.5 * smooth(0.1, 0.55, self.mist.at([5.0 * x + 2.0, 5.0 * y])));
         for &([right, down], radius, strength) in &self.lights {
             let far = length([x - right, y - down]);
-            let disc = smooth(radius, 0.8 * radius, far) * (0.75 + 0.25 * smooth(0.5 * radius, 0.9 * radius, far));
+            let disc =
+                smooth(radius, 0.8 * radius, far) * (0.75 + 0.25 * smooth(0.5 * radius, 0.9 * radius, far));
             over(&mut colour, rgb(0xe6f2a0), strength * disc);
         }
         colour
@@ -130,7 +140,10 @@ impl Jungle {
         let vein = smooth(0.78, 0.97, wave(leaf.veins * along - 1.5 * across.abs()));
         let middle = smooth(0.12, 0.03, across.abs());
         let fold = if across < 0.0 { 0.14 } else { -0.1 };
-        let gloss = 0.3 * smooth(0.45, 0.0, (across + 0.5).abs()) * smooth(0.15, 0.5, along) * smooth(0.95, 0.6, along);
+        let gloss = 0.3
+            * smooth(0.45, 0.0, (across + 0.5).abs())
+            * smooth(0.15, 0.5, along)
+            * smooth(0.95, 0.6, along);
         let texture = 0.1 * self.grain.at([26.0 * x, 26.0 * y]) + 0.05 * self.grain.at([90.0 * x, 90.0 * y]);
         let light = 0.92 + fold + texture - 0.2 * vein + 0.15 * (1.0 - across * across) - 0.2 * along * along;
         let mut paint = scaled(leaf.colour, light);
@@ -164,9 +177,11 @@ impl Jungle {
             if inside == 0.0 {
                 continue;
             }
-            let bark = self.grain.at([9.0 * along * 4.0, 3.2 * across + 0.6 * self.grain.at([12.0 * x, 12.0 * y])]);
+            let bark =
+                self.grain.at([9.0 * along * 4.0, 3.2 * across + 0.6 * self.grain.at([12.0 * x, 12.0 * y])]);
             let shade = 0.72 - 0.5 * across - 0.22 * across * across + 0.4 * bark;
-            let mut paint = scaled(mix(rgb(0x7a5a3c), rgb(0x9a7b58), 0.5 + 0.5 * bark), light * shade.clamp(0.2, 1.25));
+            let mut paint =
+                scaled(mix(rgb(0x7a5a3c), rgb(0x9a7b58), 0.5 + 0.5 * bark), light * shade.clamp(0.2, 1.25));
             over(&mut paint, rgb(0x2a1b12), 0.6 * smooth(0.35, 0.6, -bark));
             // Moss on the upper side.
             let moss = self.grain.at([14.0 * x, 14.0 * y + 4.0]) - 0.5 - 0.9 * across;

@@ -72,11 +72,16 @@ impl Parrot {
             ([0.51, 1.14], 0.0, 0.026, RED, DARK_RED),
         ];
         let toe = |[x, y]: Point| {
-            Ribbon::new([[x, y - 0.045], [x + 0.008, y - 0.018], [x + 0.012, y + 0.03]], |t| 0.015 - 0.006 * t)
+            Ribbon::new([[x, y - 0.045], [x + 0.008, y - 0.018], [x + 0.012, y + 0.03]], |t| {
+                0.015 - 0.006 * t
+            })
         };
         Self {
             tail: tail.into_iter().map(feather).collect(),
-            toes: [[0.745, 0.715], [0.772, 0.712], [0.81, 0.705], [0.835, 0.702]].into_iter().map(toe).collect(),
+            toes: [[0.745, 0.715], [0.772, 0.712], [0.81, 0.705], [0.835, 0.702]]
+                .into_iter()
+                .map(toe)
+                .collect(),
             beak: Ribbon::new([[0.952, 0.222], [1.055, 0.196], [1.012, 0.338]], |t| {
                 0.042 * libm::powf(1.0 - t, 0.7) + 0.003
             }),
@@ -111,24 +116,31 @@ impl Parrot {
         self.head(colour, point, grain);
     }
 
-    fn body(&self, colour: &mut Colour, point @ [x, y]: Point, grain: &Texture<5>) {
+    fn body(&self, colour: &mut Colour, [x, y]: Point, grain: &Texture<5>) {
         let (sine, cosine) = (0.33, 0.944);
         let turned = |centre: Point| {
             let (x, y) = (x - centre[0], y - centre[1]);
             [cosine * x + sine * y, cosine * y - sine * x]
         };
         let [u, v] = turned(BODY);
-        let shape = union(ellipse([u, v], [0.125, 0.225]), ellipse([x - HEAD[0], y - HEAD[1]], [0.098, 0.1]), 0.12);
+        let shape =
+            union(ellipse([u, v], [0.125, 0.225]), ellipse([x - HEAD[0], y - HEAD[1]], [0.098, 0.1]), 0.12);
         let inside = cover(shape);
         if inside == 0.0 {
             return;
         }
         let size = 0.021 + 0.02 * smooth(0.2, 0.6, y);
-        let coat = feather([v + 0.03 * grain.at([5.0 * x, 5.0 * y]), u], if y < 0.33 { 0.018 } else { 0.03 }, if y < 0.33 { 0.024 } else { 0.04 });
+        let coat = feather(
+            [v + 0.03 * grain.at([5.0 * x, 5.0 * y]), u],
+            if y < 0.33 { 0.018 } else { 0.03 },
+            if y < 0.33 { 0.024 } else { 0.04 },
+        );
         let barbs = 0.04 * grain.at([70.0 * u + 40.0 * v, 25.0 * v]);
         let tip = 0.2 * coat.along - 0.2 * (1.0 - smooth(0.0, 0.3, coat.inside)) - 0.06 * coat.across.abs();
         // Light comes from the upper right; the belly and the left side are in the shade.
-        let ball = 0.74 + 0.42 * smooth(-0.13, 0.12, u - 0.25 * v) - 0.28 * smooth(0.06, 0.135, u) - 0.22 * smooth(0.05, 0.25, v);
+        let ball = 0.74 + 0.42 * smooth(-0.13, 0.12, u - 0.25 * v)
+            - 0.28 * smooth(0.06, 0.135, u)
+            - 0.22 * smooth(0.05, 0.25, v);
         let mut paint = mix(DARK_RED, RED, (ball + tip + 2.0 * barbs - 0.04).clamp(0.0, 1.0));
         over(&mut paint, rgb(0xff6a3c), 0.55 * (ball + tip + 2.0 * barbs - 0.82).max(0.0) / size * 0.05);
         over(&mut paint, rgb(0xffb070), 0.22 * smooth(-0.012, -0.002, shape) * smooth(-0.2, 0.3, u));
@@ -165,8 +177,11 @@ impl Parrot {
         let place = coat.centre[0] / long + 0.35 * coat.centre[1] + 0.05;
         // The long feathers grow from below the others, and are all blue.
         let place = if long_feathers { 1.0 } else { place };
-        let barbs = 0.05 * grain.at([30.0 * s + 60.0 * n, 80.0 * n]) + 0.05 * wave(55.0 * s + 14.0 * coat.across.abs());
-        let light = 0.7 + 0.3 * coat.along + barbs - 0.3 * (1.0 - smooth(0.0, 0.3, coat.inside)) + 0.16 * smooth(-0.09, 0.05, n) - 0.1 * coat.across;
+        let barbs = 0.05 * grain.at([30.0 * s + 60.0 * n, 80.0 * n])
+            + 0.05 * wave(55.0 * s + 14.0 * coat.across.abs());
+        let light = 0.7 + 0.3 * coat.along + barbs - 0.3 * (1.0 - smooth(0.0, 0.3, coat.inside))
+            + 0.16 * smooth(-0.09, 0.05, n)
+            - 0.1 * coat.across;
         let mut paint = RED;
         over(&mut paint, YELLOW, smooth(0.2, 0.25, place));
         over(&mut paint, GREEN, smooth(0.33, 0.37, place) * (0.35 + 0.65 * coat.along));
@@ -175,7 +190,11 @@ impl Parrot {
         if s < 0.5 && place > 0.2 && place < 0.36 {
             over(&mut paint, GREEN, 0.8 * smooth(0.75, 0.95, coat.along));
         }
-        over(&mut paint, rgb(0x7db4ff), 0.25 * smooth(0.42, 0.46, place) * smooth(0.5, 1.0, coat.along) * coat.inside);
+        over(
+            &mut paint,
+            rgb(0x7db4ff),
+            0.25 * smooth(0.42, 0.46, place) * smooth(0.5, 1.0, coat.along) * coat.inside,
+        );
         over(colour, scaled(paint, light.clamp(0.25, 1.15)), inside);
         // Shafts of the long feathers.
         if long_feathers {
@@ -191,20 +210,36 @@ impl Parrot {
             0.03,
         );
         let edge = patch + 0.006 * grain.at([60.0 * x, 60.0 * y]);
-        let skin = scaled(rgb(0xf7efe6), 0.86 + 0.16 * smooth(0.28, 0.18, y) + 0.05 * grain.at([80.0 * x, 80.0 * y]));
+        let skin = scaled(
+            rgb(0xf7efe6),
+            0.86 + 0.16 * smooth(0.28, 0.18, y) + 0.05 * grain.at([80.0 * x, 80.0 * y]),
+        );
         over(colour, skin, smooth(0.005, -0.004, edge));
         for line in 0..4 {
             let level = 0.24 + 0.014 * line as f32;
             let bend = level + 0.5 * (x - 0.905) * (x - 0.905) / 0.05 + 0.003 * libm::sinf(200.0 * x);
             let dashes = smooth(0.3, 0.6, wave(60.0 * x + 0.37 * line as f32));
-            over(colour, rgb(0xb8343a), 0.8 * dashes * smooth(0.0028, 0.001, (y - bend).abs()) * smooth(0.0, -0.012, patch));
+            over(
+                colour,
+                rgb(0xb8343a),
+                0.8 * dashes * smooth(0.0028, 0.001, (y - bend).abs()) * smooth(0.0, -0.012, patch),
+            );
         }
         self.beak(colour, point);
         for (radius, paint) in [(0.0185, rgb(0x3a302c)), (0.0155, rgb(0xf0e2a0)), (0.0085, rgb(0x0c0a0a))] {
             over(colour, paint, cover(length([x - EYE[0], y - EYE[1]]) - radius));
         }
         over(colour, rgb(0xffffff), cover(length([x - EYE[0] - 0.004, y - EYE[1] + 0.005]) - 0.0032));
-        over(colour, rgb(0x5c4a44), 0.7 * cover(stroke(point, [EYE[0] - 0.02, EYE[1] - 0.006], [EYE[0] + 0.012, EYE[1] - 0.019], 0.0022)));
+        over(
+            colour,
+            rgb(0x5c4a44),
+            0.7 * cover(stroke(
+                point,
+                [EYE[0] - 0.02, EYE[1] - 0.006],
+                [EYE[0] + 0.012, EYE[1] - 0.019],
+                0.0022,
+            )),
+        );
     }
 
     fn beak(&self, colour: &mut Colour, point @ [x, y]: Point) {
@@ -216,7 +251,11 @@ impl Parrot {
         let mut paint = scaled(rgb(0xe9dcc0), 1.04 - 0.2 * smooth(-0.3, 0.9, across));
         over(&mut paint, rgb(0x2d2625), smooth(0.45, 0.85, across + 0.25 * along));
         over(&mut paint, rgb(0x4a3f3a), 0.75 * smooth(0.72, 1.0, along));
-        over(&mut paint, rgb(0xffffff), 0.6 * smooth(0.22, 0.0, (across + 0.45).abs()) * smooth(0.75, 0.2, along));
+        over(
+            &mut paint,
+            rgb(0xffffff),
+            0.6 * smooth(0.22, 0.0, (across + 0.45).abs()) * smooth(0.75, 0.2, along),
+        );
         over(&mut paint, rgb(0xb9a98c), 0.3 * wave(12.0 * along));
         over(colour, paint, cover(edge));
         over(colour, rgb(0x3a2f2c), 0.8 * cover(ellipse([x - 0.966, y - 0.2], [0.006, 0.004])));

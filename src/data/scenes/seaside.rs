@@ -128,7 +128,11 @@ impl Seaside {
         over(&mut colour, rgb(0xe9fbff), 0.5 * smooth(0.4, 0.75, crest) * smooth(0.0, 0.2, depth));
         // Reefs under shallow water.
         let reef = self.grain.at([3.0 * x + 1.0, 10.0 * y]);
-        over(&mut colour, rgb(0x176f8a), 0.45 * smooth(0.1, 0.5, reef) * smooth(0.2, 0.5, depth) * smooth(0.95, 0.7, depth));
+        over(
+            &mut colour,
+            rgb(0x176f8a),
+            0.45 * smooth(0.1, 0.5, reef) * smooth(0.2, 0.5, depth) * smooth(0.95, 0.7, depth),
+        );
         // The sun on the water.
         let below = smooth(0.34, 0.0, (x - SUN[0]).abs()) * smooth(0.5, 0.0, depth);
         over(&mut colour, rgb(0xfffdf0), below * (0.25 + 0.9 * smooth(0.1, 0.5, small)));
@@ -140,11 +144,13 @@ impl Seaside {
         let shore = self.shore(x);
         // Two lines of foam before the edge, and one on the sand.
         for (line, off, strength) in [(0.0, 0.075, 0.6), (1.0, 0.036, 0.85), (2.0, 0.0, 1.0)] {
-            let ragged = 0.016 * self.grain.at([9.0 * x, 7.0 * line]) + 0.01 * self.grain.at([34.0 * x, 40.0 * y]);
+            let ragged =
+                0.016 * self.grain.at([9.0 * x, 7.0 * line]) + 0.01 * self.grain.at([34.0 * x, 40.0 * y]);
             let from = y - (shore - off + ragged);
             let holes = 0.55 + 0.7 * self.grain.at([60.0 * x, 90.0 * y]);
             let open = smooth(-0.35, 0.25, self.water.at([2.0 * x + 9.0 * line, 4.4]));
-            let foam = smooth(0.014, 0.0, from.abs()) * holes.clamp(0.0, 1.0) + smooth(0.006, 0.0, from.abs());
+            let foam =
+                smooth(0.014, 0.0, from.abs()) * holes.clamp(0.0, 1.0) + smooth(0.006, 0.0, from.abs());
             over(colour, rgb(0xf8fdfb), strength * (open + line * 0.4).min(1.0) * foam);
         }
         let on_sand = cover(shore + 0.004 + 0.008 * self.grain.at([16.0 * x, 3.3]) - y);
@@ -210,27 +216,47 @@ impl Seaside {
         let towel = [[1.16, 0.845], [1.33, 0.83], [1.4, 0.87], [1.21, 0.89]];
         let stripe = smooth(0.42, 0.58, wave(14.0 * (x - 0.9 * (y - 0.83))));
         let cloth = mix(rgb(0x2b63b5), rgb(0xf4f1e4), stripe);
-        over(colour, scaled(cloth, 0.94 + 0.08 * self.grain.at([90.0 * x, 90.0 * y])), cover(convex(point, &towel)));
+        over(
+            colour,
+            scaled(cloth, 0.94 + 0.08 * self.grain.at([90.0 * x, 90.0 * y])),
+            cover(convex(point, &towel)),
+        );
         over(colour, rgb(0x6b4a2c), cover(stroke(point, TIP, FOOT, 0.0055)));
-        over(colour, rgb(0xb98a58), cover(stroke(point, [TIP[0] - 0.0015, TIP[1]], [FOOT[0] - 0.0015, FOOT[1]], 0.002)));
+        over(
+            colour,
+            rgb(0xb98a58),
+            cover(stroke(point, [TIP[0] - 0.0015, TIP[1]], [FOOT[0] - 0.0015, FOOT[1]], 0.002)),
+        );
         // The canopy: the upper half of an ellipse with a scalloped edge, tilted to the left.
         let (sine, cosine) = (-0.15, 0.989);
         let off = [x - TIP[0], y - TIP[1] - 0.11];
         let [u, v] = [cosine * off[0] + sine * off[1], cosine * off[1] - sine * off[0]];
         let dome = ellipse([u, v], [0.205, 0.115]);
         // The sectors run from the tip to the edge.
-        let sector = libm::asinf((u / (0.206 * libm::sqrtf((1.0 - (v / 0.12) * (v / 0.12)).max(0.02)))).clamp(-1.0, 1.0)) * 2.55 + 0.5;
+        let sector = libm::asinf(
+            (u / (0.206 * libm::sqrtf((1.0 - (v / 0.12) * (v / 0.12)).max(0.02)))).clamp(-1.0, 1.0),
+        ) * 2.55
+            + 0.5;
         let scallop = v - 0.012 + 0.02 * (1.0 - wave(sector + 0.5)) * (1.0 - wave(sector + 0.5));
         let is_red = (libm::floorf(sector) as i32).rem_euclid(2) == 0;
-        let light = 0.74 + 0.42 * smooth(-0.2, 0.2, u) - 0.14 * (1.0 - wave(sector)) - 0.3 * smooth(-0.02, 0.02, v);
+        let light =
+            0.74 + 0.42 * smooth(-0.2, 0.2, u) - 0.14 * (1.0 - wave(sector)) - 0.3 * smooth(-0.02, 0.02, v);
         let paint = if is_red { rgb(0xe0402c) } else { rgb(0xfdf6e6) };
         over(colour, scaled(paint, light.min(1.05)), cover(dome.max(scallop)));
         over(colour, rgb(0xd9d2c2), cover(length([x - TIP[0], y - TIP[1] + 0.006]) - 0.008));
         let ball = [x - 0.83, y - 0.862];
         let round = length(ball) - 0.026;
         let slice = smooth(0.45, 0.55, wave(1.2 * libm::atan2f(ball[1] + 0.012, ball[0] - 0.006) + 0.3));
-        let paint = mix(mix(rgb(0xf2c12e), rgb(0xffffff), slice), rgb(0x6e4c3a), 0.55 * smooth(-0.01, 0.05, ball[1] - 0.5 * ball[0]));
-        over(colour, rgb(0x8a7460), 0.5 * cover(0.5 * ellipse([ball[0] + 0.02, ball[1] - 0.024], [0.034, 0.008])));
+        let paint = mix(
+            mix(rgb(0xf2c12e), rgb(0xffffff), slice),
+            rgb(0x6e4c3a),
+            0.55 * smooth(-0.01, 0.05, ball[1] - 0.5 * ball[0]),
+        );
+        over(
+            colour,
+            rgb(0x8a7460),
+            0.5 * cover(0.5 * ellipse([ball[0] + 0.02, ball[1] - 0.024], [0.034, 0.008])),
+        );
         over(colour, paint, cover(round));
     }
 
