@@ -4,8 +4,10 @@
 //! - [`mnist`] finds the four files in a folder.
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
+//! - `photograph` reads and writes pictures of any size, with opacity and 16 bits (feature `cli`).
 //! - `points` reads weighted points from files of several formats (feature `cli`).
 //! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
+//! - [`scenes`] paints a seaside and a jungle.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!
 //! Everything except reading files works without `std`; gzip needs the feature `cli`.
@@ -22,6 +24,8 @@ mod load;
 mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
+#[cfg(feature = "cli")]
+pub mod photograph;
 #[cfg(feature = "png")]
 mod picture;
 #[cfg(feature = "png")]
@@ -31,6 +35,7 @@ mod png;
 #[cfg(feature = "cli")]
 pub mod points;
 mod range;
+pub mod scenes;
 mod sources;
 mod states;
 pub mod synthetic;

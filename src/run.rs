@@ -34,6 +34,7 @@ mod metrics;
 pub mod pretrained;
 mod progress;
 pub mod rbm;
+pub mod recolour;
 mod record;
 mod restore;
 pub mod samples;

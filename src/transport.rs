@@ -20,9 +20,11 @@
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
 //! - [`exact()`]: the optimal plan with its proof.
+//! - [`colour`]: the colours of one photograph given to another.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
 pub mod barycentre;
+pub mod colour;
 pub mod cost;
 pub mod divergence;
 mod entropic_plan;

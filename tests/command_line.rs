@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/colours.rs"]
+mod colours;
 #[path = "command_line/dcgan.rs"]
 mod dcgan;
 #[path = "command_line/deep.rs"]

@@ -160,6 +160,31 @@ pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, bytes)
 }
 
+/// Returns an error if there is a file of this name that the program did not write: `is_own` looks at its beginning. It also
+/// protects the files `inputs` of the command.
+pub(super) fn check_own(path: &Path, inputs: &[&Path], is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
+    let refused = |reason: &str| {
+        Err(Error::invalid(path.display(), format!("{reason}, and nothing was written; choose another name")))
+    };
+    let is = |input: &&Path| matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if inputs.iter().any(is) {
+        return refused("this file is an input of the command");
+    }
+    if path.is_dir() {
+        return refused("this is a folder");
+    }
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
+    file.map_err(|error| Error::io("reading", path, error))?;
+    if start.is_empty() || is_own(&start) {
+        return Ok(());
+    }
+    refused("a file that this program did not write has this name")
+}
+
 /// Writes a picture that the results of a command do not depend on. Returns whether it was written; if not, a warning
 /// says why.
 pub(super) fn write_picture(path: &Path, picture: Result<impl AsRef<[u8]>>) -> bool {

@@ -5,6 +5,8 @@ mod figure1;
 mod figure2;
 mod figure3;
 mod figure4;
+mod figure5;
+mod figure6;
 mod figure7;
 mod figure8;
 mod panels;
@@ -27,12 +29,14 @@ use std::time::Instant;
 use workbench::{Budget, ByBudget, ReportFigure, Workbench};
 
 /// All figures. A new one is its file and a line here.
-const FIGURES: [ReportFigure; 7] = [
+const FIGURES: [ReportFigure; 9] = [
     figure1::FIGURE,
     figure2::FIGURE,
     figure3::FIGURE,
     figure4::FIGURE,
     dcgan::FIGURE,
+    figure5::FIGURE,
+    figure6::FIGURE,
     figure7::FIGURE,
     figure8::FIGURE,
 ];
@@ -70,7 +74,7 @@ pub(super) struct Reproduce {
     #[arg(value_parser = parser())]
     figures: Vec<ReportFigure>,
     /// `synthetic`, or a folder with MNIST's four files (or its parent); `dcgan` uses the cats of CIFAR-10's binary files if they
-    /// are there too, and drawn cats otherwise.
+    /// are there too, and drawn cats otherwise; figures 5 and 6 use two photographs of the subfolder images, and painted scenes otherwise.
     #[arg(long, default_value = "synthetic")]
     data: String,
     /// quick: 10,000 images at most and fewer epochs, about 3 minutes on 2 cores; full: all images.

@@ -16,11 +16,11 @@
 //! **Randomness** Cat i depends only on `Stream::named(0, "cats").substream(i)`.
 
 mod background;
-mod canvas;
+pub(super) mod canvas;
 mod coat;
 mod face;
-mod luck;
-mod shape;
+pub(super) mod luck;
+pub(super) mod shape;
 
 use super::{Images, Labelled};
 use crate::parallel::{Chunks, for_each_split};

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec::Vec;
 use std::path::Path;
 
-/// The largest number of pixels of one picture.
-const MOST_PIXELS: usize = 1 << 24;
+/// The largest number of pixels of one picture of a set.
+pub(super) const MOST_PIXELS: usize = 1 << 24;
 
 /// A decoded picture.
 pub(super) struct Picture {
@@ -18,13 +18,12 @@ pub(super) struct Picture {
     pub values: Vec<u8>,
 }
 
-/// `Err` if a picture has no pixels, or more than 16 million.
-pub(super) fn check_size(path: &Path, [height, width]: [usize; 2]) -> Result<()> {
+/// `Err` if a picture has no pixels, or more than `most`.
+pub(super) fn check_size(path: &Path, [height, width]: [usize; 2], most: usize) -> Result<()> {
     match height.checked_mul(width) {
-        Some(1..=MOST_PIXELS) => Ok(()),
+        Some(pixels) if (1..=most).contains(&pixels) => Ok(()),
         _ => {
-            let problem =
-                format!("the picture has {height}x{width} pixels; 1 to {MOST_PIXELS} pixels can be read");
+            let problem = format!("the picture has {height}x{width} pixels; 1 to {most} pixels can be read");
             Err(Error::malformed(path.display(), 0, problem))
         }
     }

@@ -174,7 +174,7 @@ fn coloured(grey: &[u8]) -> impl Iterator<Item = u8> {
     grey.iter().flat_map(|&value| [value; 3])
 }
 
-fn is_picture(path: &Path) -> bool {
+pub(super) fn is_picture(path: &Path) -> bool {
     ends_with(path, &["png", "jpg", "jpeg"])
 }
 
@@ -188,7 +188,7 @@ pub(super) fn last_part(path: &Path) -> String {
 }
 
 /// The files and the folders in `folder` that are not hidden, each sorted by name.
-fn entries(folder: &Path) -> Result<[Vec<PathBuf>; 2]> {
+pub(super) fn entries(folder: &Path) -> Result<[Vec<PathBuf>; 2]> {
     let failed = |error| Error::io("reading", folder, error);
     let (mut files, mut folders) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).map_err(failed)? {

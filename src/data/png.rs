@@ -1,11 +1,11 @@
 //! Reads PNG files.
 
-use super::picture::{Picture, check_size};
+use super::picture::{MOST_PIXELS, Picture, check_size};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
+use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Transformations};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::Path;
@@ -15,9 +15,46 @@ use std::path::Path;
 ///
 /// Values of 16 bits are rounded to 8. A pixel whose index is beyond the palette is black.
 ///
-/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one; if its palette has a length that the format does
-/// not allow; or if values of 16 bits are all below 256, as those of 8 bits are. [`Error::Io`]; those of `is_right`.
+/// **Errors** Those of [`decode`]; [`Error::Malformed`] if values of 16 bits are all below 256, as those of 8 bits are.
 pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Picture> {
+    let Decoded { size, color, depth, mut values, .. } = decode(path, &mut |size| {
+        check_size(path, size, MOST_PIXELS)?;
+        is_right(size)
+    })?;
+    if depth == BitDepth::Sixteen {
+        values = reduced(&values).ok_or_else(|| {
+            let problem =
+                "the values are of 16 bits, up to 65535, and none is above 255: save the picture with 8 bits";
+            Error::malformed(path.display(), 0, problem)
+        })?;
+    }
+    let (channels, values) = match color {
+        ColorType::GrayscaleAlpha => (1, on_white::<1, 2>(&values)),
+        ColorType::Rgba => (3, on_white::<3, 4>(&values)),
+        _ => (color.samples(), values),
+    };
+    Ok(Picture { size, channels, values })
+}
+
+/// The first frame of a PNG file, with the palette and the bits of grey values expanded.
+pub(super) struct Decoded {
+    /// Height and width.
+    pub size: [usize; 2],
+    /// Grey or colour, with or without opacity.
+    pub color: ColorType,
+    /// 8 or 16 bits.
+    pub depth: BitDepth,
+    /// (height, width, samples of `color`), of two bytes each if the depth is 16, the higher one first.
+    pub values: Vec<u8>,
+    /// The header and the other parts of the file.
+    pub info: Info<'static>,
+}
+
+/// Decodes a PNG file. `is_right` checks height and width before anything of that size is allocated.
+///
+/// **Errors** [`Error::Malformed`] if it is no PNG file or a damaged one, or if its palette has a length that the format
+/// does not allow; [`Error::Io`]; those of `is_right`.
+pub(super) fn decode(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Decoded> {
     let malformed = |problem: alloc::string::String| Error::malformed(path.display(), 0, problem);
     let failed = |error: DecodingError| match error {
         DecodingError::IoError(error)
@@ -32,7 +69,6 @@ pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<(
     decoder.set_transformations(Transformations::EXPAND);
     let header = decoder.read_header_info().map_err(failed)?;
     let size @ [height, width] = [header.height as usize, header.width as usize];
-    check_size(path, size)?;
     is_right(size)?;
     let mut reader = decoder.read_info().map_err(failed)?;
     // Version 0.18.1 of the decoder panics on a palette with a part of a colour.
@@ -45,9 +81,8 @@ pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<(
         )));
     }
     let (color, depth) = reader.output_color_type();
-    let samples = color.samples();
     let bytes = if depth == BitDepth::Sixteen { 2 } else { 1 };
-    let mut values = vec![0; height * width * samples * bytes];
+    let mut values = vec![0; height * width * color.samples() * bytes];
     let frame = reader.next_frame(&mut values).map_err(failed)?;
     // The first frame of an animation may be smaller than the picture.
     if (frame.height, frame.width) != (height as u32, width as u32) {
@@ -57,20 +92,7 @@ pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<(
         );
         return Err(malformed(problem));
     }
-    if bytes == 2 {
-        values = reduced(&values).ok_or_else(|| {
-            malformed(
-                "the values are of 16 bits, up to 65535, and none is above 255: save the picture with 8 bits"
-                    .into(),
-            )
-        })?;
-    }
-    let (channels, values) = match color {
-        ColorType::GrayscaleAlpha => (1, on_white::<1, 2>(&values)),
-        ColorType::Rgba => (3, on_white::<3, 4>(&values)),
-        _ => (samples, values),
-    };
-    Ok(Picture { size, channels, values })
+    Ok(Decoded { size, color, depth, values, info: reader.info().clone() })
 }
 
 /// Values of two bytes, rounded to one. `None` if all are below 256 and some are not 0: these were values of one byte.

@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use text::prose;
 
 const STYLE: &str = include_str!("page/style.css");
-/// Fills the panels; only pages with panels have it.
+/// Fills the panels and moves the sliders; only pages with these have it.
 const SCRIPT: &str = include_str!("page/panels.js");
 /// Pages with fewer sections have no list of contents.
 const LISTED: usize = 3;
@@ -22,7 +22,7 @@ const LISTED: usize = 3;
 /// A page of sections with figures and tables, and the settings of the run.
 ///
 /// The HTML is one self-contained file. It loads no resources, fits a phone screen and follows the reader's light or dark
-/// theme. All texts are escaped. It has a script only if a section has a panel, and is complete without it.
+/// theme. All texts are escaped. It has a script only if a section has a panel or a slider, and is complete without it.
 ///
 /// ```
 /// # fn main() -> equilibria::Result<()> {
@@ -97,7 +97,9 @@ impl Page {
         if self.title.trim().is_empty() {
             return Err(Error::invalid("page without a title", "a page needs a title that names it"));
         }
-        let has_panels = self.sections.iter().any(|section| section.html.contains("data-panel="));
+        let has_panels = self.sections.iter().any(|section| {
+            ["data-panel=", "class=\"compare\""].iter().any(|mark| section.html.contains(mark))
+        });
         let page = html! {
             (DOCTYPE)
             html lang="en" {

@@ -91,6 +91,12 @@ impl ContactSheet {
         self
     }
 
+    /// Writes a label under each tile, empty places included. Labels wrap at spaces.
+    pub fn tile_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
+        self.options.tile_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
+        self
+    }
+
     /// Draws each pixel of a tile as `factor` by `factor` pixels.
     pub fn magnify(mut self, factor: usize) -> Self {
         self.options.magnify = factor;
@@ -189,7 +195,7 @@ impl ContactSheet {
     /// The sheet as a PNG file: 8-bit grey, or RGB if a tile is in colour or has marked rows or signed values.
     ///
     /// **Errors** [`Error::InvalidArgument`] if there are no tiles, a size is zero, the numbers of labels are not those
-    /// of the columns and rows, or the sheet would have more than 64 million pixels.
+    /// of the columns, rows and tiles, or the sheet would have more than 64 million pixels.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let layout = self.layout()?;
         let canvas = self.draw(&layout);

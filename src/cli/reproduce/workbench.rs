@@ -191,10 +191,16 @@ impl Workbench<'_> {
         Ok(Figure::sheet(sheet, alternative, caption))
     }
 
-    /// Writes a PNG file into the output folder, and returns it for the page; `alternative` describes it in words.
-    pub fn sheet(&mut self, file: &str, png: Vec<u8>, alternative: &str, caption: &str) -> Figure {
-        self.write(file, &png);
-        Figure::png(png, alternative, caption)
+    /// Writes a picture into the output folder, and returns a comparison of two smaller ones with their labels for the page.
+    pub fn before_and_after(
+        &mut self,
+        file: &str,
+        png: &[u8],
+        pictures: [(Vec<u8>, &str); 2],
+        caption: &str,
+    ) -> Figure {
+        self.write(file, png);
+        Figure::before_and_after(pictures, caption)
     }
 
     /// Writes a plot or heat map into the output folder, and returns it for the page.

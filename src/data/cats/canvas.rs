@@ -5,18 +5,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Red, green and blue from 0 to 1, as a screen shows them.
-pub(super) type Colour = [f32; 3];
+pub(in crate::data) type Colour = [f32; 3];
 
 /// Points of the canvas per pixel of the image, along each side.
 const FINE: usize = 2;
 
 /// The mixture of two colours with the weight `share` of the second.
-pub(super) fn mix(first: Colour, second: Colour, share: f32) -> Colour {
+pub(in crate::data) fn mix(first: Colour, second: Colour, share: f32) -> Colour {
     core::array::from_fn(|part| first[part] + share * (second[part] - first[part]))
 }
 
 /// All parts of a colour times `factor`.
-pub(super) fn scaled(colour: Colour, factor: f32) -> Colour {
+pub(in crate::data) fn scaled(colour: Colour, factor: f32) -> Colour {
     colour.map(|part| part * factor)
 }
 

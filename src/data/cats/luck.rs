@@ -4,7 +4,7 @@ use super::shape::Point;
 use rand::Rng;
 
 /// The random choices of one image.
-pub(super) struct Luck<R>(pub R);
+pub(in crate::data) struct Luck<R>(pub R);
 
 impl<R: Rng> Luck<R> {
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
@@ -28,13 +28,12 @@ impl<R: Rng> Luck<R> {
     }
 }
 
-/// Points of the lattice along each axis, a power of 2; the noise repeats after this distance.
-const LATTICE: usize = 8;
-
 /// Smooth noise: random values from -1 to 1 on a lattice of step 1, interpolated.
-pub(super) struct Noise([[f32; LATTICE]; LATTICE]);
+///
+/// The lattice has `LATTICE` points along each axis, a power of 2; the noise repeats after this distance.
+pub(in crate::data) struct Noise<const LATTICE: usize = 8>([[f32; LATTICE]; LATTICE]);
 
-impl Noise {
+impl<const LATTICE: usize> Noise<LATTICE> {
     pub fn new(luck: &mut Luck<impl Rng>) -> Self {
         Self(core::array::from_fn(|_| core::array::from_fn(|_| luck.between(-1.0, 1.0))))
     }

@@ -21,6 +21,7 @@ enum Picture {
     Svg(String),
     Png { bytes: Vec<u8>, alternative: String },
     Sheet { sheet: Box<ContactSheet>, alternative: String },
+    Pair([(Vec<u8>, String); 2]),
 }
 
 impl Figure {
@@ -40,6 +41,31 @@ impl Figure {
         Self { picture, caption: caption.into() }
     }
 
+    /// Creates a figure of two PNG files of one size, each with a label, and a slider that shows more of one or the other. Without
+    /// scripts and in print they are side by side.
+    pub fn before_and_after(pictures: [(Vec<u8>, &str); 2], caption: impl Into<String>) -> Self {
+        let pictures = pictures.map(|(bytes, label)| (bytes, label.to_string()));
+        Self { picture: Picture::Pair(pictures), caption: caption.into() }
+    }
+
+    /// Width and height of a PNG file.
+    fn size_of(&self, bytes: &[u8]) -> Result<(u32, u32)> {
+        png_size(bytes).ok_or_else(|| {
+            let place = format!("figure {:?}", self.caption);
+            Error::malformed(place, 0, "not a PNG file; pass what `to_png` returns")
+        })
+    }
+
+    fn side(&self, (bytes, label): &(Vec<u8>, String)) -> Result<Markup> {
+        let (width, height) = self.size_of(bytes)?;
+        Ok(html! {
+            div.side {
+                img src=(address(bytes)) width=(width) height=(height) alt=(label);
+                span { (label) }
+            }
+        })
+    }
+
     pub(super) fn to_html(&self) -> Result<Markup> {
         let picture = match &self.picture {
             Picture::Svg(svg) => {
@@ -51,15 +77,13 @@ impl Figure {
                 // The writer of the SVG has escaped its texts.
                 html! { (PreEscaped(svg)) }
             }
+            Picture::Pair(pictures) => {
+                let [first, second] = [self.side(&pictures[0])?, self.side(&pictures[1])?];
+                html! { div.compare { (first) (second) } }
+            }
             Picture::Sheet { sheet, alternative } => sheet.to_html(alternative)?,
             Picture::Png { bytes, alternative } => {
-                let (width, height) = png_size(bytes).ok_or_else(|| {
-                    Error::malformed(
-                        format!("figure {:?}", self.caption),
-                        0,
-                        "not a PNG file; pass what `to_png` returns",
-                    )
-                })?;
+                let (width, height) = self.size_of(bytes)?;
                 // On a phone, a wide sheet scrolls in its box instead of shrinking until its labels are unreadable.
                 let narrowest = u64::from(width) * 9 / 20;
                 html! {

@@ -268,6 +268,13 @@
     },
   };
 
+  // The two pictures of a comparison are laid over each other, with a slider between them.
+  for (const box of document.querySelectorAll(".compare")) {
+    const input = make("input", {type: "range", value: 50, "aria-label": "divide between the two pictures",
+      oninput: () => box.style.setProperty("--at", input.value + "%")});
+    box.append(input);
+    box.classList.add("slid");
+  }
   for (const panel of document.querySelectorAll("[data-panel]")) {
     const fill = panels[panel.dataset.panel];
     if (!fill) continue;

@@ -58,7 +58,13 @@ impl ContactSheet {
                     @for (row, strips) in strips.chunks(groups.len()).enumerate() {
                         @if has_labels { span.row { (options.row_labels[row]) } }
                         @for (width, height, source) in strips {
-                            img width=(width) height=(height) src=(source) alt="";
+                            img.crisp[options.magnify > 1] width=(width) height=(height) src=(source) alt="";
+                        }
+                        @if !options.tile_labels.is_empty() {
+                            @if has_labels { span {} }
+                            @for (start, (_, size)) in starts.iter().zip(&groups) {
+                                div { @for label in options.tile_labels.iter().skip(row * columns + start).take(*size) { span { (label) } } }
+                            }
                         }
                     }
                 }

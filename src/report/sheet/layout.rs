@@ -11,6 +11,8 @@ const MARGIN: usize = 16;
 const LABEL_GAP: usize = 10;
 /// Gap between neighbouring tiles, including their one-pixel frames.
 const TILE_GAP: usize = 8;
+/// Gap between a tile and the label under it.
+const UNDER_GAP: usize = 5;
 /// Additional gap between groups of columns.
 const GROUP_GAP: usize = 24;
 /// Blank pixels between the labels of neighbouring columns.
@@ -36,6 +38,7 @@ pub(super) struct Options {
     pub(super) column_labels: Vec<String>,
     pub(super) column_groups: Vec<(String, usize)>,
     pub(super) row_labels: Vec<String>,
+    pub(super) tile_labels: Vec<String>,
     pub(super) magnify: usize,
     pub(super) mark_label: String,
 }
@@ -151,17 +154,29 @@ impl Options {
         y += if title.is_empty() { 0 } else { LABEL_GAP };
         y = columns.place(&mut layout, y);
 
+        let under = |tile: usize, width: usize| match self.tile_labels.get(tile) {
+            Some(label) => font::wrap(label, characters(width)),
+            None => Vec::new(),
+        };
         for row in 0..row_count {
             let lines = row_labels.get(row).map_or(&[][..], Vec::as_slice);
             let text_height = (lines.len() * LINE).saturating_sub(LINE - TEXT_HEIGHT);
             let height = tile_height.max(text_height);
             layout.text(lines, y + (height - text_height) / 2, |width| left - LABEL_GAP - width);
+            let mut bottom = y + height;
             for column in 0..column_count.min(contents.tiles - row * column_count) {
-                let x = columns.starts[column] + (columns.widths[column] - tile_width) / 2;
-                let y = y + (height - tile_height) / 2;
-                layout.tiles.push(Bounds { x, y, width: tile_width, height: tile_height });
+                let (start, width) = (columns.starts[column], columns.widths[column]);
+                let x = start + (width - tile_width) / 2;
+                let top = y + (height - tile_height) / 2;
+                layout.tiles.push(Bounds { x, y: top, width: tile_width, height: tile_height });
+                let lines = under(row * column_count + column, width);
+                let below = top + tile_height + UNDER_GAP;
+                if !lines.is_empty() {
+                    bottom =
+                        bottom.max(layout.text(&lines, below, |line| start + width.saturating_sub(line) / 2));
+                }
             }
-            y += height + TILE_GAP;
+            y = bottom + TILE_GAP;
         }
         layout.height = self.place_keys(&mut layout, contents, (left, y - TILE_GAP)) + MARGIN;
         if layout.width.saturating_mul(layout.height) > MAX_PIXELS {
@@ -187,6 +202,7 @@ impl Options {
         count("column labels", self.column_labels.len(), "columns", columns)?;
         count("columns in groups", grouped, "columns", columns)?;
         count("row labels", self.row_labels.len(), "rows", rows)?;
+        count("tile labels", self.tile_labels.len(), "tiles", tiles)?;
         let side = |tile: usize, number: usize| tile.saturating_mul(self.magnify).saturating_mul(number);
         let (width, height) = (side(self.tile_width, columns), side(self.tile_height, rows));
         if width.saturating_mul(height) > MAX_PIXELS || columns.max(rows) > MAX_SIDE {

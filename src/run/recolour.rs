@@ -1,0 +1,163 @@
+//! Colour transfer between photographs: reading them, weights from opacity and mask, the transfer, and its measures.
+//!
+//! The weight of a pixel is its opacity times the mask, so that transparent and masked pixels neither count as colours of the
+//! source nor change.
+
+mod folder;
+mod origin;
+mod sheets;
+
+use crate::data::photograph::Photograph;
+use crate::data::scenes::{SIZE, Scene};
+use crate::transport::colour::{
+    ColourImage, ColourMethod, ColourSettings, ColourTransfer, TransferMeasures, measure,
+};
+use crate::{Error, Result};
+use serde::{Serialize, Serializer};
+use std::path::Path;
+use std::time::Instant;
+
+pub use folder::{Applied, Failed, apply_to, plan};
+pub use origin::{Origin, origin};
+pub use sheets::{COMPARED, comparison, fitted, histograms, scatter};
+
+/// The names of the painted scenes, where a photograph is asked for.
+const SCENES: [(&str, Scene); 2] = [("seaside", Scene::Seaside), ("jungle", Scene::Jungle)];
+
+/// A photograph as the source or the target of colour transfer.
+#[derive(Debug, Clone)]
+pub struct Side {
+    name: String,
+    image: ColourImage,
+    /// The photograph without its colours.
+    frame: Photograph,
+}
+
+impl Side {
+    /// Reads a photograph; `seaside` and `jungle` are painted by the program.
+    ///
+    /// **Errors** Those of [`Photograph::read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        match SCENES.iter().find(|(name, _)| Path::new(name) == path) {
+            Some((name, scene)) => Self::new(name, Photograph::from_bytes(SIZE, &scene.paint())?),
+            None => Self::read_file(path),
+        }
+    }
+
+    /// Reads a photograph from a file, whatever its name.
+    fn read_file(path: &Path) -> Result<Self> {
+        Self::new(&path.display().to_string(), Photograph::read(path)?)
+    }
+
+    fn new(name: &str, mut frame: Photograph) -> Result<Self> {
+        let [height, width] = frame.size();
+        let image = ColourImage::new(height, width, frame.take_colours())?;
+        Ok(Self { name: name.into(), image, frame })
+    }
+
+    /// The path as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The colours.
+    pub fn image(&self) -> &ColourImage {
+        &self.image
+    }
+
+    /// Sentences about what the file asks for and reading it did not do.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.frame.notes().iter().map(|note| format!("{}: {note}", self.name))
+    }
+
+    /// A small copy with other colours, opaque, as a PNG file of 8 bits and at most `width` columns.
+    pub fn small_png(&self, colours: &ColourImage, width: usize) -> Result<Vec<u8>> {
+        let size = [colours.height(), colours.width()];
+        Photograph::new(size, colours.values().to_vec())?.at_most(width).to_png()
+    }
+
+    /// The photograph with other colours, as a PNG file of the depth and with the opacity of its own file.
+    pub fn to_png(&self, colours: &ColourImage) -> Result<Vec<u8>> {
+        self.frame.clone().with_colours(colours.values().to_vec())?.to_png()
+    }
+
+    /// The weight of each pixel as a colour. `None` if all are 1.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if all are 0.
+    fn weights(&self, mask: Option<&[f32]>) -> Result<Option<Vec<f32>>> {
+        let weights = match (self.frame.opacity(), mask) {
+            (None, None) => return Ok(None),
+            (Some(weights), None) | (None, Some(weights)) => weights.to_vec(),
+            (Some(opacity), Some(mask)) => {
+                opacity.iter().zip(mask).map(|(opacity, mask)| opacity * mask).collect()
+            }
+        };
+        if weights.iter().all(|&weight| weight == 0.0) {
+            let problem = match mask {
+                None => "the picture is fully transparent: it has no colours",
+                Some(_) => "the mask leaves no pixel: at least one that is opaque needs a mask above black",
+            };
+            return Err(Error::invalid(&self.name, problem));
+        }
+        Ok(Some(weights))
+    }
+}
+
+/// Reads a mask for `side`: the lightness of a picture of the same size, 1 where it is white.
+///
+/// **Errors** Those of [`Photograph::read`]; [`Error::Malformed`] if the sizes differ.
+pub fn read_mask(path: &Path, side: &Side) -> Result<Vec<f32>> {
+    let mask = Photograph::read(path)?;
+    let ([height, width], [rows, columns]) = (mask.size(), side.frame.size());
+    if [height, width] != [rows, columns] {
+        let problem = format!("the mask has {height}x{width} pixels, and {} has {rows}x{columns}", side.name);
+        return Err(Error::malformed(path.display(), 0, problem));
+    }
+    Ok(mask.to_mask())
+}
+
+/// Measures of a transfer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Recoloured {
+    /// The method, by its name on the command line.
+    #[serde(serialize_with = "as_name")]
+    pub method: ColourMethod,
+    /// Time to find the map.
+    pub fit_seconds: f64,
+    /// Time to move all pixels.
+    pub apply_seconds: f64,
+    /// How near the colours are to the target's, and how much of the source is kept.
+    pub measures: TransferMeasures,
+}
+
+fn as_name<S: Serializer>(method: &ColourMethod, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(method.name())
+}
+
+/// Gives `source` the colours of `target`, and measures the result. Returns the source with its new colours, and the map.
+///
+/// **Shapes** `mask` (height, width) of the source: the part of the change that is made, 0 to 1.
+///
+/// **Errors** Those of [`ColourTransfer::fit`]; [`Error::InvalidArgument`] if a picture is fully transparent or masked.
+pub fn recolour(
+    source: &Side,
+    target: &Side,
+    mask: Option<&[f32]>,
+    settings: &ColourSettings,
+) -> Result<(Recoloured, ColourImage, ColourTransfer)> {
+    let weights = [source.weights(mask)?, target.weights(None)?];
+    let started = Instant::now();
+    let transfer = ColourTransfer::fit(
+        &source.image,
+        &target.image,
+        [weights[0].as_deref(), weights[1].as_deref()],
+        settings,
+    )?;
+    let fit_seconds = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let image = transfer.apply(&source.image, mask)?;
+    let apply_seconds = started.elapsed().as_secs_f64();
+    let measures = measure(&source.image, &target.image, &image)?;
+    let result = Recoloured { method: settings.method, fit_seconds, apply_seconds, measures };
+    Ok((result, image, transfer))
+}
