@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -19,6 +20,8 @@ pub mod evaluate;
 pub mod nn;
 pub mod optim;
 pub mod parallel;
+#[cfg(feature = "pretrained")]
+pub mod pretrained;
 #[cfg(feature = "png")]
 pub mod report;
 pub mod rng;

@@ -11,10 +11,10 @@ mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{print, print_json, thousands, use_threads, write_output};
+use super::output::{OutputArguments, print, print_json, thousands, write_output};
 use crate::data::Digits;
 use crate::report::{Page, Section};
-use crate::run::{Progress, interrupt};
+use crate::run::interrupt;
 use crate::{Error, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -62,18 +62,11 @@ pub(super) struct Reproduce {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// Print the names of the files that this command would write, one per line, and do nothing else.
     #[arg(long)]
     list: bool,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 /// Parses the name of a figure.
@@ -91,7 +84,7 @@ impl Reproduce {
             let files = figures.iter().flat_map(|figure| figure.files).chain(&[PAGE, SUMMARY]);
             return print(&files.map(|file| format!("{file}\n")).collect::<String>());
         }
-        use_threads(self.threads)?;
+        let progress = self.output.start()?.brief();
         let started = Instant::now();
         let mut digits = match figures.iter().any(|figure| figure.needs_digits) {
             true => Digits::load(&self.data, None)?,
@@ -106,7 +99,7 @@ impl Reproduce {
             out: &self.out,
             data: absolute(&self.data)?,
             seed: self.seed,
-            progress: Progress::choose(self.quiet).brief(),
+            progress,
             machines: Vec::new(),
             files: Vec::new(),
         };
@@ -127,7 +120,7 @@ impl Reproduce {
         summary.insert("page".into(), page.display().to_string().into());
         let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::invalid("summary", e))?;
         let written = write_output(&self.out.join(SUMMARY), text.as_bytes());
-        match self.json {
+        match self.output.json {
             true => print_json(&summary)?,
             false => print(&format!("made in {seconds:.0} s; open {}\n", page.display()))?,
         }
