@@ -22,7 +22,7 @@ pub mod penalty;
 pub mod reference;
 
 pub use augmentation::Augmentation;
-pub use game::{DualityGap, Game, METRICS, Metric, Outcome, Reading, Recipe, Search};
+pub use game::{DualityGap, Game, METRICS, Metric, Reading, Recipe, Search};
 pub use interpolation::latent_paths;
 pub use latent::{Streams, fill_latents, fill_latents_from};
 pub use networks::{Guideline, Networks, Normalisation, dcgan, mlp};

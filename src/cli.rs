@@ -4,6 +4,7 @@ mod bench;
 mod classifier;
 mod dbm;
 mod divergences;
+mod documents;
 mod evaluate;
 mod filters;
 mod gan;
@@ -25,9 +26,14 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{MOST_THREADS, complain};
 use std::process::ExitCode;
 
-/// Generative models from scratch: Boltzmann machines, on hand-written kernels.
+/// Boltzmann machines, adversarial networks and optimal transport, from scratch.
 #[derive(Debug, Parser)]
-#[command(name = "equilibria", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "equilibria", version, long_version = info::long_version(), max_term_width = 100,
+    after_help = "Examples:\n  equilibria reproduce\n  equilibria rbm train --data mnist --out runs/rbm\n  \
+        equilibria help gan train\n\nExit status: 0 after success, 1 after a failure, 2 after wrong usage, 130 after an \
+        interruption."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -50,29 +56,37 @@ enum Command {
     Transport(transport::Command),
     Reproduce(reproduce::Reproduce),
     Info(info::Info),
+    Completions(documents::Completions),
+    Man(documents::Pages),
 }
 
-/// Exit status after bad input.
-const BAD_INPUT: u8 = 2;
+/// Exit status after a failure: a file is missing or damaged, training diverged, a benchmark is slower than its record.
+const FAILURE: u8 = 1;
+/// Exit status after wrong usage: an unknown option, or a value out of range.
+const WRONG_USAGE: u8 = 2;
 
 /// Runs the command that the process's arguments name.
 ///
-/// Returns 0 on success, 1 if a benchmark is slower than its record, 2 after one sentence about bad input, and 130 after an interruption. A signal that arrives before
-/// there are results to save, for instance while data are loaded, ends the process in the system's way (in a shell, status
-/// 130 or 143).
+/// Returns 0 on success; after one sentence about the error 1 for a failure and 2 for wrong usage; and 130 after an
+/// interruption. A signal that arrives before there are results to save, for instance while data are loaded, ends the
+/// process in the system's way (in a shell, status 130 or 143).
 pub fn run() -> ExitCode {
-    let mut command = usage::with_negative_numbers(Arguments::command());
+    let mut command = usage::prepared(Arguments::command());
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
-    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+    let read = |matches: clap::ArgMatches| {
+        output::remember_seed(&matches);
+        Arguments::from_arg_matches(&matches)
+    };
+    let arguments = match parsed.and_then(read) {
         Ok(arguments) => arguments,
         Err(error) if is_help(&error) => {
             // A closed pipe is not an error.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(BAD_INPUT));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE));
         }
         Err(error) => {
             complain(&usage::sentence(&error, &command));
-            return ExitCode::from(BAD_INPUT);
+            return ExitCode::from(WRONG_USAGE);
         }
     };
     let success = |()| ExitCode::SUCCESS;
@@ -86,6 +100,8 @@ pub fn run() -> ExitCode {
         Command::Transport(command) => command.run().map(success),
         Command::Reproduce(command) => command.run().map(success),
         Command::Info(command) => command.run().map(success),
+        Command::Completions(command) => command.run().map(success),
+        Command::Man(command) => command.run().map(success),
     });
     match result {
         Ok(status) => status,
@@ -93,7 +109,8 @@ pub fn run() -> ExitCode {
             complain(&error.to_string());
             match error {
                 Error::Interrupted { .. } => ExitCode::from(interrupt::EXIT_STATUS as u8),
-                _ => ExitCode::from(BAD_INPUT),
+                Error::InvalidArgument { .. } => ExitCode::from(WRONG_USAGE),
+                _ => ExitCode::from(FAILURE),
             }
         }
     }

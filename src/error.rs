@@ -58,10 +58,8 @@ pub enum Error {
     },
     /// Training produced numbers that are not finite, or far outside the range of any sane model.
     Diverged {
-        /// Epoch, counted from 1.
-        epoch: usize,
-        /// Mini-batch within the epoch, counted from 1.
-        batch: usize,
+        /// The place in training, for instance `epoch 3, batch 12`; empty if the caller counts the updates.
+        place: String,
         /// The observation, for instance `weight is no longer finite`.
         symptom: String,
         /// The probable cause and how to avoid it.
@@ -85,6 +83,15 @@ impl Error {
         Self::Malformed { place: place.to_string(), offset, problem: problem.to_string() }
     }
 
+    /// Creates the [`Error::Diverged`] of an update after which `parameter` is no longer finite.
+    pub(crate) fn not_finite(parameter: impl fmt::Display) -> Self {
+        Self::Diverged {
+            place: String::new(),
+            symptom: alloc::format!("{parameter} is no longer finite"),
+            cause: "a lower learning rate may avoid it".into(),
+        }
+    }
+
     /// Creates an [`Error::Io`] about the file or folder `place`.
     #[cfg(feature = "std")]
     pub fn io(action: &'static str, place: impl AsRef<std::path::Path>, reason: impl ToString) -> Self {
@@ -102,8 +109,9 @@ impl fmt::Display for Error {
             Self::Malformed { place, offset, problem } => write!(f, "{place}: at byte {offset}: {problem}"),
             Self::NotFound { what, place, remedy } => write!(f, "{what} not found in {place}; {remedy}"),
             Self::Io { action, place, reason } => write!(f, "{action} {place}: {reason}"),
-            Self::Diverged { epoch, batch, symptom, cause } => {
-                write!(f, "diverged in epoch {epoch}, batch {batch}: {symptom}; {cause}")
+            Self::Diverged { place, symptom, cause } => {
+                let of = if place.is_empty() { "" } else { " in " };
+                write!(f, "diverged{of}{place}: {symptom}; {cause}")
             }
             Self::Interrupted { resume } => write!(f, "interrupted; {resume}"),
         }

@@ -19,6 +19,7 @@
 //! | 12. is it good? | [`evaluate::frechet`], [`evaluate::stability`], [`evaluate::memorisation`] | `tests/evaluate.rs`, `tests/judges.rs` | `equilibria gan evaluate` |
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -37,6 +38,8 @@ pub mod evaluate;
 pub mod nn;
 pub mod optim;
 pub mod parallel;
+#[cfg(feature = "pretrained")]
+pub mod pretrained;
 #[cfg(feature = "png")]
 pub mod report;
 pub mod rng;

@@ -50,6 +50,7 @@ pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
+pub use record::{COMMIT, Provenance, Recorded};
 pub use settings::RunSettings;
 pub use source::SavedModel;
 pub(crate) use source::{Source, absolute};

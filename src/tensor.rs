@@ -50,6 +50,15 @@ const MAX_LEN: usize = isize::MAX as usize / size_of::<f64>();
 /// A block of numbers in one to four dimensions; the last axis is contiguous.
 ///
 /// Memory that a tensor allocates starts at a cache line. [`Tensor::from_vec`] keeps the memory of its values.
+///
+/// ```
+/// use equilibria::Tensor;
+/// let a = Tensor::from_rows(&[[1.0_f64, 2.0], [3.0, 4.0]])?;
+/// let ones = Tensor::filled(&[2, 1], 1.0);
+/// assert_eq!(a.matmul(&ones)?.data(), [3.0, 7.0]);
+/// assert_eq!(a.add(&a)?.sum(), 20.0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(PartialEq)]
 pub struct Tensor<T> {
     axes: Axes,
@@ -133,6 +142,27 @@ impl<T: Element> Tensor<T> {
             return Err(mismatch("tensor from values", shape, &[values.len()]));
         }
         Ok(Self { axes, data: Aligned::from_vec(values) })
+    }
+
+    /// Creates a matrix from its rows.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there are no rows; [`Error::ShapeMismatch`] if they differ in length.
+    ///
+    /// ```
+    /// use equilibria::Tensor;
+    /// let x = Tensor::from_rows(&[[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// assert_eq!(x.shape(), [2, 3]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn from_rows<R: AsRef<[T]>>(rows: &[R]) -> Result<Self> {
+        let Some(columns) = rows.first().map(|row| row.as_ref().len()) else {
+            return Err(Error::invalid("a matrix of 0 rows", "at least 1 is needed to know the columns"));
+        };
+        if let Some(other) = rows.iter().map(|row| row.as_ref().len()).find(|&len| len != columns) {
+            return Err(mismatch("rows of a matrix", &[columns], &[other]));
+        }
+        let values = rows.iter().flat_map(AsRef::as_ref).copied().collect();
+        Self::from_vec(&[rows.len(), columns], values)
     }
 
     /// The sizes of the axes.

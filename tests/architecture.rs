@@ -11,7 +11,7 @@ use std::path::Path;
 /// The layers of `src` from top to bottom: a module imports only from its own layer and from lower layers.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
-    &["bench", "report", "run"],
+    &["bench", "report", "run", "pretrained"],
     &["boltzmann", "adversarial", "evaluate", "transport"],
     &["nn", "optim", "data"],
     &["tensor", "rng", "error", "parallel", "aligned", "checkpoint"],

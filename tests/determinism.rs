@@ -122,8 +122,11 @@ fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>)
     let images = digits.train.images();
     let model = Dbm::new(&Binarisation::Threshold.mean(images), hidden, stream.substream(0)).unwrap();
     let mut learner = DeepLearner::new(model, 60, 40, 2, stream.substream(1))
+        .unwrap()
         .with_sparsity(Sparsity { targets: vec![0.2; hidden.len()], cost: 0.1 })
-        .with_max_norm(0.3);
+        .unwrap()
+        .with_max_norm(0.3)
+        .unwrap();
     if is_centred {
         learner = learner.centred();
     }
@@ -134,7 +137,7 @@ fn deep(hidden: &[usize], is_centred: bool) -> (Dbm<f32>, DeepLearnerState<f32>)
         let stream = stream.substream(step);
         binarise.fill(images, &order, stream.substream(0), learner.images_mut(rows)).unwrap();
         let rates = Rates { learning_rate: 0.05, momentum: 0.5, weight_decay: 1e-3 };
-        assert!(learner.update(rates, stream.substream(1)).unwrap());
+        learner.update(rates, stream.substream(1)).unwrap();
     }
     (learner.model().clone(), learner.state())
 }

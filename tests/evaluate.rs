@@ -152,7 +152,7 @@ fn the_right_measures_find_faults_in_mnist() {
 fn the_shipped_classifier_is_accurate_on_mnist() {
     let Some(folder) = real_data::folder() else { return };
     let digits = Digits::load(folder, None).unwrap();
-    let accuracy = equilibria::run::classifier::shipped().unwrap().accuracy(&digits.test).unwrap();
+    let accuracy = equilibria::pretrained::classifier().unwrap().accuracy(&digits.test).unwrap();
     assert!(accuracy.all >= 0.992, "{accuracy:?}");
     assert!(accuracy.by_class.iter().flatten().all(|&share| share > 0.98), "{accuracy:?}");
 }

@@ -139,8 +139,8 @@ fn does_it_train_like_any_other_layer() {
     // The images are scaled by factors that the network should learn.
     let right = [2.0, -0.5, 1.0, 0.25];
     let mut model = Sequential::new(IMAGE, vec![Scale::<f64>::new(4).into()]).unwrap();
-    let mut average = Average::new(0.5, &model);
-    let mut optimiser = Optimiser::new(Rule::adam(0.05, [0.9, 0.99]), &model);
+    let mut average = Average::new(0.5, &model).unwrap();
+    let mut optimiser = Optimiser::new(Rule::adam(0.05, [0.9, 0.99]), &model).unwrap();
     let (mut cache, mut deltas, mut scratch) = (Cache::new(&model), Deltas::new(&model), Scratch::new());
     let (mut gradients, mut loss) = (Gradients::new(&model), f64::INFINITY);
     for step in 0..300 {
@@ -153,7 +153,7 @@ fn does_it_train_like_any_other_layer() {
         gradients.clear();
         let wanted = Wanted::parameters(&mut gradients, 0..8);
         model.backward(&cache, &errors, wanted, &mut deltas, &mut scratch).unwrap();
-        assert!(optimiser.step(&mut model, &mut gradients));
+        optimiser.step(&mut model, &mut gradients).unwrap();
         average.update(&model);
     }
     assert!(loss < 1e-6, "{loss:e}");

@@ -60,8 +60,8 @@ fn every_parameter_is_updated_as_in_the_papers() {
         let input = input();
         let (mut model, mut gradients) = network(&input);
         let before = model.clone();
-        let mut optimiser = Optimiser::new(rule, &model);
-        (0..3).for_each(|_| assert!(optimiser.step(&mut model, &mut gradients)));
+        let mut optimiser = Optimiser::new(rule, &model).unwrap();
+        (0..3).for_each(|_| optimiser.step(&mut model, &mut gradients).unwrap());
         assert_eq!(optimiser.steps(), 3);
         let tensors = before.parameters().zip(model.parameters()).zip([&input[..], &[1.0]]);
         for ((before, after), gradient) in tensors {
@@ -77,13 +77,15 @@ fn every_parameter_is_updated_as_in_the_papers() {
 fn a_copy_of_the_state_continues_with_the_same_step() {
     let rule = Rule::adam(0.01, [0.5, 0.9]);
     let (mut model, mut gradients) = network(&input());
-    let mut optimiser = Optimiser::new(rule, &model).with_clip(0.5);
-    optimiser.step(&mut model, &mut gradients);
-    let (mut resumed, mut other) = (model.clone(), Optimiser::new(rule, &model).with_clip(0.5));
+    let mut optimiser = Optimiser::new(rule, &model).unwrap().with_clip(0.5).unwrap();
+    optimiser.step(&mut model, &mut gradients).unwrap();
+    let (mut resumed, mut other) =
+        (model.clone(), Optimiser::new(rule, &model).unwrap().with_clip(0.5).unwrap());
     let (steps, state) = other.state_mut();
     *steps = optimiser.steps();
     state.iter_mut().zip(optimiser.state()).for_each(|(to, from)| to.copy_from(from).unwrap());
-    assert!(optimiser.step(&mut model, &mut gradients) && other.step(&mut resumed, &mut gradients));
+    optimiser.step(&mut model, &mut gradients).unwrap();
+    other.step(&mut resumed, &mut gradients).unwrap();
     assert!(model.parameters().eq(resumed.parameters()));
     assert!(model.parameters().all(|parameter| parameter.data().iter().all(|x| x.abs() <= 0.5)));
 }
@@ -93,7 +95,8 @@ fn parameters_beyond_the_bound_are_clipped_to_it() {
     let input = input();
     let (mut model, mut gradients) = network(&input);
     let rule = Rule::Sgd { rate: 1e6, momentum: 0.0 };
-    assert!(Optimiser::new(rule, &model).with_clip(0.5).step(&mut model, &mut gradients));
+    let mut optimiser = Optimiser::new(rule, &model).unwrap().with_clip(0.5).unwrap();
+    optimiser.step(&mut model, &mut gradients).unwrap();
     let weight = model.parameters().next().unwrap().data();
     for (weight, gradient) in weight.iter().zip(&input).filter(|(_, gradient)| **gradient != 0.0) {
         assert_eq!(*weight, -0.5 * gradient.signum());
@@ -107,7 +110,9 @@ fn a_gradient_that_is_not_finite_is_detected_in_every_task() {
         input[place] = f64::NAN;
         let (mut model, mut gradients) = network(&input);
         let rule = Rule::Sgd { rate: 0.1, momentum: 0.0 };
-        assert!(!Optimiser::new(rule, &model).step(&mut model, &mut gradients), "{place}");
+        let error = Optimiser::new(rule, &model).unwrap().step(&mut model, &mut gradients).unwrap_err();
+        let right = "diverged: 0.weight is no longer finite; a lower learning rate may avoid it";
+        assert_eq!(error.to_string(), right, "{place}");
     }
 }
 
@@ -123,6 +128,13 @@ fn invalid_rules_are_refused() {
     ] {
         let error = format!("{}", rule.validate().unwrap_err());
         assert!(error.starts_with(begin), "{error}");
+        assert_eq!(Optimiser::new(rule, &network(&input()).0).unwrap_err().to_string(), error);
+    }
+    let model = network(&input()).0;
+    let mut optimiser = Optimiser::new(Rule::adam(0.1, [0.5, 0.9]), &model).unwrap();
+    for bad in [f64::NAN, -0.1, f64::INFINITY] {
+        assert!(optimiser.set_rate(bad).is_err() && optimiser.rule() == Rule::adam(0.1, [0.5, 0.9]), "{bad}");
+        assert!(optimiser.clone().with_clip(bad).is_err() && Average::new(bad, &model).is_err(), "{bad}");
     }
     assert!(Rule::adam(0.0, [0.0, 0.999]).validate().is_ok());
     assert_eq!(Rule::adam(0.1, [0.5, 0.9]).with_rate(0.2), Rule::adam(0.2, [0.5, 0.9]));
@@ -133,7 +145,7 @@ fn parameters_are_averaged_and_statistics_are_copied() {
     // More parameters than one task processes.
     let layers = vec![Linear::new(CHUNK, 3).into(), BatchNorm::new(3).into()];
     let mut network = Sequential::<f64>::new(CHUNK, layers).unwrap();
-    let mut average = Average::new(0.75, &network);
+    let mut average = Average::new(0.75, &network).unwrap();
     network.parameters_mut().for_each(|parameter| parameter.fill(8.0));
     network.statistics_mut().for_each(|statistic| statistic.fill(5.0));
     average.update(&network);

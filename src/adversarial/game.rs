@@ -26,7 +26,7 @@ mod recipe;
 mod state;
 
 pub use duality::{DualityGap, Search};
-pub use reading::{METRICS, Metric, Outcome, Reading};
+pub use reading::{METRICS, Metric, Reading};
 pub use recipe::Recipe;
 
 use super::latent::{Streams, fill_alphas, fill_latents};
@@ -35,12 +35,13 @@ use super::objective::Objective;
 use super::penalty::{self, Slopes, ZeroCentred};
 use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Tangents, Training, Wanted, check_usable};
 use crate::optim::{Average, Optimiser, Rule};
-use crate::tensor::Element;
+use crate::rng::Stream;
+use crate::tensor::{Element, Tensor};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 use equilibria_kernels::{Level, elementwise};
 
 /// Maximum number of mini-batches in one pass through the generator: five critic steps and the generator's own.
@@ -61,9 +62,7 @@ const MAX_GENERATED_BATCHES: usize = 6;
 ///
 /// let mut game = Game::new(generator, critic, Recipe::of(Objective::penalty()))?;
 /// for step in 0..10 {
-///     let outcome = game.step(&mut fill, &Streams::of(1), step == 9)?;
-///     assert!(outcome.is_finite);
-///     if let Some(reading) = outcome.reading {
+///     if let Some(reading) = game.step(&mut fill, &Streams::of(1), step == 9)? {
 ///         assert_eq!(reading.step, 10);
 ///         assert!(reading.wasserstein.is_some() && reading.slope.is_some());
 ///     }
@@ -99,26 +98,25 @@ struct Player<T: Element> {
 }
 
 impl<T: Element> Player<T> {
-    fn new(network: Sequential<T>, rule: Rule, clip: Option<f64>) -> Self {
-        let optimiser = Optimiser::new(rule, &network);
-        Self {
+    fn new(network: Sequential<T>, rule: Rule, clip: Option<f64>) -> Result<Self> {
+        let optimiser = Optimiser::new(rule, &network)?;
+        Ok(Self {
             optimiser: match clip {
-                Some(bound) => optimiser.with_clip(bound),
+                Some(bound) => optimiser.with_clip(bound)?,
                 None => optimiser,
             },
             cache: Cache::new(&network),
             deltas: Deltas::new(&network),
             gradients: Gradients::new(&network),
             network,
-        }
+        })
     }
 
-    /// Updates the parameters with the gradients, then sets the gradients to 0. Returns whether all parameters are
-    /// finite.
-    fn update(&mut self) -> bool {
-        let is_finite = self.optimiser.step(&mut self.network, &mut self.gradients);
+    /// Updates the parameters with the gradients, then sets the gradients to 0.
+    fn update(&mut self) -> Result<()> {
+        let updated = self.optimiser.step(&mut self.network, &mut self.gradients);
         self.gradients.clear();
-        is_finite
+        updated
     }
 }
 
@@ -158,7 +156,7 @@ impl<T: Element> Game<T> {
             Objective::Clipping { bound, .. } => Some(bound),
             _ => None,
         };
-        let average = recipe.average.map(|kept| Average::new(kept, &generator));
+        let average = recipe.average.map(|kept| Average::new(kept, &generator)).transpose()?;
         let tangents = Tangents::new(&discriminator);
         Ok(Self {
             recipe,
@@ -166,8 +164,8 @@ impl<T: Element> Game<T> {
             discriminator_steps: 0,
             average,
             tangents,
-            generator: Player::new(generator, recipe.generator, None),
-            discriminator: Player::new(discriminator, recipe.discriminator, clip),
+            generator: Player::new(generator, recipe.generator, None)?,
+            discriminator: Player::new(discriminator, recipe.discriminator, clip)?,
             seeds: vec![T::ZERO; 3 * recipe.batch],
             alphas: vec![T::ZERO; recipe.batch],
             norms: vec![0.0; recipe.batch],
@@ -210,10 +208,10 @@ impl<T: Element> Game<T> {
     /// `real(index, samples)` is called for each step of the discriminator. It fills `samples` (batch, numbers in a
     /// sample) with the mini-batch `index`, counted from the first step of the game; images have values from -1 to 1. In a
     /// relativistic game it is called again with the last index for the generator's step, and must fill in the same samples.
+    /// Returns the measurements if `measured`.
     ///
     /// **Errors** Those of `real`, and [`Error::InvalidArgument`] if it writes a number that is not finite; the
-    /// discriminator may have been updated before. Parameters that are no longer finite are not an error: see
-    /// [`Outcome::is_finite`].
+    /// discriminator may have been updated before. [`Error::Diverged`] if a parameter is no longer finite.
     ///
     /// **Randomness** See [`Streams`].
     ///
@@ -224,26 +222,105 @@ impl<T: Element> Game<T> {
         mut real: impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
         measured: bool,
-    ) -> Result<Outcome> {
+    ) -> Result<Option<Reading>> {
         let objective = self.recipe.objective;
         let rounds = objective.discriminator_steps(self.steps);
         let batches = rounds + usize::from(objective.has_critic());
-        let mut outcome = Outcome { is_finite: true, reading: measured.then(Reading::default) };
+        let mut reading = measured.then(Reading::default);
         for first in (0..batches).step_by(MAX_GENERATED_BATCHES) {
             let generated = first..batches.min(first + MAX_GENERATED_BATCHES);
             self.generate(generated.clone(), streams)?;
             for round in generated.start..generated.end.min(rounds) {
-                let reading = outcome.reading.as_mut().filter(|_| round + 1 == rounds);
-                outcome.is_finite &=
-                    self.update_discriminator(round, round - first, &mut real, streams, reading)?;
+                let reading = reading.as_mut().filter(|_| round + 1 == rounds);
+                self.update_discriminator(round, round - first, &mut real, streams, reading)?;
             }
         }
-        if let Some(reading) = &mut outcome.reading {
+        if let Some(reading) = &mut reading {
             reading.clipped = self.clipped();
         }
         let last = (batches - 1) % MAX_GENERATED_BATCHES;
-        outcome.is_finite &= self.update_generator(last, &mut real, streams, outcome.reading.as_mut())?;
-        Ok(outcome)
+        self.update_generator(last, &mut real, streams, reading.as_mut())?;
+        Ok(reading)
+    }
+
+    /// Runs `steps` steps on mini-batches of the rows of `data`, drawn at random with replacement.
+    ///
+    /// `watch(reading, game)` is called after each step and stops the training with [`ControlFlow::Break`].
+    ///
+    /// ```
+    /// use core::ops::ControlFlow;
+    /// use equilibria::Tensor;
+    /// use equilibria::adversarial::{Game, Networks, Objective, Recipe};
+    /// use equilibria::rng::Stream;
+    /// let mut data = Tensor::<f32>::zeros(&[500, 3]);
+    /// data.fill_normal(Stream::named(1, "synthetic"), 0.5);
+    /// let [generator, critic] = Networks::points(3, 2, &[16]).start(Stream::named(1, "init"))?;
+    /// let mut game = Game::new(generator, critic, Recipe::of(Objective::penalty()))?;
+    /// game.fit(&data, 100, 1, |reading, _| match reading.step {
+    ///     20.. => ControlFlow::Break(()),
+    ///     _ => ControlFlow::Continue(()),
+    /// })?;
+    /// assert_eq!(game.steps(), 20);
+    /// assert_eq!(game.samples(10, Stream::named(2, "latent"))?.shape(), [10, 3]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    ///
+    /// **Shapes** `data` (samples, numbers in a sample).
+    ///
+    /// **Errors** [`Error::ShapeMismatch`] if the samples have another size; [`Error::InvalidArgument`] if there are none;
+    /// those of [`Game::step`].
+    ///
+    /// **Randomness** [`Streams::of`] the seed; mini-batch i from the substream i of `shuffle`.
+    pub fn fit(
+        &mut self,
+        data: &Tensor<T>,
+        steps: u64,
+        seed: u64,
+        mut watch: impl FnMut(&Reading, &Self) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let width = self.discriminator.network.inputs();
+        if data.columns() != width {
+            let (expected, found) = (vec![data.rows(), width], data.shape().to_vec());
+            return Err(Error::ShapeMismatch { operation: "samples of a game", expected, found });
+        }
+        if data.is_empty() {
+            return Err(Error::invalid("a game about 0 samples", "at least 1 is needed"));
+        }
+        let (streams, shuffle, batch) =
+            (Streams::of(seed), Stream::named(seed, "shuffle"), self.recipe.batch);
+        for _ in 0..steps {
+            let real = |index, samples: &mut [T]| {
+                let mut places = samples.chunks_exact_mut(width);
+                shuffle.substream(index).draw_indices(batch, data.rows(), |row| {
+                    places.next().into_iter().for_each(|place| place.copy_from_slice(data.row(row)));
+                });
+                Ok(())
+            };
+            let reading = self.step(real, &streams, true)?.unwrap_or_default();
+            if watch(&reading, self).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Generates `count` samples, with averaged parameters if there are any.
+    ///
+    /// **Shapes** Returns (count, numbers in a sample).
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if `count` is 0.
+    ///
+    /// **Randomness** Row r from the substream r of `stream`.
+    pub fn samples(&self, count: usize, stream: Stream) -> Result<Tensor<T>> {
+        if count == 0 {
+            return Err(Error::invalid("0 samples", "at least 1 is needed"));
+        }
+        let generator = self.averaged_generator().unwrap_or(self.generator());
+        let mut latents = vec![T::ZERO; count * generator.inputs()];
+        fill_latents(stream, generator.inputs(), &mut latents);
+        let mut samples = Tensor::zeros(&[count, generator.outputs()]);
+        generator.infer(&latents, &mut Scratch::new(), samples.data_mut())?;
+        Ok(samples)
     }
 
     /// Generates the samples of some mini-batches.
@@ -268,7 +345,7 @@ impl<T: Element> Game<T> {
         real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
         reading: Option<&mut Reading>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let (batch, objective) = (self.recipe.batch, self.recipe.objective);
         let parts = self.forward_discriminator(round as u64, part, real, streams)?;
         let (data, between) = (0..2 * batch, 2 * batch..parts * batch);
@@ -301,7 +378,7 @@ impl<T: Element> Game<T> {
             reading.slope = slope;
         }
         self.discriminator_steps += 1;
-        Ok(self.discriminator.update())
+        self.discriminator.update().map_err(|error| self.named(error))
     }
 
     /// The zero-centred penalties of the last pass through the discriminator, at a step with a penalty or a reading; adds
@@ -384,7 +461,7 @@ impl<T: Element> Game<T> {
         real: &mut impl FnMut(u64, &mut [T]) -> Result<()>,
         streams: &Streams,
         reading: Option<&mut Reading>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let Recipe { batch, objective, augmentation, .. } = self.recipe;
         let rows = part * batch..(part + 1) * batch;
         let Player { network, cache, deltas, .. } = &mut self.discriminator;
@@ -417,10 +494,15 @@ impl<T: Element> Game<T> {
             reading.generator_loss = loss;
             reading.generator_gradient = gradients.norm();
         }
-        let is_finite = self.generator.update();
+        self.generator.update().map_err(|error| self.named(error))?;
         if let Some(average) = &mut self.average {
             average.update(&self.generator.network);
         }
-        Ok(is_finite)
+        Ok(())
+    }
+
+    /// The error of an update, with the name of the parameter in the game.
+    fn named(&self, error: Error) -> Error {
+        self.first_not_finite().map_or(error, Error::not_finite)
     }
 }

@@ -61,11 +61,16 @@ impl Networks {
         }
     }
 
-    /// A pair for points of the plane: both have hidden layers of these widths, without normalisation.
+    /// A pair for points of the plane: [`Networks::points`] with 2 coordinates.
     pub fn plane(latent: usize, hidden: &[usize]) -> Self {
+        Self::points(2, latent, hidden)
+    }
+
+    /// A pair for points with this number of coordinates: both have hidden layers of these widths, without normalisation.
+    pub fn points(coordinates: usize, latent: usize, hidden: &[usize]) -> Self {
         let chain = |first: usize, last: usize| [&[first], hidden, &[last]].concat();
-        let [generator, discriminator] =
-            [chain(latent, 2), chain(2, 1)].map(|widths| mlp(&widths, Normalisation::None, None));
+        let [generator, discriminator] = [chain(latent, coordinates), chain(coordinates, 1)]
+            .map(|widths| mlp(&widths, Normalisation::None, None));
         Self { generator, discriminator }
     }
 

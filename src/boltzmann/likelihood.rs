@@ -66,7 +66,7 @@ pub fn minus_free_energies<T: Element>(model: &Rbm<T>, images: &[T]) -> Vec<f64>
 /// use equilibria::boltzmann::{Rbm, likelihood};
 /// use equilibria::rng::Stream;
 /// let model = Rbm::<f64>::new(&[0.5, 0.5, 0.5], 2, Stream::named(1, "init"))?;
-/// let log_partition = likelihood::exact::log_partition(&model, |_| Ok(()))?;
+/// let log_partition = likelihood::exact::log_partition(&model)?;
 /// let mean = likelihood::log_likelihood(&model, &[1.0, 0.0, 1.0], log_partition);
 /// assert!((mean + 8.0_f64.ln()).abs() < 0.1); // untrained, all 8 images are about as probable
 /// # Ok::<(), equilibria::Error>(())

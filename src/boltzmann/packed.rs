@@ -4,7 +4,7 @@ use super::Rbm;
 use super::link::Weights;
 use crate::aligned::Aligned;
 use crate::parallel::{Chunks, for_each_split};
-use crate::tensor::Element;
+use crate::tensor::{Element, Tensor};
 use equilibria_kernels::Level;
 use equilibria_kernels::binary::{PANEL, TILE, panel_units, panels, transpose_tile};
 
@@ -121,12 +121,16 @@ impl<T: Element> PackedRbm<T> {
         self.hidden_bias.copy_from_slice(model.hidden_bias().data());
     }
 
-    /// Copies the parameters to `model`, which has the same sizes.
-    pub fn write(&self, model: &mut Rbm<T>) {
-        let [weight, visible_bias, hidden_bias] = model.parameters_mut();
-        unpack_tiles(&self.weight.forward, self.hidden(), weight.data_mut());
-        visible_bias.data_mut().copy_from_slice(&self.visible_bias);
-        hidden_bias.data_mut().copy_from_slice(&self.hidden_bias);
+    /// A copy as a machine, whose parameters may not be finite.
+    pub fn model(&self) -> Rbm<T> {
+        let [visible, hidden] = [self.visible(), self.hidden()];
+        let mut parameters =
+            [Tensor::zeros(&[visible, hidden]), Tensor::zeros(&[visible]), Tensor::zeros(&[hidden])];
+        let [weight, visible_bias, hidden_bias] = parameters.each_mut().map(Tensor::data_mut);
+        unpack_tiles(&self.weight.forward, hidden, weight);
+        visible_bias.copy_from_slice(&self.visible_bias);
+        hidden_bias.copy_from_slice(&self.hidden_bias);
+        Rbm::unchecked(parameters)
     }
 
     pub fn visible(&self) -> usize {

@@ -140,6 +140,11 @@ impl<T: Element> Rbm<T> {
         [&mut self.weight, &mut self.visible_bias, &mut self.hidden_bias]
     }
 
+    /// A machine with W, b and c of matching shapes.
+    pub(super) fn unchecked([weight, visible_bias, hidden_bias]: [Tensor<T>; 3]) -> Self {
+        Self { weight, visible_bias, hidden_bias }
+    }
+
     /// The name of the first parameter that holds NaN or infinity, if any does.
     pub fn first_not_finite(&self) -> Option<&'static str> {
         let finite =

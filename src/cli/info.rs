@@ -2,9 +2,11 @@
 
 use super::output::{print, print_json};
 use crate::Result;
+use crate::run::COMMIT;
 use clap::Args;
 use equilibria_kernels::{Level, level};
 use serde::Serialize;
+use std::sync::LazyLock;
 
 /// Show the SIMD level, threads, features and versions.
 #[derive(Debug, Args)]
@@ -15,9 +17,21 @@ pub(super) struct Info {
     json: bool,
 }
 
+/// The version, the commit if the build knew it, and the features.
+///
+/// A build knows its commit from the environment variable `EQUILIBRIA_COMMIT`, so that it needs no git.
+pub(super) fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let commit = COMMIT.map_or_else(String::new, |commit| format!(" (commit {commit})"));
+        format!("{}{commit}\nfeatures: {}", env!("CARGO_PKG_VERSION"), features().join(", "))
+    });
+    &TEXT
+}
+
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
+    commit: Option<&'static str>,
     simd_level: &'static str,
     simd_levels_of_this_cpu: Vec<&'static str>,
     threads: usize,
@@ -29,6 +43,7 @@ impl Info {
     pub(super) fn run(self) -> Result<()> {
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
+            commit: COMMIT,
             simd_level: Level::detect().name(),
             simd_levels_of_this_cpu: Level::available().map(Level::name).collect(),
             threads: equilibria_kernels::threads::count(),
@@ -39,8 +54,9 @@ impl Info {
             return print_json(&report);
         }
         print(&format!(
-            "equilibria    {}\nSIMD level    {} (of {}; {} forces one)\nthreads       {}\nfeatures      {}\narchitecture  {}\n",
+            "equilibria    {}\ncommit        {}\nSIMD level    {} (of {}; {} forces one)\nthreads       {}\nfeatures      {}\narchitecture  {}\n",
             report.version,
+            report.commit.unwrap_or("unknown"),
             report.simd_level,
             report.simd_levels_of_this_cpu.join(", "),
             level::VARIABLE,
@@ -57,6 +73,7 @@ fn features() -> Vec<&'static str> {
         ("parallel", cfg!(feature = "parallel")),
         ("png", cfg!(feature = "png")),
         ("checkpoint", cfg!(feature = "checkpoint")),
+        ("pretrained", cfg!(feature = "pretrained")),
         ("cli", cfg!(feature = "cli")),
     ];
     features.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()

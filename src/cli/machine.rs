@@ -158,9 +158,6 @@ pub(super) struct ImageArguments {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Show no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 impl ImageArguments {

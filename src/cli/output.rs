@@ -1,13 +1,16 @@
 //! Output of the commands: standard output, notes and warnings, files, and numbers as text.
 
 pub(super) use crate::report::numbers::{counted, short, thousands};
-use crate::run::write_atomically;
+use crate::run::{Progress, Provenance, Recorded, write_atomically};
 use crate::{Error, Result};
-use clap::Args;
+use clap::{ArgMatches, Args};
+use equilibria_kernels::Level;
 use serde::{Serialize, Serializer};
 use std::io::{Read as _, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The largest number of threads that the program starts; a larger number is probably a typing error.
 pub(super) const MOST_THREADS: usize = 1024;
@@ -20,13 +23,46 @@ pub(super) struct OutputArguments {
     threads: Option<usize>,
     /// Print the summary as JSON on standard output.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
+    /// Show neither progress nor notes.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Say on standard error what computes: version, SIMD level, threads.
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+/// True if notes are not wanted.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+/// The seed that the user gave, or its default, for the record in summaries.
+static SEED: Mutex<Option<u64>> = Mutex::new(None);
+
+/// Remembers the value of `--seed` of the command that `matches` name.
+pub(super) fn remember_seed(matches: &ArgMatches) {
+    let mut innermost = matches;
+    while let Some((_, matches)) = innermost.subcommand() {
+        innermost = matches;
+    }
+    let seed = innermost.try_get_one::<u64>("seed").ok().flatten().copied();
+    *SEED.lock().unwrap_or_else(PoisonError::into_inner) = seed;
 }
 
 impl OutputArguments {
-    /// Sets the number of threads.
-    pub fn start(&self) -> Result<()> {
-        use_threads(self.threads)
+    /// Sets the number of threads, and whether there are notes. Returns the progress display.
+    pub fn start(&self) -> Result<Progress> {
+        IS_QUIET.store(self.quiet, Ordering::Relaxed);
+        use_threads(self.threads)?;
+        if self.verbose {
+            let (version, level) = (env!("CARGO_PKG_VERSION"), Level::detect().name());
+            let threads = counted(equilibria_kernels::threads::count(), "thread");
+            note(&format!("equilibria {version} at SIMD level {level} on {threads}"));
+        }
+        Ok(self.progress())
+    }
+
+    /// The progress display.
+    pub fn progress(&self) -> Progress {
+        Progress::choose(self.quiet)
     }
 
     /// Prints the summary as JSON, or `text` about it.
@@ -64,8 +100,13 @@ pub(super) fn check_range(
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error.
 pub(super) fn print(text: &str) -> Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for bytes.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output.write_all(bytes).and_then(|()| output.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io("writing", "standard output", error))
         }
@@ -88,14 +129,18 @@ pub(super) fn warn(text: &str) {
     say("warning", text);
 }
 
-/// Writes a note to standard error.
+/// Writes a note to standard error, unless the user wants silence.
 pub(super) fn note(text: &str) {
-    say("note", text);
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        say("note", text);
+    }
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::invalid("summary", error))?;
-    Ok(text + "\n")
+/// A summary with what its numbers depend on, as JSON.
+fn to_json(summary: &impl Serialize) -> Result<String> {
+    let provenance = Provenance::of_process(*SEED.lock().unwrap_or_else(PoisonError::into_inner));
+    let text = serde_json::to_string_pretty(&Recorded { summary, provenance });
+    Ok(text.map_err(|error| Error::invalid("summary", error))? + "\n")
 }
 
 /// Prints `value` as indented JSON.

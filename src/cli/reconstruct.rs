@@ -6,7 +6,6 @@ use crate::boltzmann::reconstruct::Effort;
 use crate::evaluate::reconstruction::{Cell, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, HeatMap};
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -65,7 +64,7 @@ impl Reconstruct {
             Task { images: &images, mean_image: &mean_image, height, width, effort: Effort::default() };
         let stream = Stream::named(self.source.seed, "evaluate");
         let (picture, cells) = if self.sweep {
-            let mut progress = Progress::choose(self.source.quiet);
+            let mut progress = self.model.output.progress();
             progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
             let tick = || {
                 progress.advance(1);

@@ -15,10 +15,10 @@ mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{complain, print, print_json, thousands, use_threads, write_output};
+use super::output::{OutputArguments, complain, print, print_json, thousands, write_output};
 use crate::data::{Digits, is_built_in};
 use crate::report::{Page, Section, SectionHtml};
-use crate::run::{Progress, interrupt};
+use crate::run::interrupt;
 use crate::{Error, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -86,21 +86,14 @@ pub(super) struct Reproduce {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads to use [default: all].
-    #[arg(long)]
-    threads: Option<usize>,
     /// Keep the run directories of the trained machines and networks in OUT/runs.
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    output: OutputArguments,
     /// Print the names of the files that this command would write, one per line, and do nothing else.
     #[arg(long)]
     list: bool,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 /// Parses the name of a figure.
@@ -118,7 +111,7 @@ impl Reproduce {
             let files = figures.iter().flat_map(|figure| figure.files).chain(&[PAGE, SUMMARY]);
             return print(&files.map(|file| format!("{file}\n")).collect::<String>());
         }
-        use_threads(self.threads)?;
+        let progress = self.output.start()?.brief();
         let started = Instant::now();
         let mut digits = match figures.iter().any(|figure| figure.needs_digits) {
             true => Digits::load(&self.data, None)?,
@@ -133,7 +126,7 @@ impl Reproduce {
             out: &self.out,
             data: absolute(&self.data)?,
             seed: self.seed,
-            progress: Progress::choose(self.quiet).brief(),
+            progress,
             machines: Vec::new(),
             files: Vec::new(),
         };
@@ -180,7 +173,7 @@ impl Reproduce {
             parts::remove_runs(&self.out)?;
         }
         let megabytes = parts::size_of(&self.out) as f64 / 1e6;
-        match self.json {
+        match self.output.json {
             true => print_json(&summary)?,
             false => print(&format!(
                 "made in {seconds:.0} s, {megabytes:.0} MB in {}; open {}\n",

@@ -6,7 +6,6 @@ use crate::boltzmann::{ImageChains, coin_flips};
 use crate::evaluate::mixing::agreement;
 use crate::report::ContactSheet;
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -65,7 +64,7 @@ impl Sample {
                 (loaded.picture_size(None), coin_flips(self.chains, visible, stream("init")), labels)
             }
         };
-        let mut progress = Progress::choose(self.images.quiet);
+        let mut progress = self.model.output.progress();
         progress.start(self.steps.last().copied().unwrap_or(0) as u64, "steps");
         let is_noise = indices.is_none();
         let mut chains = loaded.model.chains(&loaded.settings, &images, is_noise, stream("evaluate"))?;

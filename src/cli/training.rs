@@ -1,37 +1,13 @@
 //! `equilibria ... train`: what the commands of all kinds of models share.
 
-use super::output::{OutputArguments, counted, pasted};
+use super::output::{OutputArguments, counted, pasted, print};
 use crate::Result;
 use crate::nn::Shape;
 use crate::run::interrupt::{self, Work};
-use crate::run::{Progress, RunDirectory, Trainable, resume, train};
+use crate::run::{RunDirectory, Trainable, resume, train};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use serde::Serialize;
 use std::path::PathBuf;
-
-/// Options of every command that trains.
-#[derive(Debug, Args)]
-pub(super) struct CommonArguments {
-    #[command(flatten)]
-    output: OutputArguments,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
-}
-
-impl CommonArguments {
-    /// Sets the number of threads and returns the progress display.
-    pub fn start(&self) -> Result<Progress> {
-        self.output.start()?;
-        Ok(Progress::choose(self.quiet))
-    }
-
-    /// Prints a summary, as JSON or as text.
-    pub fn print(&self, summary: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        self.output.print(summary, |_| text())
-    }
-}
 
 /// The end of the text about a finished run: its epochs, the model, and a command to use it.
 pub(super) fn finished(
@@ -65,7 +41,7 @@ struct RunArguments {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    common: CommonArguments,
+    output: OutputArguments,
 }
 
 /// The arguments of a command that trains into a run directory: the settings of one kind of run, and [`RunArguments`].
@@ -117,8 +93,8 @@ impl<S: Trainable> TrainArguments<S> {
     ///
     /// All checks come before the first change to the disk.
     pub fn train(&self, adapt: impl Fn(&mut S, Shape) -> Result<()>) -> Result<(RunDirectory, S::Summary)> {
-        let RunArguments { out, resume: earlier, force, common } = &self.run;
-        let mut progress = common.start()?;
+        let RunArguments { out, resume: earlier, force, output } = &self.run;
+        let mut progress = output.start()?;
         let directory = earlier.as_ref().map(|path| RunDirectory::open(path)).transpose()?;
         let mut settings = match &directory {
             Some(directory) => {
@@ -151,8 +127,12 @@ impl<S: Trainable> TrainArguments<S> {
         Ok((directory, summary))
     }
 
-    /// Prints the summary, as JSON or as text.
-    pub fn print(&self, summary: &S::Summary, text: impl FnOnce() -> String) -> Result<()> {
-        self.run.common.print(summary, text)
+    /// Prints the run's summary.json, or `text`.
+    pub fn print(&self, directory: &RunDirectory, text: impl FnOnce() -> String) -> Result<()> {
+        match &self.run.output {
+            output if output.json => print(&directory.read_summary()?),
+            output if output.quiet => Ok(()),
+            _ => print(&text()),
+        }
     }
 }

@@ -5,18 +5,132 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 
-/// Accepts negative numbers as values of all options, so that the error for `--hidden -1` is about `--hidden`.
-pub(super) fn with_negative_numbers(command: clap::Command) -> clap::Command {
-    let allow = |argument: clap::Arg| {
-        let takes_value = argument.get_long().is_some() && argument.get_action().takes_values();
-        argument.allow_negative_numbers(takes_value)
-    };
-    command.mut_args(allow).mut_subcommands(with_negative_numbers)
+/// Options by the heading under which `--help` of a long command lists them. Others stay under `Options`, or under the
+/// heading of their declaration.
+const HEADINGS: [(&str, &[&str]); 4] = [
+    (
+        "Data",
+        &[
+            "data",
+            "class",
+            "flip",
+            "images",
+            "invert",
+            "binarise",
+            "augment",
+            "test_share",
+            "shape",
+            "transpose",
+        ],
+    ),
+    ("Model", &["network", "latent", "normalise", "objective", "hidden", "method", "start", "centred"]),
+    (
+        "Training",
+        &[
+            "epochs",
+            "steps",
+            "batch",
+            "learning_rate",
+            "momentum",
+            "weight_decay",
+            "chains",
+            "sweeps",
+            "pretraining_epochs",
+            "pretraining_rate",
+            "generator_rate",
+            "discriminator_rate",
+            "average",
+            "every",
+            "duality_gap",
+            "sparsity",
+            "sparsity_cost",
+            "max_norm",
+            "tolerance",
+            "iterations",
+            "seed",
+        ],
+    ),
+    ("Run and output", &["out", "resume", "force", "threads", "json", "quiet", "verbose"]),
+];
+
+/// Options that `-h` of a long command lists; `--help` lists all.
+const ESSENTIAL: [&str; 17] = [
+    "data",
+    "images",
+    "network",
+    "objective",
+    "hidden",
+    "method",
+    "epochs",
+    "steps",
+    "batch",
+    "learning_rate",
+    "seed",
+    "out",
+    "resume",
+    "cost",
+    "accuracy",
+    "json",
+    "quiet",
+];
+
+/// A command with more options than this is long.
+const LONG: usize = 14;
+
+/// Names that people type for an option: hidden aliases.
+const ALIASES: [(&str, &[&str]); 12] = [
+    ("batch", &["batch-size", "batchsize"]),
+    ("learning_rate", &["lr"]),
+    ("generator_rate", &["lr", "learning-rate"]),
+    ("binarise", &["binarize"]),
+    ("normalise", &["normalize"]),
+    ("centred", &["centered"]),
+    ("invert", &["inverted"]),
+    ("out", &["output", "out-dir"]),
+    ("data", &["dataset"]),
+    ("critic_steps", &["n-critic"]),
+    ("hidden", &["hidden-units", "n-hidden"]),
+    ("threads", &["jobs", "num-threads"]),
+];
+
+/// Completes the declaration of a command and its subcommands: negative numbers are values of all options, so that the error
+/// for `--hidden -1` is about `--hidden`; hidden aliases; headings; and a short `-h` for long commands.
+pub(super) fn prepared(command: clap::Command) -> clap::Command {
+    let is_long = command.get_arguments().filter(|argument| !argument.is_positional()).count() > LONG;
+    let examples = command.get_after_help().map(ToString::to_string);
+    let mut command = command.mut_args(|argument| completed(argument, is_long)).mut_subcommands(prepared);
+    if let Some((first, _)) = examples.as_deref().and_then(|text| text.split_once("\n\n")) {
+        command = command.after_help(first.to_owned());
+    }
+    match examples {
+        Some(text) => command.after_long_help(text),
+        None => command,
+    }
+}
+
+fn completed(argument: clap::Arg, is_long: bool) -> clap::Arg {
+    let id = argument.get_id().to_string();
+    let takes_value = argument.get_long().is_some() && argument.get_action().takes_values();
+    let aliases =
+        ALIASES.iter().filter(|(name, _)| *name == id).flat_map(|(_, aliases)| aliases.iter().copied());
+    let mut argument = argument.allow_negative_numbers(takes_value).aliases(aliases);
+    if !argument.get_possible_values().is_empty() {
+        argument = argument.ignore_case(true);
+    }
+    if !is_long || argument.is_positional() {
+        return argument;
+    }
+    let heading = HEADINGS.iter().find(|(_, names)| names.contains(&id.as_str()));
+    if let (Some((heading, _)), None) = (heading, argument.get_help_heading()) {
+        argument = argument.help_heading(*heading);
+    }
+    argument.hide_short_help(!ESSENTIAL.contains(&id.as_str()))
 }
 
 /// One line without the word `error`: the problem, the valid values, and the command for help.
 pub(super) fn sentence(error: &clap::Error, root: &clap::Command) -> String {
-    let problem = value(error).unwrap_or_else(|| collapse(&error.to_string()));
+    let problem =
+        value(error).or_else(|| elsewhere(error, root)).unwrap_or_else(|| collapse(&error.to_string()));
     format!("{problem}; see `{} --help`", path(root, std::env::args_os().skip(1)))
 }
 
@@ -35,6 +149,24 @@ fn value(error: &clap::Error) -> Option<String> {
     };
     let value = error.get(ContextKind::InvalidValue)?;
     Some(format!("{} {value}: {expected}", option(error)?))
+}
+
+/// The sentence for a command that exists only below other commands, such as `train`.
+fn elsewhere(error: &clap::Error, root: &clap::Command) -> Option<String> {
+    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else { return None };
+    let below = |command: &&clap::Command| command.find_subcommand(word).is_some();
+    let found: Vec<_> = root
+        .get_subcommands()
+        .filter(below)
+        .map(|command| format!("`equilibria {} {word}`", command.get_name()))
+        .collect();
+    match &found[..] {
+        [] => None,
+        [one] => Some(format!("no command is called '{word}'; did you mean {one}?")),
+        [others @ .., last] => {
+            Some(format!("no command is called '{word}'; did you mean {} or {last}?", others.join(", ")))
+        }
+    }
 }
 
 /// The name of the option: `--hidden` from `--hidden <HIDDEN>`.

@@ -152,9 +152,11 @@ impl FromStr for Binarisation {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self> {
+        let lower = word.to_ascii_lowercase();
+        let name = if lower == "gray" { "grey" } else { &lower };
         [Self::Threshold, Self::Sampled, Self::Grey]
             .into_iter()
-            .find(|choice| choice.name() == word)
+            .find(|choice| choice.name() == name)
             .ok_or_else(|| Error::invalid(format!("`{word}`"), "it must be threshold, sampled or grey"))
     }
 }

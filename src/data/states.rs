@@ -3,16 +3,30 @@
 use super::{Binarisation, Images};
 use crate::parallel::{Chunks, for_each_split};
 use crate::rng::Stream;
+use crate::tensor::{Element, Tensor};
+use crate::{Error, Result};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use equilibria_kernels::binary::panels;
+use equilibria_kernels::binary::{PANEL, panels, unpack_states};
 
 /// The states of the pixels of a set of images, 64 per word.
 ///
 /// **Accuracy and cost** Uses an eighth of the images' bytes. Each pixel is converted once, not once for each
 /// mini-batch that contains it.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use equilibria::data::BinaryImages;
+/// let images = BinaryImages::from_rows(&[vec![true, false, false], vec![true, true, false]])?;
+/// assert_eq!((images.len(), images.pixels()), (2, 3));
+/// assert_eq!(images.mean(), [1.0, 0.5, 0.0]);
+/// assert_eq!(images.to_tensor::<f64>().row(1), [1.0, 1.0, 0.0]);
+/// assert!(BinaryImages::from_rows(&[vec![true], vec![true, false]]).is_err());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BinaryImages {
+    pixels: usize,
     /// Words per image: bit j of word p is pixel 64 p + j.
     panels: usize,
     words: Vec<u64>,
@@ -24,8 +38,76 @@ const BLOCK: usize = 128;
 impl BinaryImages {
     /// Creates storage for the states of `images`, all off.
     pub fn new(images: &Images) -> Self {
-        let panels = panels(images.values_per_image());
-        Self { panels, words: vec![0; images.len() * panels] }
+        let pixels = images.values_per_image();
+        let panels = panels(pixels);
+        Self { pixels, panels, words: vec![0; images.len() * panels] }
+    }
+
+    /// Computes the states of `images`; see [`BinaryImages::fill`].
+    pub fn of(images: &Images, binarisation: Binarisation, stream: Stream) -> Self {
+        let mut states = Self::new(images);
+        states.fill(binarisation, images, stream);
+        states
+    }
+
+    /// Creates images from their bits, one row for each image.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] if there are no rows, or they are empty or differ in length.
+    pub fn from_rows<R: AsRef<[bool]>>(rows: &[R]) -> Result<Self> {
+        let pixels = rows.first().map_or(0, |row| row.as_ref().len());
+        if pixels == 0 {
+            return Err(Error::invalid("images without bits", "at least 1 row of at least 1 bit is needed"));
+        }
+        let panels = panels(pixels);
+        let mut words = vec![0; rows.len() * panels];
+        for (index, (row, words)) in rows.iter().zip(words.chunks_exact_mut(panels)).enumerate() {
+            let row = row.as_ref();
+            if row.len() != pixels {
+                let found = format!("row {index} of {} bits", row.len());
+                return Err(Error::invalid(found, format!("row 0 has {pixels}; all rows need one length")));
+            }
+            for (bit, _) in row.iter().enumerate().filter(|(_, on)| **on) {
+                words[bit / PANEL] |= 1 << (bit % PANEL);
+            }
+        }
+        Ok(Self { pixels, panels, words })
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.words.len() / self.panels
+    }
+
+    /// True if there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The number of pixels of an image.
+    pub fn pixels(&self) -> usize {
+        self.pixels
+    }
+
+    /// The states as numbers, each 0 or 1: (images, pixels).
+    pub fn to_tensor<T: Element>(&self) -> Tensor<T> {
+        let mut numbers = Tensor::zeros(&[self.len(), self.pixels]);
+        for (row, words) in
+            numbers.data_mut().chunks_exact_mut(self.pixels).zip(self.words.chunks(self.panels))
+        {
+            unpack_states(words, self.pixels, row);
+        }
+        numbers
+    }
+
+    /// The mean of each pixel over all images, which initialises visible biases; zeros if there are no images.
+    pub fn mean(&self) -> Vec<f32> {
+        let mut counts = vec![0_u32; self.pixels];
+        for words in self.words.chunks_exact(self.panels) {
+            for (pixel, count) in counts.iter_mut().enumerate() {
+                *count += u32::from(words[pixel / PANEL] >> (pixel % PANEL) & 1 == 1);
+            }
+        }
+        counts.iter().map(|&count| (f64::from(count) / self.len().max(1) as f64) as f32).collect()
     }
 
     /// Computes the states of the pixels of `images` by `binarisation`; with [`Binarisation::Grey`], pixels above 0 are
@@ -74,7 +156,6 @@ impl BinaryImages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use equilibria_kernels::binary::unpack_states;
 
     #[test]
     fn packed_images_have_the_states_of_filled_images() {

@@ -32,18 +32,20 @@ use core::fmt;
 
 /// A layer of a network; [the module](self) defines the symbols.
 ///
-/// A layer derives [`Clone`] and [`Debug`](fmt::Debug), and implements at least `name`, `output_shape`, `infer` and
-/// `backward`. A layer with parameters also implements `tensors`, `tensors_mut` and `names`. `tests/layers.rs` contains
+/// A layer derives [`Clone`] and [`Debug`](fmt::Debug), and implements at least `name`, `infer` and `backward`, and
+/// `output_shape` if the output has another shape. A layer with parameters also implements `tensors`, `tensors_mut` and `names`. `tests/layers.rs` contains
 /// a complete example.
 pub trait Layer<T: Element>: CloneLayer<T> + fmt::Debug + Send + Sync {
     /// The name of the layer in messages, for instance `linear layer`.
     fn name(&self) -> &'static str;
 
-    /// The shape of an example of the output.
+    /// The shape of an example of the output; that of the input by default.
     ///
     /// **Errors** [`Error::ShapeMismatch`] if the layer does not accept `input`; [`Error::InvalidArgument`] if one of
     /// its settings is out of range.
-    fn output_shape(&self, input: Shape) -> Result<Shape>;
+    fn output_shape(&self, input: Shape) -> Result<Shape> {
+        Ok(input)
+    }
 
     /// The parameters and the running statistics, each in the order of the checkpoint.
     ///

@@ -10,6 +10,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use equilibria_kernels::{Level, update};
 
 /// An update rule. The formulas are in [`equilibria_kernels::update`]; all are those of PyTorch.
+///
+/// ```
+/// use equilibria::optim::Rule;
+/// let rule = Rule::adam(1e-3, [0.9, 0.999]);
+/// assert!(rule.validate().is_ok());
+/// assert!(rule.with_rate(f64::NAN).validate().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// Stochastic gradient descent with momentum.
@@ -102,6 +109,28 @@ impl Rule {
 ///
 /// **Accuracy and cost** A step is one fused pass over parameters, gradients and state: with Adam 28 bytes per f32
 /// parameter. The result does not depend on the number of threads.
+///
+/// ```
+/// use equilibria::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training, Wanted};
+/// use equilibria::optim::{Optimiser, Rule};
+/// use equilibria::rng::Stream;
+///
+/// // Fits y = 3 x: the loss (y - 3 x)² / 2 has the gradient y - 3 x.
+/// let mut model = Sequential::<f64>::new(1, vec![Linear::new(1, 1).into()])?;
+/// let mut optimiser = Optimiser::new(Rule::Sgd { rate: 0.1, momentum: 0.5 }, &model)?;
+/// let (mut cache, mut deltas) = (Cache::new(&model), Deltas::new(&model));
+/// let (mut gradients, mut scratch) = (Gradients::new(&model), Scratch::new());
+/// for _ in 0..200 {
+///     cache.input_mut(2).copy_from_slice(&[1.0, -1.0]);
+///     model.forward(&mut cache, Training::new(Stream::named(1, "dropout")), &mut scratch)?;
+///     let slopes = [cache.output()[0] - 3.0, cache.output()[1] + 3.0];
+///     gradients.clear();
+///     model.backward(&cache, &slopes, Wanted::parameters(&mut gradients, 0..2), &mut deltas, &mut scratch)?;
+///     optimiser.step(&mut model, &mut gradients)?;
+/// }
+/// assert!((model.parameters().next().unwrap().data()[0] - 3.0).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Optimiser<T: Element> {
     rule: Rule,
@@ -116,17 +145,24 @@ const CHUNK: usize = 1 << 14;
 
 impl<T: Element> Optimiser<T> {
     /// An optimiser with zero state for networks with the architecture of `model`.
-    pub fn new(rule: Rule, model: &Sequential<T>) -> Self {
+    ///
+    /// **Errors** Those of [`Rule::validate`].
+    pub fn new(rule: Rule, model: &Sequential<T>) -> Result<Self> {
+        rule.validate()?;
         let zeros = |parameter: &Tensor<T>| Tensor::zeros(parameter.shape());
         let state =
             model.parameters().flat_map(|parameter| (0..rule.states()).map(move |_| zeros(parameter)));
-        Self { rule, clip: None, steps: 0, state: state.collect() }
+        Ok(Self { rule, clip: None, steps: 0, state: state.collect() })
     }
 
     /// Clips every parameter to ± `bound` at the end of each step.
-    #[must_use]
-    pub fn with_clip(self, bound: f64) -> Self {
-        Self { clip: Some(bound), ..self }
+    ///
+    /// **Errors** [`Error::InvalidArgument`] unless `bound` is above 0 and finite.
+    pub fn with_clip(self, bound: f64) -> Result<Self> {
+        if !(bound > 0.0 && bound.is_finite()) {
+            return Err(Error::invalid(format!("clip {bound}"), "the bound must be above 0 and finite"));
+        }
+        Ok(Self { clip: Some(bound), ..self })
     }
 
     /// Number of steps so far.
@@ -150,16 +186,23 @@ impl<T: Element> Optimiser<T> {
     }
 
     /// Sets the learning rate of the next steps.
-    pub fn set_rate(&mut self, rate: f64) {
-        self.rule = self.rule.with_rate(rate);
+    ///
+    /// **Errors** [`Error::InvalidArgument`] unless it is at least 0 and finite.
+    pub fn set_rate(&mut self, rate: f64) -> Result<()> {
+        let rule = self.rule.with_rate(rate);
+        rule.validate()?;
+        self.rule = rule;
+        Ok(())
     }
 
-    /// Updates the parameters of `model`. Returns whether all of them were finite after the update and before clipping.
+    /// Updates the parameters of `model`.
+    ///
+    /// **Errors** [`Error::Diverged`] if one of them was not finite after the update and before clipping.
     ///
     /// **Panics** if `model` or `gradients` belong to a network with another architecture.
-    pub fn step(&mut self, model: &mut Sequential<T>, gradients: &mut Gradients<T>) -> bool {
+    pub fn step(&mut self, model: &mut Sequential<T>, gradients: &mut Gradients<T>) -> Result<()> {
         self.steps += 1;
-        match self.rule {
+        let is_finite = match self.rule {
             Rule::Sgd { rate, momentum } => {
                 let [rate, momentum] = [rate, momentum].map(T::from_f64);
                 self.descend(update::Momentum { rate, momentum }, model, gradients)
@@ -176,7 +219,12 @@ impl<T: Element> Optimiser<T> {
                 let [rate, epsilon] = [rate * root / corrected, epsilon * root].map(T::from_f64);
                 self.descend(update::Adam { rate, mean_decay, square_decay, epsilon }, model, gradients)
             }
+        };
+        if is_finite {
+            return Ok(());
         }
+        let name = model.state().find(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name);
+        Err(Error::not_finite(name.as_deref().unwrap_or("a parameter")))
     }
 
     /// An update by a kernel with `N` state values per parameter.

@@ -53,6 +53,10 @@ impl Default for Settings {
 }
 
 impl RunSettings for Settings {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
     }
@@ -164,7 +168,7 @@ pub fn to_archive(classifier: &Classifier, summary: &Summary) -> Result<Archive>
 fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) -> Error {
     let rate = settings.learning_rate;
     let cause = likely_cause(&[Suspect::new("--learning-rate", rate, rate)]);
-    Error::Diverged { epoch, batch, symptom, cause }
+    Error::Diverged { place: format!("epoch {epoch}, batch {batch}"), symptom, cause }
 }
 
 /// The architecture for these images.
@@ -186,7 +190,7 @@ impl<'a> Trainer<'a> {
     fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
         let mut network = plan(digits).build()?;
         network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(settings.seed, "init"));
-        let (training, order) = (Supervised::new(network), vec![0; digits.train.len()]);
+        let (training, order) = (Supervised::new(network)?, vec![0; digits.train.len()]);
         Ok(Self { settings, digits, training, order, steps: 0 })
     }
 
@@ -204,20 +208,19 @@ impl<'a> Trainer<'a> {
         let mut sum = 0.0;
         for (index, batch) in order.chunks(self.settings.batch).enumerate() {
             super::interrupt::check(stop)?;
-            let (loss, is_finite) = self.step(batch, &mut shifts)?;
+            let loss = self.step(batch, &mut shifts).map_err(|error| match error {
+                Error::Diverged { symptom, .. } => diverged(self.settings, [epoch, index + 1], symptom),
+                other => other,
+            })?;
             sum += loss * batch.len() as f64;
-            if !is_finite {
-                let symptom = "a parameter of the classifier is no longer finite".into();
-                return Err(diverged(self.settings, [epoch, index + 1], symptom));
-            }
             progress.advance(batch.len() as u64);
         }
         self.order = order;
         Ok(sum / self.order.len() as f64)
     }
 
-    /// Takes one step. Returns the mean loss of the mini-batch, and whether all parameters are finite after the step.
-    fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<(f64, bool)> {
+    /// Takes one step. Returns the mean loss of the mini-batch.
+    fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<f64> {
         let (train, most) = (&self.digits.train, self.settings.shift);
         let rate = rate(self.settings, self.steps, train.len());
         self.steps += 1;
@@ -260,14 +263,6 @@ fn fill_shifted(images: &Images, image: usize, [down, right]: [isize; 2], input:
                 from(to, right, width).map_or(0.0, |column| intensity(pixels[from_row * width + column]));
         }
     }
-}
-
-/// The classifier of MNIST that comes with the program; `fixtures/README.md` describes its training.
-///
-/// **Errors** [`Error::Malformed`] if the program was built with a damaged file.
-pub fn shipped() -> Result<Classifier> {
-    static BYTES: &[u8] = include_bytes!("../../fixtures/classifier-mnist.safetensors");
-    Classifier::from_archive(&Archive::from_bytes(BYTES, "classifier-mnist")?)
 }
 
 /// The classifier in a file that `classifier train` wrote.
@@ -372,7 +367,7 @@ mod tests {
 
     #[test]
     fn the_shipped_classifier_recognises_synthetic_digits_too() {
-        let classifier = shipped().unwrap();
+        let classifier = crate::pretrained::classifier().unwrap();
         assert_eq!((classifier.inputs(), classifier.features(), classifier.classes()), (784, 128, 10));
         let accuracy = classifier.accuracy(&Digits::synthetic(1, 2000).unwrap().test).unwrap();
         assert!(accuracy.all > 0.99, "{accuracy:?}");

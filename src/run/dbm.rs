@@ -165,11 +165,8 @@ impl TrainingRun<Settings> for Run<'_> {
                     stage.images_mut(count).copy_from_slice(states);
                 }
             }
-            if stage.update(rates, batch.chain)? {
-                return Ok(());
-            }
-            let symptom = format!("{} is no longer finite", stage.first_not_finite());
-            Err(divergence::error([epoch, batch.number], symptom, &suspects))
+            let updated = stage.update(rates, batch.chain);
+            updated.map_err(|error| divergence::located(error, [epoch, batch.number], &suspects))
         })?;
         if is_whole {
             let last = [epoch, self.epochs.batch];
@@ -244,7 +241,7 @@ impl Run<'_> {
         }
         if self.settings.machine(self.epochs.epoch) != Some(stage - 1) {
             if let Stage::Alone(learner) = &mut self.stage {
-                self.below.machines.push(learner.model().clone());
+                self.below.machines.push(learner.model());
             }
             self.stage = Stage::begin(&self.settings, &mut self.below, &self.mean, &self.training)?;
         }

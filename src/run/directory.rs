@@ -204,6 +204,14 @@ impl RunDirectory {
         write_atomically(&path, text.as_bytes())
     }
 
+    /// Reads `summary.json`.
+    ///
+    /// **Errors** [`Error::Io`].
+    pub fn read_summary(&self) -> Result<String> {
+        let path = self.path.join(SUMMARY);
+        std::fs::read_to_string(&path).map_err(|error| Error::io("reading", &path, error))
+    }
+
     /// Removes the summary of a divergence before the run continues: without a model, a summary reports a divergence.
     ///
     /// **Errors** [`Error::Io`].

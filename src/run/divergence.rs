@@ -159,7 +159,16 @@ pub(super) fn suspects(rate_option: &'static str, rates: Rates) -> Vec<Suspect> 
 
 /// The error for a Boltzmann machine that diverged in an update or after an epoch: complete epochs, and mini-batch from 1.
 pub(super) fn error([epochs, batch]: [usize; 2], symptom: String, suspects: &[Suspect]) -> Error {
-    Error::Diverged { epoch: epochs + 1, batch, symptom, cause: likely_cause(suspects) }
+    let place = format!("epoch {}, batch {batch}", epochs + 1);
+    Error::Diverged { place, symptom, cause: likely_cause(suspects) }
+}
+
+/// Adds the place and the likely cause to the [`Error::Diverged`] of an update; returns other errors unchanged.
+pub(super) fn located(error: Error, place: [usize; 2], suspects: &[Suspect]) -> Error {
+    match error {
+        Error::Diverged { symptom, .. } => self::error(place, symptom, suspects),
+        other => other,
+    }
 }
 
 #[cfg(test)]

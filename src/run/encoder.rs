@@ -58,7 +58,7 @@ pub fn train(
     let mut network = plan.build()?;
     let named = |name| Stream::named(settings.seed, name);
     network.initialise(Initialisation::He { slope: 0.0 }, named("init"));
-    let mut training = Supervised::new(network);
+    let mut training = Supervised::new(network)?;
     let mut order = vec![0; images.len()];
     let per_epoch = images.len() / batch;
     progress.start(settings.steps as u64, "steps of the encoder");
@@ -70,7 +70,7 @@ pub fn train(
         }
         let stream = named("augment").substream(step as u64);
         let rate = decaying_rate(settings.learning_rate, step, settings.steps);
-        let (loss, _) = training.step(TURNS * batch, rate, stream, |inputs, labels| {
+        let loss = training.step(TURNS * batch, rate, stream, |inputs, labels| {
             let rows = inputs.chunks_exact_mut(shape.size()).zip(labels).enumerate();
             for (row, (input, label)) in rows {
                 let (image, turns) = (row / TURNS, row % TURNS);

@@ -188,13 +188,14 @@ impl TrainingRun<Settings> for Run<'_> {
                 Ok(())
             };
             let is_read = (self.game.steps() + 1).is_multiple_of(every);
-            let outcome = self.game.step(fill, &self.streams, is_read)?;
-            if !outcome.is_finite {
-                self.seconds += clock.elapsed().as_secs_f64();
-                let parameter = self.game.first_not_finite().unwrap_or_else(|| "a parameter".into());
-                return Err(self.divergence(&format!("{parameter} is no longer finite")));
-            }
-            if let Some(reading) = outcome.reading {
+            let reading = match self.game.step(fill, &self.streams, is_read) {
+                Err(Error::Diverged { symptom, .. }) => {
+                    self.seconds += clock.elapsed().as_secs_f64();
+                    return Err(self.divergence(&symptom));
+                }
+                other => other?,
+            };
+            if let Some(reading) = reading {
                 let (spread, class_entropy) = self.observer.measure(sampled(&self.game))?;
                 let is_due = reading.step.is_multiple_of(due) || reading.step == steps;
                 let gap = self.gap.as_mut().filter(|_| is_due);
@@ -284,8 +285,7 @@ impl Run<'_> {
     fn divergence(&self, symptom: &str) -> Error {
         let batches = self.game.discriminator_steps().saturating_sub(1) as usize;
         Error::Diverged {
-            epoch: batches / self.batches.per_epoch() + 1,
-            batch: batches % self.batches.per_epoch() + 1,
+            place: place(batches, self.batches.per_epoch()),
             symptom: format!("{symptom} after step {} of the generator", self.game.steps()),
             cause: likely_cause(&self.suspects(symptom.starts_with("generator"))),
         }
@@ -341,6 +341,11 @@ impl Run<'_> {
 }
 
 /// The generator that samples come from: the average if there is one.
+/// The place in training after `batches` + 1 mini-batches, of which an epoch has `per_epoch`.
+pub(crate) fn place(batches: usize, per_epoch: usize) -> String {
+    format!("epoch {}, batch {}", batches / per_epoch + 1, batches % per_epoch + 1)
+}
+
 fn sampled(game: &Game<f32>) -> &Sequential<f32> {
     game.averaged_generator().unwrap_or(game.generator())
 }

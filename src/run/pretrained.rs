@@ -1,29 +1,21 @@
-//! The trained machines that come with the program; `fixtures/README.md` describes their training and quality.
+//! The trained machines that come with the program, with the settings of their training.
 //!
 //! Their settings name their training data, `mnist`, which do not come with the program.
+
+pub use crate::pretrained::{DEEP, IMAGE_SIZE, RESTRICTED};
 
 use super::{dbm, rbm, settings_in};
 use crate::boltzmann::{Dbm, Rbm};
 use crate::checkpoint::Archive;
+use crate::pretrained::{deep_archive, restricted_archive};
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
-
-/// The name of [`deep`]: kind and sizes.
-pub const DEEP: &str = "dbm-784-500-1000";
-/// The name of [`restricted`]: kind and sizes.
-pub const RESTRICTED: &str = "rbm-784-500";
-
-/// Height and width of the training images of both.
-pub const IMAGE_SIZE: [usize; 2] = [28, 28];
-
-static DEEP_BYTES: &[u8] = include_bytes!("../../fixtures/dbm-784-500-1000.safetensors");
-static RESTRICTED_BYTES: &[u8] = include_bytes!("../../fixtures/rbm-784-500.safetensors");
 
 /// The deep machine, and the settings of its training.
 ///
 /// **Errors** [`Error::Malformed`] if the program was built with a damaged file.
 pub fn deep() -> Result<(Dbm<f32>, dbm::Settings)> {
-    let archive = Archive::from_bytes(DEEP_BYTES, DEEP)?;
+    let archive = deep_archive()?;
     Ok((Dbm::from_archive(&archive)?, settings(&archive)?))
 }
 
@@ -31,7 +23,7 @@ pub fn deep() -> Result<(Dbm<f32>, dbm::Settings)> {
 ///
 /// **Errors** as [`deep`].
 pub fn restricted() -> Result<(Rbm<f32>, rbm::Settings)> {
-    let archive = Archive::from_bytes(RESTRICTED_BYTES, RESTRICTED)?;
+    let archive = restricted_archive()?;
     Ok((Rbm::from_archive(&archive)?, settings(&archive)?))
 }
 

@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         let images = digits.train.images();
         let model = Rbm::new(&binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
         let chains = Stream::named(seed, "chain");
-        let mut learner = Learner::new(model, settings.method, settings.steps, batch, chains);
+        let mut learner = Learner::new(model, settings.method, settings.steps, batch, chains)?;
         if settings.centred {
             learner = learner.centred();
         }
@@ -148,12 +148,8 @@ impl TrainingRun<Settings> for Run<'_> {
                 Some(states) => states.gather(batch.order, learner.states_mut(batch.order.len())),
                 None => batch.fill(learner.images_mut(batch.order.len()))?,
             }
-            if learner.update(rates, batch.chain)? {
-                return Ok(());
-            }
-            let parameter = learner.model().first_not_finite().unwrap_or("weight");
-            let symptom = format!("{parameter} is no longer finite");
-            Err(divergence::error([epoch, batch.number], symptom, &suspects(RATE, rates)))
+            let updated = learner.update(rates, batch.chain);
+            updated.map_err(|error| divergence::located(error, [epoch, batch.number], &suspects(RATE, rates)))
         })?;
         if is_whole {
             let last = [epoch, self.epochs.batch];
@@ -217,7 +213,7 @@ impl TrainingRun<Settings> for Run<'_> {
             state.swaps = counts.ok_or_else(|| not_reached(archive, "swaps"))?;
         }
         let sizes = |model: &Rbm<f32>| [model.visible(), model.hidden()];
-        if sizes(&model) != sizes(self.learner.model()) {
+        if sizes(&model) != sizes(&self.learner.model()) {
             return Err(not_reached(archive, "weight"));
         }
         self.learner.restore(&model, &state);
@@ -252,7 +248,7 @@ impl Run<'_> {
     /// is one.
     fn monitor(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<Option<String>> {
         let stream = Stream::named(self.settings.seed, "evaluate").substream(self.epochs.epoch as u64);
-        let reading = Reading::of(self.learner.model(), &self.training, &self.validation, stream)?;
+        let reading = Reading::of(&self.learner.model(), &self.training, &self.validation, stream)?;
         let swap_rates: Vec<f64> = self.learner.swaps().iter().map(|swaps| swaps.rate()).collect();
         self.learner.forget_swaps();
         let monitors = [
@@ -277,7 +273,7 @@ impl Run<'_> {
         let symptom = |name, value| unlikely(name, value, model.visible(), is_end);
         // Test images may differ from all that the machine was shown, so the training images must show the divergence too.
         Ok(symptom("pseudo-log-likelihood", reading.pseudo_log_likelihood).and_then(|_| {
-            symptom("pseudo-log-likelihood of training images", pseudo_log_likelihood(model, &self.training))
+            symptom("pseudo-log-likelihood of training images", pseudo_log_likelihood(&model, &self.training))
         }))
     }
 

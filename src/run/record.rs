@@ -14,9 +14,61 @@ use crate::checkpoint::Archive;
 use crate::data::{Digits, Labelled};
 use crate::{Error, Result};
 use equilibria_kernels::Level;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 const SIMD: &str = "simd";
+
+/// The commit of this build, if the environment variable `EQUILIBRIA_COMMIT` gave it.
+pub const COMMIT: Option<&str> = option_env!("EQUILIBRIA_COMMIT");
+
+/// The data that this process has loaded: names and checksums.
+static LOADED: Mutex<BTreeMap<String, BTreeMap<&'static str, String>>> = Mutex::new(BTreeMap::new());
+
+/// Records that this process uses `digits`.
+pub(super) fn remember(digits: &Digits) {
+    let record = Record::of(digits, false);
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    loaded.insert(record.data, record.entries.into_iter().collect());
+}
+
+/// What the numbers of a summary depend on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Provenance {
+    version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'static str>,
+    simd_level: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// For each source of images, their number, size and checksum.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    data: BTreeMap<String, BTreeMap<&'static str, String>>,
+}
+
+impl Provenance {
+    /// The provenance of numbers from all data that this process has loaded.
+    pub fn of_process(seed: Option<u64>) -> Self {
+        Self::new(seed, LOADED.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn new(seed: Option<u64>, data: BTreeMap<String, BTreeMap<&'static str, String>>) -> Self {
+        let (version, simd_level) = (env!("CARGO_PKG_VERSION"), Level::detect().name());
+        Self { version, commit: COMMIT, simd_level, seed, data }
+    }
+}
+
+/// A summary with its provenance, in one JSON object.
+#[derive(Debug, Serialize)]
+pub struct Recorded<'a, S> {
+    /// The summary.
+    #[serde(flatten)]
+    pub summary: &'a S,
+    /// What its numbers depend on.
+    pub provenance: Provenance,
+}
 
 /// The data of this process.
 pub(super) struct Record {
@@ -43,6 +95,12 @@ impl Record {
             entries.push(("test_labels", labels(&digits.test)));
         }
         Self { data: digits.name.clone(), entries }
+    }
+
+    /// A summary of training on these data with this seed.
+    pub fn recorded<'a, S>(&self, summary: &'a S, seed: u64) -> Recorded<'a, S> {
+        let data = BTreeMap::from([(self.data.clone(), self.entries.iter().cloned().collect())]);
+        Recorded { summary, provenance: Provenance::new(Some(seed), data) }
     }
 
     /// Puts the record into a checkpoint.

@@ -216,7 +216,7 @@ pub fn choose_classifier(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Classifier, FeatureExtractor)> {
-    let shipped = classifier::shipped()?;
+    let shipped = crate::pretrained::classifier()?;
     let mut accuracy = 0.0;
     if shipped.fits(digits.test.images()) {
         accuracy = shipped.accuracy(&digits.test)?.all;

@@ -16,6 +16,9 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
     /// Name or folder of the data.
     fn data_mut(&mut self) -> &mut String;
 
+    /// The seed of all random numbers.
+    fn seed(&self) -> u64;
+
     /// Loads the images to learn from.
     ///
     /// **Errors** as [`Digits::load`].

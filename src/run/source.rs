@@ -44,6 +44,7 @@ impl Source<'_> {
         if self.invert {
             digits.invert();
         }
+        super::record::remember(&digits);
         Ok(digits)
     }
 }

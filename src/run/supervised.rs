@@ -23,9 +23,9 @@ pub(super) struct Supervised {
 
 impl Supervised {
     /// Prepares training by Adam from the parameters of `network`.
-    pub fn new(network: Sequential<f32>) -> Self {
-        Self {
-            optimiser: Optimiser::new(Rule::adam(0.0, BETAS), &network),
+    pub fn new(network: Sequential<f32>) -> Result<Self> {
+        Ok(Self {
+            optimiser: Optimiser::new(Rule::adam(0.0, BETAS), &network)?,
             cache: Cache::new(&network),
             deltas: Deltas::new(&network),
             gradients: Gradients::new(&network),
@@ -33,20 +33,20 @@ impl Supervised {
             labels: Vec::new(),
             grad_logits: Vec::new(),
             network,
-        }
+        })
     }
 
     /// Takes one step on `rows` examples, which `fill(inputs, labels)` writes. Returns the mean cross-entropy of the
-    /// mini-batch, and whether all parameters are finite after the step.
+    /// mini-batch.
     ///
-    /// **Errors** as [`Sequential::forward`] and [`softmax_cross_entropy`].
+    /// **Errors** as [`Sequential::forward`], [`softmax_cross_entropy`] and [`Optimiser::step`].
     pub fn step(
         &mut self,
         rows: usize,
         rate: f64,
         stream: Stream,
         fill: impl FnOnce(&mut [f32], &mut [u8]),
-    ) -> Result<(f64, bool)> {
+    ) -> Result<f64> {
         self.labels.resize(rows, 0);
         fill(self.cache.input_mut(rows), &mut self.labels);
         self.network.forward(&mut self.cache, Training::new(stream), &mut self.scratch)?;
@@ -55,8 +55,9 @@ impl Supervised {
         self.gradients.clear();
         let wanted = Wanted::parameters(&mut self.gradients, 0..rows);
         self.network.backward(&self.cache, &self.grad_logits, wanted, &mut self.deltas, &mut self.scratch)?;
-        self.optimiser.set_rate(rate);
-        Ok((loss, self.optimiser.step(&mut self.network, &mut self.gradients)))
+        self.optimiser.set_rate(rate)?;
+        self.optimiser.step(&mut self.network, &mut self.gradients)?;
+        Ok(loss)
     }
 }
 

@@ -6,7 +6,6 @@
 
 use super::settings::{self, from_arguments};
 use super::{Progress, interrupt};
-use crate::Result;
 use crate::adversarial::{Game, GeneratorLoss, Networks, Objective, Recipe, Streams, fill_latents};
 use crate::data::Mixture;
 use crate::evaluate::modes::{MixtureModes, mixture_entropy, mixture_modes};
@@ -15,6 +14,7 @@ use crate::nn::Scratch;
 use crate::optim::Rule;
 use crate::rng::Stream;
 use crate::tensor::Tensor;
+use crate::{Error, Result};
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -234,14 +234,13 @@ fn play_one(
             points.iter_mut().for_each(|x| *x /= task.scale);
             Ok(())
         };
-        let outcome = game.step(fill, &streams, is_due(step, steps, READINGS))?;
-        if !outcome.is_finite {
-            let parameter = game.first_not_finite().unwrap_or_else(|| "a parameter".into());
-            diverged =
-                Some(Judgement::diverged(format!("{parameter} was no longer finite after step {step}")));
-            break;
+        match game.step(fill, &streams, is_due(step, steps, READINGS)) {
+            Err(Error::Diverged { symptom, .. }) => {
+                diverged = Some(Judgement::diverged(format!("{symptom} after step {step}")));
+                break;
+            }
+            reading => readings.extend(reading?),
         }
-        readings.extend(outcome.reading);
         let is_observed = is_due(step, steps, SNAPSHOTS);
         if is_observed {
             let [spread, entropy] = observer.observe(&game)?;

@@ -94,7 +94,7 @@ pub fn train<S: Trainable>(
     let metrics = Metrics::create(directory, counter, &columns)?;
     let record = Record::of(digits, S::USES_LABELS);
     write_checkpoint(&mut run, directory, &record)?;
-    finish(run, directory, &record, metrics, progress, stop)
+    finish(run, directory, (&record, settings.seed()), metrics, progress, stop)
 }
 
 /// Continues the run in `directory`, with the settings of its `config.toml`.
@@ -118,7 +118,7 @@ pub fn resume<S: Trainable>(
     notes.iter().for_each(|note| super::progress::print_above_bar(note));
     let (counter, columns) = run.columns();
     let metrics = Metrics::resume(directory, counter, &columns, run.rows())?;
-    finish(run, directory, &record, metrics, progress, stop)
+    finish(run, directory, (&record, settings.seed()), metrics, progress, stop)
 }
 
 /// Continues the run at `path` if it has these settings; otherwise trains from the start. With `force`, replaces a run with
@@ -144,7 +144,7 @@ pub fn train_or_resume<S: Trainable>(
 fn finish<S: Trainable>(
     mut run: impl TrainingRun<S>,
     directory: &RunDirectory,
-    record: &Record,
+    (record, seed): (&Record, u64),
     mut metrics: Metrics,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
@@ -160,7 +160,7 @@ fn finish<S: Trainable>(
         let mut advanced = parallel::within_awake(|| run.advance(&mut metrics, progress, stop));
         if let Err(error @ Error::Diverged { .. }) = &mut advanced {
             progress.finish("");
-            directory.write_summary(&run.diverged(&metrics, error))?;
+            directory.write_summary(&record.recorded(&run.diverged(&metrics, error), seed))?;
             if let Error::Diverged { cause, .. } = error {
                 *cause += &format!("; the last checkpoint is kept in {}", directory.path().display());
             }
@@ -178,7 +178,7 @@ fn finish<S: Trainable>(
     progress.finish("");
     let (model, archive, summary) = run.end(&metrics)?;
     directory.write_model(&archive)?;
-    directory.write_summary(&summary)?;
+    directory.write_summary(&record.recorded(&summary, seed))?;
     Ok((model, summary))
 }
 

@@ -77,6 +77,24 @@ impl<T: Element> Workspace<T> {
 }
 
 impl<T: Element> Tensor<T> {
+    /// The matrix product of two tensors, each as a matrix of [`rows`](Tensor::rows) by [`columns`](Tensor::columns).
+    ///
+    /// [`Tensor::product`] also takes transposed views; [`product_into`] allocates nothing.
+    ///
+    /// **Shapes** `self` (m, k), `other` (k, n); the result (m, n).
+    ///
+    /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes do not match.
+    ///
+    /// ```
+    /// use equilibria::Tensor;
+    /// let a = Tensor::from_rows(&[[1.0_f32, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(a.matmul(&a)?.data(), [7.0, 10.0, 15.0, 22.0]);
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    pub fn matmul(&self, other: &Self) -> Result<Self> {
+        Self::product(self.view(), other.view())
+    }
+
     /// The matrix product a b.
     ///
     /// **Shapes** `a` (m, k), `b` (k, n); the result (m, n).

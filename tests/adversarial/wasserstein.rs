@@ -34,7 +34,7 @@ fn does_a_penalised_critic_find_the_distance_of_two_gaussians() {
             samples.copy_from_slice(&normals(samples.len(), 1000 + index));
             Ok(())
         };
-        let reading = game.step(real, &Streams::of(3), true).unwrap().reading.unwrap();
+        let reading = game.step(real, &Streams::of(3), true).unwrap().unwrap();
         if step >= 250 - last {
             measured += reading.wasserstein.unwrap() / last as f64;
             slopes += reading.slope.unwrap() / last as f64;

@@ -159,9 +159,10 @@ impl Restricted {
     }
 
     fn learner<T: Element>(&self) -> Learner<T> {
-        let learner = Learner::new(self.model(), self.phase, self.steps, self.common.batch, self.start());
+        let learner =
+            Learner::new(self.model(), self.phase, self.steps, self.common.batch, self.start()).unwrap();
         let learner = if self.common.is_centred { learner.centred() } else { learner };
-        if self.factors == [1.0; 2] { learner } else { learner.with_input_factors(self.factors) }
+        if self.factors == [1.0; 2] { learner } else { learner.with_input_factors(self.factors).unwrap() }
     }
 
     /// The plain loops, from the start of `learner`.
@@ -177,8 +178,8 @@ impl Restricted {
     fn update<T: Element>(&self, learner: &mut Learner<T>, update: usize) {
         let images = self.common.images(update, self.visible);
         cast(&images, learner.images_mut(images.len() / self.visible));
-        let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
-        assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
+        learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
+        assert!(learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
     }
 
     /// All learned numbers of a learner as f64, which represents every f32 exactly.
@@ -198,7 +199,7 @@ impl Restricted {
             learner
         };
         let Common { interrupted, threads, .. } = self.common;
-        let mut first = learn(self.learner(), 0..interrupted, threads[0]);
+        let first = learn(self.learner(), 0..interrupted, threads[0]);
         let (model, state) = (first.model().clone(), first.state());
         let mut whole = learn(first, interrupted..UPDATES, threads[0]);
         let mut resumed = self.learner();
@@ -230,7 +231,7 @@ impl Restricted {
             right.extend(chains.iter().flatten());
             assert_near(&Self::numbers(&mut learner), &right, &(update, self));
             let state = learner.state();
-            *model = learner.model().clone();
+            *model = learner.model();
             *velocity = state.velocity.map(|x| x.data().to_vec());
             *offsets = state.offsets.map(|offsets| offsets.map(|x| x.data().to_vec()));
             *chains = state.persistent_chains;
@@ -362,12 +363,13 @@ impl Deep {
     fn learner<T: Element>(&self) -> DeepLearner<T> {
         let model = self.model();
         let mut learner = DeepLearner::new(model, self.common.batch, self.chains, self.sweeps, self.start())
+            .unwrap()
             .with_stop(self.stop);
         if let Some(sparsity) = &self.sparsity {
-            learner = learner.with_sparsity(sparsity.clone());
+            learner = learner.with_sparsity(sparsity.clone()).unwrap();
         }
         if let Some(most) = self.max_norm {
-            learner = learner.with_max_norm(most);
+            learner = learner.with_max_norm(most).unwrap();
         }
         if self.common.is_centred { learner.centred() } else { learner }
     }
@@ -394,8 +396,8 @@ impl Deep {
     fn update<T: Element>(&self, learner: &mut DeepLearner<T>, update: usize) {
         let images = self.common.images(update, self.sizes[0]);
         cast(&images, learner.images_mut(images.len() / self.sizes[0]));
-        let is_finite = learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
-        assert!(is_finite && learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
+        learner.update(self.common.rates(update), self.common.stream(update)).unwrap();
+        assert!(learner.model().first_not_finite().is_none(), "update {update}, {self:?}");
     }
 
     fn numbers<T: Element>(learner: &DeepLearner<T>) -> Vec<f64> {

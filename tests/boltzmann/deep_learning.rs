@@ -110,6 +110,7 @@ fn update_gradient(
 ) -> (Vec<f64>, Option<Vec<Vec<f64>>>) {
     let stream = Stream::named(91, "chain");
     let mut learner = DeepLearner::new(model.clone(), 8, CHAINS, 10, stream)
+        .unwrap()
         .with_stop(Stop { tolerance: 1e-14, iterations: 300 });
     if is_centred {
         learner = learner.centred();
@@ -121,7 +122,7 @@ fn update_gradient(
     }
     for update in 0..UPDATES {
         learner.images_mut(2).copy_from_slice(&rows);
-        assert!(learner.update(STILL, stream.substream(100 + update)).unwrap());
+        learner.update(STILL, stream.substream(100 + update)).unwrap();
         let found = learner.convergence();
         assert!(found.change < 1e-14 && found.iterations < 300, "{found:?}");
     }

@@ -57,14 +57,14 @@ fn walk(
 ) -> (Vec<usize>, Learner<f64>) {
     let chains = states.len() / phase.temperatures();
     // The visible biases with which a learner is created are those of the base-rate model.
-    let mut learner = Learner::new(base.clone(), phase, steps, chains, Stream::named(seed, "chain"));
+    let mut learner = Learner::new(base.clone(), phase, steps, chains, Stream::named(seed, "chain")).unwrap();
     let mut state = learner.state();
     let units = |&h: &usize| (0..HIDDEN).map(move |j| (h >> j & 1) as f64);
     state.persistent_chains = Some(states.iter().flat_map(units).collect());
     learner.restore(machine, &state);
     learner.images_mut(1).fill(0.0);
     let still = Rates { learning_rate: 0.0, momentum: 0.0, weight_decay: 0.0 };
-    assert!(learner.update(still, Stream::named(seed, "chain").substream(1)).unwrap());
+    learner.update(still, Stream::named(seed, "chain").substream(1)).unwrap();
     let found = learner.state().persistent_chains.unwrap();
     let state = |units: &[f64]| (0..HIDDEN).map(|j| (units[j] as usize) << j).sum();
     (found.chunks(HIDDEN).map(state).collect(), learner)

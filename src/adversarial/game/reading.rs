@@ -5,15 +5,6 @@ use crate::tensor::Element;
 use alloc::format;
 use alloc::string::String;
 
-/// The result of one step of a game.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// True if every parameter of both players is still finite.
-    pub is_finite: bool,
-    /// The measurements, if the step was to be measured.
-    pub reading: Option<Reading>,
-}
-
 /// Measurements of a game at a step of its generator; `None` for a quantity that the objective does not have or that was not
 /// measured.
 ///

@@ -4,7 +4,6 @@ use crate::adversarial::penalty::ZeroCentred;
 use crate::adversarial::{Augmentation, Objective};
 use crate::optim::Rule;
 use crate::{Error, Result};
-use alloc::format;
 
 /// The objective, the batch size and the optimisers of a game.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,11 +62,6 @@ impl Recipe {
         self.discriminator.validate()?;
         if self.batch == 0 {
             return Err(Error::invalid("batch 0", "a mini-batch needs at least 1 sample"));
-        }
-        if let Some(kept) = self.average
-            && !(0.0..1.0).contains(&kept)
-        {
-            return Err(Error::invalid(format!("average {kept}"), "it must be at least 0 and below 1"));
         }
         Ok(())
     }

@@ -47,6 +47,13 @@ pub struct Stop {
     pub iterations: usize,
 }
 
+/// A tolerance of 1e-3, which is enough for learning, and at most 30 iterations.
+impl Default for Stop {
+    fn default() -> Self {
+        Self { tolerance: 1e-3, iterations: 30 }
+    }
+}
+
 /// The outcome of mean-field iterations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Convergence {

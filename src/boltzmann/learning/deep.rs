@@ -49,7 +49,6 @@ pub mod reference;
 
 use super::gradient::Gradient;
 use super::learner::{Rates, coins};
-use crate::Result;
 use crate::aligned::Aligned;
 use crate::boltzmann::dbm::chains::DeepChains;
 use crate::boltzmann::dbm::packed::PackedDbm;
@@ -57,8 +56,11 @@ use crate::boltzmann::dbm::packed::PackedDbm;
 use crate::boltzmann::layer::Layer;
 use crate::boltzmann::packed::{pack_tiles, unpack_tiles};
 use crate::boltzmann::{Convergence, Dbm, MeanField, Stop};
+use crate::data::check_unit_interval;
 use crate::rng::Stream;
 use crate::tensor::{Element, Tensor, Workspace};
+use crate::{Error, Result};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use buffers::{DeepCentring, LayerGradient, Velocity};
@@ -80,10 +82,26 @@ pub struct Sparsity {
     pub cost: f64,
 }
 
-/// The default of [`DeepLearner::with_stop`].
-const STOP: Stop = Stop { tolerance: 1e-3, iterations: 30 };
-
 /// A deep machine in training, with its velocity, its chains, and the buffers of an update.
+///
+/// [`Dbm::fit`] runs whole epochs. A learner gives full control: the caller chooses mini-batches and rates.
+///
+/// ```
+/// use equilibria::boltzmann::Dbm;
+/// use equilibria::boltzmann::learning::{DeepLearner, Rates};
+/// use equilibria::rng::Stream;
+///
+/// let model = Dbm::<f32>::new(&[0.5; 4], &[3, 2], Stream::named(1, "init"))?;
+/// let chains = Stream::named(1, "chain");
+/// let mut learner = DeepLearner::new(model, 2, 10, 1, chains)?.centred();
+/// for update in 0..20 {
+///     learner.images_mut(2).copy_from_slice(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+///     learner.update(Rates::default(), chains.substream(update))?;
+/// }
+/// assert!(learner.convergence().iterations > 0);
+/// assert!(learner.model().sizes().eq([4, 3, 2]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct DeepLearner<T: Element> {
     sweeps: usize,
@@ -139,13 +157,12 @@ impl<T: Element> DeepLearner<T> {
     /// **Randomness** One uniform number per unit of each chain: those of h_1 from `stream.substream(0)`, of h_3 from
     /// `stream.substream(1)` and so on, each with one substream per chain.
     ///
-    /// **Panics** if `batch`, `chains` or `sweeps` is 0.
-    #[track_caller]
-    pub fn new(model: Dbm<T>, batch: usize, chains: usize, sweeps: usize, stream: Stream) -> Self {
-        assert!(
-            batch > 0 && chains > 0 && sweeps > 0,
-            "a mini-batch of {batch} images, {chains} chains and {sweeps} Gibbs sweeps"
-        );
+    /// **Errors** [`Error::InvalidArgument`] if `batch`, `chains` or `sweeps` is 0.
+    pub fn new(model: Dbm<T>, batch: usize, chains: usize, sweeps: usize, stream: Stream) -> Result<Self> {
+        if batch == 0 || chains == 0 || sweeps == 0 {
+            let found = format!("a mini-batch of {batch} images, {chains} chains and {sweeps} Gibbs sweeps");
+            return Err(Error::invalid(found, "at least 1 of each is needed"));
+        }
         let sizes: Vec<usize> = model.sizes().collect();
         let packed = PackedDbm::new(&model);
         let mut walkers = DeepChains::new(&sizes, chains, stream).without_even_probabilities();
@@ -158,9 +175,9 @@ impl<T: Element> DeepLearner<T> {
         let odd = || sizes.iter().skip(1).step_by(2);
         let odd_panels = odd().map(|&units| panels(units)).max().unwrap_or(0);
         let largest = sizes.iter().map(|&units| panels(units)).max().unwrap_or(0);
-        Self {
+        Ok(Self {
             sweeps,
-            stop: STOP,
+            stop: Stop::default(),
             sparsity: None,
             max_norm: None,
             velocity: Velocity::new(&packed),
@@ -179,7 +196,7 @@ impl<T: Element> DeepLearner<T> {
             workspace: Workspace::new(),
             model,
             packed,
-        }
+        })
     }
 
     /// Sets the stopping rule of the mean-field iterations.
@@ -191,26 +208,35 @@ impl<T: Element> DeepLearner<T> {
 
     /// Sets a sparsity penalty.
     ///
-    /// **Panics** unless there is a target for each hidden layer.
-    #[must_use]
-    #[track_caller]
-    pub fn with_sparsity(mut self, sparsity: Sparsity) -> Self {
-        let layers = self.model.hidden_layers();
-        assert!(
-            sparsity.targets.len() == layers,
-            "{} targets for {layers} hidden layers",
-            sparsity.targets.len()
-        );
+    /// **Errors** [`Error::InvalidArgument`] unless there is a target from 0 to 1 for each hidden layer, and the cost is a
+    /// number of at least 0.
+    pub fn with_sparsity(mut self, sparsity: Sparsity) -> Result<Self> {
+        let (layers, Sparsity { targets, cost }) = (self.model.hidden_layers(), &sparsity);
+        if targets.len() != layers {
+            let found = format!("{} targets of sparsity", targets.len());
+            return Err(Error::invalid(found, format!("one for each of {layers} hidden layers is needed")));
+        }
+        check_unit_interval("a target of sparsity", targets)?;
+        if !(*cost >= 0.0 && cost.is_finite()) {
+            return Err(Error::invalid(
+                format!("cost of sparsity {cost}"),
+                "it must be at least 0 and finite",
+            ));
+        }
         self.sparsity = Some(sparsity);
-        self
+        Ok(self)
     }
 
     /// Limits the Euclidean norm of each hidden unit's weights from below to `most`: larger weight vectors are scaled
     /// down after each update. Biases are not changed, also in centred learning.
-    #[must_use]
-    pub fn with_max_norm(mut self, most: f64) -> Self {
+    ///
+    /// **Errors** [`Error::InvalidArgument`] unless `most` is above 0.
+    pub fn with_max_norm(mut self, most: f64) -> Result<Self> {
+        if most.is_nan() || most <= 0.0 {
+            return Err(Error::invalid(format!("max-norm {most}"), "it must be above 0"));
+        }
         self.max_norm = Some(most);
-        self
+        Ok(self)
     }
 
     /// Switches to centred learning: an offset that follows the unit's mean over the data is subtracted from each unit
@@ -229,6 +255,7 @@ impl<T: Element> DeepLearner<T> {
     }
 
     /// The machine at the end of training.
+    #[must_use]
     pub fn into_model(self) -> Dbm<T> {
         self.model
     }
@@ -258,17 +285,17 @@ impl<T: Element> DeepLearner<T> {
         self.images.states_mut(images)
     }
 
-    /// Makes one update from the mini-batch in [`DeepLearner::images_mut`] or [`DeepLearner::states_mut`]. Returns true
-    /// if all parameters are finite afterwards.
+    /// Makes one update from the mini-batch in [`DeepLearner::images_mut`] or [`DeepLearner::states_mut`].
     ///
-    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a pixel outside [0, 1]; the machine is
-    /// then unchanged.
+    /// **Errors** [`Error::InvalidArgument`] for a pixel outside [0, 1] or a rate out of range; the machine is then
+    /// unchanged. [`Error::Diverged`] if a parameter is no longer finite.
     ///
     /// **Randomness** The chains draw from `stream`, which must be new for each update.
     ///
     /// **Accuracy and cost** Each matrix above the first takes two dense products per mean-field iteration and one for
     /// its gradient. Bit-identical for every number of threads. Repeated updates allocate nothing.
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<()> {
+        rates.validate()?;
         let Self { images, packed, model, posterior, chains, workspace, .. } = self;
         let are_binary = images.compute_logits(packed, model, workspace)?;
         self.convergence = posterior.infer_from_logits(model, images.logits(), self.stop)?;
@@ -278,7 +305,10 @@ impl<T: Element> DeepLearner<T> {
             chains.sample_even(packed);
             chains.sample_odd(packed);
         }
-        Ok(self.ascend(rates, are_binary))
+        match self.ascend(rates, are_binary) {
+            true => Ok(()),
+            false => Err(Error::not_finite(self.model.first_not_finite().as_deref().unwrap_or("weight"))),
+        }
     }
 
     /// True if the padding is 0 in everything that the learner stores.

@@ -44,7 +44,6 @@ use super::centring::{Centring, TileOffsets};
 use super::gradient::{Gradient, PhaseStates};
 use super::tempering::{Swaps, Tempering};
 use super::weights::{WeightPlaces, WeightStep};
-use crate::Result;
 use crate::aligned::Aligned;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::gibbs::Chains;
@@ -53,12 +52,21 @@ use crate::boltzmann::packed::PackedRbm;
 use crate::data::check_unit_interval;
 use crate::rng::Stream;
 use crate::tensor::{Element, Workspace};
+use crate::{Error, Result};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::binary::{PANEL, Step, TILE, panels};
 use equilibria_kernels::{Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, random, update};
 
 /// The hyperparameters of one update.
+///
+/// ```
+/// use equilibria::boltzmann::learning::Rates;
+/// let rates = Rates { learning_rate: 0.01, ..Rates::default() };
+/// assert!(rates.validate().is_ok());
+/// assert!(Rates { momentum: f64::NAN, ..rates }.validate().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// Multiplies the mean gradient of the mini-batch.
@@ -69,12 +77,56 @@ pub struct Rates {
     pub weight_decay: f64,
 }
 
+/// A learning rate of 0.05, without momentum and weight decay.
+impl Default for Rates {
+    fn default() -> Self {
+        Self { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 }
+    }
+}
+
+impl Rates {
+    /// Checks the ranges of all numbers.
+    ///
+    /// **Errors** [`Error::InvalidArgument`], with the correct range, if a number is outside its range or NaN.
+    pub fn validate(&self) -> Result<()> {
+        let Self { learning_rate, momentum, weight_decay } = *self;
+        for (name, value, most) in [
+            ("learning rate", learning_rate, f64::INFINITY),
+            ("momentum", momentum, 1.0),
+            ("weight decay", weight_decay, f64::INFINITY),
+        ] {
+            if !(value >= 0.0 && value < most) {
+                let limit = if most == 1.0 { "below 1" } else { "finite" };
+                let expected = format!("it must be at least 0 and {limit}");
+                return Err(Error::invalid(format!("{name} {value}"), expected));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A machine in training, with its velocity, its chains, and the buffers of an update.
+///
+/// [`Rbm::fit`] runs whole epochs. A learner gives full control: the caller chooses mini-batches and rates.
+///
+/// ```
+/// use equilibria::boltzmann::Rbm;
+/// use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
+/// use equilibria::rng::Stream;
+///
+/// let model = Rbm::<f32>::new(&[0.5; 4], 3, Stream::named(1, "init"))?;
+/// let chains = Stream::named(1, "chain");
+/// let mut learner = Learner::new(model, NegativePhase::Contrastive, 1, 2, chains)?;
+/// for update in 0..100 {
+///     learner.images_mut(2).copy_from_slice(&[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+///     learner.update(Rates::default(), chains.substream(update))?;
+/// }
+/// assert_eq!(learner.model().visible(), 4);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Learner<T: Element> {
     steps: usize,
-    /// The machine at the last call of [`Learner::model`].
-    model: Rbm<T>,
     /// The current machine.
     packed: PackedRbm<T>,
     /// Velocities of W (in tiles, as the weights), b and c; in centred learning, of the centred parameters.
@@ -111,21 +163,25 @@ impl<T: Element> Learner<T> {
     ///
     /// **Randomness** One uniform number per hidden unit of each chain, from `stream.substream(chain)`.
     ///
-    /// **Panics** if `batch` or `steps` is 0, or if tempering has fewer than 2 temperatures.
-    #[track_caller]
+    /// **Errors** [`Error::InvalidArgument`] if `batch` or `steps` is 0, or if tempering has fewer than 2 temperatures.
     pub fn new(
         model: Rbm<T>,
         negative_phase: NegativePhase,
         steps: usize,
         batch: usize,
         stream: Stream,
-    ) -> Self {
-        assert!(batch > 0 && steps > 0, "a mini-batch of {batch} images and {steps} Gibbs steps");
+    ) -> Result<Self> {
+        if batch == 0 || steps == 0 {
+            let found = format!("a mini-batch of {batch} images and {steps} Gibbs steps");
+            return Err(Error::invalid(found, "at least 1 of each is needed"));
+        }
         let packed = PackedRbm::new(&model);
         let (visible, hidden) = (model.visible(), model.hidden());
         let temperatures = negative_phase.temperatures();
-        let least = if matches!(negative_phase, NegativePhase::Tempered { .. }) { 2 } else { 1 };
-        assert!(temperatures >= least, "tempering takes at least 2 temperatures, not {temperatures}");
+        if matches!(negative_phase, NegativePhase::Tempered { temperatures: 0 | 1 }) {
+            let found = format!("tempering with {temperatures} temperatures");
+            return Err(Error::invalid(found, "at least 2 are needed"));
+        }
         let chains = (negative_phase != NegativePhase::Contrastive).then(|| {
             let chains = Chains::new(&packed, temperatures * batch, stream);
             let mut chains = chains.without_visible_probabilities();
@@ -134,7 +190,7 @@ impl<T: Element> Learner<T> {
         });
         let gradient = Gradient::new(visible, hidden, batch);
         let tempering = (temperatures > 1).then(|| Tempering::new(&packed, temperatures, batch));
-        Self {
+        Ok(Self {
             steps,
             velocity: [
                 Aligned::zeros(packed.weight.forward.len()),
@@ -154,9 +210,8 @@ impl<T: Element> Learner<T> {
             centring: None,
             values: Aligned::zeros(panels(hidden) * 2 * batch * PANEL),
             workspace: Workspace::new(),
-            model,
             packed,
-        }
+        })
     }
 
     /// Switches to centred learning: an offset that follows the unit's mean over the data is subtracted from each unit
@@ -175,29 +230,30 @@ impl<T: Element> Learner<T> {
     ///
     /// This trains a machine that becomes a layer of a deep one ([`pretraining`](super::deep::pretraining)).
     ///
-    /// **Panics** if the chains are tempered.
-    #[must_use]
-    #[track_caller]
-    pub fn with_input_factors(mut self, [up, down]: [f64; 2]) -> Self {
-        assert!(self.tempering.is_none(), "input factors cannot be combined with tempering");
+    /// **Errors** [`Error::InvalidArgument`] if the chains are tempered, or a factor is not finite.
+    pub fn with_input_factors(mut self, [up, down]: [f64; 2]) -> Result<Self> {
+        if self.tempering.is_some() || !up.is_finite() || !down.is_finite() {
+            let found = format!("input factors {up} and {down}");
+            return Err(Error::invalid(found, "they must be finite, and cannot be combined with tempering"));
+        }
         let factors = [up, down].map(T::from_f64);
         self.data.factors = factors;
         if let Some(chains) = &mut self.chains {
             chains.factors = factors;
         }
-        self
+        Ok(self)
     }
 
-    /// The current machine.
-    pub fn model(&mut self) -> &Rbm<T> {
-        self.packed.write(&mut self.model);
-        &self.model
+    /// A copy of the current machine.
+    #[must_use]
+    pub fn model(&self) -> Rbm<T> {
+        self.packed.model()
     }
 
     /// The machine at the end of training.
-    pub fn into_model(mut self) -> Rbm<T> {
-        self.packed.write(&mut self.model);
-        self.model
+    #[must_use]
+    pub fn into_model(self) -> Rbm<T> {
+        self.packed.model()
     }
 
     /// The buffer of the next mini-batch (images, visible), each number in [0, 1], to fill before [`Learner::update`].
@@ -224,18 +280,21 @@ impl<T: Element> Learner<T> {
         &mut self.data.visible.states
     }
 
-    /// Makes one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`]. Returns true if all
-    /// parameters are finite afterwards.
+    /// Makes one update from the mini-batch in [`Learner::images_mut`] or [`Learner::states_mut`].
     ///
-    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a pixel outside [0, 1]; the machine is
-    /// then unchanged.
+    /// **Errors** [`Error::InvalidArgument`] for a pixel outside [0, 1] or a rate out of range; the machine is then
+    /// unchanged. [`Error::Diverged`] if a parameter is no longer finite.
     ///
     /// **Randomness** Substreams of `stream`, which must be new for each update: substream 0 for the data's hidden
     /// units, substream 1 for the chains.
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<()> {
+        rates.validate()?;
         let are_binary = self.positive_phase(stream.substream(0))?;
         self.negative_phase(stream.substream(1), are_binary);
-        Ok(self.ascend(rates, are_binary))
+        match self.ascend(rates, are_binary) {
+            true => Ok(()),
+            false => Err(Error::not_finite(self.model().first_not_finite().unwrap_or("weight"))),
+        }
     }
 
     /// Computes p0 = P(h | v0) and samples states from it. Returns true if v0 is binary.

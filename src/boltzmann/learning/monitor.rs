@@ -1,11 +1,11 @@
 //! Measurements during training.
 
-use crate::Result;
-use crate::boltzmann::likelihood::{pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
+use crate::boltzmann::likelihood::{log_likelihood, pseudo_log_likelihood, stochastic_pseudo_log_likelihood};
 use crate::boltzmann::{GibbsChains, Rbm};
 use crate::data::check_states;
 use crate::rng::Stream;
 use crate::tensor::{Element, Workspace};
+use crate::{Error, Result};
 
 /// The measurements at one point of training, on a fixed subset of the images.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,51 @@ impl Reading {
             free_energy_gap,
         })
     }
+}
+
+/// A [`sample_preference`] above this, in nats, means that the model has probable states that are not in the data.
+pub const SPURIOUS: f64 = 1.0;
+
+/// Number and length of the chains of [`sample_preference`].
+const CHAINS: usize = 200;
+const STEPS: usize = 100;
+
+/// The mean of ln P(v) over samples minus its mean over images: by how much a model prefers its own samples.
+///
+/// ln Z cancels, so this is cheap for models of any size. For a good model it is near 0 or below: training images are at
+/// least as probable as samples. Above [`SPURIOUS`], training has not settled; [`fit`](super::fit) lists the remedies.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, learning::{SPURIOUS, sample_preference}};
+/// use equilibria::rng::Stream;
+/// // Every unit prefers to be on, and the images have all units off.
+/// let bias = Tensor::filled(&[8], 2.0_f32);
+/// let model = Rbm::from_parameters(Tensor::zeros(&[8, 3]), bias, Tensor::zeros(&[3]))?;
+/// let preference = sample_preference(&model, &[0.0; 8], Stream::named(1, "evaluate"))?;
+/// assert!(preference > SPURIOUS);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+///
+/// **Shapes** `images` (rows, visible), each 0 or 1.
+///
+/// **Units** nats.
+///
+/// **Errors** [`Error::InvalidArgument`] for a unit that is neither 0 nor 1; [`Error::ShapeMismatch`] unless `images` is
+/// whole rows, at least 1.
+///
+/// **Randomness** 200 chains of 100 steps from `stream`, which start with all units off.
+pub fn sample_preference<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> Result<f64> {
+    let visible = model.visible();
+    if images.is_empty() || !images.len().is_multiple_of(visible) {
+        let expected = [images.len().div_ceil(visible).max(1), visible].to_vec();
+        return Err(Error::ShapeMismatch { operation: "images", expected, found: [images.len()].to_vec() });
+    }
+    check_states("a unit of an image", images)?;
+    let mut chains = GibbsChains::new(model, CHAINS, stream);
+    chains.walk(STEPS);
+    // With ln Z = 0, as it cancels.
+    Ok(log_likelihood(model, &chains.visible_states(), 0.0) - log_likelihood(model, images, 0.0))
 }
 
 fn reconstruction_error<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> Result<f64> {

@@ -54,11 +54,11 @@ impl FromStr for NegativePhase {
             );
             Error::invalid(alloc::format!("method '{text}'"), expected)
         };
-        match text {
-            "cd" => Ok(Self::Contrastive),
-            "pcd" => Ok(Self::Persistent),
-            "tempering" => Ok(Self::Tempered { temperatures: TEMPERATURES }),
-            _ => {
+        match text.to_ascii_lowercase().as_str() {
+            "cd" | "cd-1" | "cd1" => Ok(Self::Contrastive),
+            "pcd" | "sml" => Ok(Self::Persistent),
+            "tempering" | "pt" => Ok(Self::Tempered { temperatures: TEMPERATURES }),
+            text => {
                 let number = text.strip_prefix("tempering:").and_then(|number| number.parse().ok());
                 let temperatures = number.filter(|number| (2..=MAX_TEMPERATURES).contains(number));
                 Ok(Self::Tempered { temperatures: temperatures.ok_or_else(problem)? })

@@ -32,7 +32,7 @@ fn padding_is_zero_after_every_update() {
             NegativePhase::Tempered { temperatures: 3 },
         ] {
             let model = Rbm::<f32>::new(&mean, hidden, stream).unwrap();
-            let mut learner = Learner::new(model, phase, 2, BATCH, stream).centred();
+            let mut learner = Learner::new(model, phase, 2, BATCH, stream).unwrap().centred();
             for update in 0..4 {
                 let images = images(update, visible, is_grey);
                 learner.images_mut(images.len() / visible).copy_from_slice(&images);
@@ -41,7 +41,8 @@ fn padding_is_zero_after_every_update() {
             }
         }
         let model = Dbm::<f32>::new(&mean, &[hidden, 65, 3], stream).unwrap();
-        let mut learner = DeepLearner::new(model, BATCH, 5, 2, stream).centred().with_max_norm(0.5);
+        let mut learner =
+            DeepLearner::new(model, BATCH, 5, 2, stream).unwrap().centred().with_max_norm(0.5).unwrap();
         for update in 0..4 {
             let images = images(update, visible, is_grey);
             learner.images_mut(images.len() / visible).copy_from_slice(&images);

@@ -68,13 +68,13 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 
 /// Computes ln Z exactly, up to rounding.
 ///
-/// Enumerates all even or all odd layers, whichever have fewer units. `progress` works as in [`exact::log_partition`].
+/// Enumerates all even or all odd layers, whichever have fewer units.
 ///
 /// ```
 /// use equilibria::boltzmann::{Dbm, Stop, likelihood::deep};
 /// use equilibria::rng::Stream;
 /// let model = Dbm::<f64>::new(&[0.5; 9], &[4, 3], Stream::named(1, "init"))?;
-/// let log_partition = deep::log_partition(&model, |_| Ok(()))?;
+/// let log_partition = deep::log_partition(&model)?;
 /// let (bounds, _) = deep::lower_bounds(&model, &[1.0; 9], Stop { tolerance: 1e-9, iterations: 50 })?;
 /// // Untrained, all 2^9 images are about as probable.
 /// assert!((bounds[0] - log_partition + 512.0_f64.ln()).abs() < 0.3);
@@ -84,10 +84,20 @@ pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
 /// **Units** nats.
 ///
 /// **Errors** [`Error::InvalidArgument`] if the even layers and the odd layers each have more than
-/// [`exact::LARGEST_LAYER`] units: use [`Annealing`] then. An error of `progress` is returned.
+/// [`exact::LARGEST_LAYER`] units: use [`Annealing`] then.
 ///
 /// **Accuracy and cost** As [`exact::log_partition`] of the restricted machine [`sides`].
-pub fn log_partition<T: Element>(model: &Dbm<T>, progress: impl FnMut(u64) -> Result<()>) -> Result<f64> {
+pub fn log_partition<T: Element>(model: &Dbm<T>) -> Result<f64> {
+    log_partition_with(model, |_| Ok(()))
+}
+
+/// Computes ln Z as [`log_partition`]. `progress` works as in [`exact::log_partition_with`].
+///
+/// **Errors** Those of [`log_partition`] and of `progress`.
+pub fn log_partition_with<T: Element>(
+    model: &Dbm<T>,
+    progress: impl FnMut(u64) -> Result<()>,
+) -> Result<f64> {
     let units = |parity: usize| model.sizes().skip(parity).step_by(2).sum::<usize>();
     let (even, odd) = (units(0), units(1));
     if odd.min(even) > exact::LARGEST_LAYER {
@@ -99,5 +109,5 @@ pub fn log_partition<T: Element>(model: &Dbm<T>, progress: impl FnMut(u64) -> Re
             ),
         ));
     }
-    exact::log_partition(&sides(model)?, progress)
+    exact::log_partition_with(&sides(model)?, progress)
 }

@@ -4,7 +4,8 @@ use crate::Result;
 use crate::cli::output::OutputArguments;
 use crate::data::Digits;
 use crate::evaluate::classifier::Accuracy;
-use crate::run::classifier::{load, shipped};
+use crate::pretrained;
+use crate::run::classifier::load;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ pub(in crate::cli) struct Evaluate {
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.output.start()?;
-        let classifier = self.classifier.as_deref().map_or_else(shipped, load)?;
+        let classifier = self.classifier.as_deref().map_or_else(pretrained::classifier, load)?;
         let accuracy = classifier.accuracy(&Digits::load(&self.data, None)?.test)?;
         self.output.print(&accuracy, describe)
     }

@@ -2,8 +2,8 @@
 
 use super::evaluate::describe;
 use crate::Result;
+use crate::cli::output::OutputArguments;
 use crate::cli::output::{counted, create_folder_of, write_output};
-use crate::cli::training::CommonArguments;
 use crate::run::RunSettings as _;
 use crate::run::classifier::{Settings, to_archive, train};
 use crate::run::interrupt::{self, Work};
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Train {
     #[arg(long, default_value = "classifier.safetensors")]
     out: PathBuf,
     #[command(flatten)]
-    common: CommonArguments,
+    common: OutputArguments,
 }
 
 impl Train {
@@ -38,7 +38,7 @@ impl Train {
         create_folder_of(&out)?;
         let (classifier, summary) = train(&settings, &digits, &mut progress, &interrupt::requested)?;
         write_output(&out, &to_archive(&classifier, &summary)?.to_bytes()?)?;
-        common.print(&summary, || {
+        common.print(&summary, |_| {
             format!(
                 "{}{} of {}, {:.1} s\nwrote {}\n",
                 describe(&summary.accuracy),

@@ -3,7 +3,6 @@
 use crate::boltzmann::{Dbm, Stop};
 use crate::cli::evaluate::{Likelihood, heading, row};
 use crate::cli::output::thousands;
-use crate::run::Progress;
 use crate::run::dbm::{Evaluation, EvaluationSettings, Method, evaluate, smaller_side};
 use crate::run::interrupt::{self, Work};
 use crate::{Error, Result};
@@ -45,7 +44,7 @@ impl Evaluate {
             None => Method::Exact,
         };
         let path = likelihood.summary_path(&loaded.folder)?;
-        let mut progress = Progress::choose(likelihood.source.quiet);
+        let mut progress = likelihood.model.output.progress();
         let end = Stop { tolerance: self.tolerance, iterations: self.iterations };
         let how = EvaluationSettings { method, end, seed: likelihood.source.seed };
         let evaluation =

@@ -16,7 +16,7 @@ use clap::Args;
     Centred, a machine learns without pre-training; with --plain it needs some. A schedule is a number (0.01), \
     changes at epochs (0.5:0.9@5) or a line from the first epoch to the last (0.05..0.001).\n\n\
     A run has diverged once a parameter is not finite, or at the end the log-likelihood of reconstructed images is below 10 \
-    times that of fair coins (before the end, 1000 times). It then ends with status 2, keeps its last checkpoint and gives the reason in \
+    times that of fair coins (before the end, 1000 times). It then ends with status 1, keeps its last checkpoint and gives the reason in \
     summary.json.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let (directory, summary) = self.arguments.train(|_, _| Ok(()))?;
-        self.arguments.print(&summary, || describe(&summary, &directory))
+        self.arguments.print(&directory, || describe(&summary, &directory))
     }
 }
 

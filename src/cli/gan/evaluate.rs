@@ -12,7 +12,7 @@ use crate::run::samples::{
     JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
 };
 use crate::run::unlabelled::are_unlabelled;
-use crate::run::{Progress, classifier, encoder};
+use crate::run::{classifier, encoder};
 use crate::{Error, Result, run};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -62,14 +62,11 @@ pub(in crate::cli) struct Evaluate {
     /// The folder for summary.json, or a file that ends with .json [default: `evaluation` beside the samples].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        self.output.start()?;
+        let mut progress = self.output.start()?;
         check_range("--images", self.images, 6..=MOST_IMAGES, "samples can be judged")?;
         let how = JudgeSettings { images: self.images, seed: self.seed, ..JudgeSettings::default() };
         let given = Samples::at(&self.samples)?;
@@ -83,7 +80,6 @@ impl Evaluate {
         create_folder_of(&path)?;
         let classifier = self.classifier.as_deref().map(classifier::load).transpose()?;
         interrupt::install(Work::Unsaved)?;
-        let mut progress = Progress::choose(self.quiet);
         if are_unlabelled(&digits) {
             if self.classifier.is_some() {
                 let expected = "a classifier is for grey images of several classes; these need an --encoder";

@@ -1,8 +1,8 @@
 //! `equilibria gan toys`.
 
 use crate::adversarial::dirac::{Known, known};
+use crate::cli::output::OutputArguments;
 use crate::cli::output::{check_range, counted, thousands, write_output, write_picture};
-use crate::cli::training::CommonArguments;
 use crate::evaluate::stability::Verdict;
 use crate::report::{ContactSheet, LinePlot, Series};
 use crate::rng::Stream;
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Toys {
     #[arg(long, default_value = "out/toys")]
     out: PathBuf,
     #[command(flatten)]
-    common: CommonArguments,
+    common: OutputArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,7 +123,7 @@ impl Toys {
         if written.is_ok() {
             summary.files.push("summary.json".into());
         }
-        self.common.print(&summary, || describe(&summary))?;
+        self.common.print(&summary, |_| describe(&summary))?;
         written
     }
 

@@ -22,8 +22,8 @@ use clap::Args;
     to the terminal, curves to plots/, and the verdict on convergence to summary.json.\n\n\
     A run has diverged once a parameter is not finite, or all readings since the last checkpoint have a loss above 745 nats \
     or a penalised slope above 10 times the largest optimal one (before the end, 100 times these values). It then ends with \
-    status 2, keeps its last checkpoint and gives the reason in summary.json. A finished run with the verdict \"diverged\" \
-    also ends with status 2.")]
+    status 1, keeps its last checkpoint and gives the reason in summary.json. A finished run with the verdict \"diverged\" \
+    also ends with status 1.")]
 pub(in crate::cli) struct Train {
     #[command(flatten)]
     networks: NetworkOptions,
@@ -43,7 +43,7 @@ impl Train {
         for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
             write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
-        self.arguments.print(&summary, || describe(&summary, &directory))?;
+        self.arguments.print(&directory, || describe(&summary, &directory))?;
         match summary.stability.verdict {
             Verdict::Diverged => Err(diverged(&summary, &directory)),
             _ => Ok(()),
@@ -56,8 +56,7 @@ fn diverged(summary: &Summary, directory: &RunDirectory) -> Error {
     let per_epoch = (summary.train_images / summary.batch).max(1);
     let batches = summary.discriminator_steps.saturating_sub(1) as usize;
     Error::Diverged {
-        epoch: batches / per_epoch + 1,
-        batch: batches % per_epoch + 1,
+        place: crate::run::gan::place(batches, per_epoch),
         symptom: summary.stability.reasons.join("; "),
         cause: format!("model and summary are in {}", directory.path().display()),
     }

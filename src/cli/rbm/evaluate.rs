@@ -4,7 +4,6 @@ use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::cli::evaluate::{ANNEALED, Likelihood, heading, row};
 use crate::cli::output::{check_range, thousands};
-use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
 use crate::run::rbm::{Anneal, Evaluation, LogPartition, MONITORED, Method, evaluate};
 use clap::Args;
@@ -45,7 +44,7 @@ impl Evaluate {
             None => Method::Exact,
         };
         let path = likelihood.summary_path(&loaded.folder)?;
-        let mut progress = Progress::choose(likelihood.source.quiet);
+        let mut progress = likelihood.model.output.progress();
         let evaluation = evaluate(
             &loaded.model,
             &loaded.settings,

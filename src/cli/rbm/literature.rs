@@ -40,9 +40,6 @@ pub(in crate::cli) struct ReproduceLiterature {
     /// Replace runs with other settings in this folder.
     #[arg(long)]
     force: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -188,7 +185,7 @@ impl ReproduceLiterature {
             settings.check()?;
             settings.check_data(&digits)?;
         }
-        let mut progress = Progress::choose(self.quiet).brief();
+        let mut progress = self.output.progress().brief();
         let mut machines = Vec::new();
         for (name, settings) in all {
             machines.push(self.machine(name, settings, &digits, &mut progress).map_err(
@@ -228,7 +225,7 @@ impl ReproduceLiterature {
         let method = if id.is_small() { Method::Exact } else { Method::Annealed(Anneal::default()) };
         let evaluation = evaluate(&model, &settings, digits, &method, self.seed, progress, stop)?;
         let seconds = summary.seconds_per_epoch.iter().sum();
-        if !self.quiet {
+        if !self.output.quiet {
             let value = first(evaluation.log_likelihood.test).unwrap_or(f64::NAN);
             progress.finish(&format!("{name}: {value:.2} nats, trained in {seconds:.0} s"));
         }

@@ -10,7 +10,6 @@ use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, mix, rising_
 use crate::evaluate::nearest::NearestImages;
 use crate::report::{ContactSheet, LinePlot, Series};
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::run::rbm::Settings;
 use crate::{Error, Result};
 use clap::Args;
@@ -87,7 +86,7 @@ impl Mixing {
         std::fs::create_dir_all(&out).map_err(|error| Error::io("creating", &out, error))?;
 
         let indices = balanced(digits.test.labels(), self.images);
-        let mut progress = Progress::choose(self.source.quiet);
+        let mut progress = self.output.progress();
         progress.start((self.steps as u64).saturating_mul(loaded.len() as u64), "steps");
         // All machines start from the same states: those of the first machine's binarisation.
         let Settings { binarise, seed, .. } = loaded[0].settings;

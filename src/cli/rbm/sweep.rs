@@ -1,8 +1,8 @@
 //! `equilibria rbm sweep`.
 
 use crate::boltzmann::learning::NegativePhase;
+use crate::cli::output::OutputArguments;
 use crate::cli::output::{write_json, write_picture};
-use crate::cli::training::CommonArguments;
 use crate::data::Digits;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Sweep {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    common: CommonArguments,
+    common: OutputArguments,
 }
 
 #[derive(Serialize)]
@@ -118,7 +118,7 @@ impl Sweep {
         write_picture(&chart, plot(&outcomes, self.method).to_svg());
         let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
         let written = write_json(&self.out.join("summary.json"), &summary);
-        self.common.print(&summary, || describe(&summary, &self.out))?;
+        self.common.print(&summary, |_| describe(&summary, &self.out))?;
         written
     }
 

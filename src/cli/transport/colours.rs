@@ -1,7 +1,9 @@
 //! `equilibria transport colours`: a photograph with the colours of another one.
 
-use super::super::output::{check_own, check_range, counted, note, warn, write_json, write_output};
-use super::super::training::CommonArguments;
+use super::super::output::{
+    OutputArguments, check_own, check_range, counted, note, warn, write_json, write_output,
+};
+
 use crate::data::photograph::is_written_here;
 use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
@@ -92,7 +94,7 @@ pub(in crate::cli) struct Colours {
     #[arg(long, default_value_t = ColourSettings::default().seed)]
     seed: u64,
     #[command(flatten)]
-    common: CommonArguments,
+    output: OutputArguments,
 }
 
 /// A parser of the names of a list of values.
@@ -130,7 +132,7 @@ struct ColoursSummary {
 impl Colours {
     pub(super) fn run(self) -> Result<()> {
         self.check()?;
-        let mut progress = self.common.start()?;
+        let mut progress = self.output.start()?;
         let pairs = match &self.apply {
             Some(folder) => plan(folder, &self.out.join("applied"))?,
             None => Vec::new(),
@@ -171,7 +173,7 @@ impl Colours {
         let path = self.out.join("summary.json");
         summary.files.push(path.display().to_string());
         write_json(&path, &summary)?;
-        self.common.print(&summary, || summary.text())?;
+        self.output.print(&summary, |summary| summary.text())?;
         self.report_failures(&summary)
     }
 

@@ -3,7 +3,7 @@
 use super::super::output::{
     check_range, create_folder_of, note, summary_path, warn, write_json, write_output,
 };
-use super::super::training::CommonArguments;
+use crate::cli::output::OutputArguments;
 use crate::data::Points;
 use crate::rng::Stream;
 use crate::run::Progress;
@@ -77,7 +77,7 @@ pub(in crate::cli) struct Distance {
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
-    common: CommonArguments,
+    common: OutputArguments,
 }
 
 /// The costs by their names in SciPy and POT.
@@ -241,7 +241,7 @@ impl Distance {
         if let Some(path) = &summary_path {
             write_json(path, &summary)?;
         }
-        self.common.print(&summary, || summary.text())?;
+        self.common.print(&summary, |_| summary.text())?;
         if found.converged {
             return Ok(());
         }

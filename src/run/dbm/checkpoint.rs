@@ -29,7 +29,7 @@ impl Run<'_> {
                 for (place, machine) in self.below.machines.iter().enumerate() {
                     insert_machine(&mut archive, place, machine)?;
                 }
-                insert_machine(&mut archive, self.below.machines.len(), learner.model())?;
+                insert_machine(&mut archive, self.below.machines.len(), &learner.model())?;
                 let state = learner.state();
                 insert(&mut archive, "velocity", &state.velocity)?;
                 insert(&mut archive, "offsets", state.offsets.as_ref().map_or(&[], |offsets| &offsets[..]))?;
@@ -48,7 +48,7 @@ impl Run<'_> {
             if !model.sizes().eq(self.sizes.iter().copied()) {
                 return Err(not_reached(archive, "weight"));
             }
-            self.stage = Stage::joint(&self.settings, model.clone());
+            self.stage = Stage::joint(&self.settings, model.clone())?;
             let Stage::Joint(learner) = &mut self.stage else { unreachable!("it is joint") };
             let mut state = learner.state();
             restore(archive, "weight_velocity", &mut state.weight_velocity)?;
@@ -61,7 +61,7 @@ impl Run<'_> {
         let machine = |place: usize| machine_of(archive, place, [self.sizes[place], self.sizes[place + 1]]);
         self.below.machines = (0..place).map(machine).collect::<Result<_>>()?;
         let model = machine(place)?;
-        self.stage = Stage::alone(&self.settings, place, model.clone());
+        self.stage = Stage::alone(&self.settings, place, model.clone())?;
         let Stage::Alone(learner) = &mut self.stage else { unreachable!("it is alone") };
         let mut state = learner.state();
         restore(archive, "velocity", &mut state.velocity)?;

@@ -199,7 +199,7 @@ fn exact(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<LogPartition> {
     progress.start(1 << smaller_side(model).min(63), "states");
-    let value = deep::log_partition(model, |states| {
+    let value = deep::log_partition_with(model, |states| {
         progress.advance(states);
         interrupt::check(stop)
     })?;

@@ -190,6 +190,10 @@ const COPIES: u128 = 8;
 const UNIT: u128 = 8;
 
 impl RunSettings for Settings {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
     }

@@ -54,7 +54,7 @@ impl Stage {
                 0 => Dbm::new(mean, &settings.hidden.0, Stream::named(seed, "init"))?,
                 _ => pretraining::compose(&below.machines)?,
             };
-            return Ok(Self::joint(settings, model));
+            return Self::joint(settings, model);
         }
         let stream = Stream::named(seed, "init").substream(place as u64);
         let model = match place {
@@ -64,30 +64,30 @@ impl Stage {
                 Rbm::new(&column_means(below.means_of(images), visible), settings.hidden.0[place], stream)?
             }
         };
-        Ok(Self::alone(settings, place, model))
+        Self::alone(settings, place, model)
     }
 
     /// Pre-training of a restricted machine by contrastive divergence. Its inputs have factors, so that persistent chains
     /// would not sample from its model.
-    pub fn alone(settings: &Settings, place: usize, model: Rbm<f32>) -> Self {
+    pub fn alone(settings: &Settings, place: usize, model: Rbm<f32>) -> Result<Self> {
         let stream = Stream::named(settings.seed, "chain");
-        let learner = Learner::new(model, NegativePhase::Contrastive, 1, settings.batch, stream);
+        let learner = Learner::new(model, NegativePhase::Contrastive, 1, settings.batch, stream)?;
         let factors = pretraining::input_factors(place, settings.hidden.0.len());
-        let learner = learner.with_input_factors(factors);
-        Self::Alone(if settings.centred { learner.centred() } else { learner })
+        let learner = learner.with_input_factors(factors)?;
+        Ok(Self::Alone(if settings.centred { learner.centred() } else { learner }))
     }
 
-    pub fn joint(settings: &Settings, model: Dbm<f32>) -> Self {
+    pub fn joint(settings: &Settings, model: Dbm<f32>) -> Result<Self> {
         let stream = Stream::named(settings.seed, "chain");
-        let mut learner = DeepLearner::new(model, settings.batch, settings.chains, settings.sweeps, stream)
+        let mut learner = DeepLearner::new(model, settings.batch, settings.chains, settings.sweeps, stream)?
             .with_stop(settings.stop());
         if let Some(sparsity) = settings.sparse() {
-            learner = learner.with_sparsity(sparsity);
+            learner = learner.with_sparsity(sparsity)?;
         }
         if let Some(most) = settings.max_norm {
-            learner = learner.with_max_norm(most);
+            learner = learner.with_max_norm(most)?;
         }
-        Self::Joint(if settings.centred { learner.centred() } else { learner })
+        Ok(Self::Joint(if settings.centred { learner.centred() } else { learner }))
     }
 
     pub fn images_mut(&mut self, rows: usize) -> &mut [f32] {
@@ -104,19 +104,11 @@ impl Stage {
         }
     }
 
-    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<bool> {
+    pub fn update(&mut self, rates: Rates, stream: Stream) -> Result<()> {
         match self {
             Self::Alone(learner) => learner.update(rates, stream),
             Self::Joint(learner) => learner.update(rates, stream),
         }
-    }
-
-    pub fn first_not_finite(&mut self) -> String {
-        let name = match self {
-            Self::Alone(learner) => learner.model().first_not_finite().map(Into::into),
-            Self::Joint(learner) => learner.model().first_not_finite(),
-        };
-        name.unwrap_or_else(|| "weight".into())
     }
 
     /// Measures the machine on training and test images.
@@ -132,7 +124,7 @@ impl Stage {
                 let model = learner.model();
                 let data = below.means_of(images[0]).to_vec();
                 let mut hidden = vec![0.0; data.len() / model.visible() * model.hidden()];
-                pretraining::hidden_means(model, up, &data, &mut hidden, &mut below.workspace);
+                pretraining::hidden_means(&model, up, &data, &mut hidden, &mut below.workspace);
                 let (weight, bias) = (model.weight(), model.visible_bias());
                 let (reconstruction_error, log_likelihood) = reconstruct(weight, bias, down, &hidden, &data);
                 Monitors {
@@ -197,10 +189,10 @@ impl Below {
             let len = from.len() / model.visible() * model.hidden();
             to.resize(len, 0.0);
             match stream {
-                None => pretraining::hidden_means(model, up, from, to, &mut self.workspace),
+                None => pretraining::hidden_means(&model, up, from, to, &mut self.workspace),
                 Some(stream) => {
                     self.means.resize(len, 0.0);
-                    pretraining::hidden_means(model, up, from, &mut self.means, &mut self.workspace);
+                    pretraining::hidden_means(&model, up, from, &mut self.means, &mut self.workspace);
                     let stream = stream.substream(place as u64);
                     pretraining::hidden_states(&self.means, model.hidden(), stream, to);
                 }

@@ -8,7 +8,7 @@ use crate::evaluate::classifier::Classifier;
 use crate::evaluate::modes::ClassHistogram;
 use crate::nn::{Scratch, Sequential};
 use crate::rng::Stream;
-use crate::run::{Row, classifier};
+use crate::run::Row;
 
 /// Number of samples for a reading.
 const SAMPLES: usize = 500;
@@ -117,7 +117,7 @@ pub(super) fn to_images(samples: &[f32], [height, width, channels]: [usize; 3]) 
 
 /// The shipped classifier, if its accuracy on these images is high enough.
 fn suitable_classifier(digits: &Digits) -> Result<Option<Classifier>> {
-    let shipped = classifier::shipped()?;
+    let shipped = crate::pretrained::classifier()?;
     let mut test = digits.test.clone();
     test.truncate(TESTED);
     if test.is_empty() || !shipped.fits(test.images()) {

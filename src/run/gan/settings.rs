@@ -45,12 +45,16 @@ const RATES: [(&str, &str, &str); 4] = [
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A discriminator that tells real from generated images.
+    #[value(aliases = ["gan", "vanilla", "ns-gan"])]
     Standard,
     /// Wasserstein distance; the critic's parameters are clipped.
+    #[value(aliases = ["wgan", "wgan-cp"])]
     Clipping,
     /// Wasserstein distance; the critic's slope is penalised.
+    #[value(aliases = ["wgan-gp", "wgangp", "gp"])]
     Penalty,
     /// A discriminator that tells which image of a pair is real.
+    #[value(aliases = ["rgan", "rpgan"])]
     Relativistic,
 }
 
@@ -63,6 +67,7 @@ pub enum Change {
     /// A grey rectangle of half the height and width.
     Cutout,
     /// Brightness, saturation and contrast.
+    #[value(alias = "color")]
     Colour,
 }
 
@@ -339,6 +344,10 @@ const COPIES: u128 = 26;
 const BATCHES: u128 = 12;
 
 impl RunSettings for Settings {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
     }

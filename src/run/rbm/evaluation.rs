@@ -152,7 +152,7 @@ pub fn evaluate(
     let log_partition = match method {
         Method::Exact => {
             progress.start(1 << model.visible().min(model.hidden()).min(63), "states");
-            exact::log_partition(model, |states| {
+            exact::log_partition_with(model, |states| {
                 progress.advance(states);
                 interrupt::check(stop)
             })

@@ -100,6 +100,10 @@ const BATCH: u128 = 6;
 const MONITOR_LAYERS: u128 = 2;
 
 impl RunSettings for Settings {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
     }

@@ -1,0 +1,100 @@
+//! Can a newcomer do each of these things in a short program? Every file of `programs` is complete and has at most 25 lines.
+
+#[path = "programs/deep.rs"]
+mod deep;
+#[cfg(feature = "checkpoint")]
+#[path = "programs/embedded.rs"]
+mod embedded;
+#[cfg(all(feature = "pretrained", feature = "png"))]
+#[path = "programs/folders.rs"]
+mod folders;
+#[path = "programs/layer.rs"]
+mod layer;
+#[path = "programs/matrix.rs"]
+mod matrix;
+#[path = "programs/patterns.rs"]
+mod patterns;
+#[path = "programs/points.rs"]
+mod points;
+
+/// The largest number of lines of a program, without its blank lines.
+const MOST_LINES: usize = 25;
+
+#[test]
+fn programs_are_short() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
+    let mut programs = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
+        programs += 1;
+    }
+    assert_eq!(programs, 7);
+}
+
+#[test]
+fn a_machine_learns_ones_own_bits_and_stops_when_told() {
+    let (epochs, log_likelihood) = patterns::main().unwrap();
+    let best = -4_f64.ln();
+    assert!(log_likelihood <= best && log_likelihood > best - 0.5, "{log_likelihood}");
+    assert!((100..3000).contains(&epochs), "{epochs}");
+}
+
+#[test]
+fn a_game_learns_ones_own_points() {
+    let [x, y] = points::main().unwrap();
+    assert!((x - 1.0).abs() < 0.3 && y.abs() < 0.3, "{x}, {y}");
+}
+
+#[test]
+fn ones_own_layer_has_the_right_gradient() {
+    let report = layer::main().unwrap();
+    assert!(report.passes(), "{report}");
+}
+
+#[cfg(feature = "checkpoint")]
+#[test]
+fn a_trained_machine_runs_from_bytes() {
+    let picture = embedded::main().unwrap();
+    assert_eq!(picture.lines().count(), 28);
+    let ink = picture.matches('#').count();
+    assert!((20..300).contains(&ink), "{picture}");
+}
+
+#[test]
+fn tensors_multiply() {
+    assert_eq!(matrix::main().unwrap(), [1.0, 3.0]);
+}
+
+#[test]
+fn a_deep_machine_learns_ones_own_bits() {
+    let (bound, best) = (deep::main().unwrap(), -4_f64.ln());
+    assert!(bound < best && bound > best - 1.5, "{bound}");
+}
+
+#[cfg(all(feature = "pretrained", feature = "png"))]
+#[test]
+fn folders_of_images_have_a_distance() {
+    use equilibria::data::Digits;
+    use equilibria::report::picture;
+    let digits = Digits::synthetic(200, 100).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, images: &equilibria::data::Images, from: usize, change: fn(u8) -> u8| {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        for index in from..from + 100 {
+            let pixels: Vec<u8> = images.image(index).iter().copied().map(change).collect();
+            let png = picture([28, 28, 1], &pixels).unwrap();
+            std::fs::write(folder.join(format!("{index}.png")), png).unwrap();
+        }
+        folder
+    };
+    let images = digits.train.images();
+    let [real, same] =
+        [("real", 0), ("same", 100)].map(|(name, from)| write(name, images, from, |pixel| pixel));
+    let other = write("inverted", images, 100, |pixel| 255 - pixel);
+    let [near, far] = [same, other].map(|folder| folders::main(&real, &folder).unwrap());
+    assert!(near >= 0.0 && far > 3.0 * near, "{near}, {far}");
+}
