@@ -86,13 +86,15 @@
       const said = make("p", {"aria-live": "polite"});
       const show = () => {
         draw(before, values, known);
-        const next = random(7), missing = known.map(k => !k), state = values.map((x, i) => missing[i] ? +(next() < data.mean[i]) : +(x > 0.5));
-        const mean = new Float64Array(count);
+        const next = random(7), missing = known.map(k => !k), mean = new Float64Array(count);
         let kept = 0;
-        for (let step = 1; step <= steps; step++) {
-          const p = machine.visible(machine.hidden(state).map(p => +(next() < p)));
-          for (let i = 0; i < count; i++) if (missing[i]) state[i] = +(next() < p[i]);
-          if (2 * step > steps) { kept++; for (let i = 0; i < count; i++) mean[i] += p[i]; }
+        for (let chain = 0; chain < 3; chain++) {
+          const state = values.map((x, i) => missing[i] ? +(next() < data.mean[i]) : +(x > 0.5));
+          for (let step = 1; step <= steps; step++) {
+            const p = machine.visible(machine.hidden(state).map(p => +(next() < p)));
+            for (let i = 0; i < count; i++) if (missing[i]) state[i] = +(next() < p[i]);
+            if (2 * step > steps) { kept++; for (let i = 0; i < count; i++) mean[i] += p[i]; }
+          }
         }
         const filled = values.map((x, i) => missing[i] ? mean[i] / kept : x);
         draw(after, filled);
@@ -141,7 +143,7 @@
       live.append(make("div", {class: "row"}, ...thumbs), make("div", {class: "row"}, before, after),
         make("div", {class: "row"}, slider("Rows removed", [0, data.height, 1], rows, x => { rows = x; remove(); show(); }),
           slider("First removed row", [0, data.height - 1, 1], first, x => { first = x; remove(); show(); }),
-          slider("Gibbs steps", [1, 60, 1], steps, x => { steps = x; show(); }),
+          slider("Gibbs steps", [1, 40, 1], steps, x => { steps = x; show(); }),
           make("label", {}, make("span", {}, "On the left digit: "), tools)), said);
       choose(0);
     },

@@ -7,6 +7,8 @@ use crate::Result;
 use crate::report::picture;
 use maud::{Markup, html};
 
+/// Pixels between groups.
+const GAP: usize = 12;
 /// Samples of a colour scale, in pixels.
 const SCALE: usize = 64;
 
@@ -23,11 +25,16 @@ impl ContactSheet {
             false => options.column_groups.iter().filter(|group| group.1 > 0).cloned().collect(),
         };
         let has_labels = !options.row_labels.is_empty();
-        let mut template = if has_labels { "var(--labels) ".to_string() } else { String::new() };
+        // Strips of all groups shrink by the same factor on a narrow screen.
+        let mut template = if has_labels { "var(--labels)".to_string() } else { String::new() };
+        let mut all = GAP * groups.len();
         for (_, size) in &groups {
             let width = (size * (options.tile_width + 1) + 1) * options.magnify;
-            template += &format!("minmax(0,{width}px) ");
+            template += &format!(" minmax(0,{width}fr)");
+            all += width;
         }
+        let labels = if has_labels { " + 9rem" } else { "" };
+        let style = format!("grid-template-columns:{template};max-width:calc({all}px{labels})");
         let starts = groups.iter().scan(0, |end, (_, size)| {
             *end += size;
             Some(*end - size)
@@ -44,7 +51,7 @@ impl ContactSheet {
         Ok(html! {
             div.sheet role="img" aria-label=(alternative) {
                 @if !options.title.is_empty() { p { (options.title) } }
-                div.tiles style=(format!("grid-template-columns:{template}")) {
+                div.tiles style=(style) {
                     @if headings {
                         @if has_labels { span {} }
                         @for (heading, _) in &groups { b { (heading) } }
