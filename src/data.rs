@@ -45,6 +45,8 @@ pub use images::{Digits, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
 pub(crate) use load::{is_built_in, load_noted};
 pub use mixture::Mixture;
+#[cfg(feature = "png")]
+pub(crate) use picture::SOFTWARE;
 #[cfg(feature = "cli")]
 pub use points::Points;
 pub(crate) use range::{check_states, check_unit_interval};

@@ -4,6 +4,8 @@
 use equilibria::Error;
 use equilibria::data::photograph::{MOST_PIXELS, Photograph, is_written_here};
 use equilibria::data::scenes::{SIZE, Scene};
+use equilibria::run::recolour::{Side, fitted, histograms, origin, recolour, scatter};
+use equilibria::transport::colour::ColourSettings;
 use png::{BitDepth, ColorType, Encoder, ScaledFloat};
 use std::fs;
 use std::io::Write as _;
@@ -310,4 +312,64 @@ fn the_seaside_is_blue_and_the_jungle_is_green_and_red() {
     assert!(share(&seaside, &blue) > 0.4 && share(&jungle, &blue) < 0.1);
     assert!(share(&jungle, &green) > 0.4 && share(&seaside, &green) < 0.2);
     assert!(share(&jungle, &red) > 0.02);
+}
+
+/// A photograph of pixels of two colours: the first in the upper half, the second in the lower.
+fn halves(folder: &Path, name: &str, colours: [[u8; 3]; 2]) -> Side {
+    let path = folder.join(name);
+    let pixels: Vec<u8> = (0..8 * 4).flat_map(|i| colours[i / 16]).collect();
+    fs::write(&path, equilibria::report::picture([8, 4, 3], &pixels).unwrap()).unwrap();
+    Side::read(&path).unwrap()
+}
+
+#[test]
+fn blue_comes_from_the_nearest_colour_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // The blue is below in the target, and the colour nearest to it is above in the source.
+    let source = halves(folder.path(), "source.png", [[40, 120, 200], [220, 160, 60]]);
+    let target = halves(folder.path(), "target.png", [[230, 90, 40], [20, 40, 210]]);
+    let settings = ColourSettings::default();
+    let (_, _, transfer) = recolour(&source, &target, None, &settings).unwrap();
+    let found = origin(&source, &target, &transfer).unwrap();
+    assert!(found.is_blue && (found.share - 0.5).abs() < 1e-9, "{found:?}");
+    for (colour, right) in found.colours.iter().zip([[20, 40, 210], [40, 120, 200]]) {
+        assert_near(colour, right);
+    }
+    let [near, any] = found.distances;
+    assert!(near < 0.7 * any, "{near} {any}");
+    let [[_, below], [_, above]] = found.places;
+    assert!(below > 0.5 && above < 0.5, "{:?}", found.places);
+    // The rest is grey.
+    let pixel = |image: usize, row: usize| &found.images[image].values()[row * 12..][..3];
+    assert_near(pixel(0, 7), [20, 40, 210]);
+    assert_near(pixel(1, 0), [40, 120, 200]);
+    for (image, row) in [(0, 0), (1, 7)] {
+        let [red, green, blue] = pixel(image, row) else { panic!("three parts") };
+        assert!((red - green).abs() < 1e-6 && (red - blue).abs() < 1e-6, "{red} {green} {blue}");
+    }
+}
+
+#[test]
+fn scatters_histograms_and_tiles_show_the_colours_where_they_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = halves(folder.path(), "a.png", [[255, 128, 0], [0, 0, 255]]);
+    let [red, green, blue] = histograms(side.image(), 4);
+    assert_eq!(
+        (red, green, blue),
+        (vec![0.5, 0.0, 0.0, 0.5], vec![0.5, 0.0, 0.5, 0.0], vec![0.5, 0.0, 0.0, 0.5])
+    );
+    // Red is to the right and blue upwards, in a square in the middle of white.
+    let tile = scatter(side.image(), [100, 120]);
+    let at = |row: usize, column: usize| &tile[(row * 120 + column) * 3..][..3];
+    assert_eq!(at(99, 109), [255, 128, 0]);
+    assert_eq!(at(0, 10), [0, 0, 255]);
+    assert_eq!(at(50, 5), [255; 3]);
+    // A picture that is twice as high as wide, in a tile that is wider than high.
+    let tile = fitted(side.image(), [4, 6]).unwrap();
+    let at = |row: usize, column: usize| &tile[(row * 6 + column) * 3..][..3];
+    assert_eq!(
+        [at(0, 2), at(1, 3), at(2, 2), at(3, 3)].concat(),
+        [[255, 128, 0], [255, 128, 0], [0, 0, 255], [0, 0, 255]].concat()
+    );
+    assert_eq!([at(0, 1), at(3, 4)], [[255; 3]; 2]);
 }

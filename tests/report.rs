@@ -320,6 +320,30 @@ fn sections_with_ids_are_listed_and_their_claims_come_first() {
 }
 
 #[test]
+fn two_pictures_with_a_slider_are_side_by_side_without_scripts_and_in_print() {
+    let pair = || Figure::before_and_after([(sheet(), "before <b>"), (sheet(), "after")], "moved");
+    let page = |section: Section| Page::new("t").section(section.to_html().unwrap()).to_html().unwrap();
+    let html = page(Section::new("").figure(pair()));
+    for part in ["alt=\"before &lt;b&gt;\"", "<span>after</span>", "<figcaption>moved</figcaption>"] {
+        assert!(html.contains(part), "{part} is missing: {html}");
+    }
+    // The script comes once, adds the slider and the class; the rules of the class are for screens alone.
+    assert_eq!(page(Section::new("").figures([pair(), pair()])).matches("<script>").count(), 1);
+    assert!(
+        !html.split("<script>").next().unwrap().contains("<input")
+            && html.contains("classList.add(\"slid\")")
+    );
+    let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let (before, on_screens) = style.split_once("@media screen{").unwrap();
+    assert!(
+        before.contains(".compare{display:grid;grid-template-columns:1fr 1fr") && !before.contains(".slid")
+    );
+    assert!(on_screens.contains(".slid .side+.side{clip-path"));
+    let broken = Figure::before_and_after([(sheet(), "a"), (b"GIF".to_vec(), "b")], "c");
+    assert!(Section::new("").figure(broken).to_html().is_err());
+}
+
+#[test]
 fn invalid_pages_are_refused() {
     let with = |section: Section| section.to_html();
     assert!(Page::new(" ").to_html().unwrap_err().to_string().contains("needs a title"));

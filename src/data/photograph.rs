@@ -12,7 +12,7 @@ mod gamma;
 mod orientation;
 mod shrink;
 
-use super::picture::check_size;
+use super::picture::{SOFTWARE, check_size};
 use super::pictures::{entries, is_picture};
 use super::{jpeg, png};
 use crate::{Error, Result};
@@ -27,9 +27,6 @@ use std::path::{Path, PathBuf};
 
 /// The largest number of pixels of a photograph. It is checked before anything of that size is allocated.
 pub const MOST_PIXELS: usize = 1 << 26;
-
-/// The name of the program in the files that it writes.
-const SOFTWARE: &str = concat!("equilibria ", env!("CARGO_PKG_VERSION"));
 
 /// A picture in colour, upright, with the opacity of its pixels and the depth of its file.
 ///
@@ -270,7 +267,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pictures)
 }
 
-/// Returns whether the beginning of a file is that of a PNG file that [`Photograph::to_png`] wrote.
+/// Returns whether the beginning of a file is that of a PNG file that this program wrote.
 pub fn is_written_here(start: &[u8]) -> bool {
     let mark = b"tEXtSoftware\0equilibria ";
     start.starts_with(b"\x89PNG") && start.windows(mark.len()).any(|window| window == mark)

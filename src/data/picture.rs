@@ -5,6 +5,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use std::path::Path;
 
+/// The name of the program in the PNG files that it writes.
+pub(crate) const SOFTWARE: &str = concat!("equilibria ", env!("CARGO_PKG_VERSION"));
+
 /// The largest number of pixels of one picture of a set.
 pub(super) const MOST_PIXELS: usize = 1 << 24;
 

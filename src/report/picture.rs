@@ -1,5 +1,6 @@
 //! A single image as a PNG file.
 
+use crate::data::SOFTWARE;
 use crate::{Error, Result};
 
 /// An image as a PNG file: 8-bit grey for 1 channel, RGB for 3.
@@ -39,6 +40,7 @@ pub fn picture(shape: [usize; 3], values: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, columns, rows);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_color(color);
+    encoder.add_text_chunk("Software".into(), SOFTWARE.into()).map_err(failed)?;
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(values).map_err(failed)?;
     writer.finish().map_err(failed)?;

@@ -197,7 +197,7 @@ fn blue(bench: &mut Workbench<'_>, found: &Origin, there: &Direction) -> Result<
         .columns(3)
         .tile_labels(&[
             format!("image 2: {name}"),
-            format!("image 1: pixels that get it"),
+            "image 1: its new pixels".into(),
             "image 1, changed".into(),
         ])
         .magnify(1);
@@ -231,7 +231,7 @@ fn parrot(found: &Origin) -> String {
     format!(
         "The report saw the blue of the parrot's wings on the beak in the other picture. Here the {name} of image 2 ({:.1} % of its \
          pixels, `{}` on average) goes to pixels of image 1 that are `{}` on average. {verdict}: in OKLab they are {near:.2} away \
-         from it, all pixels of image 1 {any:.2}. In image 2 it is at {x:.0} % of the width and {y:.0} % of the height on average, and \
+         from it, and all pixels of image 1 are {any:.2} away on average. In image 2 it is at {x:.0} % of the width and {y:.0} % of the height on average, and \
          its new pixels are at {right:.0} % and {down:.0} %.",
         100.0 * found.share,
         code(found.colours[0]),

@@ -3,7 +3,6 @@
 use super::super::output::{
     OutputArguments, check_own, check_range, counted, note, warn, write_json, write_output,
 };
-
 use crate::data::photograph::is_written_here;
 use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
@@ -339,12 +338,16 @@ impl Colours {
         }
         if self.compare {
             let results = self.all_methods(&source, &target, mask.as_deref(), progress)?;
-            summary.write(&self.out.join("compare.png"), &comparison(&source, &target, &results)?)?;
+            summary
+                .write(&self.out.join("compare.png"), &comparison(&source, &target, &results)?.to_png()?)?;
             summary.methods = results.into_iter().map(|result| result.0).collect();
         }
         if self.compare && self.both {
             let results = self.all_methods(&target, &source, None, progress)?;
-            summary.write(&self.out.join("compare-back.png"), &comparison(&target, &source, &results)?)?;
+            summary.write(
+                &self.out.join("compare-back.png"),
+                &comparison(&target, &source, &results)?.to_png()?,
+            )?;
             summary.methods_back = results.into_iter().map(|result| result.0).collect();
         }
         Ok(Box::new(move |image| transfer.apply(image, None)))

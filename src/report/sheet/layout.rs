@@ -154,10 +154,6 @@ impl Options {
         y += if title.is_empty() { 0 } else { LABEL_GAP };
         y = columns.place(&mut layout, y);
 
-        let under = |tile: usize, width: usize| match self.tile_labels.get(tile) {
-            Some(label) => font::wrap(label, characters(width)),
-            None => Vec::new(),
-        };
         for row in 0..row_count {
             let lines = row_labels.get(row).map_or(&[][..], Vec::as_slice);
             let text_height = (lines.len() * LINE).saturating_sub(LINE - TEXT_HEIGHT);
@@ -169,11 +165,10 @@ impl Options {
                 let x = start + (width - tile_width) / 2;
                 let top = y + (height - tile_height) / 2;
                 layout.tiles.push(Bounds { x, y: top, width: tile_width, height: tile_height });
-                let lines = under(row * column_count + column, width);
+                let lines = self.under(row * column_count + column, tile_width);
                 let below = top + tile_height + UNDER_GAP;
                 if !lines.is_empty() {
-                    bottom =
-                        bottom.max(layout.text(&lines, below, |line| start + width.saturating_sub(line) / 2));
+                    bottom = bottom.max(layout.text(&lines, below, |line| start + (width - line) / 2));
                 }
             }
             y = bottom + TILE_GAP;
@@ -211,12 +206,25 @@ impl Options {
         Ok((columns, rows))
     }
 
+    /// The lines of the label under a tile.
+    fn under(&self, tile: usize, tile_width: usize) -> Vec<String> {
+        self.tile_labels.get(tile).map_or_else(Vec::new, |label| font::wrap(label, characters(tile_width)))
+    }
+
     /// Wraps the column labels and places the columns from `left` onwards.
     fn columns_from(&self, left: usize, count: usize, tile_width: usize) -> Columns {
         let wrapped = |label: &String| font::wrap(label, characters(tile_width));
         let labels: Vec<Vec<String>> = self.column_labels.iter().map(wrapped).collect();
+        let under = |column: usize| {
+            let tiles = (column..self.tile_labels.len()).step_by(count);
+            tiles.map(|tile| widest(&self.under(tile, tile_width))).max().unwrap_or(0)
+        };
+        let label = |column: usize| labels.get(column).map_or(0, |lines| widest(lines)).max(under(column));
         let mut widths: Vec<usize> = (0..count)
-            .map(|i| labels.get(i).map_or(0, |lines| widest(lines) + LABEL_SPACE).max(tile_width))
+            .map(|column| match label(column) {
+                0 => tile_width,
+                label => tile_width.max(label + LABEL_SPACE),
+            })
             .collect();
         let mut starts = vec![left; count];
         let mut groups = Vec::new();

@@ -94,6 +94,7 @@ fn sizes_and_labels_that_do_not_match_are_refused() {
     assert!(text(sheet.clone().columns(2).column_labels(&["a", "b", "c"]).to_png()).contains("2 columns"));
     assert!(text(sheet.clone().columns(2).column_groups(&[("a", 3)]).to_png()).contains("2 columns"));
     assert!(text(sheet.clone().row_labels(&["a", "b"]).to_png()).contains("1 rows"));
+    assert!(text(sheet.clone().tile_labels(&["a", "b"]).to_png()).contains("1 tiles"));
     assert!(ContactSheet::new(0, 0).push(&[]).is_err());
 }
 
@@ -109,6 +110,7 @@ proptest! {
         columns in prop::collection::vec("[ -~]{0,30}", 1..5),
         rows in prop::collection::vec("[ -~]{0,60}", 1..4),
         heading in "[ -~]{0,60}",
+        under in "[ -~]{0,40}",
         mark in "[a-z ]{0,60}",
         (height, width, magnify) in (1usize..20, 1usize..20, 1usize..4),
         limit in 1e-7f32..1e7,
@@ -121,6 +123,9 @@ proptest! {
         for _ in 1..rows.len() * columns.len() - missing.min(columns.len() - 1) {
             sheet.push_signed(&vec![0.5; height * width], limit).unwrap();
         }
+        // Every second tile has a label.
+        let under: Vec<&str> = (0..sheet.tiles.len()).map(|tile| if tile % 2 == 0 { &under[..] } else { "" }).collect();
+        let sheet = sheet.tile_labels(&under);
         let layout = sheet.layout().unwrap();
         prop_assert_eq!(layout.tiles.len(), sheet.tiles.len());
         let mut boxes = layout.tiles.clone();

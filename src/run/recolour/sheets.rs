@@ -4,7 +4,7 @@ use super::{Recoloured, Side};
 use crate::Result;
 use crate::data::photograph::Photograph;
 use crate::report::ContactSheet;
-use crate::transport::colour::ColourImage;
+use crate::transport::colour::{ColourImage, ColourMethod};
 
 /// Height and width of a picture on the sheet of all methods.
 pub const COMPARED: [usize; 2] = [240, 360];
@@ -66,37 +66,43 @@ pub fn histograms(image: &ColourImage, bins: usize) -> [Vec<f64>; 3] {
     counts
 }
 
-/// A sheet of the source, the target, and the result of every method with its measures, as PNG. Each result comes with its
-/// picture as a tile of the size [`COMPARED`].
+/// A sheet of the source, the target, and the result of every method with its measures. Each result comes with its picture as a
+/// tile of the size [`COMPARED`]; that of no change is the source.
 ///
-/// **Errors** Those of [`ContactSheet::to_png`].
-pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)]) -> Result<Vec<u8>> {
-    let mut labels = vec![format!("source: {}", last(source)), format!("target: {}", last(target))];
-    labels.extend(results.iter().map(|(result, _)| {
-        let of = &result.measures;
-        format!(
-            "{}: W2 {:.3}, divergence {:.4}, SSIM {:.3}, gradients {:.3}, colours lost {:.0} %, {:.2} s",
-            result.method.name(),
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a tile has another size.
+pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)]) -> Result<ContactSheet> {
+    let (mut labels, mut tiles) = (Vec::new(), Vec::new());
+    for (result, tile) in results {
+        let (of, method) = (&result.measures, result.method);
+        let name = match method {
+            ColourMethod::Identity => format!("source {}", last(source)),
+            _ => method.name().into(),
+        };
+        // No spaces within a measure, where a line could break.
+        labels.push(format!(
+            "{name}: W2={:.3} divergence={:.4} SSIM={:.3} gradients={:.3} lost={:.0}% {:.2}s",
             of.sliced_distance,
             of.divergence,
             of.luminance_ssim,
             of.gradient_similarity,
             100.0 * of.colours_lost,
             result.fit_seconds + result.apply_seconds,
-        )
-    }));
+        ));
+        tiles.push(&tile[..]);
+    }
+    let target_tile = fitted(&target.image, COMPARED)?;
+    labels.insert(1.min(labels.len()), format!("target {}", last(target)));
+    tiles.insert(1.min(tiles.len()), &target_tile);
     let mut sheet = ContactSheet::new(COMPARED[0], COMPARED[1])
         .title(
             "W2 and divergence: distance from the target's colours, lower is better. SSIM and gradients: structure kept, \
-             higher is better.",
+             higher is better. Lost: colours that became one with others.",
         )
         .columns(COLUMNS)
         .magnify(1)
         .tile_labels(&labels);
-    sheet.push_u8(&fitted(&source.image, COMPARED)?)?;
-    sheet.push_u8(&fitted(&target.image, COMPARED)?)?;
-    results.iter().try_for_each(|(_, tile)| sheet.push_u8(tile))?;
-    sheet.to_png()
+    tiles.into_iter().try_for_each(|tile| sheet.push_u8(tile))?;
+    Ok(sheet)
 }
 
 /// The last part of the path of a photograph.
