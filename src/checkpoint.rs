@@ -31,7 +31,7 @@
 //! A file without the key is read without a check. A program that changes a file must remove the key or replace its
 //! value.
 
-mod half;
+mod quantised;
 mod values;
 
 use alloc::borrow::ToOwned;
@@ -41,11 +41,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use quantised::SCALE;
 use safetensors::View as _;
 use safetensors::tensor::Metadata;
 use values::{Element, Stored, Values};
 
 use crate::error::Shape;
+use crate::half;
 use crate::{Error, Result};
 
 /// Bytes of the number at the start of a file, the length of the header.
@@ -133,6 +135,31 @@ impl Archive {
             if let Values::F32(values) = &tensor.values {
                 tensor.values = halved(name, values)?;
             }
+        }
+        Ok(archive)
+    }
+
+    /// A copy in which tensors of floats with 2 axes or more are converted to 8-bit integers, with a tensor `NAME.scale` for
+    /// each: one f32 for each row, which is the last axis. [`Archive::from_bytes`] reads such a tensor as f32.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] for a number that is not finite or if the name of the scales is in use.
+    ///
+    /// **Accuracy and cost** The error is at most 1/254 of the largest magnitude in the row.
+    pub fn quantised(&self) -> Result<Archive> {
+        let mut archive = self.clone();
+        for (name, tensor) in &self.tensors {
+            let (Values::F32(values) | Values::F16(values)) = &tensor.values else { continue };
+            let Some((&columns, rows @ [_, ..])) = tensor.shape.split_last() else { continue };
+            if values.is_empty() {
+                continue;
+            }
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(Error::invalid(format!("tensor `{name}`"), "every number in it must be finite"));
+            }
+            let (integers, scales) = quantised::quantise(values, columns);
+            archive.insert_f32(&format!("{name}{SCALE}"), &[rows.iter().product()], &scales)?;
+            let values = Values::I8(integers);
+            archive.tensors.insert(name.clone(), Stored { shape: tensor.shape.clone(), values });
         }
         Ok(archive)
     }
@@ -245,7 +272,7 @@ impl Archive {
     /// - The bytes are too short, or the header is longer than the file or not JSON.
     /// - The data of tensors overlap, leave gaps, or do not end with the file.
     /// - A name occurs twice.
-    /// - An element type is not f32, f64, u64, u8 or 16-bit float.
+    /// - An element type is not f32, f64, u64, u8 or 16-bit float, or 8-bit integers have no scales.
     /// - The checksum does not match the content.
     ///
     /// **Accuracy and cost** Bit-exact; one copy of the values.
@@ -265,7 +292,7 @@ impl Archive {
         for (name, info) in index.tensors() {
             let values = Values::read(info, data).ok_or_else(|| {
                 let problem = format!(
-                    "tensor `{name}` is of {}; F16, F32, F64, I64, U64 and U8 can be read",
+                    "tensor `{name}` is of {}; F16, F32, F64, I64, I8, U64 and U8 can be read",
                     info.dtype
                 );
                 Error::malformed(place, LENGTH_BYTES as u64, problem)
@@ -276,7 +303,31 @@ impl Archive {
             archive.set_metadata(key, value);
         }
         archive.check_sum()?;
+        archive.restore_integers()?;
         Ok(archive)
+    }
+
+    /// Converts 8-bit integers to f32 by their scales, which are removed.
+    fn restore_integers(&mut self) -> Result<()> {
+        let is_integer = |tensor: &Stored| matches!(tensor.values, Values::I8(_));
+        let names: Vec<String> = self
+            .tensors
+            .iter()
+            .filter(|(_, tensor)| is_integer(tensor))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            let of_scales = format!("{name}{SCALE}");
+            let rows = self.shape(&name)?.split_last().map_or(1, |(_, rows)| rows.iter().product());
+            let scales = self.finite_f32(&of_scales, &[rows])?.to_vec();
+            self.tensors.remove(&of_scales);
+            if let Some(tensor) = self.tensors.get_mut(&name)
+                && let Values::I8(integers) = &tensor.values
+            {
+                tensor.values = Values::F32(quantised::restore(integers, &scales));
+            }
+        }
+        Ok(())
     }
 
     /// Compares the checksum with the content and removes it from the metadata: it belongs to the file, not to its

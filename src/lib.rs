@@ -33,8 +33,10 @@ pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod embedded;
 pub mod error;
 pub mod evaluate;
+mod half;
 pub mod nn;
 pub mod optim;
 pub mod parallel;

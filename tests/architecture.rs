@@ -12,9 +12,11 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["bench", "report", "run", "pretrained"],
+    &["bench", "report", "run"],
+    &["embedded"],
     &["boltzmann", "adversarial", "evaluate", "transport"],
     &["nn", "optim", "data"],
-    &["tensor", "rng", "error", "parallel", "aligned", "checkpoint"],
+    &["tensor", "rng", "error", "parallel", "aligned", "checkpoint", "half"],
 ];
 
 /// Modules of the same layer that must not import one another.

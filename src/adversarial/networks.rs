@@ -17,7 +17,7 @@
 
 mod dcgan;
 mod guidelines;
-mod mlp;
+pub(crate) mod mlp;
 #[cfg(feature = "checkpoint")]
 mod pytorch;
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::half::{narrow, widen};
+use crate::half::{narrow, widen};
 
 /// A tensor. The number of values matches the shape.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(super) enum Values {
     /// Only read and written: PyTorch counts mini-batches with them.
     I64(Vec<i64>),
     U8(Vec<u8>),
+    /// Only written: with scales, and read as f32.
+    I8(Vec<i8>),
 }
 
 impl Values {
@@ -40,6 +42,7 @@ impl Values {
             Self::U64(_) => Dtype::U64,
             Self::I64(_) => Dtype::I64,
             Self::U8(_) => Dtype::U8,
+            Self::I8(_) => Dtype::I8,
         }
     }
 
@@ -53,6 +56,7 @@ impl Values {
             Dtype::U64 => Some(Self::U64(little_endian(bytes, u64::from_le_bytes))),
             Dtype::I64 => Some(Self::I64(little_endian(bytes, i64::from_le_bytes))),
             Dtype::U8 => Some(Self::U8(bytes.to_vec())),
+            Dtype::I8 => Some(Self::I8(bytemuck::cast_slice(bytes).to_vec())),
             _ => None,
         }
     }
@@ -88,6 +92,7 @@ impl safetensors::View for &Stored {
             #[cfg(target_endian = "big")]
             Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Values::U8(values) => values.into(),
+            Values::I8(values) => bytemuck::cast_slice(values).into(),
         }
     }
 
@@ -99,6 +104,7 @@ impl safetensors::View for &Stored {
             Values::U64(values) => size_of_val(values.as_slice()),
             Values::I64(values) => size_of_val(values.as_slice()),
             Values::U8(values) => values.len(),
+            Values::I8(values) => values.len(),
         }
     }
 }

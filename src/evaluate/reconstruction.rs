@@ -182,7 +182,8 @@ pub fn error_of_chains(
         for pixel in pixels.clone() {
             let of_chain = |chain: usize| f64::from(filled[chain * task.images.len() + row * size + pixel]);
             let mean = (0..chains).map(of_chain).sum::<f64>() / chains as f64;
-            sum += (mean - f64::from(image[pixel])).powi(2);
+            let error = mean - f64::from(image[pixel]);
+            sum += error * error;
             count += 1;
         }
     }

@@ -107,7 +107,7 @@ impl ConvSpec {
     }
 
     /// The shape of the output of a transposed convolution.
-    fn transposed_output(&self, input: Shape) -> Shape {
+    pub(crate) fn transposed_output(&self, input: Shape) -> Shape {
         let size = |pixels: usize| {
             let last = pixels.saturating_sub(1).saturating_mul(self.stride);
             last.saturating_add(self.kernel).saturating_sub(self.padding.saturating_mul(2))
@@ -129,13 +129,11 @@ impl ConvSpec {
     /// Parses the words after the name.
     fn parse(text: &str) -> Option<Self> {
         let (words, bias) = text.strip_suffix(" no-bias").map_or((text, true), |words| (words, false));
-        let words: Vec<&str> = words.split(' ').collect();
-        let &[channels, "kernel", kernel, "stride", stride, "padding", padding] = &words[..] else {
-            return None;
-        };
-        let [channels, kernel, stride, padding] =
-            [channels, kernel, stride, padding].map(|word| word.parse().ok());
-        Some(Self { channels: channels?, kernel: kernel?, stride: stride?, padding: padding?, bias })
+        let mut words = words.split(' ');
+        let channels = words.next()?.parse().ok()?;
+        let mut number = |name| if words.next()? == name { words.next()?.parse().ok() } else { None };
+        let [kernel, stride, padding] = [number("kernel")?, number("stride")?, number("padding")?];
+        words.next().is_none().then_some(Self { channels, kernel, stride, padding, bias })
     }
 }
 
@@ -196,7 +194,7 @@ impl Spec {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         if let Some(rest) = text.strip_prefix("conv ") {
             return ConvSpec::parse(rest).map(Self::Conv);

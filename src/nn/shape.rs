@@ -1,7 +1,6 @@
 //! The shape of an example.
 
 use crate::{Error, Result};
-use alloc::vec::Vec;
 use core::fmt;
 
 /// The shape of an example: an image, channels last, or a plain row, which is one pixel with many channels.
@@ -29,13 +28,15 @@ impl Shape {
     }
 
     /// Parses the format of [`Display`](fmt::Display).
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let sizes = text.split('x').map(|size| size.parse().ok()).collect::<Option<Vec<usize>>>()?;
-        match sizes[..] {
-            [channels] => Some(channels.into()),
-            [height, width, channels] => Some(Self { height, width, channels }),
-            _ => None,
-        }
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut sizes = text.split('x').map(|size| size.parse().ok());
+        let first: usize = sizes.next()??;
+        let shape = match (sizes.next(), sizes.next()) {
+            (None, _) => first.into(),
+            (Some(width), Some(channels)) => Self { height: first, width: width?, channels: channels? },
+            _ => return None,
+        };
+        sizes.next().is_none().then_some(shape)
     }
 
     /// Returns this shape if it has `expected` values; otherwise an error that names `operation`.

@@ -54,19 +54,25 @@ const NORMALISATIONS: [(&str, Normalisation, Option<Spec>); 3] = [
 /// ```
 pub fn mlp(widths: &[usize], normalisation: Normalisation, last: Option<Spec>) -> Plan {
     let (input, outputs) = widths.split_first().unwrap_or((&0, &[]));
-    let mut layers = Vec::new();
-    for (index, &outputs) in outputs.iter().enumerate() {
-        if index > 0 {
-            layers.extend(normalisation.layer().filter(|_| index > 1));
-            layers.push(Spec::LeakyRelu(SLOPE));
-        }
-        layers.push(match normalisation {
+    Plan { input: (*input).into(), layers: layers(outputs.iter().copied(), normalisation, last).collect() }
+}
+
+/// The layers of [`mlp`] with these widths, the input's excepted.
+pub(crate) fn layers(
+    outputs: impl Iterator<Item = usize>,
+    normalisation: Normalisation,
+    last: Option<Spec>,
+) -> impl Iterator<Item = Spec> {
+    let layers = move |(index, outputs)| {
+        let normalised = normalisation.layer().filter(|_| index > 1);
+        let activation = (index > 0).then_some(Spec::LeakyRelu(SLOPE));
+        let linear = match normalisation {
             Normalisation::Spectral => Spec::SpectralLinear { outputs },
             _ => Spec::Linear { outputs, bias: true },
-        });
-    }
-    layers.extend(last);
-    Plan { input: (*input).into(), layers }
+        };
+        [normalised, activation, Some(linear)].into_iter().flatten()
+    };
+    outputs.enumerate().flat_map(layers).chain(last)
 }
 
 /// The short text of a perceptron, such as `100-128-784 batch-norm tanh`; that of a discriminator has no word for an
@@ -92,6 +98,13 @@ pub(super) fn short(plan: &Plan, is_generator: bool) -> Option<String> {
 
 /// The perceptron described by a short text.
 pub(super) fn parse(text: &str, is_generator: bool) -> Option<Plan> {
+    let (chain, normalisation, last) = split(text, is_generator)?;
+    let widths = chain.split('-').map(|width| width.parse().ok()).collect::<Option<Vec<usize>>>()?;
+    (widths.len() > 1).then(|| mlp(&widths, normalisation, last))
+}
+
+/// The chain of widths of a short text, and the meaning of its words.
+pub(crate) fn split(text: &str, is_generator: bool) -> Option<(&str, Normalisation, Option<Spec>)> {
     let (chain, words) = text.split_once(' ')?;
     let (word, last) = match words.split_once(' ') {
         Some((word, "tanh")) if is_generator => (word, Some(Spec::Tanh)),
@@ -100,6 +113,5 @@ pub(super) fn parse(text: &str, is_generator: bool) -> Option<Plan> {
         _ => return None,
     };
     let (_, normalisation, _) = NORMALISATIONS.iter().find(|(own, ..)| *own == word)?;
-    let widths = chain.split('-').map(|width| width.parse().ok()).collect::<Option<Vec<usize>>>()?;
-    (widths.len() > 1).then(|| mlp(&widths, *normalisation, last))
+    Some((chain, *normalisation, last))
 }

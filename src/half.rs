@@ -12,9 +12,12 @@ const DROPPED: u32 = 23 - 10;
 /// The difference of the exponent biases, at the position of f32's exponent.
 const REBIAS: u32 = (127 - 15) << 23;
 const INFINITY: u16 = 0x7c00;
+/// 2⁻¹⁴, the smallest normal f16, as an f32.
+const SMALLEST_NORMAL: u32 = (127 - 14) << 23;
 
 /// Rounds to the nearest f16, ties to even; infinity from 65520 on.
-pub(super) fn narrow(value: f32) -> u16 {
+#[cfg(feature = "checkpoint")]
+pub(crate) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
     let magnitude = bits & 0x7fff_ffff;
@@ -40,20 +43,18 @@ pub(super) fn narrow(value: f32) -> u16 {
 }
 
 /// True if a finite `value` rounds to infinity.
-pub(super) fn overflows(value: f32) -> bool {
+#[cfg(feature = "checkpoint")]
+pub(crate) fn overflows(value: f32) -> bool {
     value.is_finite() && narrow(value) & 0x7fff == INFINITY
 }
 
-/// Converts to f32 exactly.
-pub(super) fn widen(half: u16) -> f32 {
+/// Converts to f32 exactly. Without branches, so that a loop over it is vectorised.
+pub(crate) fn widen(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
+    let exponent = u32::from(half & 0x7c00);
     let magnitude = u32::from(half & 0x7fff) << DROPPED;
-    f32::from_bits(
-        sign | match half >> 10 & 0x1f {
-            // The fraction times 2⁻²⁴, which is a normal number in f32.
-            0 => (f32::from(half & 0x3ff) / 16_777_216.0).to_bits(),
-            0x1f => magnitude | f32::INFINITY.to_bits(),
-            _ => magnitude + REBIAS,
-        },
-    )
+    let normal = magnitude + if exponent == u32::from(INFINITY) { 2 * REBIAS } else { REBIAS };
+    // The fraction becomes that of a number from 2⁻¹⁴ on, which is subtracted again.
+    let subnormal = (f32::from_bits(magnitude + SMALLEST_NORMAL) - f32::from_bits(SMALLEST_NORMAL)).to_bits();
+    f32::from_bits(sign | if exponent == 0 { subnormal } else { normal })
 }

@@ -1,0 +1,184 @@
+//! Boltzmann machines, restricted and deep, sampled from the bytes of their file.
+
+use super::error::{ModelError, TensorName, first_of};
+use super::file::ModelFile;
+use super::matrix::Matrix;
+use core::ops::Range;
+use equilibria_kernels::{Level, math};
+
+/// The most layers of a machine, the visible one included.
+pub const MOST_LAYERS: usize = 8;
+
+/// A restricted or deep Boltzmann machine whose parameters stay in the bytes of its file.
+///
+/// Layer 0 is the visible one; a restricted machine has one more. The state of a chain is one number per unit, 0 or 1, in
+/// one slice: the visible units first, then each hidden layer. There is no other memory.
+#[derive(Debug, Clone)]
+pub struct StoredMachine<'a> {
+    weights: [Matrix<'a>; MOST_LAYERS - 1],
+    biases: [Matrix<'a>; MOST_LAYERS],
+    layers: usize,
+    level: Level,
+}
+
+impl<'a> StoredMachine<'a> {
+    /// Checks a file that [`Rbm::to_archive`](crate::boltzmann::Rbm) or [`Dbm::to_archive`](crate::boltzmann::Dbm) wrote.
+    ///
+    /// **Errors** [`ModelError::Header`], [`ModelError::Checksum`]; [`ModelError::Metadata`] for another kind of model;
+    /// [`ModelError::Tensor`] if a tensor is missing, of another shape or type, or not finite.
+    ///
+    /// **Accuracy and cost** Reads every byte once for the checksum and every number once.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
+        let file = ModelFile::new(bytes)?;
+        if file.value("model").is_some_and(|kind| !kind.is("rbm") && !kind.is("dbm")) {
+            let problem = "this is not a Boltzmann machine, `rbm` or `dbm`";
+            return Err(ModelError::Metadata { key: "model", problem });
+        }
+        let mut machine = Self {
+            weights: [Matrix::EMPTY; MOST_LAYERS - 1],
+            biases: [Matrix::EMPTY; MOST_LAYERS],
+            layers: 1,
+            level: Level::detect(),
+        };
+        let is_restricted = file.tensors().any(|tensor| tensor.name.is("weight"));
+        loop {
+            let name = if is_restricted {
+                TensorName::new(&["weight"])
+            } else {
+                TensorName::numbered("weight_", machine.layers, "")
+            };
+            let is_there = file.tensors().any(|tensor| tensor.name.is(name.as_str()));
+            if machine.layers > 1 && (is_restricted || !is_there) {
+                break;
+            }
+            let Some(place) = machine.weights.get_mut(machine.layers - 1) else {
+                return Err(ModelError::Tensor { name, problem: "a machine has at most 8 layers" });
+            };
+            *place = Matrix::find(&file, name)?.finite(name)?;
+            machine.layers += 1;
+        }
+        for layer in 0..machine.layers {
+            let name = match (is_restricted, layer) {
+                (true, 0) => TensorName::new(&["visible_bias"]),
+                (true, _) => TensorName::new(&["hidden_bias"]),
+                (false, _) => TensorName::numbered("bias_", layer, ""),
+            };
+            let bias = Matrix::find(&file, name)?.finite(name)?;
+            let above = machine.weights.get(layer).filter(|_| layer + 1 < machine.layers);
+            let below = layer.checked_sub(1).map(|below| &machine.weights[below]);
+            let fits = bias.rows() == 1
+                && above.is_none_or(|weight| weight.rows() == bias.columns())
+                && below.is_none_or(|weight| weight.columns() == bias.columns());
+            if !fits {
+                return Err(ModelError::Tensor { name, problem: "its length does not fit the weights" });
+            }
+            machine.biases[layer] = bias;
+        }
+        Ok(machine)
+    }
+
+    /// Computes at this SIMD level instead of the best one.
+    pub fn at_level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// The number of units of each layer, the visible one first.
+    pub fn sizes(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.biases[..self.layers].iter().map(Matrix::columns)
+    }
+
+    /// The length of a state: the number of all units.
+    pub fn state_len(&self) -> usize {
+        self.sizes().sum()
+    }
+
+    /// Replaces the states of these units of a layer by their probabilities P(unit = 1 | neighbouring layers).
+    ///
+    /// The other layers may hold probabilities, too: P is then sigmoid of the mean input, as in mean-field inference.
+    ///
+    /// **Shapes** `state` ([`StoredMachine::state_len`]).
+    ///
+    /// **Errors** [`ModelError::Buffer`] if `state` is shorter; [`ModelError::Units`] if the layer does not have the units.
+    pub fn probabilities(
+        &self,
+        layer: usize,
+        units: Range<usize>,
+        state: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let state = first_of("state", state, self.state_len())?;
+        let size = self.sizes().nth(layer).unwrap_or(0);
+        if units.start > units.end || units.end > size {
+            return Err(ModelError::Units { layer, end: units.end, units: size });
+        }
+        let start: usize = self.sizes().take(layer).sum();
+        let (below, rest) = state.split_at_mut(start);
+        let (own, above) = rest.split_at_mut(size);
+        let own = &mut own[units.clone()];
+        self.biases[layer].copy(units.clone(), own);
+        if layer > 0 {
+            let weight = &self.weights[layer - 1];
+            let below = &below[start - weight.rows()..];
+            for (unit, &value) in below.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                weight.add_row(self.level, value, unit, units.clone(), own);
+            }
+        }
+        if layer + 1 < self.layers {
+            let weight = &self.weights[layer];
+            for (unit, own) in units.zip(own.iter_mut()) {
+                *own += weight.dot(self.level, unit, &above[..weight.columns()]);
+            }
+        }
+        math::sigmoid_in_place(self.level, own);
+        Ok(())
+    }
+
+    /// Samples these units of a layer given the neighbouring layers.
+    ///
+    /// **Shapes**, **Errors** Those of [`StoredMachine::probabilities`].
+    ///
+    /// **Randomness** One draw per unit, in order; its highest 24 bits decide.
+    pub fn sample(
+        &self,
+        layer: usize,
+        units: Range<usize>,
+        state: &mut [f32],
+        mut random: impl FnMut() -> u64,
+    ) -> Result<(), ModelError> {
+        self.probabilities(layer, units.clone(), state)?;
+        let start: usize = self.sizes().take(layer).sum();
+        for unit in &mut state[start..][units] {
+            *unit = f32::from(u8::from(uniform(random()) < *unit));
+        }
+        Ok(())
+    }
+
+    /// Takes one Gibbs step: samples all odd layers, then all even ones.
+    ///
+    /// Of the visible units, only those of `unknown` are sampled. The others keep their states, so that a step completes an
+    /// image; `0..visible` samples all.
+    ///
+    /// **Shapes**, **Errors** Those of [`StoredMachine::probabilities`].
+    ///
+    /// **Randomness** Those of [`StoredMachine::sample`], for the layers 1, 3, ... and then 0, 2, ...
+    pub fn step(
+        &self,
+        unknown: Range<usize>,
+        state: &mut [f32],
+        mut random: impl FnMut() -> u64,
+    ) -> Result<(), ModelError> {
+        let odd_then_even = (1..self.layers).step_by(2).chain((0..self.layers).step_by(2));
+        for layer in odd_then_even {
+            let units = match layer {
+                0 => unknown.clone(),
+                _ => 0..self.biases[layer].columns(),
+            };
+            self.sample(layer, units, state, &mut random)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number in [0, 1) from the highest 24 bits of a word.
+pub(super) fn uniform(word: u64) -> f32 {
+    (word >> 40) as f32 / (1 << 24) as f32
+}
