@@ -10,6 +10,13 @@ pub type Result<T> = core::result::Result<T, Error>;
 /// An error: what is wrong, where, and how to correct it.
 ///
 /// `Display` writes one sentence for a person; the fields are for programs.
+///
+/// ```
+/// use equilibria::{Error, boltzmann::Rbm, rng::Stream};
+/// let error = Rbm::<f32>::new(&[0.5, 1.5], 3, Stream::named(1, "init")).unwrap_err();
+/// assert!(matches!(error, Error::InvalidArgument { .. }));
+/// assert_eq!(error.to_string(), "a mean of 1.5: a number from 0 to 1 is needed");
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {

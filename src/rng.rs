@@ -19,6 +19,13 @@ use rand_xoshiro::rand_core::SeedableRng;
 ///
 /// **Randomness** Keys that differ in seed, name or any index give unrelated numbers (up to collisions of a 64-bit
 /// hash).
+///
+/// ```
+/// use equilibria::rng::Stream;
+/// let run = Stream::named(7, "chain");
+/// assert_ne!(run.seed(), Stream::named(7, "shuffle").seed());
+/// assert_ne!(run.substream(0).seed(), run.substream(1).seed());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stream {
     key: u64,

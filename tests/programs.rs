@@ -98,3 +98,14 @@ fn folders_of_images_have_a_distance() {
     let [near, far] = [same, other].map(|folder| folders::main(&real, &folder).unwrap());
     assert!(near >= 0.0 && far > 3.0 * near, "{near}, {far}");
 }
+
+#[test]
+fn models_and_learners_move_between_threads() {
+    use equilibria::boltzmann::learning::{DeepLearner, Learner};
+    use equilibria::boltzmann::{Dbm, DbmChains, GibbsChains, MeanField, Rbm};
+    use equilibria::{Error, Tensor, adversarial::Game, data::BinaryImages, nn::Sequential};
+    fn check<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    check::<(Rbm<f32>, Learner<f32>, GibbsChains<f32>, Tensor<f64>)>();
+    check::<(Dbm<f32>, DeepLearner<f32>, DbmChains<f32>, MeanField<f32>)>();
+    check::<(Sequential<f32>, Game<f32>, BinaryImages, Error)>();
+}

@@ -12,6 +12,13 @@ use equilibria_kernels::{Level, threads};
 /// `interpolation.substream(s).substream(c)`, one uniform number per pair of samples. The changes of images use
 /// `augmentation.substream(s).substream(c)`, and for the generator's own step the last substream in the place of c; of it
 /// substream 0 for real images and 1 for generated ones.
+///
+/// ```
+/// use equilibria::adversarial::Streams;
+/// let streams = Streams::of(1);
+/// assert_ne!(streams.latent, streams.dropout);
+/// assert_eq!(streams, Streams::of(1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
     /// The latent vectors.

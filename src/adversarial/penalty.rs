@@ -45,6 +45,13 @@ pub struct Slopes {
 }
 
 /// The zero-centred penalties of a discriminator.
+///
+/// ```
+/// use equilibria::adversarial::{Objective, Recipe, ZeroCentred};
+/// let zero_centred = ZeroCentred { real: 1.0, generated: 1.0, every: 4 };
+/// let recipe = Recipe { zero_centred, ..Recipe::of(Objective::Relativistic) };
+/// assert!(recipe.validate().is_ok() && recipe.penalises_slopes());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ZeroCentred {
     /// γ of real samples; 0 for no penalty.

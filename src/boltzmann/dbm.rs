@@ -36,6 +36,16 @@ use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, random, reduce};
 
 /// Parameters of a deep Boltzmann machine.
+///
+/// ```
+/// use equilibria::boltzmann::Dbm;
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 6], &[4, 2], Stream::named(1, "init"))?;
+/// assert!(model.sizes().eq([6, 4, 2]));
+/// // With all units off, the energy is 0.
+/// assert_eq!(model.energy(&[&[0.0; 6], &[0.0; 4], &[0.0; 2]]), 0.0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dbm<T: Element> {
     /// W_1 to W_L.

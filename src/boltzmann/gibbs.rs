@@ -94,6 +94,19 @@ impl<T: Element> Chains<T> {
 /// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream. Within it, each panel of
 /// 64 units has its own substream and draws one chain after another. A chain's states therefore do not depend on the
 /// number of chains.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{GibbsChains, Rbm};
+/// use equilibria::rng::Stream;
+/// // Without weights, each visible unit is on with probability sigmoid(2) = 0.88.
+/// let model = Rbm::from_parameters(Tensor::zeros(&[8, 3]), Tensor::filled(&[8], 2.0_f32), Tensor::zeros(&[3]))?;
+/// let mut chains = GibbsChains::new(&model, 1000, Stream::named(1, "chain"));
+/// chains.walk(5);
+/// let on = chains.visible_states().iter().sum::<f32>() / 8000.0;
+/// assert!((on - 0.88).abs() < 0.02);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct GibbsChains<T: Element> {
     model: PackedRbm<T>,

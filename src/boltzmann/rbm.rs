@@ -30,6 +30,17 @@ use alloc::vec::Vec;
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, math, random, reduce};
 
 /// Parameters of a binary restricted Boltzmann machine.
+///
+/// ```
+/// use equilibria::boltzmann::Rbm;
+/// use equilibria::rng::Stream;
+/// use equilibria::tensor::Workspace;
+/// let model = Rbm::<f32>::new(&[0.5, 0.5, 0.9], 2, Stream::named(1, "init"))?;
+/// let mut probabilities = [0.0; 2];
+/// model.hidden_probabilities(&[1.0, 0.0, 1.0], &mut probabilities, &mut Workspace::new());
+/// assert!(probabilities.iter().all(|p| (p - 0.5).abs() < 0.1), "an untrained machine knows nothing");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rbm<T: Element> {
     weight: Tensor<T>,

@@ -95,7 +95,7 @@ impl Study {
             ("--deviation", deviation, DEVIATIONS.contains(&deviation), "it lies between 0.01 and 100"),
             ("--to", to, to > 0.0 && SHIFTS.contains(&to), "it is above 0 and at most 1000"),
             ("--start", start, SHIFTS.contains(&start.abs()), "it lies between -1000 and 1000"),
-            ("--rate", rate, rate > 0.0 && rate.is_finite(), "it is positive and finite"),
+            ("--rate", rate, rate > 0.0 && rate.is_finite(), "it must be positive and finite"),
         ] {
             if !is_legal {
                 return Err(Error::invalid(format!("{option} {value}"), expected));

@@ -114,7 +114,7 @@ fn completed(argument: clap::Arg, is_long: bool) -> clap::Arg {
     let aliases =
         ALIASES.iter().filter(|(name, _)| *name == id).flat_map(|(_, aliases)| aliases.iter().copied());
     let mut argument = argument.allow_negative_numbers(takes_value).aliases(aliases);
-    if !argument.get_possible_values().is_empty() {
+    if takes_value && !argument.get_possible_values().is_empty() {
         argument = argument.ignore_case(true);
     }
     if !is_long || argument.is_positional() {
@@ -129,16 +129,64 @@ fn completed(argument: clap::Arg, is_long: bool) -> clap::Arg {
 
 /// One line without the word `error`: the problem, the valid values, and the command for help.
 pub(super) fn sentence(error: &clap::Error, root: &clap::Command) -> String {
-    let problem =
-        value(error).or_else(|| elsewhere(error, root)).unwrap_or_else(|| collapse(&error.to_string()));
+    let problem = match error.kind() {
+        ErrorKind::ValueValidation => value(error),
+        ErrorKind::InvalidValue => choice(error),
+        ErrorKind::InvalidSubcommand => subcommand(error, root),
+        ErrorKind::UnknownArgument => argument(error),
+        ErrorKind::MissingRequiredArgument => {
+            text(error, ContextKind::InvalidArg).map(|names| format!("missing: {names}"))
+        }
+        _ => None,
+    };
+    let problem = problem.unwrap_or_else(|| collapse(&error.to_string()));
     format!("{problem}; see `{} --help`", path(root, std::env::args_os().skip(1)))
+}
+
+/// A part of an error, as text.
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => Some(texts.join(", ")),
+        _ => None,
+    }
+}
+
+/// The sentence for a value that is not one of a list; a missing value has its usual message.
+fn choice(error: &clap::Error) -> Option<String> {
+    let value = text(error, ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
+    let values = text(error, ContextKind::ValidValue)?;
+    Some(format!("{} {value}: the possible values are {values}", option(error)?))
+}
+
+/// The sentence for an option or a word that the command does not take.
+fn argument(error: &clap::Error) -> Option<String> {
+    let name = text(error, ContextKind::InvalidArg)?;
+    let found = match name.starts_with('-') {
+        true => format!("this command has no option '{name}'"),
+        false => format!("this command does not take '{name}'"),
+    };
+    let similar = text(error, ContextKind::SuggestedArg);
+    Some(found + &similar.map_or_else(String::new, |similar| format!("; did you mean '{similar}'?")))
+}
+
+/// The sentence for a word that is no command here, with the commands of this name elsewhere or a similar one.
+fn subcommand(error: &clap::Error, root: &clap::Command) -> Option<String> {
+    let word = text(error, ContextKind::InvalidSubcommand)?;
+    let below = |command: &&clap::Command| command.find_subcommand(&word).is_some();
+    let elsewhere = root.get_subcommands().filter(below);
+    let elsewhere = elsewhere.map(|command| format!("`equilibria {} {word}`", command.get_name()));
+    let meant = match &elsewhere.collect::<Vec<_>>()[..] {
+        [] => text(error, ContextKind::SuggestedSubcommand).map(|similar| format!("'{similar}'")),
+        [one] => Some(one.clone()),
+        [others @ .., last] => Some(format!("{} or {last}", others.join(", "))),
+    };
+    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    Some(format!("no command is called '{word}'{meant}"))
 }
 
 /// The sentence for a value that could not be parsed: the option, the value, and the valid values.
 fn value(error: &clap::Error) -> Option<String> {
-    if error.kind() != ErrorKind::ValueValidation {
-        return None;
-    }
     let source = error.source()?;
     // The messages of the standard library do not name the valid values; those of our own parsers do.
     let expected = match source.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
@@ -151,28 +199,9 @@ fn value(error: &clap::Error) -> Option<String> {
     Some(format!("{} {value}: {expected}", option(error)?))
 }
 
-/// The sentence for a command that exists only below other commands, such as `train`.
-fn elsewhere(error: &clap::Error, root: &clap::Command) -> Option<String> {
-    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else { return None };
-    let below = |command: &&clap::Command| command.find_subcommand(word).is_some();
-    let found: Vec<_> = root
-        .get_subcommands()
-        .filter(below)
-        .map(|command| format!("`equilibria {} {word}`", command.get_name()))
-        .collect();
-    match &found[..] {
-        [] => None,
-        [one] => Some(format!("no command is called '{word}'; did you mean {one}?")),
-        [others @ .., last] => {
-            Some(format!("no command is called '{word}'; did you mean {} or {last}?", others.join(", ")))
-        }
-    }
-}
-
 /// The name of the option: `--hidden` from `--hidden <HIDDEN>`.
 fn option(error: &clap::Error) -> Option<String> {
-    let ContextValue::String(text) = error.get(ContextKind::InvalidArg)? else { return None };
-    text.split(' ').next().map(str::to_owned)
+    text(error, ContextKind::InvalidArg)?.split(' ').next().map(str::to_owned)
 }
 
 /// The message of the parser without usage and heading, on one line.

@@ -31,6 +31,17 @@ const CONVOLUTIONS: [(usize, usize); 3] = [(32, 5), (64, 3), (128, 3)];
 const FEATURES: usize = 128;
 
 /// A trained network whose last hidden layer gives the features.
+///
+/// ```
+/// # #[cfg(feature = "pretrained")] {
+/// use equilibria::{data::Digits, pretrained};
+/// let digits = Digits::synthetic(20, 20)?;
+/// let classifier = pretrained::classifier()?;
+/// assert!(classifier.accuracy(&digits.test)?.all > 0.9);
+/// assert_eq!(classifier.features_of(digits.test.images())?.shape(), [20, 128]);
+/// # }
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Classifier {
     network: FeatureNetwork,

@@ -97,6 +97,18 @@ pub fn frechet_distance(a: &Gaussian, b: &Gaussian) -> Result<f64> {
 }
 
 /// The Fréchet distance of two sets of features, and its extrapolation to infinitely many samples.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::evaluate::frechet::Frechet;
+/// use equilibria::rng::Stream;
+/// let mut features = Tensor::<f64>::zeros(&[2000, 2]);
+/// features.fill_normal(Stream::named(1, "features"), 1.0);
+/// let shifted = features.add_row(&[3.0, 4.0])?;
+/// let found = Frechet::of(&features, &shifted, Stream::named(1, "evaluate"))?;
+/// assert!((found.distance - 25.0).abs() < 1e-9, "3² + 4²");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Frechet {

@@ -15,6 +15,13 @@ const FOUND: f64 = 0.1;
 const RADIUS: f64 = 3.0;
 
 /// The number of samples of each class.
+///
+/// ```
+/// use equilibria::evaluate::modes::ClassHistogram;
+/// let classes = ClassHistogram::of_labels(&[0, 1, 1, 1], 3)?;
+/// assert_eq!((classes.counts(), classes.found()), (&[1, 3, 0][..], 2));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct ClassHistogram {

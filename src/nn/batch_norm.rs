@@ -41,6 +41,16 @@ const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// y = γ x̂ + β, with x̂ normalised over the mini-batch.
+///
+/// ```
+/// use equilibria::nn::{BatchNorm, Scratch, Sequential};
+/// let network = Sequential::<f64>::new(2, vec![BatchNorm::new(2).into()])?;
+/// let mut y = [0.0; 2];
+/// // Before training, the running statistics change almost nothing.
+/// network.infer(&[10.0, 30.0], &mut Scratch::new(), &mut y)?;
+/// assert!((y[0] - 10.0).abs() < 1e-3 && network.mixes_examples());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct BatchNorm<T: Element> {
     /// γ and β (channels).

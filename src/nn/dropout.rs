@@ -20,6 +20,12 @@ use equilibria_kernels::{Level, elementwise, random, threads};
 const EXAMPLES: usize = 16;
 
 /// y = m ⊙ x with a random m.
+///
+/// ```
+/// use equilibria::nn::{Dropout, Sequential};
+/// assert!(Sequential::<f32>::new(2, vec![Dropout::new(0.5).into()]).is_ok());
+/// assert!(Sequential::<f32>::new(2, vec![Dropout::new(f64::NAN).into()]).is_err());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Dropout {
     probability: f64,

@@ -7,6 +7,16 @@ use crate::tensor::{Element, Tensor};
 ///
 /// **Source** [`Uniform`](Self::Uniform) is PyTorch's default: He's bound with a = √5. Xavier: Glorot & Bengio 2010,
 /// eq. 16. He: He et al. 2015, eq. 14. Normal: Radford et al. 2016 use 0.02.
+///
+/// ```
+/// use equilibria::nn::{Initialisation, Linear, Sequential};
+/// use equilibria::rng::Stream;
+/// let mut network = Sequential::<f32>::new(100, vec![Linear::new(100, 50).into()])?;
+/// network.initialise(Initialisation::Normal { standard_deviation: 0.02 }, Stream::named(1, "init"));
+/// let variance = network.parameters().next().unwrap().squared_norm() / 5000.0;
+/// assert!((variance.sqrt() - 0.02).abs() < 0.002);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Initialisation {
     /// Weights and biases uniform within ± 1 / √fan_in.

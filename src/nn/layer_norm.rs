@@ -36,6 +36,15 @@ use equilibria_kernels::{Level, elementwise, reduce};
 const EPSILON: f64 = 1e-5;
 
 /// y = γ ⊙ x̂ + β, with x̂ normalised over the example.
+///
+/// ```
+/// use equilibria::nn::{LayerNorm, Scratch, Sequential};
+/// let network = Sequential::<f64>::new(2, vec![LayerNorm::new(2).into()])?;
+/// let mut y = [0.0; 2];
+/// network.infer(&[10.0, 30.0], &mut Scratch::new(), &mut y)?;
+/// assert!((y[0] + 1.0).abs() < 1e-6 && (y[1] - 1.0).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LayerNorm<T: Element> {
     /// γ and β (size of an example).

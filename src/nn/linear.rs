@@ -21,6 +21,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// y = x Wᵀ + b. An image is one row of `height * width * channels` numbers.
+///
+/// ```
+/// use equilibria::nn::{Linear, Sequential};
+/// let network = Sequential::<f64>::new(784, vec![Linear::new(784, 100).into(), Linear::new(100, 10).into()])?;
+/// assert_eq!((network.inputs(), network.outputs()), (784, 10));
+/// assert!(Sequential::<f64>::new(784, vec![Linear::new(100, 10).into()]).is_err(), "sizes must match");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Linear<T: Element> {
     /// W (outputs, inputs); b (outputs), if there is a bias.

@@ -28,6 +28,14 @@ use core::fmt;
 use core::str::FromStr;
 
 /// The architecture of a network, without parameters.
+///
+/// ```
+/// use equilibria::nn::{Plan, Spec};
+/// let plan: Plan = "784: linear 128, relu, linear 10".parse()?;
+/// assert_eq!((plan.layers[1], plan.output().size()), (Spec::Relu, 10));
+/// assert_eq!(plan.build::<f32>()?.outputs(), 10);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The shape of an example of the input.

@@ -35,6 +35,17 @@ use equilibria_kernels::Level;
 use equilibria_kernels::activation::{times_slope, times_slope_in_place};
 
 /// A network: a sequence of layers.
+///
+/// ```
+/// use equilibria::nn::{Activation, Linear, Scratch, Sequential};
+/// let layers = vec![Linear::new(2, 1).into(), Activation::Relu.into()];
+/// let mut network = Sequential::<f32>::new(2, layers)?;
+/// network.parameters_mut().next().unwrap().data_mut().copy_from_slice(&[1.0, -1.0]);
+/// let mut output = [0.0; 2];
+/// network.infer(&[3.0, 1.0, 1.0, 3.0], &mut Scratch::new(), &mut output)?;
+/// assert_eq!(output, [2.0, 0.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sequential<T: Element> {
     input: Shape,

@@ -299,7 +299,7 @@ pub fn locate_model(path: &Path) -> Result<PathBuf> {
     } else if path.is_dir() {
         missing(MODEL, "give a run directory or a safetensors file")
     } else {
-        missing("a model", "give a run directory or a safetensors file")
+        missing("model", "give a run directory or a safetensors file")
     }
 }
 

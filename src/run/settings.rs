@@ -64,8 +64,8 @@ pub(super) fn whole(table: &[(&str, usize, RangeInclusive<usize>, &str)]) -> Res
     for (option, value, range, unit) in table {
         if !range.contains(value) {
             let expected = match *range.end() {
-                usize::MAX => format!("at least {} {unit}", range.start()),
-                most => format!("{} to {most} {unit}", range.start()),
+                usize::MAX => format!("at least {} {unit} is needed", range.start()),
+                most => format!("{} to {most} {unit} are possible", range.start()),
             };
             return Err(Error::invalid(format!("{option} {value}"), expected));
         }
@@ -125,9 +125,9 @@ mod tests {
     fn values_outside_their_range_are_refused_with_option_and_range() {
         let whole =
             |value, range| whole(&[("--units", value, range, "units")]).map_err(|error| error.to_string());
-        assert_eq!(whole(0, 1..=9).unwrap_err(), "--units 0: 1 to 9 units");
-        assert_eq!(whole(10, 1..=9).unwrap_err(), "--units 10: 1 to 9 units");
-        assert_eq!(whole(0, 1..=usize::MAX).unwrap_err(), "--units 0: at least 1 units");
+        assert_eq!(whole(0, 1..=9).unwrap_err(), "--units 0: 1 to 9 units are possible");
+        assert_eq!(whole(10, 1..=9).unwrap_err(), "--units 10: 1 to 9 units are possible");
+        assert_eq!(whole(0, 1..=usize::MAX).unwrap_err(), "--units 0: at least 1 units is needed");
         assert_eq!([1, 9].map(|value| whole(value, 1..=9)), [Ok(()), Ok(())]);
         for (range, good, bad, words) in [
             (NOT_NEGATIVE, 0.0, -1e-300, "a number of at least 0 is needed"),

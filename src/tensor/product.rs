@@ -10,6 +10,16 @@ use crate::Result;
 /// Scratch memory for products. It grows when a product needs more, and never shrinks.
 ///
 /// Reusing a workspace makes repeated products free of allocations.
+///
+/// ```
+/// use equilibria::tensor::{Epilogue, Tensor, Workspace, product_into};
+/// let (a, mut out) = (Tensor::filled(&[2, 2], 1.0_f32), Tensor::zeros(&[2, 2]));
+/// let mut workspace = Workspace::new();
+/// workspace.reserve(2, 2, 2);
+/// product_into(a.view(), a.view(), Epilogue::NONE, &mut workspace, out.view_mut())?;
+/// assert_eq!(out.data(), [2.0; 4]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Workspace<T> {
     pub(super) buffer: Vec<T>,

@@ -84,13 +84,10 @@ const BAD: &[(&str, &str)] = &[
     ("rbm train --resume nowhere", "config.toml not found in nowhere"),
     ("rbm train --resume small", "config.toml not found in small"),
     ("rbm train --resume run --hidden 3", "'--resume <RUN>' cannot be used with '--hidden <HIDDEN>'"),
-    (
-        "rbm train --hiden 3",
-        "unexpected argument '--hiden' found; tip: a similar argument exists: '--hidden'",
-    ),
-    ("rbm train extra", "unexpected argument 'extra'"),
+    ("rbm train --hiden 3", "this command has no option '--hiden'; did you mean '--hidden'?"),
+    ("rbm train extra", "this command does not take 'extra'"),
     ("rbm train --hidden", "a value is required for '--hidden <HIDDEN>'"),
-    ("rbm sample nowhere", "a model not found in nowhere"),
+    ("rbm sample nowhere", "model not found in nowhere"),
     ("rbm sample empty", "model.safetensors not found in empty"),
     ("rbm sample cut.st", "cut.st: at byte "),
     ("rbm filters stub.st", "stub.st: at byte 0: "),
@@ -118,7 +115,7 @@ const BAD: &[(&str, &str)] = &[
         "rbm evaluate run --data small",
         "pixels of an image and visible units of the model: expected shape (784), found (16)",
     ),
-    ("rbm evaluate nowhere", "a model not found in nowhere"),
+    ("rbm evaluate nowhere", "model not found in nowhere"),
     ("rbm evaluate run --exact --annealed", "'--exact' cannot be used with '--annealed'"),
     ("rbm evaluate run --exact --chains 5", "'--exact' cannot be used with '--chains <CHAINS>'"),
     ("rbm evaluate run --chains 1", "--chains 1: 2 to 100,000 chains can be annealed"),
@@ -132,8 +129,8 @@ const BAD: &[(&str, &str)] = &[
     ("rbm evaluate run --schedule 0.5/0.1,0.4/0.1,1/0.1", "rises from 0 to 1"),
     ("rbm evaluate run --threads 0", "--threads 0: 1 to 1024"),
     ("rbm evaluate run --out run/model.safetensors", "run/model.safetensors"),
-    ("rbm mixing", "not provided: <MODEL>...; see `equilibria rbm mixing --help`"),
-    ("rbm mixing nowhere", "a model not found in nowhere"),
+    ("rbm mixing", "missing: <MODEL>...; see `equilibria rbm mixing --help`"),
+    ("rbm mixing nowhere", "model not found in nowhere"),
     ("rbm mixing run cut.st", "cut.st: at byte "),
     ("rbm mixing run wide.st --data synthetic", "wide.st: machines side by side see images of one size"),
     ("rbm mixing wide.st --data small", OTHER_SIZE),
@@ -147,9 +144,9 @@ const BAD: &[(&str, &str)] = &[
     ("rbm sweep --hidden 5,5", "--hidden 5,5: write numbers of at least 1, each once"),
     ("rbm sweep --steps 0", "--steps 0: write numbers of at least 1"),
     ("rbm sweep --images 200 --batch 201", "--batch 201: a mini-batch can have at most"),
-    ("rbm samp run", "unrecognized subcommand 'samp'; tip: a similar subcommand exists: 'sample'"),
-    ("nonsense", "unrecognized subcommand 'nonsense'; see `equilibria --help`"),
-    ("info --threads 2", "unexpected argument '--threads'"),
+    ("rbm samp run", "no command is called 'samp'; did you mean 'sample'?"),
+    ("nonsense", "no command is called 'nonsense'; see `equilibria --help`"),
+    ("info --threads 2", "this command has no option '--threads'"),
 ];
 
 #[test]
@@ -193,7 +190,10 @@ fn words_that_are_no_text_get_a_sentence_too() {
         (&[b"reproduce", b"--data", b""], "an empty path: give the folder"),
     ] {
         let (status, _, stderr) = run(words);
-        assert!(status == Some(2) && stderr.starts_with("error: ") && stderr.contains(told), "{stderr}");
+        assert!(
+            matches!(status, Some(1 | 2)) && stderr.starts_with("error: ") && stderr.contains(told),
+            "{stderr}"
+        );
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 
@@ -216,7 +216,7 @@ fn words_that_are_no_text_get_a_sentence_too() {
 fn check(folder: &Path, arguments: &str, words: &str, environment: &[(&str, &str)]) {
     let outcome = equilibria_with(folder, arguments, environment);
     let text = &outcome.stderr;
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "`{arguments}`: {text}");
+    assert_eq!((outcome.is_refused(), outcome.stdout.as_str()), (true, ""), "`{arguments}`: {text}");
     assert!(text.starts_with("error: ") && text.ends_with('\n'), "`{arguments}`: {text}");
     assert_eq!(text.lines().count(), 1, "`{arguments}`: {text}");
     assert!(text.contains(words) && !text.contains("panicked"), "`{arguments}`: {text}");
@@ -272,7 +272,7 @@ fn help_stands_in_for_a_command_that_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in ["", "rbm"] {
         let outcome = equilibria(folder.path(), arguments);
-        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
+        assert_eq!((outcome.is_refused(), outcome.stdout.as_str()), (true, ""));
         assert!(outcome.stderr.contains("Commands:"), "{}", outcome.stderr);
     }
 }
@@ -298,6 +298,6 @@ fn a_benchmark_is_compared_with_a_record_of_the_same_kind() {
     std::fs::write(folder.path().join("other.json"), record.replace("\"threads\": 1", "\"threads\": 3"))
         .unwrap();
     let refused = equilibria(folder.path(), &format!("{bench} --compare other.json"));
-    assert_eq!(refused.status, Some(2));
+    assert!(refused.is_refused());
     assert!(refused.stderr.contains("with 3 threads"), "{}", refused.stderr);
 }

@@ -41,8 +41,8 @@ fn options_that_do_not_go_together_are_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |options: &str, words: &str| {
         let outcome = equilibria(folder.path(), &format!("gan train -q {options}"));
-        let text = outcome.stderr;
-        assert!(outcome.status == Some(2) && text.lines().count() == 1, "{options}: {text}");
+        let text = &outcome.stderr;
+        assert!(outcome.is_refused() && text.lines().count() == 1, "{options}: {text}");
         assert!(text.contains(words), "{options}: {text}");
         assert!(!folder.path().join("runs").exists(), "{options}");
     };
@@ -83,7 +83,7 @@ fn a_generator_of_pytorch_is_drawn() {
     let training = equilibria(folder.path(), "gan sample g.safetensors --training --out t.png");
     let words =
         "--training: this file has no samples from training; only run directories and their models do";
-    assert!(training.status == Some(2) && training.stderr.contains(words), "{}", training.stderr);
+    assert!(training.is_refused() && training.stderr.contains(words), "{}", training.stderr);
     // The way back: the same tensors, and the same picture.
     equilibria(folder.path(), "gan export g.safetensors --out h.safetensors").succeeded();
     let [given, written] = ["g.safetensors", "h.safetensors"]
@@ -100,5 +100,5 @@ fn a_generator_of_pytorch_is_drawn() {
     let [p, q] = ["p.png", "q.png"].map(|name| fs::read(folder.path().join(name)).unwrap());
     assert!(p == q);
     let again = equilibria(folder.path(), "gan export g.safetensors --out h.safetensors");
-    assert!(again.status == Some(2) && again.stderr.contains("exists already"), "{}", again.stderr);
+    assert!(again.is_refused() && again.stderr.contains("exists already"), "{}", again.stderr);
 }

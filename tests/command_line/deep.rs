@@ -128,7 +128,7 @@ fn divergence_names_its_place_and_keeps_the_last_good_checkpoint() {
     let train = format!("{TRAIN} --learning-rate 0.01:1e38@2 --out run");
     for command in [train.as_str(), "dbm train --resume run -q"] {
         let outcome = equilibria(folder.path(), command);
-        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+        assert_eq!((outcome.is_refused(), outcome.stdout.as_str()), (true, ""), "{outcome:?}");
         for words in
             ["diverged in epoch 2, batch ", " is no longer finite; the likely cause is --learning-rate 1e38"]
         {
@@ -189,7 +189,7 @@ fn an_evaluation_agrees_with_enumeration() {
         "{outcome:?}"
     );
     let outcome = equilibria(folder.path(), "dbm evaluate run --exact");
-    assert!(outcome.status == Some(2) && outcome.stderr.contains("use --annealed"), "{outcome:?}");
+    assert!(outcome.is_refused() && outcome.stderr.contains("use --annealed"), "{outcome:?}");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn damaged_runs_are_not_continued() {
         let good = fs::read(&path).unwrap();
         fs::write(&path, content).unwrap();
         let outcome = equilibria(folder.path(), "dbm train --resume run");
-        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{words}: {outcome:?}");
+        assert!(outcome.is_refused() && outcome.stderr.contains(words), "{words}: {outcome:?}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
         fs::write(&path, good).unwrap();
     };
@@ -331,7 +331,7 @@ fn bad_input_gets_one_sentence_and_changes_nothing() {
     let before = snapshot(path);
     for (arguments, words) in BAD {
         let Outcome { status, stdout, stderr } = equilibria(path, arguments);
-        assert_eq!((status, stdout.as_str()), (Some(2), ""), "`{arguments}`: {stderr}");
+        assert!(matches!(status, Some(1 | 2)) && stdout.is_empty(), "`{arguments}`: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.lines().count() == 1, "`{arguments}`: {stderr}");
         assert!(stderr.contains(words), "`{arguments}`: {stderr}");
         assert!(snapshot(path) == before, "`{arguments}` changed something");

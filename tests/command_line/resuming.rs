@@ -54,8 +54,8 @@ fn edit(run: &Path, change: impl Fn(&mut Archive)) {
 fn assert_refused(folder: &Path, kind: &str, words: &[&str]) {
     let before = snapshot(&folder.join(kind));
     let outcome = equilibria(folder, &format!("{kind} train --resume {kind} -q"));
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{kind}: {outcome:?}");
-    let text = outcome.stderr;
+    assert_eq!((outcome.is_refused(), outcome.stdout.as_str()), (true, ""), "{kind}: {outcome:?}");
+    let text = &outcome.stderr;
     assert!(text.starts_with("error: ") && text.lines().count() == 1, "{kind}: {text}");
     assert!(words.iter().all(|word| text.contains(word)), "{kind}, {words:?}: {text}");
     assert!(snapshot(&folder.join(kind)) == before, "{kind} changed");

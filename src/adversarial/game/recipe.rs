@@ -6,6 +6,13 @@ use crate::optim::Rule;
 use crate::{Error, Result};
 
 /// The objective, the batch size and the optimisers of a game.
+///
+/// ```
+/// use equilibria::adversarial::{Objective, Recipe};
+/// let recipe = Recipe { batch: 128, average: Some(0.999), ..Recipe::of(Objective::penalty()) };
+/// assert!(recipe.validate().is_ok());
+/// assert!(Recipe { batch: 0, ..recipe }.validate().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     /// The losses of both players.

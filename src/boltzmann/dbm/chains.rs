@@ -97,6 +97,17 @@ impl<T: Element> DeepChains<T> {
 /// **Randomness** The n-th layer that is sampled draws from substream n of the chains' stream, lower layers before
 /// higher ones. Within it, each panel of 64 units has its own substream and draws one chain after another. A chain's
 /// states therefore do not depend on the number of chains.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, DbmChains};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f32>::new(&[0.9; 6], &[4, 2], Stream::named(1, "init"))?;
+/// let mut chains = DbmChains::new(&model, 100, Stream::named(1, "chain"));
+/// chains.walk(10);
+/// assert!(chains.states(0).iter().sum::<f32>() > 450.0, "most visible units are on");
+/// assert_eq!(chains.states(2).len(), 100 * 2);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct DbmChains<T: Element> {
     model: PackedDbm<T>,

@@ -38,6 +38,12 @@ use core::mem;
 use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elementwise, math, threads};
 
 /// The stopping rule of mean-field iterations.
+///
+/// ```
+/// use equilibria::boltzmann::Stop;
+/// let stop = Stop { iterations: 100, ..Stop::default() };
+/// assert_eq!(stop.tolerance, 1e-3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stop {
     /// An image has converged once the largest change of its means in an iteration is below this. With 0 no image

@@ -74,6 +74,16 @@ use images::Images;
 ///
 /// **Source** Lee, Ekanadham & Ng 2008, "Sparse deep belief net model for visual area V2", which also updates the
 /// biases only.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, learning::{DeepLearner, Sparsity}};
+/// use equilibria::rng::Stream;
+/// let stream = Stream::named(1, "init");
+/// let learner = || DeepLearner::new(Dbm::<f32>::new(&[0.5; 4], &[3, 2], stream)?, 2, 2, 1, stream);
+/// assert!(learner()?.with_sparsity(Sparsity { targets: vec![0.2, 0.1], cost: 0.1 }).is_ok());
+/// assert!(learner()?.with_sparsity(Sparsity { targets: vec![0.2], cost: 0.1 }).is_err());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sparsity {
     /// The target of each hidden layer, the lowest first.

@@ -8,6 +8,17 @@ use crate::tensor::{Element, Workspace};
 use crate::{Error, Result};
 
 /// The measurements at one point of training, on a fixed subset of the images.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, learning::Reading};
+/// use equilibria::rng::Stream;
+/// let model = Rbm::<f32>::new(&[0.5; 4], 3, Stream::named(1, "init"))?;
+/// let (training, validation) = ([1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]);
+/// let reading = Reading::of(&model, &training, &validation, Stream::named(1, "evaluate"))?;
+/// // Each pixel is a fair coin to an untrained machine: ln 2 nats.
+/// assert!((reading.pseudo_log_likelihood + 4.0 * 2.0_f64.ln()).abs() < 0.1);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     /// Mean squared difference of the validation images from P(v = 1 | h), with h sampled from P(h | v); per pixel.

@@ -5,6 +5,13 @@ use core::fmt;
 use core::str::FromStr;
 
 /// The start of the negative phase's chains, and their transitions. Written `cd`, `pcd` and `tempering:10`.
+///
+/// ```
+/// use equilibria::boltzmann::learning::NegativePhase;
+/// assert_eq!("cd".parse::<NegativePhase>()?, NegativePhase::Contrastive);
+/// assert_eq!("tempering:20".parse::<NegativePhase>()?.temperatures(), 20);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NegativePhase {
     /// Chains start at the images of the mini-batch.

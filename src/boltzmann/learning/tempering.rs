@@ -32,6 +32,11 @@ use equilibria_kernels::{Level, elementwise};
 use rand::RngExt;
 
 /// Counts of swaps between two neighbouring temperatures.
+///
+/// ```
+/// use equilibria::boltzmann::learning::Swaps;
+/// assert_eq!(Swaps { proposed: 4, accepted: 3 }.rate(), 0.75);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swaps {
     /// Number of proposed swaps.
