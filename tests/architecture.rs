@@ -12,7 +12,6 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["bench", "report", "run", "pretrained"],
-    &["bench", "report", "run"],
     &["embedded"],
     &["boltzmann", "adversarial", "evaluate", "transport"],
     &["nn", "optim", "data"],
