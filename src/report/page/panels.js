@@ -50,26 +50,39 @@
   const rbm = data => {
     const pixels = data.pixels, hidden = data.hidden, packed = bytes(data.weights), scale = floats(data.scales);
     const bias = {visible: floats(data.visible_bias), hidden: floats(data.hidden_bias)};
-    const weights = new Float32Array(hidden * pixels.length), turned = new Float32Array(weights.length);
+    // By pixel, then by hidden unit.
+    const weights = new Float32Array(hidden * pixels.length);
     for (let k = 0; k < weights.length; k++) {
       const code = (packed[k >> 1] >> 4 * (k & 1) & 15) - 7, unit = Math.floor(k / pixels.length);
-      weights[k] = code * Math.abs(code) / 49 * scale[unit];
-      turned[k % pixels.length * hidden + unit] = weights[k];
+      weights[k % pixels.length * hidden + unit] = code * Math.abs(code) / 49 * scale[unit];
     }
-    /** Probabilities of a layer of `count` units from the units of the other that are on. */
-    const layer = (bias, matrix, count, on) => {
-      const sum = Float64Array.from(bias);
-      for (const row of on) for (let j = 0, at = row * count; j < count; j++) sum[j] += matrix[at++];
-      return sum.map(sigmoid);
+    /** Adds the weights of some pixels, by their place in `pixels`, to the inputs of the hidden units. */
+    const add = (inputs, places) => {
+      for (const place of places) for (let j = 0, at = place * hidden; j < hidden; j++) inputs[j] += weights[at++];
+      return inputs;
     };
-    const onPixels = image => [...pixels.keys()].filter(k => image[pixels[k]] > 0.5);
+    const on = image => [...pixels.keys()].filter(place => image[pixels[place]] > 0.5);
     return {
-      hidden: image => layer(bias.hidden, turned, hidden, onPixels(image)),
-      visible: states => {
-        const on = [...states.keys()].filter(j => states[j]);
-        const image = new Float64Array(data.height * data.width);
-        layer(bias.visible, weights, pixels.length, on).forEach((p, k) => image[pixels[k]] = p);
-        return image;
+      hidden: image => Float64Array.from(add(Float64Array.from(bias.hidden), on(image)), sigmoid),
+      /** The mean of the missing pixels over the second half of the steps of a chain; the others are fixed. */
+      fill: (image, missing, steps, next) => {
+        const state = image.slice(), places = [...pixels.keys()].filter(place => missing[pixels[place]]), mean = new Float64Array(image.length);
+        const known = add(Float64Array.from(bias.hidden), on(image).filter(place => !missing[pixels[place]]));
+        const inputs = new Float64Array(hidden), active = new Uint16Array(hidden);
+        for (let step = 1; step <= steps; step++) {
+          inputs.set(known);
+          add(inputs, places.filter(place => state[pixels[place]]));
+          let count = 0;
+          for (let j = 0; j < hidden; j++) if (next() < sigmoid(inputs[j])) active[count++] = j;
+          for (const place of places) {
+            let sum = bias.visible[place];
+            for (let k = 0, at = place * hidden; k < count; k++) sum += weights[at + active[k]];
+            const p = sigmoid(sum);
+            state[pixels[place]] = +(next() < p);
+            if (2 * step > steps) mean[pixels[place]] += p;
+          }
+        }
+        return mean.map(sum => sum / (steps - Math.floor(steps / 2)));
       },
     };
   };
@@ -79,24 +92,16 @@
     restore(data, live) {
       const machine = live.machine = rbm(data), size = [data.height, data.width], count = data.height * data.width;
       const digits = data.images.map(text => Array.from(bytes(text)));
-      let truth, values, known, rows = Math.round(data.height / 4), first = Math.round(3 * data.height / 8), steps = 30;
+      let truth, values, known, rows = Math.round(data.height / 4), first = Math.round(3 * data.height / 8), steps = 20;
       let tool = "unknown", cursor = [0, 0];
       const before = canvas(size, 196, "The digit; removed pixels are amber"), after = canvas(size, 196, "The restored digit");
       before.tabIndex = 0;
       const said = make("p", {"aria-live": "polite"});
       const show = () => {
         draw(before, values, known);
-        const next = random(7), missing = known.map(k => !k), mean = new Float64Array(count);
-        let kept = 0;
-        for (let chain = 0; chain < 3; chain++) {
-          const state = values.map((x, i) => missing[i] ? +(next() < data.mean[i]) : +(x > 0.5));
-          for (let step = 1; step <= steps; step++) {
-            const p = machine.visible(machine.hidden(state).map(p => +(next() < p)));
-            for (let i = 0; i < count; i++) if (missing[i]) state[i] = +(next() < p[i]);
-            if (2 * step > steps) { kept++; for (let i = 0; i < count; i++) mean[i] += p[i]; }
-          }
-        }
-        const filled = values.map((x, i) => missing[i] ? mean[i] / kept : x);
+        const next = random(7), missing = known.map(k => !k);
+        const chains = [1, 2, 3].map(() => machine.fill(values.map((x, i) => missing[i] ? +(next() < data.mean[i]) : x), missing, steps, next));
+        const filled = values.map((x, i) => missing[i] ? (chains[0][i] + chains[1][i] + chains[2][i]) / 3 : x);
         draw(after, filled);
         const error = of => values.reduce((sum, _, i) => sum + (missing[i] ? (of[i] - truth[i]) ** 2 : 0), 0);
         const removed = missing.filter(Boolean).length;
@@ -143,7 +148,7 @@
       live.append(make("div", {class: "row"}, ...thumbs), make("div", {class: "row"}, before, after),
         make("div", {class: "row"}, slider("Rows removed", [0, data.height, 1], rows, x => { rows = x; remove(); show(); }),
           slider("First removed row", [0, data.height - 1, 1], first, x => { first = x; remove(); show(); }),
-          slider("Gibbs steps", [1, 40, 1], steps, x => { steps = x; show(); }),
+          slider("Gibbs steps", [1, 30, 1], steps, x => { steps = x; show(); }),
           make("label", {}, make("span", {}, "On the left digit: "), tools)), said);
       choose(0);
     },
