@@ -8,7 +8,6 @@ use super::image::ColourImage;
 use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The largest number of nodes along an axis.
@@ -110,17 +109,22 @@ impl ColourLut {
         })
     }
 
+    /// Replaces colours, three values each.
+    pub(super) fn move_all(&self, values: &mut [f32]) {
+        for pixel in values.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&self.at([pixel[0], pixel[1], pixel[2]]));
+        }
+    }
+
     /// Replaces the colour of every pixel. Values outside 0 to 1 are clipped.
     ///
     /// **Accuracy and cost** About 10 ns a pixel. The result does not depend on the number of threads.
     pub fn apply(&self, image: &ColourImage) -> ColourImage {
-        let mut values = vec![0.0; image.values().len()];
+        let mut values = image.values().to_vec();
         let tasks = image.pixels().div_ceil(TASK);
-        for_each_split(tasks, true, Chunks(&mut values, 3 * TASK), &|task, out| {
-            let from = image.values()[3 * task * TASK..].chunks_exact(3);
-            for (from, to) in from.zip(out.0.chunks_exact_mut(3)) {
-                to.copy_from_slice(&self.at([from[0], from[1], from[2]]).map(|x| x.clamp(0.0, 1.0)));
-            }
+        for_each_split(tasks, true, Chunks(&mut values, 3 * TASK), &|_, pixels| {
+            self.move_all(pixels.0);
+            pixels.0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
         });
         image.with_values(values)
     }

@@ -55,7 +55,7 @@ impl ColourMethod {
     /// The space in which this method works unless the caller chooses another.
     pub fn default_space(self) -> ColourSpace {
         match self {
-            Self::MeanVariance | Self::Palette => ColourSpace::OkLab,
+            Self::MeanVariance => ColourSpace::OkLab,
             _ => ColourSpace::Srgb,
         }
     }
@@ -79,7 +79,8 @@ pub struct ColourSettings {
     pub keep_luminance: bool,
     /// The number of sampled pixels of each image: the report's methods only.
     pub samples: usize,
-    /// ε, in squared units of the space: the entropic methods only. `None` is 0.1 for the report's method.
+    /// ε, in squared units of the space: the entropic methods only. `None` is 0.1 for the report's
+    /// method and 0.0005 for [`ColourMethod::Palette`], which uses it at the finest scale.
     pub epsilon: Option<f64>,
     /// ρ of unbalanced transport, in squared units of the space: [`ColourMethod::Palette`] only. Smaller values leave more of
     /// the target's mass unused. `None` uses all of it.

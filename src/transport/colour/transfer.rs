@@ -4,30 +4,33 @@ use super::affine::{Affine, gaussian_of};
 use super::area::Area;
 use super::cells::{Cells, check_weights};
 use super::finish::Finish;
+use super::flows::ColourFlows;
+use super::guided::Field;
 use super::image::ColourImage;
+use super::lines::Lines;
 use super::lut::ColourLut;
+use super::map::Map;
+use super::palette::{self, FINE_SCALES, SCALES};
+use super::regrain::regrain;
+use super::report::Samples;
 use super::settings::{ColourMethod, ColourSettings};
 use crate::parallel::{Chunks, for_each_split};
-use crate::transport::{Cost, ExactOptions, Flow, Ground, Marginals, TransportPlan, exact};
+use crate::rng::Stream;
 use crate::{Error, Result};
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 
-/// A map of colours.
-#[derive(Debug, Clone)]
-enum Map {
-    Identity,
-    Affine(Affine),
-}
+/// ε of the report's entropic plan.
+const REPORT_EPSILON: f64 = 0.1;
 
 /// A map from the colours of a source image to those of a target image.
 ///
 /// ```
-/// use equilibria::transport::colour::{ColourImage, ColourMethod, ColourSettings, ColourTransfer};
+/// use equilibria::transport::colour::{ColourImage, ColourSettings, ColourTransfer};
 /// let source = ColourImage::new(1, 2, vec![0.2, 0.2, 0.2, 0.4, 0.4, 0.4])?;
 /// let target = ColourImage::new(1, 2, vec![0.5, 0.5, 0.5, 0.9, 0.9, 0.9])?;
-/// let settings = ColourSettings::of(ColourMethod::Palette);
-/// let transfer = ColourTransfer::fit(&source, &target, [None, None], &settings)?;
+/// let transfer = ColourTransfer::fit(&source, &target, [None, None], &ColourSettings::default())?;
 /// let result = transfer.apply(&source, None)?;
 /// assert!(result.values()[0] > 0.4 && result.values()[3] > 0.7);
 /// # Ok::<(), equilibria::Error>(())
@@ -40,26 +43,6 @@ pub struct ColourTransfer {
     target: Cells,
 }
 
-/// A colour of a palette.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PaletteColour {
-    /// sRGB-encoded red, green and blue.
-    pub colour: [f32; 3],
-    /// The share of the image, 0 to 1.
-    pub mass: f64,
-}
-
-/// The palettes of both images, and the mass that moves between them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColourFlows {
-    /// The source's colours, in falling order of mass.
-    pub source: Vec<PaletteColour>,
-    /// The target's colours, in falling order of mass.
-    pub target: Vec<PaletteColour>,
-    /// The optimal plan: rows are colours of the source, columns of the target.
-    pub flows: Vec<Flow>,
-}
-
 impl ColourTransfer {
     /// Finds the map from the colours of `source` to those of `target`.
     ///
@@ -70,9 +53,11 @@ impl ColourTransfer {
     /// **Errors** [`Error::InvalidArgument`] for a setting outside its range, weights that are negative or not finite, or
     /// without a positive one; [`Error::ShapeMismatch`] if weights do not fit.
     ///
-    /// **Randomness** The report's samples and the directions of iterative transfer, from `settings.seed`; nothing else.
+    /// **Randomness** The report's samples and the directions of iterative transfer, from the stream `colours` of
+    /// `settings.seed`; the other methods draw nothing.
     ///
-    /// **Accuracy and cost** All pixels count, in any number. The result does not depend on the number of threads.
+    /// **Accuracy and cost** All pixels count, in any number. 12 bytes of memory a pixel beside the images for
+    /// [`ColourMethod::Palette`], none for the others. The result does not depend on the number of threads.
     pub fn fit(
         source: &ColourImage,
         target: &ColourImage,
@@ -80,28 +65,47 @@ impl ColourTransfer {
         settings: &ColourSettings,
     ) -> Result<Self> {
         settings.check()?;
-        let [of_source, of_target] = [source, target].map(|image| area(settings, image));
-        let source_cells = Cells::of(source, weights[0], &of_source, "weights of the source")?;
-        let target_cells = Cells::of(target, weights[1], &of_target, "weights of the target")?;
+        let areas = [source, target].map(|image| area(settings, image));
+        let of_source = Cells::of(source, weights[0], &areas[0], "weights of the source")?;
+        let of_target = Cells::of(target, weights[1], &areas[1], "weights of the target")?;
         let space = settings.space();
-        let gaussians = || -> Result<_> {
-            Ok((
-                gaussian_of(source, weights[0], &of_source, space)?,
-                gaussian_of(target, weights[1], &of_target, space)?,
-            ))
-        };
+        let stream = Stream::named(settings.seed, "colours");
+        let gaussian = |side: usize| gaussian_of([source, target][side], weights[side], &areas[side], space);
         let map = match settings.method {
             ColourMethod::Identity => Map::Identity,
-            ColourMethod::MeanVariance => {
-                let (source, target) = gaussians()?;
-                Map::Affine(Affine::mean_variance(&source, &target))
+            ColourMethod::MeanVariance => Map::Affine(Affine::mean_variance(&gaussian(0)?, &gaussian(1)?)),
+            ColourMethod::Linear => Map::Affine(Affine::monge(&gaussian(0)?, &gaussian(1)?)?),
+            ColourMethod::HistogramMatching => Map::Lines(Lines::matching(&of_source, &of_target, space)?),
+            ColourMethod::Iterative => Map::Lines(Lines::iterative(&of_source, &of_target, space, stream)),
+            ColourMethod::ReportExact | ColourMethod::ReportEntropic => {
+                let is_entropic = settings.method == ColourMethod::ReportEntropic;
+                let epsilon = is_entropic.then(|| settings.epsilon.unwrap_or(REPORT_EPSILON));
+                let (images, count) = ([source, target], settings.samples);
+                Map::Samples(Samples::fit(images, weights, count, epsilon, (space, stream))?)
             }
-            _ => {
-                let (source, target) = gaussians()?;
-                Map::Affine(Affine::monge(&source, &target)?)
+            ColourMethod::Palette => {
+                let solver = (settings.epsilon, settings.mass_relaxation);
+                Map::Tables(palette::fit(&of_source, &of_target, space, &SCALES, solver)?, None)
             }
         };
-        Ok(Self { map, settings: *settings, source: source_cells, target: target_cells })
+        let mut transfer = Self { map, settings: *settings, source: of_source, target: of_target };
+        transfer.refine(source, weights[0], &areas[0])?;
+        Ok(transfer)
+    }
+
+    /// Adds the second table of [`ColourMethod::Palette`], from the colours of the filtered source to the target's.
+    fn refine(&mut self, source: &ColourImage, weights: Option<&[f32]>, area: &Area) -> Result<()> {
+        // Without a second table, `apply` gives the filtered source.
+        let Map::Tables(_, None) = &self.map else { return Ok(()) };
+        let settings = ColourSettings { strength: 1.0, keep_luminance: false, ..self.settings };
+        let filtered = Self { settings, ..self.clone() }.apply(source, None)?;
+        let cells = Cells::of(&filtered, weights, area, "weights of the source")?;
+        let solver = (self.settings.epsilon, self.settings.mass_relaxation);
+        let table = palette::fit(&cells, &self.target, self.settings.space(), &FINE_SCALES, solver)?;
+        if let Map::Tables(_, second) = &mut self.map {
+            *second = Some(table);
+        }
+        Ok(())
     }
 
     /// Applies the map to an image, usually the source.
@@ -109,33 +113,96 @@ impl ColourTransfer {
     /// **Shapes** `mask` (height, width): the part of the change that is made, 0 to 1, for each pixel; `None` is 1 everywhere.
     ///
     /// **Errors** [`Error::ShapeMismatch`] or [`Error::InvalidArgument`] if the mask does not fit.
+    ///
+    /// **Accuracy and cost** Rows in parallel. The result does not depend on the number of threads.
     pub fn apply(&self, image: &ColourImage, mask: Option<&[f32]>) -> Result<ColourImage> {
         check_weights(image, mask, 1.0, "mask")?;
         let area = area(&self.settings, image);
-        let finish = self.finish();
+        let mover = self.mover(image, &area)?;
+        let (width, columns, finish) = (image.width(), area.columns.clone(), self.finish());
         let mut values = image.values().to_vec();
-        let width = image.width();
-        for_each_split(image.height(), true, Chunks(&mut values, 3 * width), &|row, out| {
-            if !area.rows.contains(&row) {
-                return;
-            }
-            for column in area.columns.clone() {
-                let pixel = &mut out.0[3 * column..][..3];
-                let colour = [pixel[0], pixel[1], pixel[2]];
-                let share = self.settings.strength * mask.map_or(1.0, |mask| mask[row * width + column]);
-                pixel.copy_from_slice(&finish.pixel(colour, self.moved(colour), share));
+        let mut outcomes = vec![Ok(()); area.rows.len()];
+        let content = &mut values[3 * width * area.rows.start..3 * width * area.rows.end];
+        let pieces = (Chunks(content, 3 * width), Chunks(&mut outcomes, 1));
+        for_each_split(area.rows.len(), true, pieces, &|row, (out, outcome)| {
+            let content = &mut out.0[3 * columns.start..3 * columns.end];
+            let mut moved = content.to_vec();
+            outcome.0[0] = self.move_row(&mover, row, &mut moved);
+            let pixels = content.chunks_exact_mut(3).zip(moved.chunks_exact(3));
+            for (column, (pixel, moved)) in columns.clone().zip(pixels) {
+                let index = (area.rows.start + row) * width + column;
+                let share = self.settings.strength * mask.map_or(1.0, |mask| mask[index]);
+                let (from, to) = ([pixel[0], pixel[1], pixel[2]], [moved[0], moved[1], moved[2]]);
+                pixel.copy_from_slice(&finish.pixel(from, to, share));
             }
         });
+        outcomes.into_iter().collect::<Result<()>>()?;
         Ok(image.with_values(values))
+    }
+
+    /// What moves the pixels of this image.
+    fn mover(&self, image: &ColourImage, area: &Area) -> Result<Mover> {
+        if let Map::Tables(first, _) = &self.map {
+            let shift = |colour: [f32; 3]| {
+                let moved = first.at(colour);
+                core::array::from_fn(|k| moved[k] - colour[k])
+            };
+            return Ok(Mover::Filter(Field::fit(image, area, shift)));
+        }
+        if self.settings.method != ColourMethod::Iterative {
+            return Ok(Mover::Colour);
+        }
+        let (height, width) = (area.rows.len(), area.columns.len());
+        let row = |row: usize| &image.values()[3 * (row * image.width() + area.columns.start)..][..3 * width];
+        let original: Vec<f32> = area.rows.clone().flat_map(row).copied().collect();
+        let mut moved = original.clone();
+        let mut outcomes = vec![Ok(()); height];
+        let pieces = (Chunks(&mut moved, 3 * width), Chunks(&mut outcomes, 1));
+        for_each_split(height, true, pieces, &|_, (row, outcome)| {
+            outcome.0[0] = self.map.move_all(self.settings.space(), row.0);
+        });
+        outcomes.into_iter().collect::<Result<()>>()?;
+        Ok(Mover::Image(regrain(&original, moved, height, width)))
+    }
+
+    /// Moves the pixels of a row of the area, before the finish.
+    fn move_row(&self, mover: &Mover, row: usize, pixels: &mut [f32]) -> Result<()> {
+        match (mover, &self.map) {
+            (Mover::Filter(field), Map::Tables(_, second)) => {
+                field.shift_row(row, pixels);
+                if let Some(second) = second {
+                    second.move_all(pixels);
+                }
+            }
+            (Mover::Image(image), _) => pixels.copy_from_slice(&image[row * pixels.len()..][..pixels.len()]),
+            _ => self.map.move_all(self.settings.space(), pixels)?,
+        }
+        Ok(())
     }
 
     /// The map as a look-up table with `size` nodes along each axis, strength and luma lock included.
     ///
+    /// [`ColourTransfer::apply`] also filters the displacement over the image ([`ColourMethod::Palette`]), which a table cannot.
+    ///
     /// **Errors** [`Error::InvalidArgument`] for a method that is not a smooth map of the colour alone, or a size outside 2 to
     /// 256.
     pub fn lut(&self, size: usize) -> Result<ColourLut> {
-        let finish = self.finish();
-        ColourLut::from_fn(size, |colour| finish.pixel(colour, self.moved(colour), self.settings.strength))
+        let method = self.settings.method;
+        if method.is_report() || matches!(method, ColourMethod::Iterative | ColourMethod::HistogramMatching) {
+            return Err(Error::invalid(
+                format!("a look-up table of method {}", method.name()),
+                "its map is not smooth; choose palette, linear or mean-variance",
+            ));
+        }
+        let (finish, mut outcome) = (self.finish(), Ok(()));
+        let table = ColourLut::from_fn(size, |colour| {
+            let mut moved = colour;
+            if let Err(error) = self.map.move_all(self.settings.space(), &mut moved) {
+                outcome = Err(error);
+            }
+            finish.pixel(colour, moved, self.settings.strength)
+        });
+        outcome.and(table)
     }
 
     /// Palettes of at most `count` colours of both images and the optimal plan between them: a picture of where the mass of a
@@ -149,44 +216,22 @@ impl ColourTransfer {
                 "between 1 and 4096 are needed",
             ));
         }
-        let space = self.settings.space();
-        let [source, target] = [&self.source, &self.target].map(|cells| {
-            let palette = cells.palette(count, space);
-            let mut order: Vec<usize> = (0..palette.masses.len()).collect();
-            order.sort_by(|&i, &j| palette.masses[j].total_cmp(&palette.masses[i]));
-            Cells {
-                colours: order.iter().map(|&i| palette.colours[i]).collect(),
-                masses: order.iter().map(|&i| palette.masses[i]).collect(),
-            }
-        });
-        let cost = Cost::points(&source.points(space), &target.points(space), Ground::SquaredEuclidean)?;
-        let marginals = Marginals::normalised(&source.masses, &target.masses)?;
-        let solution = exact(&cost, &marginals, ExactOptions { plan: true, ..ExactOptions::default() })?;
-        let flows = match solution.plan {
-            Some(TransportPlan::Sparse(flows)) => flows,
-            _ => Vec::new(),
-        };
-        let listed = |cells: Cells| -> Vec<PaletteColour> {
-            let colours = cells.colours.iter().zip(cells.masses);
-            colours.map(|(colour, mass)| PaletteColour { colour: colour.map(|x| x as f32), mass }).collect()
-        };
-        Ok(ColourFlows { source: listed(source), target: listed(target), flows })
+        ColourFlows::between(&self.source, &self.target, count, self.settings.space())
     }
 
     fn finish(&self) -> Finish {
         Finish { keep_luminance: self.settings.keep_luminance, clip: self.settings.method.is_report() }
     }
+}
 
-    /// The colour that a colour moves to, before the finish.
-    fn moved(&self, colour: [f32; 3]) -> [f32; 3] {
-        match &self.map {
-            Map::Identity => colour,
-            Map::Affine(map) => {
-                let space = self.settings.space();
-                space.to_srgb(map.at(space.from_srgb(colour.map(f64::from)))).map(|x| x as f32)
-            }
-        }
-    }
+/// What moves the pixels of an image.
+enum Mover {
+    /// The map, each colour by itself.
+    Colour,
+    /// The filtered displacement of the first table, then the second table.
+    Filter(Field),
+    /// An image that is moved already (rows and columns of the area, 3).
+    Image(Vec<f32>),
 }
 
 /// The pixels that count.
