@@ -11,7 +11,7 @@ mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{OutputArguments, print, print_json, thousands, write_output};
+use super::output::{OutputArguments, print, print_summary, thousands, write_output};
 use crate::data::Digits;
 use crate::report::{Page, Section};
 use crate::run::interrupt;
@@ -121,7 +121,7 @@ impl Reproduce {
         let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::invalid("summary", e))?;
         let written = write_output(&self.out.join(SUMMARY), text.as_bytes());
         match self.output.json {
-            true => print_json(&summary)?,
+            true => print_summary(&summary)?,
             false => print(&format!("made in {seconds:.0} s; open {}\n", page.display()))?,
         }
         drawn.and(written)
