@@ -167,3 +167,27 @@ fn summaries_record_version_level_seed_and_data() {
     let file = std::fs::read_to_string(folder.path().join("run/summary.json")).unwrap();
     assert!(file.contains("\"seed\": 5") && file.contains("crc32"), "{file}");
 }
+
+#[test]
+fn fit_gives_the_machine_of_the_command() {
+    use core::ops::ControlFlow;
+    use equilibria::boltzmann::{Rbm, learning::Fit};
+    use equilibria::data::{Binarisation, BinaryImages, Digits};
+    use equilibria::{checkpoint::Archive, optim::Schedule, rng::Stream};
+
+    let folder = tempfile::tempdir().unwrap();
+    let train =
+        "rbm train --images 90 --hidden 6 --epochs 2 --batch 20 --weight-decay 0 --seed 3 --out run -q";
+    assert!(run(folder.path(), train).status.success());
+    let bytes = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    let of_command = Rbm::from_archive(&Archive::from_bytes(&bytes, "run").unwrap()).unwrap();
+
+    let digits = Digits::load("synthetic", Some(90)).unwrap();
+    let (images, binarise) = (digits.train.images(), Binarisation::Threshold);
+    let states = BinaryImages::of(images, binarise, Stream::named(3, "binarise"));
+    let mut model = Rbm::new(&binarise.mean(images), 6, Stream::named(3, "init")).unwrap();
+    let rates = Schedule::constant(0.05);
+    let fit = Fit { epochs: 2, batch: 20, learning_rate: rates, centred: false, seed: 3, ..Fit::default() };
+    model.fit(&states, &fit, |_, _| ControlFlow::Continue(())).unwrap();
+    assert!(model == of_command, "the parameters differ");
+}

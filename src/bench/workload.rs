@@ -52,6 +52,7 @@ pub enum Place {
 }
 
 /// The SIMD level, and the thread pools.
+#[derive(Debug)]
 pub struct Context {
     /// The SIMD level of all workloads.
     pub level: Level,

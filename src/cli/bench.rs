@@ -5,7 +5,7 @@
 
 mod peer;
 
-use super::output::{print, print_json, use_threads, write_json};
+use super::output::{print, print_json, print_summary, use_threads, write_json};
 use crate::bench::{Context, Effort, Entry, Fallen, LISTS, Record, entry::HEAD, gemm, limits, noise};
 use crate::bench::{Place, measure_interleaved, repeat};
 use crate::{Error, Result};
@@ -144,7 +144,7 @@ impl Bench {
             report.results.insert(key.into(), results.into());
         }
         if self.json {
-            print_json(&report)?;
+            print_summary(&report)?;
         }
         if let Some(file) = &self.record {
             write_json(file, &record)?;

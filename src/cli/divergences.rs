@@ -1,6 +1,6 @@
 //! `equilibria divergences`: how divergences between two Gaussians, and their gradients, depend on the distance.
 
-use super::output::{check_range, counted, print, print_json, short, write_json, write_output};
+use super::output::{OutputArguments, check_range, counted, short, write_output, write_summary};
 use crate::evaluate::divergences::{DEVIATIONS, Divergence, SHIFTS, ShiftDivergence, descend};
 use crate::report::{LinePlot, Series};
 use crate::{Error, Result};
@@ -27,9 +27,8 @@ pub(super) struct Divergences {
     /// The folder for plots and summary.json.
     #[arg(long, default_value = "out/divergences")]
     out: PathBuf,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// The generator and its training.
@@ -253,17 +252,17 @@ fn square(deviation: f64) -> String {
 
 impl Divergences {
     pub(super) fn run(self) -> Result<()> {
+        self.output.start()?;
         let study = Study::new(self.settings)?;
         let [values, gradients] = study.curves();
         let plots = [("values.svg", values), ("gradients.svg", gradients), ("descent.svg", study.descents())];
         for (file, plot) in plots {
             write_output(&self.out.join(file), plot.to_svg()?.as_bytes())?;
         }
-        write_json(&self.out.join("summary.json"), &study)?;
-        if self.json {
-            return print_json(&study);
-        }
-        print(&format!("{}\n{}\nplots in {}\n", study.table(), study.meaning().join(" "), self.out.display()))
+        write_summary(&self.out.join("summary.json"), &study)?;
+        self.output.print(&study, |study| {
+            format!("{}\n{}\nplots in {}\n", study.table(), study.meaning().join(" "), self.out.display())
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The options and the table that `equilibria rbm evaluate` and `equilibria dbm evaluate` share.
 
 use super::machine::{ImageArguments, ModelArguments, parse};
-use super::output::{check_range, create_folder_of, summary_path, thousands, warn, write_json};
+use super::output::{check_range, create_folder_of, summary_path, thousands, warn, write_summary};
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
 use crate::data::Digits;
@@ -93,7 +93,7 @@ impl Likelihood {
         warning: Option<&str>,
         text: fn(&E) -> String,
     ) -> Result<()> {
-        write_json(path, evaluation)?;
+        write_summary(path, evaluation)?;
         warning.into_iter().for_each(warn);
         self.model.output.print(evaluation, |it| format!("{}wrote {}\n", text(it), path.display()))
     }

@@ -67,7 +67,7 @@ impl OutputArguments {
 
     /// Prints the summary as JSON, or `text` about it.
     pub fn print<S: Serialize>(&self, summary: &S, text: impl FnOnce(&S) -> String) -> Result<()> {
-        if self.json { print_json(summary) } else { print(&text(summary)) }
+        if self.json { print_summary(summary) } else { print(&text(summary)) }
     }
 }
 
@@ -136,11 +136,25 @@ pub(super) fn note(text: &str) {
     }
 }
 
-/// A summary with what its numbers depend on, as JSON.
-fn to_json(summary: &impl Serialize) -> Result<String> {
-    let provenance = Provenance::of_process(*SEED.lock().unwrap_or_else(PoisonError::into_inner));
-    let text = serde_json::to_string_pretty(&Recorded { summary, provenance });
-    Ok(text.map_err(|error| Error::invalid("summary", error))? + "\n")
+fn to_json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::invalid("summary", error))?;
+    Ok(text + "\n")
+}
+
+/// A summary with what its numbers depend on.
+fn recorded<S: Serialize>(summary: &S) -> Recorded<'_, S> {
+    let seed = *SEED.lock().unwrap_or_else(PoisonError::into_inner);
+    Recorded { summary, provenance: Provenance::of_process(seed) }
+}
+
+/// Prints a summary and its provenance as JSON.
+pub(super) fn print_summary(summary: &impl Serialize) -> Result<()> {
+    print_json(&recorded(summary))
+}
+
+/// Writes a summary and its provenance as JSON into a file.
+pub(super) fn write_summary(path: &Path, summary: &impl Serialize) -> Result<()> {
+    write_json(path, &recorded(summary))
 }
 
 /// Prints `value` as indented JSON.

@@ -15,7 +15,7 @@ mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{OutputArguments, complain, print, print_json, thousands, write_output};
+use super::output::{OutputArguments, complain, print, print_summary, thousands, write_output};
 use crate::data::{Digits, is_built_in};
 use crate::report::{Page, Section, SectionHtml};
 use crate::run::interrupt;
@@ -174,7 +174,7 @@ impl Reproduce {
         }
         let megabytes = parts::size_of(&self.out) as f64 / 1e6;
         match self.output.json {
-            true => print_json(&summary)?,
+            true => print_summary(&summary)?,
             false => print(&format!(
                 "made in {seconds:.0} s, {megabytes:.0} MB in {}; open {}\n",
                 self.out.display(),

@@ -1,7 +1,7 @@
 //! `equilibria rbm store` and `equilibria dbm store`.
 
 use super::machine::MachineKind;
-use super::output::{counted, print, print_json, write_output};
+use super::output::{OutputArguments, counted, write_output};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -20,9 +20,8 @@ pub(super) struct Store {
     /// Replace a file of this name.
     #[arg(long)]
     force: bool,
-    /// Print the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 #[derive(Serialize)]
@@ -39,6 +38,7 @@ struct Summary {
 impl Store {
     /// Writes the file of a machine of kind `M`, and prints the summary.
     pub fn run<M: MachineKind>(self) -> Result<()> {
+        self.output.start()?;
         let archive = M::load_archive(&self.model)?;
         if self.out.is_dir() {
             return Err(Error::invalid(self.out.display(), "is a folder; give the file to write"));
@@ -59,14 +59,13 @@ impl Store {
         }
         let bits = if self.full { 32 } else { 16 };
         let summary = Summary { file: self.out, bytes: bytes.len(), parameters, bits, largest_change };
-        if self.json {
-            return print_json(&summary);
-        }
-        print(&format!(
-            "{} of {bits} bits, changed by at most {largest_change:.0e}; wrote {} ({:.1} MB)\n",
-            counted(parameters, "parameter"),
-            summary.file.display(),
-            summary.bytes as f64 / 1e6,
-        ))
+        self.output.print(&summary, |summary| {
+            format!(
+                "{} of {bits} bits, changed by at most {largest_change:.0e}; wrote {} ({:.1} MB)\n",
+                counted(parameters, "parameter"),
+                summary.file.display(),
+                summary.bytes as f64 / 1e6,
+            )
+        })
     }
 }

@@ -32,6 +32,7 @@ use crate::data::check_unit_interval;
 use crate::parallel::{for_each_row, within};
 use crate::tensor::{Element, Workspace};
 use crate::{Error, Result};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -51,6 +52,21 @@ pub struct Stop {
     pub tolerance: f64,
     /// The largest number of iterations.
     pub iterations: usize,
+}
+
+impl Stop {
+    /// Checks the tolerance.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] unless it is a number of at least 0.
+    pub fn validate(&self) -> Result<()> {
+        match self.tolerance >= 0.0 {
+            true => Ok(()),
+            false => {
+                let found = format!("a tolerance of {}", self.tolerance);
+                Err(Error::invalid(found, "a number of at least 0 is needed"))
+            }
+        }
+    }
 }
 
 /// A tolerance of 1e-3, which is enough for learning, and at most 30 iterations.
@@ -126,7 +142,7 @@ impl<T: Element> MeanField<T> {
     ///
     /// **Shapes** `visible` (rows, visible), each in [0, 1], with at most as many rows as [`MeanField::new`] was given.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for a number outside [0, 1].
+    /// **Errors** [`Error::InvalidArgument`] for a number outside [0, 1], and those of [`Stop::validate`].
     ///
     /// **Panics** if the lengths do not fit or the machine has other sizes.
     ///
@@ -138,6 +154,7 @@ impl<T: Element> MeanField<T> {
     #[track_caller]
     pub fn infer(&mut self, model: &Dbm<T>, visible: &[T], stop: Stop) -> Result<Convergence> {
         let rows = whole_rows(visible.len(), model.visible());
+        stop.validate()?;
         check_unit_interval("a visible unit", visible)?;
         self.resize(model, rows);
         let mut logits = mem::take(&mut self.logits);
@@ -166,6 +183,7 @@ impl<T: Element> MeanField<T> {
     #[track_caller]
     pub fn infer_from_logits(&mut self, model: &Dbm<T>, logits: &[T], stop: Stop) -> Result<Convergence> {
         self.resize(model, whole_rows(logits.len(), width(model, 1)));
+        stop.validate()?;
         if !elementwise::is_finite(Level::detect(), logits) {
             return Err(Error::invalid("logits of a mini-batch", "every number in them must be finite"));
         }

@@ -4,7 +4,8 @@ mod unlabelled;
 
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
-    OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn, write_json,
+    OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn,
+    write_summary,
 };
 use crate::data::Digits;
 use crate::run::interrupt::{self, Work};
@@ -95,7 +96,7 @@ impl Evaluate {
                 &mut progress,
                 &interrupt::requested,
             )?;
-            write_json(&path, &judged)?;
+            write_summary(&path, &judged)?;
             judged.warnings.iter().for_each(|warning| warn(warning));
             return self.output.print(&judged, |judged| unlabelled::describe(judged, &path));
         }
@@ -109,7 +110,7 @@ impl Evaluate {
             None => choose_classifier(&digits, &mut progress, &interrupt::requested)?,
         };
         let judgement = judge(&samples, &digits, &eye, &how, &mut progress, &interrupt::requested)?;
-        write_json(&path, &judgement)?;
+        write_summary(&path, &judgement)?;
         judgement.warnings.iter().for_each(|warning| warn(warning));
         self.output.print(&judgement, |judgement| describe(judgement, &path))
     }

@@ -2,7 +2,7 @@
 
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::machine::absolute;
-use crate::cli::output::{OutputArguments, write_json};
+use crate::cli::output::{OutputArguments, write_summary};
 use crate::data::{Binarisation, Digits};
 use crate::optim::Schedule;
 use crate::run::rbm::{Anneal, Estimates, Evaluation, Method, Settings, evaluate};
@@ -202,7 +202,7 @@ impl ReproduceLiterature {
         let findings = if are_comparable { findings(&machines) } else { Vec::new() };
         let summary = Summary { data: digits.name, findings, machines };
         let path = self.out.join("summary.json");
-        write_json(&path, &summary)?;
+        write_summary(&path, &summary)?;
         self.output.print(&summary, |summary| describe(summary, &path))
     }
 

@@ -3,7 +3,7 @@
 use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
 use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images};
-use crate::cli::output::{OutputArguments, check_range, thousands, write_json, write_picture};
+use crate::cli::output::{OutputArguments, check_range, thousands, write_picture, write_summary};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
 use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, mix, rising_steps};
@@ -109,7 +109,7 @@ impl Mixing {
             write_picture(&out.join(name), plot.to_svg());
         }
         let summary = Summary { out, data: &digits.name, machines: &machines };
-        let written = write_json(&summary.out.join("summary.json"), &summary);
+        let written = write_summary(&summary.out.join("summary.json"), &summary);
         self.output.print(&summary, describe)?;
         written
     }

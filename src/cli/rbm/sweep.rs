@@ -2,7 +2,7 @@
 
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::output::OutputArguments;
-use crate::cli::output::{write_json, write_picture};
+use crate::cli::output::{write_picture, write_summary};
 use crate::data::Digits;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
@@ -117,7 +117,7 @@ impl Sweep {
         let chart = self.out.join("sweep.svg");
         write_picture(&chart, plot(&outcomes, self.method).to_svg());
         let summary = Summary { chart, data: digits.name, cells: cells(&outcomes, &self.epochs) };
-        let written = write_json(&self.out.join("summary.json"), &summary);
+        let written = write_summary(&self.out.join("summary.json"), &summary);
         self.common.print(&summary, |_| describe(&summary, &self.out))?;
         written
     }

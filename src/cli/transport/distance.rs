@@ -1,7 +1,7 @@
 //! `equilibria transport distance`: the cost of optimal transport between the points of two files, with its bounds.
 
 use super::super::output::{
-    check_range, create_folder_of, note, summary_path, warn, write_json, write_output,
+    check_range, create_folder_of, note, summary_path, warn, write_output, write_summary,
 };
 use crate::cli::output::OutputArguments;
 use crate::data::Points;
@@ -239,7 +239,7 @@ impl Distance {
             write_output(path, as_csv(plan).as_bytes())?;
         }
         if let Some(path) = &summary_path {
-            write_json(path, &summary)?;
+            write_summary(path, &summary)?;
         }
         self.common.print(&summary, |_| summary.text())?;
         if found.converged {
