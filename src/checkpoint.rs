@@ -57,7 +57,8 @@ const METADATA_KEY: &str = "__metadata__";
 /// The metadata key of the checksum.
 const CRC32_KEY: &str = "crc32";
 
-/// Named tensors of f32, f64, u64, u8 or 16-bit floats, and a map from string to string.
+/// Named tensors of f32, f64, u64, u8 or 16-bit floats, and a map from string to string. Tensors of other types are kept as
+/// bytes.
 ///
 /// Names are stored in order, so the same content always gives the same bytes, in whatever order it was inserted.
 ///
@@ -272,7 +273,7 @@ impl Archive {
     /// - The bytes are too short, or the header is longer than the file or not JSON.
     /// - The data of tensors overlap, leave gaps, or do not end with the file.
     /// - A name occurs twice.
-    /// - An element type is not f32, f64, u64, u8 or 16-bit float, or 8-bit integers have no scales.
+    /// - 8-bit integers have no scales.
     /// - The checksum does not match the content.
     ///
     /// **Accuracy and cost** Bit-exact; one copy of the values.
@@ -290,13 +291,7 @@ impl Archive {
         }
         let mut archive = Archive { place: place.to_owned(), ..Archive::default() };
         for (name, info) in index.tensors() {
-            let values = Values::read(info, data).ok_or_else(|| {
-                let problem = format!(
-                    "tensor `{name}` is of {}; F16, F32, F64, I64, I8, U64 and U8 can be read",
-                    info.dtype
-                );
-                Error::malformed(place, LENGTH_BYTES as u64, problem)
-            })?;
+            let values = Values::read(info, data);
             archive.tensors.insert(name, Stored { shape: info.shape.clone(), values });
         }
         for (key, value) in index.metadata().iter().flatten() {

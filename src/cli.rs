@@ -17,6 +17,7 @@ mod reproduce;
 mod sample;
 mod store;
 mod training;
+mod transform;
 mod transport;
 mod usage;
 

@@ -1,7 +1,7 @@
 //! Images: digits in grey and cats in colour, from files, from bytes in memory, or drawn synthetically.
 //!
 //! - [`idx`] reads the format of MNIST's files and checks every header against the content.
-//! - [`mnist`] finds the four files in a folder.
+//! - [`mnist`] names the four files of MNIST; [`Digits::load_any`] finds them and others in a folder.
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
 //! - `photograph` reads and writes pictures of any size, with opacity and 16 bits (feature `cli`).
@@ -12,18 +12,24 @@
 //!
 //! Everything except reading files works without `std`; gzip needs the feature `cli`.
 
+mod array;
 pub mod binarise;
 pub mod cats;
 pub mod cifar;
+#[cfg(feature = "std")]
+mod file;
 pub mod idx;
 mod images;
 #[cfg(feature = "cli")]
 mod jpeg;
+mod kind;
 #[cfg(feature = "std")]
 mod load;
 mod mixture;
 #[cfg(feature = "std")]
 pub mod mnist;
+#[cfg(feature = "std")]
+pub(crate) mod npy;
 #[cfg(feature = "cli")]
 pub mod photograph;
 #[cfg(feature = "png")]
@@ -35,20 +41,30 @@ mod png;
 #[cfg(feature = "cli")]
 pub mod points;
 mod range;
+mod reading;
 pub mod scenes;
+#[cfg(feature = "std")]
+mod sets;
 mod sources;
 mod states;
 pub mod synthetic;
+#[cfg(feature = "cli")]
+mod zip;
 
 pub use binarise::Binarisation;
 pub use images::{Digits, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
-pub(crate) use load::{is_built_in, load_noted};
+pub(crate) use kind::describe as describe_kind;
+#[cfg(feature = "cli")]
+pub(crate) use load::is_built_in;
 pub use mixture::Mixture;
 #[cfg(feature = "png")]
 pub(crate) use picture::SOFTWARE;
 #[cfg(feature = "cli")]
 pub use points::Points;
 pub(crate) use range::{check_states, check_unit_interval};
+pub use reading::{ImageShape, Reading, ValueRange};
+#[cfg(feature = "cli")]
+pub(crate) use sets::read_images;
 pub use sources::{CATS, SYNTHETIC_TEST, SYNTHETIC_TRAIN};
 pub use states::BinaryImages;

@@ -127,6 +127,15 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// The value of an option. The error is the part that says what would be right: clap puts the option and the value before it.
+#[cfg(feature = "cli")]
+pub(crate) fn parse<T: core::str::FromStr<Err = Error>>(text: &str) -> core::result::Result<T, String> {
+    text.parse().map_err(|error| match error {
+        Error::InvalidArgument { expected, .. } => expected,
+        error => error.to_string(),
+    })
+}
+
 /// Writes a shape as `(100, 784)`.
 pub(crate) struct Shape<'a>(pub(crate) &'a [usize]);
 

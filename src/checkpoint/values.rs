@@ -26,6 +26,10 @@ pub(super) enum Values {
     U8(Vec<u8>),
     /// Only written: with scales, and read as f32.
     I8(Vec<i8>),
+    /// The upper half of f32 in a file.
+    Bf16(Vec<f32>),
+    /// Bytes of another element type, which are only written again.
+    Other(Dtype, Vec<u8>),
 }
 
 impl Values {
@@ -43,21 +47,27 @@ impl Values {
             Self::I64(_) => Dtype::I64,
             Self::U8(_) => Dtype::U8,
             Self::I8(_) => Dtype::I8,
+            Self::Bf16(_) => Dtype::BF16,
+            Self::Other(dtype, _) => *dtype,
         }
     }
 
-    /// Reads the values of a tensor from the data of the whole file; `None` if the element type is not supported.
-    pub fn read(info: &TensorInfo, data: &[u8]) -> Option<Self> {
-        let bytes = data.get(info.data_offsets.0..info.data_offsets.1)?;
+    /// Reads the values of a tensor from the data of the whole file, which are as long as the header says.
+    pub fn read(info: &TensorInfo, data: &[u8]) -> Self {
+        let bytes = &data[info.data_offsets.0..info.data_offsets.1];
         match info.dtype {
-            Dtype::F16 => Some(Self::F16(little_endian(bytes, |half| widen(u16::from_le_bytes(half))))),
-            Dtype::F32 => Some(Self::F32(little_endian(bytes, f32::from_le_bytes))),
-            Dtype::F64 => Some(Self::F64(little_endian(bytes, f64::from_le_bytes))),
-            Dtype::U64 => Some(Self::U64(little_endian(bytes, u64::from_le_bytes))),
-            Dtype::I64 => Some(Self::I64(little_endian(bytes, i64::from_le_bytes))),
-            Dtype::U8 => Some(Self::U8(bytes.to_vec())),
-            Dtype::I8 => Some(Self::I8(bytemuck::cast_slice(bytes).to_vec())),
-            _ => None,
+            Dtype::F16 => Self::F16(little_endian(bytes, |half| widen(u16::from_le_bytes(half)))),
+            Dtype::F32 => Self::F32(little_endian(bytes, f32::from_le_bytes)),
+            Dtype::F64 => Self::F64(little_endian(bytes, f64::from_le_bytes)),
+            Dtype::U64 => Self::U64(little_endian(bytes, u64::from_le_bytes)),
+            Dtype::I64 => Self::I64(little_endian(bytes, i64::from_le_bytes)),
+            Dtype::U8 => Self::U8(bytes.to_vec()),
+            Dtype::I8 => Self::I8(bytemuck::cast_slice(bytes).to_vec()),
+            Dtype::BF16 => {
+                let widen = |upper| f32::from_bits(u32::from(u16::from_le_bytes(upper)) << 16);
+                Self::Bf16(little_endian(bytes, widen))
+            }
+            dtype => Self::Other(dtype, bytes.to_vec()),
         }
     }
 }
@@ -91,19 +101,22 @@ impl safetensors::View for &Stored {
             Values::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             #[cfg(target_endian = "big")]
             Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::U8(values) => values.into(),
+            Values::U8(values) | Values::Other(_, values) => values.into(),
+            Values::Bf16(values) => {
+                values.iter().flat_map(|value| ((value.to_bits() >> 16) as u16).to_le_bytes()).collect()
+            }
             Values::I8(values) => bytemuck::cast_slice(values).into(),
         }
     }
 
     fn data_len(&self) -> usize {
         match &self.values {
-            Values::F16(values) => values.len() * size_of::<u16>(),
+            Values::F16(values) | Values::Bf16(values) => values.len() * size_of::<u16>(),
             Values::F32(values) => size_of_val(values.as_slice()),
             Values::F64(values) => size_of_val(values.as_slice()),
             Values::U64(values) => size_of_val(values.as_slice()),
             Values::I64(values) => size_of_val(values.as_slice()),
-            Values::U8(values) => values.len(),
+            Values::U8(values) | Values::Other(_, values) => values.len(),
             Values::I8(values) => values.len(),
         }
     }
@@ -137,7 +150,7 @@ macro_rules! element {
 }
 
 element! {
-    f32: F32, read from F32 | F16, called "F32 or F16";
+    f32: F32, read from F32 | F16 | Bf16, called "F32, F16 or BF16";
     f64: F64, read from F64, called "F64";
     u64: U64, read from U64, called "U64";
     u8: U8, read from U8, called "U8";

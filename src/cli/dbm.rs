@@ -8,8 +8,9 @@ use super::machine::{MachineKind, TrainingImages};
 use super::reconstruct::Reconstruct;
 use super::sample::Sample;
 use super::store::Store;
+use super::transform::Transform;
 use crate::Result;
-use crate::boltzmann::{Dbm, DbmChains, ImageChains};
+use crate::boltzmann::{Dbm, DbmChains, ImageChains, MeanField};
 use crate::checkpoint::Archive;
 use crate::rng::Stream;
 use crate::run::dbm::{self, Settings};
@@ -40,6 +41,11 @@ pub(super) enum Command {
         equilibria dbm store runs/dbm --out digits.safetensors --full --json\n\n\
         Every command accepts the file as MODEL. It does not contain the path of the training images.")]
     Store(Store),
+    /// Write the hidden features of images: the mean-field mean of each hidden unit, layer by layer, as .npy.
+    #[command(after_help = "Examples:\n  equilibria dbm transform runs/dbm --out train.npy\n  \
+        equilibria dbm transform runs/dbm --test --out test.npy\n\n\
+        In Python: numpy.load(\"train.npy\") has a row for each image; the first columns belong to the lowest hidden layer.")]
+    Transform(Transform),
 }
 
 impl Command {
@@ -51,6 +57,7 @@ impl Command {
             Self::Filters(command) => command.run(),
             Self::Reconstruct(command) => command.run::<Dbm<f32>>(),
             Self::Store(command) => command.run::<Dbm<f32>>(),
+            Self::Transform(command) => command.run::<Dbm<f32>>(),
         }
     }
 }
@@ -78,6 +85,19 @@ impl MachineKind for Dbm<f32> {
 
     fn training_images(settings: &Settings) -> TrainingImages<'_> {
         TrainingImages { source: settings.source(), binarise: settings.binarise, seed: settings.seed }
+    }
+
+    fn features(&self, settings: &Settings, images: &[f32]) -> Result<Vec<f32>> {
+        let rows = images.len() / self.visible();
+        let mut inferred = MeanField::new(self, rows);
+        inferred.infer(self, images, settings.stop())?;
+        let sizes: Vec<usize> = self.sizes().collect();
+        let row = |row: usize| {
+            let layers = sizes.iter().enumerate().skip(1);
+            layers
+                .flat_map(move |(layer, &units)| (row * units..(row + 1) * units).map(move |at| (layer, at)))
+        };
+        Ok((0..rows).flat_map(row).map(|(layer, at)| inferred.means(layer)[at]).collect())
     }
 
     fn chains(

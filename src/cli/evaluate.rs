@@ -113,8 +113,18 @@ pub(super) fn heading(
     format!("{units}; {data}, {train} training and {test} test images; all in nats\n{learned}\n")
 }
 
+/// A line about a log-likelihood, nats per image, that is worse than that of fair coins for `pixels` pixels; nothing about
+/// another.
+pub(super) fn worse_than_chance(log_likelihood: f64, pixels: usize) -> String {
+    let chance = -(pixels as f64) * std::f64::consts::LN_2;
+    match log_likelihood < chance {
+        true => format!("this is worse than chance: fair coins have {chance:.2} nats per image\n"),
+        false => String::new(),
+    }
+}
+
 /// A line of the table: a name, and numbers with two decimals. Numbers that are missing are left out.
 pub(super) fn row(name: &str, values: &[Option<f64>]) -> String {
-    let cells: String = values.iter().flatten().map(|value| format!("{value:>10.2}")).collect();
+    let cells: String = values.iter().flatten().map(|value| format!("  {value:>8.2}")).collect();
     format!("{name:<32}{cells}\n")
 }

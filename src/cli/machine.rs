@@ -3,7 +3,7 @@
 use super::output::{OutputArguments, note};
 use crate::boltzmann::{ImageChains, reconstruct};
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, Digits, is_built_in};
+use crate::data::{Binarisation, Digits, Reading, is_built_in};
 use crate::rng::Stream;
 use crate::run::{SavedModel, Source, pretrained};
 pub(super) use crate::run::{absolute, parse};
@@ -35,6 +35,10 @@ pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {
 
     /// The images that the machine learned from.
     fn training_images(settings: &Self::Settings) -> TrainingImages<'_>;
+
+    /// The hidden features of `images` (images, visible): the probability of each hidden unit, layer by layer; (images,
+    /// features).
+    fn features(&self, settings: &Self::Settings, images: &[f32]) -> Result<Vec<f32>>;
 
     /// Creates one Gibbs chain for each of `images` (chains, visible), which may be noise.
     fn chains(
@@ -153,17 +157,21 @@ pub(super) fn is_missing_name(data: &str) -> bool {
 pub(super) struct ImageArguments {
     /// `synthetic` or a folder with MNIST's four files [default: what the model was trained on; synthetic, if it does not
     /// say where that is].
-    #[arg(long)]
+    #[arg(long, value_parser = crate::run::source())]
     pub data: Option<String>,
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl ImageArguments {
     /// Loads the images and checks them against the number of visible units and, if known, the size of the machine's
     /// images. `source` is the default.
     pub fn load(&self, visible: usize, image_size: Option<[usize; 2]>, source: Source<'_>) -> Result<Digits> {
+        let reading = if self.reading.is_default() { source.reading } else { &self.reading };
+        let source = Source { reading, ..source };
         let digits = match &self.data {
             // If these are the images that it learned from, use as many as in training.
             Some(data) if (data == "synthetic") == (source.data == "synthetic") => {
@@ -220,6 +228,14 @@ pub(super) fn picture_size(
          as one row"
     ));
     (1, visible)
+}
+
+/// The name of a test image in a picture, with its class if that is known.
+pub(super) fn caption(digits: &Digits, index: usize) -> String {
+    match digits.test.has_labels() {
+        true => format!("test {index}: {}", digits.test.labels()[index]),
+        false => format!("test {index}"),
+    }
 }
 
 /// Test images with these indices, each pixel 0 or 1.

@@ -11,12 +11,14 @@ use super::machine::{MachineKind, TrainingImages};
 use super::reconstruct::Reconstruct;
 use super::sample::Sample;
 use super::store::Store;
+use super::transform::Transform;
 use crate::Result;
 use crate::boltzmann::{GibbsChains, ImageChains, Rbm};
 use crate::checkpoint::Archive;
 use crate::rng::Stream;
 use crate::run::rbm::{self, Settings};
 use crate::run::{SavedModel, pretrained};
+use crate::tensor::Workspace;
 use clap::Subcommand;
 use std::path::Path;
 
@@ -42,6 +44,11 @@ pub(super) enum Command {
         equilibria rbm store runs/rbm --out digits.safetensors --full --json\n\n\
         Every command accepts the file as MODEL. It does not contain the path of the training images.")]
     Store(Store),
+    /// Write the hidden features of images: the probability of each hidden unit, as .npy.
+    #[command(after_help = "Examples:\n  equilibria rbm transform runs/rbm --out train.npy\n  \
+        equilibria rbm transform runs/rbm --test --out test.npy\n\n\
+        In Python: numpy.load(\"train.npy\") has a row for each image, as transform of scikit-learn's BernoulliRBM.")]
+    Transform(Transform),
     Sweep(sweep::Sweep),
     ReproduceLiterature(literature::ReproduceLiterature),
 }
@@ -56,6 +63,7 @@ impl Command {
             Self::Evaluate(command) => command.run(),
             Self::Mixing(command) => command.run(),
             Self::Store(command) => command.run::<Rbm<f32>>(),
+            Self::Transform(command) => command.run::<Rbm<f32>>(),
             Self::Sweep(command) => command.run(),
             Self::ReproduceLiterature(command) => command.run(),
         }
@@ -85,6 +93,12 @@ impl MachineKind for Rbm<f32> {
 
     fn training_images(settings: &Settings) -> TrainingImages<'_> {
         TrainingImages { source: settings.source(), binarise: settings.binarise, seed: settings.seed }
+    }
+
+    fn features(&self, _: &Settings, images: &[f32]) -> Result<Vec<f32>> {
+        let mut features = vec![0.0; images.len() / self.visible() * self.hidden()];
+        self.hidden_probabilities(images, &mut features, &mut Workspace::new());
+        Ok(features)
     }
 
     fn chains(&self, _: &Settings, images: &[f32], _: bool, stream: Stream) -> Result<impl ImageChains<f32>> {

@@ -21,12 +21,12 @@ pub(super) struct Reconstruct {
     /// Pixel rows to remove, both ends included, counted from 0 at the top [default: the middle quarter, 11..17 of 28].
     #[arg(long, value_name = "FIRST..LAST")]
     rows: Option<String>,
-    /// Remove 1, 2, 3, 5, 7, 9, 11 and 14 rows at every second position, and draw a heat map of the error.
+    /// Remove 1, 2, 3, 5, 7, 9, 11 and 14 of 28 rows at every second position, or as large parts of other heights, and draw a heat map of the error.
     #[arg(long)]
     sweep: bool,
-    /// Test images, from the first.
-    #[arg(long, default_value_t = 100)]
-    images: usize,
+    /// Test images, from the first [default: 100, or all if there are fewer].
+    #[arg(long)]
+    images: Option<usize>,
     /// The picture to write [default: reconstruction.png, or .svg with --sweep, beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
@@ -41,10 +41,20 @@ struct Summary {
     cells: Vec<Cell>,
 }
 
-/// Numbers of removed rows in a sweep.
-pub(super) const SWEPT_ROWS: [usize; 8] = [1, 2, 3, 5, 7, 9, 11, 14];
-/// Rows between the positions of a sweep.
-pub(super) const STRIDE: usize = 2;
+/// Numbers of removed rows in a sweep, of images of 28 rows.
+const SWEPT_ROWS: [usize; 8] = [1, 2, 3, 5, 7, 9, 11, 14];
+
+/// The number of rows of an image of `height` rows that `rows` are of one of 28; at least 1.
+pub(super) fn scaled(rows: usize, height: usize) -> usize {
+    ((rows * height + 14) / 28).max(1)
+}
+
+/// Numbers of removed rows in a sweep of images of `height` rows, rising, and the rows between two positions.
+pub(super) fn swept(height: usize) -> (Vec<usize>, usize) {
+    let mut rows: Vec<usize> = SWEPT_ROWS.map(|rows| scaled(rows, height)).into();
+    rows.dedup();
+    (rows, scaled(2, height))
+}
 /// Images on the sheet.
 const SHOWN: usize = 10;
 
@@ -56,8 +66,9 @@ impl Reconstruct {
         let (model, hidden) = (&loaded.model, loaded.model.hidden_sizes());
         let digits = loaded.digits(&self.source)?;
         let (height, width) = loaded.picture_size(Some(&digits));
-        check_range("--images", self.images, 1..=digits.test.len(), "test images can be used")?;
-        let indices: Vec<usize> = (0..self.images).collect();
+        let count = self.images.unwrap_or(digits.test.len().min(100));
+        check_range("--images", count, 1..=digits.test.len(), "test images can be used")?;
+        let indices: Vec<usize> = (0..count).collect();
         let images = loaded.test_images(&digits, &indices)?;
         let mean_image = loaded.images().binarise.mean(digits.train.images());
         let task =
@@ -65,12 +76,13 @@ impl Reconstruct {
         let stream = Stream::named(self.source.seed, "evaluate");
         let (picture, cells) = if self.sweep {
             let mut progress = self.model.output.progress();
-            progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
+            let (rows, stride) = swept(height);
+            progress.start(positions(height, &rows, stride).len() as u64, "cells");
             let tick = || {
                 progress.advance(1);
                 Ok(())
             };
-            let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, tick)?;
+            let cells = sweep(model, &task, &rows, stride, stream, tick)?;
             progress.finish("");
             let title = format!("Error of reconstructed rows, {hidden} hidden units");
             let picture = self.out.clone().unwrap_or_else(|| loaded.folder.join("reconstruction.svg"));
@@ -83,7 +95,7 @@ impl Reconstruct {
             write_output(&picture, &sheet(&hidden, &task, &filled, &removed)?.to_png()?)?;
             (picture, vec![cell])
         };
-        let summary = Summary { picture, images: self.images, cells };
+        let summary = Summary { picture, images: count, cells };
         self.model.output.print(&summary, describe)
     }
 }

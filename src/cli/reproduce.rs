@@ -16,9 +16,9 @@ mod workbench;
 
 use super::machine::absolute;
 use super::output::{OutputArguments, complain, print, print_summary, thousands, write_output};
-use crate::data::{Digits, is_built_in};
+use crate::data::{Digits, Reading, is_built_in};
 use crate::report::{Page, Section, SectionHtml};
-use crate::run::interrupt;
+use crate::run::{Source, interrupt};
 use crate::{Error, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -75,7 +75,7 @@ pub(super) struct Reproduce {
     figures: Vec<ReportFigure>,
     /// `synthetic`, or a folder with MNIST's four files (or its parent); `dcgan` uses the cats of CIFAR-10's binary files if they
     /// are there too, and drawn cats otherwise; figures 5 and 6 use two photographs of the subfolder images, and painted scenes otherwise.
-    #[arg(long, default_value = "synthetic")]
+    #[arg(long, default_value = "synthetic", value_parser = crate::run::source())]
     data: String,
     /// quick: 10,000 images at most and fewer epochs, about 3 minutes on 2 cores; full: all images.
     #[arg(long, default_value = "quick")]
@@ -94,6 +94,8 @@ pub(super) struct Reproduce {
     /// Print the names of the files that this command would write, one per line, and do nothing else.
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 /// Parses the name of a figure.
@@ -114,7 +116,9 @@ impl Reproduce {
         let progress = self.output.start()?.brief();
         let started = Instant::now();
         let mut digits = match figures.iter().any(|figure| figure.needs_digits) {
-            true => Digits::load(&self.data, None)?,
+            true => {
+                Source { data: &self.data, images: None, invert: false, reading: &self.reading }.load()?
+            }
             false => Digits::synthetic(1, 1)?,
         };
         interrupt::install(interrupt::Work::Training)?;
@@ -125,13 +129,14 @@ impl Reproduce {
             budget: self.budget,
             out: &self.out,
             data: absolute(&self.data)?,
+            reading: &self.reading,
             seed: self.seed,
             progress,
             machines: Vec::new(),
             files: Vec::new(),
         };
         let data = (!is_built_in(&self.data)).then(|| PathBuf::from(&bench.data));
-        let inputs = format!("{} {} {}", bench.data, value_name(self.budget), self.seed);
+        let inputs = format!("{} {} {} {:?}", bench.data, value_name(self.budget), self.seed, self.reading);
         let parts = Parts::open(&self.out, &inputs, data.as_deref())?;
         let mut sections = Vec::new();
         let mut summary = Map::new();

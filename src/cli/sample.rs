@@ -1,11 +1,13 @@
 //! `equilibria rbm sample` and `equilibria dbm sample`.
 
-use super::machine::{ImageArguments, MachineKind, ModelArguments, write_output};
-use super::output::{check_range, thousands};
+use super::machine::{ImageArguments, MachineKind, ModelArguments, caption, write_output};
+use super::output::{check_range, counted, thousands};
 use crate::boltzmann::{ImageChains, coin_flips};
+use crate::data::Images;
 use crate::evaluate::mixing::agreement;
 use crate::report::ContactSheet;
 use crate::rng::Stream;
+use crate::run::image_files::ImageFiles;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -17,9 +19,9 @@ pub(super) struct Sample {
     model: ModelArguments,
     #[command(flatten)]
     images: ImageArguments,
-    /// Start of the chains: test:INDEX[,INDEX...] or noise.
-    #[arg(long, default_value = "test:0,1,2,3,4,5,6,7,8,9")]
-    from: String,
+    /// Start of the chains: test:INDEX[,INDEX...] or noise [default: the first ten test images].
+    #[arg(long, value_name = "test:INDEX,...|noise")]
+    from: Option<String>,
     /// Chains that start from noise.
     #[arg(long, default_value_t = 10)]
     chains: usize,
@@ -29,6 +31,10 @@ pub(super) struct Sample {
     /// The picture to write [default: samples.png beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write the last images of the chains for other programs instead: as single pictures into a new or empty folder, or into a
+    /// new file that ends with .npy or .idx. The values are probabilities of ink.
+    #[arg(long = "images", value_name = "FOLDER_OR_FILE", conflicts_with = "out")]
+    written: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -48,14 +54,18 @@ const STRIDE: usize = 50;
 impl Sample {
     /// Draws samples from a machine of kind `M`, writes the picture, and prints the summary.
     pub fn run<M: MachineKind>(self) -> Result<()> {
-        let indices = self.check()?;
+        let mut indices = self.check()?;
         let loaded = self.model.load::<M>()?;
+        let files = self.written.as_deref().map(ImageFiles::new).transpose()?;
         let visible = loaded.model.visible();
         let stream = |name| Stream::named(self.images.seed, name);
-        let (size, images, labels) = match &indices {
+        let (size, images, labels) = match &mut indices {
             Some(indices) => {
                 let digits = loaded.digits(&self.images)?;
-                let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
+                if self.from.is_none() {
+                    indices.truncate(digits.test.len());
+                }
+                let label = |&i: &usize| caption(&digits, i);
                 let images = loaded.test_images(&digits, indices)?;
                 (loaded.picture_size(Some(&digits)), images, indices.iter().map(label).collect::<Vec<_>>())
             }
@@ -68,7 +78,8 @@ impl Sample {
         progress.start(self.steps.last().copied().unwrap_or(0) as u64, "steps");
         let is_noise = indices.is_none();
         let mut chains = loaded.model.chains(&loaded.settings, &images, is_noise, stream("evaluate"))?;
-        let (mut columns, mut agreements, mut pictures) = (vec!["start".into()], Vec::new(), Vec::new());
+        let (mut columns, mut agreements, mut pictures) =
+            (vec!["start".into()], Vec::new(), Vec::<Vec<f32>>::new());
         let mut done = 0;
         for &steps in &self.steps {
             while done < steps {
@@ -79,9 +90,37 @@ impl Sample {
             }
             columns.push(thousands(steps));
             agreements.push(agreement(&chains.visible_states(), &images));
+            if files.is_some() {
+                pictures.clear();
+            }
             pictures.push(chains.visible_probabilities());
         }
         progress.finish("");
+        let from = match (&self.from, &indices) {
+            (Some(from), _) => from.clone(),
+            (None, indices) => {
+                let all = indices.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+                format!("test:{}", all.join(","))
+            }
+        };
+        let (steps, chains) = (self.steps.clone(), labels.len());
+        let summary = |picture, agreements| Summary {
+            picture,
+            from: from.clone(),
+            steps: steps.clone(),
+            chains,
+            agreement_with_start: agreements,
+        };
+        if let (Some(files), Some(path)) = (files, &self.written) {
+            let last = pictures.last().map_or(&[][..], Vec::as_slice);
+            let pixels = last.iter().map(|&probability| (255.0 * probability).round() as u8).collect();
+            let written = Images::new(size.0, size.1, pixels)?;
+            files.write(&written)?;
+            let summary = summary(path.clone(), agreements);
+            return self.model.output.print(&summary, |summary| {
+                format!("wrote {} to {}\n", counted(written.len(), "image"), summary.picture.display())
+            });
+        }
 
         // One row per chain: the start, then the probabilities from which each state was sampled.
         let title = format!("After so many Gibbs steps, {} hidden units", loaded.model.hidden_sizes());
@@ -97,8 +136,7 @@ impl Sample {
         }
         let picture = self.out.unwrap_or_else(|| loaded.folder.join("samples.png"));
         write_output(&picture, &sheet.to_png()?)?;
-        let (from, steps, chains) = (self.from, self.steps, labels.len());
-        let summary = Summary { picture, from, steps, chains, agreement_with_start: agreements };
+        let summary = summary(picture, agreements);
         self.model.output.print(&summary, |summary| {
             let mut text = String::from("     steps  pixels equal to the start\n");
             for (steps, agreement) in summary.steps.iter().zip(&summary.agreement_with_start) {
@@ -110,20 +148,22 @@ impl Sample {
 
     /// Checks the options. Returns the test images that chains start from, or `None` for noise.
     fn check(&self) -> Result<Option<Vec<usize>>> {
-        let parse = || {
-            let indices = self.from.strip_prefix("test:")?.split(',');
+        let parse = |text: &str| {
+            let indices = text.strip_prefix("test:")?.split(',');
             indices.map(|index| index.trim().parse().ok()).collect::<Option<Vec<usize>>>()
         };
-        let indices = match self.from.as_str() {
-            "noise" => None,
-            text => Some(parse().ok_or_else(|| {
+        let indices = match self.from.as_deref() {
+            None => Some((0..10).collect()),
+            Some("noise") => None,
+            Some(text) => Some(parse(text).ok_or_else(|| {
                 Error::invalid(format!("--from {text}"), "write test:INDEX[,INDEX...] or noise")
             })?),
         };
         if self.steps.is_empty() || !self.steps.is_sorted_by(|a, b| a < b) || self.steps[0] == 0 {
             return Err(Error::invalid("--steps", "write rising numbers of at least 1, such as 1,10,100"));
         }
-        check_range("--chains", self.chains, 1..=1000, "chains can be drawn")?;
+        let most = if self.written.is_some() { 100_000 } else { 1000 };
+        check_range("--chains", self.chains, 1..=most, "chains can be drawn")?;
         Ok(indices)
     }
 }

@@ -1,10 +1,10 @@
 //! `equilibria ... train`: what the commands of all kinds of models share.
 
-use super::output::{OutputArguments, counted, pasted, print};
-use crate::Result;
+use super::output::{OutputArguments, counted, note, pasted, print};
 use crate::nn::Shape;
 use crate::run::interrupt::{self, Work};
-use crate::run::{RunDirectory, Trainable, resume, train};
+use crate::run::{RunDirectory, RunSettings, Trainable, resume_with, train};
+use crate::{Error, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::path::PathBuf;
@@ -29,12 +29,42 @@ pub(super) fn finished(
     )
 }
 
+/// Reduces the default mini-batch to the number of images, and says so.
+pub(super) fn fit_batch(settings: &mut impl RunSettings, images: usize) {
+    let batch = settings.batch_mut();
+    if *batch > images {
+        note(&format!(
+            "--batch {batch} is more than there are training images: mini-batches have all {images}"
+        ));
+        *batch = images;
+    }
+}
+
+/// Gives a run a greater length.
+fn lengthen<S: Trainable>(settings: &mut S, length: usize) -> Result<()> {
+    let before = settings.length_mut();
+    if length < *before {
+        let expected = format!("the run has a length of {before} already, which can only grow");
+        return Err(Error::invalid(format!("--{} {length}", S::LENGTH), expected));
+    }
+    if length > *before {
+        *before = length;
+        for option in settings.depends_on_length() {
+            note(&format!(
+                "{option} changes until the last epoch: its values after this differ from those of a run that had this length \
+                 from the start"
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[derive(Debug, Args)]
 struct RunArguments {
     /// The run directory to create.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Continue this run with its own settings; only --threads, --quiet and --json can be added.
+    /// Continue this run with its own settings. It can get a greater length, and --data says where its images are now.
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// Replace an existing run.
@@ -54,10 +84,11 @@ pub(super) struct TrainArguments<S> {
 }
 
 impl<S: Trainable> Args for TrainArguments<S> {
-    /// Adds the options. All that are there before `--resume` conflict with it.
+    /// Adds the options. All that are there before `--resume` conflict with it, except the data and the length.
     fn augment_args(command: Command) -> Command {
         let command = S::augment_args(command);
-        let others: Vec<_> = command.get_arguments().map(|option| option.get_id().clone()).collect();
+        let all = command.get_arguments().map(|option| option.get_id().clone());
+        let others: Vec<_> = all.filter(|id| id != "data" && id != S::LENGTH).collect();
         let out = format!("The run directory to create [default: runs/{}]", S::KIND);
         RunArguments::augment_args(command)
             .mut_arg("out", |option| option.help(out))
@@ -96,13 +127,21 @@ impl<S: Trainable> TrainArguments<S> {
         let RunArguments { out, resume: earlier, force, output } = &self.run;
         let mut progress = output.start()?;
         let directory = earlier.as_ref().map(|path| RunDirectory::open(path)).transpose()?;
+        let is_given = |option: &str| self.given.iter().any(|given| given == option);
         let mut settings = match &directory {
             Some(directory) => {
                 directory.check_kind(S::KIND)?;
-                directory.read_config()?
+                let mut settings: S = directory.read_config()?;
+                let mut given = self.settings.clone();
+                if is_given("data") {
+                    settings.data_mut().clone_from(given.data_mut());
+                }
+                if is_given(S::LENGTH) {
+                    lengthen(&mut settings, *given.length_mut())?;
+                }
+                settings
             }
             None => {
-                let is_given = |option: &str| self.given.iter().any(|given| given == option);
                 let mut settings = self.settings.clone().complete(&is_given)?;
                 adapt(&mut settings, Shape { height: 28, width: 28, channels: 1 })?;
                 settings
@@ -112,7 +151,8 @@ impl<S: Trainable> TrainArguments<S> {
         let digits = settings.load()?;
         interrupt::install(Work::Training)?;
         if let Some(directory) = directory {
-            let (_, summary) = resume::<S>(&directory, &digits, &mut progress, &interrupt::requested)?;
+            let (_, summary) =
+                resume_with(&directory, &settings, &digits, &mut progress, &interrupt::requested)?;
             return Ok((directory, summary));
         }
         let images = digits.train.images();
@@ -120,6 +160,9 @@ impl<S: Trainable> TrainArguments<S> {
             &mut settings,
             Shape { height: images.height(), width: images.width(), channels: images.channels() },
         )?;
+        if !is_given("batch") {
+            fit_batch(&mut settings, digits.train.len());
+        }
         settings.check_data(&digits)?;
         let path = out.clone().unwrap_or_else(|| PathBuf::from("runs").join(S::KIND));
         let directory = RunDirectory::create(&path, *force)?;

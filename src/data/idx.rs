@@ -1,9 +1,16 @@
-//! IDX, the format of MNIST's files: a big-endian header, then one byte per element.
+//! IDX, the format of MNIST's files: a big-endian header, then the numbers.
 //!
 //! ```text
-//! images  0x00000803  count  height  width  pixels    (header of 16 bytes)
-//! labels  0x00000801  count  labels                   (header of 8 bytes)
+//! bytes 0, 1   0
+//! byte 2       type: 8 bytes, 9 signed bytes, 11 16-bit and 12 32-bit integers, 13 32-bit and 14 64-bit floats
+//! byte 3       number of dimensions
+//! then         each dimension, 4 bytes; the first is the number of images or labels
+//! then         the numbers, big-endian, row-major
 //! ```
+//!
+//! MNIST's images are bytes of 3 dimensions (`0x00000803`, header of 16 bytes), its labels bytes of 1 dimension
+//! (`0x00000801`, header of 8 bytes). Images may have 2 to 4 dimensions and all types: flat, grey, or with channels before or
+//! after height and width. Booleans aside, the tables of shapes and ranges are those of `.npy` files.
 //!
 //! The size in a header does not cause an allocation: the buffer grows with the data that arrives, and reading stops
 //! one byte after the promised length. Offsets in errors count bytes of the uncompressed content.
@@ -15,16 +22,21 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Images;
+use super::array::{Array, Element};
+use super::{Images, Reading, kind};
 use crate::{Error, Result};
 
 /// The largest content of a file that is read: 1 GiB, about 1.4 million digits.
 pub const LARGEST: u64 = 1 << 30;
+/// Bytes of the header before the dimensions.
+const MAGIC_BYTES: usize = 4;
+/// The largest number of dimensions of images.
+const MOST_DIMENSIONS: usize = 4;
 
 /// Reads images from the content of an IDX file; `place` names the file in errors.
 ///
-/// **Errors** [`Error::Malformed`] for a wrong magic number, a dimension of 0, and content that is shorter or longer
-/// than the header says.
+/// **Errors** [`Error::Malformed`] for a wrong magic number, a dimension of 0, content that is shorter or longer than the
+/// header says, and values whose range is not known.
 ///
 /// ```
 /// let file = [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 7, 255];
@@ -33,195 +45,236 @@ pub const LARGEST: u64 = 1 << 30;
 /// # Ok::<(), equilibria::Error>(())
 /// ```
 pub fn images(place: &str, bytes: &[u8]) -> Result<Images> {
-    let (header, content) = split(Kind::Images, place, bytes)?;
-    header.images(content.to_vec())
+    parse(Kind::Images, place, bytes)?.images(&Reading::default(), &mut Vec::new())
 }
 
-/// Reads labels of digits from the content of an IDX file; `place` names the file in errors.
+/// Reads labels from the content of an IDX file; `place` names the file in errors.
 ///
-/// **Errors** As [`images`], and for a label above 9.
+/// **Errors** As [`images`], and for a label that is no whole number from 0 to 255.
 pub fn labels(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
-    let (_, content) = split(Kind::Labels, place, bytes)?;
-    check_labels(place, content)?;
-    Ok(content.to_vec())
+    parse(Kind::Labels, place, bytes)?.labels()
+}
+
+/// The content of an IDX file of these images, of 3 dimensions in grey and of 4 in colour.
+///
+/// **Errors** [`Error::InvalidArgument`] if a number does not fit the 32 bits of the header.
+///
+/// ```
+/// use equilibria::data::{Images, idx};
+/// let images = Images::new(1, 2, vec![7, 255])?;
+/// assert_eq!(idx::images("the same", &idx::to_bytes(&images)?)?, images);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
+pub fn to_bytes(images: &Images) -> Result<Vec<u8>> {
+    let [height, width, channels] = images.shape();
+    let sizes = [images.len(), height, width, channels];
+    let rank = if channels == 1 { 3 } else { 4 };
+    let mut bytes = [0, 0, 8, rank as u8].to_vec();
+    for &size in &sizes[..rank] {
+        let size = u32::try_from(size)
+            .map_err(|_| Error::invalid(format!("IDX of size {size}"), "a size is below 2^32; write .npy"))?;
+        bytes.extend(size.to_be_bytes());
+    }
+    bytes.extend(images.pixels());
+    Ok(bytes)
 }
 
 /// The expected content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Images,
     Labels,
 }
 
-impl Kind {
-    fn magic(self) -> u32 {
-        match self {
-            Self::Images => 0x0803,
-            Self::Labels => 0x0801,
-        }
-    }
+/// The sizes in a header.
+struct Header {
+    element: Element,
+    /// At least 1 dimension, none of them 0.
+    dimensions: Vec<u32>,
+    /// Bytes of the numbers.
+    content: u64,
+}
 
-    fn header_length(self) -> usize {
-        match self {
-            Self::Images => 16,
-            Self::Labels => 8,
+/// Bytes of the header of a file that begins with `start`, and the type of the numbers. `None` for another format.
+fn header_length(start: &[u8]) -> Option<(usize, Element)> {
+    match *start {
+        [0, 0, code, rank, ..] if (1..=MOST_DIMENSIONS).contains(&rank.into()) => {
+            Some((MAGIC_BYTES + 4 * usize::from(rank), Element::of_idx(code)?))
         }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::Labels => "labels",
-        }
+        _ => None,
     }
 }
 
-/// The sizes in a header.
-struct Header {
-    kind: Kind,
-    count: u32,
-    /// 1 for labels.
-    height: u32,
-    /// 1 for labels.
-    width: u32,
-    /// The product of count, height and width.
-    content: u64,
+/// The kind of a file that begins with `start`, if it is IDX.
+pub(super) fn described(start: &[u8]) -> Option<String> {
+    let (length, element) = header_length(start)?;
+    let rank = length / 4 - 1;
+    Some(format!("IDX of {}, {rank} dimension{}", element.name(), if rank == 1 { "" } else { "s" }))
 }
 
 impl Header {
     /// Parses and checks the header in the first bytes of a file, which may be incomplete.
     fn parse(kind: Kind, place: &str, bytes: &[u8]) -> Result<Self> {
         let malformed = |offset: usize, problem: String| Err(Error::malformed(place, offset as u64, problem));
-        let field = |at: usize| {
-            bytes
-                .get(at..at + 4)
-                .map(|word| word.iter().fold(0_u32, |value, &byte| value << 8 | u32::from(byte)))
+        let Some((length, element)) = header_length(bytes) else {
+            return match bytes {
+                [] => malformed(0, "the file is empty".into()),
+                [0] | [0, 0] | [0, 0, 8..=14] => {
+                    malformed(bytes.len(), "the file ends within its header".into())
+                }
+                _ => malformed(0, wrong_magic(kind, bytes)),
+            };
         };
-        let short = || {
-            let length = kind.header_length();
-            malformed(
-                bytes.len(),
-                format!("the file ends within its header of {length} bytes; download it again"),
-            )
-        };
-        let Some(magic) = field(0) else { return short() };
-        if magic != kind.magic() {
-            return malformed(0, wrong_magic(kind, magic));
+        let rank = length / 4 - 1;
+        match (kind, rank) {
+            (Kind::Images, 1) => return malformed(0, wrong_magic(kind, bytes)),
+            (Kind::Labels, 3..) => return malformed(0, wrong_magic(kind, bytes)),
+            _ => {}
         }
-        let sizes = match kind {
-            Kind::Images => [field(4), field(8), field(12)],
-            Kind::Labels => [field(4), Some(1), Some(1)],
-        };
-        let [Some(count), Some(height), Some(width)] = sizes else { return short() };
-        let named = [(count, kind.name()), (height, "rows an image"), (width, "columns an image")];
-        if let Some(which) = named.iter().position(|&(size, _)| size == 0) {
-            return malformed(
-                4 + 4 * which,
-                format!("the header promises 0 {}, at least 1 is needed", named[which].1),
-            );
+        let dimensions: Vec<u32> = bytes[MAGIC_BYTES..]
+            .as_chunks()
+            .0
+            .iter()
+            .take(rank)
+            .map(|&word| u32::from_be_bytes(word))
+            .collect();
+        if dimensions.len() < rank {
+            let problem = format!("the file ends within its header of {length} bytes");
+            return malformed(bytes.len(), problem);
         }
-        match (u64::from(height) * u64::from(width)).checked_mul(u64::from(count)) {
-            Some(content) => Ok(Self { kind, count, height, width, content }),
-            None => malformed(
-                4,
-                format!("the header promises {count} images of {height}x{width}, which no file holds"),
-            ),
+        if let Some(which) = dimensions.iter().position(|&size| size == 0) {
+            let name = match (kind, rank, which) {
+                (Kind::Images, _, 0) => "images",
+                (Kind::Labels, _, 0) => "labels",
+                (_, 3, 1) => "rows an image",
+                (_, 3, 2) => "columns an image",
+                _ => "values an image",
+            };
+            return malformed(4 + 4 * which, format!("the header promises 0 {name}, at least 1 is needed"));
         }
+        let content = dimensions
+            .iter()
+            .try_fold(element.size() as u64, |product, &size| product.checked_mul(size.into()));
+        let header = Self { element, dimensions, content: content.unwrap_or(u64::MAX) };
+        match content {
+            Some(_) => Ok(header),
+            None => {
+                let swapped = header.dimensions.iter().all(|size| size.swap_bytes() < 1 << 16);
+                let cause = match swapped {
+                    true => "; its dimensions are in little-endian byte order, and the format is big-endian",
+                    false => "",
+                };
+                malformed(4, format!("the header promises {header}, which no file holds{cause}"))
+            }
+        }
+    }
+
+    fn length(&self) -> u64 {
+        (MAGIC_BYTES + 4 * self.dimensions.len()) as u64
     }
 
     /// Compares the promised length with the number `held` of bytes after the header.
     fn check_length(&self, place: &str, held: u64) -> Result<()> {
-        let start = self.kind.header_length() as u64;
+        let start = self.length();
         if held < self.content {
-            let problem = format!("the header promises {self}, the file holds {held}; download it again");
+            let swapped = self.dimensions.iter().map(|size| u64::from(size.swap_bytes()));
+            let is_swapped = swapped.fold(self.element.size() as u64, u64::saturating_mul) == held;
+            let cause = match is_swapped {
+                true => "its dimensions are in little-endian byte order, and the format is big-endian",
+                false => "the file is incomplete, or its header is wrong",
+            };
+            let problem = format!("the header promises {self}, the file holds {held}: {cause}");
             return Err(Error::malformed(place, start, problem));
         }
         if held > self.content {
-            let problem = format!("the header promises {self}, more data follows; download it again");
+            let problem = format!("the header promises {self}, more data follows");
             return Err(Error::malformed(place, start + self.content, problem));
         }
         Ok(())
     }
 
-    /// Creates images of the size in the header; the length of `content` has been checked.
-    fn images(&self, content: Vec<u8>) -> Result<Images> {
-        Images::new(self.height as usize, self.width as usize, content)
+    /// The array; the length of `content` has been checked.
+    fn array(&self, place: &str, content: Vec<u8>) -> Array {
+        Array {
+            place: place.into(),
+            start: self.length(),
+            shape: self.dimensions.iter().map(|&size| size as usize).collect(),
+            element: self.element,
+            is_big_endian: true,
+            content,
+        }
     }
 }
 
 /// Writes `60000 images of 28x28 (47040000 bytes)`.
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, count, height, width, content } = self;
-        match kind {
-            Kind::Images => write!(f, "{count} images of {height}x{width} ({content} bytes)"),
-            Kind::Labels => write!(f, "{count} labels ({content} bytes)"),
+        match &self.dimensions[..] {
+            [count] => write!(f, "{count} labels")?,
+            [count, size] => write!(f, "{count} rows of {size} values")?,
+            [count, sizes @ ..] => {
+                let sizes: Vec<String> = sizes.iter().map(|size| format!("{size}")).collect();
+                write!(f, "{count} images of {}", sizes.join("x"))?;
+            }
+            [] => {}
+        }
+        match self.content {
+            u64::MAX => Ok(()),
+            content => write!(f, " ({content} bytes)"),
         }
     }
 }
 
-/// Describes what a file with a wrong magic number probably is.
-fn wrong_magic(kind: Kind, found: u32) -> String {
-    let guess = match (kind, found) {
-        (_, 0x1f8b_0000..=0x1f8b_ffff) => "gzip; unpack it first",
-        (Kind::Images, 0x0801) => "a file of labels; the two may be swapped",
-        (Kind::Labels, 0x0803) => "a file of images; the two may be swapped",
-        _ => "not of this format; download it again",
+/// Describes what a file that begins with `start` is, instead of the expected.
+fn wrong_magic(kind: Kind, start: &[u8]) -> String {
+    let guess = match (kind, header_length(start)) {
+        (Kind::Images, Some((8, Element::U8))) => "a file of labels; the two may be swapped".into(),
+        (Kind::Labels, Some((16, Element::U8))) => "a file of images; the two may be swapped".into(),
+        _ => kind::describe(start),
     };
-    let (name, magic) = (kind.name(), kind.magic());
-    format!(
-        "IDX {name} begin with the magic number {magic:#010x}; this file begins with {found:#010x}: it is {guess}"
-    )
+    let expected = match kind {
+        Kind::Images => "IDX images of 2 to 4 dimensions are",
+        Kind::Labels => "IDX labels of 1 dimension are",
+    };
+    format!("this is {guess}; {expected} needed")
 }
 
 /// Splits a file in memory into its header and its content, whose length is checked.
-fn split<'a>(kind: Kind, place: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8])> {
-    let header = Header::parse(kind, place, &bytes[..bytes.len().min(kind.header_length())])?;
-    let content = &bytes[kind.header_length()..];
+fn parse(kind: Kind, place: &str, bytes: &[u8]) -> Result<Array> {
+    let header = Header::parse(kind, place, bytes)?;
+    let content = &bytes[header.length() as usize..];
     header.check_length(place, content.len() as u64)?;
-    Ok((header, content))
+    Ok(header.array(place, content.to_vec()))
 }
 
-fn check_labels(place: &str, labels: &[u8]) -> Result<()> {
-    match labels.iter().position(|&label| label > 9) {
-        None => Ok(()),
-        Some(at) => {
-            let offset = (Kind::Labels.header_length() + at) as u64;
-            let problem =
-                format!("label {} of image {at} is not a digit; a label must be 0 to 9", labels[at]);
-            Err(Error::malformed(place, offset, problem))
-        }
-    }
-}
-
+#[cfg(feature = "std")]
+pub(super) use file::read_from;
 #[cfg(feature = "std")]
 pub use file::{read_images, read_labelled, read_labels};
 
 #[cfg(feature = "std")]
 mod file {
-    use std::fs::File;
-    use std::io::{self, BufRead, BufReader, Read};
+    use std::io::Read;
     use std::path::Path;
 
     use super::*;
-    use crate::data::Labelled;
+    use crate::data::{Labelled, file};
 
     /// Reads images from an IDX file, gzipped or not; the content decides, not the name.
     ///
     /// **Errors** As [`images`]; also for damaged gzip, for more than [`LARGEST`] bytes, and for gzip without the
     /// feature `cli`. [`Error::Io`] if the file cannot be read.
     pub fn read_images(path: impl AsRef<Path>) -> Result<Images> {
-        let (header, content) = read(Kind::Images, path.as_ref())?;
-        header.images(content)
+        let path = path.as_ref();
+        read_from(Kind::Images, path, &mut file::open(path)?)?.images(&Reading::default(), &mut Vec::new())
     }
 
-    /// Reads labels of digits from an IDX file, gzipped or not.
+    /// Reads labels from an IDX file, gzipped or not.
     ///
-    /// **Errors** As [`read_images`], and for a label above 9.
+    /// **Errors** As [`read_images`], and for a label that is no whole number from 0 to 255.
     pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u8>> {
-        let (_, content) = read(Kind::Labels, path.as_ref())?;
-        check_labels(&path.as_ref().display().to_string(), &content)?;
-        Ok(content)
+        let path = path.as_ref();
+        read_from(Kind::Labels, path, &mut file::open(path)?)?.labels()
     }
 
     /// Reads images and their labels from two IDX files.
@@ -230,78 +283,29 @@ mod file {
     pub fn read_labelled(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Labelled> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
         let (images, labels) = (read_images(images_path)?, read_labels(labels_path)?);
-        if images.len() != labels.len() {
-            let (has, other) = (labels.len(), images.len());
-            let images_place = images_path.display();
-            let problem =
-                format!("{has} labels for the {other} images of {images_place}; the counts must be equal");
-            return Err(Error::malformed(labels_path.display(), 4, problem));
-        }
+        file::check_counts(images_path, images.len(), labels_path, labels.len())?;
         Labelled::new(images, labels)
-    }
-
-    /// Opens a file and reads it, through gzip if its first bytes are those of gzip.
-    fn read(kind: Kind, path: &Path) -> Result<(Header, Vec<u8>)> {
-        let file = File::open(path).map_err(|error| Error::io("opening", path, error))?;
-        let mut file = BufReader::new(file);
-        let start = file.fill_buf().map_err(|error| Error::io("reading", path, error))?;
-        if start.starts_with(&[0x1f, 0x8b]) {
-            read_gzip(kind, path, file)
-        } else {
-            read_from(kind, path, file)
-        }
-    }
-
-    #[cfg(feature = "cli")]
-    fn read_gzip(kind: Kind, path: &Path, file: impl BufRead) -> Result<(Header, Vec<u8>)> {
-        read_from(kind, path, flate2::bufread::MultiGzDecoder::new(file))
-    }
-
-    #[cfg(not(feature = "cli"))]
-    fn read_gzip(_: Kind, path: &Path, _: impl BufRead) -> Result<(Header, Vec<u8>)> {
-        let problem =
-            "this is gzip, which needs the feature `cli`; build with it or unpack the file with gunzip";
-        Err(Error::malformed(path.display(), 0, problem))
     }
 
     /// Reads the header, then at most one byte more than it promises. The extra byte shows whether there is more data,
     /// and makes the decoder check the sum at the end of gzip.
-    fn read_from(kind: Kind, path: &Path, mut source: impl Read) -> Result<(Header, Vec<u8>)> {
+    pub(in crate::data) fn read_from(kind: Kind, path: &Path, source: &mut dyn Read) -> Result<Array> {
         let place = path.display().to_string();
-        let start = kind.header_length() as u64;
         let mut content = Vec::new();
-        fill(&mut content, source.by_ref().take(start))
-            .map_err(|error| broken(path, content.len(), error))?;
+        // Also enough to say what another file is.
+        file::fill(path, 0, &mut content, source, MAGIC_BYTES as u64)?;
+        let length = header_length(&content).map_or(file::START, |(length, _)| length);
+        let more = length as u64 - content.len() as u64;
+        file::fill(path, 0, &mut content, source, more)?;
         let header = Header::parse(kind, &place, &content)?;
         if header.content > LARGEST {
             let problem = format!("the header promises {header}, more than the limit of {LARGEST} bytes");
             return Err(Error::malformed(place, 4, problem));
         }
         content.clear();
-        fill(&mut content, source.take(header.content + 1))
-            .map_err(|error| broken(path, start as usize + content.len(), error))?;
+        file::fill(path, header.length(), &mut content, source, header.content + 1)?;
         header.check_length(&place, content.len() as u64)?;
         content.shrink_to_fit();
-        Ok((header, content))
-    }
-
-    fn fill(buffer: &mut Vec<u8>, mut source: impl Read) -> io::Result<()> {
-        source.read_to_end(buffer).map(|_| ())
-    }
-
-    /// Distinguishes a damaged stream, which the decoder reports, from an error of the operating system.
-    fn broken(path: &Path, offset: usize, error: io::Error) -> Error {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        let damaged = error.raw_os_error().is_none()
-            && matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof);
-        if !damaged {
-            return Error::io("reading", path, error);
-        }
-        let fault = if error.kind() == UnexpectedEof { "ends too early" } else { "is damaged" };
-        Error::malformed(
-            path.display(),
-            offset as u64,
-            format!("the gzip stream {fault} ({error}); download it again"),
-        )
+        Ok(header.array(&place, content))
     }
 }

@@ -138,6 +138,36 @@ impl Images {
         Self { channels, pixels, ..*self }
     }
 
+    /// The same images with rows and columns swapped.
+    #[must_use]
+    pub(super) fn transposed(&self) -> Self {
+        let [height, width, channels] = self.shape();
+        let values = self.values_per_image();
+        let from = |at: usize| {
+            let (place, channel) = (at / channels, at % channels);
+            (place % height * width + place / height) * channels + channel
+        };
+        let pixels = self.pixels.chunks_exact(values);
+        let pixels = pixels.flat_map(|image| (0..values).map(move |at| image[from(at)])).collect();
+        Self { height: width, width: height, channels, pixels }
+    }
+
+    /// The smallest and the largest value.
+    #[cfg(feature = "std")]
+    pub(super) fn extremes(&self) -> [u8; 2] {
+        let ends = |[low, high]: [u8; 2], &pixel: &u8| [low.min(pixel), high.max(pixel)];
+        self.pixels.iter().fold([u8::MAX, 0], ends)
+    }
+
+    /// Stretches the values from `low` to `high` to the whole range.
+    #[cfg(feature = "std")]
+    pub(super) fn stretch(&mut self, low: f64, high: f64) {
+        // The cast ends at 0 and 255.
+        let table: [u8; 256] =
+            core::array::from_fn(|value| ((value as f64 - low) * 255.0 / (high - low) + 0.5) as u8);
+        self.pixels.iter_mut().for_each(|pixel| *pixel = table[usize::from(*pixel)]);
+    }
+
     /// Keeps the first `count` images, or all if there are fewer.
     pub fn truncate(&mut self, count: usize) {
         self.pixels.truncate(count.saturating_mul(self.values_per_image()));
@@ -155,6 +185,8 @@ fn brightness(parts: [u8; 3]) -> u8 {
 pub struct Labelled {
     images: Images,
     labels: Vec<u8>,
+    /// The reason why the labels are not known.
+    unlabelled: Option<String>,
 }
 
 impl Labelled {
@@ -169,7 +201,27 @@ impl Labelled {
                 found: alloc::vec![labels.len()],
             });
         }
-        Ok(Self { images, labels })
+        Ok(Self { images, labels, unlabelled: None })
+    }
+
+    /// Images whose classes are not known: all labels are 0, and [`Labelled::check_labels`] fails with this reason.
+    pub fn unlabelled(images: Images, reason: impl Into<String>) -> Self {
+        Self { labels: alloc::vec![0; images.len()], images, unlabelled: Some(reason.into()) }
+    }
+
+    /// Returns whether the classes are known.
+    pub fn has_labels(&self) -> bool {
+        self.unlabelled.is_none()
+    }
+
+    /// Returns an error if the classes are not known.
+    ///
+    /// **Errors** [`Error::InvalidArgument`] with the reason.
+    pub fn check_labels(&self) -> Result<()> {
+        match &self.unlabelled {
+            None => Ok(()),
+            Some(reason) => Err(Error::invalid("labels are needed here", reason)),
+        }
     }
 
     /// The images.
@@ -199,13 +251,13 @@ impl Labelled {
     #[track_caller]
     pub fn select(&self, order: &[usize]) -> Self {
         let labels = order.iter().map(|&index| self.labels[index]).collect();
-        Self { images: self.images.select(order), labels }
+        Self { images: self.images.select(order), labels, unlabelled: self.unlabelled.clone() }
     }
 
     /// The same images with 1 or 3 channels: see [`Images::to_channels`].
     #[must_use]
     pub fn to_channels(&self, channels: usize) -> Self {
-        Self { images: self.images.to_channels(channels), labels: self.labels.clone() }
+        Self { images: self.images.to_channels(channels), ..self.clone() }
     }
 
     /// Adds the images of `other` at the end.
@@ -222,7 +274,14 @@ impl Labelled {
         }
         self.images.pixels.extend(other.images.pixels);
         self.labels.extend(other.labels);
+        self.unlabelled = self.unlabelled.take().or(other.unlabelled);
         Ok(())
+    }
+
+    /// Changes the images, and not their number.
+    #[cfg(feature = "std")]
+    pub(super) fn images_mut(&mut self) -> &mut Images {
+        &mut self.images
     }
 
     /// Keeps the first `count` images and labels, or all if there are fewer.
@@ -259,7 +318,7 @@ impl Digits {
             1 => Ok(self),
             _ => Err(Error::invalid(
                 alloc::format!("colour images ({})", self.name),
-                "this model is for grey images of one channel",
+                "this model is for grey images of one channel; --grey takes their brightness",
             )),
         }
     }

@@ -1,12 +1,16 @@
 //! Finds out what a source of images is, and loads it: one class or all, with images for testing.
 
-use super::cifar::{CLASSES, files as cifar};
-use super::{CATS, Digits, Labelled, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, mnist};
+use super::cifar::{CLASSES, RECORD, files as cifar};
+use super::{
+    CATS, Digits, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets,
+};
 use crate::{Error, Result};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// The class of the official CIFAR-10 that is used without another choice.
 const USUAL_CLASS: &str = "cat";
@@ -27,14 +31,16 @@ impl Digits {
     /// Loads images, grey or in colour, from `source`:
     ///
     /// - the word `synthetic`: digits; the word `cats`, or `cats:64` for a size other than 32: [`cats`];
-    /// - a folder with MNIST's four files, gzipped or not, or with a subfolder `mnist` that has them;
+    /// - a folder with files of images and perhaps labels: MNIST's four files and others with such names, as IDX, `.npy` or
+    ///   `.npz`, plain or gzipped; or a folder with a subfolder `mnist`, `MNIST`, `raw` or `*/raw` that has them;
+    /// - one file of images of these formats, which is read with the files beside it that belong to it by their names;
     /// - a folder with CIFAR-10's six files, or with a subfolder `cifar-10-batches-bin` that has them; or the same with
     ///   `data_batch_cats.bin` and `test_batch_cats.bin` and the subfolder `cifar10-cats`;
     /// - a file of CIFAR-10's records whose name ends with `.bin`;
     /// - a folder of [pictures](crate::data::pictures), or one with the subfolders `train` and `test`.
     ///
     /// If there are no test images, the last sixth of the images of each class are. (Write `./cats` for a folder named
-    /// `cats`.)
+    /// `cats`.) Labels that are missing or damaged are an error only where they are used: [`Labelled::check_labels`].
     ///
     /// `class` selects one class, by its name or number; `all` or `None` selects all, except that `None` selects the
     /// cats of the complete CIFAR-10. `images` limits the training set to its first images, after this selection.
@@ -43,7 +49,19 @@ impl Digits {
     /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, if there is no such class, or if
     /// `source` is not of these kinds; [`Error::ShapeMismatch`] if training and test images differ in size.
     pub fn load_any(source: impl AsRef<Path>, class: Option<&str>, images: Option<usize>) -> Result<Self> {
-        load_noted(source.as_ref(), class, images).map(|(digits, _)| digits)
+        Self::load_with(source, class, images, &Reading::default()).map(|(digits, _)| digits)
+    }
+
+    /// Loads images as [`Digits::load_any`] does, with options. Also returns warnings and notes for the user.
+    ///
+    /// **Errors** As [`Digits::load_any`]; also for pixels outside the range of `reading`.
+    pub fn load_with(
+        source: impl AsRef<Path>,
+        class: Option<&str>,
+        images: Option<usize>,
+        reading: &Reading,
+    ) -> Result<(Self, Vec<String>)> {
+        load(source.as_ref(), class, images, reading)
     }
 }
 
@@ -60,27 +78,44 @@ fn side_of_cats(source: &str) -> Option<usize> {
     }
 }
 
-/// Loads images as [`Digits::load_any`] does, with a note for the user if test images were taken from the others.
-pub(crate) fn load_noted(
+fn load(
     source: &Path,
     class: Option<&str>,
     images: Option<usize>,
-) -> Result<(Digits, Option<String>)> {
+    reading: &Reading,
+) -> Result<(Digits, Vec<String>)> {
     if let Some(drawn) = source.to_str().filter(|source| is_built_in(source)) {
-        return Ok((draw(drawn, class, images)?, None));
+        let mut digits = draw(drawn, class, images)?;
+        if reading.grey {
+            [&mut digits.train, &mut digits.test].into_iter().for_each(|set| *set = set.to_channels(1));
+        }
+        return Ok((digits, Vec::new()));
     }
-    let Found { mut digits, classes, is_held_out } = find(source, class)?;
-    if is_built_in(&digits.name) {
-        digits.name.insert_str(0, "./");
+    let mut notes = Vec::new();
+    let Found { train, test, place, classes, usual } = find(source, class, reading, &mut notes)?;
+    let mut name = name_of(&place);
+    if is_built_in(&name) {
+        name.insert_str(0, "./");
     }
-    let note = is_held_out.then(|| {
-        let test = digits.test.len();
-        format!(
-            "{} has no test images: {test} images, the last sixth of each class, are taken",
-            source.display()
-        )
-    });
-    if let Some(class) = class.filter(|&class| class != ALL) {
+    let mut digits = match test {
+        None => {
+            let digits = hold_out(name, &train, reading.test_share)?;
+            let (test, share) = (digits.test.len(), reading.test_share);
+            let share =
+                share.map_or("the last sixth".into(), |share| format!("the last {:.0} %", 100.0 * share));
+            let of = if train.has_labels() { " of each class" } else { "" };
+            let place = source.display();
+            notes.push(format!("note: {place} has no test images: {test} images, {share}{of}, are taken"));
+            digits
+        }
+        Some(test) => {
+            // Grey only if both are.
+            let channels = train.images().channels().max(test.images().channels());
+            let [train, test] = [train, test].map(|set| set.to_channels(channels));
+            Digits { name, train, test }
+        }
+    };
+    if let Some(class) = class.or(usual).filter(|&class| class != ALL) {
         keep_class(&mut digits, class, &classes)?;
     }
     if let Some(count) = images {
@@ -91,7 +126,7 @@ pub(crate) fn load_noted(
         }
         digits.train.truncate(count);
     }
-    Ok((digits, note))
+    Ok((digits, notes))
 }
 
 /// Draws digits or cats.
@@ -125,96 +160,184 @@ fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digi
 
 /// Images with the names of their classes; numbers if there are no names.
 struct Found {
-    digits: Digits,
+    train: Labelled,
+    test: Option<Labelled>,
+    /// The file or the folder.
+    place: PathBuf,
     classes: Vec<String>,
-    is_held_out: bool,
+    /// The class that is used without another choice.
+    usual: Option<&'static str>,
 }
 
 /// Finds out what `source` is, and reads it.
-fn find(source: &Path, class: Option<&str>) -> Result<Found> {
-    let is_records = source.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bin"));
-    if is_records && source.is_file() {
-        let (set, test) = cifar::read_alone(source)?;
-        return found(source, set, test, cifar_classes());
+fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<String>) -> Result<Found> {
+    let found = |train, test, place: &Path| Found {
+        train,
+        test,
+        place: place.into(),
+        classes: Vec::new(),
+        usual: None,
+    };
+    check_exists(source)?;
+    if !source.is_dir() {
+        if is_records(source)? {
+            let (train, test) = cifar::read_alone(source)?;
+            return Ok(found(train, test, source).of_cifar(reading, notes)?);
+        }
+        let (train, test) = sets::of_file(source)?.read(reading, notes)?;
+        return Ok(found(train, test, source));
     }
     // If a folder has two sets, the class decides which one is read.
     let is_cifar = class.is_some_and(|class| CLASSES.iter().any(|name| name.eq_ignore_ascii_case(class)));
-    let has_mnist = source.is_dir() && mnist::is_in(source)?;
-    if source.is_dir()
-        && (is_cifar || !has_mnist)
+    let arrays = sets::find(source)?;
+    let has_named = arrays.as_ref().is_some_and(|(_, files)| files.is_named());
+    if (is_cifar || !has_named)
         && let Some(files) = cifar::find(source)?
     {
         let [train, test] = cifar::read_sets(&files)?;
-        let mut found = found(source, train, Some(test), cifar_classes())?;
-        if files.train.len() > 1 && class.is_none() {
-            keep_class(&mut found.digits, USUAL_CLASS, &found.classes)?;
-        }
-        return Ok(found);
+        let usual = (files.train.len() > 1).then_some(USUAL_CLASS);
+        return Ok(Found { usual, ..found(train, Some(test), source).of_cifar(reading, notes)? });
     }
     #[cfg(feature = "png")]
-    if source.is_dir()
-        && !has_mnist
-        && let Some(found) = find_pictures(source)?
-    {
+    if !has_named && let Some(found) = find_pictures(source, class, reading, notes)? {
         return Ok(found);
     }
-    Ok(Found { digits: mnist::load(source)?, classes: Vec::new(), is_held_out: false })
+    match arrays {
+        Some((place, files)) => {
+            let (train, test) = files.read(reading, notes)?;
+            Ok(found(train, test, &place))
+        }
+        None => Err(not_found(source)),
+    }
 }
 
-fn cifar_classes() -> Vec<String> {
-    CLASSES.map(String::from).to_vec()
+impl Found {
+    fn of_cifar(mut self, reading: &Reading, notes: &mut Vec<String>) -> Result<Self> {
+        self.classes = CLASSES.map(String::from).to_vec();
+        let place = self.place.display().to_string();
+        for set in [Some(&mut self.train), self.test.as_mut()].into_iter().flatten() {
+            set.images_mut().finish(&place, reading, notes)?;
+        }
+        Ok(self)
+    }
+}
+
+/// Returns whether a file holds records of CIFAR-10.
+fn is_records(file: &Path) -> Result<bool> {
+    let has_name = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bin"));
+    let length = file.metadata().map_err(|error| Error::io("reading", file, error))?.len();
+    // A file with the name of records is one, unless its content is another.
+    if !has_name {
+        return Ok(false);
+    }
+    let start = file::start_of(file)?;
+    let is_whole = length > 0 && length.is_multiple_of(RECORD as u64);
+    Ok(!file::is_array(&start) && (is_whole || kind::describe(&start) == kind::UNKNOWN))
+}
+
+/// The error for a folder without images. It advises to fetch MNIST only for an empty folder: any other may hold the user's
+/// own files.
+fn not_found(folder: &Path) -> Error {
+    let names = |folder: &Path| -> Vec<String> {
+        let [files, folders] = file::entries(folder).unwrap_or_default();
+        files.iter().chain(&folders).map(|path| file::last_part(path)).collect()
+    };
+    let found = names(folder);
+    let place = folder.display().to_string();
+    let remedy = match found.is_empty() {
+        true => format!("`fixtures/fetch-mnist {place}` downloads MNIST ({})", mnist::FILES.join(", ")),
+        false => {
+            let some = found.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if found.len() > 3 { ", \u{2026}" } else { "" };
+            format!(
+                "it has {some}{more}; give a folder of pictures of one size, perhaps in one subfolder for each class, or of \
+                 IDX, .npy, .npz or CIFAR-10 files, or `synthetic`"
+            )
+        }
+    };
+    Error::NotFound {
+        what: "images (files of arrays, or pictures: .png, .jpg or .jpeg)".into(),
+        place,
+        remedy,
+    }
+}
+
+/// Checks that there is `source`; if not, the error names the longest part of the path that is there.
+fn check_exists(source: &Path) -> Result<()> {
+    if source.as_os_str().is_empty() {
+        return Err(Error::invalid("an empty path", "give a folder or a file of images, or `synthetic`"));
+    }
+    match source.metadata() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let whole = std::path::absolute(source).unwrap_or_else(|_| source.to_owned());
+            let there = whole.ancestors().find(|ancestor| ancestor.is_dir());
+            Err(Error::NotFound {
+                what: format!("the folder or file {}", source.display()),
+                place: there.unwrap_or(source).display().to_string(),
+                remedy: "give `synthetic`, `cats` (or `cats:SIDE`, such as `cats:64`), or a folder or a file of images; \
+                         `fixtures/fetch-mnist FOLDER` downloads MNIST"
+                    .into(),
+            })
+        }
+        Err(error) => Err(Error::io("looking for", source, error)),
+    }
+}
+
+/// The last part of the path, for captions; for a folder `raw`, that of the folder above.
+fn name_of(place: &Path) -> String {
+    let whole = place.canonicalize().unwrap_or_else(|_| place.to_owned());
+    let named = whole.ancestors().find(|place| place.file_name().is_none_or(|name| name != "raw"));
+    file::last_part(named.unwrap_or(&whole))
 }
 
 /// Pictures in a folder, or in its subfolders `train` and `test`, if there are any.
 #[cfg(feature = "png")]
-fn find_pictures(source: &Path) -> Result<Option<Found>> {
+fn find_pictures(
+    source: &Path,
+    class: Option<&str>,
+    reading: &Reading,
+    notes: &mut Vec<String>,
+) -> Result<Option<Found>> {
     use super::pictures::{are_in, list, read};
     let [train, test] = ["train", "test"].map(|name| source.join(name));
-    if train.is_dir() && test.is_dir() && are_in(&train)? && are_in(&test)? {
-        let [listed, other] = [list(&train)?, list(&test)?];
-        if listed.classes != other.classes {
+    let has_sets = train.is_dir() && test.is_dir() && are_in(&train)? && are_in(&test)?;
+    if !has_sets && !are_in(source)? {
+        return Ok(None);
+    }
+    let mut listed = list(if has_sets { &train } else { source })?;
+    class.into_iter().for_each(|class| listed.choose(class));
+    let set = read(if has_sets { &train } else { source }, &listed, None, reading, notes)?;
+    let mut found =
+        Found { train: set, test: None, place: source.into(), classes: listed.classes, usual: None };
+    if has_sets {
+        let mut other = list(&test)?;
+        class.into_iter().for_each(|class| other.choose(class));
+        if found.classes != other.classes {
             let expected = format!("it needs the same subfolders as {}, one for each class", train.display());
             return Err(Error::invalid(test.display(), expected));
         }
-        let set = read(&train, &listed, None)?;
-        let size = [set.images().height(), set.images().width()];
-        let test = read(&test, &other, Some(size))?;
-        return found(source, set, Some(test), listed.classes).map(Some);
-    }
-    if !are_in(source)? {
-        return Ok(None);
-    }
-    let listed = list(source)?;
-    found(source, read(source, &listed, None)?, None, listed.classes).map(Some)
-}
-
-/// Puts the sets together; without a test set, some of the images are held out.
-fn found(source: &Path, train: Labelled, test: Option<Labelled>, classes: Vec<String>) -> Result<Found> {
-    let name = mnist::name_of(source);
-    let is_held_out = test.is_none();
-    let digits = match test {
-        None => hold_out(name, &train)?,
-        Some(test) => {
-            // Grey only if both are.
-            let channels = train.images().channels().max(test.images().channels());
-            let [train, test] = [train, test].map(|set| set.to_channels(channels));
-            Digits { name, train, test }
+        let [mut height, mut width, _] = found.train.images().shape();
+        if reading.transpose {
+            (height, width) = (width, height);
         }
-    };
-    Ok(Found { digits, classes, is_held_out })
+        found.test = Some(read(&test, &other, Some([height, width]), reading, &mut Vec::new())?);
+    }
+    Ok(Some(found))
 }
 
-/// The last sixth of the images of each class for testing, the others for training.
+/// The last `share` of the images of each class for testing, a sixth if it is not given, and the others for training.
 ///
-/// If no class has 6 images, the last image of all is the only one for testing.
-fn hold_out(name: String, set: &Labelled) -> Result<Digits> {
+/// If no class has enough images, the last image of all is the only one for testing.
+fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Digits> {
     let mut counts = [0_usize; 256];
     set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);
+    let held = |count: usize| share.map_or(count / 6, |share| (share * count as f64) as usize);
     let mut seen = [0_usize; 256];
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for (index, &label) in set.labels().iter().enumerate() {
         let (count, place) = (counts[usize::from(label)], &mut seen[usize::from(label)]);
-        if *place < count - count / 6 {
+        if *place < count - held(count) {
             train.push(index)
         } else {
             test.push(index)
@@ -233,6 +356,9 @@ fn hold_out(name: String, set: &Labelled) -> Result<Digits> {
 
 /// Keeps the images of one class, by its name in `names` or its number.
 fn keep_class(digits: &mut Digits, class: &str, names: &[String]) -> Result<()> {
+    for set in [&digits.train, &digits.test] {
+        set.check_labels().map_err(|error| Error::invalid(format!("--class {class}"), error))?;
+    }
     let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(class));
     let label = by_name.or_else(|| class.parse().ok());
     let has = |set: &Labelled, label: usize| set.labels().iter().any(|&found| usize::from(found) == label);

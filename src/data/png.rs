@@ -10,30 +10,84 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
-/// Reads a PNG file as grey values, or as red, green and blue, laid on white where it is transparent. `is_right` checks
-/// height and width before anything of that size is allocated.
+/// The depth of a picture's values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// At most 8 bits.
+    Eight,
+    /// 16 bits.
+    Sixteen,
+    /// 16 bits, all below 256 and not all 0: probably values of 8 bits, and kept as such.
+    Doubtful,
+}
+
+/// A picture without opacity, and what its file says about it.
+pub(super) struct Flat {
+    pub picture: Picture,
+    pub depth: Depth,
+    /// A pixel is not opaque.
+    pub has_opacity: bool,
+}
+
+impl Flat {
+    /// A picture of opaque bytes.
+    #[cfg(feature = "cli")]
+    pub fn of_bytes(picture: Picture) -> Self {
+        Self { picture, depth: Depth::Eight, has_opacity: false }
+    }
+}
+
+/// Reads a PNG file as [`read_any`] does.
 ///
-/// Values of 16 bits are rounded to 8. A pixel whose index is beyond the palette is black.
+/// Reads a PNG file as [`read_any`] does.
 ///
-/// **Errors** Those of [`decode`]; [`Error::Malformed`] if values of 16 bits are all below 256, as those of 8 bits are.
+/// **Errors** Also if values of 16 bits are all below 256, as those of 8 bits are.
+#[cfg(feature = "cli")]
 pub(super) fn read(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Picture> {
-    let Decoded { size, color, depth, mut values, .. } = decode(path, &mut |size| {
+    let Flat { picture, depth, .. } = read_any(path, is_right)?;
+    match depth {
+        Depth::Doubtful => {
+            let problem =
+                "the values are of 16 bits, up to 65535, and none is above 255: save the picture with 8 bits";
+            Err(Error::malformed(path.display(), 0, problem))
+        }
+        Depth::Eight | Depth::Sixteen => Ok(picture),
+    }
+}
+
+/// Reads a PNG file as grey values, or as red, green and blue. `is_right` checks height and width before anything of that
+/// size is allocated.
+///
+/// A transparent picture is laid on white, or on black if all its visible pixels are white. Values of 16 bits are rounded to
+/// 8. A pixel whose index is beyond the palette is black.
+///
+/// **Errors** Those of [`decode`].
+pub(super) fn read_any(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Flat> {
+    let Decoded { size, color, depth: bits, mut values, .. } = decode(path, &mut |size| {
         check_size(path, size, MOST_PIXELS)?;
         is_right(size)
     })?;
-    if depth == BitDepth::Sixteen {
-        values = reduced(&values).ok_or_else(|| {
-            let problem =
-                "the values are of 16 bits, up to 65535, and none is above 255: save the picture with 8 bits";
-            Error::malformed(path.display(), 0, problem)
-        })?;
+    let samples = color.samples();
+    let mut depth = Depth::Eight;
+    if bits == BitDepth::Sixteen {
+        let wide = || values.as_chunks().0.iter().map(|&bytes| u16::from_be_bytes(bytes));
+        // Opacity does not count.
+        let is_colour = |(at, _): &(usize, u16)| !matches!(samples, 2 | 4) || at % samples != samples - 1;
+        let most = wide().enumerate().filter(is_colour).map(|(_, value)| value).max().unwrap_or(0);
+        depth = if (1..256).contains(&most) { Depth::Doubtful } else { Depth::Sixteen };
+        let is_opacity = |at: usize| matches!(samples, 2 | 4) && at % samples == samples - 1;
+        let byte = |(at, value): (usize, u16)| match depth {
+            Depth::Doubtful if !is_opacity(at) || value < 256 => value as u8,
+            _ => rounded(value),
+        };
+        values = wide().enumerate().map(byte).collect();
     }
-    let (channels, values) = match color {
-        ColorType::GrayscaleAlpha => (1, on_white::<1, 2>(&values)),
-        ColorType::Rgba => (3, on_white::<3, 4>(&values)),
-        _ => (color.samples(), values),
+    let (channels, values, has_opacity) = match color {
+        ColorType::GrayscaleAlpha => laid(1, values),
+        ColorType::Rgba => laid(3, values),
+        _ => (samples, values, false),
     };
-    Ok(Picture { size, channels, values })
+    Ok(Flat { picture: Picture { size, channels, values }, depth, has_opacity })
 }
 
 /// The first frame of a PNG file, with the palette and the bits of grey values expanded.
@@ -95,25 +149,31 @@ pub(super) fn decode(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result
     Ok(Decoded { size, color, depth, values, info: reader.info().clone() })
 }
 
-/// Values of two bytes, rounded to one. `None` if all are below 256 and some are not 0: these were values of one byte.
-fn reduced(values: &[u8]) -> Option<Vec<u8>> {
-    let wide = || values.as_chunks().0.iter().map(|&bytes| u32::from(u16::from_be_bytes(bytes)));
-    let most = wide().max().unwrap_or(0);
-    let byte = |value| ((value * 255 + 32_767) / 65_535) as u8;
-    (!(1..256).contains(&most)).then(|| wide().map(byte).collect())
+/// A value of two bytes, rounded to one.
+pub(super) fn rounded(value: u16) -> u8 {
+    ((u32::from(value) * 255 + 32_767) / 65_535) as u8
 }
 
-/// The `CHANNELS` values of each pixel, over white by the opacity that follows them.
-fn on_white<const CHANNELS: usize, const VALUES: usize>(values: &[u8]) -> Vec<u8> {
+/// The `channels` values of each pixel by the opacity that follows them, over white; or over black if all visible pixels are
+/// white. Also returns whether a pixel is not opaque.
+fn laid(channels: usize, values: Vec<u8>) -> (usize, Vec<u8>, bool) {
+    /// The darkest white.
+    const WHITE: u8 = 250;
+    let pixels = || values.chunks_exact(channels + 1);
+    let has_opacity = pixels().any(|pixel| pixel[channels] < 255);
+    let mut visible = pixels().filter(|pixel| pixel[channels] > 0).peekable();
+    let is_ink_white = has_opacity
+        && visible.peek().is_some()
+        && visible.all(|pixel| pixel[..channels].iter().all(|&v| v >= WHITE));
+    let background = if is_ink_white { 0 } else { 255 };
     let over = |value: u8, opacity: u8| {
         let (value, opacity) = (u32::from(value), u32::from(opacity));
-        ((value * opacity + 255 * (255 - opacity) + 127) / 255) as u8
+        ((value * opacity + background * (255 - opacity) + 127) / 255) as u8
     };
-    let pixels = values.as_chunks::<VALUES>().0;
-    pixels
-        .iter()
-        .flat_map(|pixel| pixel[..CHANNELS].iter().map(move |&value| over(value, pixel[CHANNELS])))
-        .collect()
+    let pixel = |pixel: &[u8]| {
+        pixel[..channels].iter().map(|&value| over(value, pixel[channels])).collect::<Vec<_>>()
+    };
+    (channels, pixels().flat_map(pixel).collect(), has_opacity)
 }
 
 #[cfg(test)]
@@ -155,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_8_bits_in_16_are_refused_and_others_are_rounded() {
+    fn values_of_8_bits_in_16_are_kept_unless_others_are_larger() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let found = |values: [u16; 2]| {
@@ -169,11 +229,33 @@ mod tests {
             assert_eq!(found(values).unwrap(), right, "{values:?}");
         }
         for values in [[0, 255], [1, 0]] {
-            let text = found(values).unwrap_err().to_string();
-            assert!(
-                text.contains("a.png: at byte 0: the values are of 16 bits") && text.contains("with 8 bits"),
-                "{text}"
-            );
+            assert_eq!(found(values).unwrap(), values.map(|value| value as u8));
+            // Alone, where nothing else decides, they are refused.
+            #[cfg(feature = "cli")]
+            {
+                let text = read(&path, &mut |_| Ok(())).map(drop).unwrap_err().to_string();
+                assert!(text.contains("the values are of 16 bits") && text.contains("with 8 bits"), "{text}");
+            }
+        }
+        // A picture of true 16 bits beside it.
+        let wide = [40_000_u16, 0].map(u16::to_be_bytes).concat();
+        let beside = folder.path().join("b.png");
+        write(&beside, (1, 2), ColorType::Grayscale, BitDepth::Sixteen, &wide);
+        assert_eq!(found([0, 255]).unwrap(), [0, 1, 156, 0]);
+    }
+
+    #[test]
+    fn ink_in_the_opacity_is_seen_whatever_its_colour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let found = |ink: u8, background: u8| {
+            let values = [ink, 255, ink, 100, background, 0];
+            write(&path, (1, 3), ColorType::GrayscaleAlpha, BitDepth::Eight, &values);
+            read_folder(folder.path(), 1, 3).unwrap().pixels().to_vec()
+        };
+        for background in [0, 255] {
+            assert_eq!(found(0, background), [0, 155, 255], "black ink on white");
+            assert_eq!(found(255, background), [255, 100, 0], "white ink on black");
         }
     }
 

@@ -3,14 +3,14 @@
 //! | file | points |
 //! |---|---|
 //! | text (CSV) | one per line; a header is optional; the last column holds weights if the header calls it `weight` |
-//! | `.npy`, `<f4` or `<f8`, C order | one per row; a file of one axis has points on a line |
+//! | `.npy` of numbers | one per row; a file of one axis has points on a line |
 //! | PNG or JPEG in colour | one per pixel: red, green and blue in [0, 1] |
 //! | PNG or JPEG in grey | the 256 grey levels in [0, 1], weighted by their share of the pixels |
 //! | IDX images, also in gzip | one per image: its pixels in [0, 1] |
 //!
 //! The first bytes of a file decide, not its name. Points without weights have equal ones with a sum of 1.
 
-use super::{idx, jpeg, picture::Picture, png};
+use super::{Reading, file, jpeg, npy, picture::Picture, png, sets};
 use crate::rng::Stream;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -18,12 +18,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
-
-/// The largest CSV or `.npy` file that is read, in bytes.
-const LARGEST: u64 = 1 << 30;
 
 /// The largest number of coordinates of all points of a file, which take 1 GiB.
 const MOST_COORDINATES: usize = 1 << 27;
@@ -41,26 +36,15 @@ impl Points {
     /// **Errors** [`Error::InvalidArgument`] with the line and column of a fault in a CSV file; [`Error::Malformed`] with the
     /// byte of a fault in another file; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
-        let mut start = Vec::new();
-        let mut file = File::open(path).map_err(|error| Error::io("opening", path, error))?;
-        let failed = |error| Error::io("reading", path, error);
-        file.by_ref().take(8).read_to_end(&mut start).map_err(failed)?;
-        let mut whole = || {
-            let mut bytes = start.clone();
-            file.by_ref().take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-            if bytes.len() as u64 > LARGEST {
-                let problem = format!("the file is longer than the limit of {LARGEST} bytes");
-                return Err(Error::malformed(path.display(), LARGEST, problem));
-            }
-            Ok(bytes)
-        };
+        let start = file::start_of(path)?;
+        let place = || path.display().to_string();
         match &start[..] {
             [] => Err(Error::malformed(path.display(), 0, "the file is empty; at least 1 point is needed")),
             [0x89, b'P', b'N', b'G', ..] => Self::of_picture(path, &png::read(path, &mut |_| Ok(()))?),
             [0xff, 0xd8, ..] => Self::of_picture(path, &jpeg::read(path, &mut |_| Ok(()))?),
-            [0, 0, 8, ..] | [0x1f, 0x8b, ..] => Self::of_images(path),
-            start if start.starts_with(NPY) => npy(path, &whole()?),
-            _ => csv(path, &whole()?),
+            start if start.starts_with(npy::MAGIC) => npy(&place(), &file::bytes(path)?),
+            start if file::is_array(start) => Self::of_images(path),
+            _ => csv(path, &file::bytes(path)?),
         }
     }
 
@@ -86,7 +70,7 @@ impl Points {
     }
 
     fn of_images(path: &Path) -> Result<Self> {
-        let images = idx::read_images(path)?;
+        let images = sets::read_images(path, &Reading::default(), &mut Vec::new())?;
         check_number(path, images.pixels().len())?;
         let values = images.pixels().iter().map(|&pixel| f64::from(pixel) / 255.0).collect();
         Ok(Self::equal(Tensor::from_vec(&[images.len(), images.values_per_image()], values)?))
@@ -235,90 +219,27 @@ fn shortened(cell: &str) -> String {
     }
 }
 
-/// The first bytes of an `.npy` file.
-const NPY: &[u8] = b"\x93NUMPY";
-
-/// Parses an `.npy` file.
-///
-/// **Source** NumPy's format description, versions 1 to 3: magic, version, length of the header, a Python dictionary, data.
-fn npy(path: &Path, bytes: &[u8]) -> Result<Points> {
-    let malformed = |offset: usize, problem: String| Error::malformed(path.display(), offset as u64, problem);
-    let cut = || malformed(bytes.len(), "the file ends within its header; save it again".into());
-    let (length, start) = match bytes.get(6) {
-        Some(1) => (bytes.get(8..10).map(|b| usize::from(b[0]) | usize::from(b[1]) << 8), 10),
-        Some(2 | 3) => {
-            (bytes.get(8..12).map(|b| b.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b))), 12)
-        }
-        Some(version) => {
-            return Err(malformed(6, format!("version {version} of .npy; versions 1 to 3 can be read")));
-        }
-        None => return Err(cut()),
-    };
-    let end = length.and_then(|length| length.checked_add(start)).ok_or_else(cut)?;
-    let header = String::from_utf8_lossy(bytes.get(start..end).ok_or_else(cut)?).replace('"', "'");
-    let field = |name: &str| {
-        let (_, rest) = header.split_once(&format!("'{name}'"))?;
-        rest.trim_start().strip_prefix(':').map(str::trim_start)
-    };
-    let missing =
-        |name: &str| malformed(start, format!("the header has no valid entry `{name}`; save it again"));
-    let kind = field("descr")
-        .and_then(|rest| rest.strip_prefix('\'')?.split_once('\''))
-        .map(|(kind, _)| kind)
-        .ok_or_else(|| missing("descr"))?;
-    let size = match kind {
-        "<f4" => 4,
-        "<f8" => 8,
-        _ => {
-            let problem =
-                format!("elements of type {}; float32 (<f4) and float64 (<f8) can be read", shortened(kind));
-            return Err(malformed(start, problem));
-        }
-    };
-    let shape = field("shape")
-        .and_then(|rest| rest.strip_prefix('(')?.split_once(')'))
-        .and_then(|(inside, _)| {
-            let sizes = inside.split(',').map(str::trim).filter(|size| !size.is_empty());
-            sizes.map(|size| size.parse().ok()).collect::<Option<Vec<usize>>>()
-        })
-        .ok_or_else(|| missing("shape"))?;
-    let [count, dimension] = match shape[..] {
+/// The points of an `.npy` file, one per row.
+fn npy(place: &str, bytes: &[u8]) -> Result<Points> {
+    let array = npy::parse(place, bytes)?;
+    let [count, dimension] = match array.shape[..] {
         [count] => [count, 1],
         [count, dimension] => [count, dimension],
         _ => {
-            let problem =
-                format!("an array of {} axes; 1 axis or 2 (points, coordinates) are right", shape.len());
-            return Err(malformed(start, problem));
+            let axes = array.shape.len();
+            return Err(array
+                .malformed(format!("an array of {axes} axes; 1 axis or 2 (points, coordinates) are right")));
         }
     };
-    if field("fortran_order").is_none_or(|rest| !rest.starts_with("False")) && shape.len() == 2 {
-        let problem = "the array is not in C order; save numpy.ascontiguousarray of it";
-        return Err(malformed(start, problem.into()));
-    }
-    if count == 0 || dimension == 0 {
-        let problem = format!("{count} points of {dimension} coordinates; at least 1 of each is needed");
-        return Err(malformed(start, problem));
-    }
-    let data = &bytes[end..];
-    let promised = count.checked_mul(dimension).and_then(|values| values.checked_mul(size));
-    if promised != Some(data.len()) {
-        let held = data.len();
-        let problem = format!(
-            "the header promises {count} x {dimension} elements of {size} bytes, the file holds {held} bytes of them; \
-             save it again"
-        );
-        return Err(malformed(end, problem));
-    }
-    check_number(path, count * dimension)?;
-    let values: Vec<f64> = match size {
-        4 => data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes).into()).collect(),
-        _ => data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect(),
-    };
+    check_number(Path::new(place), count * dimension)?;
+    let mut values = Vec::with_capacity(count * dimension);
+    array.for_each(|value| values.push(value));
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         let (row, column) = (at / dimension, at % dimension);
         let problem =
             format!("{} in row {row}, column {column} (from 0); a finite number is needed", values[at]);
-        return Err(malformed(end + at * size, problem));
+        let offset = array.start + (at * array.element.size()) as u64;
+        return Err(Error::malformed(place, offset, problem));
     }
     Ok(Points::equal(Tensor::from_vec(&[count, dimension], values)?))
 }
@@ -367,7 +288,7 @@ mod tests {
 
     fn npy_file(header: &str, data: &[u8]) -> Vec<u8> {
         let length = (header.len() as u16).to_le_bytes();
-        [NPY, &[1, 0], &length, header.as_bytes(), data].concat()
+        [npy::MAGIC, &[1, 0], &length, header.as_bytes(), data].concat()
     }
 
     #[test]
@@ -375,18 +296,22 @@ mod tests {
         let header = |descr: &str, order: &str, shape: &str| {
             format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n")
         };
-        let read = |header: &str, data: &[u8]| npy(Path::new("a.npy"), &npy_file(header, data));
+        let read = |header: &str, data: &[u8]| npy("a.npy", &npy_file(header, data));
         let four: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
         let points = read(&header("<f4", "False", "(2, 2)"), &four).unwrap();
         assert_eq!(points.points().data(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(read(&header("<f4", "False", "(4,)"), &four).unwrap().dimension(), 1);
         assert_eq!(read(&header("<f8", "True", "(2,)"), &four).unwrap().count(), 2);
+        let columns = read(&header("<f4", "True", "(2, 2)"), &four).unwrap();
+        assert_eq!(columns.points().data(), [1.0, 3.0, 2.0, 4.0], "column by column");
+        let whole: Vec<u8> = [1_i32, -2].iter().flat_map(|x| x.to_be_bytes()).collect();
+        assert_eq!(read(&header(">i4", "False", "(2,)"), &whole).unwrap().points().data(), [1.0, -2.0]);
         let nan: Vec<u8> = [1.0, f64::NAN].iter().flat_map(|x| x.to_le_bytes()).collect();
         for (header, data, words) in [
-            (header("<i8", "False", "(2, 1)"), &four, "type <i8"),
-            (header("<f4", "True", "(2, 2)"), &four, "C order"),
+            (header("<c8", "False", "(2, 1)"), &four, "type <c8"),
+            (header("<f4", "maybe", "(2, 2)"), &four, "no valid entry `fortran_order`"),
             (header("<f4", "False", "(2, 3)"), &four, "holds 16 bytes"),
-            (header("<f4", "False", "(0, 2)"), &four, "at least 1 of each"),
+            (header("<f4", "False", "(0, 2)"), &four, "at least 1 is needed"),
             (header("<f4", "False", "(1, 2, 2)"), &four, "3 axes"),
             (header("<f4", "False", "(4611686018427387904, 4)"), &four, "promises"),
             (header("<f8", "False", "(1, 2)"), &nan, "NaN in row 0, column 1"),
@@ -397,7 +322,7 @@ mod tests {
         }
         let whole = npy_file(&header("<f4", "False", "(2, 2)"), &four);
         for end in 6..whole.len() {
-            assert!(npy(Path::new("a.npy"), &whole[..end]).is_err(), "{end} bytes");
+            assert!(npy("a.npy", &whole[..end]).is_err(), "{end} bytes");
         }
     }
 

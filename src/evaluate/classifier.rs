@@ -122,12 +122,13 @@ impl Classifier {
 
     /// Computes the share of correctly classified images, of all and of each class.
     ///
-    /// **Errors** Those of [`Classifier::features_of`]; [`Error::InvalidArgument`] if there are no images, or a label
-    /// is not one of the classes.
+    /// **Errors** Those of [`Classifier::features_of`]; [`Error::InvalidArgument`] if there are no images or no labels, or a
+    /// label is not one of the classes.
     pub fn accuracy(&self, digits: &Labelled) -> Result<Accuracy> {
         if digits.is_empty() {
             return Err(Error::invalid("accuracy on 0 images", "at least 1 is needed"));
         }
+        digits.check_labels()?;
         let logits = self.logits(&self.features_of(digits.images())?)?;
         let (mut right, mut counts) = (vec![0; self.classes()], vec![0; self.classes()]);
         for (i, &label) in digits.labels().iter().enumerate() {

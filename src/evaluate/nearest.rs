@@ -2,7 +2,7 @@
 //!
 //! The distance of two binary images is the Jaccard distance: the share of the pixels on in either image that are not
 //! on in both (Jaccard 1901). It compares strokes and ignores the shared background. An empty image is at distance 1
-//! from every digit; by the number of differing pixels it would be as near to a thin digit as another thin digit is.
+//! from every digit, and at 0 from another empty one; by the number of differing pixels it would be as near to a thin digit as another thin digit is.
 
 use crate::data::{Binarisation, Digits, Labelled, check_unit_interval};
 use crate::parallel::{Chunks, for_each_split};
@@ -168,7 +168,9 @@ impl NearestImages {
             let both: u32 = image.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum();
             let either = ink + other_ink - both;
             let alone = either - both;
-            if either > 0 && u64::from(alone) * best.1 < best.0 * u64::from(either) {
+            // Two empty images are equal.
+            let either = if either == 0 { 1 } else { either };
+            if u64::from(alone) * best.1 < best.0 * u64::from(either) {
                 best = (u64::from(alone), u64::from(either), i);
             }
         }

@@ -43,14 +43,14 @@ impl Cell {
         (2 * self.first_row + self.rows).abs_diff(height)
     }
 
-    /// Returns whether the middle of the block is at most 3 rows from the middle of the image.
+    /// Returns whether the middle of the block is near the middle of the image: at most 3 rows of 28.
     pub fn is_central(&self, height: usize) -> bool {
-        self.off_centre(height) <= 6
+        28 * self.off_centre(height) <= 6 * height
     }
 
-    /// Returns whether the middle of the block is at least 6 rows from the middle of the image.
+    /// Returns whether the middle of the block is far from the middle of the image: at least 6 rows of 28.
     pub fn is_at_edge(&self, height: usize) -> bool {
-        self.off_centre(height) >= 12
+        28 * self.off_centre(height) >= 12 * height
     }
 }
 

@@ -57,6 +57,11 @@ impl Schedule {
         last.map_or(first, |last| first + (last - first) * fraction.min(1.0))
     }
 
+    /// Returns whether values depend on the number of epochs: the last piece is a line.
+    pub fn depends_on_length(&self) -> bool {
+        self.pieces.last().is_some_and(|piece| piece.last.is_some_and(|last| last != piece.first))
+    }
+
     /// Returns whether `test` is true for every value in the schedule's text.
     pub fn all(&self, test: impl Fn(f64) -> bool) -> bool {
         self.pieces.iter().all(|piece| test(piece.first) && piece.last.is_none_or(&test))

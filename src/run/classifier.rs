@@ -6,9 +6,9 @@
 use super::divergence::{self, Suspect, likely_cause};
 use super::settings::{self, POSITIVE, RunSettings};
 use super::supervised::{Supervised, decaying_rate};
-use super::{Progress, absolute};
+use super::{Progress, Source, absolute_source};
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Images};
+use crate::data::{Digits, Images, Labelled, Reading};
 use crate::evaluate::classifier::{Accuracy, Classifier, intensity};
 use crate::nn::{Initialisation, Plan};
 use crate::rng::Stream;
@@ -19,15 +19,12 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
 
-/// The digits.
-const CLASSES: usize = 10;
-
 /// Everything that determines the result, apart from the bytes of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic", value_parser = absolute)]
+    #[arg(long, default_value = "synthetic", value_parser = absolute_source())]
     pub data: String,
     /// Number of passes over the training images.
     #[arg(long, default_value_t = 15)]
@@ -44,6 +41,10 @@ pub struct Settings {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Options of reading the images.
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
 }
 
 impl Default for Settings {
@@ -53,6 +54,8 @@ impl Default for Settings {
 }
 
 impl RunSettings for Settings {
+    const LENGTH: &'static str = "epochs";
+
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -61,8 +64,16 @@ impl RunSettings for Settings {
         &mut self.data
     }
 
+    fn length_mut(&mut self) -> &mut usize {
+        &mut self.epochs
+    }
+
+    fn batch_mut(&mut self) -> &mut usize {
+        &mut self.batch
+    }
+
     fn load(&self) -> Result<Digits> {
-        Digits::load(&self.data, None)
+        Source { data: &self.data, images: None, invert: false, reading: &self.reading }.load()
     }
 
     fn check(&self) -> Result<()> {
@@ -76,6 +87,8 @@ impl RunSettings for Settings {
     }
 
     fn check_data(&self, digits: &Digits) -> Result<()> {
+        digits.train.check_labels()?;
+        digits.test.check_labels()?;
         settings::batch(self.batch, digits)
     }
 }
@@ -134,7 +147,7 @@ pub fn train(
         progress.epoch_line(&format!("epoch {epoch}/{}: cross-entropy {loss:.4} nats", settings.epochs));
     }
     progress.finish("");
-    let (last, guessing) = (losses[losses.len() - 1], (CLASSES as f64).ln());
+    let (last, guessing) = (losses[losses.len() - 1], (classes(digits) as f64).ln());
     if last.is_nan() || last > divergence::FACTOR * guessing {
         let symptom = format!("the mean cross-entropy is {last:.3e} nats, that of guessing {guessing:.3}");
         let batches = digits.train.len().div_ceil(settings.batch);
@@ -174,7 +187,14 @@ fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) ->
 /// The architecture for these images.
 fn plan(digits: &Digits) -> Plan {
     let images = digits.train.images();
-    Classifier::plan(images.height(), images.width(), CLASSES)
+    Classifier::plan(images.height(), images.width(), classes(digits))
+}
+
+/// The number of classes: up to the largest label, and at least the ten digits.
+fn classes(digits: &Digits) -> usize {
+    const LEAST: usize = 10;
+    let labels = [&digits.train, &digits.test].into_iter().flat_map(Labelled::labels);
+    labels.max().map_or(LEAST, |&most| LEAST.max(usize::from(most) + 1))
 }
 
 /// The state of a training.
@@ -352,7 +372,7 @@ mod tests {
         // A high loss in the first epoch is no divergence: this run learns, badly.
         let poor = Settings { learning_rate: 0.1, epochs: 12, ..Settings::default() };
         let (_, summary) = train(&poor, &digits, &mut quiet(), &|| false).unwrap();
-        assert!(summary.losses[0] > divergence::FACTOR * (CLASSES as f64).ln(), "{summary:?}");
+        assert!(summary.losses[0] > divergence::FACTOR * 10_f64.ln(), "{summary:?}");
         for (settings, words) in [
             (Settings { epochs: 0, ..Settings::default() }, "--epochs 0"),
             (Settings { batch: 0, ..Settings::default() }, "--batch 0"),

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::atomic::{remove_if_present, temporary_path, write_atomically};
 use crate::checkpoint::Archive;
+use crate::data::describe_kind;
 use crate::{Error, Result};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -265,7 +266,9 @@ fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn read_table(path: &Path) -> Result<toml::Table> {
     let text = fs::read_to_string(path).map_err(|reason| Error::io("reading", path, reason))?;
-    toml::from_str(&text).map_err(|reason| malformed_toml(path, &reason))
+    // Some editors put a byte order mark before it.
+    toml::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text))
+        .map_err(|reason| malformed_toml(path, &reason))
 }
 
 /// Closing the file is not enough: a child process that another thread is starting may still have it open.
@@ -308,7 +311,23 @@ pub fn locate_model(path: &Path) -> Result<PathBuf> {
 /// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] as [`Archive::from_bytes`].
 pub fn read_archive(path: &Path) -> Result<Archive> {
     let bytes = fs::read(path).map_err(|reason| Error::io("reading", path, reason))?;
-    Archive::from_bytes(&bytes, &path.display().to_string())
+    Archive::from_bytes(&bytes, &path.display().to_string()).map_err(|error| match error {
+        // The length at the start is wrong, so this is another format.
+        Error::Malformed { offset: 0, .. } => {
+            let kind = match bytes.starts_with(b"PK") {
+                true => {
+                    "a zip archive, perhaps of torch.save; safetensors.torch.save_file writes another".into()
+                }
+                false => describe_kind(&bytes[..bytes.len().min(64)]),
+            };
+            Error::malformed(
+                path.display(),
+                0,
+                format!("this is {kind}; a safetensors file is needed, or this one is damaged"),
+            )
+        }
+        error => error,
+    })
 }
 
 fn malformed_toml(path: &Path, reason: &toml::de::Error) -> Error {

@@ -108,6 +108,8 @@ struct Run<'a> {
     shape: [usize; 3],
     /// Samples of the same latents over training (moments, [`PICTURED`], values).
     history: Vec<u8>,
+    /// The numbers of steps after which they were taken.
+    history_steps: Vec<usize>,
     /// Time of the steps since the last reading.
     seconds: f64,
 }
@@ -137,6 +139,7 @@ impl Trainable for Settings {
             watched: 0,
             shape: images.shape(),
             history: Vec::new(),
+            history_steps: Vec::new(),
             seconds: 0.0,
         };
         run.keep_samples()?;
@@ -270,6 +273,7 @@ impl Run<'_> {
     fn keep_samples(&mut self) -> Result<()> {
         let samples = self.observer.samples(sampled(&self.game), PICTURED)?;
         self.history.extend_from_slice(samples.pixels());
+        self.history_steps.push(self.game.steps() as usize);
         Ok(())
     }
 

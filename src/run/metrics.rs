@@ -60,7 +60,8 @@ impl Metrics {
     /// counts.
     ///
     /// Later rows, and a last line that a kill cut short, are removed: the resumed run writes them again. A kill during the
-    /// removal loses nothing. Line ends of Windows become plain ones.
+    /// removal loses nothing. What a spreadsheet adds is removed too: a byte order mark, quotation marks, line ends of Windows,
+    /// and commas at the ends of lines; semicolons or tabs in the place of commas are read as these.
     ///
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,
     /// the first column does not continue the count, or there are fewer than `keep_rows` rows; [`Error::NotFound`] if rows should
@@ -88,13 +89,10 @@ impl Metrics {
             }
             Err(reason) => return Err(Error::io("reading", &path, reason)),
         };
-        // Without each carriage return before a line feed.
-        let mut plain = bytes.clone();
-        let mut next = bytes.iter().skip(1);
-        plain.retain(|&byte| next.next() != Some(&b'\n') || byte != b'\r');
+        let plain = plain(&bytes);
         let (rows, length) = parse(&plain, counter, &header(counter, columns)?, columns.len(), keep_rows)
             .map_err(|(offset, problem)| Error::malformed(path.display(), offset as u64, problem))?;
-        if length < bytes.len() {
+        if plain[..length] != bytes {
             write_atomically(&path, &plain[..length])?;
         }
         Self::append_to(path, counter, columns, rows)
@@ -142,6 +140,34 @@ impl Metrics {
             .map_err(|reason| Error::io("opening", &path, reason))?;
         Ok(Self { path, file, counter, columns: columns.len(), rows })
     }
+}
+
+/// The table as it was written, without the marks of spreadsheets.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // A header without a comma has another separator.
+    let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let has = |wanted: u8| first.contains(&wanted);
+    let separator = [b',', b';', b'\t'].into_iter().find(|&byte| has(byte)).unwrap_or(b',');
+    let mut plain = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let (content, end) = match line.strip_suffix(b"\n") {
+            Some(content) => (content.strip_suffix(b"\r").unwrap_or(content), &b"\n"[..]),
+            None => (line, &b""[..]),
+        };
+        let unquoted = content.iter().filter(|&&byte| byte != b'"');
+        // Where semicolons separate, commas are decimal points.
+        plain.extend(unquoted.map(|&byte| match byte {
+            byte if byte == separator => b',',
+            b',' => b'.',
+            byte => byte,
+        }));
+        while !end.is_empty() && plain.last() == Some(&b',') {
+            plain.pop();
+        }
+        plain.extend(end);
+    }
+    plain
 }
 
 fn header(counter: Counter, columns: &[impl AsRef<str>]) -> Result<String> {

@@ -6,8 +6,9 @@
 
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
+use super::progress::print_above_bar;
 use super::{Progress, classifier, interrupt};
-use crate::data::{Binarisation, Digits, Images, idx, pictures};
+use crate::data::{Binarisation, Digits, ImageShape, Images, Reading, pictures, read_images};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
 use crate::evaluate::kernel_distance::kernel_distance;
@@ -32,8 +33,8 @@ const FEWEST: usize = 6;
 /// A source of samples.
 #[derive(Debug, Clone)]
 pub enum Samples {
-    /// An IDX file of images.
-    Idx(PathBuf),
+    /// A file of images: IDX, `.npy` or `.npz`.
+    File(PathBuf),
     /// A folder of PNG or JPEG files with one image each.
     Pictures(PathBuf),
     /// A trained generator, and the settings of its run if they are known.
@@ -41,7 +42,8 @@ pub enum Samples {
 }
 
 impl Samples {
-    /// Detects the kind of `path`: a folder of pictures, an IDX file, a run directory, or a safetensors file of a generator.
+    /// Detects the kind of `path`: a folder of pictures, a file of images, a run directory, or a safetensors file of a
+    /// generator.
     ///
     /// **Errors** as [`Generator::load`] for a generator.
     pub fn at(path: &Path) -> Result<Self> {
@@ -51,20 +53,35 @@ impl Samples {
         } else if path.is_dir() {
             Ok(Self::Pictures(path.into()))
         } else {
-            Ok(Self::Idx(path.into()))
+            Ok(Self::File(path.into()))
         }
     }
 
-    /// Loads the samples, all of the height, the width and the number of channels `shape`, or generates them.
+    /// Loads the samples, all of the height, the width and the number of channels `shape`, or generates them. Warnings
+    /// and notes about files go to standard error.
     ///
-    /// **Errors** as [`idx::read_images`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// **Errors** as [`Digits::load_any`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
     /// images of another size.
     ///
     /// **Randomness** as [`draw`].
-    pub fn load(&self, shape: [usize; 3], evaluation: &JudgeSettings) -> Result<Images> {
+    pub fn load(&self, shape: [usize; 3], reading: &Reading, evaluation: &JudgeSettings) -> Result<Images> {
+        let mut notes = Vec::new();
+        let images = self.load_noted(shape, reading, evaluation, &mut notes)?;
+        notes.iter().for_each(|note| print_above_bar(note));
+        Ok(images)
+    }
+
+    fn load_noted(
+        &self,
+        shape: [usize; 3],
+        reading: &Reading,
+        evaluation: &JudgeSettings,
+        notes: &mut Vec<String>,
+    ) -> Result<Images> {
         match self {
             Self::Pictures(folder) => {
-                Ok(pictures::read_folder(folder, Some([shape[0], shape[1]]))?.to_channels(shape[2]))
+                let size = Some([shape[0], shape[1]]);
+                Ok(pictures::read_images(folder, size, reading, notes)?.to_channels(shape[2]))
             }
             Self::Generator(trained) => {
                 let (generator, settings) = &**trained;
@@ -75,18 +92,10 @@ impl Samples {
                 }
                 Ok(samples)
             }
-            Self::Idx(file)
-                if file.extension().is_some_and(|extension| {
-                    ["png", "jpg", "jpeg"].iter().any(|name| extension.eq_ignore_ascii_case(name))
-                }) =>
-            {
-                Err(Error::invalid(
-                    file.display(),
-                    "one picture is no set of samples; give the folder that holds them",
-                ))
-            }
-            Self::Idx(file) => {
-                let images = idx::read_images(file)?;
+            Self::File(file) => {
+                let shape_of_flat = reading.shape.or(Some(ImageShape(shape)));
+                let flat = Reading { shape: shape_of_flat, ..reading.clone() };
+                let images = read_images(file, &flat, notes)?;
                 check_shape(images.shape(), shape)?;
                 Ok(images)
             }

@@ -16,6 +16,20 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
     /// Name or folder of the data.
     fn data_mut(&mut self) -> &mut String;
 
+    /// The option of the length of training, without the hyphens.
+    const LENGTH: &'static str;
+
+    /// The length of training, in epochs or in steps of the generator.
+    fn length_mut(&mut self) -> &mut usize;
+
+    /// The options whose values at an epoch depend on the length.
+    fn depends_on_length(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The number of images in a mini-batch.
+    fn batch_mut(&mut self) -> &mut usize;
+
     /// The seed of all random numbers.
     fn seed(&self) -> u64;
 

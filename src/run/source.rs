@@ -3,10 +3,12 @@
 use super::RunDirectory;
 use super::settings::RunSettings;
 use crate::checkpoint::Archive;
-use crate::data::{Digits, is_built_in, load_noted};
+use crate::data::{Digits, Reading, is_built_in};
 use crate::{Error, Result};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Metadata of a model: the settings of its run.
 const CONFIGURATION: &str = "configuration";
@@ -24,6 +26,8 @@ pub(crate) struct Source<'a> {
     pub images: Option<usize>,
     /// Swaps background and ink.
     pub invert: bool,
+    /// Options of reading files.
+    pub reading: &'a Reading,
 }
 
 impl Source<'_> {
@@ -34,13 +38,12 @@ impl Source<'_> {
         self.load_any(None)?.grey()
     }
 
-    /// Loads images of one class, grey or in colour. A line on standard error says if test images were taken from the
-    /// others.
+    /// Loads images of one class, grey or in colour. Warnings and notes go to standard error.
     ///
     /// **Errors** as [`Digits::load_any`].
     pub fn load_any(self, class: Option<&str>) -> Result<Digits> {
-        let (mut digits, note) = load_noted(self.data.as_ref(), class, self.images)?;
-        note.into_iter().for_each(|note| super::progress::print_above_bar(&format!("note: {note}")));
+        let (mut digits, notes) = Digits::load_with(path_of(self.data), class, self.images, self.reading)?;
+        notes.iter().for_each(|note| super::progress::print_above_bar(note));
         if self.invert {
             digits.invert();
         }
@@ -49,14 +52,61 @@ impl Source<'_> {
     }
 }
 
-/// The full path of a folder of data, so that a run can be resumed from another working folder.
-pub(crate) fn absolute(data: &str) -> Result<String> {
+/// Parses a source of data as [`absolute`] does.
+pub(crate) fn absolute_source() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(absolute)
+}
+
+/// Parses a source of data: the path as text.
+pub(crate) fn source() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|data| text_of(data.into()))
+}
+
+/// The full path of a folder of data as text, so that a run can be resumed from another working folder.
+pub(crate) fn absolute(data: impl Into<OsString>) -> Result<String> {
+    let data = data.into();
     // An empty path has no full path; loading reports it.
-    if is_built_in(data) || data.is_empty() {
-        return Ok(data.into());
+    if data.is_empty() || data.to_str().is_some_and(|data| is_built_in(data) || data.starts_with(ESCAPED)) {
+        return Ok(text_of(data.into()));
     }
-    let path = std::path::absolute(data).map_err(|error| Error::io("finding", data, error))?;
-    path.into_os_string().into_string().map_err(|_| Error::invalid("--data", "a path in UTF-8 is needed"))
+    let path = std::path::absolute(&data).map_err(|error| Error::io("finding", &data, error))?;
+    Ok(text_of(path))
+}
+
+/// The beginning of a path that is no text, as bytes after percent signs.
+const ESCAPED: &str = "file://";
+
+/// A path as text: as it is, or as a `file://` address with percent signs if it is not UTF-8.
+fn text_of(path: PathBuf) -> String {
+    match path.into_os_string().into_string() {
+        Ok(text) => text,
+        Err(path) => {
+            let byte = |&byte: &u8| match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    char::from(byte).to_string()
+                }
+                _ => format!("%{byte:02X}"),
+            };
+            path.as_encoded_bytes().iter().map(byte).fold(ESCAPED.to_string(), |text, part| text + &part)
+        }
+    }
+}
+
+/// The path that [`text_of`] wrote.
+fn path_of(text: &str) -> PathBuf {
+    let Some(escaped) = text.strip_prefix(ESCAPED) else { return text.into() };
+    let (mut bytes, mut rest) = (Vec::new(), escaped);
+    while let Some((plain, code)) = rest.split_once('%') {
+        bytes.extend(plain.as_bytes());
+        let byte = code.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(b'%'));
+        rest = if byte.is_some() { &code[2..] } else { code };
+    }
+    bytes.extend(rest.as_bytes());
+    #[cfg(unix)]
+    return PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
+    #[cfg(not(unix))]
+    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// The name of the training data `learned`, if `digits` are other data: exactly one of the two is built in.

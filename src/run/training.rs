@@ -107,10 +107,23 @@ pub fn resume<S: Trainable>(
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {
+    resume_with(directory, &directory.read_config::<S>()?, digits, progress, stop)
+}
+
+/// Continues the run in `directory` as [`resume`] does, with other settings: data in another place, or a greater length. They
+/// are written to its `config.toml`.
+///
+/// **Errors** as [`resume`].
+pub(crate) fn resume_with<S: Trainable>(
+    directory: &RunDirectory,
+    settings: &S,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(S::Model, S::Summary)> {
     let archive = directory.read_checkpoint()?;
     let record = Record::of(digits, S::USES_LABELS);
     let notes = record.check(&archive, directory.path())?;
-    let settings: S = directory.read_config()?;
     settings.check()?;
     settings.check_data(digits)?;
     let mut run = settings.begin(digits)?;
@@ -118,6 +131,9 @@ pub fn resume<S: Trainable>(
     notes.iter().for_each(|note| super::progress::print_above_bar(note));
     let (counter, columns) = run.columns();
     let metrics = Metrics::resume(directory, counter, &columns, run.rows())?;
+    if directory.read_config::<S>()? != *settings {
+        directory.write_config(settings, &[("checkpoint", S::FORMAT)])?;
+    }
     finish(run, directory, (&record, settings.seed()), metrics, progress, stop)
 }
 

@@ -145,7 +145,7 @@ fn wrong_data_are_refused_before_anything_is_written() {
         ("gan train --data colours --batch 11", "--batch 11: a mini-batch can have at most all 10"),
         ("gan train --data cats:0", "cats of 0x0 pixels: 8 to 512 pixels can be drawn"),
         ("gan train --data cats --images 0", "--images 0: at least 1 training image is needed"),
-        ("gan train --data colours/00.png", "this is a file; give the folder"),
+        ("gan train --data colours/00.png", "this is a PNG picture; images are needed: "),
     ] {
         fails(folder.path(), &format!("{command} --quiet"), words);
     }

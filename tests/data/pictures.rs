@@ -117,11 +117,13 @@ fn damaged_jpeg_files_are_refused_by_name() {
             "{length}: {text}"
         );
     }
-    // A PNG file under another name, and the opposite.
+    // A PNG file under another name, and the opposite: the content decides.
     fs::write(&path, picture([1, 1, 1], &[0]).unwrap()).unwrap();
-    assert!(refused(folder.path(), None).contains("a.jpg: at byte 0: this is no JPEG file"));
+    assert_eq!(pictures::read_folder(folder.path(), None).unwrap().pixels(), [0]);
     fs::remove_file(&path).unwrap();
     fs::write(folder.path().join("b.png"), whole).unwrap();
+    assert_eq!(pictures::read_folder(folder.path(), None).unwrap().shape(), [8, 320, 1]);
+    fs::write(folder.path().join("b.png"), "neither").unwrap();
     assert!(refused(folder.path(), None).contains("b.png: at byte 0: this is no PNG file"));
 }
 

@@ -2,9 +2,10 @@
 
 use crate::Result;
 use crate::cli::output::OutputArguments;
-use crate::data::Digits;
+use crate::data::Reading;
 use crate::evaluate::classifier::Accuracy;
 use crate::pretrained;
+use crate::run::Source;
 use crate::run::classifier::load;
 use clap::Args;
 use std::path::PathBuf;
@@ -17,17 +18,20 @@ pub(in crate::cli) struct Evaluate {
     /// A file that `classifier train` wrote [default: the one for MNIST that comes with the program].
     classifier: Option<PathBuf>,
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic")]
+    #[arg(long, default_value = "synthetic", value_parser = crate::run::source())]
     data: String,
     #[command(flatten)]
     output: OutputArguments,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl Evaluate {
     pub(in crate::cli) fn run(self) -> Result<()> {
         self.output.start()?;
         let classifier = self.classifier.as_deref().map_or_else(pretrained::classifier, load)?;
-        let accuracy = classifier.accuracy(&Digits::load(&self.data, None)?.test)?;
+        let source = Source { data: &self.data, images: None, invert: false, reading: &self.reading };
+        let accuracy = classifier.accuracy(&source.load()?.test)?;
         self.output.print(&accuracy, describe)
     }
 }

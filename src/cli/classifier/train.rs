@@ -4,6 +4,7 @@ use super::evaluate::describe;
 use crate::Result;
 use crate::cli::output::OutputArguments;
 use crate::cli::output::{counted, create_folder_of, write_output};
+use crate::cli::training::fit_batch;
 use crate::run::RunSettings as _;
 use crate::run::classifier::{Settings, to_archive, train};
 use crate::run::interrupt::{self, Work};
@@ -30,10 +31,13 @@ pub(in crate::cli) struct Train {
 
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
-        let Self { settings, out, common } = self;
+        let Self { mut settings, out, common } = self;
         let mut progress = common.start()?;
         settings.check()?;
         let digits = settings.load()?;
+        if settings.batch == Settings::default().batch {
+            fit_batch(&mut settings, digits.train.len());
+        }
         interrupt::install(Work::Unsaved)?;
         create_folder_of(&out)?;
         let (classifier, summary) = train(&settings, &digits, &mut progress, &interrupt::requested)?;

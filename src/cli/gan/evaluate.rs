@@ -7,13 +7,13 @@ use crate::cli::output::{
     OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn,
     write_summary,
 };
-use crate::data::Digits;
+use crate::data::{Digits, Reading};
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{
     JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
 };
 use crate::run::unlabelled::are_unlabelled;
-use crate::run::{classifier, encoder};
+use crate::run::{Source, classifier, encoder};
 use crate::{Error, Result, run};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Evaluate {
     samples: PathBuf,
     /// The images to compare with, as for `gan train` [default: the training data of the generator, if its file names them;
     /// synthetic, or cats for a generator in colour].
-    #[arg(long)]
+    #[arg(long, value_parser = crate::run::source())]
     data: Option<String>,
     /// Compare with the images of this class only, by its name or number [default: that of the generator's training].
     #[arg(long)]
@@ -60,9 +60,12 @@ pub(in crate::cli) struct Evaluate {
     seed: u64,
     #[command(flatten)]
     output: OutputArguments,
-    /// The folder for summary.json, or a file that ends with .json [default: `evaluation` beside the samples].
+    /// The folder for summary.json, or a file that ends with .json [default: a new folder `evaluation`
+    /// in the run directory, or `NAME-evaluation` beside the samples].
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl Evaluate {
@@ -72,12 +75,14 @@ impl Evaluate {
         let how = JudgeSettings { images: self.images, seed: self.seed, ..JudgeSettings::default() };
         let given = Samples::at(&self.samples)?;
         let digits = self.digits(&given)?;
-        let mut samples = given.load(digits.test.images().shape(), &how)?;
+        // Shape and transposition are those of the data.
+        let reading = Reading { transpose: false, shape: None, ..self.reading.clone() };
+        let mut samples = given.load(digits.test.images().shape(), &reading, &how)?;
         if self.invert {
             samples.invert();
         }
         // An error must come before the work, not after it.
-        let path = summary_path(self.out.as_deref(), &beside(&self.samples).join("evaluation"));
+        let path = summary_path(self.out.as_deref(), &self.folder(&given));
         create_folder_of(&path)?;
         let classifier = self.classifier.as_deref().map(classifier::load).transpose()?;
         interrupt::install(Work::Unsaved)?;
@@ -115,16 +120,39 @@ impl Evaluate {
         self.output.print(&judgement, |judgement| describe(judgement, &path))
     }
 
+    /// The default folder for the summary, which has none yet: in a run directory, or else beside the samples with their name.
+    fn folder(&self, given: &Samples) -> PathBuf {
+        let place = match given {
+            Samples::Generator(_) => beside(&self.samples).join("evaluation"),
+            Samples::File(_) | Samples::Pictures(_) => {
+                let whole = std::path::absolute(&self.samples).unwrap_or_else(|_| self.samples.clone());
+                let mut name = whole.file_name().unwrap_or_default().to_owned();
+                name.push("-evaluation");
+                self.samples.parent().map_or_else(|| whole.with_file_name(&name), |folder| folder.join(&name))
+            }
+        };
+        let numbered = (2..).map(|number| {
+            let mut name = place.file_name().unwrap_or_default().to_owned();
+            name.push(format!("-{number}"));
+            place.with_file_name(name)
+        });
+        let mut places = [place.clone()].into_iter().chain(numbered);
+        places.find(|place| !place.join("summary.json").exists()).unwrap_or(place.clone())
+    }
+
     /// The images to compare with.
     fn digits(&self, given: &Samples) -> Result<Digits> {
         let (shape, settings) = match given {
             Samples::Generator(trained) => (Some(trained.0.shape()), trained.1.as_ref()),
-            Samples::Idx(_) | Samples::Pictures(_) => (None, None),
+            Samples::File(_) | Samples::Pictures(_) => (None, None),
         };
         let learned = settings.and_then(|settings| settings.class.as_deref());
         let class = self.class.as_deref().or(learned);
+        let learned = settings.map(|settings| &settings.reading).filter(|_| self.reading.is_default());
+        let reading = learned.unwrap_or(&self.reading);
+        let load = |data, images| Source { data, images, invert: false, reading }.load_any(class);
         if let Some(data) = &self.data {
-            return Digits::load_any(data, class, None);
+            return load(data, None);
         }
         let built_in = if shape.is_some_and(|[.., channels]| channels > 1) { "cats" } else { "synthetic" };
         match settings {
@@ -134,11 +162,11 @@ impl Evaluate {
                      `{built_in}` unless --data says where it is",
                     settings.data
                 ));
-                Digits::load_any(built_in, class, None)
+                load(built_in, None)
             }
             // Copies are searched among the images that the generator saw.
-            Some(settings) => Digits::load_any(&settings.data, class, settings.images),
-            None => Digits::load_any(built_in, class, None),
+            Some(settings) => load(&settings.data, settings.images),
+            None => load(built_in, None),
         }
     }
 }
@@ -162,7 +190,7 @@ fn describe(judgement: &Judgement, path: &Path) -> String {
         judgement.classifier.source,
         100.0 * judgement.classifier.accuracy,
     );
-    text += &format!("{:24}{:>18}{:>18}\n", "", "samples", "training images");
+    text += &format!("{:24} {:>17} {:>17}\n", "", "samples", "training images");
     let rows: [(&str, Cell, &str); 10] = [
         ("Fréchet distance", |of| format!("{:.3}", of.frechet_distance), "of features; lower is better"),
         ("  extrapolated", |of| format!("{:.3}", of.frechet_extrapolated), "to infinitely many samples"),
@@ -184,7 +212,7 @@ fn describe(judgement: &Judgement, path: &Path) -> String {
         ("sliced Wasserstein", |of| format!("{:.4}", of.sliced_wasserstein), "of pixels; lower is better"),
     ];
     for (name, value, meaning) in rows {
-        text += &format!("{name:<24}{:>18}{:>18}   {meaning}\n", value(measures), value(real));
+        text += &format!("{name:<24} {:>17} {:>17}   {meaning}\n", value(measures), value(real));
     }
     text + &format!(
         "\ndistance to the nearest training image: {:.3} for samples, {:.3} for test images (0 equal, 1 no common \

@@ -3,9 +3,10 @@
 use crate::adversarial::latent_paths;
 use crate::cli::output::{OutputArguments, beside, counted, path_as_text, thousands, write_output};
 use crate::data::Images;
-use crate::report::{ContactSheet, picture};
+use crate::report::ContactSheet;
 use crate::rng::Stream;
 use crate::run::gan::{Generator, PICTURED};
+use crate::run::image_files::ImageFiles;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -30,8 +31,9 @@ pub(in crate::cli) struct Sample {
     /// Draw the samples of ten latents at several steps of training.
     #[arg(long)]
     training: bool,
-    /// Write the samples as single pictures, 000000.png and so on, into this folder, which is new or empty.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["training", "interpolate", "out"])]
+    /// Write the samples for other programs: as single pictures, 000000.png and so on, into a new or empty folder, or into a new
+    /// file that ends with .npy or .idx.
+    #[arg(long, value_name = "FOLDER_OR_FILE", conflicts_with_all = ["training", "interpolate", "out"])]
     images: Option<PathBuf>,
     /// Seed of the latents.
     #[arg(long, default_value_t = 1, conflicts_with = "training")]
@@ -120,23 +122,28 @@ impl Sample {
         })
     }
 
-    /// Writes single pictures.
-    fn write_images(&self, folder: &Path) -> Result<()> {
+    /// Writes the samples for other programs.
+    fn write_images(&self, path: &Path) -> Result<()> {
         self.output.start()?;
         let (generator, _) = Generator::load(&self.model)?;
-        create_empty(folder)?;
+        let files = ImageFiles::new(path)?;
         let stream = Stream::named(self.seed, "evaluate");
+        let [height, width, channels] = generator.shape();
+        let mut pixels = Vec::new();
+        let size = self.count.checked_mul(height * width * channels);
+        if size.is_none_or(|size| pixels.try_reserve_exact(size).is_err()) {
+            let expected = "they do not fit into memory; take fewer";
+            return Err(Error::invalid(format!("--count {}", self.count), expected));
+        }
         for first in (0..self.count).step_by(BLOCK) {
             // Always a whole block: products of another size may round differently.
-            let images = generator.samples_from(first as u64, BLOCK, stream)?;
-            for index in first..self.count.min(first.saturating_add(BLOCK)) {
-                let path = folder.join(format!("{index:06}.png"));
-                let bytes = picture(images.shape(), images.image(index - first))?;
-                std::fs::write(&path, bytes).map_err(|error| Error::io("writing", &path, error))?;
-            }
+            let mut images = generator.samples_from(first as u64, BLOCK, stream)?;
+            images.truncate(self.count - first);
+            pixels.extend(images.pixels());
         }
+        files.write(&Images::with_channels(height, width, channels, pixels)?)?;
         let summary = Summary {
-            picture: folder.to_owned(),
+            picture: path.to_owned(),
             images: self.count,
             latent: generator.latent(),
             steps: generator.steps(),
@@ -145,21 +152,6 @@ impl Sample {
         self.output.print(&summary, |Summary { images, picture, .. }| {
             format!("wrote {} to {}\n", counted(*images, "image"), picture.display())
         })
-    }
-}
-
-/// Creates a folder.
-///
-/// **Errors** [`Error::InvalidArgument`] if something of this name is there, other than an empty folder.
-fn create_empty(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error))?;
-    let mut entries = std::fs::read_dir(folder).map_err(|error| Error::io("reading", folder, error))?;
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => {
-            let expected = "the folder is not empty, and its files are kept; choose a new or an empty one";
-            Err(Error::invalid(format!("--images {}", folder.display()), expected))
-        }
     }
 }
 

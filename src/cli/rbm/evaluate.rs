@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::evaluate::{ANNEALED, Likelihood, heading, row};
+use crate::cli::evaluate::{ANNEALED, Likelihood, heading, row, worse_than_chance};
 use crate::cli::output::{check_range, thousands};
 use crate::run::interrupt::{self, Work};
 use crate::run::rbm::{Anneal, Evaluation, LogPartition, MONITORED, Method, evaluate};
@@ -96,6 +96,8 @@ fn describe(evaluation: &Evaluation) -> String {
     text += &row("log-likelihood, training images", &[train.exact, train.forward, train.reverse]);
     text += &row("log-likelihood, test images", &[test.exact, test.forward, test.reverse]);
     text += &row("pseudo-log-likelihood", &[Some(evaluation.pseudo_log_likelihood)]);
+    let likelihoods = [test.exact, test.forward].into_iter().flatten();
+    text += &likelihoods.map(|value| worse_than_chance(value, evaluation.visible)).collect::<String>();
     text + &format!(
         "\nlog-likelihood: the mean of ln P(image) = - F(image) - ln Z; higher is better\n{note}\
          pseudo-log-likelihood: each pixel given all others, not comparable; the first {} test images\n",

@@ -3,7 +3,7 @@
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::machine::absolute;
 use crate::cli::output::{OutputArguments, write_summary};
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Digits, Reading};
 use crate::optim::Schedule;
 use crate::run::rbm::{Anneal, Estimates, Evaluation, Method, Settings, evaluate};
 use crate::run::{Progress, RunSettings, interrupt, train_or_resume};
@@ -21,7 +21,7 @@ pub(in crate::cli) struct ReproduceLiterature {
     /// Machines to train [default: all].
     machines: Vec<Name>,
     /// A folder with MNIST's four files (or its parent), or `synthetic` to try the command.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::run::source())]
     data: String,
     /// Training images to use, from the first [default: all].
     #[arg(long)]
@@ -40,6 +40,8 @@ pub(in crate::cli) struct ReproduceLiterature {
     /// Replace runs with other settings in this folder.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -170,6 +172,7 @@ impl ReproduceLiterature {
         }
         let common = Settings {
             data: absolute(&self.data)?,
+            reading: self.reading.clone(),
             images: self.images,
             seed: self.seed,
             ..Settings::default()

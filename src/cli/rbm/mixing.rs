@@ -2,7 +2,7 @@
 
 use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
-use crate::cli::machine::{ImageArguments, Loaded, picture_size, test_images};
+use crate::cli::machine::{ImageArguments, Loaded, caption, picture_size, test_images};
 use crate::cli::output::{OutputArguments, check_range, thousands, write_picture, write_summary};
 use crate::data::{Binarisation, Digits};
 use crate::evaluate::autocorrelation::{Bound, Time};
@@ -32,9 +32,9 @@ pub(in crate::cli) struct Mixing {
     models: Vec<PathBuf>,
     #[command(flatten)]
     source: ImageArguments,
-    /// Test images that chains start from, balanced over the classes.
-    #[arg(long, default_value_t = 100)]
-    images: usize,
+    /// Test images that chains start from, balanced over the classes [default: 100, or all if there are fewer].
+    #[arg(long)]
+    images: Option<usize>,
     /// Gibbs steps. The chains are measured after 1, 2, 5, 10, 20, ... steps.
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
@@ -80,12 +80,13 @@ impl Mixing {
         let digits = self.digits(&loaded, image_size)?;
         let size = picture_size(image_size, Some(&digits), loaded[0].model.visible());
         let most = digits.test.len().min(MOST_CHAINS);
-        check_range("--images", self.images, 2..=most, "test images can be used")?;
+        let count = self.images.unwrap_or(most.min(100));
+        check_range("--images", count, 2..=most, "test images can be used")?;
         // An error must come before the work, not after it.
         let out = self.out.clone().unwrap_or_else(|| loaded[0].folder.join("mixing"));
         std::fs::create_dir_all(&out).map_err(|error| Error::io("creating", &out, error))?;
 
-        let indices = balanced(digits.test.labels(), self.images);
+        let indices = balanced(digits.test.labels(), count);
         let mut progress = self.output.progress();
         progress.start((self.steps as u64).saturating_mul(loaded.len() as u64), "steps");
         // All machines start from the same states: those of the first machine's binarisation.
@@ -100,7 +101,7 @@ impl Mixing {
         }
         progress.finish("");
 
-        let label = |&i: &usize| format!("test {i}: {}", digits.test.labels()[i]);
+        let label = |&i: &usize| caption(&digits, i);
         let labels: Vec<String> = indices.iter().map(label).collect();
         let png =
             sheet("After so many Gibbs steps", &machines, size, &labels).and_then(|sheet| sheet.to_png());

@@ -3,11 +3,11 @@
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::output::OutputArguments;
 use crate::cli::output::{write_picture, write_summary};
-use crate::data::Digits;
+use crate::data::Reading;
 use crate::optim::Schedule;
 use crate::report::{LinePlot, Series};
 use crate::run::rbm::{Settings, Summary as TrainSummary};
-use crate::run::{RunDirectory, RunSettings, absolute, interrupt, train};
+use crate::run::{RunDirectory, RunSettings, Source, absolute_source, interrupt, train};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 )]
 pub(in crate::cli) struct Sweep {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic", value_parser = absolute)]
+    #[arg(long, default_value = "synthetic", value_parser = absolute_source())]
     data: String,
     /// Numbers of hidden units.
     #[arg(long, default_value = "20,100,500", value_delimiter = ',')]
@@ -35,9 +35,9 @@ pub(in crate::cli) struct Sweep {
     /// Source of the negative phase: cd, pcd or tempering:N, with N temperatures.
     #[arg(long, default_value = "cd", value_parser = crate::run::parse::<NegativePhase>)]
     method: NegativePhase,
-    /// Images in a mini-batch.
-    #[arg(long, default_value_t = 100)]
-    batch: usize,
+    /// Images in a mini-batch [default: 100, or all if there are fewer].
+    #[arg(long)]
+    batch: Option<usize>,
     /// Factor of the mini-batch's mean gradient; a schedule.
     #[arg(long, default_value = "0.05", value_parser = crate::run::parse::<Schedule>)]
     learning_rate: Schedule,
@@ -55,6 +55,8 @@ pub(in crate::cli) struct Sweep {
     force: bool,
     #[command(flatten)]
     common: OutputArguments,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Serialize)]
@@ -88,9 +90,10 @@ impl Sweep {
                 return Err(Error::invalid(format!("{name} {}", text.join(",")), expected));
             }
         }
-        let digits = Digits::load(&self.data, self.images)?;
+        let source = Source { data: &self.data, images: self.images, invert: false, reading: &self.reading };
+        let digits = source.load()?;
         interrupt::install(interrupt::Work::Training)?;
-        let machines = self.machines();
+        let machines = self.machines(digits.train.len());
         for settings in &machines {
             settings.check()?;
             settings.check_data(&digits)?;
@@ -123,13 +126,14 @@ impl Sweep {
     }
 
     /// Settings of each machine: hidden units in the outer loop, Gibbs steps in the inner one.
-    fn machines(&self) -> Vec<Settings> {
+    fn machines(&self, images: usize) -> Vec<Settings> {
         let settings = |hidden, steps| Settings {
             data: self.data.clone(),
+            reading: self.reading.clone(),
             images: self.images,
             hidden,
             epochs: self.epochs.iter().copied().max().unwrap_or(1),
-            batch: self.batch,
+            batch: self.batch.unwrap_or(images.min(100)),
             learning_rate: self.learning_rate.clone(),
             method: self.method,
             steps,

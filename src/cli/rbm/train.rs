@@ -1,6 +1,7 @@
 //! `equilibria rbm train`.
 
 use crate::Result;
+use crate::cli::evaluate::worse_than_chance;
 use crate::cli::training::{TrainArguments, finished};
 use crate::run::RunDirectory;
 use crate::run::rbm::{Settings, Summary};
@@ -31,11 +32,12 @@ impl Train {
 fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     let last = summary.epochs.last().map_or_else(String::new, |epoch| {
         format!(
-            "pseudo-log-likelihood {:.2} nats per image (stochastic estimate: {:.2})\n\
+            "pseudo-log-likelihood {:.2} nats per image (stochastic estimate: {:.2})\n{}\
              reconstruction error  {:.4} per pixel\n\
              free-energy gap       {:.2} nats\n",
             epoch.pseudo_log_likelihood,
             epoch.stochastic_pseudo_log_likelihood,
+            worse_than_chance(epoch.pseudo_log_likelihood, summary.visible),
             epoch.reconstruction_error,
             epoch.free_energy_gap
         )

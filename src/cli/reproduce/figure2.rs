@@ -52,7 +52,11 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
 
     let [small, contrastive, persistent] = [0, 1, 2].map(|i: usize| &machines[i].walked);
     let answer = answer(small, contrastive, persistent);
-    let names: Vec<String> = indices.iter().map(|&i| format!("a {}", labels[i])).collect();
+    let name = |&i: &usize| match digits.test.has_labels() {
+        true => format!("a {}", labels[i]),
+        false => format!("test {i}"),
+    };
+    let names: Vec<String> = indices.iter().map(name).collect();
     let size = (digits.test.images().height(), digits.test.images().width());
     let sheet = |machines: &[Machine]| sheet("Number of Gibbs steps", machines, size, &names);
     let large = bench.contact_sheet(

@@ -11,7 +11,7 @@ use crate::boltzmann::learning::NegativePhase;
 use crate::boltzmann::reconstruct::Effort;
 use crate::cli::machine::test_images;
 use crate::cli::output::counted;
-use crate::cli::reconstruct::STRIDE;
+use crate::cli::reconstruct::{scaled, swept};
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, PooledError, Task, error_of_chains, remove_rows, sweep};
 use crate::report::{Section, Table};
@@ -58,6 +58,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              ones. After a burn-in their probabilities are averaged. The centre has more ink than the edges, so errors are \
              larger there for every method; they are compared with that of the mean training image.",
         )
+        .paragraphs(other_height(bench.digits.test.images().height()))
         .paragraphs(&answer)
         .claim("Removing more than seven rows gives a poor reconstruction.", verdict(&answer[0]), &answer[0])
         .claim("Rows in the centre are easier to restore.", verdict(&answer[1]), &answer[1]);
@@ -87,7 +88,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     Ok((section, summary))
 }
 
-/// Rows of the blocks by which machines of different training are compared.
+/// Rows of the blocks, of 28, by which machines of different training are compared.
 const COMPARED: [usize; 3] = [3, 7, 14];
 /// Chains an image whose mean is taken.
 const CHAINS: [usize; 3] = [1, 4, 16];
@@ -120,8 +121,9 @@ impl Study {
             (&many, LARGE, short),
             (&models[1], LARGE, large),
         ] {
-            let cells = sweep(model, &task, &COMPARED, STRIDE, stream, || Ok(()))?;
-            let errors = COMPARED.map(|rows| PooledError::of(cells.iter().filter(|cell| cell.rows == rows)));
+            let compared = COMPARED.map(|rows| scaled(rows, height));
+            let cells = sweep(model, &task, &compared, swept(height).1, stream, || Ok(()))?;
+            let errors = compared.map(|rows| PooledError::of(cells.iter().filter(|cell| cell.rows == rows)));
             machines.push((format!("{units} units, {}", counted(epochs, "epoch")), errors));
         }
         let removed = height / 4..height - height / 4;
@@ -200,14 +202,23 @@ impl Study {
     }
 }
 
+/// A sentence about images of another height than the report's.
+fn other_height(height: usize) -> Option<String> {
+    (height != 28).then(|| {
+        let seven = counted(scaled(7, height), "row");
+        format!("The report's images have 28 rows. These have {height}: where seven rows are named, {seven} were removed.")
+    })
+}
+
 /// The errors of the blocks of rows that the report compares.
 fn blocks(cells: &[Cell], height: usize) -> [(&'static str, PooledError); 4] {
     let error = |test: &dyn Fn(&Cell) -> bool| PooledError::of(cells.iter().filter(|cell| test(cell)));
+    let seven = scaled(7, height);
     [
-        ("up to 7", error(&|cell| cell.rows <= 7)),
-        ("more than 7", error(&|cell| cell.rows > 7)),
-        ("7, in the centre", error(&|cell| cell.rows == 7 && cell.is_central(height))),
-        ("7, at an edge", error(&|cell| cell.rows == 7 && cell.is_at_edge(height))),
+        ("up to 7", error(&|cell| cell.rows <= seven)),
+        ("more than 7", error(&|cell| cell.rows > seven)),
+        ("7, in the centre", error(&|cell| cell.rows == seven && cell.is_central(height))),
+        ("7, at an edge", error(&|cell| cell.rows == seven && cell.is_at_edge(height))),
     ]
 }
 

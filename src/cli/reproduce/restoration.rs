@@ -4,7 +4,7 @@ use super::workbench::Workbench;
 use crate::Result;
 use crate::boltzmann::reconstruct::{Effort, Machine};
 use crate::cli::machine::test_images;
-use crate::cli::reconstruct::{STRIDE, SWEPT_ROWS, heat_map, middle_quarter, sheet};
+use crate::cli::reconstruct::{heat_map, middle_quarter, sheet, swept};
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, PooledError, Task, positions, remove_rows, sweep};
 use crate::report::{ContactSheet, Section, Table};
@@ -41,8 +41,9 @@ impl Restoration {
         let stream = Stream::named(bench.seed, "evaluate");
         let removed = middle_quarter(height);
         let (filled, _) = remove_rows(model, &task, removed.clone(), stream)?;
-        bench.progress.start(positions(height, &SWEPT_ROWS, STRIDE).len() as u64, "cells");
-        let cells = sweep(model, &task, &SWEPT_ROWS, STRIDE, stream, || bench.advance(1))?;
+        let (rows, stride) = swept(height);
+        bench.progress.start(positions(height, &rows, stride).len() as u64, "cells");
+        let cells = sweep(model, &task, &rows, stride, stream, || bench.advance(1))?;
         bench
             .progress
             .finish(&format!("reconstructed {} blocks of rows with {hidden} hidden units", cells.len()));
@@ -101,7 +102,9 @@ fn table(machines: &[Restoration; 2]) -> Table {
         .number_column(&*machines[0].name, "")
         .number_column(&*machines[1].name, "")
         .number_column("mean image", "");
-    for rows in SWEPT_ROWS {
+    let mut all: Vec<usize> = machines[0].cells.iter().map(|cell| cell.rows).collect();
+    all.dedup();
+    for rows in all {
         let [one, two] = [0, 1].map(|machine: usize| {
             PooledError::of(machines[machine].cells.iter().filter(|cell| cell.rows == rows))
         });

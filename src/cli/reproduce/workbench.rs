@@ -3,7 +3,7 @@
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
 use crate::cli::output::{thousands, write_picture};
-use crate::data::Digits;
+use crate::data::{Digits, Reading};
 use crate::optim::Schedule;
 use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::rbm::{Settings, Summary};
@@ -70,6 +70,8 @@ pub(super) struct Workbench<'a> {
     pub out: &'a Path,
     /// The data's full path, for the settings of the runs.
     pub data: String,
+    /// Options of reading the data.
+    pub reading: &'a Reading,
     pub seed: u64,
     pub progress: Progress,
     pub machines: Vec<(Settings, Rbm<f32>, Summary)>,
@@ -104,6 +106,7 @@ impl Workbench<'_> {
     ) -> Result<(Rbm<f32>, Summary)> {
         let settings = change(Settings {
             data: self.data.clone(),
+            reading: self.reading.clone(),
             images: Some(self.digits.train.len()),
             seed: self.seed,
             ..Settings::default()

@@ -2,11 +2,11 @@
 
 use crate::boltzmann::Stop;
 use crate::boltzmann::learning::deep::Sparsity;
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Digits, Reading};
 use crate::optim::Schedule;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
 use crate::run::text::parse;
-use crate::run::{Source, absolute};
+use crate::run::{Source, absolute_source};
 use crate::{Error, Result};
 use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub const MONITORED: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic", value_parser = absolute)]
+    #[arg(long, default_value = "synthetic", value_parser = absolute_source())]
     pub data: String,
     /// Number of training images to use, from the first [default: all].
     #[arg(long)]
@@ -114,6 +114,10 @@ pub struct Settings {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Options of reading the images.
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
 }
 
 impl Default for Settings {
@@ -124,7 +128,7 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn source(&self) -> Source<'_> {
-        Source { data: &self.data, images: self.images, invert: self.invert }
+        Source { data: &self.data, images: self.images, invert: self.invert, reading: &self.reading }
     }
 
     /// The end of mean-field inference in training.
@@ -190,12 +194,30 @@ const COPIES: u128 = 8;
 const UNIT: u128 = 8;
 
 impl RunSettings for Settings {
+    const LENGTH: &'static str = "epochs";
+
     fn seed(&self) -> u64 {
         self.seed
     }
 
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
+    }
+
+    fn length_mut(&mut self) -> &mut usize {
+        &mut self.epochs
+    }
+
+    fn depends_on_length(&self) -> Vec<&'static str> {
+        let all = [("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)];
+        all.into_iter()
+            .filter(|(_, schedule)| schedule.depends_on_length())
+            .map(|(option, _)| option)
+            .collect()
+    }
+
+    fn batch_mut(&mut self) -> &mut usize {
+        &mut self.batch
     }
 
     fn load(&self) -> Result<Digits> {

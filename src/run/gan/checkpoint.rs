@@ -1,6 +1,6 @@
 //! The checkpoint of a run between any two steps of the generator, and its model.
 
-use super::history::{HISTORY, PICTURED, history_shape, moments};
+use super::history::{HISTORY, HISTORY_STEPS, history_shape, kept_steps};
 use super::{Run, Settings};
 use crate::adversarial::Networks;
 use crate::checkpoint::Archive;
@@ -32,8 +32,9 @@ impl Run<'_> {
         for (name, tensor) in self.game.state().filter(|(name, _)| is_wanted(name)) {
             archive.insert_f32(&name, tensor.shape(), tensor.data())?;
         }
-        let kept = self.history.len() / (PICTURED * self.shape.iter().product::<usize>());
-        archive.insert_u8(HISTORY, &history_shape(kept, self.shape), &self.history)?;
+        let kept: Vec<String> = self.history_steps.iter().map(ToString::to_string).collect();
+        archive.set_metadata(HISTORY_STEPS, &kept.join(" "));
+        archive.insert_u8(HISTORY, &history_shape(kept.len(), self.shape), &self.history)?;
         crate::run::describe_shape(&mut archive, self.shape);
         Ok(archive)
     }
@@ -59,8 +60,10 @@ impl Run<'_> {
             };
             tensor.data_mut().copy_from_slice(values);
         }
-        let kept = moments(self.settings.steps).into_iter().filter(|&moment| moment as u64 <= steps).count();
-        self.history = archive.tensor_u8(HISTORY, &history_shape(kept, self.shape))?.to_vec();
+        let kept = kept_steps(archive, self.settings.steps, steps);
+        self.history_steps = kept.ok_or_else(|| not_reached(archive, HISTORY_STEPS))?;
+        let shape = history_shape(self.history_steps.len(), self.shape);
+        self.history = archive.tensor_u8(HISTORY, &shape)?.to_vec();
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Trained generators.
 
-use super::history::{HISTORY, PICTURED, moments};
+use super::history::{HISTORY, PICTURED, kept_steps};
 use super::observer::to_images;
 use super::settings::{MOST_STEPS, Settings};
 use crate::adversarial::networks::pytorch_generator;
@@ -22,6 +22,8 @@ pub struct Generator {
     shape: [usize; 3],
     steps: Option<u64>,
     history: Images,
+    /// The numbers of steps of the samples in `history`.
+    moments: Vec<usize>,
 }
 
 impl Generator {
@@ -54,6 +56,7 @@ impl Generator {
                 shape: [height, width, channels],
                 steps: None,
                 history,
+                moments: Vec::new(),
             });
         }
         let kind = archive.required_metadata("model")?;
@@ -93,12 +96,14 @@ impl Generator {
         let steps: u64 = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
             malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
         })?;
-        if history.is_empty() || history.len() / PICTURED > moments(steps as usize).len() {
-            let kept = history.len() / PICTURED;
+        let kept = history.len() / PICTURED;
+        let mut moments = kept_steps(archive, steps as usize, steps).unwrap_or_default();
+        if history.is_empty() || kept > moments.len() {
             return Err(malformed(format!("samples of {kept} moments do not fit a run of {steps} steps")));
         }
+        moments.truncate(kept);
         let shape = [height, width, channels];
-        Ok(Self { networks, network, is_average, shape, steps: Some(steps), history })
+        Ok(Self { networks, network, is_average, shape, steps: Some(steps), history, moments })
     }
 
     /// Generator and discriminator, as plans.
@@ -174,7 +179,6 @@ impl Generator {
     ///
     /// **Shapes** (moments, [`PICTURED`]) images.
     pub fn history(&self) -> (Vec<usize>, &Images) {
-        let kept = self.history.len() / PICTURED;
-        (moments(self.steps.unwrap_or(0) as usize).into_iter().take(kept).collect(), &self.history)
+        (self.moments.clone(), &self.history)
     }
 }

@@ -1,9 +1,14 @@
 //! Samples of the same latents over training.
 
+use crate::checkpoint::Archive;
+
 /// Number of latents whose samples are kept over training.
 pub const PICTURED: usize = 10;
 /// The tensor of samples over training: (moments, [`PICTURED`], height, width), and channels in colour.
 pub(super) const HISTORY: &str = "history";
+/// Metadata: the numbers of steps after which these samples were taken, with spaces between. Without it they are the
+/// [`moments`] of the run.
+pub(super) const HISTORY_STEPS: &str = "history_steps";
 /// Samples are kept at the start and after each of this many equal parts of the run.
 const MOMENTS: usize = 10;
 
@@ -12,6 +17,17 @@ pub(super) fn moments(steps: usize) -> Vec<usize> {
     let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
     moments.dedup();
     moments
+}
+
+/// The numbers of steps of the samples in the archive of a run of `length` steps, of which `steps` are done. `None` if they do
+/// not rise, or the run has not reached them.
+pub(super) fn kept_steps(archive: &Archive, length: usize, steps: u64) -> Option<Vec<usize>> {
+    let kept: Vec<usize> = match archive.metadata(HISTORY_STEPS) {
+        Some(text) => text.split(' ').map(|step| step.parse().ok()).collect::<Option<_>>()?,
+        None => moments(length).into_iter().filter(|&moment| moment as u64 <= steps).collect(),
+    };
+    let is_reached = kept.last().is_some_and(|&last| last as u64 <= steps);
+    (is_reached && kept.is_sorted_by(|a, b| a < b)).then_some(kept)
 }
 
 /// The shape of [`HISTORY`] for images of this height, width and number of channels.

@@ -4,12 +4,12 @@ use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH, pena
 use crate::adversarial::{
     Augmentation, GeneratorLoss, Networks, Normalisation, Objective, Recipe, ZeroCentred, dcgan, mlp,
 };
-use crate::data::Digits;
+use crate::data::{Digits, Reading};
 use crate::nn::{Plan, Shape, Spec};
 use crate::run::dbm::Layers;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
 use crate::run::text::parse;
-use crate::run::{Source, absolute};
+use crate::run::{Source, absolute_source};
 use crate::{Error, Result};
 use clap::{Args, Command, ValueEnum};
 use core::ops::Range;
@@ -100,7 +100,7 @@ impl fmt::Display for Kind {
 pub struct Settings {
     /// `synthetic` (digits), `cats`, a folder with the files of MNIST or CIFAR-10 (or its parent), a file of CIFAR-10's
     /// records (.bin), or a folder of PNG or JPEG pictures of one size; with --network dcgan, the default is `cats`.
-    #[arg(long, default_value = "synthetic", default_value_if("network", "dcgan", "cats"), value_parser = absolute)]
+    #[arg(long, default_value = "synthetic", default_value_if("network", "dcgan", "cats"), value_parser = absolute_source())]
     pub data: String,
     /// Class of the images, by name or number, or `all` [default: all; cat for the complete CIFAR-10].
     #[arg(long)]
@@ -191,6 +191,10 @@ pub struct Settings {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Options of reading the images.
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
 }
 
 /// The networks of generator and discriminator.
@@ -344,6 +348,8 @@ const COPIES: u128 = 26;
 const BATCHES: u128 = 12;
 
 impl RunSettings for Settings {
+    const LENGTH: &'static str = "steps";
+
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -352,8 +358,17 @@ impl RunSettings for Settings {
         &mut self.data
     }
 
+    fn length_mut(&mut self) -> &mut usize {
+        &mut self.steps
+    }
+
+    fn batch_mut(&mut self) -> &mut usize {
+        &mut self.batch
+    }
+
     fn load(&self) -> Result<Digits> {
-        Source { data: &self.data, images: self.images, invert: self.invert }.load_any(self.class.as_deref())
+        Source { data: &self.data, images: self.images, invert: self.invert, reading: &self.reading }
+            .load_any(self.class.as_deref())
     }
 
     fn complete(mut self, is_given: &dyn Fn(&str) -> bool) -> Result<Self> {

@@ -2,12 +2,12 @@
 
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Digits, Reading};
 use crate::optim::Schedule;
 use crate::run::images::MONITORED;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, RunSettings};
 use crate::run::text::parse;
-use crate::run::{Source, absolute};
+use crate::run::{Source, absolute_source};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
-    #[arg(long, default_value = "synthetic", value_parser = absolute)]
+    #[arg(long, default_value = "synthetic", value_parser = absolute_source())]
     pub data: String,
     /// Number of training images to use, from the first [default: all].
     #[arg(long)]
@@ -65,6 +65,10 @@ pub struct Settings {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Options of reading the images.
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
 }
 
 impl Default for Settings {
@@ -75,7 +79,7 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn source(&self) -> Source<'_> {
-        Source { data: &self.data, images: self.images, invert: self.invert }
+        Source { data: &self.data, images: self.images, invert: self.invert, reading: &self.reading }
     }
 
     /// Bytes of a run on images of `visible` pixels.
@@ -100,12 +104,30 @@ const BATCH: u128 = 6;
 const MONITOR_LAYERS: u128 = 2;
 
 impl RunSettings for Settings {
+    const LENGTH: &'static str = "epochs";
+
     fn seed(&self) -> u64 {
         self.seed
     }
 
     fn data_mut(&mut self) -> &mut String {
         &mut self.data
+    }
+
+    fn length_mut(&mut self) -> &mut usize {
+        &mut self.epochs
+    }
+
+    fn depends_on_length(&self) -> Vec<&'static str> {
+        let all = [("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)];
+        all.into_iter()
+            .filter(|(_, schedule)| schedule.depends_on_length())
+            .map(|(option, _)| option)
+            .collect()
+    }
+
+    fn batch_mut(&mut self) -> &mut usize {
+        &mut self.batch
     }
 
     fn load(&self) -> Result<Digits> {
