@@ -273,7 +273,6 @@ impl Archive {
     /// - The bytes are too short, or the header is longer than the file or not JSON.
     /// - The data of tensors overlap, leave gaps, or do not end with the file.
     /// - A name occurs twice.
-    /// - 8-bit integers have no scales.
     /// - The checksum does not match the content.
     ///
     /// **Accuracy and cost** Bit-exact; one copy of the values.
@@ -302,7 +301,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Converts 8-bit integers to f32 by their scales, which are removed.
+    /// Converts 8-bit integers that have scales to f32, and removes the scales.
     fn restore_integers(&mut self) -> Result<()> {
         let is_integer = |tensor: &Stored| matches!(tensor.values, Values::I8(_));
         let names: Vec<String> = self
@@ -313,6 +312,10 @@ impl Archive {
             .collect();
         for name in names {
             let of_scales = format!("{name}{SCALE}");
+            // Integers of another program stay as they are.
+            if !self.tensors.contains_key(&of_scales) {
+                continue;
+            }
             let rows = self.shape(&name)?.split_last().map_or(1, |(_, rows)| rows.iter().product());
             let scales = self.finite_f32(&of_scales, &[rows])?.to_vec();
             self.tensors.remove(&of_scales);
