@@ -57,4 +57,4 @@ mod step;
 
 pub use error::{ModelError, TensorName};
 pub use generator::{StoredGenerator, fill_latent};
-pub use machine::{MOST_LAYERS, StoredMachine};
+pub use machine::StoredMachine;

@@ -4,6 +4,8 @@
 
 #[path = "embedded/faults.rs"]
 mod faults;
+#[path = "embedded/firmware.rs"]
+mod firmware;
 
 use equilibria::adversarial::{Networks, Normalisation, dcgan, mlp};
 use equilibria::boltzmann::{Dbm, Rbm};

@@ -36,9 +36,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  equilibria dbm reconstruct runs/dbm --rows 10..16\n  \
         equilibria dbm reconstruct runs/dbm --sweep --images 200")]
     Reconstruct(Reconstruct),
-    /// Write a deep machine alone into a small file: its weights and biases as 16-bit floats, and its settings.
+    /// Write a deep machine alone into a small file: its weights and biases as 16-bit floats or 8-bit integers, and its settings.
     #[command(after_help = "Examples:\n  equilibria dbm store runs/dbm --out digits.safetensors\n  \
-        equilibria dbm store runs/dbm --out digits.safetensors --full --json\n\n\
+        equilibria dbm store runs/dbm --out digits.safetensors --bits 8 --json\n\n\
         Every command accepts the file as MODEL. It does not contain the path of the training images.")]
     Store(Store),
     /// Write the hidden features of images: the mean-field mean of each hidden unit, layer by layer, as .npy.

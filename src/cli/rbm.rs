@@ -39,9 +39,9 @@ pub(super) enum Command {
     Filters(filters::Filters),
     Evaluate(evaluate::Evaluate),
     Mixing(mixing::Mixing),
-    /// Write a machine alone into a small file: its weights and biases as 16-bit floats, and its settings.
+    /// Write a machine alone into a small file: its weights and biases as 16-bit floats or 8-bit integers, and its settings.
     #[command(after_help = "Examples:\n  equilibria rbm store runs/rbm --out digits.safetensors\n  \
-        equilibria rbm store runs/rbm --out digits.safetensors --full --json\n\n\
+        equilibria rbm store runs/rbm --out digits.safetensors --bits 8 --json\n\n\
         Every command accepts the file as MODEL. It does not contain the path of the training images.")]
     Store(Store),
     /// Write the hidden features of images: the probability of each hidden unit, as .npy.

@@ -2,6 +2,7 @@
 
 use super::machine::MachineKind;
 use super::output::{OutputArguments, counted, write_output};
+use crate::checkpoint::Archive;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -14,8 +15,12 @@ pub(super) struct Store {
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Keep 32-bit floats.
-    #[arg(long)]
+    /// Bits of a weight: 16 for 16-bit floats, 8 for integers with a scale for each row, 32 for 32-bit floats. With 8, biases
+    /// keep their type.
+    #[arg(long, default_value_t = 16)]
+    bits: usize,
+    /// Keep 32-bit floats, as --bits 32.
+    #[arg(long, conflicts_with = "bits")]
     full: bool,
     /// Replace a file of this name.
     #[arg(long)]
@@ -31,7 +36,7 @@ struct Summary {
     bytes: usize,
     parameters: usize,
     bits: usize,
-    /// The largest change of a parameter by rounding to 16 bits.
+    /// The largest change of a parameter by rounding.
     largest_change: f64,
 }
 
@@ -46,9 +51,15 @@ impl Store {
         if !self.force && self.out.exists() {
             return Err(Error::invalid(self.out.display(), "exists already; --force replaces it"));
         }
-        let stored = if self.full { archive.clone() } else { archive.halved()? };
-        let bytes = stored.to_bytes()?;
+        let bits = if self.full { 32 } else { self.bits };
+        let bytes = match bits {
+            8 => archive.quantised()?.to_bytes()?,
+            16 => archive.halved()?.to_bytes()?,
+            32 => archive.to_bytes()?,
+            _ => return Err(Error::invalid(format!("--bits {bits}"), "weights have 8, 16 or 32 bits")),
+        };
         write_output(&self.out, &bytes)?;
+        let stored = Archive::from_bytes(&bytes, archive.place())?;
         let (mut parameters, mut largest_change) = (0, 0.0_f64);
         for name in archive.names() {
             let shape = archive.shape(name)?;
@@ -57,7 +68,6 @@ impl Store {
             let changes = before.iter().zip(after).map(|(a, b)| f64::from((a - b).abs()));
             largest_change = changes.fold(largest_change, f64::max);
         }
-        let bits = if self.full { 32 } else { 16 };
         let summary = Summary { file: self.out, bytes: bytes.len(), parameters, bits, largest_change };
         self.output.print(&summary, |summary| {
             format!(

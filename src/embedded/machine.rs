@@ -6,17 +6,14 @@ use super::matrix::Matrix;
 use core::ops::Range;
 use equilibria_kernels::{Level, math};
 
-/// The most layers of a machine, the visible one included.
-pub const MOST_LAYERS: usize = 8;
-
 /// A restricted or deep Boltzmann machine whose parameters stay in the bytes of its file.
 ///
 /// Layer 0 is the visible one; a restricted machine has one more. The state of a chain is one number per unit, 0 or 1, in
 /// one slice: the visible units first, then each hidden layer. There is no other memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct StoredMachine<'a> {
-    weights: [Matrix<'a>; MOST_LAYERS - 1],
-    biases: [Matrix<'a>; MOST_LAYERS],
+    file: ModelFile<'a>,
+    is_restricted: bool,
     layers: usize,
     level: Level,
 }
@@ -34,45 +31,20 @@ impl<'a> StoredMachine<'a> {
             let problem = "this is not a Boltzmann machine, `rbm` or `dbm`";
             return Err(ModelError::Metadata { key: "model", problem });
         }
-        let mut machine = Self {
-            weights: [Matrix::EMPTY; MOST_LAYERS - 1],
-            biases: [Matrix::EMPTY; MOST_LAYERS],
-            layers: 1,
-            level: Level::detect(),
-        };
         let is_restricted = file.tensors().any(|tensor| tensor.name.is("weight"));
-        loop {
-            let name = if is_restricted {
-                TensorName::new(&["weight"])
-            } else {
-                TensorName::numbered("weight_", machine.layers, "")
-            };
-            let is_there = file.tensors().any(|tensor| tensor.name.is(name.as_str()));
-            if machine.layers > 1 && (is_restricted || !is_there) {
-                break;
-            }
-            let Some(place) = machine.weights.get_mut(machine.layers - 1) else {
-                return Err(ModelError::Tensor { name, problem: "a machine has at most 8 layers" });
-            };
-            *place = Matrix::find(&file, name)?.finite(name)?;
+        let mut machine = Self { file, is_restricted, layers: 2, level: Level::detect() };
+        let has = |name: TensorName| file.tensors().any(|tensor| tensor.name.is(name.as_str()));
+        while !is_restricted && has(machine.weight_name(machine.layers)) {
             machine.layers += 1;
         }
-        for layer in 0..machine.layers {
-            let name = match (is_restricted, layer) {
-                (true, 0) => TensorName::new(&["visible_bias"]),
-                (true, _) => TensorName::new(&["hidden_bias"]),
-                (false, _) => TensorName::numbered("bias_", layer, ""),
-            };
-            let bias = Matrix::find(&file, name)?.finite(name)?;
-            let above = machine.weights.get(layer).filter(|_| layer + 1 < machine.layers);
-            let below = layer.checked_sub(1).map(|below| &machine.weights[below]);
-            let fits = bias.rows() == 1
-                && above.is_none_or(|weight| weight.rows() == bias.columns())
-                && below.is_none_or(|weight| weight.columns() == bias.columns());
-            if !fits {
-                return Err(ModelError::Tensor { name, problem: "its length does not fit the weights" });
-            }
-            machine.biases[layer] = bias;
+        let check = |name, shape: &[usize]| Matrix::of_shape(&file, name, shape)?.finite(name);
+        let mut units = machine.bias(0)?.columns();
+        check(machine.bias_name(0), &[units])?;
+        for layer in 1..machine.layers {
+            let above = machine.weight(layer)?.columns();
+            check(machine.weight_name(layer), &[units, above])?;
+            check(machine.bias_name(layer), &[above])?;
+            units = above;
         }
         Ok(machine)
     }
@@ -84,12 +56,36 @@ impl<'a> StoredMachine<'a> {
 
     /// The number of units of each layer, the visible one first.
     pub fn sizes(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.biases[..self.layers].iter().map(Matrix::columns)
+        (0..self.layers).map(|layer| self.bias(layer).map_or(0, |bias| bias.columns()))
     }
 
     /// The length of a state: the number of all units.
     pub fn state_len(&self) -> usize {
         self.sizes().sum()
+    }
+
+    /// The weights between this layer and the one below.
+    fn weight(&self, layer: usize) -> Result<Matrix<'a>, ModelError> {
+        Matrix::find(&self.file, self.weight_name(layer))
+    }
+
+    fn bias(&self, layer: usize) -> Result<Matrix<'a>, ModelError> {
+        Matrix::find(&self.file, self.bias_name(layer))
+    }
+
+    fn weight_name(&self, layer: usize) -> TensorName {
+        match self.is_restricted {
+            true => TensorName::new(&["weight"]),
+            false => TensorName::numbered("weight_", layer, ""),
+        }
+    }
+
+    fn bias_name(&self, layer: usize) -> TensorName {
+        match (self.is_restricted, layer) {
+            (true, 0) => TensorName::new(&["visible_bias"]),
+            (true, _) => TensorName::new(&["hidden_bias"]),
+            (false, _) => TensorName::numbered("bias_", layer, ""),
+        }
     }
 
     /// Replaces the states of these units of a layer by their probabilities P(unit = 1 | neighbouring layers).
@@ -105,31 +101,46 @@ impl<'a> StoredMachine<'a> {
         units: Range<usize>,
         state: &mut [f32],
     ) -> Result<(), ModelError> {
-        let state = first_of("state", state, self.state_len())?;
-        let size = self.sizes().nth(layer).unwrap_or(0);
+        self.compute(layer, units, state).map(|_| ())
+    }
+
+    /// Computes [`StoredMachine::probabilities`], and returns those of the units.
+    fn compute<'s>(
+        &self,
+        layer: usize,
+        units: Range<usize>,
+        state: &'s mut [f32],
+    ) -> Result<&'s mut [f32], ModelError> {
+        let (mut start, mut size, mut needed) = (0, 0, 0);
+        for (index, units) in self.sizes().enumerate() {
+            if index == layer {
+                (start, size) = (needed, units);
+            }
+            needed += units;
+        }
+        let state = first_of("state", state, needed)?;
         if units.start > units.end || units.end > size {
             return Err(ModelError::Units { layer, end: units.end, units: size });
         }
-        let start: usize = self.sizes().take(layer).sum();
         let (below, rest) = state.split_at_mut(start);
         let (own, above) = rest.split_at_mut(size);
         let own = &mut own[units.clone()];
-        self.biases[layer].copy(units.clone(), own);
+        self.bias(layer)?.copy(units.clone(), own);
         if layer > 0 {
-            let weight = &self.weights[layer - 1];
+            let weight = self.weight(layer)?;
             let below = &below[start - weight.rows()..];
             for (unit, &value) in below.iter().enumerate().filter(|(_, value)| **value != 0.0) {
                 weight.add_row(self.level, value, unit, units.clone(), own);
             }
         }
         if layer + 1 < self.layers {
-            let weight = &self.weights[layer];
+            let weight = self.weight(layer + 1)?;
             for (unit, own) in units.zip(own.iter_mut()) {
                 *own += weight.dot(self.level, unit, &above[..weight.columns()]);
             }
         }
         math::sigmoid_in_place(self.level, own);
-        Ok(())
+        Ok(own)
     }
 
     /// Samples these units of a layer given the neighbouring layers.
@@ -144,9 +155,7 @@ impl<'a> StoredMachine<'a> {
         state: &mut [f32],
         mut random: impl FnMut() -> u64,
     ) -> Result<(), ModelError> {
-        self.probabilities(layer, units.clone(), state)?;
-        let start: usize = self.sizes().take(layer).sum();
-        for unit in &mut state[start..][units] {
+        for unit in self.compute(layer, units, state)? {
             *unit = f32::from(u8::from(uniform(random()) < *unit));
         }
         Ok(())
@@ -170,7 +179,7 @@ impl<'a> StoredMachine<'a> {
         for layer in odd_then_even {
             let units = match layer {
                 0 => unknown.clone(),
-                _ => 0..self.biases[layer].columns(),
+                _ => 0..self.bias(layer)?.columns(),
             };
             self.sample(layer, units, state, &mut random)?;
         }

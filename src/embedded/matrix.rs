@@ -28,8 +28,6 @@ enum Kind {
 }
 
 impl<'a> Matrix<'a> {
-    pub const EMPTY: Self = Self { bytes: &[], kind: Kind::F32, rows: 0, columns: 0, scales: &[] };
-
     /// The tensor of this name, which must have this shape.
     pub fn of_shape(file: &ModelFile<'a>, name: TensorName, shape: &[usize]) -> Result<Self, ModelError> {
         let tensor = file.tensors().find(|tensor| tensor.name.is(name.as_str()));
@@ -153,12 +151,19 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// Numbers in a block of [`decode`]: its loop has a known length, which is vectorised also where code must be small.
+const BLOCK: usize = 16;
+
 fn decode<const SIZE: usize>(
     bytes: &[u8],
     first: usize,
     out: &mut [f32],
     number: impl Fn([u8; SIZE]) -> f32,
 ) {
-    let chunks = &bytes.as_chunks::<SIZE>().0[first..][..out.len()];
-    out.iter_mut().zip(chunks).for_each(|(out, &chunk)| *out = number(chunk));
+    let (blocks, rest) = bytes.as_chunks::<SIZE>().0[first..][..out.len()].as_chunks::<BLOCK>();
+    let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
+    for (out, block) in out_blocks.iter_mut().zip(blocks) {
+        out.iter_mut().zip(block).for_each(|(out, &chunk)| *out = number(chunk));
+    }
+    out_rest.iter_mut().zip(rest).for_each(|(out, &chunk)| *out = number(chunk));
 }

@@ -59,7 +59,7 @@ impl Grid {
                 "1 to 3 axes with a number of cells and a distance each are needed",
             ));
         }
-        if cells.is_none_or(|cells| cells == 0 || cells > 1 << 32) {
+        if cells.is_none_or(|cells| cells == 0 || cells as u64 > 1 << 32) {
             return Err(Error::invalid(given(), "a grid has 1 to 2^32 cells"));
         }
         if !spacing.iter().all(|x| *x > 0.0 && (x * x * 1e20).is_finite()) {

@@ -87,7 +87,7 @@ fn wrong_headers_are_refused_with_a_sentence() {
         (change("[0,8]", "[8]"), "not two numbers"),
         (change("[0,8]", "[1,9]"), "overlap"),
         (change("[16,20]", "[20,24]"), "do not fit its shape or the file"),
-        (change("\"dtype\"", "\"shape\""), "exactly the fields"),
+        (change("\"data_offsets\"", "\"shape\""), "exactly the fields"),
         (change("\"dtype\"", "\"other\""), "exactly the fields"),
         (change("[16,20]}", "[16,20],\"more\":1}"), "exactly the fields"),
         (twice, "names a tensor twice"),
@@ -105,7 +105,7 @@ fn wrong_headers_are_refused_with_a_sentence() {
         (self::header("\"__metadata__\":{\"model\":\"gan\"},"), "not a Boltzmann machine"),
         (change("weight", "weights"), "the file does not have it"),
         (change("\"hidden_bias", "\"c"), "the file does not have it"),
-        (change("[2,1]", "[1,2]"), "does not fit the weights"),
+        (change("[2,1]", "[1,2]"), "its shape does not fit the model"),
         (right.replace("\"F32\",\"shape\":[2,1]", "\"U32\",\"shape\":[2,1]"), "none of F32, F16 and I8"),
         (right.replace("\"F32\",\"shape\":[2,1]", "\"I8\",\"shape\":[2,4]"), "no F32 scale for each row"),
     ] {
