@@ -75,7 +75,7 @@ impl Cells {
             cells.colours.push([r / mass, g / mass, b / mass]);
             cells.masses.push(mass);
         }
-        let total: f64 = cells.masses.iter().sum();
+        let total = cells.masses.iter().fold(0.0, |total, mass| total + mass);
         if !(total > 0.0 && total.is_finite()) {
             return Err(Error::invalid(
                 format!("{name} with a sum of {total}"),

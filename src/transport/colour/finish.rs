@@ -78,7 +78,7 @@ fn compressed(source: [f32; 3], moved: [f32; 3]) -> [f32; 3] {
     let found = reach(chroma.map(|x| x + bounded), bounded);
     let knee = KNEE.max(reach(source, luma(source)).min(1.0));
     if found <= knee {
-        return chroma.map(|x| x + bounded);
+        return if bounded == grey { moved } else { chroma.map(|x| x + bounded) };
     }
     let allowed = if found.is_finite() && knee < 1.0 {
         let excess = (found - knee) / (1.0 - knee);
@@ -99,10 +99,11 @@ mod tests {
     #[test]
     fn compression_keeps_luma_and_order_and_gives_displayable_colours() {
         let source = [0.5, 0.5, 0.5];
-        let mut last = 0.0;
+        let mut last = -1.0;
         for step in 0..200 {
-            let excess = 0.005 * step as f32;
-            let moved = [0.6 + excess, 0.5 - 0.2 * excess, 0.4 - excess];
+            // A direction without luma.
+            let length = 0.005 * step as f32;
+            let moved = [0.5 + length, 0.5 - 0.2 * length, 0.5 - 0.963_4 * length];
             let found = FINISH.pixel(source, moved, 1.0);
             assert!(found.iter().all(|x| (0.0..=1.0).contains(x)), "{moved:?} becomes {found:?}");
             assert!((luma(found) - luma(moved)).abs() < 1e-6, "{moved:?} becomes {found:?}");
@@ -125,7 +126,8 @@ mod tests {
         }
         let locked = Finish { keep_luminance: true, ..FINISH };
         for end in [0.0, 1.0] {
-            assert_eq!(locked.pixel([end; 3], [0.9, 0.2, 0.3], 1.0), [end; 3]);
+            let found = locked.pixel([end; 3], [0.9, 0.2, 0.3], 1.0);
+            assert!(found.iter().all(|x| (x - end).abs() < 1e-6), "{end} becomes {found:?}");
         }
     }
 }

@@ -203,8 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rotation_of_iterative_transfer_lowers_the_distance_along_its_axes_and_never_the_fit_of_others_by_much()
-     {
+    fn each_rotation_of_iterative_transfer_lowers_the_sliced_distance() {
         let cloud = |seed: u64, scale: [f64; 3]| {
             let mut x = Tensor::<f64>::zeros(&[2000, 3]);
             x.fill_normal(Stream::named(seed, "synthetic"), 0.1);

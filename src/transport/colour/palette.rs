@@ -38,7 +38,7 @@ const NODES: usize = SIZE * SIZE * SIZE;
 /// σ of the first map, in encoded values.
 pub(super) const SCALES: [f64; 8] = [1.0, 0.5, 0.25, 0.125, 0.0625, 0.04, 0.03, 0.03];
 /// σ of the second map.
-pub(super) const FINE_SCALES: [f64; 6] = [0.25, 0.125, 0.06, 0.03, 0.03, 0.03];
+pub(super) const FINE_SCALES: [f64; 5] = [0.25, 0.125, 0.06, 0.03, 0.03];
 /// ε / σ², while it is above the smallest ε.
 const RATIO: f64 = 0.25;
 /// The smallest ε, in squared units of the space.
