@@ -4,7 +4,7 @@
 //! source nor change.
 
 mod folder;
-mod origin;
+mod mass;
 mod sheets;
 
 use crate::data::photograph::Photograph;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use folder::{Applied, Failed, apply_to, plan};
-pub use origin::{Origin, origin};
+pub use mass::{Origin, origin};
 pub use sheets::{COMPARED, comparison, fitted, histograms, scatter};
 
 /// The names of the painted scenes, where a photograph is asked for.
