@@ -6,7 +6,7 @@
 //! linear = value ^ (1 / gamma)        sRGB = 12.92 linear, or 1.055 linear ^ (1 / 2.4) - 0.055 above 0.0031308
 //! ```
 //!
-//! A photograph keeps sentences about what was not converted, for instance a colour profile.
+//! A photograph has notes on properties of its file that were not applied, for instance a colour profile.
 
 mod gamma;
 mod orientation;
@@ -63,11 +63,11 @@ const OTHERS: [(usize, &[u8], &str); 7] = [
 impl Photograph {
     /// Reads a PNG or JPEG file of at most [`MOST_PIXELS`] pixels; its content decides, and not its name.
     ///
-    /// A PNG file may be of any kind. A grey picture has three equal parts; values of 16 bits stay as exact as they are. The
-    /// picture is turned upright as its camera noted.
+    /// PNG files may be of any kind. The three parts of a grey pixel are equal, and 16 bits are kept. The picture is turned
+    /// upright by the orientation that its camera noted.
     ///
-    /// **Errors** [`Error::Malformed`] if the file is no PNG or JPEG file, is damaged, has no or too many pixels, has four inks of
-    /// unknown meaning, or has the curve of a bright (HDR) screen; [`Error::Io`].
+    /// **Errors** [`Error::Malformed`] if the file is damaged or neither PNG nor JPEG, if it has no or too many pixels, or if
+    /// its four inks or its curve for bright (HDR) screens cannot be converted; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
         let mut start = Vec::new();
         let file = std::fs::File::open(path).map_err(|error| Error::io("opening", path, error))?;
@@ -165,7 +165,7 @@ impl Photograph {
         self.is_deep
     }
 
-    /// Sentences about what the file asks for and reading it did not do.
+    /// Notes on properties of the file that were not applied, for instance a colour profile.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

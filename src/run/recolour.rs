@@ -4,7 +4,7 @@
 //! source nor change.
 
 mod folder;
-mod origin;
+mod mass;
 mod sheets;
 
 use crate::data::photograph::Photograph;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use folder::{Applied, Failed, apply_to, plan};
-pub use origin::{Origin, origin};
+pub use mass::{Origin, origin};
 pub use sheets::{COMPARED, comparison, fitted, histograms, scatter};
 
 /// The names of the painted scenes, where a photograph is asked for.
@@ -65,7 +65,7 @@ impl Side {
         &self.image
     }
 
-    /// Sentences about what the file asks for and reading it did not do.
+    /// Notes on properties of the file that were not applied, for instance a colour profile.
     pub fn notes(&self) -> impl Iterator<Item = String> {
         self.frame.notes().iter().map(|note| format!("{}: {note}", self.name))
     }
@@ -77,8 +77,8 @@ impl Side {
     }
 
     /// The photograph with other colours, as a PNG file of the depth and with the opacity of its own file.
-    pub fn to_png(&self, colours: &ColourImage) -> Result<Vec<u8>> {
-        self.frame.clone().with_colours(colours.values().to_vec())?.to_png()
+    pub fn to_png(&self, colours: ColourImage) -> Result<Vec<u8>> {
+        self.frame.clone().with_colours(colours.into_values())?.to_png()
     }
 
     /// The weight of each pixel as a colour. `None` if all are 1.

@@ -56,7 +56,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     let pair = pair(bench)?;
     let labels = pair.each_ref().map(|side| {
         let image = side.image();
-        format!("{}x{} pixels", thousands(image.height()), thousands(image.width()))
+        format!("{} pixels wide, {} high", thousands(image.width()), thousands(image.height()))
     });
     let mut sheet = ContactSheet::new(TILE[0], TILE[1])
         .columns(2)

@@ -148,7 +148,7 @@ fn pictures(
         ];
         sliders.push(bench.before_and_after(
             &format!("figure6-image{number}.png"),
-            &side.to_png(image)?,
+            &side.to_png(image.clone())?,
             small,
             &format!("Image {number} before and after, by our method. Move the slider with the mouse or the arrow keys."),
         ));
@@ -214,7 +214,10 @@ fn blue(bench: &mut Workbench<'_>, found: &Origin, there: &Direction) -> Result<
 
 /// Where does the blue of the parrot go?
 fn parrot(found: &Origin) -> String {
-    let name = if found.is_blue { "blue" } else { "most vivid colour" };
+    let (name, report) = match found.is_blue {
+        true => ("blue", "The report saw the blue of the parrot's wings on the beak in the other picture. "),
+        false => ("most vivid colour", ""),
+    };
     let code = |colour: [f32; 3]| {
         colour
             .iter()
@@ -229,7 +232,7 @@ fn parrot(found: &Origin) -> String {
         }
     };
     format!(
-        "The report saw the blue of the parrot's wings on the beak in the other picture. Here the {name} of image 2 ({:.1} % of its \
+        "{report}Here the {name} of image 2 ({:.1} % of its \
          pixels, `{}` on average) goes to pixels of image 1 that are `{}` on average. {verdict}: in OKLab they are {near:.2} away \
          from it, and all pixels of image 1 are {any:.2} away on average. In image 2 it is at {x:.0} % of the width and {y:.0} % of the height on average, and \
          its new pixels are at {right:.0} % and {down:.0} %.",

@@ -326,14 +326,14 @@ impl Colours {
             None => None,
         };
         stop_if_interrupted("nothing is written")?;
-        summary.write(&self.out.join("result.png"), &source.to_png(&image)?)?;
+        summary.write(&self.out.join("result.png"), &source.to_png(image)?)?;
         summary.result = Some(result);
         if let (Some(path), Some(cube)) = (&self.lut, cube) {
             summary.write(path, cube.as_bytes())?;
         }
         if self.both {
             let (back, image, _) = recolour(&target, &source, None, &settings)?;
-            summary.write(&self.out.join("back.png"), &target.to_png(&image)?)?;
+            summary.write(&self.out.join("back.png"), &target.to_png(image)?)?;
             summary.back = Some(back);
         }
         if self.compare {

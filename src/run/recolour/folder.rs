@@ -66,7 +66,7 @@ pub fn apply_to(
     for (from, to) in pairs {
         before(&applied)?;
         let done = Side::read_file(from)
-            .and_then(|side| side.to_png(&map(side.image())?))
+            .and_then(|side| side.to_png(map(side.image())?))
             .and_then(|png| write_atomically(to, &png));
         match done {
             Ok(()) => applied.files.push(to.display().to_string()),

@@ -67,7 +67,7 @@ pub fn histograms(image: &ColourImage, bins: usize) -> [Vec<f64>; 3] {
 }
 
 /// A sheet of the source, the target, and the result of every method with its measures. Each result comes with its picture as a
-/// tile of the size [`COMPARED`]; that of no change is the source.
+/// tile of the size [`COMPARED`]. The picture of the method without a change stands for the source.
 ///
 /// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a tile has another size.
 pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)]) -> Result<ContactSheet> {

@@ -1,4 +1,4 @@
-//! Where a colour of the target goes: which pixels of the source get it.
+//! The pixels of the source that get one colour of the target.
 //!
 //! The plan P between the palettes of both images says how much of the mass of source colour i becomes target colour j. For a set B
 //! of target colours, the part of a source pixel with colour i that gets one of them is
@@ -73,7 +73,7 @@ fn oklab(colour: [f32; 3]) -> [f64; 3] {
     ColourSpace::OkLab.from_srgb(colour.map(f64::from))
 }
 
-/// Whether each colour of a palette is blue; if none is, the most colourful one, and false.
+/// Marks the blue colours of a palette, and returns true. Without blue it marks the most colourful one, and returns false.
 fn chosen(palette: &[PaletteColour]) -> (Vec<bool>, bool) {
     let places: Vec<[f64; 3]> = palette.iter().map(|entry| oklab(entry.colour)).collect();
     let blue: Vec<bool> =
