@@ -47,6 +47,8 @@ pub mod scenes;
 mod sets;
 mod sources;
 mod states;
+#[cfg(feature = "std")]
+mod stream;
 pub mod synthetic;
 #[cfg(feature = "cli")]
 mod zip;

@@ -258,7 +258,7 @@ mod file {
     use std::path::Path;
 
     use super::*;
-    use crate::data::{Labelled, file};
+    use crate::data::{Labelled, stream};
 
     /// Reads images from an IDX file, gzipped or not; the content decides, not the name.
     ///
@@ -266,7 +266,7 @@ mod file {
     /// feature `cli`. [`Error::Io`] if the file cannot be read.
     pub fn read_images(path: impl AsRef<Path>) -> Result<Images> {
         let path = path.as_ref();
-        read_from(Kind::Images, path, &mut file::open(path)?)?.images(&Reading::default(), &mut Vec::new())
+        read_from(Kind::Images, path, &mut stream::open(path)?)?.images(&Reading::default(), &mut Vec::new())
     }
 
     /// Reads labels from an IDX file, gzipped or not.
@@ -274,7 +274,7 @@ mod file {
     /// **Errors** As [`read_images`], and for a label that is no whole number from 0 to 255.
     pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<u8>> {
         let path = path.as_ref();
-        read_from(Kind::Labels, path, &mut file::open(path)?)?.labels()
+        read_from(Kind::Labels, path, &mut stream::open(path)?)?.labels()
     }
 
     /// Reads images and their labels from two IDX files.
@@ -283,7 +283,7 @@ mod file {
     pub fn read_labelled(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Labelled> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
         let (images, labels) = (read_images(images_path)?, read_labels(labels_path)?);
-        file::check_counts(images_path, images.len(), labels_path, labels.len())?;
+        stream::check_counts(images_path, images.len(), labels_path, labels.len())?;
         Labelled::new(images, labels)
     }
 
@@ -293,17 +293,17 @@ mod file {
         let place = path.display().to_string();
         let mut content = Vec::new();
         // Also enough to say what another file is.
-        file::fill(path, 0, &mut content, source, MAGIC_BYTES as u64)?;
-        let length = header_length(&content).map_or(file::START, |(length, _)| length);
+        stream::fill(path, 0, &mut content, source, MAGIC_BYTES as u64)?;
+        let length = header_length(&content).map_or(stream::START, |(length, _)| length);
         let more = length as u64 - content.len() as u64;
-        file::fill(path, 0, &mut content, source, more)?;
+        stream::fill(path, 0, &mut content, source, more)?;
         let header = Header::parse(kind, &place, &content)?;
         if header.content > LARGEST {
             let problem = format!("the header promises {header}, more than the limit of {LARGEST} bytes");
             return Err(Error::malformed(place, 4, problem));
         }
         content.clear();
-        file::fill(path, header.length(), &mut content, source, header.content + 1)?;
+        stream::fill(path, header.length(), &mut content, source, header.content + 1)?;
         header.check_length(&place, content.len() as u64)?;
         content.shrink_to_fit();
         Ok(header.array(&place, content))

@@ -2,7 +2,7 @@
 
 use super::cifar::{CLASSES, RECORD, files as cifar};
 use super::{
-    CATS, Digits, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets,
+    CATS, Digits, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
 };
 use crate::{Error, Result};
 use alloc::borrow::ToOwned;
@@ -230,7 +230,7 @@ fn is_records(file: &Path) -> Result<bool> {
     if !has_name {
         return Ok(false);
     }
-    let start = file::start_of(file)?;
+    let start = stream::start_of(file)?;
     let is_whole = length > 0 && length.is_multiple_of(RECORD as u64);
     Ok(!file::is_array(&start) && (is_whole || kind::describe(&start) == kind::UNKNOWN))
 }
@@ -239,8 +239,8 @@ fn is_records(file: &Path) -> Result<bool> {
 /// own files.
 fn not_found(folder: &Path) -> Error {
     let names = |folder: &Path| -> Vec<String> {
-        let [files, folders] = file::entries(folder).unwrap_or_default();
-        files.iter().chain(&folders).map(|path| file::last_part(path)).collect()
+        let [files, folders] = stream::entries(folder).unwrap_or_default();
+        files.iter().chain(&folders).map(|path| stream::last_part(path)).collect()
     };
     let found = names(folder);
     let place = folder.display().to_string();
@@ -288,7 +288,7 @@ fn check_exists(source: &Path) -> Result<()> {
 fn name_of(place: &Path) -> String {
     let whole = place.canonicalize().unwrap_or_else(|_| place.to_owned());
     let named = whole.ancestors().find(|place| place.file_name().is_none_or(|name| name != "raw"));
-    file::last_part(named.unwrap_or(&whole))
+    stream::last_part(named.unwrap_or(&whole))
 }
 
 /// Pictures in a folder, or in its subfolders `train` and `test`, if there are any.

@@ -12,9 +12,9 @@ mod gamma;
 mod orientation;
 mod shrink;
 
-use super::file::entries;
 use super::picture::{SOFTWARE, check_size};
 use super::pictures::is_picture;
+use super::stream::entries;
 use super::{jpeg, png};
 use crate::{Error, Result};
 use ::png::{BitDepth, ColorType, Encoder, SrgbRenderingIntent};

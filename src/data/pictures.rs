@@ -4,9 +4,9 @@
 //! `.jpeg`, are ignored. The content decides the format. If a folder has no pictures but subfolders with pictures, then each subfolder is a class. The
 //! images are grey if the red, the green and the blue of every pixel are equal.
 
-use super::file::{self, entries, last_part};
 use super::picture::Picture;
 use super::png::{self, Depth, Flat};
+use super::stream::{entries, last_part, start_of};
 use super::{Images, Labelled, Reading};
 use crate::{Error, Result};
 use alloc::format;
@@ -294,7 +294,7 @@ fn other_size(path: &Path, found: [usize; 2], expected: [usize; 2], before: Opti
 /// Decodes a file; its content decides the format, and its name only for other content. `is_right` checks height and width
 /// before anything of that size is allocated.
 fn decode(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Flat> {
-    let start = file::start_of(path)?;
+    let start = start_of(path)?;
     let is_jpeg = start.starts_with(&[0xff, 0xd8]);
     if start.starts_with(b"\x89PNG") || (ends_with(path, &["png"]) && !is_jpeg) {
         return png::read_any(path, is_right);

@@ -10,7 +10,7 @@
 //!
 //! The first bytes of a file decide, not its name. Points without weights have equal ones with a sum of 1.
 
-use super::{Reading, file, jpeg, npy, picture::Picture, png, sets};
+use super::{Reading, file, jpeg, npy, picture::Picture, png, sets, stream};
 use crate::rng::Stream;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -36,7 +36,7 @@ impl Points {
     /// **Errors** [`Error::InvalidArgument`] with the line and column of a fault in a CSV file; [`Error::Malformed`] with the
     /// byte of a fault in another file; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
-        let start = file::start_of(path)?;
+        let start = stream::start_of(path)?;
         let place = || path.display().to_string();
         match &start[..] {
             [] => Err(Error::malformed(path.display(), 0, "the file is empty; at least 1 point is needed")),

@@ -9,8 +9,9 @@
 //! with `.gz`, dot, dot with `.gz`.
 
 use super::array::Array;
-use super::file::{self, entries, last_part};
+use super::file;
 use super::idx::Kind;
+use super::stream::{check_counts, entries, last_part, start_of};
 use super::{Labelled, Reading};
 use crate::{Error, Result};
 use alloc::borrow::ToOwned;
@@ -117,8 +118,7 @@ fn sets_in(folder: &Path) -> Result<Sets> {
         let is_told = ["-idx", ".idx", "_idx", ".npy", ".npz"].iter().any(|part| lower.contains(part));
         // The other files are opened, except pictures, of which there may be very many.
         let is_picture = [".png", ".jpg", ".jpeg"].iter().any(|end| lower.ends_with(end));
-        let is_array =
-            is_told || (!is_picture && file::start_of(&path).is_ok_and(|start| file::is_array(&start)));
+        let is_array = is_told || (!is_picture && start_of(&path).is_ok_and(|start| file::is_array(&start)));
         // Another zip archive says nothing about its content.
         if !is_array || lower.ends_with(".zip") {
             continue;
@@ -189,7 +189,7 @@ fn choose(place: &Path, mut sets: Sets) -> Result<Option<Files>> {
 
 /// The set to which a file of images belongs: the files beside it with the same words.
 pub(super) fn of_file(path: &Path) -> Result<Files> {
-    let start = file::start_of(path)?;
+    let start = start_of(path)?;
     if file::is_archive(&start) {
         let files = choose(path, sets_of_archive(path)?)?;
         return files.ok_or_else(|| file::other_kind(path, &start));
@@ -222,7 +222,7 @@ impl Files {
     fn opened(mut self) -> Result<Self> {
         if let Some(Place { path, member: None, .. }) = &self.parts[0]
             && self.parts[2].is_none()
-            && file::start_of(path).is_ok_and(|start| file::is_archive(&start))
+            && start_of(path).is_ok_and(|start| file::is_archive(&start))
         {
             let path = path.clone();
             return choose(&path, sets_of_archive(&path)?)?.map_or(Ok(self), Ok);
@@ -284,7 +284,7 @@ fn labelled(
     };
     let read = || {
         let found = labels.read(Kind::Labels)?.labels()?;
-        file::check_counts(&images.path, pixels.len(), &labels.path, found.len())?;
+        check_counts(&images.path, pixels.len(), &labels.path, found.len())?;
         Ok::<_, Error>(found)
     };
     match read() {
