@@ -13,6 +13,8 @@
 pub mod binarise;
 pub mod cats;
 pub mod cifar;
+#[cfg(feature = "cli")]
+mod grey_picture;
 pub mod idx;
 mod images;
 #[cfg(feature = "cli")]
@@ -36,6 +38,8 @@ mod states;
 pub mod synthetic;
 
 pub use binarise::Binarisation;
+#[cfg(feature = "cli")]
+pub use grey_picture::GreyPicture;
 pub use images::{Digits, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
 pub(crate) use load::{is_built_in, load_noted};

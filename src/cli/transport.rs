@@ -1,20 +1,30 @@
 //! `equilibria transport ...`: one file per command.
 
+mod barycentre;
 mod distance;
+mod interpolate;
+mod plan;
+mod sides;
 
 use crate::Result;
 use clap::Subcommand;
 
-/// Measure optimal transport between points, histograms and pictures.
+/// Measure and draw optimal transport between points, histograms and pictures.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Distance(distance::Distance),
+    Plan(plan::Plan),
+    Interpolate(interpolate::Interpolate),
+    Barycentre(barycentre::BarycentreCommand),
 }
 
 impl Command {
     pub(super) fn run(self) -> Result<()> {
         match self {
             Self::Distance(command) => command.run(),
+            Self::Plan(command) => command.run(),
+            Self::Interpolate(command) => command.run(),
+            Self::Barycentre(command) => command.run(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::Cost;
 use super::super::cost::{Ground, Source};
+use super::super::pause::rows_of_work;
 use crate::tensor::Element;
 use alloc::vec::Vec;
 
@@ -119,6 +120,15 @@ impl<T: Element> View<'_, '_, T> {
     /// The number of places of this side.
     pub fn near(&self) -> usize {
         self.near.len()
+    }
+
+    /// The number of places whose prices are computed between two questions to the caller.
+    pub fn rows_between(&self) -> usize {
+        let d = match self.far {
+            Side::Points { count, values } => values.len() / count.max(&1),
+            Side::Offsets(_) => 1,
+        };
+        rows_of_work(self.far.len(), d)
     }
 
     /// Computes the costs of place i to the places of the other side from `first` on; at most [`BLOCK`] of them.

@@ -15,6 +15,7 @@
 //! Rows are processed in groups of [`GROUP`]: a row of K is read from memory once and used for both products.
 
 use super::super::cost::Cost;
+use super::super::pause::Pause;
 use super::super::scores::{Direction, Scores};
 use super::log_domain::half_step;
 use super::problem::{Problem, Sweep};
@@ -43,6 +44,7 @@ pub(super) struct Absorbed<'c, T> {
     epsilon: f64,
     /// (groups, m): the part of each group in line 2.
     parts: Vec<T>,
+    largest: f64,
 }
 
 impl<'c, T: Element> Absorbed<'c, T> {
@@ -56,11 +58,12 @@ impl<'c, T: Element> Absorbed<'c, T> {
             base_g: vec![0.0; m],
             epsilon: 0.0,
             parts: vec![T::ZERO; n.div_ceil(GROUP) * m],
+            largest: cost.largest(),
         }
     }
 
     /// Computes F for G = g, and the kernel.
-    fn absorb(&mut self, epsilon: f64, g: &[f64]) {
+    fn absorb(&mut self, epsilon: f64, g: &[f64], pause: &mut Pause) {
         let m = self.cost.columns();
         self.epsilon = epsilon;
         self.base_g.copy_from_slice(g);
@@ -68,12 +71,12 @@ impl<'c, T: Element> Absorbed<'c, T> {
         let bias: Vec<f64> = g.iter().zip(self.problem.log_b()).map(|(g, log_b)| g * scale + log_b).collect();
         let scores = Scores::<T, f64>::new(self.cost, Direction::Rows, scale, &bias);
         let mut sums = vec![0.0; self.base_f.len()];
-        scores.for_each_piece(&mut sums, 1, &|pairs, _, out| log_sum_exp(Level::detect(), pairs, out));
+        scores.for_each_piece(&mut sums, 1, pause, &|pairs, _, out| log_sum_exp(Level::detect(), pairs, out));
         for (i, (f, sum)) in self.base_f.iter_mut().zip(&sums).enumerate() {
             *f = -epsilon * (sum + scores.shift(i));
         }
         // The shift of a row cancels: K is divided by its row sums.
-        scores.for_each_piece(&mut self.kernel, m, &|pairs, first, out| {
+        scores.for_each_piece(&mut self.kernel, m, pause, &|pairs, first, out| {
             let row: Vec<f64> = sums[first..first + pairs.rows].iter().map(|sum| -sum).collect();
             let mut values = vec![0.0; out.len()];
             exponentials(Level::detect(), pairs, &row, &mut values);
@@ -114,7 +117,7 @@ impl<'c, T: Element> Absorbed<'c, T> {
 }
 
 impl<T: Element> Sweep for Absorbed<'_, T> {
-    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64]) {
+    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64], pause: &mut Pause) {
         let b = self.problem.b();
         let scaling = |g: &[f64], base: &[f64]| -> Vec<f64> {
             let log =
@@ -125,7 +128,7 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
         let mut is_new = epsilon != self.epsilon || v.iter().any(|v| v.abs() > LOG_LIMIT);
         loop {
             if is_new {
-                self.absorb(epsilon, g);
+                self.absorb(epsilon, g, pause);
                 v.fill(0.0);
             }
             math::exp_in_place(Level::detect(), &mut v);
@@ -148,12 +151,23 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
                 *next = if b > 0.0 { base - epsilon * *next } else { *g };
             }
         } else {
-            half_step::<T, f64>(self.cost, Direction::Columns, epsilon, (f, self.problem.log_a()), next);
+            half_step::<T, f64>(
+                self.cost,
+                Direction::Columns,
+                epsilon,
+                (f, self.problem.log_a()),
+                next,
+                pause,
+            );
         }
     }
 
     fn rounding(&self, epsilon: f64) -> f64 {
         // Potentials and exponents are in f64; sums in T.
-        8.0 * T::EPSILON.to_f64() + 8.0 * f64::EPSILON * self.cost.largest() / epsilon
+        8.0 * T::EPSILON.to_f64() + 8.0 * f64::EPSILON * self.largest / epsilon
+    }
+
+    fn largest(&self) -> f64 {
+        self.largest
     }
 }
