@@ -2,11 +2,14 @@
 
 use super::super::pause::Pause;
 use super::arc::Arc;
-use super::problem::{BLOCK, Problem, View, minimum};
-use crate::parallel::for_each_row;
+use super::problem::{BLOCK, Problem, View};
+use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
+
+/// Places whose prices a task computes.
+const ROWS: usize = 16;
 
 /// The lowest prices that places see on the other side.
 pub(super) struct Prices {
@@ -29,16 +32,25 @@ pub(super) fn lowest<T: Element>(
     let mut found = vec![(0.0, 0); near * count];
     let mut kept = vec![0; near];
     let mut least = vec![0.0; near];
-    let between = view.rows_between();
-    let blocks =
+    let between = view.rows_between().next_multiple_of(ROWS);
+    let blocks = g.len().div_ceil(BLOCK);
+    let parts =
         found.chunks_mut(between * count).zip(kept.chunks_mut(between)).zip(least.chunks_mut(between));
-    for (block, ((found, kept), least)) in blocks.enumerate() {
-        if block > 0 && !pause.proceeds() {
+    for (part, ((found, kept), least)) in parts.enumerate() {
+        if part > 0 && !pause.proceeds() {
             break;
         }
-        for_each_row((found, count), (kept, 1), least, |row, found, kept, least| {
-            let i = block * between + row;
-            (*least, kept[0]) = lowest_of(view, i, g, limit(i), found);
+        let (tasks, start) = (kept.len().div_ceil(ROWS), part * between);
+        let pieces = (Chunks(found, ROWS * count), (Chunks(kept, ROWS), Chunks(least, ROWS)));
+        for_each_split(tasks, true, pieces, &|task, (found, (kept, least))| {
+            let first = start + task * ROWS;
+            let mut minima = vec![0.0; kept.0.len() * blocks];
+            view.block_minima(first, kept.0.len(), g, &mut minima);
+            let rows =
+                found.0.chunks_exact_mut(count).zip(kept.0).zip(least.0).zip(minima.chunks_exact(blocks));
+            for (i, (((found, kept), least), minima)) in (first..).zip(rows) {
+                (*least, *kept) = lowest_of(view, i, g, (limit(i), minima), found);
+            }
         });
     }
     let of_place = |(i, kept): (usize, &usize)| {
@@ -54,17 +66,16 @@ fn lowest_of<T: Element>(
     view: View<T>,
     i: usize,
     g: &[f64],
-    limit: f64,
+    (limit, minima): (f64, &[f64]),
     found: &mut [(f64, u32)],
 ) -> (f64, usize) {
-    let minima = view.block_minima(i, g);
-    let least = minimum(&minima);
+    let least = minima.iter().copied().fold(f64::INFINITY, f64::min);
     if least >= limit {
         return (least, 0);
     }
     let mut bound = limit;
     if minima.len() > found.len() {
-        let mut sorted = minima.clone();
+        let mut sorted = minima.to_vec();
         bound = bound.min(*sorted.select_nth_unstable_by(found.len(), f64::total_cmp).1);
     }
     let mut below: Vec<(f64, u32)> = Vec::new();
