@@ -4,7 +4,7 @@
 //! - [`mnist`] finds the four files in a folder.
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
-//! - `points` reads weighted points from files of several formats (feature `cli`).
+//! - `points` reads weighted points from files of several formats, `GreyPicture` a picture as masses (feature `cli`).
 //! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
 //!

@@ -10,7 +10,7 @@
 //!
 //! The first bytes of a file decide, not its name. Points without weights have equal ones with a sum of 1.
 
-use super::{GreyPicture, idx, jpeg, picture::Picture, png};
+use super::{grey_picture::GreyPicture, idx, jpeg, picture::Picture, png};
 use crate::rng::Stream;
 use crate::tensor::Tensor;
 use crate::{Error, Result};

@@ -112,9 +112,16 @@ impl Cells {
         (((place - self.low) / self.width) as usize).min(self.count - 1)
     }
 
+    /// The masses by cell. Each is divided linearly between the two nearest cells, so that the cells show no moiré pattern
+    /// with places of another distance.
     fn histogram(&self, masses: &Masses) -> Vec<f64> {
         let mut cells = vec![0.0; self.count];
-        masses.places.iter().zip(&masses.masses).for_each(|(&x, mass)| cells[self.of(x)] += mass);
+        for (&x, mass) in masses.places.iter().zip(&masses.masses) {
+            let position = ((x - self.low) / self.width - 0.5).clamp(0.0, self.count as f64 - 1.0);
+            let (first, share) = (position as usize, position.fract());
+            cells[first] += mass * (1.0 - share);
+            cells[(first + 1).min(self.count - 1)] += mass * share;
+        }
         cells
     }
 
@@ -129,6 +136,8 @@ struct Plane {
     bottom: f64,
     scale: f64,
     low: (f64, f64),
+    /// The radius of the heaviest point.
+    radius: f64,
 }
 
 impl Plane {
@@ -141,12 +150,15 @@ impl Plane {
         }
         let span = (high.0 - low.0).max(high.1 - low.1).max(f64::MIN_POSITIVE);
         let inside = size - 4.0 * RADIUS;
+        // Smaller in a small box.
+        let radius = RADIUS * (size / WIDTH).sqrt();
         let centre = ((low.0 + high.0) / 2.0, (low.1 + high.1) / 2.0);
         Self {
             left: left + 2.0 * RADIUS,
             bottom: top + size - 2.0 * RADIUS,
             scale: inside / span,
             low: (centre.0 - span / 2.0, centre.1 - span / 2.0),
+            radius,
         }
     }
 
@@ -157,7 +169,7 @@ impl Plane {
     /// Draws points, of an area that is proportional to their mass.
     fn paint(&self, canvas: &mut Canvas, points: &Masses, heaviest: f64, colour: Rgb) -> Result<()> {
         // Many points are smaller.
-        let radius = RADIUS * (200.0 / points.masses.len() as f64).sqrt().clamp(0.35, 1.0);
+        let radius = self.radius * (200.0 / points.masses.len() as f64).sqrt().clamp(0.35, 1.0);
         for (place, mass) in points.points().filter(|(_, mass)| *mass > 0.0) {
             let size = (radius * (mass / heaviest).sqrt()).max(0.8);
             canvas.circle(self.at(place), size, colour)?;
@@ -218,11 +230,12 @@ impl PlanFigure {
                 canvas.text(&tick.label, (left - 8.0, down(tick.value)), TEXT, Anchor::End, MUTED.light)?;
             }
             let edge = |cells: &Cells, index: usize| cells.low + cells.width * index as f64;
-            for (index, mass) in cells.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
+            let is_visible = |(_, mass): &(usize, &f64)| **mass > 1e-3 * heaviest;
+            for (index, mass) in cells.iter().enumerate().filter(is_visible) {
                 let (row, column) = (index / columns.count, index % columns.count);
                 let from = (across(edge(&columns, column)), down(edge(&rows, row)));
                 let to = (across(edge(&columns, column + 1)), down(edge(&rows, row + 1)));
-                canvas.faint_rectangle((from, to), INK.light, 0.15 + 0.85 * mass / heaviest)?;
+                canvas.faint_rectangle((from, to), INK.light, (mass / heaviest).sqrt())?;
             }
             let (of_rows, of_columns) = (rows.histogram(&self.source), columns.histogram(&self.target));
             let tallest = of_rows.iter().chain(&of_columns).copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -323,7 +336,11 @@ impl StripFigure {
 
     fn histograms(&self, title: &[String], top: f64) -> Result<String> {
         const PANEL: f64 = 84.0;
-        let cells = Cells::over(self.panels.iter().map(|(_, masses)| masses));
+        let mut cells = Cells::over(self.panels.iter().map(|(_, masses)| masses));
+        if cells.count == CELLS {
+            // Wider ones hold several places each.
+            (cells.count, cells.width) = (CELLS / 2, 2.0 * cells.width);
+        }
         let histograms: Vec<Vec<f64>> =
             self.panels.iter().map(|(_, masses)| cells.histogram(masses)).collect();
         let tallest = histograms.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);

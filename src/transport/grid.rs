@@ -27,6 +27,9 @@ use alloc::vec::Vec;
 use equilibria_kernels::Level;
 use equilibria_kernels::softmin::{Largest, Pairs, Source, largest, log_sum_exp};
 
+/// Cells of a grid above which a copy is worth several threads.
+const IN_PARALLEL: usize = 1 << 16;
+
 /// A regular grid of cells. Histograms on it are slices with the last axis varying fastest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
@@ -146,7 +149,7 @@ impl Grid {
                 }
             });
             let count = x.len() / n;
-            for_each_split(n, true, Chunks(&mut from, count), &|k, out| {
+            for_each_split(n, x.len() > IN_PARALLEL, Chunks(&mut from, count), &|k, out| {
                 out.0.iter_mut().zip(lines[k..].iter().step_by(n)).for_each(|(to, x)| *to = *x);
             });
         }

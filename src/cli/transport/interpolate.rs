@@ -7,7 +7,7 @@ use super::sides::{Costs, FILES, Pair, Sides, number};
 use crate::data::{GreyPicture, Points};
 use crate::report::{ContactSheet, Masses, StripFigure};
 use crate::run::Progress;
-use crate::transport::{Marginals, deposit, interpolate};
+use crate::transport::{Marginals, TransportPlan, deposit, interpolate};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -73,9 +73,9 @@ impl Interpolate {
     fn points(&self, progress: &mut Progress) -> Result<(f64, &'static str, Vec<u8>)> {
         let pair = self.sides.read()?;
         check_dimension(&self.sides, pair.a.dimension(), "interpolate")?;
-        let (cost, path) = path(&pair, progress)?;
+        let (cost, plan) = optimal(&pair, progress)?;
         let panel = |(t, label)| {
-            let (places, masses) = path(t);
+            let (places, masses) = interpolate(pair.a.points(), pair.b.points(), &plan, t);
             (label, Masses { places, masses })
         };
         let title = format!("Displacement interpolation, W₂ = {}", number(cost.max(0.0).sqrt()));
@@ -100,14 +100,14 @@ impl Interpolate {
         let marginals = Marginals::normalised(&a.values, &b.values)?;
         let pixels = |picture: &GreyPicture| Points::of_pixels(picture);
         let pair = Pair { a: pixels(a)?, b: pixels(b)?, marginals };
-        let (cost, path) = path(&pair, progress)?;
+        let (cost, plan) = optimal(&pair, progress)?;
         let mut sheet = ContactSheet::new(height, width)
             .title("Displacement interpolation")
             .magnify((96 / width.max(1)).clamp(1, 4));
         let [total_a, total_b] = [a, b].map(|picture| picture.values.iter().sum::<f64>());
         let mut labels = Vec::new();
         for (t, label) in self.times() {
-            let (places, masses) = path(t);
+            let (places, masses) = interpolate(pair.a.points(), pair.b.points(), &plan, t);
             let brightness = (1.0 - t) * total_a + t * total_b;
             let cells = deposit(&places, &masses, &[height, width]);
             let values = cells.iter().map(|mass| mass * brightness);
@@ -118,12 +118,9 @@ impl Interpolate {
     }
 }
 
-/// The cost, and the places and masses at each time.
-fn path<'p>(
-    pair: &'p Pair,
-    progress: &mut Progress,
-) -> Result<(f64, impl Fn(f64) -> (Vec<f64>, Vec<f64>) + 'p)> {
+/// The cost and the plan.
+fn optimal(pair: &Pair, progress: &mut Progress) -> Result<(f64, TransportPlan)> {
     let solution = pair.optimal(Costs::SqEuclidean, progress)?;
     let plan = solution.plan.ok_or_else(|| Error::invalid("the solution", "it has a plan"))?;
-    Ok((solution.cost, move |t| interpolate(pair.a.points(), pair.b.points(), &plan, t)))
+    Ok((solution.cost, plan))
 }

@@ -1,6 +1,6 @@
 //! `equilibria transport plan`: a picture of the optimal plan.
 
-use super::super::output::{counted, write_output};
+use super::super::output::write_output;
 use super::super::training::CommonArguments;
 use super::sides::{Costs, FILES, Sides, number};
 use crate::data::Points;
@@ -58,8 +58,7 @@ impl Plan {
             picture: self.out.display().to_string(),
         };
         self.common.print(&summary, || {
-            let entries = counted(entries, "positive entry").replace("entrys", "entries");
-            format!("cost {}, {entries}\nwrote {}\n", number(summary.cost), summary.picture)
+            format!("cost {}, {entries} positive entries\nwrote {}\n", number(summary.cost), summary.picture)
         })
     }
 }

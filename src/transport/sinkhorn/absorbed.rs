@@ -84,35 +84,30 @@ impl<'c, T: Element> Absorbed<'c, T> {
         });
     }
 
-    /// Both products. Returns false if a sum of line 1 is out of range; `next` then holds nothing.
-    fn products(&mut self, v: &[T], f: &mut [f64], next: &mut [f64]) -> bool {
+    /// Both products: f of line 1, and the sums K^T (a u) of line 2.
+    ///
+    /// The rows of K have sums of 1 and the scalings are in [1/LIMIT, LIMIT], and so are the sums of line 1.
+    fn products(&mut self, v: &[T], f: &mut [f64], sums: &mut [f64]) {
         let (m, epsilon, level) = (self.cost.columns(), self.epsilon, Level::detect());
         let (kernel, base_f, a) = (&self.kernel, &self.base_f, self.problem.a());
         let groups = f.len().div_ceil(GROUP);
-        let mut are_in_range = vec![true; groups];
-        let pieces = (Chunks(&mut *f, GROUP), (Chunks(&mut self.parts, m), Chunks(&mut are_in_range, 1)));
-        for_each_split(groups, true, pieces, &|group, (f, (part, is_in_range))| {
+        let pieces = (Chunks(&mut *f, GROUP), Chunks(&mut self.parts, m));
+        for_each_split(groups, true, pieces, &|group, (f, part)| {
             part.0.fill(T::ZERO);
             for (r, f) in f.0.iter_mut().enumerate() {
                 let i = group * GROUP + r;
                 let row = &kernel[i * m..][..m];
                 let sum = reduce::dot(level, row, v).to_f64(); // line 1
-                let log = libm::log(sum);
-                is_in_range.0[0] &= log.abs() <= LOG_LIMIT;
-                *f = base_f[i] - epsilon * log;
+                *f = base_f[i] - epsilon * libm::log(sum);
                 if a[i] > 0.0 {
                     elementwise::axpy(level, T::from_f64(a[i] / sum), row, part.0); // line 2
                 }
             }
         });
-        if are_in_range.contains(&false) {
-            return false;
-        }
-        next.fill(0.0);
+        sums.fill(0.0);
         for part in self.parts.chunks_exact(m) {
-            next.iter_mut().zip(part).for_each(|(next, part)| *next += part.to_f64());
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.to_f64());
         }
-        true
     }
 }
 
@@ -125,23 +120,13 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
             g.iter().zip(base).zip(b).map(log).collect()
         };
         let mut v = scaling(g, &self.base_g);
-        let mut is_new = epsilon != self.epsilon || v.iter().any(|v| v.abs() > LOG_LIMIT);
-        loop {
-            if is_new {
-                self.absorb(epsilon, g, pause);
-                v.fill(0.0);
-            }
-            math::exp_in_place(Level::detect(), &mut v);
-            let scalings: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
-            if self.products(&scalings, f, next) {
-                break;
-            }
-            if is_new {
-                next.fill(0.0);
-                break;
-            }
-            is_new = true;
+        if epsilon != self.epsilon || v.iter().any(|v| v.abs() > LOG_LIMIT) {
+            self.absorb(epsilon, g, pause);
+            v.fill(0.0);
         }
+        math::exp_in_place(Level::detect(), &mut v);
+        let scalings: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
+        self.products(&scalings, f, next);
         next.iter_mut().zip(b).filter(|(_, b)| **b > 0.0).for_each(|(c, b)| *c /= b);
         let smallest =
             next.iter().zip(b).filter(|(_, b)| **b > 0.0).fold(f64::INFINITY, |x, (&c, _)| x.min(c));
@@ -169,5 +154,40 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
 
     fn largest(&self) -> f64 {
         self.largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Marginals;
+    use super::super::log_domain::LogDomain;
+    use super::*;
+    use crate::tensor::Tensor;
+
+    /// Elements of the kernel between e^-96 and e^-103, which f32 stores with a few bits or as 0, and scalings of e^98, which
+    /// f32 does not hold.
+    #[test]
+    fn scalings_and_sums_beyond_the_limits_lose_nothing() {
+        let n = 8;
+        let costs = (0..n).flat_map(|i| [0.0, 96.0 + i as f32, 40.0]).collect();
+        let matrix = Tensor::from_vec(&[n, 3], costs).unwrap();
+        let cost = Cost::matrix(&matrix).unwrap();
+        let marginals = Marginals::uniform(n, 3).unwrap();
+        let problem = Problem::new(&marginals, None);
+        let mut absorbed = Absorbed::<f32>::new(&cost, &problem);
+        let mut plain = LogDomain::<f32, f64>::new(&cost, &problem);
+        for g in
+            [[0.0; 3], [0.0, 20.0, 0.0], [0.0, 98.0, 0.0], [0.0, 98.0, 41.0], [-98.0, 0.0, 0.0], [0.0; 3]]
+        {
+            let sweep = |sweeps: &mut dyn Sweep| {
+                let (mut f, mut next) = (vec![0.0; n], vec![0.0; 3]);
+                sweeps.sweep(1.0, &g, &mut f, &mut next, &mut Pause::never());
+                [f, next].concat()
+            };
+            let (found, right) = (sweep(&mut absorbed), sweep(&mut plain));
+            for (found, right) in found.iter().zip(&right) {
+                assert!((found - right).abs() < 2e-5, "{g:?}: {found} is not {right}");
+            }
+        }
     }
 }

@@ -4,9 +4,18 @@ use super::super::pause::Pause;
 use super::super::result::Solution;
 use super::iterate::{Outcome, SinkhornProgress, Stop, iterate};
 use super::problem::{Problem, Sweep};
-use super::{FALL, FALL_FOR_ACCURACY, ROUGH, Regularisation, SMALLEST, SinkhornSettings};
+use super::settings::{Regularisation, SinkhornSettings};
 use alloc::vec;
 use alloc::vec::Vec;
+
+/// The factor between two values of ε for a fixed ε.
+pub const FALL: f64 = 10.0;
+/// The factor between two values of ε for a fixed accuracy, which are all candidates to stop at.
+const FALL_FOR_ACCURACY: f64 = 3.0;
+/// The marginal error at which annealing moves on.
+const ROUGH: f64 = 0.03;
+/// The smallest ε of annealing for an accuracy, relative to the mean cost.
+const SMALLEST: f64 = 1e-7;
 
 /// A solver that has ended.
 pub(in crate::transport) struct State {

@@ -107,3 +107,63 @@ pub(in crate::transport) fn iterate(
     }
     Outcome::Exhausted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Marginals;
+    use super::*;
+
+    /// A contraction whose dual value falls at one sweep.
+    struct Falling {
+        fall: f64,
+        at: usize,
+        seen: Vec<Vec<f64>>,
+        images: Vec<Vec<f64>>,
+    }
+
+    impl Sweep for Falling {
+        fn sweep(&mut self, _: f64, g: &[f64], f: &mut [f64], next: &mut [f64], _: &mut Pause) {
+            let value = if self.seen.len() == self.at { self.fall } else { self.seen.len() as f64 };
+            // The dual value is the mean of f plus that of g.
+            f.fill(value - g.iter().sum::<f64>() / 2.0);
+            self.seen.push(g.to_vec());
+            next.iter_mut().zip(g).enumerate().for_each(|(j, (next, g))| *next = 0.5 * g + j as f64);
+            self.images.push(next.to_vec());
+        }
+
+        fn rounding(&self, _: f64) -> f64 {
+            1e-15
+        }
+
+        fn largest(&self) -> f64 {
+            1.0
+        }
+    }
+
+    #[test]
+    fn an_extrapolation_that_lowers_the_dual_value_is_taken_back() {
+        let problem = Problem::new(&Marginals::uniform(2, 2).unwrap(), None);
+        for fall in [-5.0, f64::NAN] {
+            let mut sweeps = Falling { fall, at: 2, seen: Vec::new(), images: Vec::new() };
+            let mut progress = SinkhornProgress {
+                iteration: 0,
+                epsilon: 1.0,
+                marginal_error: f64::INFINITY,
+                bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            };
+            let mut values = 0;
+            let mut proceed = |_: &SinkhornProgress| {
+                values += 1;
+                true
+            };
+            let stop = Stop { tolerance: 1e-300, most_iterations: 5, proceed: &mut proceed };
+            let (mut f, mut g) = (vec![0.0; 2], vec![0.0; 2]);
+            iterate(&problem, &mut sweeps, (&mut f, &mut g), &mut progress, stop);
+            let Falling { seen, images, .. } = sweeps;
+            assert_ne!(seen[2], images[1], "the third sweep starts at an extrapolated point");
+            assert_eq!(seen[3], images[1], "the fourth at the plain one");
+            assert_eq!(seen[4], images[3], "and the memory is empty");
+            assert_eq!(values, 4, "the caller does not see the sweep that was taken back");
+        }
+    }
+}
