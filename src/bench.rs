@@ -20,6 +20,7 @@ pub mod random;
 pub mod record;
 pub mod reduce;
 pub mod slices;
+pub mod transport;
 mod workload;
 
 pub use entry::Entry;
@@ -33,7 +34,7 @@ use crate::Result;
 pub type List = fn(&Context, Add<'_>) -> Result<()>;
 
 /// The lists: group, key in JSON, function.
-pub const LISTS: [(&str, &str, List); 11] = [
+pub const LISTS: [(&str, &str, List); 12] = [
     ("gemm", "gemm", gemm::all_threads),
     ("gemm", "gemm_one_thread", gemm::one_thread),
     ("gemm", "gemm_transposed", gemm::transposed),
@@ -45,4 +46,5 @@ pub const LISTS: [(&str, &str, List); 11] = [
     ("boltzmann", "contrastive_divergence", learning::list),
     ("conv", "conv", conv::list),
     ("game", "game", game::list),
+    ("transport", "transport", transport::list),
 ];

@@ -5,7 +5,7 @@
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
 //! - `photograph` reads and writes pictures of any size, with opacity and 16 bits (feature `cli`).
-//! - `points` reads weighted points from files of several formats (feature `cli`).
+//! - `points` reads weighted points from files of several formats, `GreyPicture` a picture as masses (feature `cli`).
 //! - [`synthetic`] draws any number of digits, [`cats`] any number of cats; an index always gives the same image.
 //! - [`scenes`] paints a seaside and a jungle.
 //! - [`binarise`] turns grey values into states of visible units, or into their probabilities.
@@ -18,6 +18,8 @@ pub mod cats;
 pub mod cifar;
 #[cfg(feature = "std")]
 mod file;
+#[cfg(feature = "cli")]
+mod grey_picture;
 pub mod idx;
 mod images;
 #[cfg(feature = "cli")]
@@ -54,6 +56,8 @@ pub mod synthetic;
 mod zip;
 
 pub use binarise::Binarisation;
+#[cfg(feature = "cli")]
+pub use grey_picture::GreyPicture;
 pub use images::{Digits, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
 pub(crate) use kind::describe as describe_kind;

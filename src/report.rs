@@ -3,6 +3,8 @@
 //! This module formats numbers that other modules computed. It reads no files, writes no files and knows no models.
 
 #[cfg(feature = "cli")]
+mod axis;
+#[cfg(feature = "cli")]
 pub(crate) mod base64;
 mod colour;
 mod font;
@@ -20,6 +22,8 @@ mod sheet;
 mod svg;
 #[cfg(feature = "cli")]
 mod ticks;
+#[cfg(feature = "cli")]
+mod transport;
 
 #[cfg(feature = "cli")]
 pub use heat_map::HeatMap;
@@ -29,3 +33,5 @@ pub use picture::picture;
 #[cfg(feature = "cli")]
 pub use plot::{LinePlot, Series};
 pub use sheet::ContactSheet;
+#[cfg(feature = "cli")]
+pub use transport::{Masses, PlanFigure, StripFigure};

@@ -19,7 +19,7 @@
 //! - [`Gaussian`]: distance and map of normal distributions in closed form.
 //! - [`on_a_line`]: exact transport in one dimension; [`sliced`]: distances along many directions, or the largest.
 //! - [`sinkhorn_divergence`]: the debiased divergence of points and its gradient; [`barycentric_map`]: where the points go.
-//! - [`exact()`]: the optimal plan with its proof.
+//! - [`exact()`]: the optimal plan with its proof; [`interpolate`]: the path of the masses along a plan.
 //! - [`colour`]: the colours of one photograph given to another.
 //! - [`Solution`]: the result of every solver, with its bounds; [`TransportPlan`]: the plan, dense or sparse.
 
@@ -31,11 +31,14 @@ mod entropic_plan;
 pub mod exact;
 pub mod gaussian;
 pub mod grid;
+pub mod interpolation;
 pub mod marginals;
 pub mod one_dimensional;
+mod pause;
 pub mod reference;
 pub mod result;
 mod scores;
+mod simple_bounds;
 pub mod sinkhorn;
 pub mod sliced;
 
@@ -45,6 +48,7 @@ pub use divergence::{SinkhornDivergence, barycentric_map, sinkhorn_divergence};
 pub use exact::{ExactOptions, ExactProgress, exact};
 pub use gaussian::Gaussian;
 pub use grid::{Grid, sinkhorn_on_grid};
+pub use interpolation::{deposit, interpolate};
 pub use marginals::Marginals;
 pub use one_dimensional::on_a_line;
 pub use result::{Flow, LowerBound, Solution, TransportPlan, lower_bound};

@@ -252,10 +252,7 @@ fn a_solver_that_is_stopped_returns_a_plan_and_bounds() {
         check(&cost, &marginals, &stopped);
         assert!(stopped.lower_bound < best && best < stopped.upper_bound, "{best} outside {stopped:?}");
         for progress in seen {
-            assert!(
-                progress.lower_bound.unwrap_or(0.0) < best && best < progress.upper_bound,
-                "{progress:?}"
-            );
+            assert!(progress.lower_bound < best && best < progress.upper_bound, "{progress:?}");
         }
     }
 }

@@ -4,11 +4,15 @@
 mod closed_forms;
 #[path = "transport/grids.rs"]
 mod grids;
+#[path = "transport/interpolation.rs"]
+mod interpolation;
 #[path = "transport/peer.rs"]
 mod peer;
 #[path = "transport/points.rs"]
 mod points;
 #[path = "transport/situations.rs"]
 mod situations;
+#[path = "transport/stopping.rs"]
+mod stopping;
 #[path = "transport/support.rs"]
 mod support;

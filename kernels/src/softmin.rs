@@ -8,7 +8,7 @@
 //! ```
 //!
 //! With scale = 1/ε and bias_j = g_j / ε + ln b_j, the new potential is f_i = -ε ln Σ_j e^s_ij: [`log_sum_exp`]. With
-//! scale = 1 and bias = g, the smallest C_ij - g_j is minus the largest score: [`largest`]. With both potentials in the
+//! scale = 1 and bias = g, the smallest C_ij - g_j is minus the largest score: [`largest`], [`largest_of_blocks`]. With both potentials in the
 //! biases, e^s_ij is the plan: [`exponentials`].
 //!
 //! Lanes run over columns, and several rows share each load. Costs from points take no memory: the points of the columns
@@ -18,11 +18,13 @@
 
 mod exponentials;
 mod largest;
+mod largest_of_blocks;
 mod log_sum_exp;
 mod scores;
 
 pub use exponentials::exponentials;
 pub use largest::{Largest, largest};
+pub use largest_of_blocks::largest_of_blocks;
 pub use log_sum_exp::log_sum_exp;
 pub use scores::{Pairs, Source};
 

@@ -5,12 +5,14 @@ mod guard;
 #[path = "support/samples.rs"]
 mod samples;
 
-use equilibria_kernels::softmin::{Largest, Pairs, Source, exponentials, largest, log_sum_exp};
+use equilibria_kernels::softmin::{
+    Largest, Pairs, Source, exponentials, largest, largest_of_blocks, log_sum_exp,
+};
 use equilibria_kernels::{Level, Scalar};
 use guard::GuardedBuffer;
 use samples::uneven;
 
-const KINDS: [&str; 4] = ["matrix", "products", "euclidean", "cityblock"];
+const KINDS: [&str; 5] = ["matrix", "products", "squared", "euclidean", "cityblock"];
 
 /// The operands of a problem, next to unmapped pages.
 struct Problem<T> {
@@ -38,6 +40,7 @@ impl<T: Scalar> Problem<T> {
         let source = match kind {
             "matrix" => Source::Matrix { costs: &self.costs, scale },
             "products" => Source::Products { x, y, d },
+            "squared" => Source::SquaredEuclidean { x, y, d, scale },
             "euclidean" => Source::Euclidean { x, y, d, scale },
             _ => Source::CityBlock { x, y, d, scale },
         };
@@ -51,6 +54,7 @@ impl<T: Scalar> Problem<T> {
         let term = match kind {
             "matrix" => -self.scale * self.costs[i * self.columns + j].to_f64(),
             "products" => coordinates().map(|(x, y)| x * y).sum(),
+            "squared" => -self.scale * coordinates().map(|(x, y)| (x - y) * (x - y)).sum::<f64>(),
             "euclidean" => -self.scale * coordinates().map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt(),
             _ => -self.scale * coordinates().map(|(x, y)| (x - y).abs()).sum::<f64>(),
         };
@@ -65,7 +69,7 @@ fn check<T: Scalar>(level: Level, shape: [usize; 3], scale: f64, at_end: bool) {
         let context = format!("{kind} {shape:?}, scale {scale}, level {}", level.name());
         let pairs = problem.pairs(kind);
         // The rounding of a score in T.
-        let rounding = T::EPSILON.to_f64() * (scale * (2.0 + d as f64) + d as f64);
+        let rounding = T::EPSILON.to_f64() * (scale * (2.0 + 4.0 * d as f64) + d as f64);
         let mut sums = vec![0.0; rows];
         log_sum_exp(level, &pairs, &mut sums);
         let mut best = GuardedBuffer::copy_of(&vec![Largest::<T>::default(); rows], at_end);
@@ -82,6 +86,18 @@ fn check<T: Scalar>(level: Level, shape: [usize; 3], scale: f64, at_end: bool) {
             assert!(is_close, "{context}: largest of row {i} is {score}, not {top}");
             let is_there = columns == 0 || scores[column] >= top - 2.0 * rounding;
             assert!(is_there, "{context}: column {column} of row {i}");
+        }
+        for block in [1, 3, 16, 64] {
+            let blocks = columns.div_ceil(block);
+            let mut of_blocks = GuardedBuffer::copy_of(&vec![T::ZERO; rows * blocks], at_end);
+            largest_of_blocks(level, &pairs, block, &mut of_blocks);
+            for (at, found) in of_blocks.iter().enumerate() {
+                let (i, first) = (at / blocks, at % blocks * block);
+                let scores = (first..columns.min(first + block)).map(|j| problem.score(kind, i, j));
+                let top = scores.fold(f64::NEG_INFINITY, f64::max);
+                let is_close = (found.to_f64() - top).abs() <= rounding;
+                assert!(is_close, "{context}: block {at} of {block} is {found:?}, not {top}");
+            }
         }
         // A plan: e^(s - the sum of its row) has row sums of 1.
         let row: Vec<T> = sums.iter().map(|&x| T::from_f64(if x.is_finite() { -x } else { 0.0 })).collect();
@@ -162,6 +178,30 @@ fn check_extremes<T: Scalar>() {
 fn infinite_huge_and_missing_scores_have_their_limits() {
     check_extremes::<f32>();
     check_extremes::<f64>();
+}
+
+fn check_flush<T: Scalar>() {
+    // The exponents around that of the smallest normal number; far below, and without mass.
+    let (least, infinity) = (T::LN_SMALLEST_NORMAL.to_f64(), f64::INFINITY);
+    let exponents = [0.999 * least, least - 0.01, 1.001 * least, 1.1 * least, 2.0 * least, -1e30, -infinity];
+    let bias: Vec<T> = exponents.iter().cycle().take(40).map(|&x| T::from_f64(x)).collect();
+    let pairs = Pairs { source: Source::Products { x: &[], y: &[], d: 0 }, bias: &bias, rows: 1 };
+    for level in Level::available() {
+        let mut plan = vec![T::from_f64(f64::NAN); 40];
+        exponentials(level, &pairs, &[T::ZERO], &mut plan);
+        for (j, (found, x)) in plan.iter().zip(exponents.iter().cycle()).enumerate() {
+            let exact = if *x < least { 0.0 } else { x.exp() };
+            let error = (found.to_f64() - exact).abs();
+            let bound = exact * 200.0 * T::EPSILON.to_f64();
+            assert!(error <= bound, "{}: e^{x} at {j} is {found:?}, not {exact:e}", level.name());
+        }
+    }
+}
+
+#[test]
+fn exponentials_below_the_smallest_normal_number_are_zero() {
+    check_flush::<f32>();
+    check_flush::<f64>();
 }
 
 #[test]

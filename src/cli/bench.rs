@@ -67,6 +67,8 @@ enum Group {
     Conv,
     /// Steps of adversarial games
     Game,
+    /// Exact and entropic optimal transport
+    Transport,
 }
 
 #[derive(Serialize)]

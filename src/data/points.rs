@@ -10,7 +10,7 @@
 //!
 //! The first bytes of a file decide, not its name. Points without weights have equal ones with a sum of 1.
 
-use super::{Reading, file, jpeg, npy, picture::Picture, png, sets, stream};
+use super::{Reading, file, grey_picture::GreyPicture, jpeg, npy, picture::Picture, png, sets, stream};
 use crate::rng::Stream;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -67,6 +67,15 @@ impl Points {
         check_number(path, picture.values.len())?;
         let values = picture.values.iter().map(|&value| byte(value.into())).collect();
         Ok(Self::equal(Tensor::from_vec(&[picture.values.len() / 3, 3], values)?))
+    }
+
+    /// The pixels of a picture as points (row, column), in units of pixels, weighted by their values.
+    ///
+    /// **Errors** none in practice: a picture has pixels.
+    pub fn of_pixels(picture: &GreyPicture) -> Result<Self> {
+        let ([height, width], weights) = (picture.size, picture.values.clone());
+        let places = (0..height * width).flat_map(|k| [(k / width) as f64, (k % width) as f64]).collect();
+        Ok(Self { points: Tensor::from_vec(&[height * width, 2], places)?, weights })
     }
 
     fn of_images(path: &Path) -> Result<Self> {

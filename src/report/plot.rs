@@ -1,11 +1,9 @@
 //! Line plots as SVG.
 
-mod axis;
-
+use super::axis::{self, Axis, drawable};
 use super::colour::Rgb;
 use super::svg::{self, Anchor, Canvas, GRID, INK, LINE, LINES, MUTED, TEXT, TITLE, WIDTH};
 use crate::Result;
-use axis::{Axis, drawable};
 
 const PAD: f64 = 14.0;
 const AREA_HEIGHT: f64 = 290.0;

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use core::fmt::{Display, Write};
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle};
 
 /// Width of every figure in units of its view box; the height depends on the content.
 pub(super) const WIDTH: f64 = 640.0;
@@ -139,6 +139,31 @@ impl Canvas<'_> {
     /// Draws a line through `points`.
     pub(super) fn path(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) -> Result<()> {
         self.backend.draw_path(points.iter().copied().map(point), &stroke(colour, width)).map_err(failed)
+    }
+
+    /// Draws a line that covers what is below it by `opacity`, 0 to 1.
+    pub(super) fn faint_path(
+        &mut self,
+        points: &[(f64, f64)],
+        width: f64,
+        colour: Rgb,
+        opacity: f64,
+    ) -> Result<()> {
+        let mut style = stroke(colour, width);
+        style.color = style.color.mix(opacity);
+        self.backend.draw_path(points.iter().copied().map(point), &style).map_err(failed)
+    }
+
+    /// Draws a filled rectangle that covers what is below it by `opacity`, 0 to 1.
+    pub(super) fn faint_rectangle(
+        &mut self,
+        (from, to): ((f64, f64), (f64, f64)),
+        colour: Rgb,
+        opacity: f64,
+    ) -> Result<()> {
+        let mut style = stroke(colour, 1.0);
+        style.color = style.color.mix(opacity);
+        self.backend.draw_rect(point(from), point(to), &style, true).map_err(failed)
     }
 
     /// Draws a dashed line through `points`; the dash pattern continues around corners.

@@ -107,7 +107,8 @@ impl Progress {
         }
     }
 
-    /// Begins a loop of `total` steps of the given unit, for instance `images`.
+    /// Begins a loop of `total` steps of the given unit, for instance `images`. With a total of 0 the end is unknown: only the
+    /// message is shown.
     pub fn start(&mut self, total: u64, unit: &'static str) {
         (self.total, self.unit, self.position, self.skipped) = (total, unit, 0, 0);
         self.started = Instant::now();
@@ -149,7 +150,10 @@ impl Progress {
                 let separator = if self.message.is_empty() { "" } else { "  " };
                 let (pace, message) = (pace.text(self.unit), &self.message);
                 // A closed standard error does not stop training.
-                let _ = writeln!(sink, "{percent:>3}%{pace}{separator}{message}");
+                let _ = match self.total {
+                    0 => writeln!(sink, "{message}"),
+                    _ => writeln!(sink, "{percent:>3}%{pace}{separator}{message}"),
+                };
             }
             _ => {}
         }
@@ -209,6 +213,7 @@ impl Progress {
     /// ```
     fn style(&self) -> ProgressStyle {
         let template = match self.message.is_empty() {
+            _ if self.total == 0 => "{spinner:.cyan} {wide_msg}",
             true => "{bar:24.cyan/dim} {percent:>3}%{pace}",
             false => "{wide_msg}\n{bar:24.cyan/dim} {percent:>3}%{pace}",
         };

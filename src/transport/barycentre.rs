@@ -34,6 +34,8 @@ pub struct Barycentre {
 
 /// The debiased entropic barycentre of histograms on a grid.
 ///
+/// `proceed` is called after every iteration with its number and the change; the solver stops when it returns false.
+///
 /// **Shapes** Each histogram (cells); one weight for each. Masses and weights are divided by their sums.
 ///
 /// **Units** ε in squared units of the grid's distances; the tolerance is an L1 change in mass.
@@ -49,8 +51,8 @@ pub fn barycentre(
     histograms: &[&[f64]],
     weights: &[f64],
     epsilon: f64,
-    tolerance: f64,
-    most_iterations: usize,
+    (tolerance, most_iterations): (f64, usize),
+    proceed: &mut dyn FnMut(usize, f64) -> bool,
 ) -> Result<Barycentre> {
     if histograms.is_empty() || histograms.len() != weights.len() {
         let given = format!("{} histograms with {} weights", histograms.len(), weights.len());
@@ -94,6 +96,9 @@ pub fn barycentre(
         }
         found.iterations += 1;
         found.converged = found.change <= tolerance;
+        if !proceed(found.iterations, found.change) {
+            break;
+        }
     }
     Ok(found)
 }

@@ -215,28 +215,7 @@ impl<'a, T: Element> Cost<'a, T> {
     pub fn mean(&self) -> f64 {
         match &self.source {
             Source::Matrix(values) => values.iter().map(|x| x.to_f64().abs() / values.len() as f64).sum(),
-            Source::Points(points) => {
-                let d = points.d;
-                let moments = |side: &Side<T>| {
-                    let count = (side.by_point.len() / d) as f64;
-                    let mut mean = vec![0.0; d];
-                    let mut squares = 0.0;
-                    for point in side.by_point.chunks_exact(d) {
-                        mean.iter_mut().zip(point).for_each(|(mean, x)| *mean += x.to_f64() / count);
-                        squares += size(Ground::SquaredEuclidean, point) / count;
-                    }
-                    (mean, squares)
-                };
-                let ((x, squares_x), (y, squares_y)) = (moments(&points.x), moments(&points.y));
-                let product: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
-                let square = (squares_x + squares_y - 2.0 * product).max(0.0);
-                // Jensen: the mean distance is at most the root of the mean square.
-                match points.ground {
-                    Ground::SquaredEuclidean => square,
-                    Ground::Euclidean => libm::sqrt(square),
-                    Ground::CityBlock => libm::sqrt(square * d as f64),
-                }
-            }
+            Source::Points(points) => mean_cost(points, None),
         }
     }
 
@@ -252,6 +231,32 @@ impl<'a, T: Element> Cost<'a, T> {
                 if points.ground == Ground::SquaredEuclidean { 2.0 * sum } else { sum }
             }
         }
+    }
+}
+
+/// The mean cost between two points that are drawn independently, by their masses or all with equal ones: exact for squared
+/// distances, an upper bound for others.
+pub(super) fn mean_cost<T: Element>(points: &Points<T>, masses: Option<(&[f64], &[f64])>) -> f64 {
+    let d = points.d;
+    let moments = |side: &Side<T>, masses: Option<&[f64]>| {
+        let equal = d as f64 / side.by_point.len() as f64;
+        let (mut mean, mut squares) = (vec![0.0; d], 0.0);
+        for (i, point) in side.by_point.chunks_exact(d).enumerate() {
+            let mass = masses.map_or(equal, |masses| masses[i]);
+            mean.iter_mut().zip(point).for_each(|(mean, x)| *mean += x.to_f64() * mass);
+            squares += size(Ground::SquaredEuclidean, point) * mass;
+        }
+        (mean, squares)
+    };
+    let (x, squares_x) = moments(&points.x, masses.map(|(a, _)| a));
+    let (y, squares_y) = moments(&points.y, masses.map(|(_, b)| b));
+    let product: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
+    let square = (squares_x + squares_y - 2.0 * product).max(0.0);
+    // Jensen: the mean distance is at most the root of the mean square.
+    match points.ground {
+        Ground::SquaredEuclidean => square,
+        Ground::Euclidean => libm::sqrt(square),
+        Ground::CityBlock => libm::sqrt(square * d as f64),
     }
 }
 

@@ -20,6 +20,7 @@
 use super::cost::{Cost, Ground};
 use super::entropic_plan::EntropicPlan;
 use super::marginals::Marginals;
+use super::pause::Pause;
 use super::result::Solution;
 use super::sinkhorn::{SinkhornSettings, sinkhorn};
 use crate::tensor::{Element, Tensor};
@@ -114,7 +115,7 @@ impl Problem {
         let (f, g) = (&self.solution.potential_f[..], &self.solution.potential_g[..]);
         let plan = EntropicPlan { cost: &cost, marginals: &self.marginals, epsilon, f, g };
         let mut gradient = Tensor::zeros(&[x.rows(), d]);
-        plan.for_each_piece(gradient.data_mut(), d, &|first, plan, out| {
+        plan.for_each_piece(gradient.data_mut(), d, &mut Pause::never(), &|first, plan, out| {
             let rows = plan.chunks_exact(y.rows()).zip(out.chunks_exact_mut(d)).enumerate();
             for (r, (plan, out)) in rows {
                 let x = x.row(first + r);
@@ -180,7 +181,7 @@ pub fn barycentric_map<T: Element>(
     let (f, g, d) = (&solution.potential_f[..], &solution.potential_g[..], y.columns());
     let plan = EntropicPlan { cost, marginals: &marginals, epsilon, f, g };
     let mut map = Tensor::zeros(&[cost.rows(), d]);
-    plan.for_each_piece(map.data_mut(), d, &|_, plan, out| {
+    plan.for_each_piece(map.data_mut(), d, &mut Pause::never(), &|_, plan, out| {
         for (plan, out) in plan.chunks_exact(y.rows()).zip(out.chunks_exact_mut(d)) {
             let total: f64 = plan.iter().sum();
             for (j, mass) in plan.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {

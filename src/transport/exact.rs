@@ -26,13 +26,14 @@ mod start;
 pub use column_generation::ExactProgress;
 
 use super::cost::Source;
+use super::simple_bounds::{linear_potentials, simple_bounds};
 use super::{Cost, Flow, Marginals, Solution, TransportPlan};
 use crate::tensor::Element;
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use column_generation::Outcome;
+use column_generation::{Known, Outcome};
 use places::Places;
 use problem::Problem;
 
@@ -47,7 +48,8 @@ pub struct ExactOptions<'a> {
     /// Potentials f (n) and g (m) near the optimum, for instance those of a similar problem or of Sinkhorn's algorithm. The
     /// answer does not depend on them; they may save most of the time.
     pub start: Option<(&'a [f64], &'a [f64])>,
-    /// Called from time to time. If it returns false, the solver stops with its best plan and bounds.
+    /// Called from time to time, also within passes over more than about 10^8 pairs. If it returns false, the solver stops
+    /// with its last plan and its best bounds.
     pub watch: Option<&'a mut dyn FnMut(&ExactProgress) -> bool>,
 }
 
@@ -96,7 +98,12 @@ pub fn exact<T: Element>(cost: &Cost<T>, marginals: &Marginals, options: ExactOp
     let mut always = |_: &ExactProgress| true;
     let watch = options.watch.unwrap_or(&mut always);
     let groups = (&sources, &targets);
-    let outcome = optimum(cost, groups, start, watch);
+    let (f, g) = linear_potentials(cost, marginals);
+    let known = || {
+        let upper_bound = simple_bounds(cost, marginals).1;
+        Known { f: sources.values(&f), g: targets.values(&g), upper_bound }
+    };
+    let outcome = optimum(cost, groups, start, &known, watch);
     let plan = expand(groups, &outcome, (a, b));
     let plan_cost = plan.cost(cost);
     let (f, g) = (sources.spread(&outcome.f, n), targets.spread(&outcome.g, m));
@@ -146,12 +153,13 @@ fn optimum<T: Element>(
     cost: &Cost<T>,
     (sources, targets): (&Places, &Places),
     start: Option<(&[f64], &[f64])>,
+    known: &dyn Fn() -> Known,
     watch: &mut dyn FnMut(&ExactProgress) -> bool,
 ) -> Outcome {
     let (rows, columns): (Vec<u32>, Vec<u32>) = (sources.first().collect(), targets.first().collect());
     let mut with = |cap: f64| {
         let problem = Problem::new(cost, &rows, &columns, cap);
-        column_generation::solve(&problem, (&sources.mass, &targets.mass), start, watch)
+        column_generation::solve(&problem, (&sources.mass, &targets.mass), start, known(), watch)
     };
     if let Some(cap) = cap(cost) {
         let outcome = with(cap);

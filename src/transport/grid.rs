@@ -14,10 +14,11 @@
 //! Minima (c-transforms) and costs of plans separate in the same way.
 
 use super::marginals::Marginals;
+use super::pause::{Pause, is_long};
 use super::result::Solution;
-use super::sinkhorn::iterate::{Outcome, Stop, iterate};
+use super::sinkhorn::anneal::anneal;
 use super::sinkhorn::problem::{Problem, Sweep};
-use super::sinkhorn::{FALL, Regularisation, SinkhornProgress, SinkhornSettings};
+use super::sinkhorn::{SinkhornProgress, SinkhornSettings};
 use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
@@ -26,8 +27,8 @@ use alloc::vec::Vec;
 use equilibria_kernels::Level;
 use equilibria_kernels::softmin::{Largest, Pairs, Source, largest, log_sum_exp};
 
-/// The marginal error at which annealing moves on.
-const ROUGH: f64 = 0.03;
+/// Cells of a grid above which a copy is worth several threads.
+const IN_PARALLEL: usize = 1 << 16;
 
 /// A regular grid of cells. Histograms on it are slices with the last axis varying fastest.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +98,12 @@ impl Grid {
         (total, first, second)
     }
 
+    /// The squared distance of the means, a lower bound of the cost (`super::simple_bounds`).
+    fn distance_of_means(&self, marginals: &Marginals) -> f64 {
+        let (x, y) = (self.moments(marginals.a()).1, self.moments(marginals.b()).1);
+        x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
+    }
+
     /// Σ_ij α_i β_j C_ij.
     fn cost_of_product(&self, alpha: &[f64], beta: &[f64]) -> f64 {
         let ((a, x, xx), (b, y, yy)) = (self.moments(alpha), self.moments(beta));
@@ -111,11 +118,22 @@ impl Grid {
         (0..n * n).map(|at| (at / n).abs_diff(at % n) as f64).map(|steps| steps * steps * step).collect()
     }
 
-    /// Reduces along every axis. `weighted` names an axis along which the terms are multiplied by its part of the cost.
-    fn reduce(&self, x: &[f64], scale: f64, reduction: Reduction, weighted: Option<usize>) -> Vec<f64> {
+    /// Reduces along every axis. `weighted` names an axis along which the terms are multiplied by its part of the cost. Ends
+    /// early if `pause` says so.
+    fn reduce(
+        &self,
+        x: &[f64],
+        scale: f64,
+        reduction: Reduction,
+        weighted: Option<usize>,
+        pause: &mut Pause,
+    ) -> Vec<f64> {
         let mut from = x.to_vec();
         let mut lines = vec![0.0; x.len()];
         for axis in (0..self.sizes.len()).rev() {
+            if is_long(x.len(), self.sizes[axis]) && !pause.proceeds() {
+                return from;
+            }
             let mut costs = self.costs(axis, scale);
             if weighted == Some(axis) {
                 // x e^(-scale x) = e^-(scale x - ln x).
@@ -131,7 +149,7 @@ impl Grid {
                 }
             });
             let count = x.len() / n;
-            for_each_split(n, true, Chunks(&mut from, count), &|k, out| {
+            for_each_split(n, x.len() > IN_PARALLEL, Chunks(&mut from, count), &|k, out| {
                 out.0.iter_mut().zip(lines[k..].iter().step_by(n)).for_each(|(to, x)| *to = *x);
             });
         }
@@ -155,6 +173,7 @@ fn reduce_line(costs: &[f64], line: &[f64], reduction: Reduction, out: &mut [f64
 }
 
 /// Lines 1 and 2 on a grid.
+#[derive(Clone, Copy)]
 struct Separable<'c> {
     grid: &'c Grid,
     problem: &'c Problem,
@@ -162,46 +181,47 @@ struct Separable<'c> {
 
 impl Separable<'_> {
     /// -ε ln Σ_j e^((g_j - C_ij)/ε + ln b_j).
-    fn half_step(&self, epsilon: f64, potential: &[f64], log_mass: &[f64]) -> Vec<f64> {
+    fn half_step(&self, epsilon: f64, potential: &[f64], log_mass: &[f64], pause: &mut Pause) -> Vec<f64> {
         let bias: Vec<f64> = potential.iter().zip(log_mass).map(|(x, log)| x / epsilon + log).collect();
-        let mut sums = self.grid.reduce(&bias, 1.0 / epsilon, Reduction::LogSumExp, None);
+        let mut sums = self.grid.reduce(&bias, 1.0 / epsilon, Reduction::LogSumExp, None, pause);
         sums.iter_mut().for_each(|sum| *sum *= -epsilon);
         sums
     }
 
     /// The cost of the plan of these potentials.
-    fn cost(&self, epsilon: f64, f: &[f64], g: &[f64]) -> f64 {
+    fn cost(&self, epsilon: f64, f: &[f64], g: &[f64], pause: &mut Pause) -> f64 {
         let bias: Vec<f64> =
             g.iter().zip(self.problem.log_b()).map(|(g, log_b)| g / epsilon + log_b).collect();
-        let of_axis = |axis| -> f64 {
-            let sums = self.grid.reduce(&bias, 1.0 / epsilon, Reduction::LogSumExp, Some(axis));
+        let mut of_axis = |axis| -> f64 {
+            let sums = self.grid.reduce(&bias, 1.0 / epsilon, Reduction::LogSumExp, Some(axis), pause);
             let row = |((f, log_a), sum): ((&f64, &f64), f64)| libm::exp(f / epsilon + log_a + sum);
             f.iter().zip(self.problem.log_a()).zip(sums).map(row).sum()
         };
-        (0..self.grid.sizes.len()).map(of_axis).sum()
+        (0..self.grid.sizes.len()).map(&mut of_axis).sum()
     }
 
     /// The smallest C_ij - x_j of each cell i, over cells j with mass.
-    fn transform(&self, x: &[f64], masses: &[f64]) -> Vec<f64> {
+    fn transform(&self, x: &[f64], masses: &[f64], pause: &mut Pause) -> Vec<f64> {
         let masked: Vec<f64> =
             x.iter().zip(masses).map(|(&x, &mass)| if mass > 0.0 { x } else { f64::NEG_INFINITY }).collect();
-        let mut found = self.grid.reduce(&masked, 1.0, Reduction::Largest, None);
+        let mut found = self.grid.reduce(&masked, 1.0, Reduction::Largest, None, pause);
         found.iter_mut().for_each(|x| *x = -*x);
         found
     }
 }
 
 impl Sweep for Separable<'_> {
-    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64]) {
-        f.copy_from_slice(&self.half_step(epsilon, g, self.problem.log_b()));
-        next.copy_from_slice(&self.half_step(epsilon, f, self.problem.log_a()));
+    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64], pause: &mut Pause) {
+        f.copy_from_slice(&self.half_step(epsilon, g, self.problem.log_b(), pause));
+        next.copy_from_slice(&self.half_step(epsilon, f, self.problem.log_a(), pause));
     }
 
     fn rounding(&self, epsilon: f64) -> f64 {
-        let largest: f64 = (0..self.grid.sizes.len())
-            .map(|axis| self.grid.costs(axis, 1.0)[self.grid.sizes[axis] - 1])
-            .sum();
-        8.0 * f64::EPSILON * (1.0 + largest / epsilon)
+        8.0 * f64::EPSILON * (1.0 + self.largest() / epsilon)
+    }
+
+    fn largest(&self) -> f64 {
+        self.grid.place(self.grid.cells() - 1).iter().map(|x| x * x).sum()
     }
 }
 
@@ -212,7 +232,7 @@ impl Sweep for Separable<'_> {
 /// **Units** ε in squared units of the grid's distances.
 ///
 /// **Errors** [`Error::ShapeMismatch`] if the masses do not fit; [`Error::InvalidArgument`] for settings outside their range,
-/// an accuracy, a penalty, or a request for the plan, which has cells² elements.
+/// a penalty, or a request for the plan, which has cells² elements.
 ///
 /// **Accuracy and cost** f64 in the log domain; both bounds of the unregularised cost. N n exponentials an axis and half-step;
 /// memory for about 30 N numbers. The result does not depend on the number of threads.
@@ -235,9 +255,6 @@ pub fn sinkhorn_on_grid(
 ) -> Result<Solution> {
     settings.check()?;
     marginals.check(grid.cells(), grid.cells())?;
-    let Regularisation::Epsilon(last) = settings.regularisation else {
-        return Err(Error::invalid("an accuracy on a grid", "transport on a grid needs an epsilon"));
-    };
     if settings.penalty.is_some() || settings.plan {
         return Err(Error::invalid(
             "a penalty or a plan on a grid",
@@ -245,45 +262,42 @@ pub fn sinkhorn_on_grid(
         ));
     }
     let problem = Problem::new(marginals, None);
-    let mut sweeps = Separable { grid, problem: &problem };
-    let (mut f, mut g) = (vec![0.0; grid.cells()], vec![0.0; grid.cells()]);
-    let mean = grid.cost_of_product(marginals.a(), marginals.b());
-    let mut progress =
-        SinkhornProgress { iteration: 0, epsilon: last, marginal_error: f64::INFINITY, bounds: None };
-    while progress.epsilon * FALL < mean {
-        progress.epsilon *= FALL;
-    }
-    let outcome = loop {
-        let is_last = progress.epsilon <= last * 1.000_001;
-        progress.epsilon = if is_last { last } else { progress.epsilon };
-        let tolerance = if is_last { settings.tolerance } else { ROUGH.max(settings.tolerance) };
-        let stop = Stop { tolerance, most_iterations: settings.most_iterations, proceed };
-        let outcome = iterate(&problem, &mut sweeps, (&mut f, &mut g), &mut progress, stop);
-        if is_last || outcome == Outcome::Stopped || progress.iteration >= settings.most_iterations {
-            break outcome;
-        }
-        progress.epsilon /= FALL;
+    let sweeps = Separable { grid, problem: &problem };
+    let product = grid.cost_of_product(marginals.a(), marginals.b());
+    let bounds = |epsilon, _: &[f64], g: &[f64], pause: &mut Pause| {
+        let found = finish(sweeps, marginals, epsilon, g, pause);
+        (found.lower_bound, found.upper_bound)
     };
-    let is_converged = outcome == Outcome::Converged;
-    Ok(finish(&sweeps, marginals, progress, (f, g), is_converged.then_some(settings.tolerance)))
+    let slack = 1e-12 * sweeps.largest();
+    let known = (grid.distance_of_means(marginals) - slack, product + slack);
+    let state = anneal(&problem, &mut { sweeps }, settings, (product, known, &bounds), proceed);
+    let progress = state.progress;
+    let mut ask = || proceed(&progress);
+    let mut pause = Pause::new(&mut ask);
+    let found = finish(sweeps, marginals, progress.epsilon, &state.g, &mut pause);
+    if pause.is_stopped() {
+        return Ok(state.unfinished());
+    }
+    Ok(Solution {
+        lower_bound: found.lower_bound.max(progress.bounds.0),
+        upper_bound: found.upper_bound.min(progress.bounds.1),
+        iterations: progress.iteration,
+        converged: state.is_converged(found.marginal_error),
+        ..found
+    })
 }
 
-/// The result, with the bounds of `super::result`. `tolerance` is that of a converged solver.
-fn finish(
-    sweeps: &Separable,
-    marginals: &Marginals,
-    progress: SinkhornProgress,
-    (mut f, mut g): (Vec<f64>, Vec<f64>),
-    tolerance: Option<f64>,
-) -> Solution {
-    let (epsilon, problem, (a, b)) = (progress.epsilon, sweeps.problem, (marginals.a(), marginals.b()));
-    f.copy_from_slice(&sweeps.half_step(epsilon, &g, problem.log_b()));
-    let exact_g = sweeps.half_step(epsilon, &f, problem.log_a());
+/// The result of one g, with the bounds of `super::result`.
+fn finish(sweeps: Separable, marginals: &Marginals, epsilon: f64, g: &[f64], pause: &mut Pause) -> Solution {
+    let (problem, (a, b)) = (sweeps.problem, (marginals.a(), marginals.b()));
+    let mut g = g.to_vec();
+    let f = sweeps.half_step(epsilon, &g, problem.log_b(), pause);
+    let exact_g = sweeps.half_step(epsilon, &f, problem.log_a(), pause);
     let marginal_error = problem.error(epsilon, &g, &exact_g);
     g.iter_mut().zip(&exact_g).zip(b).filter(|(_, b)| **b == 0.0).for_each(|((g, exact), _)| *g = *exact);
 
     let rounded: Vec<f64> = g.iter().zip(&exact_g).map(|(g, exact)| g.min(*exact)).collect();
-    let row_f = sweeps.half_step(epsilon, &rounded, problem.log_b());
+    let row_f = sweeps.half_step(epsilon, &rounded, problem.log_b(), pause);
     let missing = |mass: &[f64], x: &[f64], exact: &[f64]| -> Vec<f64> {
         let each =
             |((mass, x), exact): ((&f64, &f64), &f64)| -mass * libm::expm1(((x - exact) / epsilon).min(0.0));
@@ -293,28 +307,30 @@ fn finish(
     let total: f64 = beta.iter().sum();
     let rest = if total > 0.0 { sweeps.grid.cost_of_product(&alpha, &beta) / total } else { 0.0 };
 
-    let dual = |start: &[f64]| {
-        let g = sweeps.transform(start, a);
-        let f = sweeps.transform(&g, b);
+    let of_g = sweeps.transform(&g, b, pause);
+    let mut dual = |start: &[f64]| {
+        let g = sweeps.transform(start, a, pause);
+        let f = sweeps.transform(&g, b, pause);
         let dot = |x: &[f64], y: &[f64]| {
             x.iter().zip(y).filter(|(x, _)| **x > 0.0).map(|(x, y)| x * y).sum::<f64>()
         };
         dot(a, &f) + dot(b, &g)
     };
+    let lower_bound = dual(&f).max(dual(&of_g));
     Solution {
-        cost: sweeps.cost(epsilon, &f, &g),
-        lower_bound: dual(&f).max(dual(&sweeps.transform(&g, b))),
-        upper_bound: sweeps.cost(epsilon, &f, &rounded) + rest,
+        cost: sweeps.cost(epsilon, &f, &g, pause),
+        lower_bound,
+        upper_bound: sweeps.cost(epsilon, &f, &rounded, pause) + rest,
         potential_f: f,
         potential_g: g,
-        iterations: progress.iteration,
+        iterations: 0,
         marginal_error,
-        converged: tolerance.is_some_and(|tolerance| marginal_error <= 1.0625 * tolerance),
+        converged: false,
         plan: None,
     }
 }
 
 /// ln Σ_j e^(x_j - scale C_ij) on a grid.
 pub(super) fn log_convolution(grid: &Grid, x: &[f64], scale: f64) -> Vec<f64> {
-    grid.reduce(x, scale, Reduction::LogSumExp, None)
+    grid.reduce(x, scale, Reduction::LogSumExp, None, &mut Pause::never())
 }

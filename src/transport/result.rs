@@ -14,6 +14,8 @@
 //! sums c. No sum is too large then. The missing masses α = a - r and β = b - c have the same sum s, and α β^T / s adds
 //! them. The cost of the result is at least OT.
 
+use super::pause::Pause;
+use super::scores::{Direction, minima};
 use super::{Cost, Marginals};
 use crate::tensor::{Element, Tensor};
 use alloc::vec;
@@ -127,17 +129,31 @@ pub struct LowerBound {
 /// **Accuracy and cost** In f64; two passes over all pairs, and a third if a target has no mass. The constraint holds up
 /// to a few ULP of the largest cost.
 pub fn lower_bound<T: Element>(cost: &Cost<T>, marginals: &Marginals, f: &[f64]) -> LowerBound {
+    lower_bound_unless(cost, marginals, f, &mut Pause::never())
+}
+
+/// [`lower_bound`], unless `pause` stops it.
+pub(super) fn lower_bound_unless<T: Element>(
+    cost: &Cost<T>,
+    marginals: &Marginals,
+    f: &[f64],
+    pause: &mut Pause,
+) -> LowerBound {
     let (a, b) = (marginals.a(), marginals.b());
     let masked = |potential: &[f64], mass: &[f64]| -> Vec<f64> {
         potential.iter().zip(mass).map(|(&x, &mass)| if mass > 0.0 { x } else { f64::NEG_INFINITY }).collect()
     };
     let (mut new_f, mut g) = (vec![0.0; cost.rows()], vec![0.0; cost.columns()]);
     let mut place = vec![0; cost.rows().max(cost.columns())];
-    cost.column_minima(&masked(f, a), &mut g, &mut place[..cost.columns()]);
-    cost.row_minima(&masked(&g, b), &mut new_f, &mut place[..cost.rows()]);
+    let mut minima = |direction, potential: &[f64], least: &mut [f64]| {
+        let count = least.len();
+        minima(cost, direction, potential, (least, &mut place[..count]), pause);
+    };
+    minima(Direction::Columns, &masked(f, a), &mut g);
+    minima(Direction::Rows, &masked(&g, b), &mut new_f);
     if b.contains(&0.0) {
         let mut all = vec![0.0; cost.columns()];
-        cost.column_minima(&new_f, &mut all, &mut place[..cost.columns()]);
+        minima(Direction::Columns, &new_f, &mut all);
         g.iter_mut().zip(all).zip(b).filter(|(_, b)| **b == 0.0).for_each(|((g, all), _)| *g = all);
     }
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();

@@ -1,6 +1,7 @@
 //! The pairs of a cost in the form that the kernels reduce: by rows or by columns, in f32 or f64, piece by piece.
 
 use super::cost::{Cost, Ground, Side, Source, size};
+use super::pause::{Pause, rows_of_work};
 use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use alloc::vec;
@@ -84,20 +85,43 @@ impl<'c, T: Element, U: Element> Scores<'c, T, U> {
     }
 
     /// Calls `run(pairs, i, out)` for pieces of consecutive rows starting at row i, with the `width` places of each row in
-    /// `out`. Pieces depend on the shape alone.
+    /// `out`. Pieces depend on the shape alone. Ends early if `pause` says so.
     ///
     /// **Panics** if `out` has another length.
     pub fn for_each_piece<R: Send>(
         &self,
         out: &mut [R],
         width: usize,
+        pause: &mut Pause,
         run: &(impl Fn(&Pairs<'_, U>, usize, &mut [R]) + Sync),
     ) {
         let (rows, columns) = Self::shape(self.cost, self.direction);
         assert_eq!(Some(out.len()), rows.checked_mul(width), "results of {rows} places");
         let piece = (PIECE / columns).next_multiple_of(4).max(4);
-        for_each_split(rows.div_ceil(piece), true, Chunks(out, piece * width), &|index, out| {
-            let (first, count) = (index * piece, out.0.len() / width);
+        let d = match &self.cost.source {
+            Source::Matrix(_) => 1,
+            Source::Points(points) => points.d,
+        };
+        let between = rows_of_work(columns, d).next_multiple_of(piece);
+        for (block, out) in out.chunks_mut(between * width).enumerate() {
+            if block > 0 && !pause.proceeds() {
+                return;
+            }
+            self.for_each_piece_from(block * between, out, (width, piece), run);
+        }
+    }
+
+    /// The pieces of `piece` rows from row `start` on.
+    fn for_each_piece_from<R: Send>(
+        &self,
+        start: usize,
+        out: &mut [R],
+        (width, piece): (usize, usize),
+        run: &(impl Fn(&Pairs<'_, U>, usize, &mut [R]) + Sync),
+    ) {
+        let pieces = out.len().div_ceil(piece * width);
+        for_each_split(pieces, true, Chunks(out, piece * width), &|index, out| {
+            let (first, count) = (start + index * piece, out.0.len() / width);
             let mut with = |source| run(&Pairs { source, bias: &self.bias, rows: count }, first, out.0);
             match &self.cost.source {
                 Source::Matrix(values) => {
@@ -146,7 +170,7 @@ impl<T: Element> Cost<'_, T> {
     /// **Accuracy and cost** Within a few ULP of the largest cost in f64, O(n m d). The result does not depend on the
     /// number of threads.
     pub fn row_minima(&self, g: &[f64], least: &mut [f64], place: &mut [u32]) {
-        minima(self, Direction::Rows, g, least, place);
+        minima(self, Direction::Rows, g, (least, place), &mut Pause::never());
     }
 
     /// The smallest C_ij - f_i of each column, in f64, and the first row that has it.
@@ -157,22 +181,22 @@ impl<T: Element> Cost<'_, T> {
     ///
     /// **Accuracy and cost** As [`Cost::row_minima`].
     pub fn column_minima(&self, f: &[f64], least: &mut [f64], place: &mut [u32]) {
-        minima(self, Direction::Columns, f, least, place);
+        minima(self, Direction::Columns, f, (least, place), &mut Pause::never());
     }
 }
 
-/// The smallest cost minus potential of each row of the direction.
-fn minima<T: Element>(
+/// The smallest cost minus potential of each row of the direction, and its place.
+pub(super) fn minima<T: Element>(
     cost: &Cost<T>,
     direction: Direction,
     potential: &[f64],
-    least: &mut [f64],
-    place: &mut [u32],
+    (least, place): (&mut [f64], &mut [u32]),
+    pause: &mut Pause,
 ) {
     assert_eq!(least.len(), place.len(), "minima and their places");
     let scores = Scores::<T, f64>::new(cost, direction, 1.0, potential);
     let mut found = vec![Largest::default(); least.len()];
-    scores.for_each_piece(&mut found, 1, &|pairs, _, out| largest(Level::detect(), pairs, out));
+    scores.for_each_piece(&mut found, 1, pause, &|pairs, _, out| largest(Level::detect(), pairs, out));
     for (i, found) in found.iter().enumerate() {
         (least[i], place[i]) = (-(found.score + scores.shift(i)), found.column);
     }

@@ -43,120 +43,34 @@
 
 mod absorbed;
 mod anderson;
+pub(super) mod anneal;
 mod finish;
-pub(super) mod iterate;
+mod iterate;
 mod log_domain;
 pub(super) mod problem;
+mod settings;
 
 use self::absorbed::Absorbed;
+pub use self::anneal::FALL;
+use self::anneal::anneal;
 pub use self::iterate::SinkhornProgress;
-use self::iterate::{Outcome, Stop, iterate};
 use self::log_domain::LogDomain;
 use self::problem::{Problem, Sweep};
+pub use self::settings::{Regularisation, SinkhornSettings};
 use super::cost::Cost;
 use super::marginals::Marginals;
+use super::pause::Pause;
 use super::result::Solution;
+use super::simple_bounds::simple_bounds;
+use crate::Result;
 use crate::tensor::Element;
-use crate::{Error, Result};
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::vec;
-use alloc::vec::Vec;
-
-/// The factor between two values of ε for a fixed ε.
-pub const FALL: f64 = 10.0;
-/// The factor between two values of ε for a fixed accuracy, which are all candidates to stop at.
-const FALL_FOR_ACCURACY: f64 = 3.0;
-/// The marginal error at which annealing moves on.
-const ROUGH: f64 = 0.03;
-/// The smallest ε of annealing for an accuracy, relative to the mean cost.
-const SMALLEST: f64 = 1e-7;
-
-/// The strength of the entropy.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Regularisation {
-    /// ε, in the unit of the cost.
-    Epsilon(f64),
-    /// Lowers ε until the two bounds of the unregularised cost differ by at most this share of the upper one: 0.01 for 1 %.
-    Accuracy(f64),
-}
-
-/// The settings of [`sinkhorn`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SinkhornSettings {
-    /// The strength of the entropy.
-    pub regularisation: Regularisation,
-    /// The L1 distance of the sums of the plan from the masses (of a total of 1) at which the solver stops.
-    pub tolerance: f64,
-    /// The largest number of sweeps, over all values of ε.
-    pub most_iterations: usize,
-    /// ρ, in the unit of the cost, for unbalanced transport; `None` keeps the masses.
-    pub penalty: Option<f64>,
-    /// Returns the plan, which takes 8 n m bytes.
-    pub plan: bool,
-    /// Memory for a kernel of n m numbers, in bytes. Larger problems are solved in the log domain, on the fly.
-    pub memory: usize,
-}
-
-impl SinkhornSettings {
-    /// Settings for this ε: tolerance 1e-6, 10,000 iterations, balanced, no plan, 1 GB of memory.
-    pub fn epsilon(epsilon: f64) -> Self {
-        Self {
-            regularisation: Regularisation::Epsilon(epsilon),
-            tolerance: 1e-6,
-            most_iterations: 10_000,
-            penalty: None,
-            plan: false,
-            memory: 1 << 30,
-        }
-    }
-
-    /// The same settings for this accuracy, with tolerance 1e-3: the bounds hold for any marginal error.
-    pub fn accuracy(accuracy: f64) -> Self {
-        let regularisation = Regularisation::Accuracy(accuracy);
-        Self { regularisation, tolerance: 1e-3, ..Self::epsilon(1.0) }
-    }
-
-    /// Returns an error if a setting is outside its range.
-    pub(super) fn check(&self) -> Result<()> {
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        let invalid = |given, expected| Err(Error::invalid(given, expected));
-        match self.regularisation {
-            Regularisation::Epsilon(x) if !positive(x) => {
-                return invalid(
-                    format!("epsilon {x}"),
-                    "epsilon is a positive finite number in the unit of the cost",
-                );
-            }
-            Regularisation::Accuracy(x) if !(positive(x) && x < 1.0) => {
-                return invalid(format!("accuracy {x}"), "an accuracy is between 0 and 1, for instance 0.01");
-            }
-            _ => {}
-        }
-        if !positive(self.tolerance) {
-            return invalid(
-                format!("tolerance {}", self.tolerance),
-                "a tolerance is a positive finite number",
-            );
-        }
-        if self.most_iterations == 0 {
-            return invalid("0 iterations".into(), "at least 1 is needed");
-        }
-        if let Some(penalty) = self.penalty {
-            if !positive(penalty) {
-                return invalid(format!("penalty {penalty}"), "a penalty is a positive finite number");
-            }
-            if matches!(self.regularisation, Regularisation::Accuracy(_)) {
-                return invalid("an accuracy and a penalty".into(), "unbalanced transport needs an epsilon");
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Solves entropic optimal transport, balanced or unbalanced.
 ///
-/// `proceed` is called after every sweep; the solver stops and returns its state when it returns false.
+/// `proceed` is called after every sweep, and within passes over more than about 10^8 pairs; the solver stops when it returns
+/// false. A small problem then returns the plan and the bounds of its state; a large one returns at once, with the bounds of
+/// the last sweep, no plan, and the upper bound as the cost.
 ///
 /// The bounds of the result bracket the optimal cost without entropy, whatever ε and however early the solver stopped. For
 /// unbalanced transport they bracket the optimum of the regularised problem above instead.
@@ -192,112 +106,36 @@ pub fn sinkhorn<T: Element>(
     settings.check()?;
     marginals.check(cost.rows(), cost.columns())?;
     let problem = Problem::new(marginals, settings.penalty);
-    let (mut solver, last) = Solver::new(cost, &problem, marginals, settings, proceed);
-    solver.anneal(last);
-    Ok(finish::solution(cost, (&problem, marginals), solver.finished(), settings.plan))
+    let (both, mean) = ((&problem, marginals), cost.mean());
+    let known = match problem.is_balanced() {
+        true => simple_bounds(cost, marginals),
+        false => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    let mut sweeps = choose(cost, &problem, settings, anneal::smallest(settings, mean));
+    let bounds =
+        |epsilon, f: &[f64], g: &[f64], pause: &mut Pause| finish::bounds(cost, both, epsilon, (f, g), pause);
+    let state = anneal(&problem, &mut *sweeps, settings, (mean, known, &bounds), proceed);
+    drop(sweeps);
+    let progress = state.progress;
+    let mut ask = || proceed(&progress);
+    Ok(finish::solution(cost, both, state, settings.plan, &mut Pause::new(&mut ask)))
 }
 
-/// A solver between two values of ε.
-struct Solver<'c, 'p, T: Element> {
+/// The form of the sweeps, for values of ε down to the smallest.
+fn choose<'c, T: Element>(
     cost: &'c Cost<'c, T>,
     problem: &'c Problem,
-    marginals: &'c Marginals,
-    settings: &'c SinkhornSettings,
-    proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
-    sweep: Box<dyn Sweep + 'c>,
-    f: Vec<f64>,
-    g: Vec<f64>,
-    progress: SinkhornProgress,
-    outcome: Outcome,
-}
-
-impl<'c, 'p, T: Element> Solver<'c, 'p, T> {
-    /// The solver before its first sweep, and the smallest ε.
-    fn new(
-        cost: &'c Cost<'c, T>,
-        problem: &'c Problem,
-        marginals: &'c Marginals,
-        settings: &'c SinkhornSettings,
-        proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
-    ) -> (Self, f64) {
-        let smallest = match settings.regularisation {
-            Regularisation::Epsilon(epsilon) => epsilon,
-            Regularisation::Accuracy(_) => (cost.mean() * SMALLEST).max(f64::MIN_POSITIVE),
-        };
-        let pairs = cost.rows().saturating_mul(cost.columns());
-        // The rounding of scores in T, as an error of the marginals.
-        let rounding = 8.0 * T::EPSILON.to_f64() * cost.largest() / smallest;
-        let sweep: Box<dyn Sweep + 'c> =
-            if problem.is_balanced() && pairs.saturating_mul(size_of::<T>()) <= settings.memory {
-                Box::new(Absorbed::<T>::new(cost, problem))
-            } else if rounding <= settings.tolerance {
-                Box::new(LogDomain::<T, T>::new(cost, problem))
-            } else {
-                Box::new(LogDomain::<T, f64>::new(cost, problem))
-            };
-        let progress =
-            SinkhornProgress { iteration: 0, epsilon: smallest, marginal_error: f64::INFINITY, bounds: None };
-        let (f, g) = (vec![0.0; cost.rows()], vec![0.0; cost.columns()]);
-        let outcome = Outcome::Exhausted;
-        (Self { cost, problem, marginals, settings, proceed, sweep, f, g, progress, outcome }, smallest)
-    }
-
-    /// Lowers ε to `last`, or until the accuracy is reached.
-    fn anneal(&mut self, last: f64) {
-        let mean = self.cost.mean();
-        let (fall, accuracy) = match self.settings.regularisation {
-            Regularisation::Epsilon(_) => (FALL, None),
-            Regularisation::Accuracy(accuracy) => (FALL_FOR_ACCURACY, Some(accuracy)),
-        };
-        let mut epsilon = last;
-        while epsilon * fall < mean {
-            epsilon *= fall;
-        }
-        loop {
-            let is_last = epsilon <= last * 1.000_001;
-            let rough = ROUGH.max(self.settings.tolerance);
-            let tolerance = if is_last || accuracy.is_some() { self.settings.tolerance } else { rough };
-            self.progress.epsilon = if is_last { last } else { epsilon };
-            let stop =
-                Stop { tolerance, most_iterations: self.settings.most_iterations, proceed: self.proceed };
-            self.outcome =
-                iterate(self.problem, &mut *self.sweep, (&mut self.f, &mut self.g), &mut self.progress, stop);
-            if let Some(accuracy) = accuracy {
-                let is_reached = self.bound() <= accuracy;
-                if self.outcome == Outcome::Converged && !is_reached {
-                    self.outcome = Outcome::Exhausted;
-                } else if is_reached {
-                    self.outcome = Outcome::Converged;
-                    return;
-                }
-            }
-            let is_out = self.progress.iteration >= self.settings.most_iterations;
-            if is_last || is_out || self.outcome == Outcome::Stopped {
-                return;
-            }
-            epsilon /= fall;
-        }
-    }
-
-    /// Improves the bounds and returns the distance between them relative to the upper one.
-    fn bound(&mut self) -> f64 {
-        let lower = finish::lower_bound(self.cost, self.marginals, &self.f, &self.g);
-        let upper =
-            finish::upper_bound(self.cost, (self.problem, self.marginals), self.progress.epsilon, &self.g);
-        let (best_lower, best_upper) = self.progress.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        let (lower, upper) = (lower.max(best_lower), upper.min(best_upper));
-        self.progress.bounds = Some((lower, upper));
-        if upper > lower { (upper - lower) / upper.abs() } else { 0.0 }
-    }
-
-    fn finished(self) -> finish::State {
-        finish::State {
-            epsilon: self.progress.epsilon,
-            g: self.g,
-            iterations: self.progress.iteration,
-            tolerance: self.settings.tolerance,
-            converged: self.outcome == Outcome::Converged,
-            bounds: self.progress.bounds,
-        }
+    settings: &SinkhornSettings,
+    smallest: f64,
+) -> Box<dyn Sweep + 'c> {
+    let pairs = cost.rows().saturating_mul(cost.columns());
+    // The rounding of scores in T, as an error of the marginals.
+    let rounding = 8.0 * T::EPSILON.to_f64() * cost.largest() / smallest;
+    if problem.is_balanced() && pairs.saturating_mul(size_of::<T>()) <= settings.memory {
+        Box::new(Absorbed::<T>::new(cost, problem))
+    } else if rounding <= settings.tolerance {
+        Box::new(LogDomain::<T, T>::new(cost, problem))
+    } else {
+        Box::new(LogDomain::<T, f64>::new(cost, problem))
     }
 }

@@ -1,4 +1,4 @@
-//! Does `equilibria transport distance` find costs that are known by hand, from every kind of file?
+//! Does `equilibria transport` find costs that are known by hand, from every kind of file, and draw what it should?
 
 use super::{Outcome, equilibria};
 use serde_json::Value;
@@ -159,6 +159,84 @@ fn pictures_arrays_and_idx_files_are_points() {
     let array = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &values].concat();
     fs::write(at("array.npy"), array).unwrap();
     assert_near(&summary(folder.path(), "array.npy images"), "cost", 0.0, 1e-12);
+}
+
+#[test]
+fn plans_are_drawn_for_lines_and_planes() {
+    let folder = files();
+    let plan = |arguments: &str| equilibria(folder.path(), &format!("transport plan {arguments} --quiet"));
+    for (files, entries, shape) in
+        [("square.csv shifted.csv", 4, "<polyline"), ("line.csv other.csv", 3, "<rect")]
+    {
+        let found = plan(&format!("{files} --out out/plan.svg --json")).succeeded().json();
+        assert_eq!(found["entries"], entries, "{found}");
+        let text = fs::read_to_string(folder.path().join("out/plan.svg")).unwrap();
+        assert!(text.starts_with("<svg") && text.contains(shape), "{files}");
+    }
+    let lines = fs::read_to_string(folder.path().join("out/plan.svg")).unwrap();
+    assert!(!lines.contains("<circle"), "a matrix replaces the lines");
+    fs::write(folder.path().join("cube.csv"), "0,0,0\n1,1,1\n").unwrap();
+    let refused = plan("cube.csv cube.csv --out plan.svg");
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.stderr.contains("1 or 2 coordinates; these have 3"), "{refused:?}");
+}
+
+#[test]
+fn interpolations_are_strips_of_pictures() {
+    let folder = files();
+    let run = |arguments: &str| {
+        equilibria(folder.path(), &format!("transport interpolate {arguments} --out out --quiet"))
+    };
+    let found = run("square.csv shifted.csv --steps 3 --json").succeeded().json();
+    assert_near(&found, "cost", 25.0, 1e-9);
+    let text = fs::read_to_string(folder.path().join("out/strip.svg")).unwrap();
+    assert!(text.matches("<circle").count() == 12 && text.contains("t = 0.5"), "{text}");
+    run("line.csv other.csv").succeeded();
+    let write =
+        |name: &str, values: &[u8]| write_png(&folder.path().join(name), png::ColorType::Grayscale, values);
+    write("left.png", &[255, 0, 0, 0, 0]);
+    write("right.png", &[0, 0, 0, 0, 128]);
+    let found = run("left.png right.png --steps 5 --json").succeeded().json();
+    assert_near(&found, "cost", 16.0, 1e-12);
+    assert!(fs::read(folder.path().join("out/strip.png")).unwrap().starts_with(b"\x89PNG"));
+    write("short.png", &[0, 255]);
+    write("black.png", &[0, 0]);
+    for (arguments, words) in [
+        ("left.png short.png", "1x5 and 1x2 pixels; the sizes must be equal"),
+        ("short.png black.png", "a sum of 0"),
+        ("left.png right.png --steps 1", "--steps 1: 2 to 100"),
+        ("none.png right.png", "none.png"),
+    ] {
+        let refused = run(arguments);
+        assert_eq!(refused.status, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(words) && refused.stderr.lines().count() == 1, "{refused:?}");
+    }
+}
+
+#[test]
+fn the_barycentre_of_pictures_is_drawn_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, color, values: &[u8]| write_png(&folder.path().join(name), color, values);
+    write("a.png", png::ColorType::Grayscale, &[255, 0, 0, 0, 0, 0, 0]);
+    write("b.png", png::ColorType::Grayscale, &[0, 0, 0, 0, 0, 0, 255]);
+    write("c.png", png::ColorType::Grayscale, &[0, 255]);
+    write("d.png", png::ColorType::Rgb, &[255, 0, 0, 0, 0, 0]);
+    let run = |arguments: &str| {
+        equilibria(folder.path(), &format!("transport barycentre {arguments} --out out/mean.png --quiet"))
+    };
+    let found = run("a.png b.png --json").succeeded().json();
+    assert_eq!(found["converged"], true, "{found}");
+    assert!(fs::read(folder.path().join("out/mean.png")).unwrap().starts_with(b"\x89PNG"));
+    for (arguments, words) in [
+        ("a.png c.png", "c.png: the picture has 1x2 pixels, the first one 1x7"),
+        ("d.png", "d.png: a grey PNG or JPEG picture is needed"),
+        ("a.png b.png --weights 1", "2 histograms with 1 weights"),
+        ("a.png b.png --epsilon 0", "epsilon 0"),
+    ] {
+        let refused = run(arguments);
+        assert_eq!(refused.status, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(words) && refused.stderr.lines().count() == 1, "{refused:?}");
+    }
 }
 
 #[test]

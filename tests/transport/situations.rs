@@ -2,7 +2,9 @@
 
 use crate::support::{assert_close, masses, solve, uniform};
 use equilibria::Tensor;
-use equilibria::transport::{Cost, Ground, Marginals, SinkhornSettings, TransportPlan, lower_bound};
+use equilibria::transport::{
+    Cost, Ground, Marginals, SinkhornSettings, TransportPlan, lower_bound, on_a_line,
+};
 
 #[test]
 fn single_precision_fifths_beside_double_precision_fifths_move_all_mass() {
@@ -93,6 +95,73 @@ fn images_of_many_pixels_converge_for_every_epsilon() {
         let found = solve(&cost, &Marginals::uniform(100, 100).unwrap(), &SinkhornSettings::epsilon(epsilon));
         assert!(found.converged, "epsilon {epsilon}: error {}", found.marginal_error);
     }
+}
+
+#[test]
+fn few_points_against_many_in_high_dimension_keep_all_mass() {
+    let (x, y) = (uniform(60, 95, 21), uniform(2_000, 95, 22));
+    let (x, y) = (x.cast::<f32>(), y.cast::<f32>());
+    let cost = Cost::points(&x, &y, Ground::Euclidean).unwrap();
+    let settings = SinkhornSettings { plan: true, ..SinkhornSettings::epsilon(0.05) };
+    let found = solve(&cost, &Marginals::uniform(60, 2_000).unwrap(), &settings);
+    let mut total = 0.0;
+    found.plan.as_ref().unwrap().for_each(|_, _, mass| total += mass);
+    assert_close(total, 1.0, 1e-6, "total mass");
+    assert!(
+        found.converged && found.lower_bound <= found.cost + 1e-6 && found.cost < 1.5 * found.lower_bound
+    );
+}
+
+#[test]
+fn thousands_of_bins_at_a_small_epsilon_converge() {
+    let bins = 1_500;
+    let x = Tensor::from_vec(&[bins, 1], (0..bins).map(|i| i as f32 / bins as f32).collect()).unwrap();
+    let cost = Cost::points(&x, &x, Ground::Euclidean).unwrap();
+    let peak = |centre: f64| -> Vec<f64> {
+        (0..bins).map(|i| (-((i as f64 / bins as f64 - centre) / 0.05).powi(2)).exp()).collect()
+    };
+    let marginals = Marginals::normalised(&peak(0.3), &peak(0.7)).unwrap();
+    let found = solve(&cost, &marginals, &SinkhornSettings::epsilon(0.01));
+    assert!(found.converged, "{}", found.marginal_error);
+    assert!(found.lower_bound <= 0.400_001 && 0.399_999 <= found.upper_bound && found.relative_gap() < 0.05);
+}
+
+#[test]
+fn parts_of_the_mass_can_be_moved_without_nan() {
+    let (x, y) = (uniform(40, 2, 23), uniform(30, 2, 24));
+    let cost = Cost::points(&x, &y, Ground::SquaredEuclidean).unwrap();
+    let marginals = Marginals::normalised(&masses(40, 25), &masses(30, 26)).unwrap();
+    let mut last = 0.0;
+    for penalty in [1e-3, 1e-2, 0.1, 1.0, 100.0] {
+        let settings = SinkhornSettings {
+            plan: true,
+            penalty: Some(penalty),
+            tolerance: 1e-9,
+            ..SinkhornSettings::epsilon(0.1)
+        };
+        let found = solve(&cost, &marginals, &settings);
+        let mut total = 0.0;
+        found.plan.as_ref().unwrap().for_each(|_, _, mass| total += mass);
+        assert!(found.converged && total > last && total < 1.0 + 1e-9, "penalty {penalty}: {total}");
+        assert_close(found.lower_bound, found.upper_bound, 1e-7, "primal and dual value");
+        last = total;
+    }
+    assert!(last > 0.99, "{last}");
+}
+
+#[test]
+fn half_a_million_points_on_a_line_have_a_sparse_plan() {
+    let n = 500_000;
+    let x = uniform(n, 1, 27).into_vec();
+    let y: Vec<f64> = x.iter().rev().map(|x| 2.0 * x + 1.0).collect();
+    let found = on_a_line(&x, &y, &Marginals::uniform(n, n).unwrap(), 1.0).unwrap();
+    // Every point moves by x + 1.
+    let exact = x.iter().sum::<f64>() / n as f64 + 1.0;
+    assert_close(found.cost, exact, 1e-10, "cost");
+    assert_close(found.lower_bound, exact, 1e-10, "lower bound");
+    let mut entries = 0;
+    found.plan.unwrap().for_each(|_, _, _| entries += 1);
+    assert!(entries < 2 * n, "{entries}");
 }
 
 #[test]

@@ -35,6 +35,17 @@ pub enum Source<'a, T> {
         /// The number of coordinates.
         d: usize,
     },
+    /// Squared Euclidean distances of points, from differences: for results that may be far smaller than |x|².
+    SquaredEuclidean {
+        /// (rows, d), contiguous.
+        x: &'a [T],
+        /// (d, columns), contiguous: by coordinate.
+        y: &'a [T],
+        /// The number of coordinates.
+        d: usize,
+        /// The factor of the costs.
+        scale: T,
+    },
     /// Euclidean distances of points.
     Euclidean {
         /// (rows, d), contiguous.
@@ -90,8 +101,12 @@ impl<T: Scalar> Pairs<'_, T> {
             Source::Products { x, y, d } => {
                 function.with(Products { points: points(x, y, d), bias }, rows, columns);
             }
+            Source::SquaredEuclidean { x, y, d, scale } => {
+                let (points, coordinate) = (points(x, y, d), SquaredDifference::<false>);
+                function.with(Distances { points, bias, scale, coordinate }, rows, columns);
+            }
             Source::Euclidean { x, y, d, scale } => {
-                let (points, coordinate) = (points(x, y, d), SquaredDifference);
+                let (points, coordinate) = (points(x, y, d), SquaredDifference::<true>);
                 function.with(Distances { points, bias, scale, coordinate }, rows, columns);
             }
             Source::CityBlock { x, y, d, scale } => {
@@ -239,11 +254,11 @@ impl Coordinate for Product {
     }
 }
 
-/// sum + (x - y)².
+/// sum + (x - y)²; the distance is the root of the sum if `ROOT`.
 #[derive(Clone, Copy)]
-struct SquaredDifference;
+struct SquaredDifference<const ROOT: bool>;
 
-impl Coordinate for SquaredDifference {
+impl<const ROOT: bool> Coordinate for SquaredDifference<ROOT> {
     #[inline(always)]
     fn add<L: Lanes>(self, lanes: L, sum: L::Vector, x: L::Vector, y: L::Vector) -> L::Vector {
         let difference = lanes.sub(x, y);
@@ -252,7 +267,7 @@ impl Coordinate for SquaredDifference {
 
     #[inline(always)]
     fn distance<L: Lanes>(self, lanes: L, sum: L::Vector) -> L::Vector {
-        lanes.sqrt(sum)
+        if ROOT { lanes.sqrt(sum) } else { sum }
     }
 }
 

@@ -6,7 +6,9 @@ use equilibria_kernels::gemm::{CacheSizes, workspace_len};
 use equilibria_kernels::normalise::{
     Batches, batch_backward, batch_forward, batch_infer, layer_curvature, layer_forward, layer_jacobian,
 };
-use equilibria_kernels::softmin::{Largest, Pairs, Source, exponentials, largest, log_sum_exp};
+use equilibria_kernels::softmin::{
+    Largest, Pairs, Source, exponentials, largest, largest_of_blocks, log_sum_exp,
+};
 use equilibria_kernels::{
     Activation, Epilogue, Level, MatrixMut, MatrixRef, MatrixScalar, Scalar, elementwise, gemm,
     gemm_times_slope, reduce,
@@ -49,6 +51,7 @@ pub fn cases() -> Vec<Case> {
                 "softmin/scores: Pairs::columns",
                 "softmin/log_sum_exp: log_sum_exp",
                 "softmin/largest: largest",
+                "softmin/largest_of_blocks: largest_of_blocks",
                 "softmin/exponentials: exponentials",
             ],
             || at_levels(|level| (pairs_of_places::<f32>(level), pairs_of_places::<f64>(level)).0),
@@ -414,6 +417,7 @@ fn pairs_of_places<T: Scalar>(level: Level) {
                 for source in [
                     Source::Matrix { costs, scale },
                     Source::Products { x, y, d },
+                    Source::SquaredEuclidean { x, y, d, scale },
                     Source::Euclidean { x, y, d, scale },
                     Source::CityBlock { x, y, d, scale },
                 ] {
@@ -422,6 +426,11 @@ fn pairs_of_places<T: Scalar>(level: Level) {
                     let count = if rows <= MAX_LENGTH { rows } else { 0 };
                     attempt(|| log_sum_exp(level, &pairs, &mut vec![0.0; count]));
                     attempt(|| largest(level, &pairs, &mut vec![Largest::default(); count]));
+                    for block in [0, 1, 7, 64] {
+                        let blocks = columns.div_ceil(block.max(1));
+                        let out = out.last_mut(wrapped([rows, blocks]));
+                        attempt(|| largest_of_blocks(level, &pairs, block, out));
+                    }
                     let out = out.last_mut(wrapped([rows, columns]));
                     attempt(|| exponentials(level, &pairs, bias.last(rows), out));
                 }

@@ -1,17 +1,17 @@
 //! `equilibria transport distance`: the cost of optimal transport between the points of two files, with its bounds.
 
 use super::super::output::{
-    check_range, create_folder_of, note, summary_path, warn, write_output, write_summary,
+    check_range, create_folder_of, short, summary_path, warn, write_output, write_summary,
 };
+use super::sides::{Costs, FILES, Pair, Sides, between, number};
 use crate::cli::output::OutputArguments;
-use crate::data::Points;
 use crate::rng::Stream;
 use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
 use crate::transport::sliced::weighted_sliced_wasserstein;
 use crate::transport::{
-    Cost, ExactOptions, ExactProgress, Ground, Marginals, Regularisation, SinkhornProgress, SinkhornSettings,
-    Solution, TransportPlan, exact, on_a_line, sinkhorn, sinkhorn_divergence,
+    Cost, Regularisation, SinkhornProgress, SinkhornSettings, Solution, TransportPlan, sinkhorn,
+    sinkhorn_divergence,
 };
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
@@ -22,25 +22,19 @@ use std::time::Instant;
 
 /// Compute the optimal transport cost between the points of two files, with a lower and an upper bound.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  equilibria transport distance a.csv b.csv\n  \
+#[command(after_help = format!("Examples:\n  equilibria transport distance a.csv b.csv\n  \
     equilibria transport distance a.jpg b.jpg --samples 5000 --method sinkhorn --accuracy 1%\n\n\
-    Files:\n\
-    CSV       a point per line; weights in the last column if the header calls it `weight`\n\
-    .npy      float32 or float64, a point per row\n\
-    PNG, JPEG in colour: a point per pixel, red, green and blue from 0 to 1; in grey: a histogram of 256 levels from 0 to 1\n\
-    IDX       a point per image: its pixels from 0 to 1\n\n\
+    {FILES}\n\n\
     Methods:\n\
     exact       the optimal plan, by the network simplex method; on a line by sorting\n\
     sinkhorn    entropic transport; the bounds are those of the cost without entropy\n\
     sliced      the mean cost along random directions; no bounds\n\
     divergence  the debiased Sinkhorn divergence; no bounds\n\n\
     Weights are divided by their sum: the cost is that of a unit of mass. Ctrl-C ends exact and sinkhorn with their best \
-    bounds so far, and status 130.")]
+    bounds so far, and status 130."))]
 pub(in crate::cli) struct Distance {
-    /// The file of the source points.
-    a: PathBuf,
-    /// The file of the target points.
-    b: PathBuf,
+    #[command(flatten)]
+    sides: Sides,
     /// The cost of moving a unit of mass between two points.
     #[arg(long, value_enum, default_value = "sqeuclidean")]
     cost: Costs,
@@ -61,15 +55,6 @@ pub(in crate::cli) struct Distance {
     /// Sliced: number of random directions [default: 500].
     #[arg(long)]
     directions: Option<usize>,
-    /// Permit weights of A and B with different sums.
-    #[arg(long)]
-    normalise: bool,
-    /// Use a random sample of this many points of each file [default: all points].
-    #[arg(long)]
-    samples: Option<usize>,
-    /// Seed of the sample and of the directions.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Exact: write the plan as CSV with the columns i, j and mass; points count from 0.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -78,34 +63,6 @@ pub(in crate::cli) struct Distance {
     out: Option<PathBuf>,
     #[command(flatten)]
     common: OutputArguments,
-}
-
-/// The costs by their names in SciPy and POT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-enum Costs {
-    /// The squared Euclidean distance: the cost of W2 squared.
-    SqEuclidean,
-    /// The Euclidean distance: the cost of W1.
-    Euclidean,
-    /// The sum of the absolute differences.
-    CityBlock,
-}
-
-impl Costs {
-    fn ground(self) -> Ground {
-        match self {
-            Self::SqEuclidean => Ground::SquaredEuclidean,
-            Self::Euclidean => Ground::Euclidean,
-            Self::CityBlock => Ground::CityBlock,
-        }
-    }
-
-    /// The power of the distance between two points on a line.
-    fn power(self) -> u32 {
-        if self == Self::SqEuclidean { 2 } else { 1 }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -133,9 +90,6 @@ const DIRECTIONS: usize = 500;
 
 /// ε of the divergence by default, as a share of the mean cost.
 const EPSILON: f64 = 0.01;
-
-/// The number of pairs from which the exact method takes minutes, so that a note says what is faster.
-const MANY_PAIRS: f64 = 1e9;
 
 /// Parses 1% or 0.01.
 fn share(text: &str) -> std::result::Result<f64, String> {
@@ -203,27 +157,26 @@ impl Distance {
     pub(super) fn run(self) -> Result<()> {
         self.check()?;
         let mut progress = self.common.start()?;
-        let (a, b) = (self.read(&self.a, 0)?, self.read(&self.b, 1)?);
-        let marginals = self.marginals(&a, &b)?;
+        let pair = self.sides.read()?;
         let summary_path = self.out.as_deref().map(|out| summary_path(Some(out), Path::new("")));
         summary_path.iter().chain(&self.plan).try_for_each(|path| create_folder_of(path))?;
 
         let started = Instant::now();
         let found = match self.method {
-            Method::Exact => self.exact(&a, &b, &marginals, &mut progress)?,
-            Method::Sinkhorn => self.sinkhorn(&a, &b, &marginals, &mut progress)?,
-            Method::Sliced => self.sliced(&a, &b, &marginals)?,
-            Method::Divergence => self.divergence(&a, &b, &marginals)?,
+            Method::Exact => pair.exact(self.cost, self.plan.is_some(), &mut progress)?.into(),
+            Method::Sinkhorn => self.sinkhorn(&pair, &mut progress)?,
+            Method::Sliced => self.sliced(&pair)?,
+            Method::Divergence => self.divergence(&pair)?,
         };
         progress.finish("");
         let is_squared = self.cost == Costs::SqEuclidean;
         let summary = DistanceSummary {
-            a: self.a.display().to_string(),
-            b: self.b.display().to_string(),
+            a: self.sides.a.display().to_string(),
+            b: self.sides.b.display().to_string(),
             method: self.method,
             ground: self.cost,
-            points: [a.count(), b.count()],
-            dimension: a.dimension(),
+            points: [pair.a.count(), pair.b.count()],
+            dimension: pair.a.dimension(),
             cost: found.cost,
             w2: is_squared.then(|| found.cost.max(0.0).sqrt()),
             lower_bound: found.bounds.map(|bounds| bounds[0]),
@@ -285,9 +238,6 @@ impl Distance {
         if let Some(directions) = self.directions {
             check_range("--directions", directions, 2..=1_000_000, "directions can be used")?;
         }
-        if let Some(samples) = self.samples {
-            check_range("--samples", samples, 1..=1 << 31, "points can be sampled")?;
-        }
         if self.method == Sliced && self.cost == Costs::CityBlock {
             return Err(Error::invalid(
                 "--method sliced with --cost cityblock",
@@ -297,97 +247,23 @@ impl Distance {
         Ok(())
     }
 
-    /// Reads a file, and takes a sample of its points on request.
-    fn read(&self, path: &Path, side: u64) -> Result<Points> {
-        let points = Points::read(path)?;
-        match self.samples {
-            Some(samples) => points.sample(samples, Stream::named(self.seed, "sample").substream(side)),
-            None => Ok(points),
-        }
-    }
-
-    /// The masses of both sides, whose points have the same dimension.
-    fn marginals(&self, a: &Points, b: &Points) -> Result<Marginals> {
-        let files = || format!("{} and {}", self.a.display(), self.b.display());
-        if a.dimension() != b.dimension() {
-            let expected = format!(
-                "their points have {} and {} coordinates; the numbers must be equal",
-                a.dimension(),
-                b.dimension()
-            );
-            return Err(Error::invalid(files(), expected));
-        }
-        if self.normalise {
-            return Marginals::normalised(a.weights(), b.weights());
-        }
-        Marginals::new(a.weights(), b.weights()).map_err(|error| {
-            let [sum_a, sum_b] = [a, b].map(|points| points.weights().iter().sum::<f64>());
-            if sum_a == 0.0 || sum_b == 0.0 {
-                return error;
-            }
-            let expected = format!(
-                "their weights have sums of {} and {}; make them equal, or add --normalise",
-                number(sum_a),
-                number(sum_b)
-            );
-            Error::invalid(files(), expected)
-        })
-    }
-
-    fn exact(&self, a: &Points, b: &Points, marginals: &Marginals, progress: &mut Progress) -> Result<Found> {
-        if a.dimension() == 1 {
-            let power = f64::from(self.cost.power());
-            return Ok(on_a_line(a.points().data(), b.points().data(), marginals, power)?.into());
-        }
-        let cost = Cost::points(a.points(), b.points(), self.cost.ground())?;
-        if a.count() as f64 * b.count() as f64 > MANY_PAIRS {
-            note("this may take minutes; --samples 10000 or --method sinkhorn is faster");
-        }
-        interrupt::install(Work::Unsaved)?;
-        // A usual number of pivots; the bar is full when they are done, whatever remains.
-        progress.start(10 * (a.count() + b.count()) as u64, "pivots");
-        let mut last = 0;
-        let mut watch = |state: &ExactProgress| {
-            let lower = state.lower_bound.map_or("?".into(), number);
-            progress.message(&format!(
-                "round {}: cost between {lower} and {}",
-                state.round,
-                number(state.upper_bound)
-            ));
-            progress.advance((state.pivots - last) as u64);
-            last = state.pivots;
-            !interrupt::requested()
-        };
-        let options =
-            ExactOptions { plan: self.plan.is_some(), watch: Some(&mut watch), ..Default::default() };
-        Ok(exact(&cost, marginals, options)?.into())
-    }
-
-    fn sinkhorn(
-        &self,
-        a: &Points,
-        b: &Points,
-        marginals: &Marginals,
-        progress: &mut Progress,
-    ) -> Result<Found> {
-        let cost = Cost::points(a.points(), b.points(), self.cost.ground())?;
+    fn sinkhorn(&self, pair: &Pair, progress: &mut Progress) -> Result<Found> {
+        let cost = Cost::points(pair.a.points(), pair.b.points(), self.cost.ground())?;
         let mut settings = match self.epsilon {
             Some(epsilon) => SinkhornSettings::epsilon(epsilon),
             None => SinkhornSettings::accuracy(self.accuracy.unwrap_or(0.01)),
         };
         settings.tolerance = self.tolerance.unwrap_or(settings.tolerance);
         interrupt::install(Work::Unsaved)?;
-        progress.start(settings.most_iterations as u64, "iterations");
+        progress.start(0, "");
         let mut watch = |state: &SinkhornProgress| {
-            let bounds = state.bounds.map_or_else(String::new, |(lower, upper)| {
-                format!("cost between {} and {}, ", number(lower), number(upper))
-            });
-            let (epsilon, error) = (number(state.epsilon), number(state.marginal_error));
-            progress.message(&format!("{bounds}epsilon {epsilon}, marginal error {error}"));
+            let bounds = between(state.bounds.0, state.bounds.1);
+            let (epsilon, error) = (short(state.epsilon), short(state.marginal_error));
+            progress.message(&format!("{bounds}, epsilon {epsilon}, marginal error {error}"));
             progress.advance(1);
             !interrupt::requested()
         };
-        let solution = sinkhorn(&cost, marginals, &settings, &mut watch)?;
+        let solution = sinkhorn(&cost, &pair.marginals, &settings, &mut watch)?;
         let mut found = Found { epsilon: self.epsilon, ..Found::from(solution) };
         // The entropic plan misses its sums by the tolerance, so that its cost may lie outside the bounds by that much.
         if let (Regularisation::Accuracy(_), Some([lower, upper])) = (settings.regularisation, found.bounds) {
@@ -396,11 +272,11 @@ impl Distance {
         Ok(found)
     }
 
-    fn sliced(&self, a: &Points, b: &Points, marginals: &Marginals) -> Result<Found> {
+    fn sliced(&self, pair: &Pair) -> Result<Found> {
         let (power, directions) = (self.cost.power(), self.directions.unwrap_or(DIRECTIONS));
-        let stream = Stream::named(self.seed, "directions");
-        let found =
-            weighted_sliced_wasserstein(a.points(), b.points(), marginals, power, directions, stream)?;
+        let stream = Stream::named(self.sides.seed, "directions");
+        let (x, y) = (pair.a.points(), pair.b.points());
+        let found = weighted_sliced_wasserstein(x, y, &pair.marginals, power, directions, stream)?;
         // d(x²) = 2 x dx
         let (cost, slope) = match power {
             1 => (found.distance, 1.0),
@@ -410,8 +286,8 @@ impl Distance {
         Ok(Found { cost, standard_error, converged: true, ..Found::default() })
     }
 
-    fn divergence(&self, a: &Points, b: &Points, marginals: &Marginals) -> Result<Found> {
-        let (x, y, ground) = (a.points(), b.points(), self.cost.ground());
+    fn divergence(&self, pair: &Pair) -> Result<Found> {
+        let (x, y, ground) = (pair.a.points(), pair.b.points(), self.cost.ground());
         let epsilon = match self.epsilon {
             Some(epsilon) => epsilon,
             None => {
@@ -421,7 +297,7 @@ impl Distance {
             }
         };
         let tolerance = self.tolerance.unwrap_or(1e-6);
-        let found = sinkhorn_divergence(x, y, marginals, ground, epsilon, tolerance)?;
+        let found = sinkhorn_divergence(x, y, &pair.marginals, ground, epsilon, tolerance)?;
         let (cost, converged) = (found.value, found.converged);
         Ok(Found { cost, epsilon: Some(epsilon), converged, ..Found::default() })
     }
@@ -458,15 +334,6 @@ impl DistanceSummary {
             self.dimension, self.seconds
         );
         text
-    }
-}
-
-/// A number with up to 7 digits.
-fn number(value: f64) -> String {
-    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(value);
-    match rounded.abs() {
-        0.0 | 1e-4..1e7 => rounded.to_string(),
-        _ => format!("{rounded:e}"),
     }
 }
 

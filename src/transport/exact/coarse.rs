@@ -18,6 +18,7 @@
 //!
 //! The sample needs no exponential: its passes cost about as much as two of Sinkhorn's 40 half-steps.
 
+use super::super::pause::Pause;
 use super::arc::Arc;
 use super::pricing::{arcs, candidates, transform};
 use super::problem::Problem;
@@ -37,27 +38,29 @@ const PAIRS: usize = 1 << 16;
 const CANDIDATES: usize = 16;
 
 /// The network simplex with candidate arcs and a first basis. All pairs of a small problem are candidates; otherwise the
-/// given potentials choose them, or else those of a smaller problem.
+/// given potentials choose them, or else those of a smaller problem. If `pause` stops it, the plan is one in order.
 pub(super) fn prepare<T: Element>(
     problem: &Problem<T>,
     masses: (&[i64], &[i64]),
     given: Option<(&[f64], &[f64])>,
+    pause: &mut Pause,
 ) -> Simplex {
     let (n, m) = (problem.sources(), problem.targets());
     if n * m <= PAIRS {
         let (f, g) = (vec![0.0; n], vec![0.0; m]);
         let potentials = given.unwrap_or((&f, &g));
-        return start(problem, masses, potentials, all_pairs(problem));
+        return start(problem, masses, potentials, all_pairs(problem), pause);
     }
     let computed;
     let (f, g) = match given {
         Some(given) => given,
         None => {
-            computed = potentials(problem, masses);
+            computed = potentials(problem, masses, pause);
             (&*computed.0, &*computed.1)
         }
     };
-    start(problem, masses, (f, g), candidates(problem, f, g, CANDIDATES))
+    let arcs = candidates(problem, (f, g), CANDIDATES, pause);
+    start(problem, masses, (f, g), arcs, pause)
 }
 
 fn all_pairs<T: Element>(problem: &Problem<T>) -> Vec<Arc> {
@@ -65,17 +68,21 @@ fn all_pairs<T: Element>(problem: &Problem<T>) -> Vec<Arc> {
     arcs(problem, (0..n).flat_map(|i| (0..m).map(move |j| (i, j))).collect())
 }
 
-fn potentials<T: Element>(problem: &Problem<T>, masses: (&[i64], &[i64])) -> (Vec<f64>, Vec<f64>) {
+fn potentials<T: Element>(
+    problem: &Problem<T>,
+    masses: (&[i64], &[i64]),
+    pause: &mut Pause,
+) -> (Vec<f64>, Vec<f64>) {
     let (n, m) = (problem.sources(), problem.targets());
     let count = n.max(m) / RATIO;
     let ((rows, a), (columns, b)) = (sample(masses.0, count), sample(masses.1, count));
-    let mut simplex = prepare(&problem.part(&rows, &columns), (&a, &b), None);
-    simplex.solve(&mut |_| true);
+    let mut simplex = prepare(&problem.part(&rows, &columns), (&a, &b), None, pause);
+    simplex.solve(&mut |_| pause.proceeds());
     let (f, g) = simplex.potentials();
     let all = |count| (0..count as u32).collect::<Vec<_>>();
     (
-        transform(problem.part(&all(n), &columns).source_view(), &g),
-        transform(problem.part(&rows, &all(m)).target_view(), &f),
+        transform(problem.part(&all(n), &columns).source_view(), &g, pause),
+        transform(problem.part(&rows, &all(m)).target_view(), &f, pause),
     )
 }
 

@@ -8,6 +8,7 @@
 //!
 //! The smallest prices of the last pass are the c-transform of g, so that the lower bound costs no pass of its own.
 
+use super::super::pause::Pause;
 use super::coarse::prepare;
 use super::pricing::{arcs, lowest};
 use super::problem::Problem;
@@ -21,41 +22,58 @@ const VIOLATORS: usize = 8;
 /// The state between two calls of the caller's watch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExactProgress {
-    /// The round, from 1: each solves on the chosen arcs and prices all pairs.
+    /// The round, from 1: each solves on the chosen arcs and prices all pairs. 0 while the first arcs are chosen.
     pub round: usize,
     /// The number of pivots so far.
     pub pivots: usize,
     /// The number of arcs that the simplex uses.
     pub arcs: usize,
-    /// A lower bound of the cost, from the last pass over all pairs.
-    pub lower_bound: Option<f64>,
-    /// The cost of the present plan, an upper bound.
+    /// A lower bound of the cost, from the best pass over all pairs.
+    pub lower_bound: f64,
+    /// An upper bound: the cost of the present plan, if there is one.
+    pub upper_bound: f64,
+}
+
+/// What is known before the first pass.
+pub(super) struct Known {
+    /// Feasible potentials.
+    pub f: Vec<f64>,
+    pub g: Vec<f64>,
     pub upper_bound: f64,
 }
 
 /// The state after the last pass.
 pub(super) struct Outcome {
     pub simplex: Simplex,
-    /// f_i = min over j of C_ij - g_j
+    /// The best feasible potentials.
     pub f: Vec<f64>,
     pub g: Vec<f64>,
     /// True if no pair violates its constraint.
     pub is_optimal: bool,
 }
 
-/// Solves the problem. `watch` is called at each pass and every few thousand pivots, and stops the solver if it is false.
+/// Solves the problem. `watch` is called at each pass, within long ones, and every few thousand pivots; it stops the solver
+/// if it is false.
 pub(super) fn solve<T: Element>(
     problem: &Problem<T>,
     masses: (&[i64], &[i64]),
     given: Option<(&[f64], &[f64])>,
+    known: Known,
     watch: &mut dyn FnMut(&ExactProgress) -> bool,
 ) -> Outcome {
-    let mut simplex = prepare(problem, masses, given);
     let total: i64 = masses.0.iter().sum();
     let value = |mass: &[i64], potential: &[f64]| {
         mass.iter().zip(potential).map(|(&mass, x)| mass as f64 * x).sum::<f64>() / total as f64
     };
-    let (mut round, mut lower_bound) = (0, None::<f64>);
+    let Known { f: mut best_f, g: mut best_g, upper_bound } = known;
+    let mut lower_bound = value(masses.0, &best_f) + value(masses.1, &best_g);
+    let mut ask = || watch(&ExactProgress { round: 0, pivots: 0, arcs: 0, lower_bound, upper_bound });
+    let mut pause = Pause::new(&mut ask);
+    let mut simplex = prepare(problem, masses, given, &mut pause);
+    if pause.is_stopped() {
+        return Outcome { simplex, f: best_f, g: best_g, is_optimal: false };
+    }
+    let mut round = 0;
     loop {
         round += 1;
         let before = simplex.pivots();
@@ -71,17 +89,33 @@ pub(super) fn solve<T: Element>(
         // Arcs that the simplex knows already, with a reduced cost at its tolerance, are not violators.
         let tolerance = 2.0 * simplex.tolerance();
         let (f, g) = simplex.potentials();
-        let by_source = lowest(problem.source_view(), &g, VIOLATORS.min(g.len()), |i| f[i] - tolerance);
+        let stopped = |simplex, f, g| Outcome { simplex, f, g, is_optimal: false };
+        let (view, limit) = (problem.source_view(), |i: usize| f[i] - tolerance);
+        let mut ask = || watch(&progress(&simplex, lower_bound));
+        let mut pause = Pause::new(&mut ask);
+        let by_source = lowest(view, &g, VIOLATORS.min(g.len()), limit, &mut pause);
+        if pause.is_stopped() {
+            return stopped(simplex, best_f, best_g);
+        }
         let dual = value(masses.0, &by_source.least) + value(masses.1, &g);
-        lower_bound = Some(lower_bound.map_or(dual, |known| known.max(dual)));
         let is_optimal = by_source.pairs.is_empty();
+        if dual > lower_bound || is_optimal {
+            (best_f, lower_bound) = (by_source.least, dual);
+            best_g.clone_from(&g);
+        }
         let is_stuck = round > 1 && simplex.pivots() == before;
         if is_optimal || is_stuck || !is_solved || !watch(&progress(&simplex, lower_bound)) {
-            return Outcome { simplex, f: by_source.least, g, is_optimal };
+            return Outcome { simplex, f: best_f, g: best_g, is_optimal };
+        }
+        let (view, limit) = (problem.target_view(), |j: usize| g[j] - tolerance);
+        let mut ask = || watch(&progress(&simplex, lower_bound));
+        let mut pause = Pause::new(&mut ask);
+        let by_target = lowest(view, &f, VIOLATORS.min(f.len()), limit, &mut pause);
+        if pause.is_stopped() {
+            return stopped(simplex, best_f, best_g);
         }
         let mut pairs = by_source.pairs;
-        let by_target = lowest(problem.target_view(), &f, VIOLATORS.min(f.len()), |j| g[j] - tolerance).pairs;
-        pairs.extend(by_target.into_iter().map(|(j, i)| (i, j)));
+        pairs.extend(by_target.pairs.into_iter().map(|(j, i)| (i, j)));
         simplex.add(&arcs(problem, pairs));
     }
 }

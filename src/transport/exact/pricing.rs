@@ -1,11 +1,15 @@
 //! Pricing: the arcs of the lowest reduced costs C_ij - f_i - g_j among all pairs of places.
 
+use super::super::pause::Pause;
 use super::arc::Arc;
-use super::problem::{BLOCK, Problem, View, minimum};
-use crate::parallel::for_each_row;
+use super::problem::{BLOCK, Problem, View};
+use crate::parallel::{Chunks, for_each_split};
 use crate::tensor::Element;
 use alloc::vec;
 use alloc::vec::Vec;
+
+/// Places whose prices a task computes.
+const ROWS: usize = 16;
 
 /// The lowest prices that places see on the other side.
 pub(super) struct Prices {
@@ -16,20 +20,39 @@ pub(super) struct Prices {
 }
 
 /// The `count` places of the lowest price C_ij - g_j for each place i, of those whose price is below `limit(i)`. Costs one
-/// pass over all pairs, in parallel over i.
+/// pass over all pairs, in parallel over i. Ends early if `pause` says so.
 pub(super) fn lowest<T: Element>(
     view: View<T>,
     g: &[f64],
     count: usize,
     limit: impl Fn(usize) -> f64 + Sync,
+    pause: &mut Pause,
 ) -> Prices {
     let near = view.near();
     let mut found = vec![(0.0, 0); near * count];
     let mut kept = vec![0; near];
     let mut least = vec![0.0; near];
-    for_each_row((&mut found, count), (&mut kept, 1), &mut least, |i, found, kept, least| {
-        (*least, kept[0]) = lowest_of(view, i, g, limit(i), found);
-    });
+    let between = view.rows_between().next_multiple_of(ROWS);
+    let blocks = g.len().div_ceil(BLOCK);
+    let parts =
+        found.chunks_mut(between * count).zip(kept.chunks_mut(between)).zip(least.chunks_mut(between));
+    for (part, ((found, kept), least)) in parts.enumerate() {
+        if part > 0 && !pause.proceeds() {
+            break;
+        }
+        let (tasks, start) = (kept.len().div_ceil(ROWS), part * between);
+        let pieces = (Chunks(found, ROWS * count), (Chunks(kept, ROWS), Chunks(least, ROWS)));
+        for_each_split(tasks, true, pieces, &|task, (found, (kept, least))| {
+            let first = start + task * ROWS;
+            let mut minima = vec![0.0; kept.0.len() * blocks];
+            view.block_minima(first, kept.0.len(), g, &mut minima);
+            let rows =
+                found.0.chunks_exact_mut(count).zip(kept.0).zip(least.0).zip(minima.chunks_exact(blocks));
+            for (i, (((found, kept), least), minima)) in (first..).zip(rows) {
+                (*least, *kept) = lowest_of(view, i, g, (limit(i), minima), found);
+            }
+        });
+    }
     let of_place = |(i, kept): (usize, &usize)| {
         found[i * count..][..*kept].iter().map(move |&(_, j)| (i as u32, j)).collect::<Vec<_>>()
     };
@@ -43,17 +66,16 @@ fn lowest_of<T: Element>(
     view: View<T>,
     i: usize,
     g: &[f64],
-    limit: f64,
+    (limit, minima): (f64, &[f64]),
     found: &mut [(f64, u32)],
 ) -> (f64, usize) {
-    let minima = view.block_minima(i, g);
-    let least = minimum(&minima);
+    let least = minima.iter().copied().fold(f64::INFINITY, f64::min);
     if least >= limit {
         return (least, 0);
     }
     let mut bound = limit;
     if minima.len() > found.len() {
-        let mut sorted = minima.clone();
+        let mut sorted = minima.to_vec();
         bound = bound.min(*sorted.select_nth_unstable_by(found.len(), f64::total_cmp).1);
     }
     let mut below: Vec<(f64, u32)> = Vec::new();
@@ -85,20 +107,21 @@ pub(super) fn arcs<T: Element>(problem: &Problem<T>, mut pairs: Vec<(u32, u32)>)
 }
 
 /// The arcs of the `count` lowest reduced costs of each source and of each target. The potentials need not be feasible.
-pub(super) fn candidates<T: Element>(problem: &Problem<T>, f: &[f64], g: &[f64], count: usize) -> Vec<Arc> {
+pub(super) fn candidates<T: Element>(
+    problem: &Problem<T>,
+    (f, g): (&[f64], &[f64]),
+    count: usize,
+    pause: &mut Pause,
+) -> Vec<Arc> {
     let all = |_| f64::INFINITY;
-    let mut pairs = lowest(problem.source_view(), g, count.min(g.len()), all).pairs;
-    let by_target = lowest(problem.target_view(), f, count.min(f.len()), all).pairs;
+    let mut pairs = lowest(problem.source_view(), g, count.min(g.len()), all, pause).pairs;
+    let by_target = lowest(problem.target_view(), f, count.min(f.len()), all, pause).pairs;
     pairs.extend(by_target.into_iter().map(|(j, i)| (i, j)));
     arcs(problem, pairs)
 }
 
 /// The smallest price C_ij - g_j of each place i.
-pub(super) fn transform<T: Element>(view: View<T>, g: &[f64]) -> Vec<f64> {
-    let mut least = vec![0.0; view.near()];
-    let (mut left, mut right) = (vec![(); view.near()], vec![(); view.near()]);
-    for_each_row((&mut left, 1), (&mut right, 1), &mut least, |i, _, _, least| {
-        *least = minimum(&view.block_minima(i, g));
-    });
-    least
+pub(super) fn transform<T: Element>(view: View<T>, g: &[f64], pause: &mut Pause) -> Vec<f64> {
+    // No price is below the limit, so that none is looked for.
+    lowest(view, g, 1, |_| f64::NEG_INFINITY, pause).least
 }

@@ -1,12 +1,15 @@
 //! The costs between the places that remain, seen from either side, in f64.
 
 use super::super::Cost;
-use super::super::cost::{Ground, Source};
+use super::super::cost::{self, Ground};
+use super::super::pause::rows_of_work;
 use crate::tensor::Element;
 use alloc::vec::Vec;
+use equilibria_kernels::Level;
+use equilibria_kernels::softmin::{Pairs, Source, largest_of_blocks};
 
-/// Places whose prices are computed together.
-pub(super) const BLOCK: usize = 64;
+/// Places of a block, of which the smallest price is known.
+pub(super) const BLOCK: usize = 32;
 
 /// The costs between n sources and m targets.
 pub(super) struct Problem<'a, T> {
@@ -56,7 +59,7 @@ impl<'a, T: Element> Problem<'a, T> {
     /// The problem between some rows and some columns. A cost of a matrix above `cap` counts as `cap`.
     pub fn new(cost: &Cost<'a, T>, rows: &[u32], columns: &[u32], cap: f64) -> Self {
         match cost.source() {
-            Source::Matrix(values) => {
+            cost::Source::Matrix(values) => {
                 let stride = cost.columns();
                 Self {
                     near: Side::Offsets(rows.iter().map(|&i| i as usize * stride).collect()),
@@ -64,7 +67,7 @@ impl<'a, T: Element> Problem<'a, T> {
                     costs: Costs::Matrix(values, cap),
                 }
             }
-            Source::Points(points) => {
+            cost::Source::Points(points) => {
                 let side = |by_coordinate: &[T], count: usize, places: &[u32]| Side::Points {
                     count: places.len(),
                     values: by_coordinate
@@ -121,7 +124,16 @@ impl<T: Element> View<'_, '_, T> {
         self.near.len()
     }
 
-    /// Computes the costs of place i to the places of the other side from `first` on; at most [`BLOCK`] of them.
+    /// The number of places whose prices are computed between two questions to the caller.
+    pub fn rows_between(&self) -> usize {
+        let d = match self.far {
+            Side::Points { count, values } => values.len() / count.max(&1),
+            Side::Offsets(_) => 1,
+        };
+        rows_of_work(self.far.len(), d)
+    }
+
+    /// Computes the costs of place i to the places of the other side from `first` on.
     pub fn costs(&self, i: usize, first: usize, out: &mut [f64]) {
         match (self.near, self.far, self.costs) {
             (Side::Offsets(near), Side::Offsets(far), Costs::Matrix(values, cap)) => {
@@ -163,25 +175,29 @@ impl<T: Element> View<'_, '_, T> {
         out.iter_mut().zip(g).for_each(|(price, g)| *price -= g);
     }
 
-    /// The smallest price of place i in each block of the other side.
-    pub fn block_minima(&self, i: usize, g: &[f64]) -> Vec<f64> {
-        let mut prices = [0.0; BLOCK];
-        let block = |(block, g): (usize, &[f64])| {
-            let prices = &mut prices[..g.len()];
-            self.prices(i, block * BLOCK, g, prices);
-            minimum(prices)
+    /// The smallest price of each place from `first` on in each block of the other side, (places, blocks).
+    pub fn block_minima(&self, first: usize, places: usize, g: &[f64], minima: &mut [f64]) {
+        let (mut costs, mut x) = (Vec::new(), Vec::new());
+        let source = match (self.near, self.far, self.costs) {
+            (Side::Points { count, values }, Side::Points { count: m, values: y }, Costs::Points(ground)) => {
+                let d = y.len() / m;
+                let point = |i: usize| (0..d).map(move |k| values[k * count + i]);
+                x.extend((first..first + places).flat_map(point));
+                let (x, scale) = (&x[..], 1.0);
+                match ground {
+                    Ground::SquaredEuclidean => Source::SquaredEuclidean { x, y, d, scale },
+                    Ground::Euclidean => Source::Euclidean { x, y, d, scale },
+                    Ground::CityBlock => Source::CityBlock { x, y, d, scale },
+                }
+            }
+            _ => {
+                costs.resize(places * g.len(), 0.0);
+                let rows = costs.chunks_exact_mut(g.len()).zip(first..);
+                rows.for_each(|(row, i)| self.costs(i, 0, row));
+                Source::Matrix { costs: &costs, scale: 1.0 }
+            }
         };
-        g.chunks(BLOCK).enumerate().map(block).collect()
+        largest_of_blocks(Level::detect(), &Pairs { source, bias: g, rows: places }, BLOCK, minima);
+        minima.iter_mut().for_each(|x| *x = -*x);
     }
-}
-
-/// The smallest element.
-pub(super) fn minimum(values: &[f64]) -> f64 {
-    let mut lanes = [f64::INFINITY; 8];
-    let chunks = values.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = if x < *lane { x } else { *lane });
-    }
-    lanes.iter().chain(rest).copied().fold(f64::INFINITY, f64::min)
 }

@@ -5,6 +5,7 @@
 //! 2. Places with mass left are priced among themselves and shipped in the same way; a few rounds of this, then in order.
 //! 3. Arcs without flow join the trees. They must point to the root, so a tree is hung by an arc from one of its sources.
 
+use super::super::pause::Pause;
 use super::arc::Arc;
 use super::pricing::{arcs, lowest};
 use super::problem::Problem;
@@ -34,12 +35,14 @@ struct Shipping<'a> {
     above: Vec<u32>,
 }
 
-/// Builds the first basis, along the given arcs where they suffice, and the network simplex that starts from it.
+/// Builds the first basis, along the given arcs where they suffice, and the network simplex that starts from it. If `pause`
+/// has stopped, the rest is shipped in order.
 pub(super) fn start<T: Element>(
     problem: &Problem<T>,
     masses: (&[i64], &[i64]),
     potentials: (&[f64], &[f64]),
     arcs: Vec<Arc>,
+    pause: &mut Pause,
 ) -> Simplex {
     let sources = problem.sources();
     let left: Vec<i64> = masses.0.iter().chain(masses.1).copied().collect();
@@ -49,7 +52,7 @@ pub(super) fn start<T: Element>(
     let mut shipping = Shipping { sources, left, f, g, arcs, tree: Vec::with_capacity(nodes - 1), above };
     shipping.ship_from(0);
     for _ in 0..ROUNDS {
-        shipping.ship_rest(problem);
+        shipping.ship_rest(problem, pause);
     }
     shipping.ship_in_order(problem);
     shipping.connect(problem);
@@ -100,14 +103,14 @@ impl Shipping<'_> {
     }
 
     /// Prices the places with mass left among themselves, and ships.
-    fn ship_rest<T: Element>(&mut self, problem: &Problem<T>) {
+    fn ship_rest<T: Element>(&mut self, problem: &Problem<T>, pause: &mut Pause) {
         let (rows, columns) = self.unfinished();
-        if rows.is_empty() {
+        if rows.is_empty() || pause.is_stopped() {
             return;
         }
         let g: Vec<f64> = columns.iter().map(|&j| self.g[j as usize]).collect();
         let part = problem.part(&rows, &columns);
-        let pairs = lowest(part.source_view(), &g, ARCS.min(g.len()), |_| f64::INFINITY).pairs;
+        let pairs = lowest(part.source_view(), &g, ARCS.min(g.len()), |_| f64::INFINITY, pause).pairs;
         let pairs = pairs.into_iter().map(|(i, j)| (rows[i as usize], columns[j as usize])).collect();
         let first = self.arcs.len();
         self.arcs.extend(arcs(problem, pairs));

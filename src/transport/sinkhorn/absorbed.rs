@@ -15,6 +15,7 @@
 //! Rows are processed in groups of [`GROUP`]: a row of K is read from memory once and used for both products.
 
 use super::super::cost::Cost;
+use super::super::pause::Pause;
 use super::super::scores::{Direction, Scores};
 use super::log_domain::half_step;
 use super::problem::{Problem, Sweep};
@@ -43,6 +44,7 @@ pub(super) struct Absorbed<'c, T> {
     epsilon: f64,
     /// (groups, m): the part of each group in line 2.
     parts: Vec<T>,
+    largest: f64,
 }
 
 impl<'c, T: Element> Absorbed<'c, T> {
@@ -56,11 +58,12 @@ impl<'c, T: Element> Absorbed<'c, T> {
             base_g: vec![0.0; m],
             epsilon: 0.0,
             parts: vec![T::ZERO; n.div_ceil(GROUP) * m],
+            largest: cost.largest(),
         }
     }
 
     /// Computes F for G = g, and the kernel.
-    fn absorb(&mut self, epsilon: f64, g: &[f64]) {
+    fn absorb(&mut self, epsilon: f64, g: &[f64], pause: &mut Pause) {
         let m = self.cost.columns();
         self.epsilon = epsilon;
         self.base_g.copy_from_slice(g);
@@ -68,12 +71,12 @@ impl<'c, T: Element> Absorbed<'c, T> {
         let bias: Vec<f64> = g.iter().zip(self.problem.log_b()).map(|(g, log_b)| g * scale + log_b).collect();
         let scores = Scores::<T, f64>::new(self.cost, Direction::Rows, scale, &bias);
         let mut sums = vec![0.0; self.base_f.len()];
-        scores.for_each_piece(&mut sums, 1, &|pairs, _, out| log_sum_exp(Level::detect(), pairs, out));
+        scores.for_each_piece(&mut sums, 1, pause, &|pairs, _, out| log_sum_exp(Level::detect(), pairs, out));
         for (i, (f, sum)) in self.base_f.iter_mut().zip(&sums).enumerate() {
             *f = -epsilon * (sum + scores.shift(i));
         }
         // The shift of a row cancels: K is divided by its row sums.
-        scores.for_each_piece(&mut self.kernel, m, &|pairs, first, out| {
+        scores.for_each_piece(&mut self.kernel, m, pause, &|pairs, first, out| {
             let row: Vec<f64> = sums[first..first + pairs.rows].iter().map(|sum| -sum).collect();
             let mut values = vec![0.0; out.len()];
             exponentials(Level::detect(), pairs, &row, &mut values);
@@ -81,40 +84,35 @@ impl<'c, T: Element> Absorbed<'c, T> {
         });
     }
 
-    /// Both products. Returns false if a sum of line 1 is out of range; `next` then holds nothing.
-    fn products(&mut self, v: &[T], f: &mut [f64], next: &mut [f64]) -> bool {
+    /// Both products: f of line 1, and the sums K^T (a u) of line 2.
+    ///
+    /// The rows of K have sums of 1 and the scalings are in [1/LIMIT, LIMIT], and so are the sums of line 1.
+    fn products(&mut self, v: &[T], f: &mut [f64], sums: &mut [f64]) {
         let (m, epsilon, level) = (self.cost.columns(), self.epsilon, Level::detect());
         let (kernel, base_f, a) = (&self.kernel, &self.base_f, self.problem.a());
         let groups = f.len().div_ceil(GROUP);
-        let mut are_in_range = vec![true; groups];
-        let pieces = (Chunks(&mut *f, GROUP), (Chunks(&mut self.parts, m), Chunks(&mut are_in_range, 1)));
-        for_each_split(groups, true, pieces, &|group, (f, (part, is_in_range))| {
+        let pieces = (Chunks(&mut *f, GROUP), Chunks(&mut self.parts, m));
+        for_each_split(groups, true, pieces, &|group, (f, part)| {
             part.0.fill(T::ZERO);
             for (r, f) in f.0.iter_mut().enumerate() {
                 let i = group * GROUP + r;
                 let row = &kernel[i * m..][..m];
                 let sum = reduce::dot(level, row, v).to_f64(); // line 1
-                let log = libm::log(sum);
-                is_in_range.0[0] &= log.abs() <= LOG_LIMIT;
-                *f = base_f[i] - epsilon * log;
+                *f = base_f[i] - epsilon * libm::log(sum);
                 if a[i] > 0.0 {
                     elementwise::axpy(level, T::from_f64(a[i] / sum), row, part.0); // line 2
                 }
             }
         });
-        if are_in_range.contains(&false) {
-            return false;
-        }
-        next.fill(0.0);
+        sums.fill(0.0);
         for part in self.parts.chunks_exact(m) {
-            next.iter_mut().zip(part).for_each(|(next, part)| *next += part.to_f64());
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.to_f64());
         }
-        true
     }
 }
 
 impl<T: Element> Sweep for Absorbed<'_, T> {
-    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64]) {
+    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64], pause: &mut Pause) {
         let b = self.problem.b();
         let scaling = |g: &[f64], base: &[f64]| -> Vec<f64> {
             let log =
@@ -122,23 +120,13 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
             g.iter().zip(base).zip(b).map(log).collect()
         };
         let mut v = scaling(g, &self.base_g);
-        let mut is_new = epsilon != self.epsilon || v.iter().any(|v| v.abs() > LOG_LIMIT);
-        loop {
-            if is_new {
-                self.absorb(epsilon, g);
-                v.fill(0.0);
-            }
-            math::exp_in_place(Level::detect(), &mut v);
-            let scalings: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
-            if self.products(&scalings, f, next) {
-                break;
-            }
-            if is_new {
-                next.fill(0.0);
-                break;
-            }
-            is_new = true;
+        if epsilon != self.epsilon || v.iter().any(|v| v.abs() > LOG_LIMIT) {
+            self.absorb(epsilon, g, pause);
+            v.fill(0.0);
         }
+        math::exp_in_place(Level::detect(), &mut v);
+        let scalings: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
+        self.products(&scalings, f, next);
         next.iter_mut().zip(b).filter(|(_, b)| **b > 0.0).for_each(|(c, b)| *c /= b);
         let smallest =
             next.iter().zip(b).filter(|(_, b)| **b > 0.0).fold(f64::INFINITY, |x, (&c, _)| x.min(c));
@@ -148,12 +136,58 @@ impl<T: Element> Sweep for Absorbed<'_, T> {
                 *next = if b > 0.0 { base - epsilon * *next } else { *g };
             }
         } else {
-            half_step::<T, f64>(self.cost, Direction::Columns, epsilon, (f, self.problem.log_a()), next);
+            half_step::<T, f64>(
+                self.cost,
+                Direction::Columns,
+                epsilon,
+                (f, self.problem.log_a()),
+                next,
+                pause,
+            );
         }
     }
 
     fn rounding(&self, epsilon: f64) -> f64 {
         // Potentials and exponents are in f64; sums in T.
-        8.0 * T::EPSILON.to_f64() + 8.0 * f64::EPSILON * self.cost.largest() / epsilon
+        8.0 * T::EPSILON.to_f64() + 8.0 * f64::EPSILON * self.largest / epsilon
+    }
+
+    fn largest(&self) -> f64 {
+        self.largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Marginals;
+    use super::super::log_domain::LogDomain;
+    use super::*;
+    use crate::tensor::Tensor;
+
+    /// Elements of the kernel between e^-96 and e^-103, which f32 stores with a few bits or as 0, and scalings of e^98, which
+    /// f32 does not hold.
+    #[test]
+    fn scalings_and_sums_beyond_the_limits_lose_nothing() {
+        let n = 8;
+        let costs = (0..n).flat_map(|i| [0.0, 96.0 + i as f32, 40.0]).collect();
+        let matrix = Tensor::from_vec(&[n, 3], costs).unwrap();
+        let cost = Cost::matrix(&matrix).unwrap();
+        let marginals = Marginals::uniform(n, 3).unwrap();
+        let problem = Problem::new(&marginals, None);
+        let mut absorbed = Absorbed::<f32>::new(&cost, &problem);
+        let mut plain = LogDomain::<f32, f64>::new(&cost, &problem);
+        for g in
+            [[0.0; 3], [0.0, 20.0, 0.0], [0.0, 98.0, 0.0], [0.0, 98.0, 41.0], [-98.0, 0.0, 0.0], [0.0; 3]]
+        {
+            let sweep = |sweeps: &mut dyn Sweep| {
+                let (mut f, mut next) = (vec![0.0; n], vec![0.0; 3]);
+                sweeps.sweep(1.0, &g, &mut f, &mut next, &mut Pause::never());
+                [f, next].concat()
+            };
+            let (found, right) = (sweep(&mut absorbed), sweep(&mut plain));
+            for (found, right) in found.iter().zip(&right) {
+                assert!((found - right).abs() < 2e-5, "{g:?}: {found} is not {right}");
+            }
+        }
     }
 }

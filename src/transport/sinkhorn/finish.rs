@@ -3,25 +3,16 @@
 use super::super::cost::Cost;
 use super::super::entropic_plan::EntropicPlan;
 use super::super::marginals::Marginals;
+use super::super::pause::Pause;
 use super::super::result::{self, Solution, TransportPlan};
-use super::super::scores::Direction;
+use super::super::scores::{Direction, minima};
+use super::anneal::State;
 use super::log_domain::half_step;
 use super::problem::Problem;
 use crate::tensor::{Element, Tensor};
 use alloc::vec;
 use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise, reduce};
-
-/// A finished solver.
-pub(super) struct State {
-    pub epsilon: f64,
-    pub g: Vec<f64>,
-    pub iterations: usize,
-    pub tolerance: f64,
-    pub converged: bool,
-    /// The best bounds found so far.
-    pub bounds: Option<(f64, f64)>,
-}
 
 /// The plan of one g: its potentials and sums. Its row sums are exact.
 struct Plan {
@@ -33,12 +24,19 @@ struct Plan {
 }
 
 impl Plan {
-    fn new<T: Element>(cost: &Cost<T>, problem: &Problem, epsilon: f64, g: &[f64]) -> Self {
+    fn new<T: Element>(
+        cost: &Cost<T>,
+        problem: &Problem,
+        epsilon: f64,
+        g: &[f64],
+        pause: &mut Pause,
+    ) -> Self {
         let (mut f, mut g, mut exact_g) = (vec![0.0; cost.rows()], g.to_vec(), vec![0.0; cost.columns()]);
-        half_step::<T, f64>(cost, Direction::Rows, epsilon, (&g, problem.log_b()), &mut f);
+        half_step::<T, f64>(cost, Direction::Rows, epsilon, (&g, problem.log_b()), &mut f, pause);
         let factor = problem.factor(epsilon);
         f.iter_mut().for_each(|f| *f *= factor);
-        half_step::<T, f64>(cost, Direction::Columns, epsilon, (&f, problem.log_a()), &mut exact_g);
+        let masses = (&f[..], problem.log_a());
+        half_step::<T, f64>(cost, Direction::Columns, epsilon, masses, &mut exact_g, pause);
         for (j, &b) in problem.b().iter().enumerate() {
             if b == 0.0 {
                 g[j] = factor * exact_g[j];
@@ -57,7 +55,13 @@ impl Plan {
     }
 
     /// The cost of the plan, and of the feasible plan that Altschuler's rounding makes of it (`super::super::result`).
-    fn costs<T: Element>(&self, cost: &Cost<T>, marginals: &Marginals, epsilon: f64) -> (f64, f64) {
+    fn costs<T: Element>(
+        &self,
+        cost: &Cost<T>,
+        marginals: &Marginals,
+        epsilon: f64,
+        pause: &mut Pause,
+    ) -> (f64, f64) {
         let (level, m) = (Level::detect(), cost.columns());
         // The factor of column j and the mass that the column lacks afterwards. Rows need no factor: their sums are exact.
         let excess: Vec<f64> =
@@ -66,7 +70,7 @@ impl Plan {
         let lacking: Vec<f64> =
             excess.iter().zip(marginals.b()).map(|(&x, b)| -b * libm::expm1(x.min(0.0))).collect();
         let mut rows = vec![[0.0; 4]; cost.rows()];
-        self.entropic(cost, marginals, epsilon).for_each_piece(&mut rows, 1, &|first, plan, rows| {
+        self.entropic(cost, marginals, epsilon).for_each_piece(&mut rows, 1, pause, &|first, plan, rows| {
             let mut costs = vec![0.0; m];
             let mut rounded = vec![0.0; m];
             for (r, (out, plan)) in rows.iter_mut().zip(plan.chunks_exact(m)).enumerate() {
@@ -110,62 +114,73 @@ impl Plan {
 }
 
 /// The better of the lower bounds that start at f and at g.
-pub(super) fn lower_bound<T: Element>(cost: &Cost<T>, marginals: &Marginals, f: &[f64], g: &[f64]) -> f64 {
+fn lower_bound<T: Element>(
+    cost: &Cost<T>,
+    marginals: &Marginals,
+    f: &[f64],
+    g: &[f64],
+    pause: &mut Pause,
+) -> f64 {
     let (mut of_g, mut place) = (vec![0.0; f.len()], vec![0; f.len()]);
     let masked = |(&g, &b): (&f64, &f64)| if b > 0.0 { g } else { f64::NEG_INFINITY };
     let g: Vec<f64> = g.iter().zip(marginals.b()).map(masked).collect();
-    cost.row_minima(&g, &mut of_g, &mut place);
-    let value = |f: &[f64]| result::lower_bound(cost, marginals, f).value;
+    minima(cost, Direction::Rows, &g, (&mut of_g, &mut place), pause);
+    let mut value = |f: &[f64]| result::lower_bound_unless(cost, marginals, f, pause).value;
     value(f).max(value(&of_g))
 }
 
-/// An upper bound of the unregularised cost from any g.
-pub(super) fn upper_bound<T: Element>(
+/// Bounds of the unregularised cost from any f and g.
+pub(super) fn bounds<T: Element>(
     cost: &Cost<T>,
     (problem, marginals): (&Problem, &Marginals),
     epsilon: f64,
-    g: &[f64],
-) -> f64 {
-    Plan::new(cost, problem, epsilon, g).costs(cost, marginals, epsilon).1
+    (f, g): (&[f64], &[f64]),
+    pause: &mut Pause,
+) -> (f64, f64) {
+    let lower = lower_bound(cost, marginals, f, g, pause);
+    let plan = Plan::new(cost, problem, epsilon, g, pause);
+    (lower, plan.costs(cost, marginals, epsilon, pause).1)
 }
 
-/// The result.
+/// The result. If `pause` stops the passes over all pairs, it has the bounds of the last sweep, and no plan.
 pub(super) fn solution<T: Element>(
     cost: &Cost<T>,
     (problem, marginals): (&Problem, &Marginals),
     state: State,
     with_plan: bool,
+    pause: &mut Pause,
 ) -> Solution {
-    let epsilon = state.epsilon;
-    let found = Plan::new(cost, problem, epsilon, &state.g);
-    let (cost_of_plan, rounded) = found.costs(cost, marginals, epsilon);
+    let epsilon = state.progress.epsilon;
+    let found = Plan::new(cost, problem, epsilon, &state.g, pause);
+    let (cost_of_plan, rounded) = found.costs(cost, marginals, epsilon, pause);
     let factor = problem.factor(epsilon);
     let next: Vec<f64> = found.exact_g.iter().map(|g| g * factor).collect();
     let marginal_error = problem.error(epsilon, &found.g, &next);
     let (lower, upper) = if problem.is_balanced() {
-        let (lower, upper) = state.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        (lower.max(lower_bound(cost, marginals, &found.f, &found.g)), upper.min(rounded))
+        let (lower, upper) = state.progress.bounds;
+        (lower.max(lower_bound(cost, marginals, &found.f, &found.g, pause)), upper.min(rounded))
     } else {
         let (primal, dual) = found.unbalanced(cost_of_plan, problem, epsilon);
         (dual, primal)
     };
     let plan = with_plan.then(|| {
         let mut plan = Tensor::zeros(&[cost.rows(), cost.columns()]);
-        let pieces = found.entropic(cost, marginals, epsilon);
-        pieces.for_each_piece(plan.data_mut(), cost.columns(), &|_, piece, out| out.copy_from_slice(piece));
+        let (pieces, width) = (found.entropic(cost, marginals, epsilon), cost.columns());
+        pieces.for_each_piece(plan.data_mut(), width, pause, &|_, piece, out| out.copy_from_slice(piece));
         TransportPlan::Dense(plan)
     });
-    // The solver measured its error with rounded sums; this one is exact. A sixteenth is left for the difference.
-    let converged = state.converged && marginal_error <= 1.0625 * state.tolerance;
+    if pause.is_stopped() {
+        return state.unfinished();
+    }
     Solution {
         potential_f: found.f,
         potential_g: found.g,
         cost: cost_of_plan,
         lower_bound: lower,
         upper_bound: upper,
-        iterations: state.iterations,
+        iterations: state.progress.iteration,
         marginal_error,
-        converged,
+        converged: state.is_converged(marginal_error),
         plan,
     }
 }

@@ -1,5 +1,6 @@
 //! The accelerated loop of sweeps at one ε.
 
+use super::super::pause::Pause;
 use super::anderson::Anderson;
 use super::problem::{Problem, Sweep};
 use alloc::vec;
@@ -17,8 +18,15 @@ pub struct SinkhornProgress {
     pub epsilon: f64,
     /// The L1 error of the marginals.
     pub marginal_error: f64,
-    /// The best bounds of the unregularised cost so far, if any have been computed.
-    pub bounds: Option<(f64, f64)>,
+    /// The best bounds so far, as those of the result.
+    pub bounds: (f64, f64),
+}
+
+impl SinkhornProgress {
+    /// Keeps the better bounds.
+    pub(super) fn tighten(&mut self, (lower, upper): (f64, f64)) {
+        self.bounds = (self.bounds.0.max(lower), self.bounds.1.min(upper));
+    }
 }
 
 /// The end of the sweeps at one ε.
@@ -36,7 +44,7 @@ pub(in crate::transport) struct Stop<'p> {
     pub tolerance: f64,
     /// The number of sweeps, together with those of earlier ε.
     pub most_iterations: usize,
-    /// Called after every sweep; false stops the loop.
+    /// Called after every sweep, and within long ones; false stops the loop.
     pub proceed: &'p mut dyn FnMut(&SinkhornProgress) -> bool,
 }
 
@@ -44,19 +52,26 @@ pub(in crate::transport) struct Stop<'p> {
 pub(in crate::transport) fn iterate(
     problem: &Problem,
     sweeps: &mut dyn Sweep,
-    (f, g): (&mut [f64], &mut Vec<f64>),
+    (f, g): (&mut Vec<f64>, &mut Vec<f64>),
     progress: &mut SinkhornProgress,
     stop: Stop<'_>,
 ) -> Outcome {
     let epsilon = progress.epsilon;
     let mut anderson = Anderson::new(problem.b());
-    let mut next = vec![0.0; g.len()];
+    let (mut new_f, mut next) = (vec![0.0; f.len()], vec![0.0; g.len()]);
     // The last dual value, whether g was extrapolated, and the result of line 2 that it replaced.
     let (mut value, mut is_extrapolated, mut plain) = (f64::NEG_INFINITY, false, g.clone());
     let (mut best, mut since_best) = (f64::INFINITY, 0);
     while progress.iteration < stop.most_iterations {
+        let state = *progress;
+        let mut ask = || (stop.proceed)(&state);
+        let mut pause = Pause::new(&mut ask);
+        sweeps.sweep(epsilon, g, &mut new_f, &mut next, &mut pause);
+        if pause.is_stopped() {
+            return Outcome::Stopped;
+        }
         progress.iteration += 1;
-        sweeps.sweep(epsilon, g, f, &mut next);
+        core::mem::swap(f, &mut new_f);
         let new_value = problem.dual_value(epsilon, f, g);
         let slack = sweeps.rounding(epsilon) * (epsilon + value.abs());
         let is_worse = new_value.is_nan() || new_value < value - slack;
@@ -67,7 +82,11 @@ pub(in crate::transport) fn iterate(
             continue;
         }
         value = new_value;
-        progress.marginal_error = problem.error(epsilon, g, &next);
+        let (error, excess) = problem.columns(epsilon, g, &next);
+        progress.marginal_error = error;
+        let rounding = sweeps.rounding(epsilon) * (epsilon + value.abs() + sweeps.largest());
+        let (lower, upper) = problem.bounds(epsilon, value, (excess, error * sweeps.largest()));
+        progress.tighten((lower - rounding, upper + rounding));
         let proceeds = (stop.proceed)(progress);
         if progress.marginal_error <= stop.tolerance {
             return Outcome::Converged;
@@ -87,4 +106,64 @@ pub(in crate::transport) fn iterate(
         core::mem::swap(g, &mut next);
     }
     Outcome::Exhausted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Marginals;
+    use super::*;
+
+    /// A contraction whose dual value falls at one sweep.
+    struct Falling {
+        fall: f64,
+        at: usize,
+        seen: Vec<Vec<f64>>,
+        images: Vec<Vec<f64>>,
+    }
+
+    impl Sweep for Falling {
+        fn sweep(&mut self, _: f64, g: &[f64], f: &mut [f64], next: &mut [f64], _: &mut Pause) {
+            let value = if self.seen.len() == self.at { self.fall } else { self.seen.len() as f64 };
+            // The dual value is the mean of f plus that of g.
+            f.fill(value - g.iter().sum::<f64>() / 2.0);
+            self.seen.push(g.to_vec());
+            next.iter_mut().zip(g).enumerate().for_each(|(j, (next, g))| *next = 0.5 * g + j as f64);
+            self.images.push(next.to_vec());
+        }
+
+        fn rounding(&self, _: f64) -> f64 {
+            1e-15
+        }
+
+        fn largest(&self) -> f64 {
+            1.0
+        }
+    }
+
+    #[test]
+    fn an_extrapolation_that_lowers_the_dual_value_is_taken_back() {
+        let problem = Problem::new(&Marginals::uniform(2, 2).unwrap(), None);
+        for fall in [-5.0, f64::NAN] {
+            let mut sweeps = Falling { fall, at: 2, seen: Vec::new(), images: Vec::new() };
+            let mut progress = SinkhornProgress {
+                iteration: 0,
+                epsilon: 1.0,
+                marginal_error: f64::INFINITY,
+                bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            };
+            let mut values = 0;
+            let mut proceed = |_: &SinkhornProgress| {
+                values += 1;
+                true
+            };
+            let stop = Stop { tolerance: 1e-300, most_iterations: 5, proceed: &mut proceed };
+            let (mut f, mut g) = (vec![0.0; 2], vec![0.0; 2]);
+            iterate(&problem, &mut sweeps, (&mut f, &mut g), &mut progress, stop);
+            let Falling { seen, images, .. } = sweeps;
+            assert_ne!(seen[2], images[1], "the third sweep starts at an extrapolated point");
+            assert_eq!(seen[3], images[1], "the fourth at the plain one");
+            assert_eq!(seen[4], images[3], "and the memory is empty");
+            assert_eq!(values, 4, "the caller does not see the sweep that was taken back");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The formulas of one problem that do not touch pairs: dual value, errors and the sweep's contract.
 
 use super::super::marginals::Marginals;
+use super::super::pause::Pause;
 use alloc::vec::Vec;
 
 /// The masses, their logarithms and the penalty.
@@ -9,27 +10,35 @@ pub(in crate::transport) struct Problem {
     b: Vec<f64>,
     log_a: Vec<f64>,
     log_b: Vec<f64>,
+    /// The smaller entropy of the two, min(H(a), H(b)).
+    entropy: f64,
     /// ρ; infinite for balanced transport.
     penalty: f64,
 }
 
 /// One evaluation of lines 1 and 2.
 pub(in crate::transport) trait Sweep {
-    /// Computes f from g (line 1) and the next g from f (line 2).
-    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64]);
+    /// Computes f from g (line 1) and the next g from f (line 2). If `pause` stops it, both hold nothing.
+    fn sweep(&mut self, epsilon: f64, g: &[f64], f: &mut [f64], next: &mut [f64], pause: &mut Pause);
 
     /// The relative rounding error of the dual value in units of ε.
     fn rounding(&self, epsilon: f64) -> f64;
+
+    /// A bound of the size of all costs.
+    fn largest(&self) -> f64;
 }
 
 impl Problem {
     pub fn new(marginals: &Marginals, penalty: Option<f64>) -> Self {
         let logs = |masses: &[f64]| masses.iter().map(|&x| libm::log(x)).collect();
+        let entropy =
+            |masses: &[f64]| -> f64 { masses.iter().filter(|x| **x > 0.0).map(|x| -x * libm::log(*x)).sum() };
         Self {
             log_a: logs(marginals.a()),
             log_b: logs(marginals.b()),
             a: marginals.a().to_vec(),
             b: marginals.b().to_vec(),
+            entropy: entropy(marginals.a()).min(entropy(marginals.b())),
             penalty: penalty.unwrap_or(f64::INFINITY),
         }
     }
@@ -84,12 +93,41 @@ impl Problem {
     /// The L1 distance of the column sums from their optimal values for this g: b, or b e^(-g/ρ). The row sums are exact
     /// after line 1.
     pub fn error(&self, epsilon: f64, g: &[f64], next: &[f64]) -> f64 {
+        self.columns(epsilon, g, next).0
+    }
+
+    /// The error of the column sums c, and Σ (c - b) g.
+    pub fn columns(&self, epsilon: f64, g: &[f64], next: &[f64]) -> (f64, f64) {
         let factor = self.factor(epsilon);
-        let each = |((&b, &g), &next): ((&f64, &f64), &f64)| {
+        let (mut error, mut excess) = (0.0, 0.0);
+        for ((&b, &g), &next) in self.b.iter().zip(g).zip(next).filter(|((b, _), _)| **b > 0.0) {
             let target = if self.is_balanced() { b } else { b * libm::exp(-g / self.penalty) };
             // The sum of the column is b e^((g - next / factor)/ε).
-            (b * libm::exp((g - next / factor) / epsilon) - target).abs()
-        };
-        self.b.iter().zip(g).zip(next).filter(|((b, _), _)| **b > 0.0).map(each).sum()
+            let sum = b * libm::exp((g - next / factor) / epsilon);
+            error += (sum - target).abs();
+            excess += (sum - b) * g;
+        }
+        (error, excess)
+    }
+
+    /// Bounds from one sweep, without another pass: `value` is the dual value after line 1, `moved` the cost of moving the
+    /// erroneous mass anywhere.
+    ///
+    /// Balanced, they hold for the cost without entropy:
+    ///
+    /// ```text
+    /// value - ε min(H(a), H(b)) <= OT <= value + Σ (c - b) g + moved
+    /// ```
+    ///
+    /// First: KL(P | a b^T) of the optimal plan P is at most either entropy. Second: a plan with row sums a and column sums c
+    /// costs Σ a f + Σ c g - ε KL(P | a b^T), and the rounding to exact sums moves the erroneous mass.
+    ///
+    /// Unbalanced, they hold for the regularised problem: the dual value, and the value of P = 0.
+    pub fn bounds(&self, epsilon: f64, value: f64, (excess, moved): (f64, f64)) -> (f64, f64) {
+        if self.is_balanced() {
+            (value - epsilon * self.entropy, value + excess + moved)
+        } else {
+            (value, 2.0 * self.penalty + epsilon)
+        }
     }
 }

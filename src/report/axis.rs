@@ -1,7 +1,7 @@
 //! An axis: its range, its ticks, and the positions of values.
 
-use super::super::svg::{self, TEXT};
-use super::super::ticks::{self, Tick};
+use super::svg::{self, TEXT};
+use super::ticks::{self, Tick};
 
 /// A range of values with ticks.
 pub(super) struct Axis {
