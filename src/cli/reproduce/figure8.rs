@@ -33,14 +33,14 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure8-spread.svg",
         "figure8-duality-gap.svg",
     ],
-    seconds: ByBudget { quick: 150, full: 1700 },
+    seconds: ByBudget { quick: 100, full: 1700 },
     needs_digits: true,
     check: |_| Ok(()),
     make,
 };
 
 /// Steps of each generator, and steps between two readings.
-const STEPS: ByBudget = ByBudget { quick: 3_000, full: 15_000 };
+const STEPS: ByBudget = ByBudget { quick: 2_000, full: 15_000 };
 const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
 /// Samples of each generator that are evaluated.
 const SAMPLES: ByBudget = ByBudget { quick: 2_000, full: 10_000 };
