@@ -1,6 +1,6 @@
 //! Solvers that are stopped, and the bounds that they know meanwhile.
 
-use crate::support::{masses, uniform};
+use crate::support::{assert_close, masses, uniform};
 use equilibria::Tensor;
 use equilibria::tensor::Element;
 use equilibria::transport::{
@@ -74,6 +74,7 @@ fn sinkhorn_stops_within_a_sweep_and_returns_bounds() {
         assert!(asked >= 1 && !found.converged && found.iterations == 0, "{asked}");
         assert!(found.lower_bound <= best && best <= found.upper_bound && found.upper_bound < 1.0);
         assert_eq!(found.cost, found.upper_bound);
+        assert_close(found.upper_bound, cost.mean(), 1e-9, "the cost of the plan a b^T");
     }
 }
 
