@@ -141,7 +141,7 @@ fn to_json(value: &impl Serialize) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// A summary with what its numbers depend on.
+/// A summary with its provenance.
 fn recorded<S: Serialize>(summary: &S) -> Recorded<'_, S> {
     let seed = *SEED.lock().unwrap_or_else(PoisonError::into_inner);
     Recorded { summary, provenance: Provenance::of_process(seed) }

@@ -93,8 +93,8 @@ const ALIASES: [(&str, &[&str]); 12] = [
     ("threads", &["jobs", "num-threads"]),
 ];
 
-/// Completes the declaration of a command and its subcommands: negative numbers are values of all options, so that the error
-/// for `--hidden -1` is about `--hidden`; hidden aliases; headings; and a short `-h` for long commands.
+/// Completes the declaration of a command and its subcommands with hidden aliases, headings, and a short `-h` for long
+/// commands. Negative numbers are values of all options, so that the error for `--hidden -1` is about `--hidden`.
 pub(super) fn prepared(command: clap::Command) -> clap::Command {
     let is_long = command.get_arguments().filter(|argument| !argument.is_positional()).count() > LONG;
     let examples = command.get_after_help().map(ToString::to_string);

@@ -34,7 +34,7 @@ pub(super) fn remember(digits: &Digits) {
     loaded.insert(record.data, record.entries.into_iter().collect());
 }
 
-/// What the numbers of a summary depend on.
+/// The program, the seed and the data behind the numbers of a summary.
 #[derive(Debug, Clone, Serialize)]
 pub struct Provenance {
     version: &'static str,
@@ -66,7 +66,7 @@ pub struct Recorded<'a, S> {
     /// The summary.
     #[serde(flatten)]
     pub summary: &'a S,
-    /// What its numbers depend on.
+    /// The program, the seed and the data behind its numbers.
     pub provenance: Provenance,
 }
 

@@ -10,9 +10,9 @@
 //! | `tempering:N` ([`NegativePhase::Tempered`]) | as `pcd`, with replicas at higher temperatures | if the data have separate modes between which `pcd`'s chains do not move | N times the cost; check the swap rates |
 //!
 //! Few images make few updates an epoch: with 4 images, 1. Under a constant rate `pcd` then does not settle: the chains move
-//! together from one pattern to the next, and the model follows them. The table shows the mean log-likelihood over 3 seeds
-//! after 3,000 epochs on 4 patterns of 8 bits, with 8 hidden units, a rate of 0.05 and a momentum of 0.5, in nats per
-//! pattern. The best possible is -1.39.
+//! together from one pattern to the next, and the model follows them. The table shows the mean log-likelihood over 3 seeds,
+//! in nats per pattern; the best possible is -1.39. The data are 4 patterns of 8 bits, learned for 3,000 epochs with 8
+//! hidden units, a rate of 0.05 and a momentum of 0.5.
 //!
 //! | method | constant rate | rate that falls to 0 |
 //! |---|---|---|
@@ -176,7 +176,7 @@ fn check(images: &BinaryImages, visible: usize) -> Result<()> {
     Ok(())
 }
 
-/// What both learners have in common.
+/// The common interface of both learners.
 trait Updates {
     fn states_mut(&mut self, images: usize) -> &mut [u64];
     fn update(&mut self, rates: Rates, stream: Stream) -> Result<()>;
