@@ -64,6 +64,13 @@ fn a_stored_machine_is_half_as_large_and_says_as_much() {
         // A stored machine can be stored again, with the same bytes.
         run(&format!("store new/{kind}.st --out new/{kind}-again.st"));
         assert!(fs::read(at(&format!("new/{kind}-again.st"))).unwrap() == bytes, "{kind}");
+
+        // In 8 bits, weights take less space, and the file is read like any other.
+        let eight = run(&format!("store new/{kind}-full.st --out new/{kind}-8.st --bits 8 --json")).json();
+        assert_eq!((&eight["bits"], &eight["parameters"]), (&8.into(), &parameters.into()), "{eight}");
+        assert!(number(&eight["bytes"]) < number(&found["bytes"]), "{eight}");
+        assert!(number(&eight["largest_change"]) > largest_change, "{eight}");
+        assert_eq!(archive(&at(&format!("new/{kind}-8.st"))).names().count(), original.names().count());
     }
 }
 
@@ -175,6 +182,8 @@ const BAD: &[(&str, &str)] = &[
     ("rbm store", "missing: --out <FILE>, <MODEL>; see `equilibria rbm store --help`"),
     ("rbm store run", "missing: --out <FILE>; see `equilibria rbm store --help`"),
     ("rbm store nowhere --out new.st", "a model not found in nowhere"),
+    ("rbm store run --out new.st --bits 12", "--bits 12: weights have 8, 16 or 32 bits"),
+    ("rbm store run --out new.st --bits 8 --full", "cannot be used with"),
     ("rbm store run --out loose/digits.st", "loose/digits.st: exists already; --force replaces it"),
     ("rbm store run --out loose", "loose: is a folder; give the file to write"),
     ("rbm store run --out loose --force", "loose: is a folder; give the file to write"),
