@@ -8,6 +8,7 @@
 //! [`LISTS`].
 
 pub mod bits;
+pub mod colour;
 pub mod conv;
 pub mod entry;
 pub mod game;
@@ -33,7 +34,7 @@ use crate::Result;
 pub type List = fn(&Context, Add<'_>) -> Result<()>;
 
 /// The lists: group, key in JSON, function.
-pub const LISTS: [(&str, &str, List); 11] = [
+pub const LISTS: [(&str, &str, List); 12] = [
     ("gemm", "gemm", gemm::all_threads),
     ("gemm", "gemm_one_thread", gemm::one_thread),
     ("gemm", "gemm_transposed", gemm::transposed),
@@ -45,4 +46,5 @@ pub const LISTS: [(&str, &str, List); 11] = [
     ("boltzmann", "contrastive_divergence", learning::list),
     ("conv", "conv", conv::list),
     ("game", "game", game::list),
+    ("transport", "colour", colour::list),
 ];
