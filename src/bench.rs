@@ -8,6 +8,7 @@
 //! [`LISTS`].
 
 pub mod bits;
+pub mod colour;
 pub mod conv;
 pub mod entry;
 pub mod game;
@@ -34,7 +35,7 @@ use crate::Result;
 pub type List = fn(&Context, Add<'_>) -> Result<()>;
 
 /// The lists: group, key in JSON, function.
-pub const LISTS: [(&str, &str, List); 12] = [
+pub const LISTS: [(&str, &str, List); 13] = [
     ("gemm", "gemm", gemm::all_threads),
     ("gemm", "gemm_one_thread", gemm::one_thread),
     ("gemm", "gemm_transposed", gemm::transposed),
@@ -47,4 +48,5 @@ pub const LISTS: [(&str, &str, List); 12] = [
     ("conv", "conv", conv::list),
     ("game", "game", game::list),
     ("transport", "transport", transport::list),
+    ("transport", "colour", colour::list),
 ];

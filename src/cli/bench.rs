@@ -67,7 +67,7 @@ enum Group {
     Conv,
     /// Steps of adversarial games
     Game,
-    /// Exact and entropic optimal transport
+    /// Exact and entropic optimal transport, transfer of colours
     Transport,
 }
 

@@ -23,15 +23,21 @@ use alloc::vec::Vec;
 /// Bins of a cumulative distribution, as in the paper.
 const BINS: usize = 300;
 
+/// Mass that is added to each bin: distributions without gaps have a unique inverse.
+const EMPTY: f64 = 1e-9;
+
 /// Rotations of iterative distribution transfer.
 const ROTATIONS: usize = 20;
 
-/// A monotone map of a line: values at equal distances, linear between them, and a shift beyond them.
+/// The monotone map of a line from one distribution to another: G⁻¹ ∘ F, both linear between edges at equal distances. Beyond
+/// the edges it is a shift.
 #[derive(Debug, Clone)]
 struct Monotone {
     start: f64,
     step: f64,
-    values: Vec<f64>,
+    /// F and G at the edges.
+    from: Vec<f64>,
+    to: Vec<f64>,
 }
 
 impl Monotone {
@@ -39,44 +45,29 @@ impl Monotone {
     fn between(source: &[f64], target: &[f64], masses: [&[f64]; 2]) -> Self {
         let all = || source.iter().chain(target).copied();
         let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-        if high <= low {
-            return Self { start: low, step: 1.0, values: vec![low] };
-        }
-        let step = (high - low) / BINS as f64;
+        // Points of one place need a width too.
+        let step = ((high - low) / (BINS - 1) as f64).max(1e-9);
+        let start = low - 0.5 * step;
         let cumulative = |x: &[f64], masses: &[f64]| {
-            let mut sums = vec![0.0; BINS + 1];
+            let mut sums = vec![EMPTY; BINS + 1];
+            sums[0] = 0.0;
             for (x, mass) in x.iter().zip(masses) {
-                sums[1 + (((x - low) / step) as usize).min(BINS - 1)] += mass;
+                sums[1 + (((x - start) / step) as usize).min(BINS - 1)] += mass;
             }
             (1..=BINS).for_each(|k| sums[k] += sums[k - 1]);
             sums
         };
-        let [from, to] = [cumulative(source, masses[0]), cumulative(target, masses[1])];
-        let mut k = 0;
-        let value = |&level: &f64| {
-            // The last edge of the target whose cumulative mass is below the level, then linear to the next.
-            while k + 1 < BINS && to[k + 1] < level {
-                k += 1;
-            }
-            let width = to[k + 1] - to[k];
-            let part = if width > 0.0 { ((level - to[k]) / width).clamp(0.0, 1.0) } else { 0.0 };
-            low + step * (k as f64 + part)
-        };
-        Self { start: low, step, values: from.iter().map(value).collect() }
+        Self { start, step, from: cumulative(source, masses[0]), to: cumulative(target, masses[1]) }
     }
 
     fn at(&self, x: f64) -> f64 {
-        let last = self.values.len() - 1;
-        let at = (x - self.start) / self.step;
-        if at <= 0.0 || last == 0 {
-            return self.values[0] + if last == 0 { 0.0 } else { at * self.step };
-        }
-        if at >= last as f64 {
-            return self.values[last] + (at - last as f64) * self.step;
-        }
-        let cell = at as usize;
-        let part = at - cell as f64;
-        (1.0 - part) * self.values[cell] + part * self.values[cell + 1]
+        let place = (x - self.start) / self.step;
+        let inside = place.clamp(0.0, BINS as f64);
+        let bin = (inside as usize).min(BINS - 1);
+        let level = self.from[bin] + (inside - bin as f64) * (self.from[bin + 1] - self.from[bin]);
+        let bin = self.to.partition_point(|&sum| sum < level).clamp(1, BINS) - 1;
+        let part = ((level - self.to[bin]) / (self.to[bin + 1] - self.to[bin])).clamp(0.0, 1.0);
+        self.start + self.step * (bin as f64 + part + place - inside)
     }
 }
 

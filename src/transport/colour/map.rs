@@ -15,8 +15,16 @@ pub(super) enum Map {
     Affine(Affine),
     Lines(Lines),
     Samples(Samples),
-    /// A first table and, once it is known, a second one; the edge-aware filter of an image is between them.
-    Tables(ColourLut, Option<ColourLut>),
+    Tables(Tables),
+}
+
+/// The tables of [`ColourMethod::Palette`](super::settings::ColourMethod::Palette).
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
+    pub first: ColourLut,
+    /// Once they are known: a second table, which follows the edge-aware filter of an image, and both without a filter, as one
+    /// table.
+    pub rest: Option<[ColourLut; 2]>,
 }
 
 impl Map {
@@ -36,11 +44,8 @@ impl Map {
                     pixel.copy_from_slice(&space.to_srgb(colour).map(|x| x as f32));
                 }
             }
-            Self::Tables(first, second) => {
-                first.move_all(values);
-                if let Some(second) = second {
-                    second.move_all(values);
-                }
+            Self::Tables(tables) => {
+                tables.rest.as_ref().map_or(&tables.first, |[_, both]| both).move_all(values);
             }
         }
         Ok(())

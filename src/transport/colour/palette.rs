@@ -38,7 +38,7 @@ const NODES: usize = SIZE * SIZE * SIZE;
 /// σ of the first map, in encoded values.
 pub(super) const SCALES: [f64; 8] = [1.0, 0.5, 0.25, 0.125, 0.0625, 0.04, 0.03, 0.03];
 /// σ of the second map.
-pub(super) const FINE_SCALES: [f64; 5] = [0.25, 0.125, 0.06, 0.03, 0.03];
+pub(super) const FINE_SCALES: [f64; 5] = [0.25, 0.125, 0.06, 0.04, 0.04];
 /// ε / σ², while it is above the smallest ε.
 const RATIO: f64 = 0.25;
 /// The smallest ε, in squared units of the space.
@@ -149,17 +149,18 @@ impl Place {
     }
 }
 
-/// Convolves with e^(-d²/2σ²) along each axis, d in encoded values.
+/// Convolves with e^(-d²/2σ²) along each axis, d in encoded values, up to 5 σ.
 fn blur(sums: &mut Vec<[f64; 4]>, scale: f64) {
-    let step = 1.0 / ((SIZE - 1) as f64 * scale);
-    let kernel: Vec<f64> =
-        (0..SIZE).map(|i| libm::exp(-0.5 * (i as f64 * step) * (i as f64 * step))).collect();
+    let width = scale * (SIZE - 1) as f64;
+    let reach = ((5.0 * width) as usize).clamp(1, SIZE - 1);
+    let weight = |steps: usize| libm::exp(-0.5 * (steps as f64 / width) * (steps as f64 / width));
+    let kernel: Vec<f64> = (0..=reach).map(weight).collect();
     for _ in 0..3 {
         // Along the fastest axis, which becomes the slowest.
         let mut turned = vec![[0.0; 4]; NODES];
         for (line, values) in sums.chunks_exact(SIZE).enumerate() {
             for (from, value) in values.iter().enumerate().filter(|(_, value)| value[0] > 0.0) {
-                for to in 0..SIZE {
+                for to in from.saturating_sub(reach)..=(from + reach).min(SIZE - 1) {
                     let weight = kernel[to.abs_diff(from)];
                     let sum = &mut turned[to * SIZE * SIZE + line];
                     sum.iter_mut().zip(value).for_each(|(sum, x)| *sum += weight * x);

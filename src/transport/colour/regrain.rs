@@ -102,7 +102,8 @@ fn doubled(image: &[f32], (rows, columns): (usize, usize), (height, width): (usi
     let mut double = vec![0.0; height * width * 3];
     // Pixel 2 i is a quarter below the centre of pixel i, and pixel 2 i + 1 a quarter above it.
     let near = |at: usize, count: usize| {
-        let other = if at % 2 == 0 { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(count - 1) };
+        let other =
+            if at.is_multiple_of(2) { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(count - 1) };
         (at / 2, other)
     };
     for_each_split(height, true, Chunks(&mut double, width * 3), &|row, out| {

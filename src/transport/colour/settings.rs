@@ -77,6 +77,9 @@ pub struct ColourSettings {
     pub strength: f32,
     /// Keeps the luma of every pixel.
     pub keep_luminance: bool,
+    /// Filters the displacement over the image, so that noise and the steps of 8 bits are not amplified:
+    /// [`ColourMethod::Palette`] only.
+    pub filter: bool,
     /// The number of sampled pixels of each image: the report's methods only.
     pub samples: usize,
     /// ε, in squared units of the space: the entropic methods only. `None` is 0.1 for the report's
@@ -96,6 +99,7 @@ impl Default for ColourSettings {
             space: None,
             strength: 1.0,
             keep_luminance: false,
+            filter: true,
             samples: 1000,
             epsilon: None,
             mass_relaxation: None,

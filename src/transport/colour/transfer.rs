@@ -9,7 +9,7 @@ use super::guided::Field;
 use super::image::ColourImage;
 use super::lines::Lines;
 use super::lut::ColourLut;
-use super::map::Map;
+use super::map::{Map, Tables};
 use super::palette::{self, FINE_SCALES, SCALES};
 use super::regrain::regrain;
 use super::report::Samples;
@@ -85,7 +85,8 @@ impl ColourTransfer {
             }
             ColourMethod::Palette => {
                 let solver = (settings.epsilon, settings.mass_relaxation);
-                Map::Tables(palette::fit(&of_source, &of_target, space, &SCALES, solver)?, None)
+                let first = palette::fit(&of_source, &of_target, space, &SCALES, solver)?;
+                Map::Tables(Tables { first, rest: None })
             }
         };
         let mut transfer = Self { map, settings: *settings, source: of_source, target: of_target };
@@ -95,16 +96,15 @@ impl ColourTransfer {
 
     /// Adds the second table of [`ColourMethod::Palette`], from the colours of the filtered source to the target's.
     fn refine(&mut self, source: &ColourImage, weights: Option<&[f32]>, area: &Area) -> Result<()> {
-        // Without a second table, `apply` gives the filtered source.
-        let Map::Tables(_, None) = &self.map else { return Ok(()) };
-        let settings = ColourSettings { strength: 1.0, keep_luminance: false, ..self.settings };
+        // Without the second table, `apply` gives the filtered source.
+        let Map::Tables(Tables { first, rest: None }) = &self.map else { return Ok(()) };
+        let settings = ColourSettings { strength: 1.0, keep_luminance: false, filter: true, ..self.settings };
         let filtered = Self { settings, ..self.clone() }.apply(source, None)?;
         let cells = Cells::of(&filtered, weights, area, "weights of the source")?;
         let solver = (self.settings.epsilon, self.settings.mass_relaxation);
-        let table = palette::fit(&cells, &self.target, self.settings.space(), &FINE_SCALES, solver)?;
-        if let Map::Tables(_, second) = &mut self.map {
-            *second = Some(table);
-        }
+        let second = palette::fit(&cells, &self.target, self.settings.space(), &FINE_SCALES, solver)?;
+        let both = ColourLut::from_fn(first.size(), |colour| second.at(first.at(colour)))?;
+        self.map = Map::Tables(Tables { first: first.clone(), rest: Some([second, both]) });
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl ColourTransfer {
 
     /// What moves the pixels of this image.
     fn mover(&self, image: &ColourImage, area: &Area) -> Result<Mover> {
-        if let Map::Tables(first, _) = &self.map {
+        if let (Map::Tables(Tables { first, .. }), true) = (&self.map, self.settings.filter) {
             let shift = |colour: [f32; 3]| {
                 let moved = first.at(colour);
                 core::array::from_fn(|k| moved[k] - colour[k])
@@ -168,9 +168,9 @@ impl ColourTransfer {
     /// Moves the pixels of a row of the area, before the finish.
     fn move_row(&self, mover: &Mover, row: usize, pixels: &mut [f32]) -> Result<()> {
         match (mover, &self.map) {
-            (Mover::Filter(field), Map::Tables(_, second)) => {
+            (Mover::Filter(field), Map::Tables(tables)) => {
                 field.shift_row(row, pixels);
-                if let Some(second) = second {
+                if let Some([second, _]) = &tables.rest {
                     second.move_all(pixels);
                 }
             }
@@ -182,7 +182,8 @@ impl ColourTransfer {
 
     /// The map as a look-up table with `size` nodes along each axis, strength and luma lock included.
     ///
-    /// [`ColourTransfer::apply`] also filters the displacement over the image ([`ColourMethod::Palette`]), which a table cannot.
+    /// A table cannot filter the displacement over an image: it gives what [`ColourTransfer::apply`] gives with
+    /// [`ColourSettings::filter`] off.
     ///
     /// **Errors** [`Error::InvalidArgument`] for a method that is not a smooth map of the colour alone, or a size outside 2 to
     /// 256.
