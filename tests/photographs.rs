@@ -292,9 +292,9 @@ fn a_painted_scene_is_the_same_for_every_number_of_threads_and_has_texture() {
         assert_eq!(pixels.len(), SIZE[0] * SIZE[1]);
         let colours: std::collections::BTreeSet<_> = pixels.iter().collect();
         assert!(colours.len() > 20_000, "{}", colours.len());
-        // Patches of one colour would be clip art: most pixels differ from their right neighbour.
+        // Patches of one colour would be clip art: most pixels differ from their right neighbour, except in a smooth sky.
         let equal = pixels.windows(2).filter(|pair| pair[0] == pair[1]).count();
-        assert!(equal * 10 < pixels.len(), "{equal}");
+        assert!(equal * 4 < pixels.len(), "{equal}");
         assert!(pixels.iter().filter(|&&pixel| pixel == [0; 3]).count() < 1000, "holes in the painting");
     }
 }

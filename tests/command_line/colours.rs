@@ -15,12 +15,12 @@ fn summary(folder: &Path, arguments: &str) -> Value {
     colours(folder, &format!("{arguments} --json")).succeeded().json()
 }
 
-/// Fails with status 2 and one line that has `words`, and leaves the folder as it is.
+/// Fails with one line that has `words`, and leaves the folder as it is.
 #[track_caller]
 fn refused(folder: &Path, arguments: &str, words: &str) {
     let before = snapshot(folder);
     let outcome = colours(folder, arguments);
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{arguments}: {outcome:?}");
+    assert!(outcome.is_refused() && outcome.stdout.is_empty(), "{arguments}: {outcome:?}");
     assert!(
         outcome.stderr.contains(words) && outcome.stderr.lines().count() == 1,
         "{arguments}: {outcome:?}"
@@ -125,6 +125,10 @@ fn options_do_what_they_say() {
     ] {
         assert!(difference(&result(options), &blue) > 0.1, "{options}");
     }
+    let sampled = |options: &str| result(&format!("--method report-exact {options}"));
+    let few = sampled("--samples 50");
+    assert!(difference(&sampled("--samples 50 --seed 2"), &few) > 1e-3);
+    assert!(difference(&sampled("--samples 400"), &few) > 1e-3);
     let other = result("--method mean-variance");
     assert!(difference(&result("--method mean-variance --space linear"), &other) > 1e-3);
     // The left half of the mask is black: nothing changes there.
@@ -220,7 +224,7 @@ fn a_table_gives_a_folder_the_colours_and_a_bad_file_is_named_and_counted() {
     fs::write(at("series/bad.jpg"), "text").unwrap();
     fs::write(at("series/notes.txt"), "no picture").unwrap();
     let outcome = colours(folder.path(), "blue.png red.png --method linear --lut look.cube --apply series");
-    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    assert!(outcome.is_refused(), "{outcome:?}");
     assert!(
         outcome.stderr.contains("bad.jpg") && outcome.stderr.contains("1 of 4 photographs failed"),
         "{outcome:?}"
@@ -284,7 +288,6 @@ fn wrong_options_and_files_are_refused_in_one_sentence() {
     write(&at("black.png"), [24, 32], png::ColorType::Grayscale, png::BitDepth::Eight, &[0; 24 * 32]);
     for (arguments, words) in [
         ("blue.png", "a second photograph, TARGET, is needed"),
-        ("none.png red.png", "none.png"),
         ("blue.png text.png", "text.png: at byte 0: the file is no picture; PNG and JPEG files can be read"),
         ("bad.cube red.png", "without TARGET"),
         ("bad.cube", "needs --apply FOLDER"),
@@ -307,10 +310,16 @@ fn wrong_options_and_files_are_refused_in_one_sentence() {
             "blue.png red.png --mask small.png",
             "small.png: at byte 0: the mask has 2x2 pixels, and blue.png has 24x32",
         ),
+        (
+            "blue.png red.png --method iterative --lut a.cube",
+            "method iterative: its map is not smooth; choose palette",
+        ),
         ("blue.png red.png --mask black.png", "the mask leaves no pixel"),
     ] {
         refused(folder.path(), arguments, words);
     }
+    let missing = colours(folder.path(), "none.png red.png");
+    assert!(missing.status == Some(1) && missing.stderr.contains("opening none.png"), "{missing:?}");
 }
 
 #[test]
