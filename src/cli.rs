@@ -72,7 +72,8 @@ const WRONG_USAGE: u8 = 2;
 /// interruption. A signal that arrives before there are results to save, for instance while data are loaded, ends the
 /// process in the system's way (in a shell, status 130 or 143).
 pub fn run() -> ExitCode {
-    let mut command = usage::prepared(Arguments::command());
+    let declaration = || usage::prepared(Arguments::command());
+    let mut command = declaration();
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
     let read = |matches: clap::ArgMatches| {
         output::remember_seed(&matches);
@@ -101,8 +102,8 @@ pub fn run() -> ExitCode {
         Command::Transport(command) => command.run().map(success),
         Command::Reproduce(command) => command.run().map(success),
         Command::Info(command) => command.run().map(success),
-        Command::Completions(command) => command.run().map(success),
-        Command::Man(command) => command.run().map(success),
+        Command::Completions(completions) => completions.run(declaration()).map(success),
+        Command::Man(pages) => pages.run(declaration()).map(success),
     });
     match result {
         Ok(status) => status,

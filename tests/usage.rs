@@ -38,7 +38,7 @@ const COMMANDS: [&str; 27] = [
 ];
 
 /// The most lines of `-h`, at 100 columns.
-const SCREEN: usize = 50;
+const SCREEN: usize = 40;
 
 fn run(folder: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_equilibria"));

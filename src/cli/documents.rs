@@ -1,10 +1,9 @@
 //! `equilibria completions` and `equilibria man`: files about the command line, from its own declaration.
 
 use super::output::{counted, create_folder_of, print, print_bytes};
-use super::{Arguments, usage};
 use crate::run::write_atomically;
 use crate::{Error, Result};
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::path::{Path, PathBuf};
@@ -21,14 +20,9 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(self, mut command: clap::Command) -> Result<()> {
         let mut script = Vec::new();
-        clap_complete::generate(
-            self.shell,
-            &mut usage::prepared(Arguments::command()),
-            "equilibria",
-            &mut script,
-        );
+        clap_complete::generate(self.shell, &mut command, "equilibria", &mut script);
         print_bytes(&script)
     }
 }
@@ -42,8 +36,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn run(self) -> Result<()> {
-        let mut command = usage::prepared(Arguments::command()).disable_help_subcommand(true);
+    pub(super) fn run(self, command: clap::Command) -> Result<()> {
+        let mut command = command.disable_help_subcommand(true);
         command.build();
         let pages = write_pages(&command, "equilibria", &self.folder)?;
         print(&format!("wrote {} into {}\n", counted(pages, "man page"), self.folder.display()))

@@ -140,7 +140,8 @@ pub(super) fn sentence(error: &clap::Error, root: &clap::Command) -> String {
         _ => None,
     };
     let problem = problem.unwrap_or_else(|| collapse(&error.to_string()));
-    format!("{problem}; see `{} --help`", path(root, std::env::args_os().skip(1)))
+    let see = if problem.ends_with('?') { " See" } else { "; see" };
+    format!("{problem}{see} `{} --help`", path(root, std::env::args_os().skip(1)))
 }
 
 /// A part of an error, as text.
@@ -156,7 +157,7 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
 fn choice(error: &clap::Error) -> Option<String> {
     let value = text(error, ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
     let values = text(error, ContextKind::ValidValue)?;
-    Some(format!("{} {value}: the possible values are {values}", option(error)?))
+    Some(format!("{}: the possible values are {values}", given(error, &value)?))
 }
 
 /// The sentence for an option or a word that the command does not take.
@@ -195,13 +196,14 @@ fn value(error: &clap::Error) -> Option<String> {
         None if source.is::<ParseFloatError>() => "a number is needed".to_owned(),
         None => source.to_string(),
     };
-    let value = error.get(ContextKind::InvalidValue)?;
-    Some(format!("{} {value}: {expected}", option(error)?))
+    Some(format!("{}: {expected}", given(error, &text(error, ContextKind::InvalidValue)?)?))
 }
 
-/// The name of the option: `--hidden` from `--hidden <HIDDEN>`.
-fn option(error: &clap::Error) -> Option<String> {
-    text(error, ContextKind::InvalidArg)?.split(' ').next().map(str::to_owned)
+/// A value with its option, `--hidden 5` from `--hidden <HIDDEN>`; a word that belongs to no option in quotes.
+fn given(error: &clap::Error, value: &str) -> Option<String> {
+    let name = text(error, ContextKind::InvalidArg)?;
+    let option = name.split(' ').next().filter(|name| name.starts_with('-'));
+    Some(option.map_or_else(|| format!("'{value}'"), |option| format!("{option} {value}")))
 }
 
 /// The message of the parser without usage and heading, on one line.

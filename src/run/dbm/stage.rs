@@ -189,10 +189,10 @@ impl Below {
             let len = from.len() / model.visible() * model.hidden();
             to.resize(len, 0.0);
             match stream {
-                None => pretraining::hidden_means(&model, up, from, to, &mut self.workspace),
+                None => pretraining::hidden_means(model, up, from, to, &mut self.workspace),
                 Some(stream) => {
                     self.means.resize(len, 0.0);
-                    pretraining::hidden_means(&model, up, from, &mut self.means, &mut self.workspace);
+                    pretraining::hidden_means(model, up, from, &mut self.means, &mut self.workspace);
                     let stream = stream.substream(place as u64);
                     pretraining::hidden_states(&self.means, model.hidden(), stream, to);
                 }
