@@ -149,11 +149,11 @@ fn quiet_commands_say_nothing_and_verbose_ones_what_computes() {
 fn summaries_record_version_level_seed_and_data() {
     let folder = tempfile::tempdir().unwrap();
     let train = "rbm train --images 100 --hidden 4 --epochs 1 --batch 20 --seed 5 --out run --json -q";
-    for (arguments, has_data) in [
-        (train, true),
-        ("rbm evaluate run --json -q --seed 5", true),
-        ("rbm sample run --from test:0 --steps 1 --json -q --seed 5", true),
-        ("gan toys --steps 50 --seeds 1 --json -q --seed 5 --out toys", false),
+    for arguments in [
+        train,
+        "rbm evaluate run --json -q --seed 5",
+        "rbm sample run --from test:0 --steps 1 --json -q --seed 5",
+        "rbm reconstruct run --rows 3..5 --images 5 --json -q --seed 5",
     ] {
         let output = run(folder.path(), arguments);
         assert!(output.status.success(), "{arguments}: {output:?}");
@@ -162,7 +162,7 @@ fn summaries_record_version_level_seed_and_data() {
         assert_eq!(provenance["version"], env!("CARGO_PKG_VERSION"), "{arguments}");
         assert!(provenance["simd_level"].is_string() && provenance["seed"] == 5, "{arguments}: {provenance}");
         let sum = provenance["data"]["synthetic"]["training_images"].as_str().unwrap_or_default();
-        assert_eq!(sum.contains(" of 28x28, crc32 "), has_data, "{arguments}: {provenance}");
+        assert!(sum.contains(" of 28x28, crc32 "), "{arguments}: {provenance}");
     }
     let file = std::fs::read_to_string(folder.path().join("run/summary.json")).unwrap();
     assert!(file.contains("\"seed\": 5") && file.contains("crc32"), "{file}");
