@@ -163,7 +163,7 @@ impl<'a> StoredMachine<'a> {
 
     /// Takes one Gibbs step: samples all odd layers, then all even ones.
     ///
-    /// Of the visible units, only those of `unknown` are sampled. The others keep their states, so that a step completes an
+    /// It samples only the visible units of `unknown`. The others keep their states, so that a step completes an
     /// image; `0..visible` samples all.
     ///
     /// **Shapes**, **Errors** Those of [`StoredMachine::probabilities`].

@@ -68,8 +68,8 @@ fn stack_used(top: usize) -> usize {
 /// Loads the model and draws one sample, which uses the whole depth of the stack.
 #[inline(never)]
 fn load_and_draw(level: Level, buffers: &mut sampler::Buffers, random: &mut Random) -> u32 {
-    let drawn =
-        sampler::model().and_then(|model| sampler::draw(&model.at_level(level), buffers, random).map(checksum));
+    let drawn = sampler::model()
+        .and_then(|model| sampler::draw(&model.at_level(level), buffers, random).map(checksum));
     match drawn {
         Ok(sum) => sum,
         Err(error) => {
@@ -103,7 +103,7 @@ extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
         }
         // An integer: the formatting of floats alone takes 15 KB of code.
         let speed = (f64::from(samples) / (seconds() - start)) as u32;
-        let (name, requests, size) = (level.name(), REQUESTS.load(Relaxed), size_of::<sampler::Buffers>());
+        let (name, requests, size) = (level.name(), REQUESTS.load(Relaxed), sampler::memory(&model));
         let line = writeln!(
             Output,
             "level={name} checksum={sum:08x} requests={requests} buffers={size} stack={stack} samples_per_second={speed}"

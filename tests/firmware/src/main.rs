@@ -64,6 +64,11 @@ mod sampler {
         StoredMachine::from_bytes(MODEL)
     }
 
+    /// Bytes of the buffers that the model needs.
+    pub fn memory(machine: &StoredMachine<'_>) -> usize {
+        4 * machine.state_len()
+    }
+
     /// A sample: 10 Gibbs steps. Returns the visible units.
     pub fn draw<'a>(
         machine: &StoredMachine<'_>,
@@ -82,14 +87,20 @@ mod sampler {
     use super::{MODEL, ModelError, Random};
     use equilibria::embedded::{StoredGenerator, fill_latent};
 
-    /// The largest latent vector, workspace and image: a DCGAN of width 64 for 28x28 pixels.
-    pub type Buffers = ([f32; 100], [f32; 6272 + 12544], [f32; 784]);
-    pub const BUFFERS: Buffers = ([0.0; 100], [0.0; 6272 + 12544], [0.0; 784]);
+    /// A latent vector, a workspace and an image, each large enough for images of 32x32 pixels in colour.
+    pub type Buffers = ([f32; 128], [f32; 1 << 15], [f32; 1 << 12]);
+    pub const BUFFERS: Buffers = ([0.0; 128], [0.0; 1 << 15], [0.0; 1 << 12]);
 
     pub fn model() -> Result<StoredGenerator<'static>, ModelError> {
         StoredGenerator::from_bytes(MODEL)
     }
 
+    /// Bytes of the buffers that the model needs.
+    pub fn memory(generator: &StoredGenerator<'_>) -> usize {
+        4 * (generator.latent_len() + generator.workspace_len() + generator.image_shape().size())
+    }
+
+    /// A sample: the image of a random latent vector.
     pub fn draw<'a>(
         generator: &StoredGenerator<'_>,
         (latent, workspace, image): &'a mut Buffers,
@@ -97,7 +108,7 @@ mod sampler {
     ) -> Result<&'a [f32], ModelError> {
         fill_latent(latent, || random.next());
         generator.generate(latent, workspace, image)?;
-        Ok(image)
+        Ok(&image[..generator.image_shape().size()])
     }
 }
 
@@ -107,9 +118,8 @@ extern "C" fn _start() -> ! {
     let mut buffers = sampler::BUFFERS;
     let mut random = Random(1);
     loop {
-        let drawn = sampler::model().and_then(|model| {
-            sampler::draw(&model, &mut buffers, &mut random).map(checksum)
-        });
+        let drawn =
+            sampler::model().and_then(|model| sampler::draw(&model, &mut buffers, &mut random).map(checksum));
         let _ = core::hint::black_box(drawn);
     }
 }
