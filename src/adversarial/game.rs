@@ -378,7 +378,7 @@ impl<T: Element> Game<T> {
             reading.slope = slope;
         }
         self.discriminator_steps += 1;
-        self.discriminator.update().map_err(|error| self.named(error))
+        self.discriminator.update().map_err(|_| self.not_finite("discriminator"))
     }
 
     /// The zero-centred penalties of the last pass through the discriminator, at a step with a penalty or a reading; adds
@@ -494,15 +494,16 @@ impl<T: Element> Game<T> {
             reading.generator_loss = loss;
             reading.generator_gradient = gradients.norm();
         }
-        self.generator.update().map_err(|error| self.named(error))?;
+        self.generator.update().map_err(|_| self.not_finite("generator"))?;
         if let Some(average) = &mut self.average {
             average.update(&self.generator.network);
         }
         Ok(())
     }
 
-    /// The error of an update, with the name of the parameter in the game.
-    fn named(&self, error: Error) -> Error {
-        self.first_not_finite().map_or(error, Error::not_finite)
+    /// The error of an update of a player, with the name of the parameter if its value shows the fault: clipping hides it.
+    fn not_finite(&self, player: &str) -> Error {
+        let parameter = self.first_not_finite();
+        Error::not_finite(parameter.unwrap_or_else(|| format!("a parameter of the {player}")))
     }
 }

@@ -15,7 +15,7 @@ mod restoration;
 mod workbench;
 
 use super::machine::absolute;
-use super::output::{OutputArguments, complain, print, print_summary, thousands, write_output};
+use super::output::{OutputArguments, print, print_summary, thousands, warn, write_output, write_summary};
 use crate::data::{Digits, Reading, is_built_in};
 use crate::report::{Page, Section, SectionHtml};
 use crate::run::{Source, interrupt};
@@ -140,7 +140,7 @@ impl Reproduce {
         let parts = Parts::open(&self.out, &inputs, data.as_deref())?;
         let mut sections = Vec::new();
         let mut summary = Map::new();
-        let mut failed = Vec::new();
+        let mut failed = None;
         for (i, figure) in figures.iter().enumerate() {
             let left = figures[i..].iter().map(|figure| figure.seconds.at(self.budget)).sum();
             bench.progress.finish(&format!(
@@ -157,10 +157,10 @@ impl Reproduce {
                 }
                 Err(error @ Error::Interrupted { .. }) => return Err(error),
                 Err(error) => {
-                    complain(&format!("{} failed: {error}", figure.name));
+                    warn(&format!("{} was not made: {error}", figure.name));
                     let section = Section::new(format!("{}: failed", figure.about)).id(figure.name);
                     sections.push(section.paragraph(format!("This part failed: {error}")).to_html()?);
-                    failed.push(figure.name);
+                    failed.get_or_insert(error);
                 }
             }
         }
@@ -172,8 +172,7 @@ impl Reproduce {
         summary.insert("budget".into(), value_name(self.budget).into());
         summary.insert("seconds".into(), seconds.into());
         summary.insert("page".into(), page.display().to_string().into());
-        let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::invalid("summary", e))?;
-        let written = write_output(&self.out.join(SUMMARY), text.as_bytes());
+        let written = write_summary(&self.out.join(SUMMARY), &summary);
         if !self.keep {
             parts::remove_runs(&self.out)?;
         }
@@ -187,13 +186,7 @@ impl Reproduce {
             ))?,
         }
         drawn.and(written)?;
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(Error::invalid(
-                failed.join(", "),
-                "not made; the errors are above, and the same command tries again and keeps the other parts",
-            )),
-        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// The figures to make, in the order of the page, each once.

@@ -217,8 +217,8 @@ mod tests {
         for choice in [Binarisation::Threshold, Binarisation::Sampled, Binarisation::Grey] {
             assert_eq!(format!("{choice}").parse(), Ok(choice));
         }
-        let text = format!("{}", "Gray".parse::<Binarisation>().unwrap_err());
-        assert_eq!(text, "`Gray`: it must be threshold, sampled or grey");
+        let text = format!("{}", "Greyish".parse::<Binarisation>().unwrap_err());
+        assert_eq!(text, "`Greyish`: it must be threshold, sampled or grey");
     }
 
     #[test]

@@ -93,9 +93,9 @@ impl Samples {
                 Ok(samples)
             }
             Self::File(file) => {
-                let shape_of_flat = reading.shape.or(Some(ImageShape(shape)));
-                let flat = Reading { shape: shape_of_flat, ..reading.clone() };
-                let images = read_images(file, &flat, notes)?;
+                // Flat rows of pixels need a shape, which is that of the data.
+                let flat = Reading { shape: reading.shape.or(Some(ImageShape(shape))), ..reading.clone() };
+                let images = read_images(file, reading, notes).or_else(|_| read_images(file, &flat, notes))?;
                 check_shape(images.shape(), shape)?;
                 Ok(images)
             }

@@ -52,7 +52,7 @@ fn a_written_negative_phase_is_read_back() {
         assert_eq!(phase.to_string().parse(), Ok(phase));
     }
     assert_eq!("tempering".parse(), Ok(NegativePhase::Tempered { temperatures: 10 }));
-    for bad in ["", "CD", "tempering:", "tempering:1", "tempering:1001", "tempering:x", "tempering10"] {
+    for bad in ["", "C D", "tempering:", "tempering:1", "tempering:1001", "tempering:x", "tempering10"] {
         let error = bad.parse::<NegativePhase>().unwrap_err().to_string();
         assert!(error.contains("tempering:N"), "{bad}: {error}");
     }

@@ -273,7 +273,7 @@ const BAD: &[(&str, &str)] = &[
     ("dbm train --resume run --hidden 2-3", "'--resume <RUN>' cannot be used with '--hidden <HIDDEN>'"),
     ("dbm evaluate shallow", "this is a model of kind 'rbm'; a deep Boltzmann machine is needed"),
     ("rbm evaluate run", "this is a model of kind 'dbm'; a restricted Boltzmann machine is needed"),
-    ("dbm evaluate nowhere", "a model not found in nowhere"),
+    ("dbm evaluate nowhere", "model not found in nowhere"),
     ("dbm evaluate cut.st", "cut.st: at byte "),
     ("dbm evaluate run --exact --chains 5", "'--exact' cannot be used with '--chains <CHAINS>'"),
     ("dbm evaluate run --chains 1", "--chains 1: 2 to 100,000 chains can be annealed"),

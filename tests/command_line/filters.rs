@@ -118,7 +118,7 @@ fn the_restricted_machine_is_one_that_sees_as_many_pixels() {
             "--beside tiny: has 16 visible units; machines side by side need as many, here 784",
         ),
         ("dbm filters run --beside run", "a restricted Boltzmann machine is needed"),
-        ("dbm filters run --beside nowhere", "a model not found in nowhere"),
+        ("dbm filters run --beside nowhere", "model not found in nowhere"),
         (
             "reproduce figure4 --data small",
             "machines of figure 4 learned from: expected shape (28, 28), found (4, 4)",

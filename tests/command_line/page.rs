@@ -47,7 +47,7 @@ fn the_page_works_in_a_browser() {
     let given = std::env::var_os("EQUILIBRIA_PAGE").map(PathBuf::from);
     for page in [Some(folder.path().join("out")), given].into_iter().flatten() {
         let found = findings(&browser, &page);
-        let is_done = found.last().is_some_and(|line| line.starts_with("done restore"));
+        let is_done = found.last().is_some_and(|line| line.starts_with("done "));
         assert!(is_done && !found.iter().any(|line| line.starts_with("wrong")), "{found:#?}");
     }
 }

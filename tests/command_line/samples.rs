@@ -52,7 +52,7 @@ fn an_idx_file_and_a_folder_of_pictures_are_judged_alike() {
     let outcome = equilibria(folder.path(), "gan evaluate digits.idx --quiet").succeeded();
     assert!(outcome.stderr.starts_with("warning: 40 samples"), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
-    let found = read(&folder.path().join("evaluation/summary.json"));
+    let found = read(&folder.path().join("digits.idx-evaluation/summary.json"));
     for (key, value) in [("samples", 40), ("samples_found", 40), ("test_images", 2000), ("train_images", 40)]
     {
         assert_eq!(found[key], value, "{key}");

@@ -96,7 +96,7 @@ const DIVERGING: [(&str, &str, &str); 12] = [
         "dbm train --hidden 9-5 --epochs 9 --sparsity 0.1,0.1 --sparsity-cost 1e40",
     ),
     (
-        "generator.0.weight is no longer finite after step ",
+        "discriminator.2.weight is no longer finite after step ",
         "--generator-rate 1e20: take a tenth of it, or the usual 2e-4",
         "gan train --latent 4 --generator 16 --discriminator 16 --objective standard --generator-rate 1e20 --steps 20 --every 2",
     ),

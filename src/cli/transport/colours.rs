@@ -1,7 +1,7 @@
 //! `equilibria transport colours`: a photograph with the colours of another one.
 
 use super::super::output::{
-    OutputArguments, check_own, check_range, counted, note, warn, write_json, write_output,
+    OutputArguments, check_own, check_range, counted, note, warn, write_output, write_summary,
 };
 use crate::data::photograph::is_written_here;
 use crate::run::Progress;
@@ -171,7 +171,7 @@ impl Colours {
         summary.seconds = started.elapsed().as_secs_f64();
         let path = self.out.join("summary.json");
         summary.files.push(path.display().to_string());
-        write_json(&path, &summary)?;
+        write_summary(&path, &summary)?;
         self.output.print(&summary, |summary| summary.text())?;
         self.report_failures(&summary)
     }
