@@ -30,6 +30,19 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+/// The largest number of dimensions of images.
+const MOST_DIMENSIONS: usize = 4;
+
+/// Bytes of the header of an IDX file that begins with `start`, and the type of the numbers. `None` for another format.
+pub(super) fn idx_header(start: &[u8]) -> Option<(usize, Element)> {
+    match *start {
+        [0, 0, code, rank, ..] if (1..=MOST_DIMENSIONS).contains(&rank.into()) => {
+            Some((4 + 4 * usize::from(rank), Element::of_idx(code)?))
+        }
+        _ => None,
+    }
+}
+
 /// The type of the numbers of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
@@ -211,7 +224,7 @@ impl Array {
         self.for_each(|value| {
             low = if value < low { value } else { low };
             high = if value > high { value } else { high };
-            is_finite &= value - value == 0.0;
+            is_finite &= value.is_finite();
         });
         if !is_finite {
             return Err(
@@ -300,7 +313,7 @@ impl Array {
     }
 
     /// The same array in row-major order, from column-major content.
-    pub fn from_column_major(mut self) -> Self {
+    pub fn into_row_major(mut self) -> Self {
         let size = self.element.size();
         let mut strides = vec![size; self.shape.len()];
         for axis in 1..strides.len() {

@@ -1,6 +1,6 @@
 //! Files of arrays: which format they have, and what they hold.
 
-use super::array::Array;
+use super::array::{Array, idx_header};
 use super::idx::{self, Kind, LARGEST};
 use super::stream::{START, fill, open};
 #[cfg(feature = "cli")]
@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// Returns whether a file that begins with `start` holds arrays.
 pub(super) fn is_array(start: &[u8]) -> bool {
-    start.starts_with(npy::MAGIC) || is_archive(start) || idx::described(start).is_some()
+    start.starts_with(npy::MAGIC) || is_archive(start) || idx_header(start).is_some()
 }
 
 /// Returns whether a file that begins with `start` is an archive of arrays (`.npz`), or another zip archive.

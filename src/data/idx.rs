@@ -22,7 +22,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::array::{Array, Element};
+use super::array::{Array, Element, idx_header};
 use super::{Images, Reading, kind};
 use crate::{Error, Result};
 
@@ -30,8 +30,6 @@ use crate::{Error, Result};
 pub const LARGEST: u64 = 1 << 30;
 /// Bytes of the header before the dimensions.
 const MAGIC_BYTES: usize = 4;
-/// The largest number of dimensions of images.
-const MOST_DIMENSIONS: usize = 4;
 
 /// Reads images from the content of an IDX file; `place` names the file in errors.
 ///
@@ -95,28 +93,11 @@ struct Header {
     content: u64,
 }
 
-/// Bytes of the header of a file that begins with `start`, and the type of the numbers. `None` for another format.
-fn header_length(start: &[u8]) -> Option<(usize, Element)> {
-    match *start {
-        [0, 0, code, rank, ..] if (1..=MOST_DIMENSIONS).contains(&rank.into()) => {
-            Some((MAGIC_BYTES + 4 * usize::from(rank), Element::of_idx(code)?))
-        }
-        _ => None,
-    }
-}
-
-/// The kind of a file that begins with `start`, if it is IDX.
-pub(super) fn described(start: &[u8]) -> Option<String> {
-    let (length, element) = header_length(start)?;
-    let rank = length / 4 - 1;
-    Some(format!("IDX of {}, {rank} dimension{}", element.name(), if rank == 1 { "" } else { "s" }))
-}
-
 impl Header {
     /// Parses and checks the header in the first bytes of a file, which may be incomplete.
     fn parse(kind: Kind, place: &str, bytes: &[u8]) -> Result<Self> {
         let malformed = |offset: usize, problem: String| Err(Error::malformed(place, offset as u64, problem));
-        let Some((length, element)) = header_length(bytes) else {
+        let Some((length, element)) = idx_header(bytes) else {
             return match bytes {
                 [] => malformed(0, "the file is empty".into()),
                 [0] | [0, 0] | [0, 0, 8..=14] => {
@@ -227,7 +208,7 @@ impl fmt::Display for Header {
 
 /// Describes what a file that begins with `start` is, instead of the expected.
 fn wrong_magic(kind: Kind, start: &[u8]) -> String {
-    let guess = match (kind, header_length(start)) {
+    let guess = match (kind, idx_header(start)) {
         (Kind::Images, Some((8, Element::U8))) => "a file of labels; the two may be swapped".into(),
         (Kind::Labels, Some((16, Element::U8))) => "a file of images; the two may be swapped".into(),
         _ => kind::describe(start),
@@ -294,7 +275,7 @@ mod file {
         let mut content = Vec::new();
         // Also enough to say what another file is.
         stream::fill(path, 0, &mut content, source, MAGIC_BYTES as u64)?;
-        let length = header_length(&content).map_or(stream::START, |(length, _)| length);
+        let length = idx_header(&content).map_or(stream::START, |(length, _)| length);
         let more = length as u64 - content.len() as u64;
         stream::fill(path, 0, &mut content, source, more)?;
         let header = Header::parse(kind, &place, &content)?;

@@ -1,7 +1,6 @@
 //! Names the kind of a file by its first bytes, for errors about files of another kind.
 
-use super::array::Element;
-use super::idx;
+use super::array::{Element, idx_header};
 use alloc::format;
 use alloc::string::String;
 
@@ -47,8 +46,10 @@ pub(crate) fn describe(start: &[u8]) -> String {
     if let [0x80, 3..=5, ..] = start {
         return "a Python pickle; save its images with numpy.save".into();
     }
-    if let Some(found) = idx::described(start) {
-        return found;
+    if let Some((length, element)) = idx_header(start) {
+        let rank = length / 4 - 1;
+        let plural = if rank == 1 { "" } else { "s" };
+        return format!("IDX of {}, {rank} dimension{plural}", element.name());
     }
     if let [rank @ 1..=4, code, 0, 0, ..] = start
         && Element::of_idx(*code).is_some()

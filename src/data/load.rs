@@ -182,7 +182,7 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
     if !source.is_dir() {
         if is_records(source)? {
             let (train, test) = cifar::read_alone(source)?;
-            return Ok(found(train, test, source).of_cifar(reading, notes)?);
+            return found(train, test, source).of_cifar(reading, notes);
         }
         let (train, test) = sets::of_file(source)?.read(reading, notes)?;
         return Ok(found(train, test, source));

@@ -79,7 +79,7 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
         is_big_endian: kind.starts_with('>'),
         content: data.to_vec(),
     };
-    Ok(if order.starts_with("True") && array.shape.len() > 1 { array.from_column_major() } else { array })
+    Ok(if order.starts_with("True") && array.shape.len() > 1 { array.into_row_major() } else { array })
 }
 
 /// An `.npy` file of this shape whose elements have the type `descr`, before its `content`.

@@ -122,13 +122,13 @@ fn what_is_worse_than_chance_is_called_so() {
     let name = folder.path().join("d/t10k-images-idx3-ubyte");
     let opposite: Vec<u8> = pixels(12, 16).iter().map(|pixel| !pixel).collect();
     fs::write(name, idx(8, &[12, 4, 4], &opposite)).unwrap();
-    let command = "rbm train -q --data d --hidden 4 --epochs 40 --learning-rate 0.5 --batch 10 --out bad";
+    let command = "rbm train --data d --hidden 4 --epochs 40 --learning-rate 0.5 --batch 10 --out bad";
     let outcome = succeeds(folder.path(), command);
     let words = "this is worse than chance: fair coins have -11.09 nats per image";
     assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
-    let outcome = succeeds(folder.path(), "rbm evaluate bad -q");
+    let outcome = succeeds(folder.path(), "rbm evaluate bad");
     assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
-    let good = succeeds(folder.path(), "rbm train -q --hidden 4 --epochs 1 --images 200 --out good");
+    let good = succeeds(folder.path(), "rbm train --hidden 4 --epochs 1 --images 200 --out good");
     assert!(!good.stdout.contains("chance"), "{}", good.stdout);
 }
 

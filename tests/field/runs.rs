@@ -102,3 +102,23 @@ fn text_files_survive_a_spreadsheet() {
         assert!(found.starts_with(&table) && found.lines().count() == 4 + index, "{}", change(&table));
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_no_text_name_data_and_runs() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"d\xff%41 e");
+    write_set(&folder.path().join(name), [4, 4], [30, 12]);
+    let out = std::ffi::OsStr::from_bytes(b"run\xfe");
+    let run = |words: &str, paths: &[&std::ffi::OsStr]| {
+        let mut program = assert_cmd::Command::cargo_bin("equilibria").unwrap();
+        program.current_dir(folder.path()).args(words.split_whitespace()).args(paths).assert().success();
+    };
+    run("rbm train -q --hidden 4 --epochs 1", &["--data".as_ref(), name, "--out".as_ref(), out]);
+    let config = fs::read_to_string(folder.path().join(out).join("config.toml")).unwrap();
+    assert!(config.contains("/d%FF%2541%20e\""), "{config}");
+    run("rbm sample -q --steps 1", &[out]);
+    run("rbm train -q --epochs 2 --resume", &[out]);
+    run("rbm sample -q --steps 1 --data", &[name, out]);
+}
