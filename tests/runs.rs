@@ -13,7 +13,7 @@ mod metrics;
 use clap::Command;
 use equilibria::boltzmann::Rbm;
 use equilibria::boltzmann::likelihood::log_likelihood;
-use equilibria::data::{Binarisation, Digits};
+use equilibria::data::{Binarisation, Digits, Reading};
 use equilibria::rng::Stream;
 use equilibria::run::rbm::{LogPartition, Method, Settings, binary_images, evaluate};
 use equilibria::run::{Progress, ProgressKind, RunSettings, classifier, dbm, gan, rbm, write_atomically};
@@ -59,30 +59,48 @@ fn errors_name_the_file_and_leave_nothing_behind() {
 fn keys_and_options<S: RunSettings>(settings: &S) -> [Vec<String>; 2] {
     let toml::Value::Table(table) = toml::Value::try_from(settings).unwrap() else { panic!("a table") };
     let command = S::augment_args(Command::new("settings"));
-    [
-        table.keys().cloned().collect(),
-        command.get_arguments().map(|option| option.get_id().to_string()).collect(),
-    ]
-    .map(|mut names: Vec<String>| {
-        names.sort();
-        names
-    })
+    // The options of reading images are a table of their own.
+    let keys = table.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) if key == "reading" => inner.keys().cloned().collect(),
+        _ => vec![key.clone()],
+    });
+    [keys.collect(), command.get_arguments().map(|option| option.get_id().to_string()).collect()].map(
+        |mut names: Vec<String>| {
+            names.sort();
+            names
+        },
+    )
 }
 
 #[test]
 fn every_setting_is_an_option_and_a_key_of_the_configuration() {
     let images = Some(100);
-    let [keys, options] = keys_and_options(&rbm::Settings { images, ..Default::default() });
+    let reading = || Reading {
+        shape: Some("4x4".parse().unwrap()),
+        transpose: true,
+        range: Some("0..1".parse().unwrap()),
+        grey: true,
+        test_share: Some(0.5),
+        strict: true,
+    };
+    let [keys, options] =
+        keys_and_options(&rbm::Settings { images, reading: reading(), ..Default::default() });
     assert_eq!(keys, options);
     let (sparsity, max_norm) = (vec![0.1, 0.2], Some(3.0));
-    let [keys, options] =
-        keys_and_options(&dbm::Settings { images, sparsity, max_norm, ..Default::default() });
+    let [keys, options] = keys_and_options(&dbm::Settings {
+        images,
+        sparsity,
+        max_norm,
+        reading: reading(),
+        ..Default::default()
+    });
     assert_eq!(keys, options);
     let [keys, options] = keys_and_options(&classifier::Settings::default());
     assert_eq!(keys, options);
     let standard = gan::Settings::of(gan::Kind::Standard);
     let [keys, options] = keys_and_options(&gan::Settings {
         images,
+        reading: reading(),
         class: Some("cat".into()),
         average: Some(0.9),
         duality_gap: Some(5),

@@ -95,7 +95,8 @@ impl Samples {
             Self::File(file) => {
                 // Flat rows of pixels need a shape, which is that of the data.
                 let flat = Reading { shape: reading.shape.or(Some(ImageShape(shape))), ..reading.clone() };
-                let images = read_images(file, reading, notes).or_else(|_| read_images(file, &flat, notes))?;
+                let images =
+                    read_images(file, reading, notes).or_else(|_| read_images(file, &flat, notes))?;
                 check_shape(images.shape(), shape)?;
                 Ok(images)
             }
