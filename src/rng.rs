@@ -34,7 +34,8 @@ pub struct Stream {
 impl Stream {
     /// The stream `name` of the run with this `seed`.
     ///
-    /// The names in use are `init`, `shuffle`, `flip`, `augment`, `binarise`, `chain`, `latent`, `evaluate` and `synthetic`.
+    /// The names in use are `init`, `shuffle`, `flip`, `augment`, `binarise`, `chain`, `latent`, `evaluate`, `synthetic` and
+    /// `colours`.
     pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a over the name, mixed with the seed.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

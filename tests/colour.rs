@@ -162,15 +162,11 @@ fn a_look_up_table_is_the_map_within_one_step_of_8_bits() {
     // Any colours, which the map only extends to.
     let any = painted(20, 20, 1.0, |_, _| [0.5; 3]);
     let half = ColourSettings { strength: 0.5, ..ColourSettings::default() };
-    for (settings, images) in [
-        (ColourSettings::default(), &[&source, &any][..]),
-        (half, &[&source, &any]),
-        (ColourSettings::of(ColourMethod::Linear), &[&source]),
-    ] {
+    for settings in [ColourSettings::default(), half] {
         let settings = ColourSettings { filter: false, ..settings };
         let transfer = ColourTransfer::fit(&source, &target, [None, None], &settings).unwrap();
         let table = ColourLut::from_cube(&transfer.lut(33).unwrap().to_cube("dusk")).unwrap();
-        for image in images {
+        for image in [&source, &any] {
             let error = 255.0 * apart(&table.apply(image), &transfer.apply(image, None).unwrap());
             assert!(error <= 1.0, "{settings:?}: {error} steps");
         }
