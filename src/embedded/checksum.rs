@@ -8,12 +8,13 @@ use core::cmp::Ordering;
 /// The metadata key of the checksum.
 const KEY: &str = "crc32";
 
-/// Compares the checksum in the metadata, if there is one, with that of the content.
-pub(super) fn check(file: &ModelFile<'_>) -> Result<(), ModelError> {
-    let Some(promised) = file.value(KEY) else { return Ok(()) };
-    let found = crc32(file);
+/// Opens a file, and compares the checksum in its metadata, if there is one, with that of the content.
+pub(super) fn open(bytes: &[u8]) -> Result<ModelFile<'_>, ModelError> {
+    let file = ModelFile::new(bytes)?;
+    let Some(promised) = file.value(KEY) else { return Ok(file) };
+    let found = crc32(&file);
     let digit = |place: u32| char::from_digit(found >> (28 - 4 * place) & 15, 16);
-    if promised.chars().eq((0..8).map(digit)) { Ok(()) } else { Err(ModelError::Checksum { found }) }
+    if promised.chars().eq((0..8).map(digit)) { Ok(file) } else { Err(ModelError::Checksum { found }) }
 }
 
 fn crc32(file: &ModelFile<'_>) -> u32 {

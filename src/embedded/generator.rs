@@ -1,5 +1,6 @@
 //! Generators, perceptrons and DCGANs, run from the bytes of their file.
 
+use super::checksum;
 use super::error::{ModelError, first_of};
 use super::file::ModelFile;
 use super::machine::uniform;
@@ -34,7 +35,7 @@ impl<'a> StoredGenerator<'a> {
     ///
     /// **Accuracy and cost** Reads every byte once for the checksum and every number once.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        let file = ModelFile::new(bytes)?;
+        let file = checksum::open(bytes)?;
         let networks = file.value("networks").and_then(|text| text.plain());
         let Some(networks) = networks else {
             return complain("there is none; this is not the file of a game");

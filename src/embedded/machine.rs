@@ -1,5 +1,6 @@
 //! Boltzmann machines, restricted and deep, sampled from the bytes of their file.
 
+use super::checksum;
 use super::error::{ModelError, TensorName, first_of};
 use super::file::ModelFile;
 use super::matrix::Matrix;
@@ -26,7 +27,7 @@ impl<'a> StoredMachine<'a> {
     ///
     /// **Accuracy and cost** Reads every byte once for the checksum and every number once.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        let file = ModelFile::new(bytes)?;
+        let file = checksum::open(bytes)?;
         if file.value("model").is_some_and(|kind| !kind.is("rbm") && !kind.is("dbm")) {
             let problem = "this is not a Boltzmann machine, `rbm` or `dbm`";
             return Err(ModelError::Metadata { key: "model", problem });
