@@ -27,6 +27,7 @@ use crate::error::Shape;
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::String;
+#[cfg(feature = "std")]
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -45,6 +46,8 @@ pub(super) fn idx_header(start: &[u8]) -> Option<(usize, Element)> {
 
 /// The type of the numbers of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// Some types are only in `.npy` files.
+#[cfg_attr(not(feature = "std"), allow(dead_code))]
 pub(crate) enum Element {
     Bool,
     U8,
@@ -74,6 +77,7 @@ impl Element {
     }
 
     /// The type with this name in the header of an `.npy` file, without the byte order.
+    #[cfg(feature = "std")]
     pub fn of_npy(name: &str) -> Option<Self> {
         Some(match name {
             "b1" => Self::Bool,
@@ -313,6 +317,7 @@ impl Array {
     }
 
     /// The same array in row-major order, from column-major content.
+    #[cfg(feature = "std")]
     pub fn into_row_major(mut self) -> Self {
         let size = self.element.size();
         let mut strides = vec![size; self.shape.len()];

@@ -2,6 +2,7 @@
 //!
 //! **Source** NumPy's format description, versions 1 to 3: magic, version, length of the header, a Python dictionary, data.
 
+#[cfg(feature = "cli")]
 use super::Images;
 use super::array::{Array, Element};
 use crate::{Error, Result};
@@ -83,6 +84,7 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
 }
 
 /// An `.npy` file of this shape whose elements have the type `descr`, before its `content`.
+#[cfg(feature = "cli")]
 fn file(descr: &str, shape: &[usize], content: impl Iterator<Item = u8>) -> Vec<u8> {
     let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
@@ -97,6 +99,7 @@ fn file(descr: &str, shape: &[usize], content: impl Iterator<Item = u8>) -> Vec<
 }
 
 /// The content of an `.npy` file of these images: bytes of shape (images, height, width), and channels in colour.
+#[cfg(feature = "cli")]
 pub(crate) fn of_images(images: &Images) -> Vec<u8> {
     let [height, width, channels] = images.shape();
     let shape = [images.len(), height, width, channels];
@@ -105,11 +108,12 @@ pub(crate) fn of_images(images: &Images) -> Vec<u8> {
 }
 
 /// The content of an `.npy` file of 32-bit floats with this shape.
+#[cfg(feature = "cli")]
 pub(crate) fn of_floats(shape: &[usize], values: &[f32]) -> Vec<u8> {
     file("<f4", shape, values.iter().flat_map(|value| value.to_le_bytes()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

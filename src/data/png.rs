@@ -101,6 +101,7 @@ pub(super) struct Decoded {
     /// (height, width, samples of `color`), of two bytes each if the depth is 16, the higher one first.
     pub values: Vec<u8>,
     /// The header and the other parts of the file.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub info: Info<'static>,
 }
 

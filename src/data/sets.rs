@@ -296,6 +296,7 @@ fn labelled(
 /// Reads the images of a file or of the only set in an archive, without labels.
 ///
 /// **Errors** As [`Files::read`].
+#[cfg(feature = "cli")]
 pub(crate) fn read_images(path: &Path, reading: &Reading, notes: &mut Vec<String>) -> Result<super::Images> {
     let mut files = of_file(path)?;
     files.parts = [files.parts[0].take(), None, None, None];
