@@ -179,50 +179,12 @@ impl Colours {
     /// Checks the options.
     fn check(&self) -> Result<()> {
         use ColourMethod::{Palette, ReportEntropic, ReportExact};
-        let is_table = is_cube(&self.source);
-        match (is_table, &self.target) {
-            (false, None) => {
-                return Err(Error::invalid(
-                    self.source.display(),
-                    "a second photograph, TARGET, is needed; only a .cube file is used alone, with --apply",
-                ));
-            }
-            (true, Some(_)) => {
-                return Err(Error::invalid(
-                    self.source.display(),
-                    "a .cube file is used without TARGET, with --apply FOLDER",
-                ));
-            }
-            (true, None) if self.apply.is_none() => {
-                return Err(Error::invalid(
-                    self.source.display(),
-                    "a .cube file needs --apply FOLDER, the photographs to change",
-                ));
-            }
-            _ => {}
-        }
-        let settings = ColourSettings::default();
-        let others: [(&str, bool); 9] = [
-            ("--method", self.method != settings.method),
-            ("--space", self.space.is_some()),
-            ("--strength", self.strength != settings.strength),
-            ("--keep-luminance", self.keep_luminance),
-            ("--mask", self.mask.is_some()),
-            ("--lut", self.lut.is_some()),
-            ("--both", self.both),
-            ("--compare", self.compare),
-            ("--seed", self.seed != settings.seed),
-        ];
         let of_methods: [(&str, bool, &[ColourMethod]); 3] = [
             ("--samples", self.samples.is_some(), &[ReportExact, ReportEntropic]),
             ("--epsilon", self.epsilon.is_some(), &[ReportEntropic, Palette]),
             ("--mass-relaxation", self.mass_relaxation.is_some(), &[Palette]),
         ];
-        let given = others.into_iter().chain(of_methods.map(|(option, is_given, _)| (option, is_given)));
-        if let Some((option, _)) = given.into_iter().find(|(_, is_given)| is_table && *is_given) {
-            let problem = "a .cube file is applied as it is";
-            return Err(Error::invalid(format!("{option} with {}", self.source.display()), problem));
-        }
+        self.check_pair(of_methods.map(|(option, is_given, _)| (option, is_given)))?;
         for (option, is_given, methods) in of_methods {
             if is_given && !self.compare && !methods.contains(&self.method) {
                 let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
@@ -248,6 +210,43 @@ impl Colours {
             }
         }
         check_range("--samples", self.samples.unwrap_or(1), 1..=100_000, "pixels can be sampled")
+    }
+
+    /// Checks that there are two photographs, or a table without options that change it: those `of_methods` or others.
+    fn check_pair(&self, of_methods: [(&str, bool); 3]) -> Result<()> {
+        let is_table = is_cube(&self.source);
+        let problem = match (is_table, &self.target) {
+            (false, None) => {
+                "a second photograph, TARGET, is needed; only a .cube file is used alone, with --apply"
+            }
+            (true, Some(_)) => "a .cube file is used without TARGET, with --apply FOLDER",
+            (true, None) if self.apply.is_none() => {
+                "a .cube file needs --apply FOLDER, the photographs to change"
+            }
+            _ => "",
+        };
+        if !problem.is_empty() {
+            return Err(Error::invalid(self.source.display(), problem));
+        }
+        let settings = ColourSettings::default();
+        let others = [
+            ("--method", self.method != settings.method),
+            ("--space", self.space.is_some()),
+            ("--strength", self.strength != settings.strength),
+            ("--keep-luminance", self.keep_luminance),
+            ("--mask", self.mask.is_some()),
+            ("--lut", self.lut.is_some()),
+            ("--both", self.both),
+            ("--compare", self.compare),
+            ("--seed", self.seed != settings.seed),
+        ];
+        match others.into_iter().chain(of_methods).find(|&(_, is_given)| is_table && is_given) {
+            Some((option, _)) => Err(Error::invalid(
+                format!("{option} with {}", self.source.display()),
+                "a .cube file is applied as it is",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The picture files of a run, without those of --apply.

@@ -7,6 +7,7 @@ use super::brush::{Place, Ribbon, Texture, cover, leaf_width, over, rgb, wave};
 use super::parrot::Parrot;
 use crate::rng::Stream;
 use alloc::vec::Vec;
+use rand::Rng;
 
 /// Leaves in the middle, and discs of light out of focus.
 const LEAVES: usize = 90;
@@ -37,31 +38,7 @@ impl Jungle {
     pub fn new() -> Self {
         let mut luck = Luck(Stream::named(0, "jungle").substream(0).generator());
         let (mist, grain) = (Texture::new(&mut luck), Texture::new(&mut luck));
-        let mut lights = Vec::new();
-        for _ in 0..LIGHTS {
-            let place = [luck.between(0.0, 1.5), luck.between(-0.05, 0.75)];
-            lights.push((place, luck.between(0.012, 0.05), luck.between(0.1, 0.5) * (0.9 - 0.8 * place[1])));
-        }
-        let mut far = Vec::new();
-        for index in 0..LEAVES {
-            // From far, blurred and pale to near, sharp and dark.
-            let near = index as f32 / LEAVES as f32;
-            let stem = [luck.between(-0.1, 1.6), luck.between(0.05, 1.15)];
-            let angle = luck.between(0.15, 2.99);
-            let long = luck.between(0.1, 0.2) * (0.8 + 0.9 * near);
-            let tip = [stem[0] + long * libm::cosf(angle), stem[1] + 0.75 * long * libm::sinf(angle)];
-            let bend = [0.5 * (stem[0] + tip[0]), 0.5 * (stem[1] + tip[1]) - 0.3 * long];
-            let wide = long * luck.between(0.13, 0.24);
-            let fresh = mix(rgb(0x2c6b3a), rgb(0x86b23c), luck.uniform());
-            let depth = mix(rgb(0x5b9a63), rgb(0x123d25), near);
-            let light = smooth(1.1, 0.1, stem[1]);
-            far.push(Leaf {
-                ribbon: Ribbon::new([stem, bend, tip], |t| 0.002 + wide * leaf_width(t)),
-                colour: scaled(mix(depth, fresh, 0.5), 0.45 + 0.6 * light),
-                blur: 0.012 * (1.0 - near) + 0.0012,
-                veins: 7.0,
-            });
-        }
+        let (lights, far) = (lights(&mut luck), far(&mut luck));
         let leaf = |(stem, bend, tip, wide, code, veins): (Point, Point, Point, f32, u32, f32)| Leaf {
             ribbon: Ribbon::new([stem, bend, tip], |t| 0.003 + wide * leaf_width(t)),
             colour: rgb(code),
@@ -209,4 +186,39 @@ impl Jungle {
             over(colour, rgb(0x8c1d4f), cover((length([off[0], off[1] - 0.14]) - 0.13) * size));
         }
     }
+}
+
+/// Places, radii and strengths of the discs of light.
+fn lights(luck: &mut Luck<impl Rng>) -> Vec<(Point, f32, f32)> {
+    let mut lights = Vec::new();
+    for _ in 0..LIGHTS {
+        let place = [luck.between(0.0, 1.5), luck.between(-0.05, 0.75)];
+        lights.push((place, luck.between(0.012, 0.05), luck.between(0.1, 0.5) * (0.9 - 0.8 * place[1])));
+    }
+    lights
+}
+
+/// The leaves in the middle, the farthest first.
+fn far(luck: &mut Luck<impl Rng>) -> Vec<Leaf> {
+    let mut leaves = Vec::new();
+    for index in 0..LEAVES {
+        // From far, blurred and pale to near, sharp and dark.
+        let near = index as f32 / LEAVES as f32;
+        let stem = [luck.between(-0.1, 1.6), luck.between(0.05, 1.15)];
+        let angle = luck.between(0.15, 2.99);
+        let long = luck.between(0.1, 0.2) * (0.8 + 0.9 * near);
+        let tip = [stem[0] + long * libm::cosf(angle), stem[1] + 0.75 * long * libm::sinf(angle)];
+        let bend = [0.5 * (stem[0] + tip[0]), 0.5 * (stem[1] + tip[1]) - 0.3 * long];
+        let wide = long * luck.between(0.13, 0.24);
+        let fresh = mix(rgb(0x2c6b3a), rgb(0x86b23c), luck.uniform());
+        let depth = mix(rgb(0x5b9a63), rgb(0x123d25), near);
+        let light = smooth(1.1, 0.1, stem[1]);
+        leaves.push(Leaf {
+            ribbon: Ribbon::new([stem, bend, tip], |t| 0.002 + wide * leaf_width(t)),
+            colour: scaled(mix(depth, fresh, 0.5), 0.45 + 0.6 * light),
+            blur: 0.012 * (1.0 - near) + 0.0012,
+            veins: 7.0,
+        });
+    }
+    leaves
 }

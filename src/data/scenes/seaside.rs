@@ -209,7 +209,7 @@ impl Seaside {
     }
 
     fn parasol(&self, colour: &mut Colour, point @ [x, y]: Point) {
-        if (x - TIP[0]).abs() > 0.4 || y < 0.5 || y > 0.93 {
+        if (x - TIP[0]).abs() > 0.4 || !(0.5..=0.93).contains(&y) {
             return;
         }
         // A towel with stripes, and a ball.
