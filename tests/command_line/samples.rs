@@ -70,13 +70,13 @@ fn an_idx_file_and_a_folder_of_pictures_are_judged_alike() {
     }
     assert_eq!(found["modes"], 10);
     assert_eq!(found["classifier"]["source"], "shipped");
-    for words in ["10 of 10", "right about 99.90 %", "wrote evaluation/summary.json"] {
+    for words in ["10 of 10", "right about 99.90 %", "wrote digits.idx-evaluation/summary.json"] {
         assert!(outcome.stdout.contains(words), "{words}: {}", outcome.stdout);
     }
 
     let pictures = equilibria(folder.path(), "gan evaluate pictures --json -q --threads 1").succeeded();
     assert_eq!(pictures.json(), found);
-    assert_eq!(read(&folder.path().join("pictures/evaluation/summary.json")), found);
+    assert_eq!(read(&folder.path().join("pictures-evaluation/summary.json")), found);
     let again = equilibria(folder.path(), "gan evaluate digits.idx -q --json --out there/a.json --seed 2")
         .succeeded();
     assert_eq!(again.json(), read(&folder.path().join("there/a.json")));
@@ -133,7 +133,7 @@ fn samples_that_cannot_be_judged_get_one_sentence() {
         ("gan evaluate text", "text: at byte 0"),
         (
             "gan evaluate pictures/000.png",
-            "pictures/000.png: one picture is no set of samples; give the folder",
+            "pictures/000.png: at byte 0: this is a PNG picture; images are needed",
         ),
         ("gan evaluate digits.idx --images 5", "--images 5: 6 to 100,000 samples"),
         ("gan evaluate digits.idx --data nowhere", "the folder nowhere not found"),

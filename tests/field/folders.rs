@@ -8,7 +8,8 @@ use std::path::Path;
 
 fn write_picture(path: &Path, side: usize, index: usize) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let values: Vec<u8> = (0..side * side).map(|at| if (at + index) % 3 == 0 { 255 } else { 0 }).collect();
+    let values: Vec<u8> =
+        (0..side * side).map(|at| if (at + index).is_multiple_of(3) { 255 } else { 0 }).collect();
     fs::write(path, picture([side, side, 1], &values).unwrap()).unwrap();
 }
 
