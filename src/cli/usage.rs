@@ -21,6 +21,9 @@ const HEADINGS: [(&str, &[&str]); 4] = [
             "test_share",
             "shape",
             "transpose",
+            "range",
+            "grey",
+            "strict",
         ],
     ),
     ("Model", &["network", "latent", "normalise", "objective", "hidden", "method", "start", "centred"]),
@@ -178,7 +181,10 @@ fn subcommand(error: &clap::Error, root: &clap::Command) -> Option<String> {
     let elsewhere = root.get_subcommands().filter(below);
     let elsewhere = elsewhere.map(|command| format!("`equilibria {} {word}`", command.get_name()));
     let meant = match &elsewhere.collect::<Vec<_>>()[..] {
-        [] => text(error, ContextKind::SuggestedSubcommand).map(|similar| format!("'{similar}'")),
+        [] => text(error, ContextKind::SuggestedSubcommand).map(|similar| {
+            // A list of several is joined by commas.
+            format!("'{}'", similar.replace(", ", "' or '"))
+        }),
         [one] => Some(one.clone()),
         [others @ .., last] => Some(format!("{} or {last}", others.join(", "))),
     };

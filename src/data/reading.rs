@@ -16,11 +16,7 @@ use core::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "cli", derive(clap::Args, serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "cli",
-    serde(default, deny_unknown_fields),
-    command(next_help_heading = "Reading of images")
-)]
+#[cfg_attr(feature = "cli", serde(default, deny_unknown_fields))]
 pub struct Reading {
     /// Height and width of flat images, and channels if there are 3: 28x28 or 32x32x3 [default: what the file says; a
     /// square if it does not].
