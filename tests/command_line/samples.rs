@@ -136,7 +136,7 @@ fn samples_that_cannot_be_judged_get_one_sentence() {
             "pictures/000.png: at byte 0: this is a PNG picture; images are needed",
         ),
         ("gan evaluate digits.idx --images 5", "--images 5: 6 to 100,000 samples"),
-        ("gan evaluate digits.idx --data nowhere", "the folder nowhere not found"),
+        ("gan evaluate digits.idx --data nowhere", "the folder or file nowhere not found"),
         ("gan evaluate digits.idx --classifier nowhere.st", "reading nowhere.st"),
         ("gan evaluate digits.idx --classifier pixels.st", "pixels.st"),
         ("gan evaluate", "SAMPLES"),
