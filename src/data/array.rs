@@ -263,7 +263,7 @@ impl Array {
 
     /// The range of values from `low` to `high` if nobody states it.
     fn usual_range(&self, low: f64, high: f64) -> Result<ValueRange> {
-        // What resampling adds to floats.
+        // Resampling moves floats beyond their range by at most this.
         const EXCESS: f64 = 1e-3;
         let is_unit = self.element == Element::Bool
             || (self.element.is_float() && low >= -EXCESS && high <= 1.0 + EXCESS);

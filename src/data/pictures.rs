@@ -49,7 +49,7 @@ impl Listing {
     /// The largest number of classes that have labels.
     const MOST_CLASSES: usize = 256;
 
-    /// With so many classes that there are no labels, keeps the one called `class`, if there is one.
+    /// Keeps the class called `class`, if it exists, where more than 256 classes leave no labels.
     pub fn choose(&mut self, class: &str) {
         let label = self.classes.iter().position(|name| name.eq_ignore_ascii_case(class));
         if let Some(label) = label.filter(|_| self.classes.len() > Self::MOST_CLASSES) {

@@ -21,7 +21,7 @@ pub use folder::{Applied, Failed, apply_to, plan};
 pub use mass::{Origin, origin};
 pub use sheets::{COMPARED, comparison, fitted, histograms, scatter};
 
-/// The names of the painted scenes, where a photograph is asked for.
+/// The painted scenes, by the names that stand for a file.
 const SCENES: [(&str, Scene); 2] = [("seaside", Scene::Seaside), ("jungle", Scene::Jungle)];
 
 /// A photograph as the source or the target of colour transfer.

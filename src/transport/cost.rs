@@ -150,7 +150,7 @@ impl<'a, T: Element> Cost<'a, T> {
         })
     }
 
-    /// Where the costs come from.
+    /// The matrix or the points that give the costs.
     pub(super) fn source(&self) -> &Source<'a, T> {
         &self.source
     }

@@ -232,7 +232,7 @@ impl ColourTransfer {
     }
 }
 
-/// What moves the pixels of an image.
+/// The way in which the pixels of an image are moved.
 enum Mover {
     /// The map, each colour by itself.
     Colour,

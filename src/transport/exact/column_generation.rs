@@ -34,7 +34,7 @@ pub struct ExactProgress {
     pub upper_bound: f64,
 }
 
-/// What is known before the first pass.
+/// The start of the first pass.
 pub(super) struct Known {
     /// Feasible potentials.
     pub f: Vec<f64>,
