@@ -128,7 +128,7 @@ impl Default for Settings {
 impl Settings {
     /// Checks each setting against its range.
     ///
-    /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the name of the option.
+    /// **Errors** [`Error::InvalidArgument`] with the name of the option.
     pub fn check(&self) -> Result<()> {
         settings::whole(&[
             ("--steps", self.steps, SNAPSHOTS..=100_000_000, "steps (a game has 50 snapshots)"),
@@ -178,8 +178,8 @@ impl PlayedGame {
 /// Plays every variant with every seed, as many games at a time as there are threads. The result has all seeds of the first
 /// variant, then of the next.
 ///
-/// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) for settings out of range;
-/// [`Error::Interrupted`](crate::Error::Interrupted) soon after `stop` returns true. A game that diverges is no error: its
+/// **Errors** [`Error::InvalidArgument`] for settings out of range;
+/// [`Error::Interrupted`] soon after `stop` returns true. A game that diverges is no error: its
 /// verdict says so.
 ///
 /// **Randomness** As a run of each seed; mini-batches from the substreams of `shuffle`, the latents of the snapshots from the

@@ -85,7 +85,7 @@ use alloc::boxed::Box;
 ///
 /// **Units** ε and ρ in the unit of the cost; the tolerance is a mass, of a total of 1.
 ///
-/// **Errors** [`Error::ShapeMismatch`] if the masses do not fit the cost; [`Error::InvalidArgument`] for a setting outside
+/// **Errors** [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the masses do not fit the cost; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a setting outside
 /// its range. Running out of iterations is not an error: see [`Solution::converged`].
 ///
 /// **Accuracy and cost** The absorbed kernel is stored in T and computed in f64. In the log domain, scores are computed in
