@@ -64,6 +64,11 @@ mod sampler {
         StoredMachine::from_bytes(MODEL)
     }
 
+    /// Bytes of the buffers that the model needs.
+    pub fn memory(machine: &StoredMachine<'_>) -> usize {
+        4 * machine.state_len()
+    }
+
     /// A sample: 10 Gibbs steps. Returns the visible units.
     pub fn draw<'a>(
         machine: &StoredMachine<'_>,
@@ -88,6 +93,11 @@ mod sampler {
 
     pub fn model() -> Result<StoredGenerator<'static>, ModelError> {
         StoredGenerator::from_bytes(MODEL)
+    }
+
+    /// Bytes of the buffers that the model needs.
+    pub fn memory(generator: &StoredGenerator<'_>) -> usize {
+        4 * (generator.latent_len() + generator.workspace_len() + generator.image_shape().size())
     }
 
     /// A sample: the image of a random latent vector.
