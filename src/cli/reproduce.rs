@@ -77,7 +77,7 @@ pub(super) struct Reproduce {
     /// are there too, and drawn cats otherwise; figures 5 and 6 use two photographs of the subfolder images, and painted scenes otherwise.
     #[arg(long, default_value = "synthetic", value_parser = crate::run::source())]
     data: String,
-    /// quick: 10,000 images at most and fewer epochs, about 3 minutes on 2 cores; full: all images.
+    /// quick: 10,000 images at most and fewer epochs, about 4 minutes on 2 cores; full: all images.
     #[arg(long, default_value = "quick")]
     budget: Budget,
     /// The folder for the figures, the page and the trained machines.
