@@ -45,7 +45,7 @@ pub(super) struct Files {
     is_named: bool,
 }
 
-/// What the name of a file says.
+/// The parts of a file's name that tell its content.
 struct Name {
     /// The words that tell sets apart.
     set: String,
@@ -256,7 +256,7 @@ impl Files {
         let images = images.as_ref().ok_or_else(|| self.without_images())?;
         let train = labelled(images, labels.as_ref(), reading, notes)?;
         let Some(test) = test else { return Ok((train, None)) };
-        // Of the test images, no warning is needed that the training images did not give.
+        // Warnings about the training images hold for the test images too.
         let test = labelled(test, test_labels.as_ref(), reading, &mut Vec::new())?;
         let ([ours, theirs], channels) = ([&train, &test].map(|set| set.images().shape()), 2);
         if ours[..channels] != theirs[..channels] {

@@ -156,7 +156,7 @@ fn plain(bytes: &[u8]) -> Vec<u8> {
             None => (line, &b""[..]),
         };
         let unquoted = content.iter().filter(|&&byte| byte != b'"');
-        // Where semicolons separate, commas are decimal points.
+        // In a file with semicolons, commas are decimal points.
         plain.extend(unquoted.map(|&byte| match byte {
             byte if byte == separator => b',',
             b',' => b'.',

@@ -126,7 +126,7 @@ pub struct Recoloured {
     pub fit_seconds: f64,
     /// Time to move all pixels.
     pub apply_seconds: f64,
-    /// How near the colours are to the target's, and how much of the source is kept.
+    /// The distance of the colours from the target's, and the share of the source's structure that is kept.
     pub measures: TransferMeasures,
 }
 

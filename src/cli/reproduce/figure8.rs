@@ -151,7 +151,7 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
     Ok(played)
 }
 
-/// What a measure can say that eyes cannot: the order of the networks, and the distance that is left.
+/// The answer that a measure gives and eyes cannot: the order of the networks, and their distances from the data.
 fn distances(played: &[Played]) -> String {
     let of = |played: &Played| {
         format!("{:.0} ({})", played.judgement.measures.frechet_distance, name(played.kind))

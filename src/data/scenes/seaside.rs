@@ -76,7 +76,7 @@ impl Seaside {
         colour
     }
 
-    /// How much of the sky a cloud hides, and how much light is on it.
+    /// The share of the sky that a cloud hides, and the light on it.
     fn cloud(&self, point: Point) -> (f32, f32) {
         let density = |[x, y]: Point| {
             let flat = 1.0 + 1.1 * (y / HORIZON);

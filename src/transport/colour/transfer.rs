@@ -141,7 +141,7 @@ impl ColourTransfer {
         Ok(image.with_values(values))
     }
 
-    /// What moves the pixels of this image.
+    /// The way in which the pixels of this image are moved.
     fn mover(&self, image: &ColourImage, area: &Area) -> Result<Mover> {
         if let (Map::Tables(Tables { first, .. }), true) = (&self.map, self.settings.filter) {
             let shift = |colour: [f32; 3]| {
