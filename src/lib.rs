@@ -36,6 +36,8 @@ pub mod data;
 pub mod embedded;
 pub mod error;
 pub mod evaluate;
+#[cfg(feature = "cli")]
+mod experiments;
 mod half;
 pub mod nn;
 pub mod optim;

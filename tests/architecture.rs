@@ -11,6 +11,7 @@ use std::path::Path;
 /// The layers of `src` from top to bottom: a module imports only from its own layer and from lower layers.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
+    &["experiments"],
     &["bench", "report", "run", "pretrained"],
     &["embedded"],
     &["boltzmann", "adversarial", "evaluate", "transport"],

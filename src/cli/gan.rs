@@ -2,7 +2,6 @@
 
 mod evaluate;
 mod export;
-pub(in crate::cli) mod plots;
 mod sample;
 mod toys;
 mod train;

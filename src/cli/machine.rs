@@ -4,6 +4,7 @@ use super::output::{OutputArguments, note};
 use crate::boltzmann::{ImageChains, reconstruct};
 use crate::checkpoint::Archive;
 use crate::data::{Binarisation, Digits, Reading, is_built_in};
+use crate::experiments::reconstruction::test_images;
 use crate::rng::Stream;
 use crate::run::{SavedModel, Source, pretrained};
 pub(super) use crate::run::{absolute, parse};
@@ -236,19 +237,4 @@ pub(super) fn caption(digits: &Digits, index: usize) -> String {
         true => format!("test {index}: {}", digits.test.labels()[index]),
         false => format!("test {index}"),
     }
-}
-
-/// Test images with these indices, each pixel 0 or 1.
-pub(super) fn test_images(
-    digits: &Digits,
-    indices: &[usize],
-    binarise: Binarisation,
-    seed: u64,
-) -> Result<Vec<f32>> {
-    let images = digits.test.images();
-    if let Some(index) = indices.iter().find(|&&index| index >= images.len()) {
-        let expected = format!("the test images are 0 to {}", images.len().saturating_sub(1));
-        return Err(Error::invalid(format!("test:{index}"), expected));
-    }
-    binarise.states(images, indices, seed)
 }

@@ -1,13 +1,13 @@
 //! Output of the commands: standard output, notes and warnings, files, and numbers as text.
 
 pub(super) use crate::report::numbers::{counted, short, thousands};
-use crate::run::{Progress, Provenance, Recorded, write_atomically};
+use crate::run::{Progress, Provenance, Recorded};
+pub(super) use crate::run::{check_range, create_folder_of, warn, write_output, write_picture};
 use crate::{Error, Result};
 use clap::{ArgMatches, Args};
 use equilibria_kernels::Level;
 use serde::{Serialize, Serializer};
 use std::io::{Read as _, Write as _};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -84,20 +84,6 @@ pub(super) fn use_threads(threads: Option<usize>) -> Result<()> {
     pool.map_err(|error| Error::invalid(argument(), error))
 }
 
-/// Returns an error if the value of an option is out of `range`; `what` says what the numbers are for.
-pub(super) fn check_range(
-    option: &str,
-    value: usize,
-    range: RangeInclusive<usize>,
-    what: &str,
-) -> Result<()> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let [least, most] = [*range.start(), *range.end()].map(thousands);
-    Err(Error::invalid(format!("{option} {value}"), format!("{least} to {most} {what}")))
-}
-
 /// Writes to standard output. A closed pipe (`| head`) is not an error.
 pub(super) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
@@ -122,11 +108,6 @@ fn say(kind: &str, text: &str) {
 /// Writes an error to standard error.
 pub(super) fn complain(text: &str) {
     say("error", text);
-}
-
-/// Writes a warning to standard error.
-pub(super) fn warn(text: &str) {
-    say("warning", text);
 }
 
 /// Writes a note to standard error, unless the user wants silence.
@@ -191,34 +172,6 @@ pub(super) fn beside(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
-/// Creates the folder of a file.
-pub(super) fn create_folder_of(path: &Path) -> Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io("creating", folder, error)),
-        None => Ok(()),
-    }
-}
-
-/// Writes a picture or another file, and creates its folder.
-///
-/// A picture replaces only a picture of the same format, so that a mistyped option does not overwrite a model.
-pub(super) fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
-    let format = [b"\x89PNG", b"<svg"].into_iter().find(|format| bytes.starts_with(*format));
-    if let Some(format) = format.filter(|_| path.is_file()) {
-        let mut first = Vec::new();
-        let file = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
-        file.map_err(|error| Error::io("reading", path, error))?;
-        if !first.is_empty() && first != format {
-            return Err(Error::invalid(
-                format!("the picture {}", path.display()),
-                "a file that is no such picture has this name; choose another one",
-            ));
-        }
-    }
-    create_folder_of(path)?;
-    write_atomically(path, bytes)
-}
-
 /// Returns an error if there is a file of this name that the program did not write: `is_own` looks at its beginning. It also
 /// protects the files `inputs` of the command.
 pub(super) fn check_own(path: &Path, inputs: &[&Path], is_own: impl Fn(&[u8]) -> bool) -> Result<()> {
@@ -242,16 +195,6 @@ pub(super) fn check_own(path: &Path, inputs: &[&Path], is_own: impl Fn(&[u8]) ->
         return Ok(());
     }
     refused("a file that this program did not write has this name")
-}
-
-/// Writes a picture that the results of a command do not depend on. Returns whether it was written; if not, a warning
-/// says why.
-pub(super) fn write_picture(path: &Path, picture: Result<impl AsRef<[u8]>>) -> bool {
-    let written = picture.and_then(|bytes| write_output(path, bytes.as_ref()));
-    if let Err(error) = &written {
-        warn(&format!("{} was not drawn: {error}", path.display()));
-    }
-    written.is_ok()
 }
 
 /// A path that can be pasted into a shell: in quotes if it has special characters.

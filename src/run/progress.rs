@@ -235,6 +235,11 @@ fn current_bar() -> Option<ProgressBar> {
     current.as_ref().and_then(WeakProgressBar::upgrade).filter(|bar| !bar.is_finished())
 }
 
+/// Prints a warning from any thread.
+pub(crate) fn warn(text: &str) {
+    print_above_bar(&format!("warning: {text}"));
+}
+
 /// Prints a line from any thread, above the bar if there is one.
 pub(super) fn print_above_bar(text: &str) {
     match current_bar() {

@@ -1,16 +1,15 @@
 //! `equilibria dbm filters`.
 
 use crate::boltzmann::{Dbm, Rbm};
-use crate::cli::filters::{
-    ByNorm, FilterSet, Group, Row, check_count, check_size, check_visible, claims, columns_of, describe,
-    grid, limit, rows, sheet, summary_line,
-};
+use crate::cli::filters::{check_count, check_size, check_visible, describe, summary_line};
 use crate::cli::machine::{ModelArguments, write_output};
 use crate::cli::output::thousands;
+use crate::evaluate::filters::claims::{self, Claim};
+use crate::evaluate::filters::sets::{ByNorm, FilterSet, scale_limit as limit};
+use crate::experiments::filters::{Group, Row, columns_of, grid, rows, sheet};
 use crate::rng::Stream;
 use crate::run::{SavedModel, pretrained, rbm};
 use crate::{Error, Result};
-use claims::Claim;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! `equilibria gan train`.
 
-use super::plots::{self, Chart, PlayedGame};
 use crate::adversarial::{Guideline, Networks};
 use crate::cli::output::{counted, pasted, thousands, write_picture};
 use crate::cli::training::TrainArguments;
 use crate::evaluate::stability::Verdict;
+use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::nn::Initialisation;
 use crate::run::RunDirectory;
 use crate::run::gan::{NetworkOptions, Settings, StepWarning, Summary};
@@ -40,7 +40,7 @@ impl Train {
         })?;
         let name = summary.objective.to_string();
         let game = PlayedGame { name: &name, kind: summary.objective, readings: &summary.readings };
-        for Chart { file, plot, .. } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
+        for Chart { file, plot, .. } in games::charts(&[game]).into_iter().filter(Chart::has_readings) {
             write_picture(&directory.path().join("plots").join(file), plot.to_svg());
         }
         self.arguments.print(&directory, || describe(&summary, &directory))?;

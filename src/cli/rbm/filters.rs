@@ -2,8 +2,10 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::filters::{ByNorm, Group, check_count, columns_of, sheet, summary_line};
+use crate::cli::filters::{check_count, summary_line};
 use crate::cli::machine::{ModelArguments, write_output};
+use crate::evaluate::filters::sets::ByNorm;
+use crate::experiments::filters::{Group, columns_of, sheet};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;

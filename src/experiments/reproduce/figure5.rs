@@ -2,8 +2,8 @@
 
 use super::workbench::{ByBudget, ReportFigure, Workbench};
 use crate::Result;
-use crate::cli::output::thousands;
 use crate::data::photograph::list;
+use crate::report::numbers::thousands;
 use crate::report::{ContactSheet, LinePlot, Section, Series};
 use crate::run::recolour::{Side, fitted, histograms, scatter};
 use serde_json::{Value, json};

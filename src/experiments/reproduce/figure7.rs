@@ -3,7 +3,7 @@
 use super::panels;
 use super::workbench::{ByBudget, ReportFigure, Workbench};
 use crate::Result;
-use crate::cli::divergences::{Settings, Study};
+use crate::experiments::divergences::{Settings, Study};
 use crate::report::Section;
 use serde_json::{Value, json};
 

@@ -3,11 +3,11 @@
 use super::workbench::{ByBudget, LARGE, ReportFigure, SMALL, Workbench, table, verdict};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase::{Contrastive, Persistent};
-use crate::cli::output::thousands;
-use crate::cli::rbm::mixing::{Machine, Walk, plots, sheet, time};
 use crate::data::{Binarisation, balanced};
 use crate::evaluate::autocorrelation::Time;
 use crate::evaluate::mixing::{Blur, Measurements, Mixing, above_start};
+use crate::experiments::mixing::{Machine, Walk, plots, sheet, time};
+use crate::report::numbers::thousands;
 use crate::report::{Section, Table};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use super::workbench::{
     ByBudget, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_COLOUR, SMALL_EPOCHS, Workbench, verdict,
 };
 use crate::Result;
-use crate::cli::output::thousands;
+use crate::report::numbers::thousands;
 use crate::report::{LinePlot, Section, Series};
 use crate::run::rbm::{MONITORED, Summary};
 use serde_json::{Value, json};

@@ -2,12 +2,12 @@
 
 use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
 use crate::adversarial::{Guideline, Normalisation, dcgan};
-use crate::cli::gan::plots::{self, Chart, PlayedGame};
-use crate::cli::output::{counted, thousands};
 use crate::data::{CATS, Digits, cats, cifar, is_built_in};
 use crate::evaluate::encoder::shape_of;
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::unlabelled::UnlabelledMeasures;
+use crate::experiments::games::{self, Chart, PlayedGame};
+use crate::report::numbers::{counted, thousands};
 use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
@@ -234,7 +234,7 @@ fn draw_charts(bench: &mut Workbench<'_>, played: &Played) -> Result<Vec<Figure>
     let game =
         PlayedGame { name: played.recipe.name(), kind: Kind::Standard, readings: &played.summary.readings };
     let mut figures = Vec::new();
-    for Chart { file, plot, caption } in plots::charts(&[game]).into_iter().filter(Chart::has_readings) {
+    for Chart { file, plot, caption } in games::charts(&[game]).into_iter().filter(Chart::has_readings) {
         let file = format!("dcgan-{}-{file}", played.recipe.word());
         figures.push(bench.chart(&file, plot.to_svg()?, caption));
     }

@@ -2,8 +2,8 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::cli::divergences::Study;
 use crate::data::{Binarisation, Digits, Images, balanced};
+use crate::experiments::divergences::Study;
 use crate::nn::{Scratch, Sequential};
 use crate::report::base64::encode as base64;
 use crate::rng::Stream;

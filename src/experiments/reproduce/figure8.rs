@@ -4,10 +4,10 @@ use super::panels;
 use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
 use crate::Result;
 use crate::adversarial::Networks;
-use crate::cli::gan::plots::{self, Chart, PlayedGame};
-use crate::cli::output::{counted, thousands};
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::stability::Verdict;
+use crate::experiments::games::{self, Chart, PlayedGame};
+use crate::report::numbers::{counted, thousands};
 use crate::report::{ContactSheet, Section, Table};
 use crate::rng::Stream;
 use crate::run::gan::{Generator, Kind, PICTURED, Settings, Summary};
@@ -85,7 +85,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     };
     let games: Vec<PlayedGame<'_>> = played.iter().map(game).collect();
     let mut charts = Vec::new();
-    for Chart { file, plot, caption } in plots::charts(&games) {
+    for Chart { file, plot, caption } in games::charts(&games) {
         charts.push(bench.chart(&format!("figure8-{file}"), plot.to_svg()?, caption));
     }
     let answer = answer(&played);

@@ -4,12 +4,12 @@ mod samples;
 
 use super::restoration::{Restoration, add_to};
 use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench, verdict};
-use crate::cli::filters::{Group, grid, rows as measures, sheet};
-use crate::cli::output::thousands;
 use crate::data::Digits;
 use crate::evaluate::filters::claims::{self, Claim, Kind};
 use crate::evaluate::filters::compare::Verdict;
 use crate::evaluate::filters::sets::{ByNorm, FilterSet};
+use crate::experiments::filters::{Group, grid, rows as measures, sheet};
+use crate::report::numbers::thousands;
 use crate::report::{Figure, Section, Table};
 use crate::rng::Stream;
 use crate::run::pretrained;

@@ -2,12 +2,12 @@
 
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
-use crate::cli::output::{thousands, write_picture};
 use crate::data::{Digits, Reading};
 use crate::optim::Schedule;
+use crate::report::numbers::thousands;
 use crate::report::{ContactSheet, Figure, Section, Table};
 use crate::run::rbm::{Settings, Summary};
-use crate::run::{Progress, RunDirectory, Trainable, interrupt, train, train_or_resume};
+use crate::run::{Progress, RunDirectory, Trainable, interrupt, train, train_or_resume, write_picture};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use serde_json::Value;

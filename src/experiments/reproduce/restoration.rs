@@ -3,10 +3,10 @@
 use super::workbench::Workbench;
 use crate::Result;
 use crate::boltzmann::reconstruct::{Effort, Machine};
-use crate::cli::machine::test_images;
-use crate::cli::reconstruct::{heat_map, middle_quarter, sheet, swept};
 use crate::data::Binarisation;
 use crate::evaluate::reconstruction::{Cell, PooledError, Task, positions, remove_rows, sweep};
+use crate::experiments::reconstruction::test_images;
+use crate::experiments::reconstruction::{heat_map, middle_quarter, sheet, swept};
 use crate::report::{ContactSheet, Section, Table};
 use crate::rng::Stream;
 

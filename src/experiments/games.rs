@@ -1,11 +1,11 @@
-//! Plots of games over their steps.
+//! Charts of games over their steps.
 
 use crate::adversarial::Reading;
 use crate::report::{LinePlot, Series};
 use crate::run::gan::Kind;
 
 /// A game to draw.
-pub(in crate::cli) struct PlayedGame<'a> {
+pub(crate) struct PlayedGame<'a> {
     /// The name in titles and legends.
     pub name: &'a str,
     pub kind: Kind,
@@ -13,7 +13,7 @@ pub(in crate::cli) struct PlayedGame<'a> {
 }
 
 /// A plot, the name of its file, and its caption.
-pub(in crate::cli) struct Chart {
+pub(crate) struct Chart {
     pub file: String,
     pub plot: LinePlot,
     pub caption: &'static str,
@@ -41,7 +41,7 @@ fn colour_of(kind: Kind) -> usize {
 }
 
 /// All charts: the losses of each game, then the quantities that games have in common.
-pub(in crate::cli) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
+pub(crate) fn charts(games: &[PlayedGame<'_>]) -> Vec<Chart> {
     let mut charts: Vec<Chart> = games.iter().map(|game| losses(game, games.len() > 1)).collect();
     charts.extend([
         discriminator(

@@ -2,14 +2,14 @@
 
 use crate::Result;
 use crate::boltzmann::{Dbm, DbmChains, GibbsChains, ImageChains, Rbm, coin_flips};
-use crate::cli::machine::test_images;
-use crate::cli::output::thousands;
-use crate::cli::reproduce::workbench::{ByBudget, SMALL, Workbench};
 use crate::data::{Binarisation, balanced};
 use crate::evaluate::filters::claims::{Claim, Evidence, Kind};
 use crate::evaluate::filters::compare::Quartiles;
 use crate::evaluate::mixing::grey_pixels;
 use crate::evaluate::nearest::NearestImages;
+use crate::experiments::reconstruction::test_images;
+use crate::experiments::reproduce::workbench::{ByBudget, SMALL, Workbench};
+use crate::report::numbers::thousands;
 use crate::report::{ContactSheet, Figure};
 use crate::rng::Stream;
 use crate::run::dbm::Settings;
