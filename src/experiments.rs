@@ -5,6 +5,8 @@
 pub(crate) mod divergences;
 pub(crate) mod filters;
 pub(crate) mod games;
+pub(crate) mod literature;
 pub(crate) mod mixing;
 pub(crate) mod reconstruction;
 pub(crate) mod reproduce;
+pub(crate) mod toys;
