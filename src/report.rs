@@ -28,7 +28,7 @@ mod transport;
 #[cfg(feature = "cli")]
 pub use heat_map::HeatMap;
 #[cfg(feature = "cli")]
-pub use page::{Claim, Figure, Page, Section, SectionHtml, Table};
+pub use page::{Answer, Claim, Figure, Outcome, Page, Section, SectionHtml, Table};
 pub use picture::picture;
 #[cfg(feature = "cli")]
 pub use plot::{LinePlot, Series};

@@ -3,7 +3,9 @@
 #![cfg(feature = "cli")]
 
 use equilibria::report::numbers::{short, thousands};
-use equilibria::report::{ContactSheet, Figure, HeatMap, LinePlot, Page, Section, Series, Table};
+use equilibria::report::{
+    Answer, ContactSheet, Figure, HeatMap, LinePlot, Outcome, Page, Section, Series, Table,
+};
 
 /// Checks that a figure is well-formed and inside its view box.
 fn assert_well_formed(svg: &str) {
@@ -299,8 +301,9 @@ fn a_contact_sheet_on_a_page_has_its_labels_as_text_and_its_tiles_unscaled() {
 #[test]
 fn sections_with_ids_are_listed_and_their_claims_come_first() {
     let section = |id: &str| {
-        let section =
-            Section::new(format!("About {id}")).id(id).claim(format!("Is {id} < 1?"), "confirmed", "Yes.");
+        let section = Section::new(format!("About {id}"))
+            .id(id)
+            .claim(format!("Is {id} < 1?"), &Answer::new(Outcome::Confirmed, "Yes."));
         let inside = Section::new("").paragraph("a detail");
         section
             .folded("More", inside)

@@ -6,7 +6,7 @@ mod table;
 mod text;
 
 pub use figure::Figure;
-pub use section::{Claim, Section, SectionHtml};
+pub use section::{Answer, Claim, Outcome, Section, SectionHtml};
 pub use table::Table;
 
 use crate::{Error, Result};
@@ -168,8 +168,8 @@ impl Page {
                             @for (section, claim) in claims() {
                                 tr {
                                     td.long { (prose(&claim.asked)) }
-                                    td { a href={ "#" (section.id) } { (claim.verdict) } }
-                                    td.long { (prose(&claim.found)) }
+                                    td { a href={ "#" (section.id) } { (claim.answer.outcome.to_string()) } }
+                                    td.long { (prose(&claim.answer.text)) }
                                 }
                             }
                         }

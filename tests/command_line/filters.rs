@@ -178,7 +178,13 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
         [false, true] => "only than those of the larger",
         [false, false] => "do not clearly have less noise",
     };
-    assert!(figure["answer"][2].as_str().unwrap().contains(words), "{words}: {}", figure["answer"]);
+    assert!(figure["answer"][2]["text"].as_str().unwrap().contains(words), "{words}: {}", figure["answer"]);
+    let outcome_of_two = match less_noise {
+        [true, true] => "confirmed",
+        [false, false] => "not-confirmed",
+        _ => "partly-confirmed",
+    };
+    assert_eq!(figure["answer"][2]["outcome"], outcome_of_two);
     let cells = |machine: &str| figure["reconstruction"][machine]["cells"].as_array().unwrap().len();
     assert!(cells("deep") > 50 && cells("deep") == cells("restricted"));
 
@@ -195,7 +201,7 @@ fn figure_4_holds_the_report_s_claims_against_numbers() {
     assert_eq!(answer.len(), 3);
     for paragraph in answer {
         let start: String =
-            paragraph.as_str().unwrap().chars().take_while(|&c| c != '\'' && c != '`').collect();
+            paragraph["text"].as_str().unwrap().chars().take_while(|&c| c != '\'' && c != '`').collect();
         assert!(start.len() > 20 && page.contains(&start), "{start} is not in the page");
     }
     assert_eq!(outcome.stdout, fs::read_to_string(out.join("summary.json")).unwrap());

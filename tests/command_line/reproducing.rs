@@ -45,7 +45,7 @@ fn the_listed_files_are_those_that_a_run_makes() {
     assert!(places[0] < places[1], "figures in the order of the report");
     for figure in ["figure1", "figure3"] {
         for sentence in summary[figure]["answer"].as_array().unwrap() {
-            let start = sentence.as_str().unwrap().split('\'').next().unwrap();
+            let start = sentence["text"].as_str().unwrap().split('\'').next().unwrap();
             assert!(start.len() > 20 && page.contains(start), "{start} is not in the page");
         }
     }

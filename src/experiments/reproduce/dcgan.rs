@@ -1,14 +1,15 @@
 //! The DCGAN on cats: the plots of losses and accuracy that the report could not make, and a verdict on stability.
 
-use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
+use super::workbench::{ByBudget, ReportFigure, Workbench, table};
 use crate::adversarial::{Guideline, Normalisation, dcgan};
 use crate::data::{CATS, Digits, cats, cifar, is_built_in};
 use crate::evaluate::encoder::shape_of;
 use crate::evaluate::second_half::SecondHalf;
+use crate::evaluate::stability::Verdict;
 use crate::evaluate::unlabelled::UnlabelledMeasures;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
-use crate::report::{ContactSheet, Figure, Section, Table};
+use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table};
 use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
@@ -103,6 +104,10 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         charts.extend(draw_charts(bench, played)?);
     }
     let answer = answer(&played);
+    let outcome = match played[0].summary.stability.verdict {
+        Verdict::Unsettled => Outcome::NotSettled,
+        _ => Outcome::Answered,
+    };
     let section = Section::new("The DCGAN on cats: is its training stable?")
         .paragraph(format!(
             "Two games between the same convolutional networks, on {} {} of 32x32 pixels, for {} each. The first follows \
@@ -114,7 +119,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             counted(STEPS.at(bench.budget), "step"),
         ))
         .paragraphs(&answer)
-        .claim("Is the DCGAN stable? (Its losses could not be plotted.)", verdict(&answer[0]), &answer[0])
+        .claim("Is the DCGAN stable? (Its losses could not be plotted.)", &Answer::new(outcome, answer[0].as_str()))
         .figures([sheet])
         .table(verdicts(&played))
         .table(second_halves(&played))

@@ -1,11 +1,9 @@
 //! Figure 1: the pseudo-likelihood against epochs, and against the number of hidden units.
 
-use super::workbench::{
-    ByBudget, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_COLOUR, SMALL_EPOCHS, Workbench, verdict,
-};
+use super::workbench::{ByBudget, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_COLOUR, SMALL_EPOCHS, Workbench};
 use crate::Result;
 use crate::report::numbers::thousands;
-use crate::report::{LinePlot, Section, Series};
+use crate::report::{Answer, LinePlot, Outcome, Section, Series};
 use crate::run::rbm::{MONITORED, Summary};
 use serde_json::{Value, json};
 
@@ -64,9 +62,13 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              first {} test images. The dashed line is the estimate of scikit-learn, from one random pixel per image.",
             thousands(small.monitored_images.min(MONITORED))
         ))
-        .paragraphs(&answer)
-        .claim("The pseudo-likelihood rises with the epochs and then flattens.", verdict(&answer[0]), &answer[0])
-        .claim("It also rises with the number of hidden units.", verdict(&answer[1]), &answer[1])
+        .answers(
+            [
+                "The pseudo-likelihood rises with the epochs and then flattens.",
+                "It also rises with the number of hidden units.",
+            ],
+            &answer,
+        )
         .figures([
             bench.chart("figure1-epochs.svg", over_epochs.to_svg()?, &caption),
             bench.chart("figure1-hidden.svg", over_widths.to_svg()?, "Lower is better."),
@@ -87,25 +89,39 @@ fn exact(summary: &Summary) -> Vec<(f64, f64)> {
 }
 
 /// Does the score rise and flatten, and does it rise with the number of hidden units?
-fn answer(curve: &[(f64, f64)], plateau: f64, widths: &[(usize, f64)]) -> [String; 2] {
+fn answer(curve: &[(f64, f64)], plateau: f64, widths: &[(usize, f64)]) -> [Answer; 2] {
     let (count, first, last) = (curve.len(), curve[0].1, curve[curve.len() - 1].1);
     let ((fewest, worst), (most, best)) = (widths[0], widths[widths.len() - 1]);
-    let flattening = if last < first && plateau < 0.8 * count as f64 {
-        "The score rises and then flattens, as the report says"
+    let (flattens, flattening) = if last < first && plateau < 0.8 * count as f64 {
+        (Outcome::Confirmed, "The score rises and then flattens, as the report says")
     } else {
-        "The score does not rise and flatten here, unlike in the report"
+        (Outcome::NotConfirmed, "The score does not rise and flatten here, unlike in the report")
     };
-    let width = if widths.is_sorted_by(|a, b| a.1 > b.1) {
-        "It also rises with every increase of the number of hidden units, as the report says"
+    let (widens, width) = if widths.is_sorted_by(|a, b| a.1 > b.1) {
+        (
+            Outcome::Confirmed,
+            "It also rises with every increase of the number of hidden units, as the report says",
+        )
     } else {
-        "It does not rise with every increase of the number of hidden units, unlike in the report"
+        (
+            Outcome::NotConfirmed,
+            "It does not rise with every increase of the number of hidden units, unlike in the report",
+        )
     };
     [
-        format!(
-            "{flattening}: it is \u{2212}{first:.1} nats per image after the first epoch and \u{2212}{last:.1} after {count}, \
+        Answer::new(
+            flattens,
+            format!(
+                "{flattening}: it is \u{2212}{first:.1} nats per image after the first epoch and \u{2212}{last:.1} after {count}, \
              with 90 % of the change by epoch {plateau:.0}."
+            ),
         ),
-        format!("{width}: from \u{2212}{worst:.0} nats at {fewest} units to \u{2212}{best:.0} at {most}."),
+        Answer::new(
+            widens,
+            format!(
+                "{width}: from \u{2212}{worst:.0} nats at {fewest} units to \u{2212}{best:.0} at {most}."
+            ),
+        ),
     ]
 }
 
@@ -117,13 +133,13 @@ mod tests {
     fn the_answer_follows_the_numbers() {
         let falling = [(1.0, 165.0), (2.0, 120.0), (3.0, 116.0), (4.0, 115.0)];
         let [flattening, width] = answer(&falling, 2.0, &[(5, 170.0), (10, 150.0), (20, 140.0)]);
-        assert!(
-            flattening.contains("flattens, as the report says: it is \u{2212}165.0 nats"),
-            "{flattening}"
-        );
-        assert!(width.contains("also rises with every increase"), "{width}");
+        let words = "flattens, as the report says: it is \u{2212}165.0 nats";
+        assert!(flattening.text.contains(words), "{flattening:?}");
+        assert!(width.text.contains("also rises with every increase"), "{width:?}");
+        assert_eq!([flattening.outcome, width.outcome], [Outcome::Confirmed; 2]);
         let [flattening, width] = answer(&[(1.0, 115.0), (2.0, 165.0)], 2.0, &[(5, 170.0), (10, 171.0)]);
-        assert!(flattening.contains("does not rise and flatten here"), "{flattening}");
-        assert!(width.contains("does not rise with every increase"), "{width}");
+        assert!(flattening.text.contains("does not rise and flatten here"), "{flattening:?}");
+        assert!(width.text.contains("does not rise with every increase"), "{width:?}");
+        assert_eq!([flattening.outcome, width.outcome], [Outcome::NotConfirmed; 2]);
     }
 }

@@ -1,6 +1,6 @@
 //! Figure 2: Gibbs samples from test images after 1 to 10,000 steps, of three machines, and why they blur.
 
-use super::workbench::{ByBudget, LARGE, ReportFigure, SMALL, Workbench, table, verdict};
+use super::workbench::{ByBudget, LARGE, ReportFigure, SMALL, Workbench, table};
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase::{Contrastive, Persistent};
 use crate::data::{Binarisation, balanced};
@@ -8,7 +8,7 @@ use crate::evaluate::autocorrelation::Time;
 use crate::evaluate::mixing::{Blur, Measurements, Mixing, above_start};
 use crate::experiments::mixing::{Machine, Walk, plots, sheet, time};
 use crate::report::numbers::thousands;
-use crate::report::{Section, Table};
+use crate::report::{Answer, Outcome, Section, Table};
 use serde_json::{Value, json};
 
 pub(super) const FIGURE: ReportFigure = ReportFigure {
@@ -89,10 +89,14 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              given the hidden units. In the report the pictures become less clear and more alike with the number of steps; \
              it does not know why.",
         )
-        .paragraphs(&answer)
-        .claim("With more Gibbs steps the samples become less clear. Why?", verdict(&answer[0]), &answer[0])
-        .claim("With more Gibbs steps the samples become more alike. Why?", verdict(&answer[1]), &answer[1])
-        .claim("Does the training matter for long chains? (Left open.)", verdict(&answer[2]), &answer[2])
+        .answers(
+            [
+                "With more Gibbs steps the samples become less clear. Why?",
+                "With more Gibbs steps the samples become more alike. Why?",
+                "Does the training matter for long chains? (Left open.)",
+            ],
+            &answer,
+        )
         .figures([large])
         .figures([small])
         .figures(charts)
@@ -157,26 +161,37 @@ fn grey(measured: Option<&Measurements>) -> Option<f64> {
     Some(100.0 * measured?.grey_pixels?)
 }
 
-fn answer(small: &Mixing, contrastive: &Mixing, persistent: &Mixing) -> [String; 3] {
+fn answer(small: &Mixing, contrastive: &Mixing, persistent: &Mixing) -> [Answer; 3] {
     let shares = [small.after(1), Some(small.last()), Some(persistent.last())];
     let [first, last, sharp] = shares.map(|measured| grey(measured).unwrap_or(f64::NAN));
     let (start, end, steps) = (&small.measurements[0], small.last(), thousands(STEPS));
     let keeps_digits = [contrastive, persistent].map(Mixing::keeps_digits);
     let [blur, alike, training] = findings(small.blur(persistent), small.loses_classes(), keeps_digits);
+    let is_blurred = small.blur(persistent) != Blur::None;
     let [contrastive, persistent] = [contrastive, persistent].map(|mixing| mixing.last().digits);
+    let does = |holds| if holds { Outcome::Answered } else { Outcome::NotConfirmed };
     [
-        format!(
-            "{blur}: {first:.0} % of its pixels are grey after 1 step and {last:.0} % after {steps}, against {sharp:.0} % with \
+        Answer::new(
+            does(is_blurred),
+            format!(
+                "{blur}: {first:.0} % of its pixels are grey after 1 step and {last:.0} % after {steps}, against {sharp:.0} % with \
              {LARGE} hidden units."
+            ),
         ),
-        format!(
-            "{alike}: the entropy of the classes is {:.2} nats at the start and {:.2} at the end.",
-            start.class_entropy, end.class_entropy
+        Answer::new(
+            does(small.loses_classes()),
+            format!(
+                "{alike}: the entropy of the classes is {:.2} nats at the start and {:.2} at the end.",
+                start.class_entropy, end.class_entropy
+            ),
         ),
-        format!(
-            "{training}: of {} chains, {contrastive} of CD-1 and {persistent} of PCD-1 show a digit at the end, and {} at the \
+        Answer::new(
+            Outcome::Answered,
+            format!(
+                "{training}: of {} chains, {contrastive} of CD-1 and {persistent} of PCD-1 show a digit at the end, and {} at the \
              start.",
-            small.chains, start.digits
+                small.chains, start.digits
+            ),
         ),
     ]
 }

@@ -3,7 +3,7 @@
 use super::panels;
 use super::restoration::{Restoration, add_to, percent};
 use super::workbench::{
-    ByBudget, LARGE, LARGE_EPOCHS, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_EPOCHS, Workbench, verdict,
+    ByBudget, LARGE, LARGE_EPOCHS, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_EPOCHS, Workbench,
 };
 use crate::Result;
 use crate::boltzmann::Rbm;
@@ -14,7 +14,7 @@ use crate::evaluate::reconstruction::{Cell, PooledError, Task, error_of_chains, 
 use crate::experiments::reconstruction::test_images;
 use crate::experiments::reconstruction::{scaled, swept};
 use crate::report::numbers::counted;
-use crate::report::{Section, Table};
+use crate::report::{Answer, Outcome, Section, Table};
 use crate::rng::Stream;
 use serde_json::{Value, json};
 
@@ -59,9 +59,13 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              larger there for every method; they are compared with that of the mean training image.",
         )
         .paragraphs(other_height(bench.digits.test.images().height()))
-        .paragraphs(&answer)
-        .claim("Removing more than seven rows gives a poor reconstruction.", verdict(&answer[0]), &answer[0])
-        .claim("Rows in the centre are easier to restore.", verdict(&answer[1]), &answer[1]);
+        .answers(
+            [
+                "Removing more than seven rows gives a poor reconstruction.",
+                "Rows in the centre are easier to restore.",
+            ],
+            &answer,
+        );
     let summary = json!({
         "test_images": count,
         "hidden_20": { "cells": machines[0].cells },
@@ -136,28 +140,37 @@ impl Study {
     }
 
     /// Do more hidden units and more epochs help, as the report says?
-    fn answer(&self) -> String {
+    fn answer(&self) -> Answer {
         let share = |machine: usize| self.machines[machine].1[1].share_of_baseline();
         let units_help = share(2) < share(0) && share(3) < share(1);
-        let verdict = match (units_help, share(1) < share(0), share(3) < share(2)) {
-            (false, ..) => "More hidden units do not always help here, unlike in the report",
-            (true, true, true) => "More hidden units and more epochs both help, as the report says",
-            (true, false, true) => {
-                "More hidden units help, as the report says, but more epochs help only the machine of 500 units: 20 units \
-                 describe an image roughly, however long they train"
+        let (outcome, finding) = match (units_help, share(1) < share(0), share(3) < share(2)) {
+            (false, ..) => {
+                (Outcome::NotConfirmed, "More hidden units do not always help here, unlike in the report")
             }
-            (true, _, false) => "More hidden units help, as the report says, but more epochs do not",
+            (true, true, true) => {
+                (Outcome::Confirmed, "More hidden units and more epochs both help, as the report says")
+            }
+            (true, false, true) => (
+                Outcome::PartlyConfirmed,
+                "More hidden units help, as the report says, but more epochs help only the machine of 500 units: 20 units \
+                 describe an image roughly, however long they train",
+            ),
+            (true, _, false) => (
+                Outcome::PartlyConfirmed,
+                "More hidden units help, as the report says, but more epochs do not",
+            ),
         };
         let [first, _, _, last] =
             [0, 1, 2, 3].map(|machine: usize| (percent(share(machine)), &self.machines[machine].0));
-        format!(
-            "{verdict}. With seven rows removed the error is {} % of the mean image's ({}) and {} % ({}).",
+        let text = format!(
+            "{finding}. With seven rows removed the error is {} % of the mean image's ({}) and {} % ({}).",
             first.0, first.1, last.0, last.1
-        )
+        );
+        Answer::new(outcome, text)
     }
 
     /// Why can a good machine be worse than the mean image, and does the mean of several chains help?
-    fn limit(&self) -> String {
+    fn limit(&self) -> Answer {
         let [one, _, many] = self.chains;
         let [own, mean, baseline] = [one, many, self.baseline].map(|error| format!("{error:.3}"));
         let compared = if one > self.baseline { "above" } else { "below" };
@@ -168,9 +181,12 @@ impl Study {
             }
             false => "The mean of several chains does not help here",
         };
-        format!(
-            "With the middle half of the rows removed, the error of one chain of {LARGE} units is {own}, {compared} the mean image's \
+        Answer::new(
+            Outcome::Answered,
+            format!(
+                "With the middle half of the rows removed, the error of one chain of {LARGE} units is {own}, {compared} the mean image's \
              {baseline}. {helps}: 16 chains have an error of {mean}."
+            ),
         )
     }
 
@@ -193,11 +209,9 @@ impl Study {
         let chains = chains.row(["mean training image".to_string(), format!("{:.4}", self.baseline)]);
         let (answer, limit) = (self.answer(), self.limit());
         section
-            .claim("More hidden units and more epochs improve the reconstruction.", verdict(&answer), &answer)
-            .claim("How many rows are the limit? (Left open.)", "answered", &limit)
-            .paragraph(answer)
+            .answers(["More hidden units and more epochs improve the reconstruction."], &[answer])
             .table(table)
-            .paragraph(limit)
+            .answers(["How many rows are the limit? (Left open.)"], &[limit])
             .table(chains)
     }
 }
@@ -223,37 +237,55 @@ fn blocks(cells: &[Cell], height: usize) -> [(&'static str, PooledError); 4] {
 }
 
 /// `shares` are those of [`blocks`].
-fn answer(shares: [f64; 4]) -> [String; 2] {
-    let [limit, place] = findings(shares);
+fn answer(shares: [f64; 4]) -> [Answer; 2] {
+    let [(is_limit, limit), (is_easier, place)] = findings(shares);
     let [few, many, centre, edge] = shares.map(percent);
     [
-        format!(
-            "{limit}: the error is {few} % of the mean image's for up to seven rows and {many} % for more."
+        Answer::new(
+            is_limit,
+            format!(
+                "{limit}: the error is {few} % of the mean image's for up to seven rows and {many} % for more."
+            ),
         ),
-        format!(
-            "{place}: the error is {centre} % of the mean image's in the centre and {edge} % at an edge."
+        Answer::new(
+            is_easier,
+            format!(
+                "{place}: the error is {centre} % of the mean image's in the centre and {edge} % at an edge."
+            ),
         ),
     ]
 }
 
 /// Are more than seven rows a limit, and is the centre easier?
-fn findings([few, many, centre, edge]: [f64; 4]) -> [&'static str; 2] {
+fn findings([few, many, centre, edge]: [f64; 4]) -> [(Outcome, &'static str); 2] {
     /// Shares that differ by a smaller factor differ between seeds too.
     const ALIKE: f64 = 1.05;
     /// More than seven rows are harder if their share is larger by this factor.
     const HARDER: f64 = 1.15;
     [
         if many > HARDER * few {
-            "Reconstruction is poorer with more than seven rows, as the report says, but it becomes so gradually"
+            (
+                Outcome::PartlyConfirmed,
+                "Reconstruction is poorer with more than seven rows, as the report says, but it becomes so gradually",
+            )
         } else {
-            "Reconstruction is not poorer with more than seven rows here, unlike in the report"
+            (
+                Outcome::NotConfirmed,
+                "Reconstruction is not poorer with more than seven rows here, unlike in the report",
+            )
         },
         if ALIKE * centre < edge {
-            "Seven rows in the centre are easier than at an edge, as the report says"
+            (Outcome::Confirmed, "Seven rows in the centre are easier than at an edge, as the report says")
         } else if centre > ALIKE * edge {
-            "Seven rows in the centre are harder than at an edge, unlike in the report"
+            (
+                Outcome::NotConfirmed,
+                "Seven rows in the centre are harder than at an edge, unlike in the report",
+            )
         } else {
-            "Seven rows in the centre are as hard as at an edge, unlike in the report"
+            (
+                Outcome::NotConfirmed,
+                "Seven rows in the centre are as hard as at an edge, unlike in the report",
+            )
         },
     ]
 }
@@ -284,7 +316,14 @@ mod tests {
             };
             let blocks = blocks(&[cell(7, 0, edge), cell(7, 10, centre), cell(14, 6, many)], 28);
             let found = answer(blocks.map(|(_, error)| error.share_of_baseline()));
-            assert!(found[0].contains(limit) && found[1].contains(place), "{found:?}");
+            assert!(found[0].text.contains(limit) && found[1].text.contains(place), "{found:?}");
+            for Answer { outcome, text } in &found {
+                assert_eq!(
+                    text.contains("unlike in the report"),
+                    *outcome == Outcome::NotConfirmed,
+                    "{text}"
+                );
+            }
         }
     }
 }

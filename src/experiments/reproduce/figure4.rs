@@ -3,14 +3,14 @@
 mod samples;
 
 use super::restoration::{Restoration, add_to};
-use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench, verdict};
+use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench};
 use crate::data::Digits;
 use crate::evaluate::filters::claims::{self, Claim, Kind};
 use crate::evaluate::filters::compare::Verdict;
 use crate::evaluate::filters::sets::{ByNorm, FilterSet};
 use crate::experiments::filters::{Group, grid, rows as measures, sheet};
 use crate::report::numbers::thousands;
-use crate::report::{Figure, Section, Table};
+use crate::report::{Answer, Figure, Outcome, Section, Table};
 use crate::rng::Stream;
 use crate::run::pretrained;
 use crate::tensor::Tensor;
@@ -125,10 +125,14 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
                  such digits; `--data` with the folder of MNIST shows them the digits that they learned."
             }
         })
-        .paragraphs(answer)
-        .claim("The RBM's filters are larger than the first layer's of the DBM.", verdict(answer[0]), answer[0])
-        .claim("The RBM's filters are noisier.", verdict(answer[1]), answer[1])
-        .claim("The DBM's samples are better and have less noise.", verdict(answer[2]), answer[2])
+        .answers(
+            [
+                "The RBM's filters are larger than the first layer's of the DBM.",
+                "The RBM's filters are noisier.",
+                "The DBM's samples are better and have less noise.",
+            ],
+            &answer,
+        )
         .figures([filter_sheet(bench, &sets)?]);
     for figure in second_layer_sheets(bench, &second.weight, &deep.weights()[1])? {
         section = section.figures([figure]);
@@ -152,7 +156,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
 
 /// Do few units or the missing layer explain the report's differences? Chooses by the claims that hold for the report's
 /// machine and for the restricted machine with as many units as the first layer.
-fn answer(small: &[Claim], equal: &[Claim]) -> [&'static str; 3] {
+fn answer(small: &[Claim], equal: &[Claim]) -> [Answer; 3] {
     let holds = |claims: &[Claim], kind| {
         claims.iter().any(|claim| claim.kind == kind && claim.verdict == Verdict::Holds)
     };
@@ -160,10 +164,10 @@ fn answer(small: &[Claim], equal: &[Claim]) -> [&'static str; 3] {
         holds(small, kind),
         holds(equal, kind),
     ) {
-        (true, true) => both,
-        (true, false) => only_small,
-        (false, true) => only_equal,
-        (false, false) => none,
+        (true, true) => Answer::new(Outcome::Confirmed, both),
+        (true, false) => Answer::new(Outcome::PartlyConfirmed, only_small),
+        (false, true) => Answer::new(Outcome::PartlyConfirmed, only_equal),
+        (false, false) => Answer::new(Outcome::NotConfirmed, none),
     };
     [
         choose(
@@ -344,8 +348,13 @@ mod tests {
             ),
             (false, false, ["not clearly larger", "not clearly noisier", "do not clearly have less"]),
         ] {
-            for (sentence, words) in answer(&claims(small), &claims(equal)).iter().zip(words) {
-                assert!(sentence.contains(words), "{words}: {sentence}");
+            let outcome = match (small, equal) {
+                (true, true) => Outcome::Confirmed,
+                (false, false) => Outcome::NotConfirmed,
+                _ => Outcome::PartlyConfirmed,
+            };
+            for (answer, words) in answer(&claims(small), &claims(equal)).iter().zip(words) {
+                assert!(answer.text.contains(words) && answer.outcome == outcome, "{words}: {answer:?}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::figure5::{histogram_plot, origin_of, pair};
 use super::workbench::{ByBudget, ReportFigure, Workbench};
 use crate::report::base64::encode as base64;
-use crate::report::{ContactSheet, Figure, Section, Table, picture};
+use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table, picture};
 use crate::run::recolour::{Origin, Recoloured, Side, fitted, histograms, origin, recolour, scatter};
 use crate::transport::colour::{ColourImage, ColourMethod, ColourSettings, ColourTransfer, PaletteColour};
 use crate::{Error, Result};
@@ -62,7 +62,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     )?;
     let [sliders, charts] = pictures(bench, &pair, [&there, &back])?;
     let found = origin(&pair[0], &pair[1], &there.transfer)?;
-    let answers = [parrot(&found), dominance(&there, &back)];
+    let answers = [parrot(&found), dominance(&there, &back)].map(|text| Answer::new(Outcome::Answered, text));
     let blue = blue(bench, &found, &there)?;
     let section = Section::new("Figure 6: the colours of the two pictures swapped")
         .paragraph(format!(
@@ -73,15 +73,14 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         ))
         .claim(
             "Blue moves to the pixels that are closest in colour, not in place (the parrot's wings and the beak).",
-            "answered",
             &answers[0],
         )
-        .claim("Optimal transport swaps the colours of two images. How good is it?", "answered", &answers[1])
+        .claim("Optimal transport swaps the colours of two images. How good is it?", &answers[1])
         .figures([sheet])
-        .paragraph(&answers[1])
+        .paragraph(answers[1].text.as_str())
         .figures(sliders)
         .figures(charts)
-        .paragraph(&answers[0])
+        .paragraph(answers[0].text.as_str())
         .figures([blue])
         .paragraph("Try it: choose a colour of image 1, in the row of colours or by a click on the image, and see where its mass goes.")
         .panel("flow", flow(&pair, &there.transfer)?, None)

@@ -4,7 +4,7 @@ use super::panels;
 use super::workbench::{ByBudget, ReportFigure, Workbench};
 use crate::Result;
 use crate::experiments::divergences::{Settings, Study};
-use crate::report::Section;
+use crate::report::{Answer, Outcome, Section};
 use serde_json::{Value, json};
 
 pub(super) const FIGURE: ReportFigure = ReportFigure {
@@ -60,7 +60,10 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              is a possible loss; training needs its gradient in τ.",
         )
         .paragraphs(&answer)
-        .claim("The gradients of KL and JS vanish with the distance; that of W₁ does not.", "answered", GRADIENTS)
+        .claim(
+            "The gradients of KL and JS vanish with the distance; that of W₁ does not.",
+            &Answer::new(Outcome::PartlyConfirmed, GRADIENTS),
+        )
         .figures(charts)
         .paragraph("Try it: drag the generator. Each arrow shows the direction and size of a gradient step.")
         .panel("shift", panels::shift(&equal), None);

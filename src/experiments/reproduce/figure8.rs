@@ -1,14 +1,14 @@
 //! Figure 8: a standard GAN and Wasserstein GANs with clipping and with a gradient penalty, side by side.
 
 use super::panels;
-use super::workbench::{ByBudget, ReportFigure, Workbench, table, verdict};
+use super::workbench::{ByBudget, ReportFigure, Workbench, table};
 use crate::Result;
 use crate::adversarial::Networks;
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::stability::Verdict;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
-use crate::report::{ContactSheet, Section, Table};
+use crate::report::{Answer, ContactSheet, Outcome, Section, Table};
 use crate::rng::Stream;
 use crate::run::gan::{Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, Judgement, Measures, choose_classifier, draw, judge};
@@ -100,11 +100,18 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             counted(Settings::of(Kind::Penalty).critic_steps, "step"),
         ))
         .figures([sheet])
-        .paragraphs(&answer)
-        .claim("The standard GAN is unstable and does not converge.", verdict(&answer[0]), &answer[0])
-        .claim("The Wasserstein GAN with weight clipping converges.", verdict(&answer[1]), &answer[1])
-        .claim("The gradient penalty is more stable than clipping.", verdict(&answer[2]), &answer[2])
-        .claim("Losses do not show the quality of samples, so that people must judge. (A question left open.)", "answered", distances(&played))
+        .answers(
+            [
+                "The standard GAN is unstable and does not converge.",
+                "The Wasserstein GAN with weight clipping converges.",
+                "The gradient penalty is more stable than clipping.",
+            ],
+            &answer,
+        )
+        .claim(
+            "Losses do not show the quality of samples, so that people must judge. (A question left open.)",
+            &Answer::new(Outcome::Answered, distances(&played)),
+        )
         .paragraph("Try it: be the discriminator of the standard GAN. Its answers are shown beside yours.")
         .panel("judge", judge_panel(bench, &played)?, None)
         .table(verdicts(&played))
@@ -261,7 +268,7 @@ fn measures(played: &[Played]) -> Table {
     )
 }
 
-fn answer(played: &[Played]) -> [String; 3] {
+fn answer(played: &[Played]) -> [Answer; 3] {
     let [standard, clipping, penalty] = [0, 1, 2].map(|i: usize| &played[i].half);
     let verdicts = [0, 1, 2].map(|i: usize| played[i].summary.stability.verdict);
     let wavering = [standard, clipping, penalty].map(|half| half.wavering);
@@ -269,21 +276,30 @@ fn answer(played: &[Played]) -> [String; 3] {
     let [of_standard, of_clipping, of_penalty] = findings(verdicts, estimate, wavering);
     let [percent, estimate] = [accuracy, estimate].map(|share| 100.0 * share);
     let [standard, clipping, penalty] = wavering.map(|share| 100.0 * share);
+    let answer = |(outcome, finding): (Outcome, &str), rest: String| {
+        Answer::new(outcome, format!("{finding}: {rest}"))
+    };
     [
-        format!(
-            "{of_standard}: in the second half its discriminator classified {percent:.0} % of the images correctly."
+        answer(
+            of_standard,
+            format!(
+                "in the second half its discriminator classified {percent:.0} % of the images correctly."
+            ),
         ),
-        format!("{of_clipping}: at the end its critic's estimate is {estimate:.0} % of its largest."),
-        format!(
-            "{of_penalty}: the gap between its scores of real and generated images deviates from its trend by {penalty:.0} %, \
+        answer(of_clipping, format!("at the end its critic's estimate is {estimate:.0} % of its largest.")),
+        answer(
+            of_penalty,
+            format!(
+                "the gap between its scores of real and generated images deviates from its trend by {penalty:.0} %, \
              that of the standard GAN by {standard:.0} % and that of clipping by {clipping:.0} %."
+            ),
         ),
     ]
 }
 
 /// Was the standard GAN unstable, did clipping converge, and is the penalty more stable? `estimate` is the end of the clipped
 /// critic's.
-fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [&'static str; 3] {
+fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [(Outcome, &'static str); 3] {
     /// A critic whose estimate has fallen to a smaller share has come most of the way.
     const FAR: f64 = 0.5;
     /// Deviations that differ by a smaller share differ between seeds too.
@@ -293,32 +309,48 @@ fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [&'sta
     let (own, others) = (wavering[2], wavering[0].min(wavering[1]));
     [
         match verdicts[0] {
-            Verdict::Converged => "The standard GAN converged here, unlike in the report",
-            Verdict::Unsettled => "The standard GAN is neither unstable nor converged after so few steps",
-            Verdict::Oscillating => "The standard GAN is unstable, as the report says, because it oscillates",
-            Verdict::Collapsed => {
-                "The standard GAN is unstable, as the report says, because its samples collapsed"
+            Verdict::Converged => {
+                (Outcome::NotConfirmed, "The standard GAN converged here, unlike in the report")
             }
-            Verdict::Diverged => "The standard GAN is unstable, as the report says, because it diverged",
+            Verdict::Unsettled => {
+                (Outcome::NotSettled, "The standard GAN is neither unstable nor converged after so few steps")
+            }
+            Verdict::Oscillating => (
+                Outcome::Confirmed,
+                "The standard GAN is unstable, as the report says, because it oscillates",
+            ),
+            Verdict::Collapsed => (
+                Outcome::Confirmed,
+                "The standard GAN is unstable, as the report says, because its samples collapsed",
+            ),
+            Verdict::Diverged => {
+                (Outcome::Confirmed, "The standard GAN is unstable, as the report says, because it diverged")
+            }
         },
         match verdicts[1] {
-            Verdict::Converged if estimate < FAR => "Clipping converged, as the report says",
-            Verdict::Converged => "Clipping stopped far from the data",
-            Verdict::Unsettled => "Clipping has not converged after so few steps",
-            Verdict::Oscillating => "Clipping did not converge, unlike in the report, because it oscillates",
-            Verdict::Collapsed => {
-                "Clipping did not converge, unlike in the report, because its samples collapsed"
+            Verdict::Converged if estimate < FAR => {
+                (Outcome::Confirmed, "Clipping converged, as the report says")
             }
-            Verdict::Diverged => "Clipping diverged, unlike in the report",
+            Verdict::Converged => (Outcome::PartlyConfirmed, "Clipping stopped far from the data"),
+            Verdict::Unsettled => (Outcome::NotSettled, "Clipping has not converged after so few steps"),
+            Verdict::Oscillating => (
+                Outcome::NotConfirmed,
+                "Clipping did not converge, unlike in the report, because it oscillates",
+            ),
+            Verdict::Collapsed => (
+                Outcome::NotConfirmed,
+                "Clipping did not converge, unlike in the report, because its samples collapsed",
+            ),
+            Verdict::Diverged => (Outcome::NotConfirmed, "Clipping diverged, unlike in the report"),
         },
         if is_unstable {
-            "The gradient penalty is not stable here"
+            (Outcome::NotConfirmed, "The gradient penalty is not stable here")
         } else if own < (1.0 - ALIKE) * others {
-            "The gradient penalty is the most stable of the three"
+            (Outcome::Confirmed, "The gradient penalty is the most stable of the three")
         } else if own <= (1.0 + ALIKE) * others {
-            "The gradient penalty is as stable as the more stable of the others"
+            (Outcome::PartlyConfirmed, "The gradient penalty is as stable as the more stable of the others")
         } else {
-            "The gradient penalty is not the most stable of the three here"
+            (Outcome::NotConfirmed, "The gradient penalty is not the most stable of the three here")
         },
     ]
 }
@@ -359,7 +391,10 @@ mod tests {
             ),
         ] {
             let found = findings(verdicts, estimate, [0.1, 0.2, wavering]);
-            assert!(found.iter().zip(words).all(|(finding, words)| finding.contains(words)), "{found:?}");
+            assert!(
+                found.iter().zip(words).all(|((_, finding), words)| finding.contains(words)),
+                "{found:?}"
+            );
         }
     }
 }

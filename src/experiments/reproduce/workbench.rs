@@ -222,16 +222,6 @@ fn interrupted() -> Error {
     Error::Interrupted { resume: "the same command makes the figures from the start".into() }
 }
 
-/// The verdict on a claim of the report, as the sentence about it puts it.
-pub(super) fn verdict(sentence: &str) -> &'static str {
-    match sentence {
-        text if text.contains("as the report says, but") => "partly confirmed",
-        text if text.contains("as the report says") => "confirmed",
-        text if text.contains("unlike in the report") => "not confirmed",
-        _ => "answered",
-    }
-}
-
 /// Training as in the report, by scikit-learn: constant rate, no momentum, no decay, mini-batches of 10.
 pub(super) fn as_in_report(settings: Settings) -> Settings {
     Settings {

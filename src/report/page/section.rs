@@ -7,16 +7,59 @@ use crate::Result;
 use maud::{Markup, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
+
+/// How an answer stands to what the report says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The report's claim is true here.
+    Confirmed,
+    /// A part of the report's claim is true here.
+    PartlyConfirmed,
+    /// The report's claim is not true here.
+    NotConfirmed,
+    /// The report's question has this answer.
+    Answered,
+    /// This run cannot tell, for instance because it is too short.
+    NotSettled,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Confirmed => "confirmed",
+            Self::PartlyConfirmed => "partly confirmed",
+            Self::NotConfirmed => "not confirmed",
+            Self::Answered => "answered",
+            Self::NotSettled => "not settled",
+        })
+    }
+}
+
+/// The answer to a claim or a question of the report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// In one or two words.
+    pub outcome: Outcome,
+    /// As a sentence with its numbers.
+    pub text: String,
+}
+
+impl Answer {
+    /// An answer with its sentence.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { outcome, text: text.into() }
+    }
+}
 
 /// A claim or a question of the report, and the answer that a section gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// The claim or the question, as a sentence.
     pub asked: String,
-    /// The answer in one or two words, for instance `confirmed`.
-    pub verdict: String,
-    /// The answer as a sentence with its numbers.
-    pub found: String,
+    /// What this page found.
+    pub answer: Answer,
 }
 
 /// A heading with blocks below it, in the order in which they were added.
@@ -50,14 +93,16 @@ impl Section {
     }
 
     /// Adds a line to the table of claims at the top of the page.
-    pub fn claim(
-        mut self,
-        asked: impl Into<String>,
-        verdict: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
-        self.claims.push(Claim { asked: asked.into(), verdict: verdict.into(), found: found.into() });
+    pub fn claim(mut self, asked: impl Into<String>, answer: &Answer) -> Self {
+        self.claims.push(Claim { asked: asked.into(), answer: answer.clone() });
         self
+    }
+
+    /// Adds the answers as paragraphs, and each with its claim to the table at the top of the page.
+    pub fn answers<const N: usize>(self, asked: [&str; N], answers: &[Answer; N]) -> Self {
+        asked.into_iter().zip(answers).fold(self, |section, (asked, answer)| {
+            section.claim(asked, answer).paragraph(answer.text.as_str())
+        })
     }
 
     /// Adds a paragraph; text between backticks is set as code.
