@@ -61,4 +61,4 @@ pub(crate) use source::{Source, absolute, absolute_source, source};
 use source::{copy_description, describe, describe_shape, settings_in, settings_of, size_in, trained_on};
 pub(crate) use text::parse;
 pub(crate) use training::resume_with;
-pub use training::{Trainable, TrainingRun, resume, train, train_or_resume};
+pub use training::{Trainable, TrainingRun, resume, train, train_in_memory, train_or_resume};

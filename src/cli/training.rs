@@ -30,7 +30,7 @@ pub(super) fn finished(
 }
 
 /// Reduces the default mini-batch to the number of images, and says so.
-pub(super) fn fit_batch(settings: &mut impl RunSettings, images: usize) {
+fn fit_batch(settings: &mut impl RunSettings, images: usize) {
     let batch = settings.batch_mut();
     if *batch > images {
         note(&format!(

@@ -1,14 +1,27 @@
 //! Training a classifier on images that are shifted at random each time they are shown.
 //!
 //! A digit shifted by a pixel or two is the same digit. Each image is shown at random positions, so that the network cannot
-//! learn where the strokes of the training images are.
+//! learn where the strokes of the training images are. The parameters of the trained classifier are rounded to 16 bits.
+//!
+//! **Errors** of training: as [`train`](super::train); [`Error::InvalidArgument`] without test images, or with images that
+//! have no labels.
+//!
+//! **Randomness** Parameters from the stream `init` of the seed; orders from the substreams of `shuffle` by epoch, shifts from
+//! those of `augment`. The result is the same for any number of threads.
+//!
+//! **Accuracy and cost** About 99.3 % of MNIST's test images; 5 s per epoch of 60,000 images on 2 AVX-512 cores.
+//!
+//! **Source** Simard, Steinkraus & Platt 2003 for shifted images; Kingma & Ba 2015.
 
 use super::divergence::{self, Suspect, likely_cause};
+use super::epochs::Epochs;
+use super::restore::{self, not_reached};
 use super::settings::{self, POSITIVE, RunSettings};
 use super::supervised::{Supervised, decaying_rate};
-use super::{Progress, Source, absolute_source};
+use super::training::{Trainable, TrainingRun};
+use super::{Counter, Metrics, Progress, Source, absolute_source};
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Images, Labelled, Reading};
+use crate::data::{Binarisation, Digits, Images, Labelled, Reading};
 use crate::evaluate::classifier::{Accuracy, Classifier, intensity};
 use crate::nn::{Initialisation, Plan};
 use crate::rng::Stream;
@@ -17,7 +30,6 @@ use clap::Args;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
 
 /// Everything that determines the result, apart from the bytes of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
@@ -68,6 +80,10 @@ impl RunSettings for Settings {
         &mut self.epochs
     }
 
+    fn depends_on_length(&self) -> Vec<&'static str> {
+        vec!["--learning-rate"]
+    }
+
     fn batch_mut(&mut self) -> &mut usize {
         &mut self.batch
     }
@@ -93,7 +109,7 @@ impl RunSettings for Settings {
     }
 }
 
-/// The result of training.
+/// The content of `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// `classifier`.
@@ -106,76 +122,173 @@ pub struct Summary {
     pub train_images: usize,
     /// Number of test images.
     pub test_images: usize,
-    /// Accuracy on the test images, with 16-bit parameters.
-    pub accuracy: Accuracy,
+    /// Accuracy on the test images, with 16-bit parameters; none if training diverged.
+    pub accuracy: Option<Accuracy>,
     /// Mean cross-entropy of the shifted training images in each epoch; nats.
     pub losses: Vec<f64>,
-    /// Duration of training; seconds.
-    pub seconds: f64,
+    /// Duration of each epoch; seconds.
+    pub seconds_per_epoch: Vec<f64>,
+    /// The symptom and the cause of a divergence; there is no model then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
 }
 
-/// Trains a classifier on the training images of `digits` and measures its accuracy on the test images.
-///
-/// Its parameters are rounded to 16 bits, as [`Classifier::to_archive`] stores them.
-///
-/// **Errors** [`Error::InvalidArgument`] for settings out of range, for a mini-batch larger than the training set, and
-/// without test images; [`Error::Diverged`] as [`divergence`] defines it; [`Error::Interrupted`] soon after `stop` returns
-/// true.
-///
-/// **Randomness** Parameters from the stream `init` of the seed; orders from the substreams of `shuffle` by epoch, shifts
-/// from those of `augment`. The result is the same for any number of threads.
-///
-/// **Accuracy and cost** About 99.3 % of MNIST's test images; 5 s per epoch of 60,000 images on 2 AVX-512 cores.
-///
-/// **Source** Simard, Steinkraus & Platt 2003 for shifted images; Kingma & Ba 2015.
-pub fn train(
-    settings: &Settings,
-    digits: &Digits,
-    progress: &mut Progress,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<(Classifier, Summary)> {
-    settings.check()?;
-    settings.check_data(digits)?;
-    let began = Instant::now();
-    progress.start((settings.epochs * digits.train.len()) as u64, "images");
-    let mut trainer = Trainer::new(settings, digits)?;
-    let mut losses = Vec::new();
-    for epoch in 1..=settings.epochs {
-        let loss = trainer.epoch(epoch, progress, stop)?;
-        losses.push(loss);
-        progress.message(&format!("epoch {epoch}/{}, cross-entropy {loss:.4} nats", settings.epochs));
-        progress.epoch_line(&format!("epoch {epoch}/{}: cross-entropy {loss:.4} nats", settings.epochs));
+impl Trainable for Settings {
+    const KIND: &'static str = Classifier::KIND;
+    const FORMAT: &'static str = "1";
+    const UNIT: &'static str = "images";
+    const USES_LABELS: bool = true;
+    type Model = Classifier;
+    type Summary = Summary;
+
+    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+        Run::new(self, digits)
     }
-    progress.finish("");
-    let (last, guessing) = (losses[losses.len() - 1], (classes(digits) as f64).ln());
-    if last.is_nan() || last > divergence::FACTOR * guessing {
-        let symptom = format!("the mean cross-entropy is {last:.3e} nats, that of guessing {guessing:.3}");
-        let batches = digits.train.len().div_ceil(settings.batch);
-        return Err(diverged(settings, [settings.epochs, batches], symptom));
-    }
-    let classifier =
-        Classifier::from_archive(&Classifier::new(plan(digits), &trainer.training.network)?.to_archive()?)?;
-    let summary = Summary {
-        model: Classifier::KIND,
-        data: digits.name.clone(),
-        settings: settings.clone(),
-        train_images: digits.train.len(),
-        test_images: digits.test.len(),
-        accuracy: classifier.accuracy(&digits.test)?,
-        losses,
-        seconds: began.elapsed().as_secs_f64(),
-    };
-    Ok((classifier, summary))
 }
 
-/// The archive of a trained classifier, with its settings and its accuracy in the metadata.
-///
-/// **Errors** as [`Classifier::to_archive`].
-pub fn to_archive(classifier: &Classifier, summary: &Summary) -> Result<Archive> {
-    let mut archive = classifier.to_archive()?;
-    super::describe(&mut archive, Settings { data: summary.data.clone(), ..summary.settings.clone() })?;
-    archive.set_metadata("test_accuracy", &format!("{:.4}", summary.accuracy.all));
-    Ok(archive)
+/// A run between two steps.
+struct Run<'a> {
+    settings: Settings,
+    digits: &'a Digits,
+    training: Supervised,
+    epochs: Epochs<'a>,
+    /// Sum of the cross-entropies of the images of the current epoch so far; nats.
+    loss: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+        let Settings { batch, epochs, seed, .. } = *settings;
+        let mut network = plan(digits).build()?;
+        network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(seed, "init"));
+        let epochs =
+            Epochs::new(digits.train.images(), Binarisation::Grey, batch, epochs, seed)?.counted_from_1();
+        Ok(Self {
+            settings: settings.clone(),
+            digits,
+            training: Supervised::new(network)?,
+            epochs,
+            loss: 0.0,
+        })
+    }
+
+    fn summary(&self, metrics: &Metrics) -> Summary {
+        let column = |i: usize| metrics.rows().iter().map(|row| row.values[i]).collect();
+        Summary {
+            model: Classifier::KIND,
+            data: self.digits.name.clone(),
+            settings: self.settings.clone(),
+            train_images: self.digits.train.len(),
+            test_images: self.digits.test.len(),
+            accuracy: None,
+            losses: column(0),
+            seconds_per_epoch: column(1),
+            diverged: None,
+        }
+    }
+
+    /// Writes the row of an epoch that has ended. Returns its mean loss.
+    fn end_epoch(&mut self, metrics: &mut Metrics, progress: &mut Progress) -> Result<f64> {
+        let loss = std::mem::take(&mut self.loss) / self.digits.train.len() as f64;
+        let seconds = self.epochs.end();
+        metrics.append(self.epochs.epoch, &[loss, seconds])?;
+        let text =
+            format!("epoch {}/{}, cross-entropy {loss:.4} nats", self.epochs.epoch, self.settings.epochs);
+        progress.message(&text);
+        progress.epoch_line(&text);
+        Ok(loss)
+    }
+}
+
+impl TrainingRun<Settings> for Run<'_> {
+    fn columns(&self) -> (Counter, Vec<String>) {
+        (Counter::EPOCHS, ["cross_entropy [nats per image]", "seconds [s]"].map(String::from).into())
+    }
+
+    fn rows(&self) -> usize {
+        self.epochs.epoch
+    }
+
+    fn position(&self) -> [u64; 2] {
+        self.epochs.position()
+    }
+
+    fn advance(
+        &mut self,
+        metrics: &mut Metrics,
+        progress: &mut Progress,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool> {
+        let Self { settings, digits, training, epochs, loss } = self;
+        let (train, epoch) = (&digits.train, epochs.epoch);
+        let mut shifts = epochs.stream("augment").generator();
+        // Those of the images of this epoch that an earlier process has shown.
+        for _ in 0..2 * epochs.batch * settings.batch {
+            shifts.next_u32();
+        }
+        let per_epoch = train.len().div_ceil(settings.batch);
+        let dropout = Stream::named(settings.seed, "augment");
+        let is_whole = epochs.run(progress, stop, |batch| {
+            let rate = rate(settings, epoch * per_epoch + batch.number - 1, train.len());
+            let fill = |inputs: &mut [f32], labels: &mut [u8]| {
+                let rows = inputs.chunks_exact_mut(train.images().values_per_image()).zip(labels);
+                for (&image, (input, label)) in batch.order.iter().zip(rows) {
+                    let shift = [(); 2].map(|()| offset(shifts.next_u32(), settings.shift));
+                    fill_shifted(train.images(), image, shift, input);
+                    *label = train.labels()[image];
+                }
+            };
+            let mean =
+                training.step(batch.order.len(), rate, dropout, fill).map_err(|error| match error {
+                    Error::Diverged { symptom, .. } => diverged(settings, [epoch + 1, batch.number], symptom),
+                    other => other,
+                })?;
+            *loss += mean * batch.order.len() as f64;
+            Ok(())
+        })?;
+        if is_whole {
+            let last = self.end_epoch(metrics, progress)?;
+            let guessing = (classes(self.digits) as f64).ln();
+            let is_end = self.epochs.epoch == self.settings.epochs;
+            if is_end && (last.is_nan() || last > divergence::FACTOR * guessing) {
+                let symptom =
+                    format!("the mean cross-entropy is {last:.3e} nats, that of guessing {guessing:.3}");
+                return Err(diverged(&self.settings, [self.settings.epochs, per_epoch], symptom));
+            }
+        }
+        Ok(is_whole)
+    }
+
+    fn checkpoint(&mut self) -> Result<Archive> {
+        let mut archive = Archive::new();
+        archive.set_metadata("model", Classifier::KIND);
+        archive.set_metadata("loss", &self.loss.to_string());
+        self.epochs.describe(&mut archive);
+        self.training.describe(&mut archive)?;
+        Ok(archive)
+    }
+
+    fn restore(&mut self, archive: &Archive) -> Result<()> {
+        self.epochs.restore(archive)?;
+        let loss = archive.required_metadata("loss")?.parse().ok().filter(|loss: &f64| *loss >= 0.0);
+        self.loss = loss.ok_or_else(|| not_reached(archive, "loss"))?;
+        let most = self.settings.epochs * self.digits.train.len().div_ceil(self.settings.batch);
+        self.training.restore(archive, restore::number(archive, "optimiser_steps", most as u64)?)
+    }
+
+    fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
+        Summary { diverged: Some(error.to_string()), ..self.summary(metrics) }
+    }
+
+    fn end(self, metrics: &Metrics) -> Result<(Classifier, Archive, Summary)> {
+        let archive = Classifier::new(plan(self.digits), &self.training.network)?.to_archive()?;
+        let classifier = Classifier::from_archive(&archive)?;
+        let accuracy = classifier.accuracy(&self.digits.test)?;
+        let mut archive = classifier.to_archive()?;
+        super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings.clone() })?;
+        archive.set_metadata("test_accuracy", &format!("{:.4}", accuracy.all));
+        Ok((classifier, archive, Summary { accuracy: Some(accuracy), ..self.summary(metrics) }))
+    }
 }
 
 fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) -> Error {
@@ -195,65 +308,6 @@ fn classes(digits: &Digits) -> usize {
     const LEAST: usize = 10;
     let labels = [&digits.train, &digits.test].into_iter().flat_map(Labelled::labels);
     labels.max().map_or(LEAST, |&most| LEAST.max(usize::from(most) + 1))
-}
-
-/// The state of a training.
-struct Trainer<'a> {
-    settings: &'a Settings,
-    digits: &'a Digits,
-    training: Supervised,
-    order: Vec<usize>,
-    steps: usize,
-}
-
-impl<'a> Trainer<'a> {
-    fn new(settings: &'a Settings, digits: &'a Digits) -> Result<Self> {
-        let mut network = plan(digits).build()?;
-        network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(settings.seed, "init"));
-        let (training, order) = (Supervised::new(network)?, vec![0; digits.train.len()]);
-        Ok(Self { settings, digits, training, order, steps: 0 })
-    }
-
-    /// Trains for one epoch and returns its mean loss.
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        progress: &mut Progress,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<f64> {
-        let stream = |name| Stream::named(self.settings.seed, name).substream(epoch as u64);
-        let mut order = std::mem::take(&mut self.order);
-        stream("shuffle").permutation(&mut order);
-        let mut shifts = stream("augment").generator();
-        let mut sum = 0.0;
-        for (index, batch) in order.chunks(self.settings.batch).enumerate() {
-            super::interrupt::check(stop)?;
-            let loss = self.step(batch, &mut shifts).map_err(|error| match error {
-                Error::Diverged { symptom, .. } => diverged(self.settings, [epoch, index + 1], symptom),
-                other => other,
-            })?;
-            sum += loss * batch.len() as f64;
-            progress.advance(batch.len() as u64);
-        }
-        self.order = order;
-        Ok(sum / self.order.len() as f64)
-    }
-
-    /// Takes one step. Returns the mean loss of the mini-batch.
-    fn step(&mut self, batch: &[usize], shifts: &mut impl Rng) -> Result<f64> {
-        let (train, most) = (&self.digits.train, self.settings.shift);
-        let rate = rate(self.settings, self.steps, train.len());
-        self.steps += 1;
-        let stream = Stream::named(self.settings.seed, "augment");
-        self.training.step(batch.len(), rate, stream, |inputs, labels| {
-            let rows = inputs.chunks_exact_mut(train.images().values_per_image()).zip(labels);
-            for (&image, (input, label)) in batch.iter().zip(rows) {
-                let shift = [(); 2].map(|()| offset(shifts.next_u32(), most));
-                fill_shifted(train.images(), image, shift, input);
-                *label = train.labels()[image];
-            }
-        })
-    }
 }
 
 /// Adam's rate after `steps` mini-batches.
@@ -285,17 +339,17 @@ fn fill_shifted(images: &Images, image: usize, [down, right]: [isize; 2], input:
     }
 }
 
-/// The classifier in a file that `classifier train` wrote.
+/// Loads a classifier from a run directory or a safetensors file.
 ///
-/// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] if it is not a classifier.
+/// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
 pub fn load(path: &Path) -> Result<Classifier> {
-    Classifier::from_archive(&super::read_archive(path)?)
+    Classifier::from_archive(&super::read_archive(&super::locate_model(path)?)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::ProgressKind;
+    use crate::run::{ProgressKind, train_in_memory, train_or_resume};
 
     fn quiet() -> Progress {
         Progress::new(ProgressKind::Quiet)
@@ -324,17 +378,18 @@ mod tests {
     #[test]
     fn the_rate_decreases_linearly_to_0_over_all_epochs() {
         // 4 mini-batches in each of 2 epochs.
-        let settings = Settings { epochs: 2, batch: 30, learning_rate: 0.8, ..Settings::default() };
+        let settings = Settings { epochs: 2, batch: 30, learning_rate: 0.008, ..Settings::default() };
         let rates: Vec<f64> = (0..=8).map(|steps| rate(&settings, steps, 100)).collect();
         for (step, rate) in rates.iter().enumerate() {
-            assert!((rate - 0.1 * (8 - step) as f64).abs() < 1e-12, "{rates:?}");
+            assert!((rate - 0.001 * (8 - step) as f64).abs() < 1e-12, "{rates:?}");
         }
         // Training uses these rates up to the last step.
         let digits = Digits::synthetic(100, 10).unwrap();
-        let mut trainer = Trainer::new(&settings, &digits).unwrap();
+        let mut run = Run::new(&settings, &digits).unwrap();
+        let mut metrics = Metrics::in_memory(Counter::EPOCHS, &run.columns().1);
         for epoch in 1..=2 {
-            trainer.epoch(epoch, &mut quiet(), &|| false).unwrap();
-            let crate::optim::Rule::Adam { rate, .. } = trainer.training.optimiser.rule() else { panic!() };
+            run.advance(&mut metrics, &mut quiet(), &|| false).unwrap();
+            let crate::optim::Rule::Adam { rate, .. } = run.training.optimiser.rule() else { panic!() };
             assert!((rate - rates[4 * epoch - 1]).abs() < 1e-12, "{rate} after epoch {epoch}");
         }
     }
@@ -343,35 +398,62 @@ mod tests {
     fn a_classifier_learns_digits_in_seconds_and_its_archive_holds_the_settings() {
         let digits = Digits::synthetic(1000, 300).unwrap();
         let settings = Settings { epochs: 6, data: "/some/where".into(), ..Settings::default() };
-        let (classifier, summary) = train(&settings, &digits, &mut quiet(), &|| false).unwrap();
-        assert!(summary.accuracy.all > 0.93, "{summary:?}");
-        assert_eq!(summary.accuracy, classifier.accuracy(&digits.test).unwrap());
+        let (classifier, summary) = train_in_memory(&settings, &digits, &mut quiet(), &|| false).unwrap();
+        let accuracy = summary.accuracy.clone().unwrap();
+        assert!(accuracy.all > 0.93, "{summary:?}");
+        assert_eq!(accuracy, classifier.accuracy(&digits.test).unwrap());
         assert!(summary.losses.is_sorted_by(|a, b| a > b), "{summary:?}");
-        let archive = to_archive(&classifier, &summary).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_anywhere_ends_with_the_same_bytes() {
+        let digits = Digits::synthetic(90, 30).unwrap();
+        let settings = Settings { epochs: 3, batch: 20, data: "/some/where".into(), ..Settings::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str, file: &str| std::fs::read(folder.path().join(name).join(file)).unwrap();
+        let go = |name: &str, steps: usize| {
+            let left = std::sync::atomic::AtomicUsize::new(steps);
+            let stop = || left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 0;
+            train_or_resume(&folder.path().join(name), false, &settings, &digits, &mut quiet(), &stop)
+        };
+        let (_, summary) = go("whole", usize::MAX).unwrap();
+        // Five mini-batches an epoch: within epochs, and between two.
+        for steps in [3, 2, 4] {
+            assert!(matches!(go("parts", steps), Err(Error::Interrupted { .. })));
+        }
+        go("parts", usize::MAX).unwrap();
+        assert!(read("whole", "model.safetensors") == read("parts", "model.safetensors"));
+        let losses = |name| {
+            let text = String::from_utf8(read(name, "metrics.csv")).unwrap();
+            text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(losses("whole"), losses("parts"));
+        let archive = crate::run::read_archive(&folder.path().join("whole/model.safetensors")).unwrap();
         let stored: Settings = toml::from_str(archive.metadata("configuration").unwrap()).unwrap();
-        assert_eq!(stored, Settings { data: "synthetic".into(), ..settings });
-        assert_eq!(archive.metadata("test_accuracy").unwrap(), format!("{:.4}", summary.accuracy.all));
+        assert_eq!(stored, Settings { data: "synthetic".into(), ..settings.clone() });
+        let accuracy = summary.accuracy.unwrap().all;
+        assert_eq!(archive.metadata("test_accuracy").unwrap(), format!("{accuracy:.4}"));
     }
 
     #[test]
     fn training_ends_at_an_interruption_or_divergence() {
         let digits = Digits::synthetic(200, 20).unwrap();
-        let interrupted = train(&Settings::default(), &digits, &mut quiet(), &|| true);
+        let interrupted = train_in_memory(&Settings::default(), &digits, &mut quiet(), &|| true);
         assert!(matches!(interrupted, Err(Error::Interrupted { .. })), "{interrupted:?}");
         let wild = Settings { learning_rate: 1e30, ..Settings::default() };
-        let error = train(&wild, &digits, &mut quiet(), &|| false).unwrap_err();
+        let error = train_in_memory(&wild, &digits, &mut quiet(), &|| false).unwrap_err();
         assert!(
             error.to_string().contains("is no longer finite; the likely cause is --learning-rate 1e30"),
             "{error}"
         );
         // All numbers are finite, but the result is worse than guessing.
         let high = Settings { learning_rate: 1e3, epochs: 2, ..Settings::default() };
-        let error = train(&high, &digits, &mut quiet(), &|| false).unwrap_err();
+        let error = train_in_memory(&high, &digits, &mut quiet(), &|| false).unwrap_err();
         let words = "diverged in epoch 2, batch 2: the mean cross-entropy is ";
         assert!(error.to_string().starts_with(words), "{error}");
         // A high loss in the first epoch is no divergence: this run learns, badly.
         let poor = Settings { learning_rate: 0.1, epochs: 12, ..Settings::default() };
-        let (_, summary) = train(&poor, &digits, &mut quiet(), &|| false).unwrap();
+        let (_, summary) = train_in_memory(&poor, &digits, &mut quiet(), &|| false).unwrap();
         assert!(summary.losses[0] > divergence::FACTOR * 10_f64.ln(), "{summary:?}");
         for (settings, words) in [
             (Settings { epochs: 0, ..Settings::default() }, "--epochs 0"),
@@ -380,7 +462,7 @@ mod tests {
             (Settings { shift: 101, ..Settings::default() }, "--shift 101"),
             (Settings { learning_rate: f64::NAN, ..Settings::default() }, "--learning-rate NaN"),
         ] {
-            let error = train(&settings, &digits, &mut quiet(), &|| false).unwrap_err().to_string();
+            let error = train_in_memory(&settings, &digits, &mut quiet(), &|| false).unwrap_err().to_string();
             assert!(error.starts_with(words), "{error}");
         }
     }

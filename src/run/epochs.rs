@@ -1,4 +1,4 @@
-//! Mini-batches of shuffled epochs for Boltzmann machines, and the position in them.
+//! Mini-batches of shuffled epochs, and the position in them.
 
 use super::{Progress, restore};
 use crate::Result;
@@ -12,6 +12,8 @@ pub(super) struct Epochs<'a> {
     images: &'a Images,
     binarise: Binarisation,
     seed: u64,
+    /// The number of the first epoch in its streams.
+    first: u64,
     /// Images in a mini-batch.
     batch_size: usize,
     /// Number of epochs of the run.
@@ -64,7 +66,29 @@ impl<'a> Epochs<'a> {
             states.fill(binarise, images, Stream::named(seed, "binarise"));
         }
         let order = (0..images.len()).collect();
-        Ok(Self { images, binarise, seed, batch_size, all, states, order, epoch: 0, batch: 0, seconds: 0.0 })
+        Ok(Self {
+            images,
+            binarise,
+            seed,
+            first: 0,
+            batch_size,
+            all,
+            states,
+            order,
+            epoch: 0,
+            batch: 0,
+            seconds: 0.0,
+        })
+    }
+
+    /// Counts the epochs from 1 in the names of their streams.
+    pub fn counted_from_1(self) -> Self {
+        Self { first: 1, ..self }
+    }
+
+    /// The stream of this name for the current epoch.
+    pub fn stream(&self, name: &str) -> Stream {
+        Stream::named(self.seed, name).substream(self.first + self.epoch as u64)
     }
 
     /// Images so far, and in total, counted in every epoch.
@@ -84,13 +108,12 @@ impl<'a> Epochs<'a> {
         stop: &(dyn Fn() -> bool + Sync),
         mut update: impl FnMut(Batch<'_>) -> Result<()>,
     ) -> Result<bool> {
-        let Self { images, binarise, seed, batch_size, states, order, epoch, batch: done, seconds, .. } =
-            self;
-        let stream = |name| Stream::named(*seed, name).substream(*epoch as u64);
-        stream("shuffle").permutation(order);
+        let [shuffle, bits, chain] = ["shuffle", "binarise", "chain"].map(|name| self.stream(name));
+        let Self { images, binarise, batch_size, states, order, batch: done, seconds, .. } = self;
+        shuffle.permutation(order);
         let clock = Instant::now();
         if let (Binarisation::Sampled, Some(states)) = (*binarise, &mut *states) {
-            states.fill(*binarise, images, stream("binarise"));
+            states.fill(*binarise, images, bits);
         }
         let mut is_whole = true;
         for order in order.chunks(*batch_size).skip(*done) {
@@ -101,10 +124,10 @@ impl<'a> Epochs<'a> {
             update(Batch {
                 order,
                 states: states.as_ref(),
-                chain: stream("chain").substream(*done as u64 + 1),
+                chain: chain.substream(*done as u64 + 1),
                 number: *done + 1,
                 images,
-                binarise: (*binarise, stream("binarise")),
+                binarise: (*binarise, bits),
             })?;
             *done += 1;
             progress.advance(order.len() as u64);

@@ -39,8 +39,8 @@ pub struct Row {
 /// back as the same f64.
 #[derive(Debug)]
 pub struct Metrics {
-    path: PathBuf,
-    file: File,
+    /// None for a table in memory alone.
+    file: Option<(PathBuf, File)>,
     counter: Counter,
     columns: usize,
     rows: Vec<Row>,
@@ -54,6 +54,11 @@ impl Metrics {
         let path = directory.metrics_path();
         write_atomically(&path, header(counter, columns)?.as_bytes())?;
         Self::append_to(path, counter, columns, Vec::new())
+    }
+
+    /// Starts a table that is not written to a file.
+    pub(super) fn in_memory(counter: Counter, columns: &[impl AsRef<str>]) -> Self {
+        Self { file: None, counter, columns: columns.len(), rows: Vec::new() }
     }
 
     /// Continues the table of an earlier process after its first `keep_rows` rows, as many as the checkpoint
@@ -115,10 +120,10 @@ impl Metrics {
             write!(line, ",{value:?}").expect("a String takes everything");
         }
         line.push('\n');
-        self.file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|reason| Error::io("writing", &self.path, reason))?;
+        if let Some((path, file)) = &mut self.file {
+            let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+            written.map_err(|reason| Error::io("writing", path, reason))?;
+        }
         self.rows.push(Row { count, values: values.to_vec() });
         Ok(())
     }
@@ -138,7 +143,7 @@ impl Metrics {
             .append(true)
             .open(&path)
             .map_err(|reason| Error::io("opening", &path, reason))?;
-        Ok(Self { path, file, counter, columns: columns.len(), rows })
+        Ok(Self { file: Some((path, file)), counter, columns: columns.len(), rows })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Training steps of a network that classifies its inputs.
 
 use crate::Result;
+use crate::checkpoint::Archive;
 use crate::nn::losses::softmax_cross_entropy;
+use crate::nn::plan::read_tensor;
 use crate::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Training, Wanted};
 use crate::optim::{Optimiser, Rule};
 use crate::rng::Stream;
@@ -58,6 +60,36 @@ impl Supervised {
         self.optimiser.set_rate(rate)?;
         self.optimiser.step(&mut self.network, &mut self.gradients)?;
         Ok(loss)
+    }
+
+    /// Puts parameters and the optimiser's state into a checkpoint.
+    pub fn describe(&self, archive: &mut Archive) -> Result<()> {
+        archive.set_metadata("optimiser_steps", &self.optimiser.steps().to_string());
+        for (name, tensor) in self.network.state() {
+            archive.insert_f32(&format!("network.{name}"), tensor.shape(), tensor.data())?;
+        }
+        for (i, tensor) in self.optimiser.state().iter().enumerate() {
+            archive.insert_f32(&format!("optimiser.{i}"), tensor.shape(), tensor.data())?;
+        }
+        Ok(())
+    }
+
+    /// Restores them after this number of steps.
+    ///
+    /// **Errors** [`Error::Malformed`](crate::Error::Malformed) if a tensor is missing, has another shape, or a parameter is
+    /// not finite.
+    pub fn restore(&mut self, archive: &Archive, steps: u64) -> Result<()> {
+        for (name, tensor) in self.network.state_mut() {
+            let values = read_tensor(archive, &format!("network.{name}"), tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        let (all, state) = self.optimiser.state_mut();
+        *all = steps;
+        for (i, tensor) in state.iter_mut().enumerate() {
+            let values = archive.tensor_f32(&format!("optimiser.{i}"), tensor.shape())?;
+            tensor.data_mut().copy_from_slice(values);
+        }
+        Ok(())
     }
 }
 

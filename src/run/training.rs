@@ -13,7 +13,8 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
 
-/// A kind of model, identified by the settings of its runs. [`train`], [`resume`] and [`train_or_resume`] serve all kinds.
+/// A kind of model, identified by the settings of its runs. [`train`], [`resume`],
+/// [`train_or_resume`] and [`train_in_memory`] serve all kinds.
 pub trait Trainable: RunSettings {
     /// The kind, as in `equilibria rbm train`.
     const KIND: &'static str;
@@ -154,6 +155,35 @@ pub fn train_or_resume<S: Trainable>(
         true => resume::<S>(&directory, digits, progress, stop),
         false => train(&directory, settings, digits, progress, stop),
     }
+}
+
+/// Trains a model from the start, and leaves nothing on the disk.
+///
+/// **Errors** as [`train`], but for those of files.
+pub fn train_in_memory<S: Trainable>(
+    settings: &S,
+    digits: &Digits,
+    progress: &mut Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(S::Model, S::Summary)> {
+    settings.check()?;
+    settings.check_data(digits)?;
+    let mut run = settings.begin(digits)?;
+    let (counter, columns) = run.columns();
+    let mut metrics = Metrics::in_memory(counter, &columns);
+    let total = run.position()[1];
+    progress.start(total, S::UNIT);
+    while run.position()[0] < total {
+        if !parallel::within_awake(|| run.advance(&mut metrics, progress, stop))? {
+            progress.finish("");
+            return Err(Error::Interrupted {
+                resume: "nothing is kept: the same command starts anew".into(),
+            });
+        }
+    }
+    progress.finish("");
+    let (model, _, summary) = run.end(&metrics)?;
+    Ok((model, summary))
 }
 
 /// Trains to the end and writes model and summary.

@@ -99,14 +99,17 @@ fn negatives_are_noticed_and_turned() {
 fn a_classifier_is_trained_stored_and_used() {
     let folder = with_samples();
     write_digits(&folder.path().join("blots"), 28, 60, 30);
-    let train = "classifier train --data blots --epochs 2 --batch 20 --out eye.st -q";
+    let train = "classifier train --data blots --epochs 1 --batch 20 --out eye";
     let trained = equilibria(folder.path(), train).succeeded();
-    assert!(trained.stdout.contains("2 epochs of 60 images"), "{}", trained.stdout);
-    let json = equilibria(folder.path(), &format!("{train} --json")).succeeded().json();
+    assert!(trained.stdout.contains("1 epoch of 60 images"), "{}", trained.stdout);
+    let lengthened = "classifier train --resume eye --epochs 2 --json";
+    let json = equilibria(folder.path(), lengthened).succeeded().json();
     let accuracy = &json["accuracy"]["all"];
-    let asked = equilibria(folder.path(), "classifier evaluate eye.st --data blots --json").succeeded();
-    assert_eq!(&asked.json()["all"], accuracy);
-    let words = "gan evaluate digits.idx --data blots --classifier eye.st -q --json";
+    for place in ["eye", "eye/model.safetensors"] {
+        let words = format!("classifier evaluate {place} --data blots --json");
+        assert_eq!(&equilibria(folder.path(), &words).succeeded().json()["all"], accuracy);
+    }
+    let words = "gan evaluate digits.idx --data blots --classifier eye -q --json";
     let judged = equilibria(folder.path(), words).succeeded();
     assert_eq!(judged.json()["classifier"]["source"], "given");
     assert_eq!(&judged.json()["classifier"]["accuracy"], accuracy);
@@ -137,7 +140,7 @@ fn samples_that_cannot_be_judged_get_one_sentence() {
         ),
         ("gan evaluate digits.idx --images 5", "--images 5: 6 to 100,000 samples"),
         ("gan evaluate digits.idx --data nowhere", "the folder or file nowhere not found"),
-        ("gan evaluate digits.idx --classifier nowhere.st", "reading nowhere.st"),
+        ("gan evaluate digits.idx --classifier nowhere.st", "model not found in nowhere.st"),
         ("gan evaluate digits.idx --classifier pixels.st", "pixels.st"),
         ("gan evaluate", "SAMPLES"),
         ("classifier train --epochs 0", "--epochs 0: 1 to 10000 epochs"),

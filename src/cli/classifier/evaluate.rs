@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:\n  equilibria classifier evaluate --data mnist\n  \
     equilibria classifier evaluate classifier.safetensors --data synthetic --json")]
 pub(in crate::cli) struct Evaluate {
-    /// A file that `classifier train` wrote [default: the one for MNIST that comes with the program].
+    /// A run directory or a safetensors file [default: the one for MNIST that comes with the program].
     classifier: Option<PathBuf>,
     /// `synthetic`, or a folder with MNIST's four files (or its parent).
     #[arg(long, default_value = "synthetic", value_parser = crate::run::source())]
