@@ -376,7 +376,7 @@ fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     use equilibria::boltzmann::GibbsChains;
     use equilibria::rng::Stream;
 
-    let model = equilibria::run::rbm::load(run).unwrap().model;
+    let model = equilibria::run::load::<equilibria::boltzmann::Rbm<f32>>(run).unwrap().model;
     let digits = equilibria::data::Digits::load("synthetic", Some(1)).unwrap();
     let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
     let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();

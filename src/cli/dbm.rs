@@ -11,12 +11,10 @@ use super::store::Store;
 use super::transform::Transform;
 use crate::Result;
 use crate::boltzmann::{Dbm, DbmChains, ImageChains, MeanField};
-use crate::checkpoint::Archive;
 use crate::rng::Stream;
-use crate::run::dbm::{self, Settings};
-use crate::run::{SavedModel, pretrained};
+use crate::run::dbm::Settings;
+use crate::run::pretrained;
 use clap::Subcommand;
-use std::path::Path;
 
 /// Train, sample and evaluate deep Boltzmann machines.
 #[derive(Debug, Subcommand)]
@@ -63,20 +61,10 @@ impl Command {
 }
 
 impl MachineKind for Dbm<f32> {
-    type Settings = Settings;
-
     const SHIPPED: &str = pretrained::DEEP;
 
     fn shipped() -> Result<(Self, Settings)> {
         pretrained::deep()
-    }
-
-    fn load(path: &Path) -> Result<SavedModel<Self, Settings>> {
-        dbm::load(path)
-    }
-
-    fn load_archive(path: &Path) -> Result<Archive> {
-        dbm::load_alone(path)
     }
 
     fn hidden_sizes(&self) -> String {

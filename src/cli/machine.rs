@@ -1,12 +1,11 @@
 //! Trained Boltzmann machines as the commands load them, and the images to use with them.
 
 use super::output::{OutputArguments, note};
-use crate::boltzmann::{ImageChains, reconstruct};
-use crate::checkpoint::Archive;
+use crate::boltzmann::ImageChains;
 use crate::data::{Binarisation, Digits, Reading, is_built_in};
 use crate::experiments::reconstruction::test_images;
 use crate::rng::Stream;
-use crate::run::{SavedModel, Source, pretrained};
+use crate::run::{SavedModel, Source, StoredMachine, load, pretrained};
 pub(super) use crate::run::{absolute, parse};
 use crate::{Error, Result};
 use clap::Args;
@@ -15,21 +14,12 @@ use std::path::{Path, PathBuf};
 pub(super) use super::output::{beside, write_output};
 
 /// A kind of Boltzmann machine, as the commands that serve all kinds need it.
-pub(super) trait MachineKind: reconstruct::Machine<f32> + Sized {
-    /// The settings of training.
-    type Settings: Default;
-
+pub(super) trait MachineKind: StoredMachine<Settings: Default> {
     /// The name of the machine that comes with the program.
     const SHIPPED: &str;
 
     /// Returns the machine that comes with the program.
     fn shipped() -> Result<(Self, Self::Settings)>;
-
-    /// Loads a machine from a run directory or a safetensors file.
-    fn load(path: &Path) -> Result<SavedModel<Self, Self::Settings>>;
-
-    /// Loads a machine as an archive of its parameters, its settings and the size of its images.
-    fn load_archive(path: &Path) -> Result<Archive>;
 
     /// The sizes of the hidden layers, such as `500-1000`.
     fn hidden_sizes(&self) -> String;
@@ -95,7 +85,7 @@ pub(super) struct Loaded<M: MachineKind> {
 impl<M: MachineKind> Loaded<M> {
     /// Loads the machine at `path`. A note on standard error says if its settings are not known.
     pub fn new(path: &Path) -> Result<Self> {
-        let SavedModel { model, settings, image_size } = M::load(path)?;
+        let SavedModel { model, settings, image_size } = load::<M>(path)?;
         let settings = settings.unwrap_or_else(|| {
             note(&format!(
                 "{} does not say how it was trained; images are taken as they are, on above 127",

@@ -14,13 +14,11 @@ use super::store::Store;
 use super::transform::Transform;
 use crate::Result;
 use crate::boltzmann::{GibbsChains, ImageChains, Rbm};
-use crate::checkpoint::Archive;
 use crate::rng::Stream;
-use crate::run::rbm::{self, Settings};
-use crate::run::{SavedModel, pretrained};
+use crate::run::pretrained;
+use crate::run::rbm::Settings;
 use crate::tensor::Workspace;
 use clap::Subcommand;
-use std::path::Path;
 
 /// Train, sample and evaluate restricted Boltzmann machines.
 #[derive(Debug, Subcommand)]
@@ -71,20 +69,10 @@ impl Command {
 }
 
 impl MachineKind for Rbm<f32> {
-    type Settings = Settings;
-
     const SHIPPED: &str = pretrained::RESTRICTED;
 
     fn shipped() -> Result<(Self, Settings)> {
         pretrained::restricted()
-    }
-
-    fn load(path: &Path) -> Result<SavedModel<Self, Settings>> {
-        rbm::load(path)
-    }
-
-    fn load_archive(path: &Path) -> Result<Archive> {
-        rbm::load_alone(path)
     }
 
     fn hidden_sizes(&self) -> String {

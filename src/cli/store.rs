@@ -3,6 +3,7 @@
 use super::machine::MachineKind;
 use super::output::{OutputArguments, counted, write_output};
 use crate::checkpoint::Archive;
+use crate::run::load_alone;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -44,7 +45,7 @@ impl Store {
     /// Writes the file of a machine of kind `M`, and prints the summary.
     pub fn run<M: MachineKind>(self) -> Result<()> {
         self.output.start()?;
-        let archive = M::load_archive(&self.model)?;
+        let archive = load_alone::<M>(&self.model)?;
         if self.out.is_dir() {
             return Err(Error::invalid(self.out.display(), "is a folder; give the file to write"));
         }

@@ -66,26 +66,10 @@ impl Default for Settings {
 }
 
 impl RunSettings for Settings {
-    const LENGTH: &'static str = "epochs";
-
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    fn data_mut(&mut self) -> &mut String {
-        &mut self.data
-    }
-
-    fn length_mut(&mut self) -> &mut usize {
-        &mut self.epochs
-    }
+    settings::usual_fields!(epochs);
 
     fn depends_on_length(&self) -> Vec<&'static str> {
         vec!["--learning-rate"]
-    }
-
-    fn batch_mut(&mut self) -> &mut usize {
-        &mut self.batch
     }
 
     fn load(&self) -> Result<Digits> {

@@ -15,7 +15,7 @@ pub use settings::{Layers, MONITORED, Settings};
 use super::divergence::{self, Suspect, suspects, unlikely};
 use super::epochs::Epochs;
 use super::training::{Trainable, TrainingRun};
-use super::{Counter, Metrics, Progress, SavedModel};
+use super::{Counter, Metrics, Progress, StoredMachine};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
@@ -23,7 +23,6 @@ use crate::data::Digits;
 use crate::{Error, Result};
 use serde::Serialize;
 use stage::{Below, Monitors, Stage, monitored};
-use std::path::Path;
 
 /// Columns of `metrics.csv` after the epoch.
 const COLUMNS: [&str; 6] = [
@@ -290,25 +289,16 @@ impl EpochSummary {
     }
 }
 
-/// Loads a machine from a run directory or a safetensors file.
-///
-/// **Errors** as [`rbm::load`](crate::run::rbm::load).
-pub fn load(path: &Path) -> Result<SavedModel<Dbm<f32>, Settings>> {
-    let archive = super::read_archive(&super::locate_model(path)?)?;
-    let model = Dbm::from_archive(&archive)?;
-    let image_size = super::size_in(&archive, model.visible())?;
-    Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
-}
+impl StoredMachine for Dbm<f32> {
+    type Settings = Settings;
 
-/// Loads a machine as an archive of its parameters as f32, with the settings and the image size in the metadata if they are
-/// known.
-///
-/// **Errors** as [`load`].
-pub fn load_alone(path: &Path) -> Result<Archive> {
-    let archive = super::read_archive(&super::locate_model(path)?)?;
-    let mut alone = Dbm::from_archive(&archive)?.to_archive()?;
-    super::copy_description::<Settings>(path, &archive, &mut alone)?;
-    Ok(alone)
+    fn from_archive(archive: &Archive) -> Result<Self> {
+        Self::from_archive(archive)
+    }
+
+    fn to_archive(&self) -> Result<Archive> {
+        self.to_archive()
+    }
 }
 
 #[cfg(test)]

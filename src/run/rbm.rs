@@ -14,7 +14,7 @@ use super::epochs::Epochs;
 pub use super::images::{MONITORED, binary_images};
 use super::restore::not_reached;
 use super::training::{Trainable, TrainingRun};
-use super::{Counter, Metrics, Progress, SavedModel};
+use super::{Counter, Metrics, Progress, StoredMachine};
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
@@ -23,7 +23,6 @@ use crate::data::Digits;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
-use std::path::Path;
 
 /// Columns of `metrics.csv` between the epoch and the swap rates.
 const COLUMNS: [&str; 4] = [
@@ -309,25 +308,16 @@ const OFFSETS: [&str; 2] = ["visible_offset", "hidden_offset"];
 /// Tensors of a checkpoint: the last update.
 const VELOCITIES: [&str; 3] = ["weight_velocity", "visible_bias_velocity", "hidden_bias_velocity"];
 
-/// Loads a machine from a run directory or a safetensors file.
-///
-/// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
-pub fn load(path: &Path) -> Result<SavedModel<Rbm<f32>, Settings>> {
-    let archive = super::read_archive(&super::locate_model(path)?)?;
-    let model = Rbm::from_archive(&archive)?;
-    let image_size = super::size_in(&archive, model.visible())?;
-    Ok(SavedModel { model, settings: super::settings_of(path, &archive)?, image_size })
-}
+impl StoredMachine for Rbm<f32> {
+    type Settings = Settings;
 
-/// Loads a machine as an archive of its parameters as f32, with the settings and the image size in the metadata if they are
-/// known.
-///
-/// **Errors** as [`load`].
-pub fn load_alone(path: &Path) -> Result<Archive> {
-    let archive = super::read_archive(&super::locate_model(path)?)?;
-    let mut alone = Rbm::from_archive(&archive)?.to_archive()?;
-    super::copy_description::<Settings>(path, &archive, &mut alone)?;
-    Ok(alone)
+    fn from_archive(archive: &Archive) -> Result<Self> {
+        Self::from_archive(archive)
+    }
+
+    fn to_archive(&self) -> Result<Archive> {
+        self.to_archive()
+    }
 }
 
 #[cfg(test)]

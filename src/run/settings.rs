@@ -60,6 +60,36 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
     fn check_data(&self, digits: &Digits) -> Result<()>;
 }
 
+/// The accessors of [`RunSettings`] for fields of the usual names, and of the length.
+macro_rules! usual_fields {
+    ($length:ident) => {
+        const LENGTH: &'static str = stringify!($length);
+
+        fn seed(&self) -> u64 {
+            self.seed
+        }
+
+        fn data_mut(&mut self) -> &mut String {
+            &mut self.data
+        }
+
+        fn length_mut(&mut self) -> &mut usize {
+            &mut self.$length
+        }
+
+        fn batch_mut(&mut self) -> &mut usize {
+            &mut self.batch
+        }
+    };
+}
+pub(super) use usual_fields;
+
+/// The options among `schedules` whose values at an epoch depend on the length.
+pub(super) fn changing(schedules: &[(&'static str, &Schedule)]) -> Vec<&'static str> {
+    let changing = schedules.iter().filter(|(_, schedule)| schedule.depends_on_length());
+    changing.map(|(option, _)| *option).collect()
+}
+
 /// The settings that the command line makes of `arguments`; with none, the defaults.
 ///
 /// **Panics** if the command line refuses them.

@@ -1,7 +1,8 @@
 //! The images of a run, and the metadata of a model that describe them.
 
-use super::RunDirectory;
 use super::settings::RunSettings;
+use super::{RunDirectory, locate_model, read_archive};
+use crate::boltzmann::reconstruct::Machine;
 use crate::checkpoint::Archive;
 use crate::data::{Digits, Reading, is_built_in};
 use crate::{Error, Result};
@@ -134,6 +135,50 @@ pub struct SavedModel<M, S> {
     pub image_size: Option<[usize; 2]>,
 }
 
+/// A kind of Boltzmann machine, as files contain it.
+pub trait StoredMachine: Machine<f32> + Sized {
+    /// The settings of training.
+    type Settings: RunSettings;
+
+    /// Reads a machine from an archive.
+    ///
+    /// **Errors** [`Error::Malformed`].
+    fn from_archive(archive: &Archive) -> Result<Self>;
+
+    /// The parameters as f32.
+    ///
+    /// **Errors** as [`Archive::insert_f32`].
+    fn to_archive(&self) -> Result<Archive>;
+}
+
+/// Loads a Boltzmann machine from a run directory or a safetensors file.
+///
+/// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
+pub fn load<M: StoredMachine>(path: &Path) -> Result<SavedModel<M, M::Settings>> {
+    let archive = read_archive(&locate_model(path)?)?;
+    let model = M::from_archive(&archive)?;
+    let image_size = size_in(&archive, model.visible())?;
+    Ok(SavedModel { model, settings: settings_of(path, &archive)?, image_size })
+}
+
+/// Loads a Boltzmann machine as an archive of its parameters as f32, with the settings and the image size in the metadata if
+/// they are known. The file's own settings come first, as they hold the name of the data.
+///
+/// **Errors** as [`load`].
+pub fn load_alone<M: StoredMachine>(path: &Path) -> Result<Archive> {
+    let archive = read_archive(&locate_model(path)?)?;
+    let mut alone = M::from_archive(&archive)?.to_archive()?;
+    for key in SIZE {
+        archive.metadata(key).into_iter().for_each(|size| alone.set_metadata(key, size));
+    }
+    let settings = match settings_in::<M::Settings>(&archive)? {
+        Some(settings) => Some(settings),
+        None => RunDirectory::config_of(path).transpose()?,
+    };
+    settings.map_or(Ok(()), |settings| describe(&mut alone, settings))?;
+    Ok(alone)
+}
+
 /// Puts the height, the width and the number of channels of the images into a model's metadata.
 pub(super) fn describe_shape(archive: &mut Archive, [height, width, channels]: [usize; 3]) {
     for (key, size) in SIZE.into_iter().zip([height, width]) {
@@ -147,7 +192,7 @@ pub(super) fn describe_shape(archive: &mut Archive, [height, width, channels]: [
 /// The height and the width in a model's metadata, if they are there.
 ///
 /// **Errors** [`Error::Malformed`] if they do not fit images of `pixels` pixels.
-pub(super) fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize; 2]>> {
+fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize; 2]>> {
     let texts = SIZE.map(|key| archive.metadata(key));
     if texts == [None, None] {
         return Ok(None);
@@ -180,23 +225,6 @@ pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -
         Some(settings) => settings.map(Some),
         None => settings_in(archive),
     }
-}
-
-/// Copies the image size and the settings of the model at `path` into the metadata of `copy`. Here the file's own settings
-/// come first, as they hold the name of the data.
-pub(super) fn copy_description<T: RunSettings>(
-    path: &Path,
-    archive: &Archive,
-    copy: &mut Archive,
-) -> Result<()> {
-    for key in SIZE {
-        archive.metadata(key).into_iter().for_each(|size| copy.set_metadata(key, size));
-    }
-    let settings = match settings_in::<T>(archive)? {
-        Some(settings) => Some(settings),
-        None => RunDirectory::config_of(path).transpose()?,
-    };
-    settings.map_or(Ok(()), |settings| describe(copy, settings))
 }
 
 /// The settings in a model's metadata, if there are any.

@@ -76,7 +76,8 @@ fn features_of_a_restricted_machine_are_its_hidden_probabilities() {
     succeeds(folder.path(), "rbm transform rbm -q --test --out f.npy");
     let bytes = fs::read(folder.path().join("f.npy")).unwrap();
     let found: Vec<f32> = bytes[128..].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    let model = equilibria::run::rbm::load(&folder.path().join("rbm")).unwrap().model;
+    let model =
+        equilibria::run::load::<equilibria::boltzmann::Rbm<f32>>(&folder.path().join("rbm")).unwrap().model;
     for (image, found) in pixels(12, 16).chunks(16).zip(found.chunks(3)) {
         for (unit, found) in found.iter().enumerate() {
             let sum: f32 = image

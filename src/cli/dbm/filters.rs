@@ -8,7 +8,7 @@ use crate::evaluate::filters::claims::{self, Claim};
 use crate::evaluate::filters::sets::{ByNorm, FilterSet, scale_limit as limit};
 use crate::experiments::filters::{Group, Row, columns_of, grid, rows, sheet};
 use crate::rng::Stream;
-use crate::run::{SavedModel, pretrained, rbm};
+use crate::run::{SavedModel, load, pretrained};
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
@@ -156,7 +156,7 @@ impl Filters {
         match &self.beside {
             Some(path) => {
                 let argument = format!("--beside {}", path.display());
-                let SavedModel { model, image_size, .. } = rbm::load(path)?;
+                let SavedModel { model, image_size, .. } = load::<Rbm<f32>>(path)?;
                 check_visible(&argument, model.visible(), visible)?;
                 check_size(&argument, image_size, size.into())?;
                 Ok(Some((path.display().to_string(), model)))

@@ -348,23 +348,7 @@ const COPIES: u128 = 26;
 const BATCHES: u128 = 12;
 
 impl RunSettings for Settings {
-    const LENGTH: &'static str = "steps";
-
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    fn data_mut(&mut self) -> &mut String {
-        &mut self.data
-    }
-
-    fn length_mut(&mut self) -> &mut usize {
-        &mut self.steps
-    }
-
-    fn batch_mut(&mut self) -> &mut usize {
-        &mut self.batch
-    }
+    settings::usual_fields!(steps);
 
     fn load(&self) -> Result<Digits> {
         Source { data: &self.data, images: self.images, invert: self.invert, reading: &self.reading }

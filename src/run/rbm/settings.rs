@@ -104,30 +104,10 @@ const BATCH: u128 = 6;
 const MONITOR_LAYERS: u128 = 2;
 
 impl RunSettings for Settings {
-    const LENGTH: &'static str = "epochs";
-
-    fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    fn data_mut(&mut self) -> &mut String {
-        &mut self.data
-    }
-
-    fn length_mut(&mut self) -> &mut usize {
-        &mut self.epochs
-    }
+    settings::usual_fields!(epochs);
 
     fn depends_on_length(&self) -> Vec<&'static str> {
-        let all = [("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)];
-        all.into_iter()
-            .filter(|(_, schedule)| schedule.depends_on_length())
-            .map(|(option, _)| option)
-            .collect()
-    }
-
-    fn batch_mut(&mut self) -> &mut usize {
-        &mut self.batch
+        settings::changing(&[("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)])
     }
 
     fn load(&self) -> Result<Digits> {
