@@ -17,7 +17,7 @@ mod workbench;
 use crate::data::{Digits, Reading, is_built_in};
 use crate::report::numbers::thousands;
 use crate::report::{Page, Section, SectionHtml};
-use crate::run::{Progress, Source, absolute, interrupt, warn, write_output};
+use crate::run::{Progress, Source, absolute, interrupt, rounded, warn, write_output};
 use crate::{Error, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -148,17 +148,22 @@ impl Settings {
         let mut sections = Vec::new();
         let mut summary = Map::new();
         let mut failed = None;
+        // Seconds that were expected and that were needed so far, which give the pace of this machine.
+        let mut pace = [1.0; 2];
         for (i, figure) in figures.iter().enumerate() {
-            let left = figures[i..].iter().map(|figure| figure.seconds.at(self.budget)).sum();
+            let expected = |figure: &ReportFigure| figure.seconds.at(self.budget) as f64;
+            let left = figures[i..].iter().map(expected).sum::<f64>() * pace[1] / pace[0];
+            bench.progress.part_of([i + 1, figures.len()], left);
             bench.progress.finish(&format!(
                 "{} ({} of {}), about {} left",
                 figure.name,
                 i + 1,
                 figures.len(),
-                duration(left)
+                rounded(left)
             ));
             match part(&mut bench, figure, &parts) {
                 Ok(part) => {
+                    pace = [pace[0] + expected(figure), pace[1] + part.seconds];
                     sections.push(part.section);
                     summary.insert(figure.name.into(), part.summary);
                 }
@@ -260,11 +265,6 @@ fn part(bench: &mut Workbench<'_>, figure: &ReportFigure, parts: &Parts) -> Resu
     let part = Part { section, summary, seconds: started.elapsed().as_secs_f64() };
     parts.store(figure.name, &part)?;
     Ok(part)
-}
-
-/// Seconds as `40 s` or `5 min`.
-fn duration(seconds: usize) -> String {
-    if seconds < 100 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
 }
 
 /// The name of a value on the command line.

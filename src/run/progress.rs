@@ -56,6 +56,31 @@ pub struct Progress {
     started: Instant,
     message: String,
     brief: bool,
+    whole: Option<Whole>,
+}
+
+/// The work of which the loop is a part.
+#[derive(Debug, Clone, Copy)]
+struct Whole {
+    /// The number of the part, from 1, and the number of all.
+    part: [usize; 2],
+    /// The estimated end of all parts.
+    end: Instant,
+}
+
+impl Whole {
+    /// The text `  part 3 of 9, about 4 min left`.
+    fn text(&self) -> String {
+        let [part, all] = self.part;
+        let left = self.end.saturating_duration_since(Instant::now()).as_secs_f64();
+        format!("  part {part} of {all}, about {} left", rounded(left))
+    }
+}
+
+/// Seconds as `40 s` or `5 min`.
+pub(crate) fn rounded(seconds: f64) -> String {
+    let seconds = seconds.ceil();
+    if seconds < 100.0 { format!("{seconds} s") } else { format!("{} min", (seconds / 60.0).ceil()) }
 }
 
 enum Output {
@@ -93,6 +118,12 @@ impl Progress {
         self
     }
 
+    /// Says that the next loops are a part of a larger work: its number from 1, the number of all, and the estimated seconds
+    /// until all are done. They are shown instead of the time that is left of the loop.
+    pub fn part_of(&mut self, part: [usize; 2], seconds: f64) {
+        self.whole = Some(Whole { part, end: Instant::now() + Duration::from_secs_f64(seconds) });
+    }
+
     fn with_output(output: Output) -> Self {
         let (unit, message) = ("steps", String::new());
         Self {
@@ -104,6 +135,7 @@ impl Progress {
             started: Instant::now(),
             message,
             brief: false,
+            whole: None,
         }
     }
 
@@ -148,7 +180,7 @@ impl Progress {
                 let percent = 100 * self.position.min(self.total) / self.total.max(1);
                 let pace = Pace::new(self.position, self.skipped, self.total, self.started.elapsed());
                 let separator = if self.message.is_empty() { "" } else { "  " };
-                let (pace, message) = (pace.text(self.unit), &self.message);
+                let (pace, message) = (pace.text(self.unit, self.whole), &self.message);
                 // A closed standard error does not stop training.
                 let _ = match self.total {
                     0 => writeln!(sink, "{message}"),
@@ -217,10 +249,11 @@ impl Progress {
             true => "{bar:24.cyan/dim} {percent:>3}%{pace}",
             false => "{wide_msg}\n{bar:24.cyan/dim} {percent:>3}%{pace}",
         };
-        let (unit, skipped, started) = (self.unit, self.skipped, self.started);
+        let (unit, skipped, started, whole) = (self.unit, self.skipped, self.started, self.whole);
         let pace = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let total = state.len().unwrap_or(0);
-            let _ = out.write_str(&Pace::new(state.pos(), skipped, total, started.elapsed()).text(unit));
+            let pace = Pace::new(state.pos(), skipped, total, started.elapsed());
+            let _ = out.write_str(&pace.text(unit, whole));
         };
         ProgressStyle::with_template(template)
             .expect("the templates above are valid")
@@ -286,14 +319,17 @@ impl Pace {
         Self { rate, left: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX) }
     }
 
-    /// The text `  23,449 images/s  00:00:12 left`, or nothing.
-    fn text(&self, unit: &str) -> String {
+    /// The text `  23,449 images/s  00:00:12 left`, with the time of the whole if the loop is a part; without a rate as long as
+    /// it is not known.
+    fn text(&self, unit: &str, whole: Option<Whole>) -> String {
+        let whole = whole.map(|whole| whole.text());
         let rate = match self.rate {
-            0.0 => return String::new(),
+            0.0 => return whole.unwrap_or_default(),
             rate if rate < 100.0 => format!("{rate:.2}"),
             rate => HumanCount(rate.round() as u64).to_string(),
         };
-        format!("  {rate} {unit}/s  {} left", FormattedDuration(self.left))
+        let left = whole.unwrap_or_else(|| format!("  {} left", FormattedDuration(self.left)));
+        format!("  {rate} {unit}/s{left}")
     }
 }
 
@@ -368,10 +404,24 @@ mod tests {
     fn the_pace_ignores_steps_of_an_earlier_process() {
         let pace = Pace::new(300, 100, 500, Duration::from_secs(4));
         assert_eq!(pace, Pace { rate: 50.0, left: Duration::from_secs(4) });
-        assert_eq!(pace.text("images"), "  50.00 images/s  00:00:04 left");
+        assert_eq!(pace.text("images", None), "  50.00 images/s  00:00:04 left");
         let fast = Pace { rate: 23_449.4, left: Duration::from_secs(90_061) };
-        assert_eq!(fast.text("images"), "  23,449 images/s  1d 01:01:01 left");
-        assert_eq!(Pace::new(100, 100, 500, Duration::from_secs(4)).text("images"), "");
-        assert_eq!(Pace::new(300, 100, 500, Duration::from_millis(1)).text("images"), "");
+        assert_eq!(fast.text("images", None), "  23,449 images/s  1d 01:01:01 left");
+        assert_eq!(Pace::new(100, 100, 500, Duration::from_secs(4)).text("images", None), "");
+        assert_eq!(Pace::new(300, 100, 500, Duration::from_millis(1)).text("images", None), "");
+    }
+
+    #[test]
+    fn a_part_shows_the_time_that_is_left_of_the_whole() {
+        let mut progress = Progress::new(ProgressKind::Quiet);
+        progress.part_of([3, 9], 250.0);
+        let pace = Pace { rate: 50.0, left: Duration::from_secs(4) };
+        let text = "  part 3 of 9, about 5 min left";
+        assert_eq!(pace.text("images", progress.whole), format!("  50.00 images/s{text}"));
+        assert_eq!(Pace { rate: 0.0, ..pace }.text("images", progress.whole), text);
+        // The end may be later than expected.
+        progress.part_of([9, 9], 0.0);
+        assert_eq!(pace.text("steps", progress.whole), "  50.00 steps/s  part 9 of 9, about 0 s left");
+        assert_eq!([rounded(99.0), rounded(100.0), rounded(121.0)], ["99 s", "2 min", "3 min"]);
     }
 }
