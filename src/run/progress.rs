@@ -69,11 +69,11 @@ struct Whole {
 }
 
 impl Whole {
-    /// The text `  part 3 of 9, about 4 min left`.
-    fn text(&self) -> String {
+    /// The text `  part 3 of 9, about 4 min left`: at least the time that is left of the loop.
+    fn text(&self, of_loop: Duration) -> String {
         let [part, all] = self.part;
-        let left = self.end.saturating_duration_since(Instant::now()).as_secs_f64();
-        format!("  part {part} of {all}, about {} left", rounded(left))
+        let left = self.end.saturating_duration_since(Instant::now()).max(of_loop);
+        format!("  part {part} of {all}, about {} left", rounded(left.as_secs_f64()))
     }
 }
 
@@ -322,7 +322,7 @@ impl Pace {
     /// The text `  23,449 images/s  00:00:12 left`, with the time of the whole if the loop is a part; without a rate as long as
     /// it is not known.
     fn text(&self, unit: &str, whole: Option<Whole>) -> String {
-        let whole = whole.map(|whole| whole.text());
+        let whole = whole.map(|whole| whole.text(self.left));
         let rate = match self.rate {
             0.0 => return whole.unwrap_or_default(),
             rate if rate < 100.0 => format!("{rate:.2}"),
@@ -419,9 +419,9 @@ mod tests {
         let text = "  part 3 of 9, about 5 min left";
         assert_eq!(pace.text("images", progress.whole), format!("  50.00 images/s{text}"));
         assert_eq!(Pace { rate: 0.0, ..pace }.text("images", progress.whole), text);
-        // The end may be later than expected.
+        // The loop may last longer than was expected of the whole.
         progress.part_of([9, 9], 0.0);
-        assert_eq!(pace.text("steps", progress.whole), "  50.00 steps/s  part 9 of 9, about 0 s left");
+        assert_eq!(pace.text("steps", progress.whole), "  50.00 steps/s  part 9 of 9, about 4 s left");
         assert_eq!([rounded(99.0), rounded(100.0), rounded(121.0)], ["99 s", "2 min", "3 min"]);
     }
 }
