@@ -11,11 +11,6 @@ fn an_index_always_gives_the_same_cat_in_any_set() {
     for index in 0..10 {
         assert_eq!(later.images().image(index), set.images().image(30 + index), "cat {}", 30 + index);
     }
-    // The FNV-1a hash: the same bytes on every machine.
-    let hash = set.images().pixels().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    assert_eq!(hash, 0xadd8_acb2_2c42_4d43, "{hash:#x}");
 }
 
 #[test]
