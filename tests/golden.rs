@@ -55,6 +55,8 @@ fn streams_give_the_same_numbers() {
 
 #[test]
 fn generators_give_the_same_data() {
+    // Normal numbers differ in their last bits between SIMD levels.
+    let micro = |x: f64| (1e6 * x).round() as i64;
     let mut points = [0.0_f64; 2000];
     Mixture::grid().fill(Stream::named(1, "shuffle"), &mut points);
     same(
@@ -63,14 +65,14 @@ fn generators_give_the_same_data() {
             ("cats", hash(cats::cats(0, 40, cats::SIDE).unwrap().images().pixels().iter().copied())),
             ("seaside", hash(Scene::Seaside.paint())),
             ("jungle", hash(Scene::Jungle.paint())),
-            ("grid of Gaussians", hash(points.iter().flat_map(|x| x.to_le_bytes()))),
+            ("grid of Gaussians", hash(points.iter().flat_map(|&x| micro(x).to_le_bytes()))),
         ],
         &[
             0xc3c7_27e2_d1a3_2d6d,
             0xadd8_acb2_2c42_4d43,
             0xf46a_591b_6f51_bb48,
             0xc61b_226a_7e02_2e17,
-            0x088e_6693_5de1_960a,
+            0x4266_8949_78dc_48bc,
         ],
     );
 }
