@@ -1,0 +1,114 @@
+//! Is nothing lost when a full disk, a failing disk or a kill strikes at any call that changes a file?
+//!
+//! A preloaded library (`tests/faults/shim.rs`) lets one such call of the program fail, or ends the process there. After
+//! that, the run must go on, or start again, and end with the bytes of an undisturbed one.
+#![cfg(all(feature = "cli", target_os = "linux", target_env = "gnu"))]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const KINDS: [&str; 4] = ["enospc", "eio", "torn", "kill"];
+/// Status of a process that the shim ended.
+const KILLED: i32 = 137;
+
+/// Runs the program in `folder`, with a fault at a call if one is given.
+fn equilibria(folder: &Path, shim: &Path, arguments: &str, fault: Option<(usize, &str)>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_equilibria"));
+    command
+        .current_dir(folder)
+        .args(arguments.split(' '))
+        .env("RAYON_NUM_THREADS", "1")
+        .env("LD_PRELOAD", shim);
+    match fault {
+        Some((at, kind)) => command.env("FAULT_AT", at.to_string()).env("FAULT_KIND", kind),
+        None => command.env("FAULT_COUNT", folder.join("count")),
+    };
+    command.output().expect("the program starts")
+}
+
+/// Compiles the library to preload. Without a compiler there is none.
+fn shim(folder: &Path) -> Option<std::path::PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.rs");
+    let library = folder.join("libshim.so");
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(compiler);
+    command.args(["--edition=2024", "--crate-type=cdylib", "-O", "-o"]).arg(&library).arg(source);
+    let made = command.output().ok()?;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(library)
+}
+
+/// Lets each call of a training run meet one kind of fault; the calls beside it meet the others.
+fn try_faults(kind: &str, options: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let Some(shim) = shim(path) else {
+        println!("skipped the faults of {kind}: there is no rustc");
+        return;
+    };
+    let digits = equilibria::data::synthetic::digits(0, 90).unwrap();
+    fs::create_dir(path.join("few")).unwrap();
+    let images = equilibria::data::idx::to_bytes(digits.images()).unwrap();
+    fs::write(path.join("few/images-idx3-ubyte"), images).unwrap();
+    let labels = [&[0, 0, 8, 1, 0, 0, 0, 90], digits.labels()].concat();
+    fs::write(path.join("few/labels-idx1-ubyte"), labels).unwrap();
+    let train = format!("{kind} train --data few {options} --out run -q");
+    let (run, model) = (path.join("run"), path.join("run/model.safetensors"));
+    let whole = equilibria(path, &shim, &train, None);
+    assert!(whole.status.success(), "{train}: {whole:?}");
+    let (expected, calls) = (fs::read(&model).unwrap(), fs::read_to_string(path.join("count")).unwrap());
+    let calls: usize = calls.parse().unwrap();
+    assert!(calls > 15, "{train}: only {calls} calls");
+    let mut survived = 0;
+    for at in 1..=calls {
+        let fault = KINDS[at % KINDS.len()];
+        fs::remove_dir_all(&run).unwrap();
+        let struck = equilibria(path, &shim, &train, Some((at, fault)));
+        let text = String::from_utf8_lossy(&struck.stderr).into_owned();
+        let case = format!("{train}, {fault} at call {at}: {text}");
+        match struck.status.code() {
+            // Only a file that the result does not depend on.
+            Some(0) => survived += 1,
+            Some(1) => {
+                let errors = text.lines().filter(|line| line.starts_with("error: ")).count();
+                assert_eq!(errors, 1, "{case}");
+            }
+            Some(KILLED) => assert!(fault == "torn" || fault == "kill", "{case}"),
+            other => panic!("status {other:?}: {case}"),
+        }
+        let again = match run.join("checkpoint.safetensors").exists() {
+            true => format!("{kind} train --resume run -q"),
+            false => format!("{train} --force"),
+        };
+        let resumed = equilibria(path, &shim, &again, None);
+        let text = String::from_utf8_lossy(&resumed.stderr);
+        assert!(resumed.status.success(), "{case}\n{again}: {text}");
+        assert!(fs::read(&model).unwrap() == expected, "{case}\n{again}: another model");
+        let names = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+        assert!(left.is_empty(), "{case}: {left:?}");
+    }
+    // With --nocapture, a row of the table of the faults that were tried.
+    println!("{kind}: {calls} calls, each with a fault, {survived} without effect, nothing lost");
+}
+
+#[test]
+fn a_restricted_machine_loses_nothing_by_a_fault_at_any_call() {
+    try_faults("rbm", "--hidden 5 --epochs 2 --batch 30");
+}
+
+#[test]
+fn a_deep_machine_loses_nothing_by_a_fault_at_any_call() {
+    try_faults("dbm", "--hidden 5-4 --epochs 1 --pretraining-epochs 1 --batch 30 --chains 5");
+}
+
+#[test]
+fn a_game_loses_nothing_by_a_fault_at_any_call() {
+    try_faults("gan", "--latent 2 --generator 4 --discriminator 4 --steps 4 --every 2 --batch 20");
+}
+
+#[test]
+fn a_classifier_loses_nothing_by_a_fault_at_any_call() {
+    try_faults("classifier", "--epochs 1 --batch 30");
+}
