@@ -61,7 +61,7 @@ const REFERENCES: [&str; 14] = [
 /// Training images at most.
 const IMAGES: ByBudget = ByBudget { quick: 10_000, full: usize::MAX };
 
-/// What to make: the options of the command, and where its results go.
+/// The options of the command: the figures to make, and the place of the results.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
     /// Figures to make [default: all].
@@ -92,7 +92,7 @@ pub(crate) struct Made {
     /// The summaries of the parts by their names, and of the whole.
     pub summary: Map<String, Value>,
     pub seconds: f64,
-    /// What the output folder takes on the disk.
+    /// The size of the output folder on the disk.
     pub megabytes: f64,
     /// The file of the page.
     pub page: PathBuf,
