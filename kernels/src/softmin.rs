@@ -20,6 +20,7 @@ mod exponentials;
 mod largest;
 mod largest_of_blocks;
 mod log_sum_exp;
+mod rows;
 mod scores;
 
 pub use exponentials::exponentials;

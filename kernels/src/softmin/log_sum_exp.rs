@@ -4,13 +4,11 @@
 //! only when a score exceeds it by [`LIMIT`]: about ln n times a row rather than at every new maximum. A term below the
 //! smallest normal number counts as that number, which no sum of at least 1 notices.
 
-use super::scores::{Pairs, Scores, With};
-use super::{ROWS, rows_in_task};
-use crate::dispatch::dispatch;
-use crate::lanes::{Lanes, Operation, Scalar};
+use super::rows::{Reduction, reduce_rows};
+use super::scores::{Pairs, Scores};
+use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
 use crate::math::exp_normal;
-use crate::threads::for_each_chunk;
 
 /// A score may exceed the shift by this much: e^16 = 9e6, so that no sum of a block overflows in f32.
 const LIMIT: f64 = 16.0;
@@ -29,105 +27,71 @@ const BLOCK: usize = 1024;
 #[track_caller]
 pub fn log_sum_exp<T: Scalar>(level: Level, pairs: &Pairs<'_, T>, out: &mut [f64]) {
     pairs.check_rows("out", out.len());
-    pairs.with(EachRow { level, out });
+    reduce_rows(level, pairs, LogSumExp, out);
 }
 
-struct EachRow<'a> {
-    level: Level,
-    out: &'a mut [f64],
-}
+#[derive(Clone, Copy)]
+struct LogSumExp;
 
-impl<T: Scalar> With<T> for EachRow<'_> {
-    fn with<S: Scores<T>>(self, scores: S, rows: usize, columns: usize) {
-        debug_assert_eq!(rows, self.out.len());
-        for_each_chunk(rows_in_task(columns), self.out, &|range, out| {
-            dispatch(self.level, LogSumExp { scores, first: range.start, columns, out });
-        });
+impl<T: Scalar> Reduction<T> for LogSumExp {
+    type Result = f64;
+
+    fn results(self, _: usize) -> usize {
+        1
     }
-}
-
-struct LogSumExp<'a, S> {
-    scores: S,
-    first: usize,
-    columns: usize,
-    out: &'a mut [f64],
-}
-
-impl<T: Scalar, S: Scores<T>> Operation<T> for LogSumExp<'_, S> {
-    type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, lanes: L) {
-        let (groups, rest) = self.out.as_chunks_mut::<ROWS>();
-        let mut i = self.first;
-        for out in groups {
-            // SAFETY: `out` has one place for each of the rows starting at `first`.
-            *out = unsafe { rows::<T, L, S, ROWS>(lanes, self.scores, i, self.columns) };
-            i += ROWS;
-        }
-        for out in rest {
-            // SAFETY: as above.
-            [*out] = unsafe { rows::<T, L, S, 1>(lanes, self.scores, i, self.columns) };
-            i += 1;
-        }
-    }
-}
-
-/// The sums of `R` rows starting at `i`.
-///
-/// # Safety
-/// The rows and columns exist.
-#[inline(always)]
-unsafe fn rows<T: Scalar, L: Lanes<Scalar = T>, S: Scores<T>, const R: usize>(
-    lanes: L,
-    scores: S,
-    i: usize,
-    columns: usize,
-) -> [f64; R] {
-    let limit = lanes.constant(LIMIT);
-    let mut shift = [T::LOWEST; R];
-    let mut total = [0.0; R];
-    let mut j = 0;
-    while j < columns {
-        let end = columns.min(j + BLOCK);
-        let mut sums = [lanes.zero(); R];
-        while j < end {
-            let count = L::COUNT.min(end - j);
-            // SAFETY: guaranteed by the caller, and j + count <= columns.
-            let s = unsafe { scores.scores_padded::<L, R>(lanes, i, j, count) };
-            let mut above = s;
-            let mut highest = lanes.splat(-T::INFINITY);
-            for r in 0..R {
-                above[r] = lanes.sub(s[r], lanes.splat(shift[r]));
-                highest = lanes.max(above[r], highest);
-            }
-            if lanes.mask_bits(lanes.less(limit, highest)) != 0 {
+    unsafe fn reduce<L: Lanes<Scalar = T>, S: Scores<T>, const R: usize>(
+        self,
+        lanes: L,
+        scores: S,
+        i: usize,
+        columns: usize,
+        out: &mut [f64],
+    ) {
+        let limit = lanes.constant(LIMIT);
+        let mut shift = [T::LOWEST; R];
+        let mut total = [0.0; R];
+        let mut j = 0;
+        while j < columns {
+            let end = columns.min(j + BLOCK);
+            let mut sums = [lanes.zero(); R];
+            while j < end {
+                let count = L::COUNT.min(end - j);
+                // SAFETY: guaranteed by the caller, and j + count <= columns.
+                let s = unsafe { scores.scores_padded::<L, R>(lanes, i, j, count) };
+                let mut above = s;
+                let mut highest = lanes.splat(-T::INFINITY);
                 for r in 0..R {
-                    let factor = raise(lanes, s[r], &mut shift[r]);
-                    total[r] *= factor;
-                    sums[r] = lanes.mul(sums[r], lanes.constant(factor));
                     above[r] = lanes.sub(s[r], lanes.splat(shift[r]));
+                    highest = lanes.max(above[r], highest);
                 }
+                if lanes.mask_bits(lanes.less(limit, highest)) != 0 {
+                    for r in 0..R {
+                        let factor = raise(lanes, s[r], &mut shift[r]);
+                        total[r] *= factor;
+                        sums[r] = lanes.mul(sums[r], lanes.constant(factor));
+                        above[r] = lanes.sub(s[r], lanes.splat(shift[r]));
+                    }
+                }
+                for r in 0..R {
+                    sums[r] = lanes.add(sums[r], exp_normal(lanes, above[r]));
+                }
+                j += count;
             }
             for r in 0..R {
-                sums[r] = lanes.add(sums[r], exp_normal(lanes, above[r]));
+                let array = lanes.to_array(sums[r]);
+                total[r] += array[..L::COUNT].iter().map(|x| x.to_f64()).sum::<f64>();
             }
-            j += count;
         }
-        for r in 0..R {
-            let array = lanes.to_array(sums[r]);
-            total[r] += array[..L::COUNT].iter().map(|x| x.to_f64()).sum::<f64>();
+        for (r, out) in out.iter_mut().enumerate().take(R) {
+            *out = if shift[r] == T::LOWEST && !total[r].is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                shift[r].to_f64() + libm::log(total[r])
+            };
         }
     }
-    let mut result = [0.0; R];
-    for r in 0..R {
-        result[r] = if shift[r] == T::LOWEST && !total[r].is_nan() {
-            f64::NEG_INFINITY
-        } else {
-            shift[r].to_f64() + libm::log(total[r])
-        };
-    }
-    result
 }
 
 /// Moves the shift up to the largest of the scores if it exceeds the shift by [`LIMIT`]. Returns the factor of the sums.
