@@ -2,11 +2,13 @@
 
 use super::{assert_png, equilibria, monitors};
 use equilibria::Error;
-use equilibria::adversarial::{Networks, Normalisation, mlp};
+use equilibria::adversarial::{Networks, Normalisation, fill_latents, mlp};
 use equilibria::checkpoint::Archive;
 use equilibria::data::Digits;
+use equilibria::evaluate::kernel_distance::kernel_distance;
 use equilibria::nn::Spec;
-use equilibria::run::gan::{Kind, Settings};
+use equilibria::rng::Stream;
+use equilibria::run::gan::{Generator, Kind, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use serde_json::Value;
 use std::fs;
@@ -138,8 +140,10 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
             assert!(matches!(outcome, Err(Error::Interrupted { .. })));
         }
         resume::<Settings>(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &|| false).unwrap();
-        let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
-        assert!(model(&parts) == model(&whole), "{kind}");
+        for file in ["model.safetensors", "best.safetensors"] {
+            let model = |run: &Path| fs::read(run.join(file)).unwrap();
+            assert!(model(&parts) == model(&whole), "{kind}, {file}");
+        }
         assert_eq!(monitors(&parts), monitors(&whole), "{kind}");
         let checkpoint = |run: &Path| {
             let archive = archive(&run.join("checkpoint.safetensors"));
@@ -152,6 +156,65 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
         };
         assert!(checkpoint(&parts) == checkpoint(&whole), "{kind}");
     }
+}
+
+/// Distances are computed again here from runs that end where the long one compares its samples.
+#[test]
+fn the_generator_whose_samples_are_nearest_to_training_images_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = Digits::synthetic(200, 40).unwrap();
+    let networks = Networks {
+        generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
+        discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),
+    };
+    let play = |steps: usize, average: Option<f64>| {
+        let usual = Settings::of(Kind::Standard);
+        let settings = Settings {
+            networks: networks.clone(),
+            batch: 20,
+            steps,
+            every: 2,
+            generator_rate: 0.01,
+            average,
+            ..usual
+        };
+        let path = folder.path().join(format!("{steps}-{}", average.is_some()));
+        let directory = RunDirectory::create(&path, true).unwrap();
+        let mut quiet = Progress::new(ProgressKind::Quiet);
+        (train(&directory, &settings, &digits, &mut quiet, &|| false).unwrap(), path)
+    };
+    let classifier = equilibria::pretrained::classifier().unwrap();
+    let features = classifier.features_of(digits.train.images()).unwrap();
+    let mut latents = vec![0.0_f32; 500 * 8];
+    fill_latents(Stream::named(1, "latent").substream(u64::MAX), 8, &mut latents);
+    for average in [None, Some(0.5)] {
+        let ((_, summary), path) = play(60, average);
+        let all: Vec<_> = (1..=6)
+            .map(|part| {
+                let ((generator, _), _) = play(10 * part, average);
+                let samples = generator.images_of(&latents).unwrap();
+                let found = kernel_distance(&classifier.features_of(&samples).unwrap(), &features).unwrap();
+                (10 * part, found.value, samples)
+            })
+            .collect();
+        let (step, distance, samples) = all.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        let best = summary.best.unwrap();
+        assert_eq!((best.step, best.distance), (*step as u64, *distance));
+        assert_eq!(best.measure, "kernel distance of features");
+        let (kept, settings) = Generator::load(&path.join("best.safetensors")).unwrap();
+        assert_eq!((kept.steps(), kept.is_average()), (Some(*step as u64), average.is_some()));
+        assert!(kept.images_of(&latents).unwrap().pixels() == samples.pixels());
+        // A tenth of the run is 6 steps.
+        assert_eq!(kept.history().0.last(), Some(&(step / 6 * 6)));
+        assert_eq!(settings.unwrap().steps, 60);
+    }
+    // As any model.
+    equilibria(folder.path(), "gan sample 60-true/best.safetensors --count 4 --out sheet.png").succeeded();
+    let judged = equilibria(folder.path(), "gan evaluate 60-true/best.safetensors --images 60 -q --json");
+    assert_eq!(judged.succeeded().json()["samples"], 60);
+    // Replaced by a run that is too short for a comparison.
+    equilibria(folder.path(), &format!("{TRAIN} --steps 4 --every 1 --out 60-true --force")).succeeded();
+    assert!(!folder.path().join("60-true/best.safetensors").exists());
 }
 
 #[test]
