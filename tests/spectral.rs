@@ -171,6 +171,38 @@ fn a_convolution_has_the_singular_value_of_its_matrix_of_patches() {
     assert!(worst < 1e-9, "{worst:e}, with the singular value {sigma}: {:?} {:?}", &found[..3], &right[..3]);
 }
 
+/// From 32 channels on, training passes use transformed weights, which follow a change of the weights.
+#[test]
+fn large_convolutions_divide_their_current_weights() {
+    let (shape, window) = (Shape { height: 8, width: 8, channels: 32 }, Window::square(4, 2, 1));
+    let mut model = network(shape, vec![conv(32, 32, window)], 1);
+    let mut plain = Sequential::new(shape, vec![Conv2d::new(32, 32, window).into()]).unwrap();
+    let (x, seed) = (normals(2 * model.inputs(), 5), normals(2 * model.outputs(), 6));
+    for change in 10..12 {
+        let noise = normals(16 * 32 * 32, change);
+        let weight = model.parameters_mut().next().unwrap();
+        weight.data_mut().iter_mut().zip(noise).for_each(|(w, noise)| *w += 0.1 * noise);
+        let w = weight.data().to_vec();
+        let v = normalised(times(&w, model.statistics().next().unwrap().data()));
+        let sigma = times_transposed(&w, &v).iter().map(|x| x * x).sum::<f64>().sqrt();
+        for (to, from) in plain.parameters_mut().zip(model.parameters()) {
+            to.data_mut().copy_from_slice(from.data());
+        }
+        plain.parameters_mut().next().unwrap().scale_in_place(1.0 / sigma);
+        let [found, right] = [&mut model, &mut plain].map(|model| {
+            let (mut cache, mut deltas) = (Cache::new(model), Deltas::new(model));
+            cache.input_mut(2).copy_from_slice(&x);
+            model.forward(&mut cache, training(), &mut Scratch::new()).unwrap();
+            model.backward(&cache, &seed, Wanted::input(0..2), &mut deltas, &mut Scratch::new()).unwrap();
+            [cache.output(), deltas.input(0..2)].concat()
+        });
+        let mut inferred = vec![0.0; 2 * plain.outputs()];
+        plain.infer(&x, &mut Scratch::new(), &mut inferred).unwrap();
+        let is_near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(is_near(&found, &right) && is_near(&found, &inferred));
+    }
+}
+
 #[test]
 fn a_plan_names_the_layers_and_their_state_has_u() {
     let text =

@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 use rand::Rng;
 
 /// Height and width of a patch.
-const PATCH: usize = 7;
+pub const PATCH: usize = 7;
 /// No band is smaller, except that of an image as small as a patch.
 const SMALLEST: usize = 8;
 /// Number of patches of a set and a band, about.

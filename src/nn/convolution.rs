@@ -27,8 +27,7 @@
 //!
 //! The three operations are the kernels' [`forward`](conv::forward), [`backward_data`](conv::backward_data) and
 //! [`backward_weights`](conv::backward_weights). Training passes use [minimal filtering](conv::minimal) where it is faster,
-//! and keep the transformed weights until the weights change; inference, and layers inside
-//! [`Spectral`](super::Spectral), use the direct path.
+//! and keep the transformed weights until the weights change; inference uses the direct path.
 //!
 //! # Example in one dimension
 //! Kernel w = (1, 2, 3), stride 2, padding 1, one channel, x = (10, 20, 30, 40). Each output reads three inputs:

@@ -207,7 +207,11 @@ impl<T: Element, L: Layer<T> + Clone + 'static> Layer<T> for Spectral<T, L> {
     }
 
     // forward: y = φ(f(x/σ; W))
-    fn forward(&mut self, ForwardPass { input, kept, .. }: ForwardPass<'_, T>, y: &mut [T]) -> Result<()> {
+    fn forward(
+        &mut self,
+        ForwardPass { input, training, kept }: ForwardPass<'_, T>,
+        y: &mut [T],
+    ) -> Result<()> {
         let Input { shape, x, activation, scratch } = input;
         let ([rows, columns], [scaled, _]) = (self.sides(), kept.per_example);
         let (first, others) = kept.per_batch.split_at_mut(rows + columns + 1);
@@ -217,8 +221,8 @@ impl<T: Element, L: Layer<T> + Clone + 'static> Layer<T> for Spectral<T, L> {
         rest[columns] = sigma;
         others.chunks_exact_mut(first.len()).for_each(|other| other.copy_from_slice(first));
         elementwise::scale(Level::detect(), T::ONE / sigma, x, scaled);
-        self.layer.infer(Input { shape, x: scaled, activation, scratch }, y);
-        Ok(())
+        let input = Input { shape, x: scaled, activation, scratch };
+        self.layer.forward(ForwardPass { input, training, kept: Kept::default() }, y)
     }
 
     // forward:  y = f(x/σ; W)

@@ -14,6 +14,7 @@ use crate::checkpoint::Archive;
 use crate::data::describe_kind;
 use crate::{Error, Result};
 
+const BEST: &str = "best.safetensors";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const CONFIG: &str = "config.toml";
 const LOCK: &str = ".lock";
@@ -22,7 +23,7 @@ const MODEL: &str = "model.safetensors";
 const SUMMARY: &str = "summary.json";
 
 /// All files of a run. `config.toml` is removed last: as long as it exists, the folder is recognised as a run directory.
-const WRITTEN: [&str; 5] = [CHECKPOINT, MODEL, METRICS, SUMMARY, CONFIG];
+const WRITTEN: [&str; 6] = [CHECKPOINT, MODEL, BEST, METRICS, SUMMARY, CONFIG];
 
 /// The table of `config.toml` with the versions of the program and of the checkpoint.
 const VERSIONS: &str = "versions";
@@ -184,7 +185,7 @@ impl RunDirectory {
     ///
     /// **Errors** as [`RunDirectory::read_config`].
     pub fn config_of<T: DeserializeOwned>(model: &Path) -> Option<Result<T>> {
-        let is_of_run = |name: &OsStr| name == MODEL || name == CHECKPOINT;
+        let is_of_run = |name: &OsStr| [MODEL, BEST, CHECKPOINT].iter().any(|own| name == *own);
         let folder = match model.is_dir() {
             true => model,
             false if model.file_name().is_some_and(is_of_run) => model.parent()?,
@@ -225,6 +226,13 @@ impl RunDirectory {
     /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].
     pub fn write_model(&self, model: &Archive) -> Result<()> {
         write_atomically(&self.path.join(MODEL), &model.to_bytes()?)
+    }
+
+    /// Writes `best.safetensors`.
+    ///
+    /// **Errors** as [`Archive::to_bytes`]; [`Error::Io`].
+    pub fn write_best(&self, model: &Archive) -> Result<()> {
+        write_atomically(&self.path.join(BEST), &model.to_bytes()?)
     }
 
     /// Writes `checkpoint.safetensors`.

@@ -6,11 +6,13 @@
 //! ```text
 //! every step            the steps of the discriminator, then that of the generator
 //! every `every` steps   a reading: a row of metrics.csv, warnings
+//! every 5 readings      the distance of samples from training images; the best generator so far is kept
 //! every 20 readings     a checkpoint, and the duality gap if it is enabled
 //! eleven times          samples of the same ten latents
 //! ```
 
 mod batches;
+mod best;
 mod checkpoint;
 mod gap;
 mod generator;
@@ -18,6 +20,7 @@ mod history;
 mod observer;
 mod settings;
 
+pub use best::BestStep;
 pub use generator::Generator;
 pub use history::PICTURED;
 pub use settings::{Change, Kind, NetworkOptions, Settings};
@@ -33,6 +36,7 @@ use crate::nn::Sequential;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use batches::Batches;
+use best::Best;
 use gap::Gap;
 use history::moments;
 use observer::Observer;
@@ -41,6 +45,8 @@ use std::time::Instant;
 
 /// Readings between two checkpoints; writing one takes as long as some dozens of steps.
 const CHECKPOINT_EVERY: u64 = 20;
+/// Readings between two distances of samples from training images.
+const COMPARED_EVERY: u64 = 5;
 /// Before this step, similar samples are no sign of a collapse.
 const WARM_UP: u64 = 500;
 
@@ -71,6 +77,8 @@ pub struct Summary {
     pub stability: Judgement,
     /// The warnings during training.
     pub warnings: Vec<StepWarning>,
+    /// The generator in `best.safetensors`; `None` if the run has fewer than five readings, or its images have no distance.
+    pub best: Option<BestStep>,
     /// The last reading, if there is one.
     pub last: Option<Reading>,
     /// Entropy of the data's classes in nats; readings give the samples' entropy as a share of it.
@@ -101,6 +109,8 @@ struct Run<'a> {
     observer: Observer,
     /// The search for the duality gap, if it is enabled.
     gap: Option<Gap<'a>>,
+    /// The generator whose samples were nearest to training images so far.
+    best: Option<Best>,
     watch: Watch,
     /// Rows of `metrics.csv` that `watch` has seen.
     watched: usize,
@@ -135,6 +145,7 @@ impl Trainable for Settings {
             batches: Batches::new(images, self.batch, self.seed).flipped(self.seed, self.flip),
             observer: Observer::new(self, digits)?,
             gap: Gap::new(self, digits),
+            best: None,
             watch: Watch::new(),
             watched: 0,
             shape: images.shape(),
@@ -208,6 +219,9 @@ impl TrainingRun<Settings> for Run<'_> {
                 let reading = Reading { spread, class_entropy, duality_gap, ..reading };
                 metrics.append(reading.step as usize, &observer::row(&reading, seconds))?;
                 self.report(metrics, progress);
+                if reading.step.is_multiple_of(every * COMPARED_EVERY) {
+                    self.keep_best()?;
+                }
             }
             progress.advance(1);
             let now = self.game.steps();
@@ -226,6 +240,10 @@ impl TrainingRun<Settings> for Run<'_> {
                 };
             }
         }
+    }
+
+    fn best(&self) -> Result<Option<Archive>> {
+        self.best_model()
     }
 
     fn diverged(&self, metrics: &Metrics, error: &Error) -> Summary {
@@ -274,6 +292,17 @@ impl Run<'_> {
         let samples = self.observer.samples(sampled(&self.game), PICTURED)?;
         self.history.extend_from_slice(samples.pixels());
         self.history_steps.push(self.game.steps() as usize);
+        Ok(())
+    }
+
+    /// Keeps the generator if its samples are nearer to training images than those of all before it.
+    fn keep_best(&mut self) -> Result<()> {
+        let generator = sampled(&self.game);
+        if let Some(distance) = self.observer.distance(generator)?
+            && self.best.as_ref().is_none_or(|best| distance < best.distance)
+        {
+            self.best = Some(Best { step: self.game.steps(), distance, network: generator.clone() });
+        }
         Ok(())
     }
 
@@ -337,6 +366,7 @@ impl Run<'_> {
             seconds: metrics.rows().iter().filter_map(|row| row.values.last()).sum::<f64>() + self.seconds,
             stability: judge(&readings),
             warnings: warnings(&mut Watch::new(), &readings),
+            best: self.best.as_ref().map(|best| best.step(&self.observer)),
             last: readings.last().copied(),
             data_entropy: self.observer.data_entropy(),
             readings,
@@ -344,12 +374,12 @@ impl Run<'_> {
     }
 }
 
-/// The generator that samples come from: the average if there is one.
 /// The place in training after `batches` + 1 mini-batches, of which an epoch has `per_epoch`.
 pub(crate) fn place(batches: usize, per_epoch: usize) -> String {
     format!("epoch {}, batch {}", batches / per_epoch + 1, batches % per_epoch + 1)
 }
 
+/// The generator that samples come from: the average if there is one.
 fn sampled(game: &Game<f32>) -> &Sequential<f32> {
     game.averaged_generator().unwrap_or(game.generator())
 }

@@ -66,6 +66,13 @@ pub trait TrainingRun<S: Trainable>: Send {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool>;
 
+    /// The content of `best.safetensors`, if the best model so far is kept beside the last one.
+    ///
+    /// **Errors** as [`Archive::insert_f32`].
+    fn best(&self) -> Result<Option<Archive>> {
+        Ok(None)
+    }
+
     /// The summary of a run that ended with this [`Error::Diverged`].
     fn diverged(&self, metrics: &Metrics, error: &Error) -> S::Summary;
 
@@ -235,5 +242,6 @@ fn write_checkpoint<S: Trainable>(
 ) -> Result<()> {
     let mut archive = run.checkpoint()?;
     record.describe(&mut archive);
-    directory.write_checkpoint(&archive)
+    directory.write_checkpoint(&archive)?;
+    run.best()?.map_or(Ok(()), |best| directory.write_best(&best))
 }

@@ -2,11 +2,13 @@
 
 use super::{assert_png, equilibria, monitors};
 use equilibria::Error;
-use equilibria::adversarial::{Networks, Normalisation, mlp};
+use equilibria::adversarial::{Networks, Normalisation, fill_latents, mlp};
 use equilibria::checkpoint::Archive;
 use equilibria::data::Digits;
+use equilibria::evaluate::kernel_distance::kernel_distance;
 use equilibria::nn::Spec;
-use equilibria::run::gan::{Kind, Settings};
+use equilibria::rng::Stream;
+use equilibria::run::gan::{Generator, Kind, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use serde_json::Value;
 use std::fs;
@@ -138,8 +140,10 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
             assert!(matches!(outcome, Err(Error::Interrupted { .. })));
         }
         resume::<Settings>(&RunDirectory::open(&parts).unwrap(), &digits, &mut quiet, &|| false).unwrap();
-        let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
-        assert!(model(&parts) == model(&whole), "{kind}");
+        for file in ["model.safetensors", "best.safetensors"] {
+            let model = |run: &Path| fs::read(run.join(file)).unwrap();
+            assert!(model(&parts) == model(&whole), "{kind}, {file}");
+        }
         assert_eq!(monitors(&parts), monitors(&whole), "{kind}");
         let checkpoint = |run: &Path| {
             let archive = archive(&run.join("checkpoint.safetensors"));
@@ -152,6 +156,68 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
         };
         assert!(checkpoint(&parts) == checkpoint(&whole), "{kind}");
     }
+}
+
+/// Distances are computed again here from runs that end where the long one compares its samples.
+#[test]
+fn the_generator_whose_samples_are_nearest_to_training_images_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = Digits::synthetic(200, 40).unwrap();
+    let networks = Networks {
+        generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
+        discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),
+    };
+    let play = |steps: usize, (average, generator_rate): (Option<f64>, f64)| {
+        let usual = Settings::of(Kind::Standard);
+        let settings = Settings {
+            networks: networks.clone(),
+            batch: 20,
+            steps,
+            every: 1,
+            generator_rate,
+            average,
+            ..usual
+        };
+        let path = folder.path().join(format!("{steps}-{}", average.is_some()));
+        let directory = RunDirectory::create(&path, true).unwrap();
+        let mut quiet = Progress::new(ProgressKind::Quiet);
+        (train(&directory, &settings, &digits, &mut quiet, &|| false).unwrap(), path)
+    };
+    let classifier = equilibria::pretrained::classifier().unwrap();
+    let features = classifier.features_of(digits.train.images()).unwrap();
+    let mut latents = vec![0.0_f32; 500 * 8];
+    fill_latents(Stream::named(1, "latent").substream(u64::MAX), 8, &mut latents);
+    // The first plays worse and worse, the second better and better.
+    for recipe in [(None, 0.01), (Some(0.5), 1e-3)] {
+        let average = recipe.0;
+        let ((_, summary), path) = play(15, recipe);
+        let all: Vec<_> = [5, 10, 15]
+            .into_iter()
+            .map(|steps| {
+                let ((generator, _), _) = play(steps, recipe);
+                let samples = generator.images_of(&latents).unwrap();
+                let found = kernel_distance(&classifier.features_of(&samples).unwrap(), &features).unwrap();
+                (steps, found.value, samples)
+            })
+            .collect();
+        let (step, distance, samples) = all.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        let best = summary.best.unwrap();
+        assert_eq!((best.step, best.distance), (*step as u64, *distance));
+        assert_eq!(best.measure, "kernel distance of features");
+        let (kept, settings) = Generator::load(&path.join("best.safetensors")).unwrap();
+        assert_eq!((kept.steps(), kept.is_average()), (Some(*step as u64), average.is_some()));
+        assert!(kept.images_of(&latents).unwrap().pixels() == samples.pixels());
+        // Tenths of the run, rounded down: 4 and 10 are among them, 5 is not.
+        assert_eq!(kept.history().0.last(), Some(if *step == 5 { &4 } else { step }));
+        assert_eq!(settings.unwrap().steps, 15);
+    }
+    // As any model.
+    equilibria(folder.path(), "gan sample 15-true/best.safetensors --count 4 --out sheet.png").succeeded();
+    let judged = equilibria(folder.path(), "gan evaluate 15-true/best.safetensors --images 60 -q --json");
+    assert_eq!(judged.succeeded().json()["samples"], 60);
+    // Replaced by a run that is too short for a comparison.
+    equilibria(folder.path(), &format!("{TRAIN} --steps 4 --every 1 --out 15-true --force")).succeeded();
+    assert!(!folder.path().join("15-true/best.safetensors").exists());
 }
 
 #[test]

@@ -74,6 +74,14 @@ fn a_game_of_colour_images_trains_and_its_samples_are_in_colour() {
     fails(folder.path(), "gan sample cats --images many/000000.png --count 1", "many/000000.png");
     fails(folder.path(), "gan sample cats --images more --count 0", "--count 0");
     assert!(!at("more").exists());
+    // Five readings: the best generator is kept, by patches of 7x7 pixels.
+    let train = TRAIN.replace("--steps 4 --every 2", "--steps 5 --every 1");
+    succeeds(folder.path(), &format!("{train} --data cats:8 --out more-cats"));
+    let summary = fs::read_to_string(at("more-cats/summary.json")).unwrap();
+    let best = &serde_json::from_str::<serde_json::Value>(&summary).unwrap()["best"];
+    assert!(best["measure"] == "sliced Wasserstein distance of patches" && best["step"] == 5, "{best}");
+    assert!(best["distance"].as_f64().is_some_and(|distance| distance > 0.0), "{best}");
+    succeeds(folder.path(), "gan sample more-cats/best.safetensors --count 4 --out sheet.png");
     // A finished run has nothing to resume, and its data are found again.
     succeeds(folder.path(), "gan train --resume cats -q");
 }

@@ -31,7 +31,7 @@ use unlabelled::novelty;
     Images in colour, or of a single class, are compared in the features of an encoder that has learned from the training \
     images which way up an image is. Its training takes about 2 minutes for 32x32 pixels; with --encoder it is done once.")]
 pub(in crate::cli) struct Evaluate {
-    /// A run directory or safetensors file of a generator, an IDX file of images, or a folder of PNG files.
+    /// A run directory or safetensors file (such as best.safetensors) of a generator, an IDX file of images, or a folder of PNG files.
     #[arg(value_name = "MODEL_OR_SAMPLES")]
     samples: PathBuf,
     /// The images to compare with, as for `gan train` [default: the training data of the generator, if its file names them;

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
     equilibria gan sample runs/gan --images samples --count 10000\n\n\
     Paths between two latents follow the sphere, so that every latent on them is as long as those of training.")]
 pub(in crate::cli) struct Sample {
-    /// A run directory or a safetensors file.
+    /// A run directory or a safetensors file, such as the best.safetensors of a run.
     model: PathBuf,
     /// Samples to draw; with --interpolate, paths to draw.
     #[arg(long, default_value_t = 100, conflicts_with = "training")]

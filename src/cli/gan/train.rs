@@ -7,7 +7,7 @@ use crate::evaluate::stability::Verdict;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::nn::Initialisation;
 use crate::run::RunDirectory;
-use crate::run::gan::{NetworkOptions, Settings, StepWarning, Summary};
+use crate::run::gan::{BestStep, NetworkOptions, Settings, StepWarning, Summary};
 use crate::{Error, Result};
 use clap::Args;
 
@@ -20,6 +20,9 @@ use clap::Args;
     equilibria gan train --resume runs/penalty\n\n\
     Steps are those of the generator; a critic takes several steps before each of them. Readings go to metrics.csv, warnings \
     to the terminal, curves to plots/, and the verdict on convergence to summary.json.\n\n\
+    The last generator is in model.safetensors. At every 5th reading, samples are compared with training images: by the kernel \
+    distance in the features of the program's classifier if it recognises these images, and otherwise by the sliced Wasserstein \
+    distance of patches. The nearest generator so far is in best.safetensors, which `gan sample` and `gan evaluate` take.\n\n\
     A run has diverged once a parameter is not finite, or all readings since the last checkpoint have a loss above 745 nats \
     or a penalised slope above 10 times the largest optimal one (before the end, 100 times these values). It then ends with \
     status 1, keeps its last checkpoint and gives the reason in summary.json. A finished run with the verdict \"diverged\" \
@@ -94,6 +97,10 @@ fn describe(summary: &Summary, directory: &RunDirectory) -> String {
     text += &departures(summary);
     for StepWarning { step, text: sentence, .. } in first_warnings(summary) {
         text += &format!("warning at step {step}: {sentence}\n");
+    }
+    if let Some(BestStep { step, distance, measure }) = &summary.best {
+        text +=
+            &format!("best.safetensors      step {}, {measure} {distance:.4}\n", thousands(*step as usize));
     }
     let reasons = summary.stability.reasons.join("; ");
     text + &format!(

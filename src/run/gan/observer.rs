@@ -5,15 +5,21 @@ use crate::Result;
 use crate::adversarial::{METRICS, Reading, fill_latents};
 use crate::data::{Digits, Images};
 use crate::evaluate::classifier::Classifier;
+use crate::evaluate::kernel_distance::kernel_distance;
 use crate::evaluate::modes::ClassHistogram;
+use crate::evaluate::pyramid::{PATCH, pyramid_distances};
 use crate::nn::{Scratch, Sequential};
 use crate::rng::Stream;
 use crate::run::Row;
+use crate::tensor::Tensor;
 
 /// Number of samples for a reading.
 const SAMPLES: usize = 500;
 /// Number of training images for the spread of the data.
 const IMAGES: usize = 5_000;
+/// Number of training images that samples are compared with, and of directions of their sliced distance.
+const COMPARED: usize = 1_000;
+const DIRECTIONS: usize = 64;
 /// Number of test images that the classifier is tested on, and the accuracy that it needs.
 const TESTED: usize = 1_000;
 const LEAST_ACCURACY: f64 = 0.9;
@@ -50,6 +56,14 @@ pub(super) fn sentence(reading: &Reading) -> String {
     losses + &gap + &spread + &classes + &duality
 }
 
+/// Training images, as samples are compared with them.
+enum Reference {
+    /// Their features by the classifier, for the kernel distance.
+    Features(Tensor<f32>),
+    /// The images, for the sliced Wasserstein distance of patches.
+    Patches(Images),
+}
+
 /// Measures samples of the same latents during training.
 pub(super) struct Observer {
     latents: Vec<f32>,
@@ -57,6 +71,7 @@ pub(super) struct Observer {
     shape: [usize; 3],
     /// The shipped classifier, if it recognises these data.
     classifier: Option<Classifier>,
+    reference: Reference,
     data_spread: f64,
     data_entropy: f64,
     scratch: Scratch<f32>,
@@ -72,10 +87,17 @@ impl Observer {
         let some = images.select(&(0..images.len().min(IMAGES)).collect::<Vec<_>>());
         let labels = digits.train.labels();
         let classes = labels.iter().max().map_or(1, |&most| usize::from(most) + 1);
+        let classifier = suitable_classifier(digits)?;
+        let compared = images.select(&(0..images.len().min(COMPARED)).collect::<Vec<_>>());
+        let reference = match &classifier {
+            Some(classifier) => Reference::Features(classifier.features_of(&compared)?),
+            None => Reference::Patches(compared),
+        };
         Ok(Self {
             latents,
             shape: images.shape(),
-            classifier: suitable_classifier(digits)?,
+            classifier,
+            reference,
             data_spread: spread(&some),
             data_entropy: ClassHistogram::of_labels(labels, classes)?.entropy(),
             scratch: Scratch::new(),
@@ -98,6 +120,33 @@ impl Observer {
             None => None,
         };
         Ok((share_of_spread(spread(&samples), self.data_spread), entropy))
+    }
+
+    /// The distance of samples from the first training images, smaller is better; `None` if there are too few of them or they
+    /// are smaller than a patch.
+    ///
+    /// **Randomness** Patches and directions from the substream 8 of `evaluate` of seed 0, the same each time.
+    pub fn distance(&mut self, generator: &Sequential<f32>) -> Result<Option<f64>> {
+        let samples = self.samples(generator, SAMPLES)?;
+        Ok(match (&self.reference, &self.classifier) {
+            (Reference::Features(features), Some(classifier)) if features.rows() >= 3 => {
+                Some(kernel_distance(&classifier.features_of(&samples)?, features)?.value)
+            }
+            (Reference::Patches(images), _) if images.height().min(images.width()) >= PATCH => {
+                let stream = Stream::named(0, "evaluate").substream(8);
+                let bands = pyramid_distances(&samples, images, DIRECTIONS, stream)?;
+                Some(bands.iter().map(|band| band.distance).sum::<f64>() / bands.len() as f64)
+            }
+            _ => None,
+        })
+    }
+
+    /// The name of [`Observer::distance`].
+    pub fn measure_of_distance(&self) -> &'static str {
+        match self.reference {
+            Reference::Features(_) => "kernel distance of features",
+            Reference::Patches(_) => "sliced Wasserstein distance of patches",
+        }
     }
 
     /// The samples of the first `count` latents.

@@ -341,9 +341,9 @@ impl Settings {
     }
 }
 
-/// Numbers per parameter: itself, its gradient, two moments, an average, and the first four again in a checkpoint and in its
-/// bytes. Layers of a DCGAN also keep the transformed weights of minimal filtering, up to 12.5 numbers per weight.
-const COPIES: u128 = 26;
+/// Numbers per parameter: itself, its gradient, two moments, an average, the best generator's, and all but the gradient again in
+/// a checkpoint and in its bytes. Layers of a DCGAN also keep the transformed weights of minimal filtering, up to 12.5 numbers per weight.
+const COPIES: u128 = 29;
 /// Rows per value: outputs and derivatives of six mini-batches.
 const BATCHES: u128 = 12;
 
