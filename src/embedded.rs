@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Weights are 32-bit floats, 16-bit floats, or 8-bit integers with a scale for each row: w = q s, with q from −127 to 127
-//! and s = max |w| / 127. `equilibria rbm store` and `equilibria dbm store` write such files, and so does
+//! and s = max |w| / 127. `equilibria rbm store`, `dbm store` and `gan store` write such files, and so does
 //! [`Archive`](crate::checkpoint::Archive) (`halved`, `quantised`).
 //!
 //! | model | buffers of the caller, in numbers of f32 |

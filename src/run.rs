@@ -58,7 +58,7 @@ pub(crate) use results::{check_range, create_folder_of, write_output, write_pict
 pub use settings::RunSettings;
 pub use source::{SavedModel, StoredMachine, load, load_alone};
 pub(crate) use source::{Source, absolute, absolute_source, source};
-use source::{describe, describe_shape, settings_in, settings_of, trained_on};
+use source::{copy_settings, describe, describe_shape, settings_in, settings_of, shape_in, trained_on};
 pub(crate) use text::parse;
 pub(crate) use training::resume_with;
 pub use training::{Trainable, TrainingRun, resume, train, train_in_memory, train_or_resume};

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::boltzmann::{Dbm, DbmChains, ImageChains, MeanField};
 use crate::rng::Stream;
 use crate::run::dbm::Settings;
-use crate::run::pretrained;
+use crate::run::{load_alone, pretrained};
 use clap::Subcommand;
 
 /// Train, sample and evaluate deep Boltzmann machines.
@@ -54,7 +54,7 @@ impl Command {
             Self::Sample(command) => command.run::<Dbm<f32>>(),
             Self::Filters(command) => command.run(),
             Self::Reconstruct(command) => command.run::<Dbm<f32>>(),
-            Self::Store(command) => command.run::<Dbm<f32>>(),
+            Self::Store(command) => command.run(load_alone::<Dbm<f32>>),
             Self::Transform(command) => command.run::<Dbm<f32>>(),
         }
     }

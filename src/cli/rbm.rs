@@ -15,8 +15,8 @@ use super::transform::Transform;
 use crate::Result;
 use crate::boltzmann::{GibbsChains, ImageChains, Rbm};
 use crate::rng::Stream;
-use crate::run::pretrained;
 use crate::run::rbm::Settings;
+use crate::run::{load_alone, pretrained};
 use crate::tensor::Workspace;
 use clap::Subcommand;
 
@@ -60,7 +60,7 @@ impl Command {
             Self::Filters(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Mixing(command) => command.run(),
-            Self::Store(command) => command.run::<Rbm<f32>>(),
+            Self::Store(command) => command.run(load_alone::<Rbm<f32>>),
             Self::Transform(command) => command.run::<Rbm<f32>>(),
             Self::Sweep(command) => command.run(),
             Self::ReproduceLiterature(command) => command.run(),

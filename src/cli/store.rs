@@ -1,13 +1,11 @@
-//! `equilibria rbm store` and `equilibria dbm store`.
+//! `equilibria rbm store`, `dbm store` and `gan store`.
 
-use super::machine::MachineKind;
 use super::output::{OutputArguments, counted, write_output};
 use crate::checkpoint::Archive;
-use crate::run::load_alone;
 use crate::{Error, Result};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct Store {
@@ -42,10 +40,10 @@ struct Summary {
 }
 
 impl Store {
-    /// Writes the file of a machine of kind `M`, and prints the summary.
-    pub fn run<M: MachineKind>(self) -> Result<()> {
+    /// Writes the file of the model that `load_alone` reads, and prints the summary.
+    pub fn run(self, load_alone: fn(&Path) -> Result<Archive>) -> Result<()> {
         self.output.start()?;
-        let archive = load_alone::<M>(&self.model)?;
+        let archive = load_alone(&self.model)?;
         if self.out.is_dir() {
             return Err(Error::invalid(self.out.display(), "is a folder; give the file to write"));
         }

@@ -162,7 +162,7 @@ pub fn load<M: StoredMachine>(path: &Path) -> Result<SavedModel<M, M::Settings>>
 }
 
 /// Loads a Boltzmann machine as an archive of its parameters as f32, with the settings and the image size in the metadata if
-/// they are known. The file's own settings come first, as they hold the name of the data.
+/// they are known.
 ///
 /// **Errors** as [`load`].
 pub fn load_alone<M: StoredMachine>(path: &Path) -> Result<Archive> {
@@ -171,12 +171,22 @@ pub fn load_alone<M: StoredMachine>(path: &Path) -> Result<Archive> {
     for key in SIZE {
         archive.metadata(key).into_iter().for_each(|size| alone.set_metadata(key, size));
     }
-    let settings = match settings_in::<M::Settings>(&archive)? {
+    copy_settings::<M::Settings>(path, &archive, &mut alone)?;
+    Ok(alone)
+}
+
+/// Copies the settings of the model at `path` into the metadata of `copy`, if they are known: first those of its archive, which
+/// have the name of the data.
+pub(super) fn copy_settings<S: RunSettings>(
+    path: &Path,
+    archive: &Archive,
+    copy: &mut Archive,
+) -> Result<()> {
+    let settings = match settings_in::<S>(archive)? {
         Some(settings) => Some(settings),
         None => RunDirectory::config_of(path).transpose()?,
     };
-    settings.map_or(Ok(()), |settings| describe(&mut alone, settings))?;
-    Ok(alone)
+    settings.map_or(Ok(()), |settings| describe(copy, settings))
 }
 
 /// Puts the height, the width and the number of channels of the images into a model's metadata.
@@ -208,6 +218,23 @@ fn size_in(archive: &Archive, pixels: usize) -> Result<Option<[usize; 2]>> {
         Error::malformed(archive.place(), 8, problem)
     })?;
     Ok(Some([height, width]))
+}
+
+/// The height, the width and the channels in a model's metadata.
+///
+/// **Errors** [`Error::Malformed`] if they are not there or do not fit images of `numbers` numbers.
+pub(super) fn shape_in(archive: &Archive, numbers: usize) -> Result<[usize; 3]> {
+    let channels = archive.metadata(CHANNELS).map_or(Some(1), |text| text.parse().ok());
+    let channels = channels.filter(|&channels| channels == 1 || channels == 3 && numbers.is_multiple_of(3));
+    let size = match channels {
+        Some(channels) => {
+            size_in(archive, numbers / channels)?.map(|[height, width]| [height, width, channels])
+        }
+        None => None,
+    };
+    size.ok_or_else(|| {
+        Error::malformed(archive.place(), 8, "the size of its images is missing or not possible")
+    })
 }
 
 /// Puts the settings of a run into its model's metadata: the name of the data, not the folder.

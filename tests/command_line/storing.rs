@@ -293,3 +293,46 @@ fn the_shipped_machines_have_their_sizes_and_are_small_and_theirs_alone() {
     assert_eq!((restricted.visible(), restricted.hidden()), (784, 500));
     assert_eq!((settings.hidden, settings.data.as_str()), (500, "mnist"));
 }
+
+#[test]
+fn a_stored_generator_draws_the_same_samples_and_is_its_network_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &str| equilibria(folder.path(), words).succeeded();
+    let train =
+        "gan train --images 60 --latent 3 --generator 16 --discriminator 8 --steps 6 --every 2 --batch 20 -q";
+    run(&format!("{train} --out plain"));
+    run(&format!("{train} --average 0.5 --out averaged"));
+    for model in ["plain", "averaged"] {
+        let samples = |model: &str, name: &str| {
+            run(&format!("gan sample {model} --images {name}.npy --count 9 -q"));
+            let file = folder.path().join(format!("{name}.npy"));
+            let bytes = fs::read(&file).unwrap();
+            fs::remove_file(file).unwrap();
+            bytes
+        };
+        let expected = samples(model, "expected");
+        for bits in [32, 16, 8] {
+            let words = format!("gan store {model} --out {model}-{bits}.st --bits {bits} --json");
+            let summary = run(&words).json();
+            assert_eq!(summary["parameters"], 3 * 16 + 16 + 16 * 784 + 784, "{summary}");
+            let file = fs::read(folder.path().join(format!("{model}-{bits}.st"))).unwrap();
+            assert!(file.len() < 13_500 * bits / 8 + 8_000, "{bits} bits: {} bytes", file.len());
+            let found = samples(&format!("{model}-{bits}.st"), "found");
+            let off = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            assert!(
+                off <= [0, 1, 8][[32, 16, 8].iter().position(|&all| all == bits).unwrap()],
+                "{bits}: {off}"
+            );
+            let stored = equilibria::embedded::StoredGenerator::from_bytes(&file).unwrap();
+            assert_eq!((stored.latent_len(), stored.image_shape().size()), (3, 784));
+        }
+        // Samples of training are not in the file; a sheet of new ones can be drawn.
+        run(&format!("gan sample {model}-8.st --out sheet.png -q"));
+    }
+    // The size of the images is in no tensor.
+    let mut archive = archive(&folder.path().join("plain-32.st"));
+    archive.set_metadata("image_height", "7");
+    fs::write(folder.path().join("wrong.st"), archive.to_bytes().unwrap()).unwrap();
+    let outcome = equilibria(folder.path(), "gan sample wrong.st --out sheet.png");
+    assert!(outcome.is_refused() && outcome.stderr.contains("no image of 784 pixels"), "{outcome:?}");
+}

@@ -1,6 +1,6 @@
 //! Trained generators.
 
-use super::history::{HISTORY, PICTURED, kept_steps};
+use super::history::{self, HISTORY};
 use super::observer::to_images;
 use super::settings::{MOST_STEPS, Settings};
 use crate::adversarial::networks::pytorch_generator;
@@ -71,39 +71,40 @@ impl Generator {
         let name = if is_average { "average" } else { "generator" };
         let network = networks.generator.read(archive, &format!("{name}."))?;
         check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
-        let shape = archive.shape(HISTORY)?;
-        let (height, width, channels) = match *shape {
-            [_, PICTURED, height, width] => (height, width, 1),
-            [_, PICTURED, height, width, 3] => (height, width, 3),
-            _ => {
-                return Err(malformed(format!(
-                    "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width) or \
-                     (moments, {PICTURED}, height, width, 3)"
-                )));
+        let steps = archive.metadata("steps").map(|steps| {
+            steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
+                malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
+            })
+        });
+        let steps: Option<u64> = steps.transpose()?;
+        let (history, moments) = match archive.names().any(|name| name == HISTORY) {
+            true => history::read(archive, network.outputs(), steps)?,
+            // A generator that was stored alone.
+            false => {
+                let [height, width, channels] = crate::run::shape_in(archive, network.outputs())?;
+                (Images::with_channels(height, width, channels, Vec::new())?, Vec::new())
             }
         };
-        if height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels))
-            != Some(network.outputs())
-        {
-            let outputs = network.outputs();
-            return Err(malformed(format!(
-                "images of {height}x{width} pixels and {channels} channels do not fit {outputs} outputs"
-            )));
+        Ok(Self { networks, network, is_average, shape: history.shape(), steps, history, moments })
+    }
+
+    /// The file or run at `path` without all that drawing samples does not need: the parameters of the generator, or their
+    /// average, with the size of the images and the settings if they are known.
+    ///
+    /// **Errors** As [`Generator::load`].
+    pub fn load_alone(path: &Path) -> Result<Archive> {
+        let archive = crate::run::read_archive(&crate::run::locate_model(path)?)?;
+        let generator = Self::from_archive(&archive)?;
+        let mut alone = Archive::new();
+        alone.set_metadata("model", "gan");
+        alone.set_metadata("networks", &generator.networks.to_string());
+        generator.steps.into_iter().for_each(|steps| alone.set_metadata("steps", &steps.to_string()));
+        for (name, tensor) in generator.network.state() {
+            alone.insert_f32(&format!("generator.{name}"), tensor.shape(), tensor.data())?;
         }
-        let samples = archive.tensor_u8(HISTORY, shape)?.to_vec();
-        let history = Images::with_channels(height, width, channels, samples)?;
-        let steps = archive.required_metadata("steps")?;
-        let steps: u64 = steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
-            malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
-        })?;
-        let kept = history.len() / PICTURED;
-        let mut moments = kept_steps(archive, steps as usize, steps).unwrap_or_default();
-        if history.is_empty() || kept > moments.len() {
-            return Err(malformed(format!("samples of {kept} moments do not fit a run of {steps} steps")));
-        }
-        moments.truncate(kept);
-        let shape = [height, width, channels];
-        Ok(Self { networks, network, is_average, shape, steps: Some(steps), history, moments })
+        crate::run::describe_shape(&mut alone, generator.shape);
+        crate::run::copy_settings::<Settings>(path, &archive, &mut alone)?;
+        Ok(alone)
     }
 
     /// Generator and discriminator, as plans.

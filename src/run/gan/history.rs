@@ -1,6 +1,8 @@
 //! Samples of the same latents over training.
 
 use crate::checkpoint::Archive;
+use crate::data::Images;
+use crate::{Error, Result};
 
 /// Number of latents whose samples are kept over training.
 pub const PICTURED: usize = 10;
@@ -28,6 +30,38 @@ pub(super) fn kept_steps(archive: &Archive, length: usize, steps: u64) -> Option
     };
     let is_reached = kept.last().is_some_and(|&last| last as u64 <= steps);
     (is_reached && kept.is_sorted_by(|a, b| a < b)).then_some(kept)
+}
+
+/// Reads the samples of a generator of `outputs` numbers, and the numbers of `steps` after which they were taken.
+///
+/// **Errors** [`Error::Malformed`] if they do not fit the generator or the length of its run.
+pub(super) fn read(archive: &Archive, outputs: usize, steps: Option<u64>) -> Result<(Images, Vec<usize>)> {
+    let malformed = |problem: String| Err(Error::malformed(archive.place(), 8, problem));
+    let shape = archive.shape(HISTORY)?;
+    let (height, width, channels) = match *shape {
+        [_, PICTURED, height, width] => (height, width, 1),
+        [_, PICTURED, height, width, 3] => (height, width, 3),
+        _ => {
+            return malformed(format!(
+                "tensor `{HISTORY}` has the shape {shape:?}, expected (moments, {PICTURED}, height, width) or \
+                 (moments, {PICTURED}, height, width, 3)"
+            ));
+        }
+    };
+    if height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) != Some(outputs) {
+        return malformed(format!(
+            "images of {height}x{width} pixels and {channels} channels do not fit {outputs} outputs"
+        ));
+    }
+    let images = Images::with_channels(height, width, channels, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
+    let Some(steps) = steps else { return malformed("metadata `steps` is missing".into()) };
+    let kept = images.len() / PICTURED;
+    let mut moments = kept_steps(archive, steps as usize, steps).unwrap_or_default();
+    if images.is_empty() || kept > moments.len() {
+        return malformed(format!("samples of {kept} moments do not fit a run of {steps} steps"));
+    }
+    moments.truncate(kept);
+    Ok((images, moments))
 }
 
 /// The shape of [`HISTORY`] for images of this height, width and number of channels.
