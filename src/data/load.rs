@@ -36,8 +36,9 @@ impl Digits {
     /// - one file of images of these formats, which is read with the files beside it that belong to it by their names;
     /// - a folder with CIFAR-10's six files, or with a subfolder `cifar-10-batches-bin` that has them; or the same with
     ///   `data_batch_cats.bin` and `test_batch_cats.bin` and the subfolder `cifar10-cats`;
-    /// - a file of CIFAR-10's records whose name ends with `.bin`;
-    /// - a folder of [pictures](crate::data::pictures), or one with the subfolders `train` and `test`.
+    /// - a folder with CIFAR-100's `train.bin` and `test.bin`, or with a subfolder `cifar-100-binary` that has them;
+    /// - a file of CIFAR-10's or CIFAR-100's records whose name ends with `.bin`;
+    /// - a folder of [pictures](crate::data::pictures), or one with the subfolders `train` and `test` (or `val`).
     ///
     /// If there are no test images, the last sixth of the images of each class are. (Write `./cats` for a folder named
     /// `cats`.) Labels that are missing or damaged are an error only where they are used: [`Labelled::check_labels`].
@@ -47,7 +48,7 @@ impl Digits {
     ///
     /// **Errors** [`Error::NotFound`] says which files to fetch and how, [`Error::Malformed`] which file is wrong and
     /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, if there is no such class, or if
-    /// `source` is not of these kinds; [`Error::ShapeMismatch`] if training and test images differ in size.
+    /// `source` is not of these kinds.
     pub fn load_any(source: impl AsRef<Path>, class: Option<&str>, images: Option<usize>) -> Result<Self> {
         Self::load_with(source, class, images, &Reading::default()).map(|(digits, _)| digits)
     }
@@ -105,7 +106,9 @@ fn load(
                 share.map_or("the last sixth".into(), |share| format!("the last {:.0} %", 100.0 * share));
             let of = if train.has_labels() { " of each class" } else { "" };
             let place = source.display();
-            notes.push(format!("note: {place} has no test images: {test} images, {share}{of}, are taken"));
+            let (images, are) = if test == 1 { ("image", "is") } else { ("images", "are") };
+            notes
+                .push(format!("note: {place} has no test images: {test} {images}, {share}{of}, {are} taken"));
             digits
         }
         Some(test) => {
@@ -181,8 +184,7 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
     check_exists(source)?;
     if !source.is_dir() {
         if is_records(source)? {
-            let (train, test) = cifar::read_alone(source)?;
-            return found(train, test, source).of_cifar(reading, notes);
+            return Found::of_cifar(source, &cifar::alone(source), class, reading, notes);
         }
         let (train, test) = sets::of_file(source)?.read(reading, notes)?;
         return Ok(found(train, test, source));
@@ -194,9 +196,7 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
     if (is_cifar || !has_named)
         && let Some(files) = cifar::find(source)?
     {
-        let [train, test] = cifar::read_sets(&files)?;
-        let usual = (files.train.len() > 1).then_some(USUAL_CLASS);
-        return Ok(Found { usual, ..found(train, Some(test), source).of_cifar(reading, notes)? });
+        return Found::of_cifar(source, &files, class, reading, notes);
     }
     #[cfg(feature = "png")]
     if !has_named && let Some(found) = find_pictures(source, class, reading, notes)? {
@@ -212,17 +212,25 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
 }
 
 impl Found {
-    fn of_cifar(mut self, reading: &Reading, notes: &mut Vec<String>) -> Result<Self> {
-        self.classes = CLASSES.map(String::from).to_vec();
-        let place = self.place.display().to_string();
-        for set in [Some(&mut self.train), self.test.as_mut()].into_iter().flatten() {
+    fn of_cifar(
+        source: &Path,
+        files: &cifar::Files,
+        class: Option<&str>,
+        reading: &Reading,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let (mut train, mut test, classes) = files.read(class)?;
+        let place = source.display().to_string();
+        for set in [Some(&mut train), test.as_mut()].into_iter().flatten() {
             set.images_mut().finish(&place, reading, notes)?;
         }
-        Ok(self)
+        // Only the complete CIFAR-10 has several files.
+        let usual = (files.train.len() > 1).then_some(USUAL_CLASS);
+        Ok(Self { train, test, place: source.into(), classes, usual })
     }
 }
 
-/// Returns whether a file holds records of CIFAR-10.
+/// Returns whether a file holds records of CIFAR-10 or CIFAR-100.
 fn is_records(file: &Path) -> Result<bool> {
     let has_name = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bin"));
     let length = file.metadata().map_err(|error| Error::io("reading", file, error))?.len();
@@ -231,7 +239,7 @@ fn is_records(file: &Path) -> Result<bool> {
         return Ok(false);
     }
     let start = stream::start_of(file)?;
-    let is_whole = length > 0 && length.is_multiple_of(RECORD as u64);
+    let is_whole = length > 0 && [RECORD, RECORD + 1].iter().any(|&size| length.is_multiple_of(size as u64));
     Ok(!file::is_array(&start) && (is_whole || kind::describe(&start) == kind::UNKNOWN))
 }
 
@@ -249,8 +257,9 @@ fn not_found(folder: &Path) -> Error {
         false => {
             let some = found.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = if found.len() > 3 { ", \u{2026}" } else { "" };
+            let kind = kind_of_first(folder);
             format!(
-                "it has {some}{more}; give a folder of pictures of one size, perhaps in one subfolder for each class, or of \
+                "it has {some}{more}{kind}; give a folder of pictures of one size, perhaps in one subfolder for each class, or of \
                  IDX, .npy, .npz or CIFAR-10 files, or `synthetic`"
             )
         }
@@ -259,6 +268,16 @@ fn not_found(folder: &Path) -> Error {
         what: "images (files of arrays, or pictures: .png, .jpg or .jpeg)".into(),
         place,
         remedy,
+    }
+}
+
+/// The kind of the first file in `folder` in brackets, if it is known.
+fn kind_of_first(folder: &Path) -> String {
+    let [files, _] = stream::entries(folder).unwrap_or_default();
+    let Some(first) = files.first() else { return String::new() };
+    match stream::start_of(first).map(|start| kind::describe(&start)) {
+        Ok(kind) if kind != kind::UNKNOWN => format!(" ({} is {kind})", stream::last_part(first)),
+        _ => String::new(),
     }
 }
 
@@ -291,6 +310,15 @@ fn name_of(place: &Path) -> String {
     stream::last_part(named.unwrap_or(&whole))
 }
 
+/// The subfolder with the first of `names` that there is, in capitals or not.
+#[cfg(feature = "png")]
+fn subfolder(folder: &Path, names: &[&str]) -> Option<PathBuf> {
+    let [_, folders] = stream::entries(folder).ok()?;
+    let find =
+        |name: &&str| folders.iter().find(|path| stream::last_part(path).eq_ignore_ascii_case(name)).cloned();
+    names.iter().find_map(find)
+}
+
 /// Pictures in a folder, or in its subfolders `train` and `test`, if there are any.
 #[cfg(feature = "png")]
 fn find_pictures(
@@ -300,7 +328,8 @@ fn find_pictures(
     notes: &mut Vec<String>,
 ) -> Result<Option<Found>> {
     use super::pictures::{are_in, list, read};
-    let [train, test] = ["train", "test"].map(|name| source.join(name));
+    let [train, test] = [&["train", "training"][..], &["test", "testing", "val", "valid", "validation"]]
+        .map(|names| subfolder(source, names).unwrap_or_default());
     let has_sets = train.is_dir() && test.is_dir() && are_in(&train)? && are_in(&test)?;
     if !has_sets && !are_in(source)? {
         return Ok(None);

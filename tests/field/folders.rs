@@ -6,7 +6,7 @@ use equilibria::report::picture;
 use std::fs;
 use std::path::Path;
 
-fn write_picture(path: &Path, side: usize, index: usize) {
+pub(super) fn write_picture(path: &Path, side: usize, index: usize) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let values: Vec<u8> =
         (0..side * side).map(|at| if (at + index).is_multiple_of(3) { 255 } else { 0 }).collect();
@@ -113,7 +113,8 @@ fn folders_of_pictures_are_read_whatever_lies_beside_them() {
         fs::write(at(name.into()), "damaged").unwrap();
     }
     assert!(
-        refused(&at("p".into()), &Reading::default()).contains("004.PNG: at byte 0: this is no PNG file")
+        refused(&at("p".into()), &Reading::default())
+            .contains("004.PNG: at byte 0: this is text; a PNG or JPEG picture is needed")
     );
 }
 
