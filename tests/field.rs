@@ -5,6 +5,8 @@
 mod arrays;
 #[path = "field/folders.rs"]
 mod folders;
+#[path = "field/kinds.rs"]
+mod kinds;
 #[path = "field/output.rs"]
 mod output;
 #[path = "field/runs.rs"]

@@ -140,6 +140,12 @@ fn quiet_commands_say_nothing_and_verbose_ones_what_computes() {
     let train = "rbm train --images 100 --hidden 4 --epochs 1 --batch 20 --out run";
     let output = run(folder.path(), &format!("{train} -q"));
     assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    // Without -q, there is a note about the shipped machine.
+    for (option, notes) in [("-q", 0), ("", 1)] {
+        let output = run(folder.path(), &format!("rbm filters {option}"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.matches("note: ").count(), notes, "{option}: {text}");
+    }
     let output = run(folder.path(), "rbm sample run --from noise -v --steps 1");
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("at SIMD level"), "{notes}");

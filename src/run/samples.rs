@@ -7,6 +7,7 @@
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
 use super::progress::print_above_bar;
+use super::record::remember_samples;
 use super::{Progress, classifier, interrupt, train_in_memory};
 use crate::data::{Binarisation, Digits, ImageShape, Images, Reading, pictures, read_images};
 use crate::evaluate::classifier::Classifier;
@@ -68,6 +69,9 @@ impl Samples {
         let mut notes = Vec::new();
         let images = self.load_noted(shape, reading, evaluation, &mut notes)?;
         notes.iter().for_each(|note| print_above_bar(note));
+        if let Self::File(path) | Self::Pictures(path) = self {
+            remember_samples(path, &images);
+        }
         Ok(images)
     }
 
@@ -95,8 +99,8 @@ impl Samples {
             Self::File(file) => {
                 // Flat rows of pixels need a shape, which is that of the data.
                 let flat = Reading { shape: reading.shape.or(Some(ImageShape(shape))), ..reading.clone() };
-                let images =
-                    read_images(file, reading, notes).or_else(|_| read_images(file, &flat, notes))?;
+                let images = read_images(file, reading, notes)
+                    .or_else(|error| read_images(file, &flat, notes).map_err(|_| error))?;
                 check_shape(images.shape(), shape)?;
                 Ok(images)
             }

@@ -136,7 +136,8 @@ pub(super) fn schedule(option: &str, schedule: &Schedule, range: &Range<f64>) ->
 pub(super) fn batch(batch: usize, digits: &Digits) -> Result<()> {
     let images = digits.train.len();
     if batch > images {
-        let expected = format!("a mini-batch can have at most all {images} training images");
+        let images = crate::report::numbers::counted(images, "training image");
+        let expected = format!("a mini-batch can have at most all {images}");
         return Err(Error::invalid(format!("--batch {batch}"), expected));
     }
     Ok(())

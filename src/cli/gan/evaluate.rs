@@ -5,7 +5,7 @@ mod unlabelled;
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
     OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn,
-    write_summary,
+    without_summary, write_summary,
 };
 use crate::data::{Digits, Reading};
 use crate::run::interrupt::{self, Work};
@@ -131,13 +131,7 @@ impl Evaluate {
                 self.samples.parent().map_or_else(|| whole.with_file_name(&name), |folder| folder.join(&name))
             }
         };
-        let numbered = (2..).map(|number| {
-            let mut name = place.file_name().unwrap_or_default().to_owned();
-            name.push(format!("-{number}"));
-            place.with_file_name(name)
-        });
-        let mut places = [place.clone()].into_iter().chain(numbered);
-        places.find(|place| !place.join("summary.json").exists()).unwrap_or(place.clone())
+        without_summary(place)
     }
 
     /// The images to compare with.

@@ -13,7 +13,7 @@ use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table};
 use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
-use crate::run::{encoder, interrupt};
+use crate::run::{encoder, interrupt, remember};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -149,13 +149,17 @@ fn load(bench: &mut Workbench<'_>) -> Result<(String, Digits)> {
                 "give a folder with CIFAR-10's binary files, or leave the option out for drawn cats";
             return Err(Error::invalid(format!("--data {}", bench.data), expected));
         }
-        if cifar::files::find(folder)?.is_some() {
-            return Ok((bench.data.clone(), Digits::load_any(folder, Some("cat"), None)?));
+        if cifar::files::find(folder)?.is_some_and(|files| !files.is_hundred) {
+            let cats = Digits::load_any(folder, Some("cat"), None)?;
+            remember(&cats);
+            return Ok((bench.data.clone(), cats));
         }
         let name = folder.display();
         bench.progress.finish(&format!("{name} has no CIFAR-10: the DCGAN learns drawn cats"));
     }
-    Ok(("cats".into(), Digits::cats(CATS[0], CATS[1], cats::SIDE)?))
+    let cats = Digits::cats(CATS[0], CATS[1], cats::SIDE)?;
+    remember(&cats);
+    Ok(("cats".into(), cats))
 }
 
 fn settings(bench: &Workbench<'_>, source: &str, images: &Digits, recipe: RecipeName) -> Result<Settings> {

@@ -257,6 +257,7 @@ impl NetworkOptions {
                 ("--plain", self.plain),
             ],
         };
+        settings::whole(&[("--latent", self.latent, 1..=1 << 20, "latent numbers")])?;
         if let Some((option, _)) = foreign.iter().find(|(_, is_given)| *is_given) {
             let [own, other] = if self.network == Family::Mlp { ["mlp", "dcgan"] } else { ["dcgan", "mlp"] };
             return Err(Error::invalid(*option, format!("goes with --network {other}, not {own}")));
