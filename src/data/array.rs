@@ -345,6 +345,7 @@ impl Array {
     }
 
     /// The same array in row-major order, from column-major content.
+    #[must_use]
     #[cfg(feature = "std")]
     pub fn into_row_major(mut self) -> Self {
         let size = self.element.size();

@@ -163,6 +163,11 @@ pub struct Accuracy {
 }
 
 /// Converts a pixel to an input of the network: from 0 (background) to 1 (full ink).
+///
+/// ```
+/// use equilibria::evaluate::classifier::intensity;
+/// assert_eq!([0, 255].map(intensity), [0.0, 1.0]);
+/// ```
 pub fn intensity(pixel: u8) -> f32 {
     f32::from(pixel) / 255.0
 }

@@ -22,6 +22,14 @@ const COMPARED: usize = 10_000;
 const JUDGED: usize = 1_000;
 
 /// The training image nearest to an image.
+///
+/// ```
+/// use equilibria::evaluate::nearest::NearestImages;
+/// let (train, test) = ([1.0, 0.0, 0.0, 1.0], [1.0, 0.0]);
+/// let found = NearestImages::new((&train, &[7, 2]), (&test, &[7]), 2)?.find(&[0.0, 1.0]);
+/// assert_eq!((found[0].image, found[0].class, found[0].distance), (1, 2, 0.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
     /// Index of the training image.
@@ -33,6 +41,14 @@ pub struct Neighbour {
 }
 
 /// Training images to compare with, and the distances of test images to them.
+///
+/// ```
+/// use equilibria::evaluate::nearest::NearestImages;
+/// let (train, test) = ([1.0, 0.0, 0.0, 1.0], [1.0, 0.0]);
+/// let nearest = NearestImages::new((&train, &[7, 2]), (&test, &[7]), 2)?;
+/// assert_eq!((nearest.pixels(), nearest.accuracy()), (2, 1.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct NearestImages {
     pixels: usize,
