@@ -104,9 +104,9 @@ fn a_deep_machine_learns_ones_own_bits() {
 #[cfg(all(feature = "pretrained", feature = "png"))]
 #[test]
 fn folders_of_images_have_a_distance() {
-    use equilibria::data::Digits;
+    use equilibria::data::Dataset;
     use equilibria::report::picture;
-    let digits = Digits::synthetic(200, 100).unwrap();
+    let digits = Dataset::synthetic(200, 100).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, images: &equilibria::data::Images, from: usize, change: fn(u8) -> u8| {
         let folder = folder.path().join(name);

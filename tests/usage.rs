@@ -178,7 +178,7 @@ fn summaries_record_version_level_seed_and_data() {
 fn fit_gives_the_machine_of_the_command() {
     use core::ops::ControlFlow;
     use equilibria::boltzmann::{Rbm, learning::Fit};
-    use equilibria::data::{Binarisation, BinaryImages, Digits};
+    use equilibria::data::{Binarisation, BinaryImages, Dataset};
     use equilibria::{checkpoint::Archive, optim::Schedule, rng::Stream};
 
     let folder = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ fn fit_gives_the_machine_of_the_command() {
     let bytes = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
     let of_command = Rbm::from_archive(&Archive::from_bytes(&bytes, "run").unwrap()).unwrap();
 
-    let digits = Digits::load("synthetic", Some(90)).unwrap();
+    let digits = Dataset::load("synthetic", Some(90)).unwrap();
     let (images, binarise) = (digits.train.images(), Binarisation::Threshold);
     let states = BinaryImages::of(images, binarise, Stream::named(3, "binarise"));
     let mut model = Rbm::new(&binarise.mean(images), 6, Stream::named(3, "init")).unwrap();

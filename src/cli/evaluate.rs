@@ -6,7 +6,7 @@ use super::output::{
 };
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::run::rbm::Anneal;
 use crate::{Error, Result};
 use clap::Args;
@@ -57,7 +57,7 @@ impl Likelihood {
         &self,
         (units, problem): (usize, &str),
         is_annealed: bool,
-        digits: &Digits,
+        digits: &Dataset,
     ) -> Result<Option<Anneal>> {
         if self.exact && units > LARGEST_LAYER {
             return Err(Error::invalid(

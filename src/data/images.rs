@@ -309,17 +309,17 @@ impl Labelled {
     }
 }
 
-/// A training set and a test set of digits, or of other images.
+/// A data set: images for training and for testing, each with its class if the classes are known.
 ///
 /// ```
-/// use equilibria::data::Digits;
-/// let mut data = Digits::synthetic(10, 5)?;
+/// use equilibria::data::Dataset;
+/// let mut data = Dataset::synthetic(10, 5)?;
 /// data.train.truncate(8);
 /// assert_eq!((data.name.as_str(), data.train.len(), data.test.len()), ("synthetic", 8, 5));
 /// # Ok::<(), equilibria::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digits {
+pub struct Dataset {
     /// Name for captions: `synthetic`, `cats`, or the last part of the path.
     pub name: String,
     /// The training set.
@@ -328,7 +328,7 @@ pub struct Digits {
     pub test: Labelled,
 }
 
-impl Digits {
+impl Dataset {
     /// Swaps background and ink of both sets.
     pub fn invert(&mut self) {
         self.train.images.invert();

@@ -2,7 +2,7 @@
 
 use super::cifar::{CLASSES, RECORD, files as cifar};
 use super::{
-    CATS, Digits, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
+    CATS, Dataset, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
 };
 use crate::{Error, Result};
 use alloc::borrow::ToOwned;
@@ -17,13 +17,13 @@ const USUAL_CLASS: &str = "cat";
 /// The choice of all classes.
 const ALL: &str = "all";
 
-impl Digits {
-    /// Loads grey images from `source`; [`Digits::load_any`] names the sources.
+impl Dataset {
+    /// Loads grey images from `source`; [`Dataset::load_any`] names the sources.
     ///
     /// `images` limits the training set to its first images; the test set is always complete. Without `images`,
     /// `synthetic` gives [`SYNTHETIC_TRAIN`] and [`SYNTHETIC_TEST`] digits.
     ///
-    /// **Errors** As [`Digits::load_any`]; [`Error::InvalidArgument`] for colour images.
+    /// **Errors** As [`Dataset::load_any`]; [`Error::InvalidArgument`] for colour images.
     pub fn load(source: impl AsRef<Path>, images: Option<usize>) -> Result<Self> {
         Self::load_any(source, None, images)?.grey()
     }
@@ -53,9 +53,9 @@ impl Digits {
         Self::load_with(source, class, images, &Reading::default()).map(|(digits, _)| digits)
     }
 
-    /// Loads images as [`Digits::load_any`] does, with options. Also returns warnings and notes for the user.
+    /// Loads images as [`Dataset::load_any`] does, with options. Also returns warnings and notes for the user.
     ///
-    /// **Errors** As [`Digits::load_any`]; also for pixels outside the range of `reading`.
+    /// **Errors** As [`Dataset::load_any`]; also for pixels outside the range of `reading`.
     pub fn load_with(
         source: impl AsRef<Path>,
         class: Option<&str>,
@@ -84,7 +84,7 @@ fn load(
     class: Option<&str>,
     images: Option<usize>,
     reading: &Reading,
-) -> Result<(Digits, Vec<String>)> {
+) -> Result<(Dataset, Vec<String>)> {
     if let Some(drawn) = source.to_str().filter(|source| is_built_in(source)) {
         let mut digits = draw(drawn, class, images)?;
         if reading.grey {
@@ -115,7 +115,7 @@ fn load(
             // Grey only if both are.
             let channels = train.images().channels().max(test.images().channels());
             let [train, test] = [train, test].map(|set| set.to_channels(channels));
-            Digits { name, train, test }
+            Dataset { name, train, test }
         }
     };
     if let Some(class) = class.or(usual).filter(|&class| class != ALL) {
@@ -133,7 +133,7 @@ fn load(
 }
 
 /// Draws digits or cats.
-fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digits> {
+fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Dataset> {
     if images == Some(0) {
         return Err(Error::invalid("--images 0", "at least 1 training image is needed"));
     }
@@ -141,12 +141,12 @@ fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digi
     let side = side_of_cats(source);
     let count = images.unwrap_or(if side.is_some() { CATS[0] } else { SYNTHETIC_TRAIN });
     let drawn = match side {
-        Some(side) => Digits::cats(count, CATS[1], side),
+        Some(side) => Dataset::cats(count, CATS[1], side),
         // Each class is a tenth of the digits.
         None if class.is_some() && images.is_some() => {
-            Digits::synthetic(count.saturating_mul(10), SYNTHETIC_TEST)
+            Dataset::synthetic(count.saturating_mul(10), SYNTHETIC_TEST)
         }
-        None => Digits::synthetic(count, SYNTHETIC_TEST),
+        None => Dataset::synthetic(count, SYNTHETIC_TEST),
     };
     let mut digits = drawn.map_err(|error| match (images, error) {
         (Some(count), Error::InvalidArgument { argument, expected }) if !argument.contains("pixels") => {
@@ -358,7 +358,7 @@ fn find_pictures(
 /// The last `share` of the images of each class for testing, a sixth if it is not given, and the others for training.
 ///
 /// If no class has enough images, the last image of all is the only one for testing.
-fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Digits> {
+fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset> {
     let mut counts = [0_usize; 256];
     set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);
     let held = |count: usize| share.map_or(count / 6, |share| (share * count as f64) as usize);
@@ -380,11 +380,11 @@ fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Digits> 
         let expected = "at least 2 images are needed, one for training and one for testing";
         return Err(Error::invalid(format!("{} image in {name}", set.len()), expected));
     }
-    Ok(Digits { name, train: set.select(&train), test: set.select(&test) })
+    Ok(Dataset { name, train: set.select(&train), test: set.select(&test) })
 }
 
 /// Keeps the images of one class, by its name in `names` or its number.
-fn keep_class(digits: &mut Digits, class: &str, names: &[String]) -> Result<()> {
+fn keep_class(digits: &mut Dataset, class: &str, names: &[String]) -> Result<()> {
     for set in [&digits.train, &digits.test] {
         set.check_labels().map_err(|error| Error::invalid(format!("--class {class}"), error))?;
     }

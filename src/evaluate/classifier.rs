@@ -34,8 +34,8 @@ const FEATURES: usize = 128;
 ///
 /// ```
 /// # #[cfg(feature = "pretrained")] {
-/// use equilibria::{data::Digits, pretrained};
-/// let digits = Digits::synthetic(20, 20)?;
+/// use equilibria::{data::Dataset, pretrained};
+/// let digits = Dataset::synthetic(20, 20)?;
 /// let classifier = pretrained::classifier()?;
 /// assert!(classifier.accuracy(&digits.test)?.all > 0.9);
 /// assert_eq!(classifier.features_of(digits.test.images())?.shape(), [20, 128]);

@@ -5,7 +5,7 @@
 //! from every digit, and at 0 from another empty one; by the number of differing pixels it would be as near to a thin
 //! digit as another thin digit is.
 
-use crate::data::{Binarisation, Digits, Labelled, check_unit_interval};
+use crate::data::{Binarisation, Dataset, Labelled, check_unit_interval};
 use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
@@ -68,7 +68,7 @@ impl NearestImages {
     /// **Errors** As [`NearestImages::new`].
     ///
     /// **Randomness** As [`Binarisation::states`], with `seed`.
-    pub fn of_digits(digits: &Digits, binarise: Binarisation, seed: u64) -> Result<Self> {
+    pub fn of_digits(digits: &Dataset, binarise: Binarisation, seed: u64) -> Result<Self> {
         let states = |set: &Labelled, count: usize| {
             let order: Vec<usize> = (0..count.min(set.len())).collect();
             Ok((binarise.states(set.images(), &order, seed)?, set.labels()[..order.len()].to_vec()))
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn digits_are_classified_and_other_images_are_rejected() {
         let pixels = synthetic::PIXELS;
-        let set = Digits::synthetic(2000, 300).unwrap();
+        let set = Dataset::synthetic(2000, 300).unwrap();
         let nearest = NearestImages::of_digits(&set, Binarisation::Threshold, 1).unwrap();
         let test_states = binary(&set.test);
         assert!(nearest.accuracy() > 0.95, "{}", nearest.accuracy());

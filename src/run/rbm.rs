@@ -21,7 +21,7 @@ use crate::boltzmann::learning::{
 };
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::report::numbers::counted;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -82,7 +82,7 @@ pub struct EpochSummary {
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     learner: Learner<f32>,
     epochs: Epochs<'a>,
     training: Vec<f32>,
@@ -97,13 +97,13 @@ impl Trainable for Settings {
     type Model = Rbm<f32>;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+    fn new(settings: &Settings, digits: &'a Dataset) -> Result<Self> {
         let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
         let model = Rbm::new(&binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn schedules_start_at_the_first_epoch() {
-        let digits = Digits::synthetic(20, 10).unwrap();
+        let digits = Dataset::synthetic(20, 10).unwrap();
         let settings = Settings {
             hidden: 3,
             epochs: 4,

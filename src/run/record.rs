@@ -11,7 +11,7 @@
 //! The check sums are CRC-32 of pixels and labels after the settings have been applied: inverted, only the first images.
 
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Images, Labelled};
+use crate::data::{Dataset, Images, Labelled};
 use crate::{Error, Result};
 use equilibria_kernels::Level;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub const COMMIT: Option<&str> = option_env!("EQUILIBRIA_COMMIT");
 static LOADED: Mutex<BTreeMap<String, BTreeMap<&'static str, String>>> = Mutex::new(BTreeMap::new());
 
 /// Records that this process uses `digits`.
-pub(crate) fn remember(digits: &Digits) {
+pub(crate) fn remember(digits: &Dataset) {
     let record = Record::of(digits, false);
     insert(record.data, record.entries.into_iter().collect());
 }
@@ -103,7 +103,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn of(digits: &Digits, with_labels: bool) -> Self {
+    pub fn of(digits: &Dataset, with_labels: bool) -> Self {
         let images = |set: &Labelled| described(set.images());
         let labels = |set: &Labelled| format!("{}, crc32 {:08x}", set.len(), crc32fast::hash(set.labels()));
         let mut entries =

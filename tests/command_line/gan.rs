@@ -4,7 +4,7 @@ use super::{assert_png, equilibria, monitors};
 use equilibria::Error;
 use equilibria::adversarial::{Networks, Normalisation, mlp};
 use equilibria::checkpoint::Archive;
-use equilibria::data::Digits;
+use equilibria::data::Dataset;
 use equilibria::nn::Spec;
 use equilibria::run::gan::{Kind, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
@@ -98,7 +98,7 @@ fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
 #[test]
 fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let digits = Digits::synthetic(70, 40).unwrap();
+    let digits = Dataset::synthetic(70, 40).unwrap();
     for (index, kind) in Kind::ALL.into_iter().enumerate() {
         let networks = Networks {
             generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),

@@ -1,7 +1,7 @@
 //! Folders: the layouts of other programs, pictures, and missing parts.
 
 use super::{idx, load, pixels, reading, refused, refuses, succeeds, write_set};
-use equilibria::data::{Digits, Reading};
+use equilibria::data::{Dataset, Reading};
 use equilibria::report::picture;
 use std::fs;
 use std::path::Path;
@@ -129,7 +129,7 @@ fn any_number_of_classes_can_be_folders() {
     assert_eq!(digits.train.len() + digits.test.len(), 261);
     let text = digits.train.check_labels().unwrap_err().to_string();
     assert!(text.contains("has 260 subfolders; labels are for at most 256"), "{text}");
-    let one = Digits::load_any(folder.path(), Some("n259"), None).unwrap();
+    let one = Dataset::load_any(folder.path(), Some("n259"), None).unwrap();
     assert_eq!((one.train.len(), one.test.len()), (1, 1));
 }
 

@@ -3,7 +3,7 @@
 use super::arrays::zip;
 use super::{idx, load, npy, pixels, reading, refused, refuses, run, succeeds, write_set};
 use equilibria::checkpoint::Archive;
-use equilibria::data::{Digits, Reading, pictures};
+use equilibria::data::{Dataset, Reading, pictures};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
@@ -116,7 +116,7 @@ fn cifar_100_is_read_with_classes_and_superclasses() {
     fs::write(place.join("train.bin"), records(&[[0, 2], [1, 3], [0, 4], [1, 2]])).unwrap();
     fs::write(place.join("test.bin"), records(&[[1, 3], [0, 4], [0, 2]])).unwrap();
     let chosen = |class: Option<&str>| {
-        let found = Digits::load_any(folder.path(), class, None).unwrap();
+        let found = Dataset::load_any(folder.path(), class, None).unwrap();
         [&found.train, &found.test]
             .map(|set| set.images().pixels().chunks(3072).map(|image| image[0]).collect::<Vec<_>>())
     };

@@ -7,7 +7,7 @@ use crate::cli::output::{
     OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn,
     without_summary, write_summary,
 };
-use crate::data::{Digits, Reading};
+use crate::data::{Dataset, Reading};
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{
     JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
@@ -135,7 +135,7 @@ impl Evaluate {
     }
 
     /// The images to compare with.
-    fn digits(&self, given: &Samples) -> Result<Digits> {
+    fn digits(&self, given: &Samples) -> Result<Dataset> {
         let (shape, settings) = match given {
             Samples::Generator(trained) => (Some(trained.0.shape()), trained.1.as_ref()),
             Samples::File(_) | Samples::Pictures(_) => (None, None),
