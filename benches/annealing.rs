@@ -11,7 +11,7 @@ use equilibria::Error;
 use equilibria::boltzmann::Rbm;
 use equilibria::boltzmann::learning::{Learner, NegativePhase, Rates};
 use equilibria::boltzmann::likelihood::annealed::{Annealing, Schedule};
-use equilibria::data::{Binarisation, Digits};
+use equilibria::data::{Binarisation, Dataset};
 use equilibria::rng::Stream;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const RATES: Rates = Rates { learning_rate: 0.05, momentum: 0.5, weight_decay: 0
 /// A machine after `updates` updates, and the mean of its training images.
 fn machine(updates: u64) -> Result<(Rbm<f32>, Vec<f32>), Error> {
     let stream = Stream::named(1, "bench");
-    let digits = Digits::synthetic(1000, 1)?;
+    let digits = Dataset::synthetic(1000, 1)?;
     let (images, binarise) = (digits.train.images(), Binarisation::Threshold);
     let mean = binarise.mean(images);
     let model = Rbm::new(&mean, HIDDEN, stream.substream(0))?;

@@ -16,7 +16,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use equilibria::boltzmann::learning::Rates;
 use equilibria::boltzmann::learning::deep::DeepLearner;
 use equilibria::boltzmann::{Dbm, DbmChains, MeanField, Stop};
-use equilibria::data::{Binarisation, BinaryImages, Digits};
+use equilibria::data::{Binarisation, BinaryImages, Dataset};
 use equilibria::parallel::within_awake;
 use equilibria::rng::Stream;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl Training {
     /// A machine after `updates` updates.
     fn new(updates: u64) -> Self {
         let stream = Stream::named(1, "bench");
-        let digits = Digits::synthetic(DIGITS, 1).expect("there are digits");
+        let digits = Dataset::synthetic(DIGITS, 1).expect("there are digits");
         let digits = digits.train.images();
         let mut images = BinaryImages::new(digits);
         images.fill(Binarisation::Threshold, digits, stream);

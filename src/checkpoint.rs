@@ -140,6 +140,20 @@ impl Archive {
         Ok(archive)
     }
 
+    /// The same archive with tensors of f64 rounded to f32, unless a finite number in one is beyond the range of f32.
+    #[must_use]
+    pub fn narrowed(mut self) -> Archive {
+        let fits = |value: &f64| !value.is_finite() || (*value as f32).is_finite();
+        for tensor in self.tensors.values_mut() {
+            if let Values::F64(values) = &tensor.values
+                && values.iter().all(fits)
+            {
+                tensor.values = Values::F32(values.iter().map(|&value| value as f32).collect());
+            }
+        }
+        self
+    }
+
     /// A copy in which tensors of floats with 2 axes or more are converted to 8-bit integers, with a tensor `NAME.scale` for
     /// each: one f32 for each row, which is the last axis. [`Archive::from_bytes`] reads such a tensor as f32.
     ///

@@ -1,7 +1,7 @@
 //! Images: digits in grey and cats in colour, from files, from bytes in memory, or drawn synthetically.
 //!
 //! - [`idx`] reads the format of MNIST's files and checks every header against the content.
-//! - [`mnist`] names the four files of MNIST; [`Digits::load_any`] finds them and others in a folder.
+//! - [`mnist`] names the four files of MNIST; [`Dataset::load_any`] finds them and others in a folder.
 //! - [`cifar`] reads the records of CIFAR-10.
 //! - [`pictures`] reads folders of PNG and JPEG files.
 //! - `photograph` reads and writes pictures of any size, with opacity and 16 bits (feature `cli`).
@@ -58,7 +58,7 @@ mod zip;
 pub use binarise::Binarisation;
 #[cfg(feature = "cli")]
 pub use grey_picture::GreyPicture;
-pub use images::{Digits, Images, Labelled, balanced, mean_image};
+pub use images::{Dataset, Images, Labelled, balanced, mean_image};
 #[cfg(feature = "cli")]
 pub(crate) use kind::describe as describe_kind;
 #[cfg(feature = "cli")]

@@ -17,6 +17,7 @@
 //! | 10. double backpropagation: the gradient penalty | [`adversarial::penalty`] | `tests/gradients/second_order.rs` | `equilibria reproduce figure8` |
 //! | 11. optimal transport with a certificate | [`transport::reference`], [`transport::sinkhorn`](mod@transport::sinkhorn), [`transport::exact`](mod@transport::exact) | `tests/transport.rs`, `tests/exact_transport.rs` | `equilibria reproduce figure7` |
 //! | 12. is it good? | [`evaluate::frechet`], [`evaluate::stability`], [`evaluate::memorisation`] | `tests/evaluate.rs`, `tests/judges.rs` | `equilibria gan evaluate` |
+#![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -52,6 +52,7 @@ impl Stream {
     /// assert_ne!(chain.substream(0), chain.substream(1));
     /// assert_eq!(chain.substream(3), Stream::named(7, "chain").substream(3));
     /// ```
+    #[must_use]
     pub fn substream(self, index: u64) -> Self {
         Self { key: mix(self.key ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))) }
     }

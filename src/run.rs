@@ -54,6 +54,7 @@ pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
 pub(crate) use progress::{rounded, warn};
 pub use record::{COMMIT, Provenance, Recorded};
+pub(crate) use record::{remember, remember_file};
 pub(crate) use results::{check_range, create_folder_of, write_output, write_picture};
 pub use settings::RunSettings;
 pub use source::{SavedModel, StoredMachine, load, load_alone};

@@ -8,7 +8,7 @@
 
 use equilibria::adversarial::{Networks, Normalisation, dcgan};
 use equilibria::boltzmann::learning::NegativePhase;
-use equilibria::data::{Binarisation, Digits, Images, Labelled};
+use equilibria::data::{Binarisation, Dataset, Images, Labelled};
 use equilibria::nn::Shape;
 use equilibria::rng::Stream;
 use equilibria::run::{Progress, ProgressKind, RunDirectory, Trainable, dbm, gan, rbm, resume, train};
@@ -34,7 +34,7 @@ fn one_of<T: Clone>(random: &mut impl Rng, choices: &[T]) -> T {
 }
 
 /// Images of two kinds whose pixels are correlated within rows.
-fn data(random: &mut impl Rng, [height, width]: [usize; 2], train: usize, test: usize) -> Digits {
+fn data(random: &mut impl Rng, [height, width]: [usize; 2], train: usize, test: usize) -> Dataset {
     let mut draw = |count: usize| {
         let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
         let mut pixels = Vec::new();
@@ -46,7 +46,7 @@ fn data(random: &mut impl Rng, [height, width]: [usize; 2], train: usize, test: 
         }
         Labelled::new(Images::new(height, width, pixels).unwrap(), labels).unwrap()
     };
-    Digits { name: "stripes".into(), train: draw(train), test: draw(test) }
+    Dataset { name: "stripes".into(), train: draw(train), test: draw(test) }
 }
 
 /// The bytes of the model and the bits of the checkpoint's tensors.
@@ -63,7 +63,7 @@ fn trace(path: &Path) -> (Vec<u8>, Vec<(String, Vec<u32>)>) {
 }
 
 /// Compares a whole run with a run that is interrupted once or twice and changes the number of threads.
-fn check<S: Trainable + Sync + std::fmt::Debug>(settings: &S, digits: &Digits, random: &mut impl Rng) {
+fn check<S: Trainable + Sync + std::fmt::Debug>(settings: &S, digits: &Dataset, random: &mut impl Rng) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     let mut threads = one_of(random, &[[1, 2, 3], [2, 1, 2], [3, 5, 1]]).into_iter();
@@ -181,7 +181,7 @@ fn games_end_with_the_same_bytes() {
         let digits = data(&mut random, size, images, 70);
         let channels = one_of(&mut random, &[1, 1, 3]);
         let [train, test] = [&digits.train, &digits.test].map(|set| set.to_channels(channels));
-        let digits = Digits { train, test, ..digits };
+        let digits = Dataset { train, test, ..digits };
         let kind = one_of(&mut random, &[&gan::Kind::ALL[..], &[gan::Kind::Relativistic]].concat());
         let widths = |random: &mut _, most: usize| {
             let layers: Vec<String> = (0..most).map(|_| one_of(random, &SIZES).to_string()).collect();

@@ -377,7 +377,7 @@ fn agreement(run: &Path, images: &[usize], steps: &[usize]) -> Vec<f64> {
     use equilibria::rng::Stream;
 
     let model = equilibria::run::load::<equilibria::boltzmann::Rbm<f32>>(run).unwrap().model;
-    let digits = equilibria::data::Digits::load("synthetic", Some(1)).unwrap();
+    let digits = equilibria::data::Dataset::load("synthetic", Some(1)).unwrap();
     let ink = |&pixel: &u8| f32::from(u8::from(pixel > 127));
     let start: Vec<f32> = images.iter().flat_map(|&i| digits.test.images().image(i)).map(ink).collect();
     let mut chains = GibbsChains::new(&model, images.len(), Stream::named(1, "evaluate"));
@@ -430,7 +430,7 @@ fn a_sweep_of_removed_rows_is_compared_with_the_mean_image() {
     let cells = summary["cells"].as_array().unwrap();
     assert!(cells.len() > 50, "{} cells", cells.len());
     // The mean image's errors, from the images that the command takes.
-    let digits = equilibria::data::Digits::load("synthetic", Some(200)).unwrap();
+    let digits = equilibria::data::Dataset::load("synthetic", Some(200)).unwrap();
     let ink = |pixel: u8| f64::from(u8::from(pixel > 127));
     let (train, test) = (digits.train.images(), digits.test.images());
     let mean = |pixel: usize| (0..200).map(|i| ink(train.image(i)[pixel])).sum::<f64>() / 200.0;

@@ -12,11 +12,11 @@ mod pictures;
 #[path = "support/real_data.rs"]
 mod real_data;
 
-use equilibria::data::Digits;
+use equilibria::data::Dataset;
 use std::path::Path;
 
 /// The text of the error of loading `class` from `source`.
 #[track_caller]
 fn refused(source: &Path, class: Option<&str>) -> String {
-    Digits::load_any(source, class, None).expect_err("wrong data were accepted").to_string()
+    Dataset::load_any(source, class, None).expect_err("wrong data were accepted").to_string()
 }

@@ -6,7 +6,7 @@
 use equilibria::boltzmann::Dbm;
 use equilibria::boltzmann::learning::deep::{DeepLearner, DeepLearnerState, Sparsity};
 use equilibria::boltzmann::learning::{NegativePhase, Rates};
-use equilibria::data::{Binarisation, Digits};
+use equilibria::data::{Binarisation, Dataset};
 use equilibria::rng::Stream;
 use equilibria::run::rbm::{Settings, Summary};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const IMAGES: usize = 203;
 const BATCHES: usize = 4;
 
-fn digits() -> Digits {
-    Digits::synthetic(IMAGES, 40).unwrap()
+fn digits() -> Dataset {
+    Dataset::synthetic(IMAGES, 40).unwrap()
 }
 
 fn settings(method: NegativePhase, binarise: Binarisation) -> Settings {
@@ -62,14 +62,14 @@ fn quiet() -> Progress {
 fn begin(
     path: &Path,
     settings: &Settings,
-    digits: &Digits,
+    digits: &Dataset,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Summary> {
     let directory = RunDirectory::create(path, true)?;
     train(&directory, settings, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 
-fn resume_run(path: &Path, digits: &Digits, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
+fn resume_run(path: &Path, digits: &Dataset, stop: &(dyn Fn() -> bool + Sync)) -> Result<Summary> {
     resume::<Settings>(&RunDirectory::open(path)?, digits, &mut quiet(), stop).map(|outcome| outcome.1)
 }
 

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "cli")]
 
-use equilibria::data::{Digits, Images, Labelled};
+use equilibria::data::{Dataset, Images, Labelled};
 use equilibria::rng::Stream;
 use equilibria::run::samples::{JudgeSettings, Judgement, choose_classifier, judge};
 use equilibria::run::{Progress, ProgressKind};
@@ -22,12 +22,12 @@ fn quiet() -> Progress {
 
 /// Digits to compare with, and as many other images as the samples of a perfect generator.
 struct Data {
-    digits: Digits,
+    digits: Dataset,
     fresh: Labelled,
 }
 
 /// `COUNT` random training images, `COUNT` random test images, and further random training images.
-fn split(digits: &Digits) -> Data {
+fn split(digits: &Dataset) -> Data {
     let part = |from: &Labelled, first: usize| {
         let mut rows = vec![0; from.len()];
         Stream::named(1, "shuffle").permutation(&mut rows);
@@ -36,7 +36,7 @@ fn split(digits: &Digits) -> Data {
         Labelled::new(from.images().select(rows), labels).unwrap()
     };
     let (train, test) = (part(&digits.train, 0), part(&digits.test, 0));
-    Data { digits: Digits { name: digits.name.clone(), train, test }, fresh: part(&digits.train, COUNT) }
+    Data { digits: Dataset { name: digits.name.clone(), train, test }, fresh: part(&digits.train, COUNT) }
 }
 
 fn judged(data: &Data, samples: &Images) -> Judgement {
@@ -139,27 +139,27 @@ fn the_right_measures_find_each_fault(data: &Data) {
 
 #[test]
 fn the_right_measures_find_faults_in_drawn_digits() {
-    the_right_measures_find_each_fault(&split(&Digits::synthetic(2 * COUNT, COUNT).unwrap()));
+    the_right_measures_find_each_fault(&split(&Dataset::synthetic(2 * COUNT, COUNT).unwrap()));
 }
 
 #[test]
 fn the_right_measures_find_faults_in_mnist() {
     let Some(folder) = real_data::folder() else { return };
-    the_right_measures_find_each_fault(&split(&Digits::load(folder, None).unwrap()));
+    the_right_measures_find_each_fault(&split(&Dataset::load(folder, None).unwrap()));
 }
 
 #[test]
 fn the_shipped_classifier_is_accurate_on_mnist() {
     let Some(folder) = real_data::folder() else { return };
-    let digits = Digits::load(folder, None).unwrap();
+    let digits = Dataset::load(folder, None).unwrap();
     let accuracy = equilibria::pretrained::classifier().unwrap().accuracy(&digits.test).unwrap();
     assert!(accuracy.all >= 0.992, "{accuracy:?}");
     assert!(accuracy.by_class.iter().flatten().all(|&share| share > 0.98), "{accuracy:?}");
 }
 
-fn small() -> (Digits, Images) {
+fn small() -> (Dataset, Images) {
     let samples = equilibria::data::synthetic::digits(5000, 200).unwrap();
-    (Digits::synthetic(300, 250).unwrap(), samples.images().clone())
+    (Dataset::synthetic(300, 250).unwrap(), samples.images().clone())
 }
 
 #[test]

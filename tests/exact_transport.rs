@@ -133,7 +133,7 @@ proptest! {
         let points = |seed, count| matrix(count, d, numbers(seed, count * d).into_iter().map(place).collect());
         let cost = Cost::points(&points(seed, n), &points(seed ^ 1, m), GROUNDS[ground]).unwrap();
         let mass = |seed, count| numbers(seed, count).into_iter().map(|x| (x - 0.3).max(0.0) + 1e-9).collect::<Vec<_>>();
-        optimum(&cost, &Marginals::normalised(&mass(seed ^ 2, n), &mass(seed ^ 3, m)).unwrap());
+        let _ = optimum(&cost, &Marginals::normalised(&mass(seed ^ 2, n), &mass(seed ^ 3, m)).unwrap());
     }
 }
 
@@ -340,14 +340,14 @@ mod elsewhere {
         let grid: Vec<f64> = (0..625).flat_map(|k| [f64::from(k / 25), f64::from(k % 25)]).collect();
         let grid = matrix(625, 2, grid);
         let cost = Cost::points(&grid, &grid, Ground::SquaredEuclidean).unwrap();
-        optimum(&cost, &Marginals::normalised(&softmax(1), &softmax(2)).unwrap());
+        let _ = optimum(&cost, &Marginals::normalised(&softmax(1), &softmax(2)).unwrap());
     }
 
     /// (#24) A plan with a mass of 0 or 0.716, for sides of very different size in 95 dimensions.
     #[test]
     fn few_points_against_many_in_high_dimension() {
         let cost = Cost::points(&cloud(1, 60, 95), &cloud(2, 2000, 95), Ground::Euclidean).unwrap();
-        optimum(&cost, &Marginals::uniform(60, 2000).unwrap());
+        let _ = optimum(&cost, &Marginals::uniform(60, 2000).unwrap());
     }
 
     /// (#117, #397) An overflow for 62,332 x 53,526 pairs. Few places differ, so that the test is quick.

@@ -5,6 +5,8 @@
 mod arrays;
 #[path = "field/folders.rs"]
 mod folders;
+#[path = "field/kinds.rs"]
+mod kinds;
 #[path = "field/output.rs"]
 mod output;
 #[path = "field/runs.rs"]
@@ -12,7 +14,7 @@ mod runs;
 #[path = "field/wrong.rs"]
 mod wrong;
 
-use equilibria::data::{Digits, Reading};
+use equilibria::data::{Dataset, Reading};
 use std::fs;
 use std::path::Path;
 
@@ -57,16 +59,16 @@ fn reading(change: impl FnOnce(&mut Reading)) -> Reading {
 
 /// Loads images with options; the notes for the user on one line.
 #[track_caller]
-fn load(source: &Path, reading: &Reading) -> (Digits, String) {
+fn load(source: &Path, reading: &Reading) -> (Dataset, String) {
     let (digits, notes) =
-        Digits::load_with(source, None, None, reading).unwrap_or_else(|error| panic!("{error}"));
+        Dataset::load_with(source, None, None, reading).unwrap_or_else(|error| panic!("{error}"));
     (digits, notes.join("\n"))
 }
 
 /// The error of loading images.
 #[track_caller]
 fn refused(source: &Path, reading: &Reading) -> String {
-    Digits::load_with(source, None, None, reading).expect_err("wrong data were accepted").to_string()
+    Dataset::load_with(source, None, None, reading).expect_err("wrong data were accepted").to_string()
 }
 
 /// An IDX file with this code of the element type and these sizes.

@@ -118,7 +118,7 @@ mod files {
     use std::fs;
     use std::path::Path;
 
-    use equilibria::data::{Digits, mnist};
+    use equilibria::data::{Dataset, mnist};
 
     use super::*;
 
@@ -142,13 +142,13 @@ mod files {
         let below = folder.path().join("mnist");
         write_set(&below, |name| name.replace("-idx", ".idx"));
         for source in [folder.path(), &below] {
-            let digits = Digits::load(source, Some(2)).unwrap();
+            let digits = Dataset::load(source, Some(2)).unwrap();
             assert_eq!((digits.name.as_str(), digits.train.labels()), ("mnist", &[7, 8][..]));
             assert_eq!(digits.train.images().pixels(), [1, 2, 3, 4]);
             assert_eq!((digits.test.images().image(0), digits.test.labels()), (&[9, 9][..], &[0][..]));
         }
         for images in [0, 4] {
-            let text = Digits::load(&below, Some(images)).unwrap_err().to_string();
+            let text = Dataset::load(&below, Some(images)).unwrap_err().to_string();
             assert!(text.contains(&format!("--images {images}")) && text.contains("1 to 3"), "{text}");
         }
     }
@@ -160,13 +160,13 @@ mod files {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         write_set(folder.path(), |name| format!("{name}/{name}"));
-        assert_eq!(Digits::load(folder.path(), None).unwrap().train.labels(), [7, 8, 9]);
+        assert_eq!(Dataset::load(folder.path(), None).unwrap().train.labels(), [7, 8, 9]);
     }
 
     #[test]
     fn the_error_for_missing_files_names_them_and_the_place_and_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        let text = Digits::load(folder.path(), None).unwrap_err().to_string();
+        let text = Dataset::load(folder.path(), None).unwrap_err().to_string();
         let place = folder.path().display().to_string();
         for words in [mnist::FILES[0], mnist::FILES[3], &place, &format!("fixtures/fetch-mnist {place}")] {
             assert!(text.contains(words), "{text}");
@@ -176,19 +176,19 @@ mod files {
         // Labels are missed only where they are used.
         fs::remove_file(folder.path().join(mnist::FILES[1])).unwrap();
         fs::create_dir(folder.path().join(mnist::FILES[1])).unwrap();
-        let digits = Digits::load(folder.path(), None).unwrap();
+        let digits = Dataset::load(folder.path(), None).unwrap();
         let error = digits.train.check_labels().unwrap_err().to_string();
         assert!(error.contains("train-images-idx3-ubyte has no file of labels beside it"), "{error}");
         assert!(!error.contains("fetch-mnist"), "MNIST's labels would stand beside other images: {error}");
         digits.test.check_labels().unwrap();
         fs::remove_file(folder.path().join(mnist::FILES[0])).unwrap();
         fs::remove_file(folder.path().join(mnist::FILES[2])).unwrap();
-        let error = Digits::load(folder.path(), None).unwrap_err();
+        let error = Dataset::load(folder.path(), None).unwrap_err();
         let Error::NotFound { what, place: found, remedy } = &error else { panic!("{error}") };
         assert!(what.starts_with("a file of training images") && found == &place, "{error}");
         assert!(remedy.contains("it has t10k-labels-idx1-ubyte; add the images"), "{error}");
 
-        let error = Digits::load(folder.path().join("no/such"), None).unwrap_err();
+        let error = Dataset::load(folder.path().join("no/such"), None).unwrap_err();
         let Error::NotFound { what, place: found, .. } = &error else { panic!("{error}") };
         assert!(what.starts_with("the folder or file ") && found == &place, "{error}");
     }
@@ -197,7 +197,7 @@ mod files {
     fn fetching_is_advised_for_an_empty_or_missing_folder_alone() {
         let folder = tempfile::tempdir().unwrap();
         let advice = |place: &std::path::Path| {
-            let error = Digits::load(place, None).unwrap_err();
+            let error = Dataset::load(place, None).unwrap_err();
             let Error::NotFound { remedy, .. } = &error else { panic!("{error}") };
             remedy.contains("fetch-mnist")
         };
@@ -235,12 +235,12 @@ mod files {
         write_set(folder.path(), str::to_owned);
         fs::write(folder.path().join(mnist::FILES[1]), labels_file(2, &[7, 8])).unwrap();
         let words = "2 labels for the 3 images";
-        let error = Digits::load(folder.path(), None).unwrap().train.check_labels().unwrap_err();
+        let error = Dataset::load(folder.path(), None).unwrap().train.check_labels().unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
 
         write_set(folder.path(), str::to_owned);
         fs::write(folder.path().join(mnist::FILES[2]), images_file([1, 2, 1], &[9, 9])).unwrap();
-        assert!(matches!(Digits::load(folder.path(), None), Err(Error::ShapeMismatch { .. })));
+        assert!(matches!(Dataset::load(folder.path(), None), Err(Error::ShapeMismatch { .. })));
     }
 
     #[cfg(not(feature = "cli"))]
@@ -258,7 +258,7 @@ mod files {
         if cfg!(not(feature = "cli")) {
             return real_data::skipped("gzip needs feature `cli`");
         }
-        let digits = Digits::load(data, None).unwrap();
+        let digits = Dataset::load(data, None).unwrap();
         assert_eq!((digits.name.as_str(), digits.train.len(), digits.test.len()), ("mnist", 60_000, 10_000));
         assert_eq!(digits.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
         assert_eq!(digits.test.labels()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);

@@ -1,4 +1,4 @@
-//! Can a newcomer do each of these things in a short program? Every file of `programs` is complete and has at most 25 lines.
+//! Can a newcomer do each of these things in a short program? Every file of `programs` is complete and has fewer than 25 lines.
 
 #[path = "programs/deep.rs"]
 mod deep;
@@ -18,7 +18,34 @@ mod patterns;
 mod points;
 
 /// The largest number of lines of a program, without its blank lines.
-const MOST_LINES: usize = 25;
+const MOST_LINES: usize = 24;
+
+/// The main types can be moved to another thread, shown and, but for learners and games, copied.
+#[test]
+fn main_types_are_send_and_debug_and_clone() {
+    use equilibria::{adversarial, boltzmann, data, nn, optim, tensor, transport};
+    fn moved<T: Send + Sync + std::fmt::Debug>() {}
+    fn copied<T: Clone + Send + Sync + std::fmt::Debug>() {}
+    copied::<tensor::Tensor<f32>>();
+    copied::<boltzmann::Rbm<f32>>();
+    copied::<boltzmann::Dbm<f32>>();
+    copied::<data::Images>();
+    copied::<data::BinaryImages>();
+    copied::<nn::Sequential<f32>>();
+    copied::<nn::Cache<f32>>();
+    copied::<nn::Gradients<f32>>();
+    copied::<optim::Schedule>();
+    copied::<adversarial::Recipe>();
+    copied::<transport::Solution>();
+    moved::<boltzmann::GibbsChains<f32>>();
+    moved::<boltzmann::DbmChains<f32>>();
+    moved::<boltzmann::MeanField<f32>>();
+    moved::<boltzmann::learning::Learner<f32>>();
+    moved::<boltzmann::learning::DeepLearner<f32>>();
+    moved::<optim::Optimiser<f32>>();
+    moved::<adversarial::Game<f32>>();
+    moved::<transport::Cost<'_, f32>>();
+}
 
 #[test]
 fn programs_are_short() {
@@ -77,9 +104,9 @@ fn a_deep_machine_learns_ones_own_bits() {
 #[cfg(all(feature = "pretrained", feature = "png"))]
 #[test]
 fn folders_of_images_have_a_distance() {
-    use equilibria::data::Digits;
+    use equilibria::data::Dataset;
     use equilibria::report::picture;
-    let digits = Digits::synthetic(200, 100).unwrap();
+    let digits = Dataset::synthetic(200, 100).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, images: &equilibria::data::Images, from: usize, change: fn(u8) -> u8| {
         let folder = folder.path().join(name);

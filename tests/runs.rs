@@ -13,7 +13,7 @@ mod metrics;
 use clap::Command;
 use equilibria::boltzmann::Rbm;
 use equilibria::boltzmann::likelihood::log_likelihood;
-use equilibria::data::{Binarisation, Digits, Reading};
+use equilibria::data::{Binarisation, Dataset, Reading};
 use equilibria::rng::Stream;
 use equilibria::run::rbm::{LogPartition, Method, Settings, binary_images, evaluate};
 use equilibria::run::{Progress, ProgressKind, RunSettings, classifier, dbm, gan, rbm, write_atomically};
@@ -118,7 +118,7 @@ fn every_setting_is_an_option_and_a_key_of_the_configuration() {
 #[test]
 fn all_images_are_evaluated_and_binarised_as_in_training() {
     // More than a block of 1000 training images.
-    let digits = Digits::synthetic(1150, 70).unwrap();
+    let digits = Dataset::synthetic(1150, 70).unwrap();
     for binarise in [Binarisation::Sampled, Binarisation::Threshold, Binarisation::Grey] {
         let settings = Settings { binarise, seed: 5, ..Settings::default() };
         let mean = binarise.mean(digits.train.images());

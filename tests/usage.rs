@@ -140,6 +140,12 @@ fn quiet_commands_say_nothing_and_verbose_ones_what_computes() {
     let train = "rbm train --images 100 --hidden 4 --epochs 1 --batch 20 --out run";
     let output = run(folder.path(), &format!("{train} -q"));
     assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    // Without -q, there is a note about the shipped machine.
+    for (option, notes) in [("-q", 0), ("", 1)] {
+        let output = run(folder.path(), &format!("rbm filters {option}"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.matches("note: ").count(), notes, "{option}: {text}");
+    }
     let output = run(folder.path(), "rbm sample run --from noise -v --steps 1");
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("at SIMD level"), "{notes}");
@@ -172,7 +178,7 @@ fn summaries_record_version_level_seed_and_data() {
 fn fit_gives_the_machine_of_the_command() {
     use core::ops::ControlFlow;
     use equilibria::boltzmann::{Rbm, learning::Fit};
-    use equilibria::data::{Binarisation, BinaryImages, Digits};
+    use equilibria::data::{Binarisation, BinaryImages, Dataset};
     use equilibria::{checkpoint::Archive, optim::Schedule, rng::Stream};
 
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +188,7 @@ fn fit_gives_the_machine_of_the_command() {
     let bytes = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
     let of_command = Rbm::from_archive(&Archive::from_bytes(&bytes, "run").unwrap()).unwrap();
 
-    let digits = Digits::load("synthetic", Some(90)).unwrap();
+    let digits = Dataset::load("synthetic", Some(90)).unwrap();
     let (images, binarise) = (digits.train.images(), Binarisation::Threshold);
     let states = BinaryImages::of(images, binarise, Stream::named(3, "binarise"));
     let mut model = Rbm::new(&binarise.mean(images), 6, Stream::named(3, "init")).unwrap();

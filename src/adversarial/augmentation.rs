@@ -29,6 +29,15 @@ use alloc::format;
 use rand::RngExt;
 
 /// The kinds of changes; with none, images stay as they are.
+///
+/// ```
+/// use equilibria::{adversarial::Augmentation, nn::Shape, rng::Stream};
+/// let change = Augmentation { translation: true, ..Augmentation::default() };
+/// let shape = Shape { height: 8, width: 8, channels: 1 };
+/// let mut images = [1.0_f32; 64];
+/// change.apply(shape, Stream::named(1, "augment"), &mut images);
+/// assert!(images.iter().all(|&pixel| pixel == 0.0 || pixel == 1.0), "moved pixels, and a border");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Augmentation {
     /// Translation.

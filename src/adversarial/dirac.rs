@@ -37,6 +37,13 @@ pub use known::{Known, known};
 use alloc::vec::Vec;
 
 /// The objective of a Dirac game.
+///
+/// ```
+/// use equilibria::adversarial::dirac::{Objective, Players, Updates, play};
+/// let start = Players { theta: 1.0, psi: 0.0 };
+/// let path = play(Objective::Clipping { bound: 0.5 }, Updates::Alternating, start, 0.1, 100);
+/// assert!(path.iter().all(|players| players.psi.abs() <= 0.5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Objective {
     /// The generator minimises what the discriminator maximises.
@@ -62,6 +69,14 @@ pub enum Objective {
 }
 
 /// The order of the updates of both players.
+///
+/// ```
+/// use equilibria::adversarial::dirac::{Objective, Players, Updates, play};
+/// let start = Players { theta: 1.0, psi: 1.0 };
+/// let end = |updates| play(Objective::Minimax, updates, start, 0.1, 1000)[1000].squared_norm();
+/// // Simultaneous updates spiral outwards; alternating ones stay on their circle.
+/// assert!(end(Updates::Simultaneous) > 2.0 * end(Updates::Alternating));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Updates {
     /// Simultaneous updates: both use the other's last parameter.
@@ -71,6 +86,11 @@ pub enum Updates {
 }
 
 /// The parameters of both players.
+///
+/// ```
+/// use equilibria::adversarial::dirac::Players;
+/// assert_eq!(Players { theta: 3.0, psi: 4.0 }.squared_norm(), 25.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Players {
     /// The generator's point.

@@ -14,6 +14,12 @@ use alloc::vec::Vec;
 /// **Randomness** As [`fill_latents`], two rows for each path.
 ///
 /// **Source** Shoemake 1985; White 2016 for latents.
+///
+/// ```
+/// use equilibria::{adversarial::latent_paths, rng::Stream};
+/// let latents = latent_paths(Stream::named(1, "latent"), 16, 3, 8);
+/// assert_eq!(latents.len(), 3 * 8 * 16);
+/// ```
 pub fn latent_paths(stream: Stream, width: usize, paths: usize, length: usize) -> Vec<f32> {
     let mut ends = vec![0.0; 2 * paths * width];
     fill_latents(stream, width, &mut ends);

@@ -68,6 +68,14 @@ pub fn fill_latents<T: Element>(stream: Stream, width: usize, latents: &mut [T])
 /// **Shapes** (rows, `width`).
 ///
 /// **Panics** if `width` is 0.
+///
+/// ```
+/// use equilibria::{adversarial::{fill_latents, fill_latents_from}, rng::Stream};
+/// let (mut all, mut rest) = ([0.0_f32; 6], [0.0; 4]);
+/// fill_latents(Stream::named(1, "latent"), 2, &mut all);
+/// fill_latents_from(1, Stream::named(1, "latent"), 2, &mut rest);
+/// assert_eq!(all[2..], rest);
+/// ```
 pub fn fill_latents_from<T: Element>(first: u64, stream: Stream, width: usize, latents: &mut [T]) {
     let level = Level::detect();
     threads::for_each_chunk(ROWS * width, latents, &|range, rows| {

@@ -38,6 +38,14 @@ use core::fmt;
 use core::str::FromStr;
 
 /// A generator and a discriminator or critic, without their parameters.
+///
+/// ```
+/// use equilibria::{adversarial::Networks, rng::Stream};
+/// let [generator, discriminator] = Networks::points(2, 4, &[16, 16]).start::<f32>(Stream::named(1, "init"))?;
+/// assert_eq!((generator.inputs(), generator.outputs()), (4, 2));
+/// assert_eq!((discriminator.inputs(), discriminator.outputs()), (2, 1));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "cli",

@@ -65,6 +65,15 @@ pub enum Objective {
 }
 
 /// The generator's loss in the standard game.
+///
+/// ```
+/// use equilibria::nn::losses::{minimax, non_saturating};
+/// // The discriminator recognises a sample: only one of the losses still has a gradient.
+/// let (mut saturated, mut alive) = ([0.0_f64], [0.0_f64]);
+/// minimax(&[-20.0], &mut saturated);
+/// non_saturating(&[-20.0], &mut alive);
+/// assert!(saturated[0].abs() < 1e-8 && alive[0].abs() > 0.99);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GeneratorLoss {
     /// `mean softplus(-D(G(z)))`, whose gradient is largest where the discriminator recognises the samples.

@@ -6,7 +6,7 @@ use super::workload::{Add, Context, Place, Workload};
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::{Learner, NegativePhase, Rates};
-use crate::data::{Binarisation, BinaryImages, Digits};
+use crate::data::{Binarisation, BinaryImages, Dataset};
 use crate::rng::Stream;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub fn list(context: &Context, add: Add<'_>) -> Result<()> {
 
 fn updates(hidden: usize, batch: usize, steps: usize) -> Result<Workload> {
     let stream = Stream::named(3, "bench");
-    let digits = Digits::synthetic(DIGITS, 1)?;
+    let digits = Dataset::synthetic(DIGITS, 1)?;
     let images = digits.train.images();
     let mean = Binarisation::Threshold.mean(images);
     let mut states = BinaryImages::new(images);

@@ -8,7 +8,7 @@ use crate::rng::Stream;
 use crate::{Error, Result};
 use equilibria_kernels::{Level, Scalar, random::fill_uniform};
 use serde_json::Value;
-use std::fmt::Display;
+use std::fmt::{self, Debug, Display, Formatter};
 use std::ops::Range;
 
 /// A workload: actions to measure in turn, and the meaning of their times.
@@ -29,6 +29,12 @@ pub struct Workload {
     pub limit: Option<Action<'static>>,
     /// The meaning of the times.
     pub entry: MakeEntry,
+}
+
+impl Debug for Workload {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Workload({} {})", self.kernel, self.shape)
+    }
 }
 
 /// Makes a line of the table from the seconds per call of the action, then of its peer and of the limit if it has them.

@@ -42,6 +42,7 @@ impl<T: Element> Chains<T> {
     }
 
     /// Stores the probabilities of the hidden units only, which is all that learning needs.
+    #[must_use]
     pub fn without_visible_probabilities(mut self) -> Self {
         self.visible = self.visible.without_probabilities();
         self

@@ -63,6 +63,7 @@ impl<T: Element> Layer<T> {
     }
 
     /// Stores no probabilities from now on.
+    #[must_use]
     pub fn without_probabilities(mut self) -> Self {
         self.keeps_probabilities = false;
         self.probabilities = Aligned::zeros(0);

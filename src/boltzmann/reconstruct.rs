@@ -14,6 +14,12 @@ use equilibria_kernels::binary::{pack_states, panels};
 use equilibria_kernels::{Level, elementwise};
 
 /// Lengths of the chains.
+///
+/// ```
+/// use equilibria::boltzmann::reconstruct::Effort;
+/// let effort = Effort { burn_in: 50, average: 100 };
+/// assert_eq!(effort.burn_in + effort.average, 150, "Gibbs steps in total");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
     /// Steps that are discarded before averaging.
@@ -29,6 +35,18 @@ impl Default for Effort {
 }
 
 /// A machine of either kind.
+///
+/// ```
+/// use equilibria::boltzmann::{ImageChains, Rbm, reconstruct::Machine};
+/// use equilibria::rng::Stream;
+/// fn draw(machine: &impl Machine<f32>) -> Vec<f32> {
+///     let mut chains = machine.begin(3, Stream::named(1, "chain"));
+///     chains.walk(2);
+///     chains.visible_states()
+/// }
+/// assert_eq!(draw(&Rbm::new(&[0.5; 4], 2, Stream::named(1, "init"))?).len(), 3 * 4);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub trait Machine<T: Element> {
     /// The number of visible units.
     fn visible(&self) -> usize;
@@ -74,6 +92,19 @@ impl<T: Element> Machine<T> for Dbm<T> {
 /// 0 nor 1.
 ///
 /// **Randomness** One chain per row, with random numbers from `stream` as [`GibbsChains`] and [`DbmChains`] document.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, reconstruct::{Effort, reconstruct}};
+/// use equilibria::rng::Stream;
+/// // Both pixels are on or off together.
+/// let (weight, bias) = (Tensor::filled(&[2, 1], 8.0_f32), Tensor::filled(&[2], -4.0));
+/// let model = Rbm::from_parameters(weight, bias, Tensor::filled(&[1], -8.0))?;
+/// let effort = Effort { burn_in: 10, average: 50 };
+/// let filled = reconstruct(&model, &[1.0, 0.0], &[false, true], effort, Stream::named(1, "chain"))?;
+/// assert!(filled[1] > 0.9);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn reconstruct<T: Element>(
     model: &impl Machine<T>,
     images: &[T],

@@ -10,6 +10,16 @@ use alloc::vec::Vec;
 use equilibria_kernels::{Level, random};
 
 /// Gibbs chains of either kind of machine, seen through their visible units.
+///
+/// ```
+/// use equilibria::boltzmann::{GibbsChains, ImageChains, Rbm};
+/// use equilibria::rng::Stream;
+/// let model = Rbm::<f32>::new(&[0.5; 4], 2, Stream::named(1, "init"))?;
+/// let mut chains: Box<dyn ImageChains<f32>> = Box::new(GibbsChains::new(&model, 3, Stream::named(1, "chain")));
+/// chains.walk(2);
+/// assert!(chains.visible_states().iter().all(|&state| state == 0.0 || state == 1.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub trait ImageChains<T: Element> {
     /// Takes `steps` Gibbs steps, which end at the visible units.
     fn walk(&mut self, steps: usize);
@@ -112,6 +122,13 @@ impl DbmChains<f32> {
 /// States (chains, units), each 0 or 1 with probability one half.
 ///
 /// **Randomness** Chain c draws from `stream.substream(c)`.
+///
+/// ```
+/// use equilibria::{boltzmann::coin_flips, rng::Stream};
+/// let flips = coin_flips(100, 50, Stream::named(1, "chain"));
+/// let heads = flips.iter().filter(|&&flip| flip == 1.0).count();
+/// assert!(flips.len() == 5000 && (2300..2700).contains(&heads));
+/// ```
 pub fn coin_flips(chains: usize, units: usize, stream: Stream) -> Vec<f32> {
     let mut states = vec![0.0_f32; chains * units];
     for (chain, row) in states.chunks_exact_mut(units).enumerate() {

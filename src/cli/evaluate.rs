@@ -1,10 +1,12 @@
 //! The options and the table that `equilibria rbm evaluate` and `equilibria dbm evaluate` share.
 
 use super::machine::{ImageArguments, ModelArguments, parse};
-use super::output::{check_range, create_folder_of, summary_path, thousands, warn, write_summary};
+use super::output::{
+    check_range, create_folder_of, summary_path, thousands, warn, without_summary, write_summary,
+};
 use crate::boltzmann::likelihood::annealed::Schedule;
 use crate::boltzmann::likelihood::exact::LARGEST_LAYER;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::run::rbm::Anneal;
 use crate::{Error, Result};
 use clap::Args;
@@ -20,7 +22,7 @@ pub(super) struct Likelihood {
     pub model: ModelArguments,
     #[command(flatten)]
     pub source: ImageArguments,
-    /// The folder for summary.json, or a file that ends with .json [default: `evaluation` beside the model].
+    /// The folder for summary.json, or a file that ends with .json [default: a new folder `evaluation` beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
     /// Compute ln Z exactly, by enumeration of at most 25 units.
@@ -55,7 +57,7 @@ impl Likelihood {
         &self,
         (units, problem): (usize, &str),
         is_annealed: bool,
-        digits: &Digits,
+        digits: &Dataset,
     ) -> Result<Option<Anneal>> {
         if self.exact && units > LARGEST_LAYER {
             return Err(Error::invalid(
@@ -80,7 +82,7 @@ impl Likelihood {
 
     /// The file for the summary. Creates its folder: an error must come before the work, not after it.
     pub fn summary_path(&self, folder: &Path) -> Result<PathBuf> {
-        let path = summary_path(self.out.as_deref(), &folder.join("evaluation"));
+        let path = summary_path(self.out.as_deref(), &without_summary(folder.join("evaluation")));
         create_folder_of(&path)?;
         Ok(path)
     }

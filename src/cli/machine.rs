@@ -2,7 +2,7 @@
 
 use super::output::{OutputArguments, note};
 use crate::boltzmann::ImageChains;
-use crate::data::{Binarisation, Digits, Reading, is_built_in};
+use crate::data::{Binarisation, Dataset, Reading, is_built_in};
 use crate::experiments::reconstruction::test_images;
 use crate::rng::Stream;
 use crate::run::{SavedModel, Source, StoredMachine, load, pretrained};
@@ -114,17 +114,17 @@ impl<M: MachineKind> Loaded<M> {
     }
 
     /// The images that `arguments` choose, checked against the machine.
-    pub fn digits(&self, arguments: &ImageArguments) -> Result<Digits> {
+    pub fn digits(&self, arguments: &ImageArguments) -> Result<Dataset> {
         arguments.load(self.model.visible(), self.image_size, self.images().source)
     }
 
     /// Height and width for pictures of the machine: see [`picture_size`].
-    pub fn picture_size(&self, digits: Option<&Digits>) -> (usize, usize) {
+    pub fn picture_size(&self, digits: Option<&Dataset>) -> (usize, usize) {
         picture_size(self.image_size, digits, self.model.visible())
     }
 
     /// Test images with these indices, binarised as in training.
-    pub fn test_images(&self, digits: &Digits, indices: &[usize]) -> Result<Vec<f32>> {
+    pub fn test_images(&self, digits: &Dataset, indices: &[usize]) -> Result<Vec<f32>> {
         let TrainingImages { binarise, seed, .. } = self.images();
         test_images(digits, indices, binarise, seed)
     }
@@ -160,7 +160,12 @@ pub(super) struct ImageArguments {
 impl ImageArguments {
     /// Loads the images and checks them against the number of visible units and, if known, the size of the machine's
     /// images. `source` is the default.
-    pub fn load(&self, visible: usize, image_size: Option<[usize; 2]>, source: Source<'_>) -> Result<Digits> {
+    pub fn load(
+        &self,
+        visible: usize,
+        image_size: Option<[usize; 2]>,
+        source: Source<'_>,
+    ) -> Result<Dataset> {
         let reading = if self.reading.is_default() { source.reading } else { &self.reading };
         let source = Source { reading, ..source };
         let digits = match &self.data {
@@ -203,7 +208,7 @@ impl ImageArguments {
 /// or one row of pixels and a note on standard error, if the number of pixels is not a square.
 pub(super) fn picture_size(
     in_file: Option<[usize; 2]>,
-    digits: Option<&Digits>,
+    digits: Option<&Dataset>,
     visible: usize,
 ) -> (usize, usize) {
     let loaded = || digits.map(|digits| [digits.test.images().height(), digits.test.images().width()]);
@@ -222,7 +227,7 @@ pub(super) fn picture_size(
 }
 
 /// The name of a test image in a picture, with its class if that is known.
-pub(super) fn caption(digits: &Digits, index: usize) -> String {
+pub(super) fn caption(digits: &Dataset, index: usize) -> String {
     match digits.test.has_labels() {
         true => format!("test {index}: {}", digits.test.labels()[index]),
         false => format!("test {index}"),

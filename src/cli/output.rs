@@ -159,6 +159,18 @@ pub(super) fn summary_path(out: Option<&Path>, folder: &Path) -> PathBuf {
     }
 }
 
+/// The folder `place` for a summary or, if it has one already, the first of `place-2`, `place-3`, ... without.
+pub(super) fn without_summary(place: PathBuf) -> PathBuf {
+    let name = place.file_name().unwrap_or_default().to_owned();
+    let numbered = (2..).map(|number| {
+        let mut name = name.clone();
+        name.push(format!("-{number}"));
+        place.with_file_name(name)
+    });
+    let mut places = [place.clone()].into_iter().chain(numbered);
+    places.find(|place| !place.join("summary.json").exists()).unwrap_or(place.clone())
+}
+
 /// Serializes a path. JSON has no bytes outside UTF-8: they become U+FFFD, as on the terminal.
 pub(super) fn path_as_text<S: Serializer>(
     path: &Path,

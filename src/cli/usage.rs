@@ -142,9 +142,13 @@ pub(super) fn sentence(error: &clap::Error, root: &clap::Command) -> String {
         }
         _ => None,
     };
-    let problem = problem.unwrap_or_else(|| collapse(&error.to_string()));
+    let mut problem = problem.unwrap_or_else(|| collapse(&error.to_string()));
+    let command = path(root, std::env::args_os().skip(1));
+    if command == root.get_name() && problem.starts_with("this command has no option") {
+        problem += "; options come after the command, as in `equilibria rbm train -q`";
+    }
     let see = if problem.ends_with('?') { " See" } else { "; see" };
-    format!("{problem}{see} `{} --help`", path(root, std::env::args_os().skip(1)))
+    format!("{problem}{see} `{command} --help`")
 }
 
 /// A part of an error, as text.
@@ -188,6 +192,7 @@ fn subcommand(error: &clap::Error, root: &clap::Command) -> Option<String> {
         [one] => Some(one.clone()),
         [others @ .., last] => Some(format!("{} or {last}", others.join(", "))),
     };
+    let meant = if word == "version" { Some("`equilibria --version`".into()) } else { meant };
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
     Some(format!("no command is called '{word}'{meant}"))
 }
@@ -198,7 +203,7 @@ fn value(error: &clap::Error) -> Option<String> {
     // The messages of the standard library do not name the valid values; those of our own parsers do.
     let expected = match source.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
         Some(IntErrorKind::PosOverflow) => "this number is too large".to_owned(),
-        Some(_) => "a whole number of at least 0 is needed".to_owned(),
+        Some(_) => "a whole number without a sign is needed".to_owned(),
         None if source.is::<ParseFloatError>() => "a number is needed".to_owned(),
         None => source.to_string(),
     };

@@ -24,6 +24,7 @@
 use super::Images;
 use super::reading::{ImageShape, Reading, ValueRange};
 use crate::error::Shape;
+use crate::half::widen;
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::String;
@@ -58,6 +59,7 @@ pub(crate) enum Element {
     I32,
     U64,
     I64,
+    F16,
     F32,
     F64,
 }
@@ -89,6 +91,7 @@ impl Element {
             "i4" => Self::I32,
             "u8" => Self::U64,
             "i8" => Self::I64,
+            "f2" => Self::F16,
             "f4" => Self::F32,
             "f8" => Self::F64,
             _ => return None,
@@ -99,7 +102,7 @@ impl Element {
     pub const fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 => 2,
+            Self::U16 | Self::I16 | Self::F16 => 2,
             Self::U32 | Self::I32 | Self::F32 => 4,
             Self::U64 | Self::I64 | Self::F64 => 8,
         }
@@ -117,13 +120,14 @@ impl Element {
             Self::I32 => "32-bit integers",
             Self::U64 => "unsigned 64-bit integers",
             Self::I64 => "64-bit integers",
+            Self::F16 => "16-bit floats",
             Self::F32 => "32-bit floats",
             Self::F64 => "64-bit floats",
         }
     }
 
     const fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
 }
 
@@ -146,12 +150,16 @@ impl Array {
     pub fn for_each(&self, mut visit: impl FnMut(f64)) {
         macro_rules! each {
             ($number:ty) => {
+                each!($number, |number| number as f64)
+            };
+            ($number:ty, $convert:expr) => {
                 for &bytes in self.content.as_chunks::<{ size_of::<$number>() }>().0 {
                     let number = match self.is_big_endian {
                         true => <$number>::from_be_bytes(bytes),
                         false => <$number>::from_le_bytes(bytes),
                     };
-                    visit(number as f64);
+                    let convert: fn($number) -> f64 = $convert;
+                    visit(convert(number));
                 }
             };
         }
@@ -164,6 +172,7 @@ impl Array {
             Element::I32 => each!(i32),
             Element::U64 => each!(u64),
             Element::I64 => each!(i64),
+            Element::F16 => each!(u16, |bits| widen(bits).into()),
             Element::F32 => each!(f32),
             Element::F64 => each!(f64),
         }
@@ -205,11 +214,21 @@ impl Array {
             }
             return Ok((shape.0, false));
         }
+        let found = self.stored_layout(dimensions)?;
+        if let Some(shape) = reading.shape {
+            check_shape(shape, found.0, &self.place)?;
+        }
+        Ok(found)
+    }
+
+    /// The layout that the dimensions of an image say.
+    fn stored_layout(&self, dimensions: &[usize]) -> Result<([usize; 3], bool)> {
         match *dimensions {
             [size] if size.isqrt() * size.isqrt() == size => Ok(([size.isqrt(), size.isqrt(), 1], false)),
             [size] => Err(self.malformed(format!(
-                "each image is a row of {size} values, which are no square; --shape HEIGHTxWIDTH says how high and wide \
-                 it is"
+                "an array of shape {}: each image is a row of {size} values, which are no square; --shape HEIGHTxWIDTH \
+                 says how high and wide it is",
+                Shape(&self.shape)
             ))),
             [height, width] => Ok(([height, width, 1], false)),
             [height, width, channels @ (1 | 3)] => Ok(([height, width, channels], false)),
@@ -283,17 +302,26 @@ impl Array {
         )))
     }
 
-    /// The labels in the array: one whole number from 0 to 255 for each image.
+    /// The labels in the array: one whole number from 0 to 255 for each image. In QMNIST, it is the first of 8 numbers.
     ///
     /// **Errors** [`Error::Malformed`] for another shape or another number.
     pub fn labels(&self) -> Result<Vec<u8>> {
-        if !matches!(self.shape[..], [_] | [_, 1]) {
-            let problem =
-                format!("labels of shape {}; one number for each image is needed", Shape(&self.shape));
-            return Err(self.malformed(problem));
-        }
-        let (mut labels, mut wrong) = (Vec::new(), None);
+        let columns = match (&self.shape[..], self.element) {
+            ([_] | [_, 1], _) => 1,
+            ([_, QMNIST_COLUMNS], Element::I32) => QMNIST_COLUMNS,
+            _ => {
+                let shape = Shape(&self.shape);
+                return Err(
+                    self.malformed(format!("labels of shape {shape}; one number for each image is needed"))
+                );
+            }
+        };
+        let (mut labels, mut wrong, mut at) = (Vec::new(), None, 0);
         self.for_each(|value| {
+            at += 1;
+            if (at - 1) % columns > 0 {
+                return;
+            }
             let label = value as u8;
             if f64::from(label) != value {
                 wrong = wrong.or(Some((labels.len(), value)));
@@ -303,7 +331,7 @@ impl Array {
         match wrong {
             None => Ok(labels),
             Some((at, value)) => {
-                let offset = self.start + (at * self.element.size()) as u64;
+                let offset = self.start + (at * columns * self.element.size()) as u64;
                 let problem =
                     format!("the label of image {at} is {value}; a label is a whole number from 0 to 255");
                 Err(Error::malformed(&self.place, offset, problem))
@@ -317,6 +345,7 @@ impl Array {
     }
 
     /// The same array in row-major order, from column-major content.
+    #[must_use]
     #[cfg(feature = "std")]
     pub fn into_row_major(mut self) -> Self {
         let size = self.element.size();
@@ -343,6 +372,21 @@ impl Array {
     }
 }
 
+/// Numbers of an image in QMNIST's labels: the class, then the writer and other origins.
+const QMNIST_COLUMNS: usize = 8;
+
+/// Refuses a `--shape` that is not the one `found`; its channels may be left out.
+pub(super) fn check_shape(shape: ImageShape, found: [usize; 3], place: &str) -> Result<()> {
+    let given = if shape.0[2] == 1 { 2 } else { 3 };
+    if shape.0[..given] == found[..given] {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("--shape {shape}"),
+        format!("the images of {place} have {}", ImageShape(found)),
+    ))
+}
+
 /// The range of pixels.
 pub(super) const BYTES: ValueRange = ValueRange { low: 0.0, high: 255.0 };
 
@@ -365,8 +409,11 @@ impl Images {
     /// Applies the range, the transposition and the brightness of `reading` to images of bytes from `place`. Adds a warning to
     /// `notes` if they are pale or blank.
     ///
-    /// **Errors** [`Error::InvalidArgument`] for a pixel outside the range.
+    /// **Errors** [`Error::InvalidArgument`] for a pixel outside the range, and for another shape than that of `reading`.
     pub(super) fn finish(&mut self, place: &str, reading: &Reading, notes: &mut Vec<String>) -> Result<()> {
+        if let Some(shape) = reading.shape {
+            check_shape(shape, self.shape(), place)?;
+        }
         let [low, high] = self.extremes().map(f64::from);
         match reading.range {
             Some(range) if low < range.low || high > range.high => {

@@ -17,6 +17,14 @@ const THRESHOLD: u8 = 127;
 const BLOCK: usize = 112;
 
 /// The conversion from grey images to the input of binary units.
+///
+/// ```
+/// use equilibria::data::{Binarisation, Images};
+/// let images = Images::new(1, 3, vec![0, 127, 255])?;
+/// assert_eq!(Binarisation::Threshold.states(&images, &[0], 1)?, [0.0, 0.0, 1.0]);
+/// assert_eq!("sampled".parse::<Binarisation>()?, Binarisation::Sampled);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binarisation {
     /// On if the pixel is above 127.

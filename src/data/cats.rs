@@ -78,6 +78,12 @@ pub fn cat(index: u64, side: usize, pixels: &mut [u8]) {
 /// Draws the cats `first`, `first + 1`, …, all of class 0.
 ///
 /// **Errors** [`Error::InvalidArgument`] if `count` is 0, the cats do not fit into memory, or `side` is not in [`SIDES`].
+///
+/// ```
+/// let set = equilibria::data::cats::cats(0, 2, 32)?;
+/// assert_eq!((set.len(), set.images().shape()), (2, [32, 32, 3]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn cats(first: u64, count: usize, side: usize) -> Result<Labelled> {
     if !SIDES.contains(&side) {
         let expected = format!("{} to {} pixels can be drawn", SIDES.start(), SIDES.end());

@@ -49,6 +49,12 @@ pub fn images(place: &str, bytes: &[u8]) -> Result<Images> {
 /// Reads labels from the content of an IDX file; `place` names the file in errors.
 ///
 /// **Errors** As [`images`], and for a label that is no whole number from 0 to 255.
+///
+/// ```
+/// let file = [0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9];
+/// assert_eq!(equilibria::data::idx::labels("three labels", &file)?, [7, 0, 9]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn labels(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     parse(Kind::Labels, place, bytes)?.labels()
 }

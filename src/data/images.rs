@@ -7,6 +7,15 @@ use alloc::vec::Vec;
 /// Images of one size, one byte per value: grey, where 0 is background and 255 is full ink, or red, green and blue.
 ///
 /// **Shapes** (images, height, width, channels), row-major, without gaps.
+///
+/// ```
+/// use equilibria::data::Images;
+/// let mut images = Images::with_channels(1, 1, 3, vec![255, 0, 0, 0, 0, 255])?;
+/// images.invert();
+/// assert_eq!((images.len(), images.image(0)), (2, &[0, 255, 255][..]));
+/// assert_eq!(images.to_channels(1).shape(), [1, 1, 1]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
     height: usize,
@@ -181,6 +190,15 @@ fn brightness(parts: [u8; 3]) -> u8 {
 }
 
 /// Images, each with its class.
+///
+/// ```
+/// use equilibria::data::{Images, Labelled};
+/// let images = Images::new(1, 1, vec![10, 20, 30])?;
+/// let set = Labelled::new(images.clone(), vec![7, 8, 9])?;
+/// assert_eq!(set.select(&[2, 0]).labels(), [9, 7]);
+/// assert!(Labelled::unlabelled(images, "nobody knows").check_labels().is_err());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labelled {
     images: Images,
@@ -291,9 +309,17 @@ impl Labelled {
     }
 }
 
-/// A training set and a test set of digits, or of other images.
+/// A data set: images for training and for testing, each with its class if the classes are known.
+///
+/// ```
+/// use equilibria::data::Dataset;
+/// let mut data = Dataset::synthetic(10, 5)?;
+/// data.train.truncate(8);
+/// assert_eq!((data.name.as_str(), data.train.len(), data.test.len()), ("synthetic", 8, 5));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digits {
+pub struct Dataset {
     /// Name for captions: `synthetic`, `cats`, or the last part of the path.
     pub name: String,
     /// The training set.
@@ -302,7 +328,7 @@ pub struct Digits {
     pub test: Labelled,
 }
 
-impl Digits {
+impl Dataset {
     /// Swaps background and ink of both sets.
     pub fn invert(&mut self) {
         self.train.images.invert();
@@ -326,6 +352,11 @@ impl Digits {
 
 /// The indices of `count` images, balanced over the classes: the first image of each class, then the second of each, and so
 /// on. Returns all indices if there are fewer.
+///
+/// ```
+/// use equilibria::data::balanced;
+/// assert_eq!(balanced(&[7, 7, 7, 2], 3), [3, 0, 1]);
+/// ```
 pub fn balanced(labels: &[u8], count: usize) -> Vec<usize> {
     let mut counts = [0_usize; 256];
     let mut places: Vec<(usize, u8, usize)> = Vec::new();
@@ -340,6 +371,12 @@ pub fn balanced(labels: &[u8], count: usize) -> Vec<usize> {
 /// The mean of each value over all images, where 1 is full ink; zeros if there are no images.
 ///
 /// **Accuracy and cost** Exact integer sums, then one division in f64 and one rounding to f32.
+///
+/// ```
+/// use equilibria::data::{Images, mean_image};
+/// assert_eq!(mean_image(&Images::new(1, 2, vec![0, 255, 255, 255])?), [0.5, 1.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn mean_image(images: &Images) -> Vec<f32> {
     mean_of(images, u64::from, 255.0)
 }

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 /// First bytes, and the kind of the file with a remedy if there is one.
-const KINDS: [(&[u8], &str); 24] = [
+const KINDS: [(&[u8], &str); 27] = [
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; `git lfs pull` gets it"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -13,13 +13,16 @@ const KINDS: [(&[u8], &str); 24] = [
     (b"BM", "a BMP picture"),
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
-    (b"RIFF", "a WebP picture, or sound"),
+    (b"RIFF", "a WebP picture, a video or sound"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"OggS", "a video or sound"),
+    (b"ID3", "sound"),
     (b"P5", "a PGM picture"),
     (b"P6", "a PPM picture"),
     (b"\x93NUMPY", "a NumPy array (.npy)"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "gzip; unpack it first"),
+    (b"\x1f\x8b", "gzip within gzip; unpack it once with gunzip"),
     (b"BZh", "bzip2; unpack it with bunzip2 first"),
     (b"\xfd7zXZ", "xz; unpack it with unxz first"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
@@ -59,6 +62,9 @@ pub(crate) fn describe(start: &[u8]) -> String {
              big-endian, also its header (in Python: struct.pack('>...'), array.byteswap())"
         );
     }
+    if start.get(4..8) == Some(b"ftyp") {
+        return "a video, or a HEIC or AVIF picture".into();
+    }
     if start.get(8..10) == Some(b"{\"") {
         return "a safetensors file".into();
     }
@@ -94,6 +100,7 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
             (&[0, 0, 13, 3, 0, 0], "IDX of 32-bit floats, 3 dimensions"),
             (&[3, 8, 0, 0, 60, 0], "IDX of 3 dimensions in little-endian byte order"),
+            (b"\0\0\0\x18ftypmp42", "a video"),
             (b"label,pixel0\n5,0\n", "text"),
             ("caf\u{e9}".as_bytes().split_last().unwrap().1, "text"),
             (&[0x80, 4, 0x95, 0], "a Python pickle"),

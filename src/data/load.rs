@@ -2,7 +2,7 @@
 
 use super::cifar::{CLASSES, RECORD, files as cifar};
 use super::{
-    CATS, Digits, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
+    CATS, Dataset, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
 };
 use crate::{Error, Result};
 use alloc::borrow::ToOwned;
@@ -17,13 +17,13 @@ const USUAL_CLASS: &str = "cat";
 /// The choice of all classes.
 const ALL: &str = "all";
 
-impl Digits {
-    /// Loads grey images from `source`; [`Digits::load_any`] names the sources.
+impl Dataset {
+    /// Loads grey images from `source`; [`Dataset::load_any`] names the sources.
     ///
     /// `images` limits the training set to its first images; the test set is always complete. Without `images`,
     /// `synthetic` gives [`SYNTHETIC_TRAIN`] and [`SYNTHETIC_TEST`] digits.
     ///
-    /// **Errors** As [`Digits::load_any`]; [`Error::InvalidArgument`] for colour images.
+    /// **Errors** As [`Dataset::load_any`]; [`Error::InvalidArgument`] for colour images.
     pub fn load(source: impl AsRef<Path>, images: Option<usize>) -> Result<Self> {
         Self::load_any(source, None, images)?.grey()
     }
@@ -36,8 +36,9 @@ impl Digits {
     /// - one file of images of these formats, which is read with the files beside it that belong to it by their names;
     /// - a folder with CIFAR-10's six files, or with a subfolder `cifar-10-batches-bin` that has them; or the same with
     ///   `data_batch_cats.bin` and `test_batch_cats.bin` and the subfolder `cifar10-cats`;
-    /// - a file of CIFAR-10's records whose name ends with `.bin`;
-    /// - a folder of [pictures](crate::data::pictures), or one with the subfolders `train` and `test`.
+    /// - a folder with CIFAR-100's `train.bin` and `test.bin`, or with a subfolder `cifar-100-binary` that has them;
+    /// - a file of CIFAR-10's or CIFAR-100's records whose name ends with `.bin`;
+    /// - a folder of [pictures](crate::data::pictures), or one with the subfolders `train` and `test` (or `val`).
     ///
     /// If there are no test images, the last sixth of the images of each class are. (Write `./cats` for a folder named
     /// `cats`.) Labels that are missing or damaged are an error only where they are used: [`Labelled::check_labels`].
@@ -47,14 +48,14 @@ impl Digits {
     ///
     /// **Errors** [`Error::NotFound`] says which files to fetch and how, [`Error::Malformed`] which file is wrong and
     /// where; [`Error::InvalidArgument`] if `images` is 0 or more than there are, if there is no such class, or if
-    /// `source` is not of these kinds; [`Error::ShapeMismatch`] if training and test images differ in size.
+    /// `source` is not of these kinds.
     pub fn load_any(source: impl AsRef<Path>, class: Option<&str>, images: Option<usize>) -> Result<Self> {
         Self::load_with(source, class, images, &Reading::default()).map(|(digits, _)| digits)
     }
 
-    /// Loads images as [`Digits::load_any`] does, with options. Also returns warnings and notes for the user.
+    /// Loads images as [`Dataset::load_any`] does, with options. Also returns warnings and notes for the user.
     ///
-    /// **Errors** As [`Digits::load_any`]; also for pixels outside the range of `reading`.
+    /// **Errors** As [`Dataset::load_any`]; also for pixels outside the range of `reading`.
     pub fn load_with(
         source: impl AsRef<Path>,
         class: Option<&str>,
@@ -83,7 +84,7 @@ fn load(
     class: Option<&str>,
     images: Option<usize>,
     reading: &Reading,
-) -> Result<(Digits, Vec<String>)> {
+) -> Result<(Dataset, Vec<String>)> {
     if let Some(drawn) = source.to_str().filter(|source| is_built_in(source)) {
         let mut digits = draw(drawn, class, images)?;
         if reading.grey {
@@ -105,14 +106,16 @@ fn load(
                 share.map_or("the last sixth".into(), |share| format!("the last {:.0} %", 100.0 * share));
             let of = if train.has_labels() { " of each class" } else { "" };
             let place = source.display();
-            notes.push(format!("note: {place} has no test images: {test} images, {share}{of}, are taken"));
+            let (images, are) = if test == 1 { ("image", "is") } else { ("images", "are") };
+            notes
+                .push(format!("note: {place} has no test images: {test} {images}, {share}{of}, {are} taken"));
             digits
         }
         Some(test) => {
             // Grey only if both are.
             let channels = train.images().channels().max(test.images().channels());
             let [train, test] = [train, test].map(|set| set.to_channels(channels));
-            Digits { name, train, test }
+            Dataset { name, train, test }
         }
     };
     if let Some(class) = class.or(usual).filter(|&class| class != ALL) {
@@ -130,7 +133,7 @@ fn load(
 }
 
 /// Draws digits or cats.
-fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digits> {
+fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Dataset> {
     if images == Some(0) {
         return Err(Error::invalid("--images 0", "at least 1 training image is needed"));
     }
@@ -138,12 +141,12 @@ fn draw(source: &str, class: Option<&str>, images: Option<usize>) -> Result<Digi
     let side = side_of_cats(source);
     let count = images.unwrap_or(if side.is_some() { CATS[0] } else { SYNTHETIC_TRAIN });
     let drawn = match side {
-        Some(side) => Digits::cats(count, CATS[1], side),
+        Some(side) => Dataset::cats(count, CATS[1], side),
         // Each class is a tenth of the digits.
         None if class.is_some() && images.is_some() => {
-            Digits::synthetic(count.saturating_mul(10), SYNTHETIC_TEST)
+            Dataset::synthetic(count.saturating_mul(10), SYNTHETIC_TEST)
         }
-        None => Digits::synthetic(count, SYNTHETIC_TEST),
+        None => Dataset::synthetic(count, SYNTHETIC_TEST),
     };
     let mut digits = drawn.map_err(|error| match (images, error) {
         (Some(count), Error::InvalidArgument { argument, expected }) if !argument.contains("pixels") => {
@@ -181,8 +184,7 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
     check_exists(source)?;
     if !source.is_dir() {
         if is_records(source)? {
-            let (train, test) = cifar::read_alone(source)?;
-            return found(train, test, source).of_cifar(reading, notes);
+            return Found::of_cifar(source, &cifar::alone(source), class, reading, notes);
         }
         let (train, test) = sets::of_file(source)?.read(reading, notes)?;
         return Ok(found(train, test, source));
@@ -194,9 +196,7 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
     if (is_cifar || !has_named)
         && let Some(files) = cifar::find(source)?
     {
-        let [train, test] = cifar::read_sets(&files)?;
-        let usual = (files.train.len() > 1).then_some(USUAL_CLASS);
-        return Ok(Found { usual, ..found(train, Some(test), source).of_cifar(reading, notes)? });
+        return Found::of_cifar(source, &files, class, reading, notes);
     }
     #[cfg(feature = "png")]
     if !has_named && let Some(found) = find_pictures(source, class, reading, notes)? {
@@ -212,17 +212,25 @@ fn find(source: &Path, class: Option<&str>, reading: &Reading, notes: &mut Vec<S
 }
 
 impl Found {
-    fn of_cifar(mut self, reading: &Reading, notes: &mut Vec<String>) -> Result<Self> {
-        self.classes = CLASSES.map(String::from).to_vec();
-        let place = self.place.display().to_string();
-        for set in [Some(&mut self.train), self.test.as_mut()].into_iter().flatten() {
+    fn of_cifar(
+        source: &Path,
+        files: &cifar::Files,
+        class: Option<&str>,
+        reading: &Reading,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let (mut train, mut test, classes) = files.read(class)?;
+        let place = source.display().to_string();
+        for set in [Some(&mut train), test.as_mut()].into_iter().flatten() {
             set.images_mut().finish(&place, reading, notes)?;
         }
-        Ok(self)
+        // Only the complete CIFAR-10 has several files.
+        let usual = (files.train.len() > 1).then_some(USUAL_CLASS);
+        Ok(Self { train, test, place: source.into(), classes, usual })
     }
 }
 
-/// Returns whether a file holds records of CIFAR-10.
+/// Returns whether a file holds records of CIFAR-10 or CIFAR-100.
 fn is_records(file: &Path) -> Result<bool> {
     let has_name = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("bin"));
     let length = file.metadata().map_err(|error| Error::io("reading", file, error))?.len();
@@ -231,7 +239,7 @@ fn is_records(file: &Path) -> Result<bool> {
         return Ok(false);
     }
     let start = stream::start_of(file)?;
-    let is_whole = length > 0 && length.is_multiple_of(RECORD as u64);
+    let is_whole = length > 0 && [RECORD, RECORD + 1].iter().any(|&size| length.is_multiple_of(size as u64));
     Ok(!file::is_array(&start) && (is_whole || kind::describe(&start) == kind::UNKNOWN))
 }
 
@@ -249,8 +257,9 @@ fn not_found(folder: &Path) -> Error {
         false => {
             let some = found.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = if found.len() > 3 { ", \u{2026}" } else { "" };
+            let kind = kind_of_first(folder);
             format!(
-                "it has {some}{more}; give a folder of pictures of one size, perhaps in one subfolder for each class, or of \
+                "it has {some}{more}{kind}; give a folder of pictures of one size, perhaps in one subfolder for each class, or of \
                  IDX, .npy, .npz or CIFAR-10 files, or `synthetic`"
             )
         }
@@ -259,6 +268,16 @@ fn not_found(folder: &Path) -> Error {
         what: "images (files of arrays, or pictures: .png, .jpg or .jpeg)".into(),
         place,
         remedy,
+    }
+}
+
+/// The kind of the first file in `folder` in brackets, if it is known.
+fn kind_of_first(folder: &Path) -> String {
+    let [files, _] = stream::entries(folder).unwrap_or_default();
+    let Some(first) = files.first() else { return String::new() };
+    match stream::start_of(first).map(|start| kind::describe(&start)) {
+        Ok(kind) if kind != kind::UNKNOWN => format!(" ({} is {kind})", stream::last_part(first)),
+        _ => String::new(),
     }
 }
 
@@ -291,6 +310,15 @@ fn name_of(place: &Path) -> String {
     stream::last_part(named.unwrap_or(&whole))
 }
 
+/// The subfolder with the first of `names` that there is, in capitals or not.
+#[cfg(feature = "png")]
+fn subfolder(folder: &Path, names: &[&str]) -> Option<PathBuf> {
+    let [_, folders] = stream::entries(folder).ok()?;
+    let find =
+        |name: &&str| folders.iter().find(|path| stream::last_part(path).eq_ignore_ascii_case(name)).cloned();
+    names.iter().find_map(find)
+}
+
 /// Pictures in a folder, or in its subfolders `train` and `test`, if there are any.
 #[cfg(feature = "png")]
 fn find_pictures(
@@ -300,7 +328,8 @@ fn find_pictures(
     notes: &mut Vec<String>,
 ) -> Result<Option<Found>> {
     use super::pictures::{are_in, list, read};
-    let [train, test] = ["train", "test"].map(|name| source.join(name));
+    let [train, test] = [&["train", "training"][..], &["test", "testing", "val", "valid", "validation"]]
+        .map(|names| subfolder(source, names).unwrap_or_default());
     let has_sets = train.is_dir() && test.is_dir() && are_in(&train)? && are_in(&test)?;
     if !has_sets && !are_in(source)? {
         return Ok(None);
@@ -329,7 +358,7 @@ fn find_pictures(
 /// The last `share` of the images of each class for testing, a sixth if it is not given, and the others for training.
 ///
 /// If no class has enough images, the last image of all is the only one for testing.
-fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Digits> {
+fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset> {
     let mut counts = [0_usize; 256];
     set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);
     let held = |count: usize| share.map_or(count / 6, |share| (share * count as f64) as usize);
@@ -351,11 +380,11 @@ fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Digits> 
         let expected = "at least 2 images are needed, one for training and one for testing";
         return Err(Error::invalid(format!("{} image in {name}", set.len()), expected));
     }
-    Ok(Digits { name, train: set.select(&train), test: set.select(&test) })
+    Ok(Dataset { name, train: set.select(&train), test: set.select(&test) })
 }
 
 /// Keeps the images of one class, by its name in `names` or its number.
-fn keep_class(digits: &mut Digits, class: &str, names: &[String]) -> Result<()> {
+fn keep_class(digits: &mut Dataset, class: &str, names: &[String]) -> Result<()> {
     for set in [&digits.train, &digits.test] {
         set.check_labels().map_err(|error| Error::invalid(format!("--class {class}"), error))?;
     }

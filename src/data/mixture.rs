@@ -9,6 +9,15 @@ use rand::Rng;
 /// A mixture of round Gaussians with equal size and weight.
 ///
 /// **Source** Lin, Khetan, Fanti & Oh 2018 (PacGAN), section 4.1, after Srivastava et al. 2017 (VEEGAN).
+///
+/// ```
+/// use equilibria::{data::Mixture, rng::Stream};
+/// let ring = Mixture::ring();
+/// let mut points = [0.0_f64; 2 * 100];
+/// ring.fill(Stream::named(1, "data"), &mut points);
+/// let near = |point: &[f64]| ring.centres().iter().any(|c| (c[0] - point[0]).hypot(c[1] - point[1]) < 0.1);
+/// assert!(ring.centres().len() == 8 && points.chunks(2).all(near));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixture {
     centres: Vec<[f64; 2]>,

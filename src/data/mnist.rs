@@ -1,4 +1,4 @@
-//! The four files of MNIST. [`Digits::load_any`](super::Digits::load_any) finds them and others in a folder.
+//! The four files of MNIST. [`Dataset::load_any`](super::Dataset::load_any) finds them and others in a folder.
 //!
 //! `fixtures/fetch-mnist FOLDER` downloads and checks them, and replaces no file. MD5 of the uncompressed content:
 //!

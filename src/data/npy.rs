@@ -45,7 +45,9 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
         let kind: String = kind.chars().take(24).collect();
         malformed(
             start,
-            format!("elements of type {kind}; booleans, integers, float32 and float64 can be read"),
+            format!(
+                "elements of type {kind}; booleans, integers and floats of 16, 32 and 64 bits can be read"
+            ),
         )
     })?;
     let shape = field("shape")
@@ -63,8 +65,9 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
     if promised != Some(data.len()) {
         let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
         let problem = format!(
-            "the header promises {} elements of {size} bytes, the file holds {} bytes of them; save it again",
+            "the header promises {} elements ({} bytes), the file holds {} bytes; save it again",
             sizes.join(" x "),
+            promised.map_or_else(|| "too many".into(), |bytes| bytes.to_string()),
             data.len()
         );
         return Err(malformed(end, problem));

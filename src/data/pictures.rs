@@ -7,7 +7,7 @@
 use super::picture::Picture;
 use super::png::{self, Depth, Flat};
 use super::stream::{entries, last_part, start_of};
-use super::{Images, Labelled, Reading};
+use super::{Images, Labelled, Reading, kind};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -291,13 +291,16 @@ fn other_size(path: &Path, found: [usize; 2], expected: [usize; 2], before: Opti
     Error::malformed(path.display(), 0, problem)
 }
 
-/// Decodes a file; its content decides the format, and its name only for other content. `is_right` checks height and width
-/// before anything of that size is allocated.
+/// Decodes a file, whose content decides the format. `is_right` checks height and width before anything of that size is
+/// allocated.
 fn decode(path: &Path, is_right: &mut dyn FnMut([usize; 2]) -> Result<()>) -> Result<Flat> {
     let start = start_of(path)?;
-    let is_jpeg = start.starts_with(&[0xff, 0xd8]);
-    if start.starts_with(b"\x89PNG") || (ends_with(path, &["png"]) && !is_jpeg) {
+    if start.starts_with(b"\x89PNG") {
         return png::read_any(path, is_right);
+    }
+    if !start.starts_with(&[0xff, 0xd8]) {
+        let problem = format!("this is {}; a PNG or JPEG picture is needed", kind::describe(&start));
+        return Err(Error::malformed(path.display(), 0, problem));
     }
     #[cfg(feature = "cli")]
     return super::jpeg::read(path, is_right).map(Flat::of_bytes);
@@ -320,9 +323,6 @@ fn coloured(grey: &[u8]) -> impl Iterator<Item = u8> {
 }
 
 pub(super) fn is_picture(path: &Path) -> bool {
-    ends_with(path, &["png", "jpg", "jpeg"])
-}
-
-fn ends_with(path: &Path, names: &[&str]) -> bool {
-    path.extension().is_some_and(|extension| names.iter().any(|name| extension.eq_ignore_ascii_case(name)))
+    let is = |name: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+    ["png", "jpg", "jpeg"].iter().any(is)
 }

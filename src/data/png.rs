@@ -366,7 +366,11 @@ mod tests {
         assert!(error().contains("a picture (.png, .jpg or .jpeg) not found in"), "{}", error());
         let path = folder.path().join("a.png");
         std::fs::write(&path, "text").unwrap();
-        assert!(error().contains("a.png: at byte 0: this is no PNG file"), "{}", error());
+        assert!(
+            error().contains("a.png: at byte 0: this is text; a PNG or JPEG picture is needed"),
+            "{}",
+            error()
+        );
         write(&path, (64, 32), ColorType::Grayscale, BitDepth::Eight, &[0; 2048]);
         assert!(error().contains("has 64x32 pixels; one image of 28x28 to a file"), "{}", error());
         // A truncated file.

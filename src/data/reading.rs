@@ -61,6 +61,13 @@ fn parse_share(text: &str) -> core::result::Result<f64, &'static str> {
 }
 
 /// Height, width and channels of an image: written `28x28`, or `32x32x3` in colour.
+///
+/// ```
+/// use equilibria::data::ImageShape;
+/// assert_eq!("32x20x3".parse::<ImageShape>()?.0, [32, 20, 3]);
+/// assert!("28".parse::<ImageShape>().is_err());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "cli", serde(into = "String", try_from = "String"))]
@@ -98,6 +105,13 @@ impl FromStr for ImageShape {
 }
 
 /// The values of background and of full ink, written `0..1`; the first is smaller.
+///
+/// ```
+/// use equilibria::data::ValueRange;
+/// assert_eq!("-1..1".parse::<ValueRange>()?, ValueRange { low: -1.0, high: 1.0 });
+/// assert!("1..0".parse::<ValueRange>().is_err());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "cli", serde(into = "String", try_from = "String"))]

@@ -28,6 +28,11 @@ use alloc::vec::Vec;
 pub const SIZE: [usize; 2] = [320, 480];
 
 /// A painted scene.
+///
+/// ```no_run
+/// use equilibria::data::scenes::Scene;
+/// assert_ne!(Scene::Seaside.paint(), Scene::Jungle.paint());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
     /// A beach with a palm, a parasol and a sail, under clouds at noon.

@@ -135,9 +135,7 @@ fn sets_in(folder: &Path) -> Result<Sets> {
 fn sets_of_archive(path: &Path) -> Result<Sets> {
     let mut sets = Sets::new();
     for member in file::members(path)? {
-        if let Some(mut name) = parse(&member) {
-            // The words of an archive belong to one set, unless there are several.
-            name.is_named = true;
+        if let Some(name) = parse(&member) {
             add(&mut sets, name, Place { rank: 0, path: path.to_owned(), member: Some(member) });
         }
     }
@@ -176,12 +174,21 @@ fn choose(place: &Path, mut sets: Sets) -> Result<Option<Files>> {
     match (all.next(), all.next()) {
         (None, _) => Ok(None),
         (Some((_, files)), None) => files.opened().map(Some),
-        (Some((first, _)), Some((second, _))) => {
-            let names: Vec<String> = [first, second].into_iter().chain(all.map(|(name, _)| name)).collect();
-            let expected = format!(
-                "it holds several sets ({}); give the file of training images of one of them",
-                names.join(", ")
-            );
+        (Some(first), Some(second)) => {
+            let names = [first, second].into_iter().chain(all).map(|(set, files)| match set.as_str() {
+                set if !set.is_empty() && place.is_dir() => set.into(),
+                _ => files.name(),
+            });
+            let names = names.collect::<Vec<_>>().join(", ");
+            let expected = match place.is_dir() {
+                true => format!(
+                    "it holds several sets ({names}); give the file of training images of one of them"
+                ),
+                false => format!(
+                    "it holds several arrays ({names}), and no name says which are the images; save them as x_train, \
+                     y_train, x_test, y_test"
+                ),
+            };
             Err(Error::invalid(place.display(), expected))
         }
     }
@@ -225,7 +232,9 @@ impl Files {
             && start_of(path).is_ok_and(|start| file::is_archive(&start))
         {
             let path = path.clone();
-            return choose(&path, sets_of_archive(&path)?)?.map_or(Ok(self), Ok);
+            // An archive of arrays is named well enough.
+            let chosen = choose(&path, sets_of_archive(&path)?)?;
+            return Ok(Self { is_named: true, ..chosen.unwrap_or(self) });
         }
         let [images, labels, test, test_labels] = &mut self.parts;
         if images.is_none() && labels.is_none() {
@@ -233,6 +242,12 @@ impl Files {
             (*images, *labels) = (test.take(), test_labels.take());
         }
         Ok(self)
+    }
+
+    /// The name of the first file, or of the first array of an archive.
+    fn name(&self) -> String {
+        let first = self.parts.iter().flatten().next();
+        first.map_or_else(String::new, |place| place.member.clone().unwrap_or_else(|| last_part(&place.path)))
     }
 
     /// The error for labels without images.
@@ -249,22 +264,22 @@ impl Files {
 
     /// Reads the training set, and the test set if there is one.
     ///
-    /// **Errors** [`Error::NotFound`] for labels without images; as [`Array::images`] and [`file::array`]; [`Error::ShapeMismatch`] if the sets differ in shape. Labels that
-    /// cannot be read are an error only where they are used.
+    /// **Errors** [`Error::NotFound`] for labels without images; as [`Array::images`] and [`file::array`];
+    /// [`Error::Malformed`] if the sets differ in shape. Labels that cannot be read are an error only where they are used.
     pub fn read(&self, reading: &Reading, notes: &mut Vec<String>) -> Result<(Labelled, Option<Labelled>)> {
         let [images, labels, test, test_labels] = &self.parts;
         let images = images.as_ref().ok_or_else(|| self.without_images())?;
         let train = labelled(images, labels.as_ref(), reading, notes)?;
-        let Some(test) = test else { return Ok((train, None)) };
+        let Some(test_images) = test else { return Ok((train, None)) };
         // Warnings about the training images hold for the test images too.
-        let test = labelled(test, test_labels.as_ref(), reading, &mut Vec::new())?;
-        let ([ours, theirs], channels) = ([&train, &test].map(|set| set.images().shape()), 2);
-        if ours[..channels] != theirs[..channels] {
-            return Err(Error::ShapeMismatch {
-                operation: "test images beside training images",
-                expected: ours[..channels].into(),
-                found: theirs[..channels].into(),
-            });
+        let test = labelled(test_images, test_labels.as_ref(), reading, &mut Vec::new())?;
+        let [ours, theirs] = [&train, &test].map(|set| set.images().shape());
+        if ours[..2] != theirs[..2] {
+            let [[height, width, _], [high, wide, _]] = [ours, theirs];
+            let problem = format!(
+                "the test images have {high}x{wide} pixels, the training images {height}x{width}; they need one size"
+            );
+            return Err(Error::malformed(test_images.path.display(), 0, problem));
         }
         Ok((train, Some(test)))
     }

@@ -1,6 +1,6 @@
 //! The images that come with the program: drawn digits and cats.
 
-use super::Digits;
+use super::Dataset;
 use super::{cats, synthetic};
 use crate::Result;
 use alloc::string::String;
@@ -12,7 +12,7 @@ pub const SYNTHETIC_TEST: usize = 2_000;
 /// Default number of training cats, and number of test cats, of the source `cats`.
 pub const CATS: [usize; 2] = [5_000, 1_000];
 
-impl Digits {
+impl Dataset {
     /// Draws `train` training digits and `test` test digits; the two sets have no digit in common.
     ///
     /// **Errors** [`Error::InvalidArgument`](crate::Error::InvalidArgument) if a number is 0 or the digits do not fit into

@@ -18,6 +18,7 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 ///
 /// **Errors** [`Error::Io`]; [`Error::Malformed`] for gzip without the feature `cli`.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
+    check_is_file(path)?;
     let file = File::open(path).map_err(|error| Error::io("opening", path, error))?;
     let mut file = BufReader::new(file);
     let start = file.fill_buf().map_err(|error| Error::io("reading", path, error))?;
@@ -32,6 +33,21 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
         0,
         "this is gzip, which needs the feature `cli`; build with it or unpack the file with gunzip",
     ))
+}
+
+/// Refuses pipes, which would wait for a writer, devices, which may have no end, and links to nothing.
+fn check_is_file(path: &Path) -> Result<()> {
+    let problem = match path.metadata() {
+        // Reading a folder is an error of the system.
+        Ok(found) if found.is_file() || found.is_dir() => return Ok(()),
+        Ok(_) => "this is a pipe or a device; copy its content into a file first".into(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.read_link() {
+            Ok(target) => format!("this is a link to {}, which is not there", target.display()),
+            Err(_) => return Ok(()),
+        },
+        Err(_) => return Ok(()),
+    };
+    Err(Error::malformed(path.display(), 0, problem))
 }
 
 /// Reads the members of a gzip file. Whatever follows them is ignored, as by gunzip: tapes and some servers add zeros.

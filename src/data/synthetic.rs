@@ -71,6 +71,14 @@ pub fn digit(index: u64, pixels: &mut [u8]) -> u8 {
 /// Draws the digits `first`, `first + 1`, … with their labels.
 ///
 /// **Errors** [`Error::InvalidArgument`] if `count` is 0 or the digits do not fit into memory.
+///
+/// ```
+/// use equilibria::data::synthetic::digits;
+/// let set = digits(0, 20)?;
+/// assert_eq!((set.len(), set.images().shape()), (20, [28, 28, 1]));
+/// assert_eq!(digits(5, 1)?.images().image(0), set.images().image(5), "an index is an image");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn digits(first: u64, count: usize) -> Result<Labelled> {
     let mut pixels = Vec::new();
     let mut labels = Vec::new();

@@ -3,6 +3,12 @@
 use core::fmt;
 
 /// A file or a buffer that a stored model cannot use. It owns no memory.
+///
+/// ```
+/// use equilibria::embedded::StoredMachine;
+/// let error = StoredMachine::from_bytes(b"no model").unwrap_err();
+/// assert!(!error.to_string().is_empty());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelError {

@@ -68,6 +68,7 @@ impl<'a> StoredGenerator<'a> {
     }
 
     /// Computes at this SIMD level instead of the best one.
+    #[must_use]
     pub fn at_level(self, level: Level) -> Self {
         Self { level, ..self }
     }

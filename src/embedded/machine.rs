@@ -51,6 +51,7 @@ impl<'a> StoredMachine<'a> {
     }
 
     /// Computes at this SIMD level instead of the best one.
+    #[must_use]
     pub fn at_level(self, level: Level) -> Self {
         Self { level, ..self }
     }

@@ -22,6 +22,13 @@ const FEWEST: usize = 10;
 const FORGOTTEN: f64 = 0.1;
 
 /// An estimate of an autocorrelation time, or a bound on it.
+///
+/// ```
+/// use equilibria::evaluate::autocorrelation::Time;
+/// // 2, 2, 4, 4, ... around a mean of 3: a correlation of 0.9^lag has a time of (1 + 0.9) / (1 - 0.9) = 19.
+/// let time = Time::integrated(1000, 1, |lag| 0.9_f64.powi(lag as i32));
+/// assert!((time.steps - 19.0).abs() < 1.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Time {

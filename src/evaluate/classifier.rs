@@ -34,8 +34,8 @@ const FEATURES: usize = 128;
 ///
 /// ```
 /// # #[cfg(feature = "pretrained")] {
-/// use equilibria::{data::Digits, pretrained};
-/// let digits = Digits::synthetic(20, 20)?;
+/// use equilibria::{data::Dataset, pretrained};
+/// let digits = Dataset::synthetic(20, 20)?;
 /// let classifier = pretrained::classifier()?;
 /// assert!(classifier.accuracy(&digits.test)?.all > 0.9);
 /// assert_eq!(classifier.features_of(digits.test.images())?.shape(), [20, 128]);
@@ -163,6 +163,11 @@ pub struct Accuracy {
 }
 
 /// Converts a pixel to an input of the network: from 0 (background) to 1 (full ink).
+///
+/// ```
+/// use equilibria::evaluate::classifier::intensity;
+/// assert_eq!([0, 255].map(intensity), [0.0, 1.0]);
+/// ```
 pub fn intensity(pixel: u8) -> f32 {
     f32::from(pixel) / 255.0
 }

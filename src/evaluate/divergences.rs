@@ -34,6 +34,14 @@ const REACH: f64 = 12.0;
 const POINTS: f64 = 32.0;
 
 /// A divergence between two distributions.
+///
+/// ```
+/// use equilibria::evaluate::divergences::Divergence;
+/// // Of two unit Gaussians at a distance of 2.
+/// let found = Divergence::KullbackLeibler.of_shift(2.0, 1.0)?;
+/// assert!((found.value - 2.0).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Divergence {
     /// KL(P || Q), which maximum likelihood minimises.
@@ -49,6 +57,14 @@ pub enum Divergence {
 }
 
 /// A divergence and its derivative with respect to the shift.
+///
+/// ```
+/// use equilibria::evaluate::divergences::Divergence;
+/// // Far apart, the Jensen-Shannon divergence is ln 2, and its gradient vanishes.
+/// let found = Divergence::JensenShannon.of_shift(20.0, 1.0)?;
+/// assert!((found.value - 2_f64.ln()).abs() < 1e-6 && found.gradient.abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct ShiftDivergence {

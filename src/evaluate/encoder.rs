@@ -128,12 +128,23 @@ impl Encoder {
 }
 
 /// The shape of images, as networks take it.
+///
+/// ```
+/// use equilibria::{data::Images, evaluate::encoder::shape_of};
+/// assert_eq!(shape_of(&Images::new(2, 3, vec![0; 6])?).size(), 6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn shape_of(images: &Images) -> Shape {
     let [height, width, channels] = images.shape();
     Shape { height, width, channels }
 }
 
 /// The value of a pixel as an input of the encoder: from -1 to 1.
+///
+/// ```
+/// use equilibria::evaluate::encoder::signed;
+/// assert_eq!([0, 255].map(signed), [-1.0, 1.0]);
+/// ```
 pub fn signed(pixel: u8) -> f32 {
     f32::from(pixel) / 127.5 - 1.0
 }

@@ -29,6 +29,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A kernel distance and its standard error.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::kernel_distance::kernel_distance};
+/// let [near, far] = [0.0, 5.0].map(|shift| Tensor::from_vec(&[4, 1], vec![shift, shift + 1.0, shift + 2.0, shift + 3.0]));
+/// let (near, far) = (near?, far?);
+/// assert!(kernel_distance(&near, &far)?.value > kernel_distance(&near, &near)?.value);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct KernelDistance {

@@ -54,6 +54,15 @@ pub fn nearest_distances(a: &Tensor<f32>, b: &Tensor<f32>) -> Result<Vec<f64>> {
 const SUSPICIOUS: f64 = 0.01;
 
 /// Comparison of the distances of samples and of test images to the training images.
+///
+/// ```
+/// use equilibria::evaluate::memorisation::Memorisation;
+/// let test = [0.3; 50];
+/// let copies = Memorisation::of(&[0.0; 50], &test)?;
+/// assert!(copies.nearer == 1.0 && copies.z > 3.0 && copies.suspicious == 1.0);
+/// assert_eq!(Memorisation::of(&test, &test)?.nearer, 0.5);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Memorisation {

@@ -86,6 +86,11 @@ impl ClassHistogram {
 }
 
 /// The index of the largest score; the first one if several are equal.
+///
+/// ```
+/// use equilibria::evaluate::modes::largest;
+/// assert_eq!(largest(&[0.1, 0.7, 0.2]), 1);
+/// ```
 pub fn largest<T: Element>(scores: &[T]) -> usize {
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {
@@ -107,6 +112,16 @@ pub(super) fn entropy(counts: &[usize]) -> f64 {
 }
 
 /// The modes of a mixture that a set of points covers.
+///
+/// ```
+/// use equilibria::{Tensor, data::Mixture, evaluate::modes::mixture_modes, rng::Stream};
+/// let ring = Mixture::ring();
+/// let mut points = Tensor::<f64>::zeros(&[500, 2]);
+/// ring.fill(Stream::named(1, "data"), points.data_mut());
+/// let found = mixture_modes(&points, &ring)?;
+/// assert!(found.found == 8 && found.high_quality > 0.95);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct MixtureModes {
@@ -165,6 +180,14 @@ pub fn mixture_modes<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Resul
 /// **Shapes** As [`mixture_modes`].
 ///
 /// **Errors** As [`mixture_modes`].
+///
+/// ```
+/// use equilibria::{Tensor, data::Mixture, evaluate::modes::mixture_entropy};
+/// let centres = Mixture::ring().centres().concat();
+/// let found = mixture_entropy(&Tensor::from_vec(&[8, 2], centres)?, &Mixture::ring())?;
+/// assert!((found - 8_f64.ln()).abs() < 1e-12, "one point at each of 8 centres");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn mixture_entropy<T: Element>(points: &Tensor<T>, mixture: &Mixture) -> Result<f64> {
     check_points(points)?;
     let centres = mixture.centres();

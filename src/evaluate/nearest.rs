@@ -5,7 +5,7 @@
 //! from every digit, and at 0 from another empty one; by the number of differing pixels it would be as near to a thin
 //! digit as another thin digit is.
 
-use crate::data::{Binarisation, Digits, Labelled, check_unit_interval};
+use crate::data::{Binarisation, Dataset, Labelled, check_unit_interval};
 use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
@@ -22,6 +22,14 @@ const COMPARED: usize = 10_000;
 const JUDGED: usize = 1_000;
 
 /// The training image nearest to an image.
+///
+/// ```
+/// use equilibria::evaluate::nearest::NearestImages;
+/// let (train, test) = ([1.0, 0.0, 0.0, 1.0], [1.0, 0.0]);
+/// let found = NearestImages::new((&train, &[7, 2]), (&test, &[7]), 2)?.find(&[0.0, 1.0]);
+/// assert_eq!((found[0].image, found[0].class, found[0].distance), (1, 2, 0.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbour {
     /// Index of the training image.
@@ -33,6 +41,14 @@ pub struct Neighbour {
 }
 
 /// Training images to compare with, and the distances of test images to them.
+///
+/// ```
+/// use equilibria::evaluate::nearest::NearestImages;
+/// let (train, test) = ([1.0, 0.0, 0.0, 1.0], [1.0, 0.0]);
+/// let nearest = NearestImages::new((&train, &[7, 2]), (&test, &[7]), 2)?;
+/// assert_eq!((nearest.pixels(), nearest.accuracy()), (2, 1.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct NearestImages {
     pixels: usize,
@@ -52,7 +68,7 @@ impl NearestImages {
     /// **Errors** As [`NearestImages::new`].
     ///
     /// **Randomness** As [`Binarisation::states`], with `seed`.
-    pub fn of_digits(digits: &Digits, binarise: Binarisation, seed: u64) -> Result<Self> {
+    pub fn of_digits(digits: &Dataset, binarise: Binarisation, seed: u64) -> Result<Self> {
         let states = |set: &Labelled, count: usize| {
             let order: Vec<usize> = (0..count.min(set.len())).collect();
             Ok((binarise.states(set.images(), &order, seed)?, set.labels()[..order.len()].to_vec()))
@@ -222,7 +238,7 @@ mod tests {
     #[test]
     fn digits_are_classified_and_other_images_are_rejected() {
         let pixels = synthetic::PIXELS;
-        let set = Digits::synthetic(2000, 300).unwrap();
+        let set = Dataset::synthetic(2000, 300).unwrap();
         let nearest = NearestImages::of_digits(&set, Binarisation::Threshold, 1).unwrap();
         let test_states = binary(&set.test);
         assert!(nearest.accuracy() > 0.95, "{}", nearest.accuracy());

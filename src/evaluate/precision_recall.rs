@@ -33,6 +33,12 @@ use alloc::vec::Vec;
 const BOUNDARY: f64 = 1.0 + 1e-9;
 
 /// The number k of neighbours that defines the radii of balls.
+///
+/// ```
+/// use equilibria::evaluate::precision_recall::{Neighbours, expected_coverage};
+/// let wide = Neighbours { density: 10, ..Neighbours::default() };
+/// assert!(expected_coverage(1000, wide) > expected_coverage(1000, Neighbours::default()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Neighbours {
@@ -50,6 +56,15 @@ impl Default for Neighbours {
 }
 
 /// Precision, recall, density and coverage of samples.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::precision_recall::{Neighbours, overlap}};
+/// let real = Tensor::from_vec(&[20, 1], (0..20).map(f64::from).collect())?;
+/// let narrow = Tensor::from_vec(&[20, 1], (0..20).map(|i| 5.0 + f64::from(i) / 20.0).collect())?;
+/// let found = overlap(&real, &narrow, Neighbours::default())?;
+/// assert!(found.precision == 1.0 && found.recall < 0.5, "good samples of little variety");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Overlap {
@@ -125,6 +140,12 @@ pub fn overlap<T: Element>(real: &Tensor<T>, samples: &Tensor<T>, k: Neighbours)
 /// The expected coverage if images and samples, `count` each, are independent and from one distribution.
 ///
 /// **Source** Naeem et al. 2020, lemma 2; `tests::equal_distributions_have_the_expected_density_and_coverage`.
+///
+/// ```
+/// use equilibria::evaluate::precision_recall::{Neighbours, expected_coverage};
+/// let found = expected_coverage(10_000, Neighbours::default());
+/// assert!((found - (1.0 - 0.5_f64.powi(5))).abs() < 1e-3);
+/// ```
 pub fn expected_coverage(count: usize, k: Neighbours) -> f64 {
     let n = count as f64;
     let missed = |i: usize| (n - i as f64) / (2.0 * n - i as f64);

@@ -9,6 +9,18 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Images to reconstruct, the baseline to compare with, and the length of the chains.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, reconstruct::Effort};
+/// use equilibria::{evaluate::reconstruction::{Task, remove_rows}, rng::Stream};
+/// let (images, mean_image) = ([1.0, 0.0, 1.0, 0.0], [0.5; 4]);
+/// let effort = Effort { burn_in: 1, average: 1 };
+/// let task = Task { images: &images, mean_image: &mean_image, height: 2, width: 2, effort };
+/// let model = Rbm::new(&mean_image, 3, Stream::named(1, "init"))?;
+/// let (filled, cell) = remove_rows(&model, &task, 1..2, Stream::named(1, "chain"))?;
+/// assert_eq!((&filled[..2], cell.baseline_mean_squared_error), (&images[..2], 0.25));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// Images (rows, height x width), each pixel 0 or 1.
@@ -24,6 +36,12 @@ pub struct Task<'a> {
 }
 
 /// The errors for one block of removed rows.
+///
+/// ```
+/// use equilibria::evaluate::reconstruction::Cell;
+/// let cell = Cell { rows: 4, first_row: 12, mean_squared_error: 0.1, baseline_mean_squared_error: 0.2 };
+/// assert!(cell.is_central(28) && !cell.is_at_edge(28));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Cell {
@@ -55,6 +73,13 @@ impl Cell {
 }
 
 /// The error over all removed pixels of several cells.
+///
+/// ```
+/// use equilibria::evaluate::reconstruction::{Cell, PooledError};
+/// let cell = |rows, error| Cell { rows, first_row: 0, mean_squared_error: error, baseline_mean_squared_error: 0.4 };
+/// let pooled = PooledError::of(&[cell(1, 0.1), cell(1, 0.3)]);
+/// assert!((pooled.mean() - 0.2).abs() < 1e-12 && (pooled.share_of_baseline() - 0.5).abs() < 1e-12);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PooledError {
     pixels: f64,

@@ -5,6 +5,13 @@ use crate::adversarial::Reading;
 use alloc::vec::Vec;
 
 /// Statistics over the second half of a game's readings; `None` for a quantity that the objective does not have.
+///
+/// ```
+/// use equilibria::{adversarial::Reading, evaluate::second_half::SecondHalf};
+/// let readings: Vec<Reading> =
+///     (0..4).map(|step| Reading { step, real_accuracy: Some(1.0), fake_accuracy: Some(0.5), ..Reading::default() }).collect();
+/// assert_eq!(SecondHalf::of(&readings).accuracy, Some(0.75));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct SecondHalf {

@@ -59,6 +59,11 @@ const EQUILIBRIUM_ACCURACY: f64 = 60.0;
 const FEWEST: usize = 16;
 
 /// The outcome of a game.
+///
+/// ```
+/// use equilibria::evaluate::stability::{Verdict, judge};
+/// assert_eq!(judge(&[]).verdict, Verdict::Unsettled, "too few readings to tell");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Verdict {
@@ -87,8 +92,14 @@ impl fmt::Display for Verdict {
 }
 
 /// A verdict with its reasons.
+///
+/// ```
+/// use equilibria::evaluate::stability::{Judgement, Verdict};
+/// assert_eq!(Judgement::diverged("weight is no longer finite").verdict, Verdict::Diverged);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
+#[must_use = "the verdict is only in the judgement"]
 pub struct Judgement {
     /// The verdict of the first rule that applied.
     pub verdict: Verdict,

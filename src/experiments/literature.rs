@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Dataset};
 use crate::optim::Schedule;
 use crate::run::rbm::{Anneal, Estimates, Evaluation, Method, Settings, evaluate};
 use crate::run::{Progress, interrupt, train_or_resume};
@@ -128,7 +128,7 @@ impl Machine {
     pub fn train(
         id: Name,
         settings: Settings,
-        digits: &Digits,
+        digits: &Dataset,
         (out, force): (&Path, bool),
         seed: u64,
         progress: &mut Progress,

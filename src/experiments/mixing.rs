@@ -3,7 +3,7 @@
 use super::reconstruction::test_images;
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Dataset};
 use crate::evaluate::autocorrelation::{Bound, Time};
 use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, above_start, mix, rising_steps};
 use crate::evaluate::nearest::NearestImages;
@@ -29,7 +29,7 @@ const SHOWN: usize = 10;
 
 /// The start and the length of the chains, the same for all machines.
 pub(crate) struct Walk<'a> {
-    pub digits: &'a Digits,
+    pub digits: &'a Dataset,
     /// Test images that chains start from.
     pub indices: &'a [usize],
     pub steps: usize,

@@ -1,6 +1,6 @@
 //! Removed rows of pixels: which to remove, and the sheets and heat maps of what a machine fills in.
 
-use crate::data::{Binarisation, Digits};
+use crate::data::{Binarisation, Dataset};
 use crate::evaluate::reconstruction::{Cell, Task};
 use crate::report::{ContactSheet, HeatMap};
 use crate::{Error, Result};
@@ -81,7 +81,7 @@ pub(crate) fn heat_map(title: &str, cells: &[Cell], range: Option<(f64, f64)>) -
 
 /// Test images with these indices, each pixel 0 or 1.
 pub(crate) fn test_images(
-    digits: &Digits,
+    digits: &Dataset,
     indices: &[usize],
     binarise: Binarisation,
     seed: u64,

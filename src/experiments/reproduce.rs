@@ -14,7 +14,7 @@ mod parts;
 mod restoration;
 mod workbench;
 
-use crate::data::{Digits, Reading, is_built_in};
+use crate::data::{Dataset, Reading, is_built_in};
 use crate::report::numbers::thousands;
 use crate::report::{Page, Section, SectionHtml};
 use crate::run::{Progress, Source, absolute, interrupt, rounded, warn, write_output};
@@ -126,7 +126,7 @@ impl Settings {
             true => {
                 Source { data: &self.data, images: None, invert: false, reading: &self.reading }.load()?
             }
-            false => Digits::synthetic(1, 1)?,
+            false => Dataset::synthetic(1, 1)?,
         };
         interrupt::install(interrupt::Work::Training)?;
         digits.train.truncate(IMAGES.at(self.budget));
@@ -204,7 +204,7 @@ impl Settings {
         &self,
         figures: &[ReportFigure],
         sections: Vec<SectionHtml>,
-        digits: &Digits,
+        digits: &Dataset,
         seconds: f64,
     ) -> Page {
         let page = Page::new("Three kinds of equilibrium: Boltzmann machines, adversarial networks, optimal transport")

@@ -58,6 +58,12 @@ use equilibria_kernels::activation::times_slope_in_place;
 use equilibria_kernels::conv::{self, ActivationOutputs, Convolution, MinimalFiltering, Sizes, minimal};
 
 /// The kernel's size, stride and padding, each in height and width.
+///
+/// ```
+/// use equilibria::nn::Window;
+/// let window = Window::square(4, 2, 1);
+/// assert_eq!((window.kernel, window.stride, window.padding), ([4, 4], [2, 2], [1, 1]));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Pixels of the kernel.

@@ -34,7 +34,20 @@ pub const TOLERANCE: f64 = 1e-6;
 const STEP: f64 = 1e-6;
 
 /// The worst coordinate of a comparison, and the number of compared coordinates.
+///
+/// ```
+/// use equilibria::nn::gradient_check::loss;
+/// // A loss whose gradient is wrong by a factor of 2.
+/// let wrong = |logits: &[f64], gradient: &mut [f64]| {
+///     gradient[0] = 4.0 * logits[0];
+///     Ok(logits[0].powi(2))
+/// };
+/// let report = loss(&[1.0], wrong)?;
+/// assert!(!report.passes() && (report.error - 0.5).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
+#[must_use = "a wrong gradient is only in the report"]
 pub struct Report {
     /// The tensor and the index of the worst coordinate, for instance `2.weight[7]`.
     pub coordinate: String,
@@ -90,6 +103,15 @@ impl fmt::Display for Report {
 /// **Errors** Those of `function`.
 ///
 /// **Panics** if the lengths differ.
+///
+/// ```
+/// use equilibria::nn::gradient_check::compare;
+/// // The derivatives of x^2 + 3 y at (2, 1).
+/// let square = |point: &[f64; 2]| Ok((point[0].powi(2) + 3.0 * point[1], Vec::new()));
+/// let report = compare("point", &[2.0, 1.0], |point| &mut point[..], &[4.0, 3.0], square)?;
+/// assert!(report.passes() && report.compared == 2);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn compare<S: Clone>(
     name: &str,
     subject: &S,
@@ -130,6 +152,13 @@ pub fn compare<S: Clone>(
 /// Checks the gradient that a loss writes, at these logits.
 ///
 /// **Errors** Those of the loss.
+///
+/// ```
+/// use equilibria::nn::{gradient_check, losses::non_saturating};
+/// let report = gradient_check::loss(&[-1.0, 0.5], |logits, gradient| Ok(non_saturating(logits, gradient)))?;
+/// assert!(report.passes());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn loss(logits: &[f64], loss: impl Fn(&[f64], &mut [f64]) -> Result<f64>) -> Result<Report> {
     let mut analytic = vec![f64::NAN; logits.len()];
     loss(logits, &mut analytic)?;

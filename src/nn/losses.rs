@@ -49,6 +49,12 @@ pub fn binary_cross_entropy<T: Element>(logits: &[T], target: f64, gradient: &mu
 /// The generator's minimax loss, the mean of ln(1 − σ(d)).
 ///
 /// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`].
+///
+/// ```
+/// use equilibria::nn::losses::minimax;
+/// // ln(1 - sigmoid(0)) = -ln 2 for each of two samples.
+/// assert!((minimax(&[0.0_f64, 0.0], &mut [0.0; 2]) + 2_f64.ln()).abs() < 1e-12);
+/// ```
 #[track_caller]
 pub fn minimax<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
     mean(logits, gradient, |d| (-softplus(d), -sigmoid(d)))
@@ -57,6 +63,11 @@ pub fn minimax<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
 /// The generator's non-saturating loss, the mean of −ln σ(d).
 ///
 /// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`].
+///
+/// ```
+/// use equilibria::nn::losses::non_saturating;
+/// assert!((non_saturating(&[0.0_f64, 0.0], &mut [0.0; 2]) - 2_f64.ln()).abs() < 1e-12);
+/// ```
 #[track_caller]
 pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
     // -sigmoid(-d) rather than sigmoid(d) - 1, which rounds to 0 much earlier.
@@ -69,6 +80,13 @@ pub fn non_saturating<T: Element>(logits: &[T], gradient: &mut [T]) -> f64 {
 /// **Shapes** and **Panics** Same as [`binary_cross_entropy`].
 ///
 /// **Units** Those of the critic's scores.
+///
+/// ```
+/// use equilibria::nn::losses::wasserstein;
+/// let mut gradient = [0.0_f64; 2];
+/// assert_eq!(wasserstein(&[1.0, 3.0], -1.0, &mut gradient), -2.0);
+/// assert_eq!(gradient, [-0.5, -0.5]);
+/// ```
 #[track_caller]
 pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) -> f64 {
     mean(scores, gradient, |d| (weight * d, weight))

@@ -14,6 +14,12 @@ use core::ops::Range;
 use equilibria_kernels::{Level, reduce};
 
 /// The mini-batches and the random numbers of a training pass.
+///
+/// ```
+/// use equilibria::{nn::Training, rng::Stream};
+/// let training = Training::new(Stream::named(1, "dropout")).with_batches(2);
+/// assert_eq!(training.batches, 2);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Training {
     /// Number of mini-batches of equal size in the input, stored one after another.
@@ -40,6 +46,13 @@ impl Training {
 }
 
 /// The data that a layer stores in a forward pass: the sizes, or the slices.
+///
+/// ```
+/// use equilibria::nn::Kept;
+/// let kept = Kept { per_example: [1, 0], per_batch: 2 };
+/// assert_eq!(Kept::default(), Kept { per_example: [0, 0], per_batch: 0 });
+/// assert_eq!(kept.per_batch, 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kept<X> {
     /// For each example, two slices (examples, this many).

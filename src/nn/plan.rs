@@ -45,6 +45,12 @@ pub struct Plan {
 }
 
 /// The description of a layer, without parameters; each variant shows its text.
+///
+/// ```
+/// use equilibria::nn::{Plan, Spec};
+/// let layers = vec![Spec::Linear { outputs: 3, bias: true }, Spec::Relu];
+/// assert_eq!(Plan { input: 2.into(), layers }.output().size(), 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Spec {
@@ -86,6 +92,13 @@ pub enum Spec {
 }
 
 /// The settings of a convolution that is the same in height and width.
+///
+/// ```
+/// use equilibria::nn::{ConvSpec, Plan, Shape, Spec};
+/// let halving = ConvSpec { channels: 8, kernel: 4, stride: 2, padding: 1, bias: true };
+/// let plan = Plan { input: Shape { height: 16, width: 16, channels: 1 }, layers: vec![Spec::Conv(halving)] };
+/// assert_eq!(plan.output(), Shape { height: 8, width: 8, channels: 8 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvSpec {
     /// Channels of the output.

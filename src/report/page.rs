@@ -55,36 +55,42 @@ impl Page {
     }
 
     /// Sets the paragraph under the title.
+    #[must_use]
     pub fn lead(mut self, text: impl Into<String>) -> Self {
         self.lead = text.into();
         self
     }
 
     /// Adds a section. A section with an id is in the list of contents.
+    #[must_use]
     pub fn section(mut self, section: SectionHtml) -> Self {
         self.sections.push(section);
         self
     }
 
     /// Adds a line to the list of references.
+    #[must_use]
     pub fn reference(mut self, text: impl Into<String>) -> Self {
         self.references.push(text.into());
         self
     }
 
     /// Sets the command line that the block "How it was run" shows.
+    #[must_use]
     pub fn command(mut self, line: impl Into<String>) -> Self {
         self.command = line.into();
         self
     }
 
     /// Adds a line to the block "How it was run".
+    #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
         self
     }
 
     /// Sets the small print at the end.
+    #[must_use]
     pub fn footer(mut self, text: impl Into<String>) -> Self {
         self.footer = text.into();
         self

@@ -35,12 +35,14 @@ impl Series {
     }
 
     /// Draws the line dashed and without markers.
+    #[must_use]
     pub fn dashed(mut self) -> Self {
         self.dashed = true;
         self
     }
 
     /// Draws the line in colour `number` of seven, with the marker of this number, in every plot.
+    #[must_use]
     pub fn colour(mut self, number: usize) -> Self {
         self.colour = Some(number);
         self

@@ -59,6 +59,7 @@ impl ContactSheet {
     }
 
     /// Writes `title` above the sheet.
+    #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.options.title = title.into();
         self
@@ -66,12 +67,14 @@ impl ContactSheet {
 
     /// Sets the number of columns. The default is the number of column labels or grouped columns, otherwise one row
     /// holds all tiles.
+    #[must_use]
     pub fn columns(mut self, columns: usize) -> Self {
         self.options.columns = Some(columns);
         self
     }
 
     /// Writes a label above each column. Labels wrap at spaces; a column is widened to fit its longest word.
+    #[must_use]
     pub fn column_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
         self.options.column_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
@@ -86,24 +89,28 @@ impl ContactSheet {
     }
 
     /// Writes a label to the left of each row.
+    #[must_use]
     pub fn row_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
         self.options.row_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
     }
 
     /// Writes a label under each tile, empty places included. Labels wrap at spaces.
+    #[must_use]
     pub fn tile_labels(mut self, labels: &[impl AsRef<str>]) -> Self {
         self.options.tile_labels = labels.iter().map(|label| label.as_ref().to_string()).collect();
         self
     }
 
     /// Draws each pixel of a tile as `factor` by `factor` pixels.
+    #[must_use]
     pub fn magnify(mut self, factor: usize) -> Self {
         self.options.magnify = factor;
         self
     }
 
     /// Explains the colour of marked rows in a line below the grid, for instance `removed rows`.
+    #[must_use]
     pub fn mark_label(mut self, label: impl Into<String>) -> Self {
         self.options.mark_label = label.into();
         self

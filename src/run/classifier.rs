@@ -21,7 +21,7 @@ use super::supervised::{Supervised, decaying_rate};
 use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, Source, absolute_source};
 use crate::checkpoint::Archive;
-use crate::data::{Binarisation, Digits, Images, Labelled, Reading};
+use crate::data::{Binarisation, Dataset, Images, Labelled, Reading};
 use crate::evaluate::classifier::{Accuracy, Classifier, intensity};
 use crate::nn::{Initialisation, Plan};
 use crate::rng::Stream;
@@ -72,7 +72,7 @@ impl RunSettings for Settings {
         vec!["--learning-rate"]
     }
 
-    fn load(&self) -> Result<Digits> {
+    fn load(&self) -> Result<Dataset> {
         Source { data: &self.data, images: None, invert: false, reading: &self.reading }.load()
     }
 
@@ -86,7 +86,7 @@ impl RunSettings for Settings {
         settings::real(&[("--learning-rate", self.learning_rate, POSITIVE)])
     }
 
-    fn check_data(&self, digits: &Digits) -> Result<()> {
+    fn check_data(&self, digits: &Dataset) -> Result<()> {
         digits.train.check_labels()?;
         digits.test.check_labels()?;
         settings::batch(self.batch, digits)
@@ -125,7 +125,7 @@ impl Trainable for Settings {
     type Model = Classifier;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
@@ -133,7 +133,7 @@ impl Trainable for Settings {
 /// A run between two steps.
 struct Run<'a> {
     settings: Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     training: Supervised,
     epochs: Epochs<'a>,
     /// Sum of the cross-entropies of the images of the current epoch so far; nats.
@@ -141,7 +141,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+    fn new(settings: &Settings, digits: &'a Dataset) -> Result<Self> {
         let Settings { batch, epochs, seed, .. } = *settings;
         let mut network = plan(digits).build()?;
         network.initialise(Initialisation::He { slope: 0.0 }, Stream::named(seed, "init"));
@@ -282,13 +282,13 @@ fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) ->
 }
 
 /// The architecture for these images.
-fn plan(digits: &Digits) -> Plan {
+fn plan(digits: &Dataset) -> Plan {
     let images = digits.train.images();
     Classifier::plan(images.height(), images.width(), classes(digits))
 }
 
 /// The number of classes: up to the largest label, and at least the ten digits.
-fn classes(digits: &Digits) -> usize {
+fn classes(digits: &Dataset) -> usize {
     const LEAST: usize = 10;
     let labels = [&digits.train, &digits.test].into_iter().flat_map(Labelled::labels);
     labels.max().map_or(LEAST, |&most| LEAST.max(usize::from(most) + 1))
@@ -368,7 +368,7 @@ mod tests {
             assert!((rate - 0.001 * (8 - step) as f64).abs() < 1e-12, "{rates:?}");
         }
         // Training uses these rates up to the last step.
-        let digits = Digits::synthetic(100, 10).unwrap();
+        let digits = Dataset::synthetic(100, 10).unwrap();
         let mut run = Run::new(&settings, &digits).unwrap();
         let mut metrics = Metrics::in_memory(Counter::EPOCHS, &run.columns().1);
         for epoch in 1..=2 {
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_classifier_learns_digits_in_seconds_and_its_archive_holds_the_settings() {
-        let digits = Digits::synthetic(1000, 300).unwrap();
+        let digits = Dataset::synthetic(1000, 300).unwrap();
         let settings = Settings { epochs: 6, data: "/some/where".into(), ..Settings::default() };
         let (classifier, summary) = train_in_memory(&settings, &digits, &mut quiet(), &|| false).unwrap();
         let accuracy = summary.accuracy.clone().unwrap();
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_stopped_anywhere_ends_with_the_same_bytes() {
-        let digits = Digits::synthetic(90, 30).unwrap();
+        let digits = Dataset::synthetic(90, 30).unwrap();
         let settings = Settings { epochs: 3, batch: 20, data: "/some/where".into(), ..Settings::default() };
         let folder = tempfile::tempdir().unwrap();
         let read = |name: &str, file: &str| std::fs::read(folder.path().join(name).join(file)).unwrap();
@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn training_ends_at_an_interruption_or_divergence() {
-        let digits = Digits::synthetic(200, 20).unwrap();
+        let digits = Dataset::synthetic(200, 20).unwrap();
         let interrupted = train_in_memory(&Settings::default(), &digits, &mut quiet(), &|| true);
         assert!(matches!(interrupted, Err(Error::Interrupted { .. })), "{interrupted:?}");
         let wild = Settings { learning_rate: 1e30, ..Settings::default() };
@@ -455,7 +455,7 @@ mod tests {
     fn the_shipped_classifier_recognises_synthetic_digits_too() {
         let classifier = crate::pretrained::classifier().unwrap();
         assert_eq!((classifier.inputs(), classifier.features(), classifier.classes()), (784, 128, 10));
-        let accuracy = classifier.accuracy(&Digits::synthetic(1, 2000).unwrap().test).unwrap();
+        let accuracy = classifier.accuracy(&Dataset::synthetic(1, 2000).unwrap().test).unwrap();
         assert!(accuracy.all > 0.99, "{accuracy:?}");
     }
 }

@@ -19,7 +19,7 @@ use super::{Counter, Metrics, Progress, StoredMachine};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::{Error, Result};
 use serde::Serialize;
 use stage::{Below, Monitors, Stage, monitored};
@@ -77,7 +77,7 @@ pub struct EpochSummary {
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     /// Number of units of each layer.
     sizes: Vec<usize>,
     stage: Stage,
@@ -99,13 +99,13 @@ impl Trainable for Settings {
     type Model = Dbm<f32>;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+    fn new(settings: &Settings, digits: &'a Dataset) -> Result<Self> {
         let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
         let mean = binarise.mean(images);
@@ -308,7 +308,7 @@ mod tests {
     /// Pre-training has its own rate and the first momentum; epoch 1 of the schedules is the first of joint training.
     #[test]
     fn schedules_count_only_the_epochs_of_joint_training() {
-        let digits = Digits::synthetic(20, 10).unwrap();
+        let digits = Dataset::synthetic(20, 10).unwrap();
         for pretraining_epochs in [0, 1, 3] {
             let settings = Settings {
                 hidden: Layers(vec![4, 3]),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::atomic::{remove_if_present, temporary_path, write_atomically};
+use super::text;
 use crate::checkpoint::Archive;
 use crate::data::describe_kind;
 use crate::{Error, Result};
@@ -273,9 +274,10 @@ fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 fn read_table(path: &Path) -> Result<toml::Table> {
-    let text = fs::read_to_string(path).map_err(|reason| Error::io("reading", path, reason))?;
+    let bytes = fs::read(path).map_err(|reason| Error::io("reading", path, reason))?;
+    let text = text::of_bytes(path, &bytes)?;
     // Some editors put a byte order mark before it.
-    toml::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text))
+    toml::from_str(text.strip_prefix('\u{feff}').unwrap_or(text))
         .map_err(|reason| malformed_toml(path, &reason))
 }
 
@@ -314,12 +316,13 @@ pub fn locate_model(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Reads a safetensors file.
+/// Reads a safetensors file. Tensors of f64, which other programs write, are rounded to f32 ([`Archive::narrowed`]).
 ///
 /// **Errors** [`Error::Io`] if it cannot be read; [`Error::Malformed`] as [`Archive::from_bytes`].
 pub fn read_archive(path: &Path) -> Result<Archive> {
     let bytes = fs::read(path).map_err(|reason| Error::io("reading", path, reason))?;
-    Archive::from_bytes(&bytes, &path.display().to_string()).map_err(|error| match error {
+    let archive = Archive::from_bytes(&bytes, &path.display().to_string());
+    archive.map(Archive::narrowed).map_err(|error| match error {
         // The length at the start is wrong, so this is another format.
         Error::Malformed { offset: 0, .. } => {
             let kind = match bytes.starts_with(b"PK") {
@@ -328,19 +331,25 @@ pub fn read_archive(path: &Path) -> Result<Archive> {
                 }
                 false => describe_kind(&bytes[..bytes.len().min(64)]),
             };
-            Error::malformed(
-                path.display(),
-                0,
-                format!("this is {kind}; a safetensors file is needed, or this one is damaged"),
-            )
+            let damaged = if kind.contains("unknown") { ", or this one is damaged" } else { "" };
+            let problem = format!("this is {kind}; a safetensors file is needed{damaged}");
+            Error::malformed(path.display(), 0, problem)
         }
         error => error,
     })
 }
 
 fn malformed_toml(path: &Path, reason: &toml::de::Error) -> Error {
+    let mut problem = reason.message().to_string();
+    // Without a place, the text names the key.
+    if reason.span().is_none() {
+        problem = reason.to_string().trim().replace('\n', ", ");
+    }
+    for (name, plain) in [("usize", "a whole number"), ("u64", "a whole number"), ("f64", "a number")] {
+        problem = problem.replace(&format!("expected {name}"), &format!("expected {plain}"));
+    }
     let offset = reason.span().map_or(0, |span| span.start as u64);
-    Error::malformed(path.display(), offset, reason.message())
+    Error::malformed(path.display(), offset, problem)
 }
 
 /// Returns true if a run writes a file of this name, or may leave it when it is killed.

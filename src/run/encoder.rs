@@ -2,7 +2,7 @@
 
 use super::supervised::{Supervised, decaying_rate};
 use super::{Progress, interrupt};
-use crate::data::{Digits, Images};
+use crate::data::{Dataset, Images};
 use crate::evaluate::encoder::{Encoder, TURNS, View, shape_of};
 use crate::nn::Initialisation;
 use crate::rng::Stream;
@@ -106,7 +106,7 @@ pub struct ChosenEncoder {
 /// encoder.
 pub fn choose(
     file: Option<&Path>,
-    digits: &Digits,
+    digits: &Dataset,
     seed: u64,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),

@@ -30,7 +30,7 @@ use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, Row};
 use crate::adversarial::{Game, Reading, Streams};
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::evaluate::stability::{Judgement, Warning, Watch, judge};
 use crate::nn::Sequential;
 use crate::rng::Stream;
@@ -102,7 +102,7 @@ pub struct StepWarning {
 /// A run between two steps of the generator.
 struct Run<'a> {
     settings: Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     game: Game<f32>,
     streams: Streams,
     batches: Batches<'a>,
@@ -134,7 +134,7 @@ impl Trainable for Settings {
 
     /// **Randomness** Parameters from the stream `init` (generator, discriminator), orders of the images from the substreams
     /// of `shuffle` by epoch, the game's from [`Streams`], the latents of samples from the last substream of `latent`.
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a>> {
         let images = digits.train.images();
         let [generator, discriminator] = self.networks.start(Stream::named(self.seed, "init"))?;
         let mut run = Run {

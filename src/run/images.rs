@@ -1,7 +1,7 @@
 //! Images as monitors and evaluations of Boltzmann machines see them: states, 0 or 1.
 
 use super::interrupt;
-use crate::data::{Binarisation, Digits, Images};
+use crate::data::{Binarisation, Dataset, Images};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
@@ -53,7 +53,7 @@ pub(super) fn mean_over(
 }
 
 /// Checks that there are training and test images of `visible` pixels.
-pub(super) fn check_images(digits: &Digits, visible: usize) -> Result<()> {
+pub(super) fn check_images(digits: &Dataset, visible: usize) -> Result<()> {
     if digits.train.is_empty() || digits.test.is_empty() {
         return Err(Error::invalid("data without images", "training and test images are needed"));
     }

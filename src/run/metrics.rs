@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::atomic::write_atomically;
 use super::directory::RunDirectory;
+use super::text;
 use crate::{Error, Result};
 
 /// The first column: its name, and its increment per row.
@@ -94,6 +95,7 @@ impl Metrics {
             }
             Err(reason) => return Err(Error::io("reading", &path, reason)),
         };
+        text::of_bytes(&path, &bytes)?;
         let plain = plain(&bytes);
         let (rows, length) = parse(&plain, counter, &header(counter, columns)?, columns.len(), keep_rows)
             .map_err(|(offset, problem)| Error::malformed(path.display(), offset as u64, problem))?;

@@ -1,5 +1,6 @@
 //! The progress of a loop, on standard error: a bar on a terminal, plain lines elsewhere, or nothing.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,6 +58,13 @@ pub struct Progress {
     message: String,
     brief: bool,
     whole: Option<Whole>,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unit, total, position, .. } = self;
+        write!(f, "Progress({position} of {total} {unit})")
+    }
 }
 
 /// The work of which the loop is a part.

@@ -16,13 +16,17 @@ use super::restore::not_reached;
 use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, StoredMachine};
 use crate::boltzmann::Rbm;
-use crate::boltzmann::learning::{Learner, Rates, Reading, Swaps};
+use crate::boltzmann::learning::{
+    Learner, NegativePhase, Rates, Reading, SPURIOUS, Swaps, sample_preference,
+};
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::Dataset;
+use crate::report::numbers::counted;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Columns of `metrics.csv` between the epoch and the swap rates.
 const COLUMNS: [&str; 4] = [
@@ -53,6 +57,9 @@ pub struct Summary {
     pub seconds_per_epoch: Vec<f64>,
     /// The monitors after each epoch.
     pub epochs: Vec<EpochSummary>,
+    /// A sign that the persistent chains did not settle, and the remedy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// The symptom and the cause of a divergence; there is no model then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diverged: Option<String>,
@@ -75,7 +82,7 @@ pub struct EpochSummary {
 /// A run between two updates.
 struct Run<'a> {
     settings: Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     learner: Learner<f32>,
     epochs: Epochs<'a>,
     training: Vec<f32>,
@@ -90,13 +97,13 @@ impl Trainable for Settings {
     type Model = Rbm<f32>;
     type Summary = Summary;
 
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a>> {
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a>> {
         Run::new(self, digits)
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(settings: &Settings, digits: &'a Digits) -> Result<Self> {
+    fn new(settings: &Settings, digits: &'a Dataset) -> Result<Self> {
         let Settings { binarise, batch, seed, .. } = *settings;
         let images = digits.train.images();
         let model = Rbm::new(&binarise.mean(images), settings.hidden, Stream::named(seed, "init"))?;
@@ -224,7 +231,7 @@ impl TrainingRun<Settings> for Run<'_> {
     }
 
     fn end(self, metrics: &Metrics) -> Result<(Rbm<f32>, Archive, Summary)> {
-        let summary = self.summary(metrics);
+        let summary = Summary { warning: self.unsettled()?, ..self.summary(metrics) };
         let model = self.learner.into_model();
         let mut archive = model.to_archive()?;
         super::describe_shape(&mut archive, self.digits.train.images().shape());
@@ -276,6 +283,30 @@ impl Run<'_> {
         }))
     }
 
+    /// A warning if there are no more distinct images than persistent chains, and the machine prefers its own samples. The
+    /// chains then move together from one image to the next, and the machine follows them.
+    fn unsettled(&self) -> Result<Option<String>> {
+        let Settings { method, batch, seed, .. } = self.settings;
+        let images = self.digits.train.images();
+        let mut distinct = BTreeSet::new();
+        let are_few = (0..images.len()).all(|index| {
+            distinct.insert(images.image(index));
+            distinct.len() <= batch
+        });
+        if method == NegativePhase::Contrastive || !are_few {
+            return Ok(None);
+        }
+        let stream = Stream::named(seed, "evaluate").substream(u64::MAX);
+        let preference = sample_preference(&self.learner.model(), &self.training, stream)?;
+        Ok((preference > SPURIOUS).then(|| {
+            format!(
+                "{method} with {batch} chains did not settle on {}: the machine's samples are {preference:.1} nats more \
+                 probable than the images; use --method cd, or a rate that falls to 0, such as --learning-rate 0.05..0",
+                counted(distinct.len(), "distinct image"),
+            )
+        }))
+    }
+
     fn summary(&self, metrics: &Metrics) -> Summary {
         let rows = metrics.rows();
         let visible = self.digits.train.images().values_per_image();
@@ -286,6 +317,7 @@ impl Run<'_> {
             hidden: self.settings.hidden,
             train_images: self.digits.train.len(),
             monitored_images: self.validation.len() / visible,
+            warning: None,
             diverged: None,
             seconds_per_epoch: rows.iter().filter_map(|row| row.values.last().copied()).collect(),
             epochs: rows
@@ -326,7 +358,7 @@ mod tests {
 
     #[test]
     fn schedules_start_at_the_first_epoch() {
-        let digits = Digits::synthetic(20, 10).unwrap();
+        let digits = Dataset::synthetic(20, 10).unwrap();
         let settings = Settings {
             hidden: 3,
             epochs: 4,

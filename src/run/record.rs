@@ -11,7 +11,7 @@
 //! The check sums are CRC-32 of pixels and labels after the settings have been applied: inverted, only the first images.
 
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Labelled};
+use crate::data::{Dataset, Images, Labelled};
 use crate::{Error, Result};
 use equilibria_kernels::Level;
 use serde::Serialize;
@@ -28,10 +28,34 @@ pub const COMMIT: Option<&str> = option_env!("EQUILIBRIA_COMMIT");
 static LOADED: Mutex<BTreeMap<String, BTreeMap<&'static str, String>>> = Mutex::new(BTreeMap::new());
 
 /// Records that this process uses `digits`.
-pub(super) fn remember(digits: &Digits) {
+pub(crate) fn remember(digits: &Dataset) {
     let record = Record::of(digits, false);
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    loaded.insert(record.data, record.entries.into_iter().collect());
+    insert(record.data, record.entries.into_iter().collect());
+}
+
+/// Records that this process uses the samples at `path`.
+pub(super) fn remember_samples(path: &Path, samples: &Images) {
+    insert(path.display().to_string(), BTreeMap::from([("samples", described(samples))]));
+}
+
+/// Records that this process uses the content of a file.
+pub(crate) fn remember_file(path: &Path) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("reading", path, error))?;
+    let sum = format!("{} bytes, crc32 {:08x}", bytes.len(), crc32fast::hash(&bytes));
+    insert(path.display().to_string(), BTreeMap::from([("file", sum)]));
+    Ok(())
+}
+
+fn insert(data: String, entries: BTreeMap<&'static str, String>) {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).insert(data, entries);
+}
+
+/// Number, size and checksum of images.
+fn described(images: &Images) -> String {
+    let sum = crc32fast::hash(images.pixels());
+    let [height, width, channels] = images.shape();
+    let channels = if channels == 1 { String::new() } else { format!("x{channels}") };
+    format!("{} of {height}x{width}{channels}, crc32 {sum:08x}", images.len())
 }
 
 /// The program, the seed and the data behind the numbers of a summary.
@@ -43,7 +67,7 @@ pub struct Provenance {
     simd_level: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// For each source of images, their number, size and checksum.
+    /// For each source of data, their number, size and checksum.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     data: BTreeMap<String, BTreeMap<&'static str, String>>,
 }
@@ -79,14 +103,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn of(digits: &Digits, with_labels: bool) -> Self {
-        let images = |set: &Labelled| {
-            let images = set.images();
-            let sum = crc32fast::hash(images.pixels());
-            let [height, width, channels] = images.shape();
-            let channels = if channels == 1 { String::new() } else { format!("x{channels}") };
-            format!("{} of {height}x{width}{channels}, crc32 {sum:08x}", images.len())
-        };
+    pub fn of(digits: &Dataset, with_labels: bool) -> Self {
+        let images = |set: &Labelled| described(set.images());
         let labels = |set: &Labelled| format!("{}, crc32 {:08x}", set.len(), crc32fast::hash(set.labels()));
         let mut entries =
             vec![("training_images", images(&digits.train)), ("test_images", images(&digits.test))];

@@ -7,8 +7,9 @@
 use super::RunDirectory;
 use super::gan::{Generator, Settings};
 use super::progress::print_above_bar;
+use super::record::remember_samples;
 use super::{Progress, classifier, interrupt, train_in_memory};
-use crate::data::{Binarisation, Digits, ImageShape, Images, Reading, pictures, read_images};
+use crate::data::{Binarisation, Dataset, ImageShape, Images, Reading, pictures, read_images};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
 use crate::evaluate::kernel_distance::kernel_distance;
@@ -60,7 +61,7 @@ impl Samples {
     /// Loads the samples, all of the height, the width and the number of channels `shape`, or generates them. Warnings
     /// and notes about files go to standard error.
     ///
-    /// **Errors** as [`Digits::load_any`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
+    /// **Errors** as [`Dataset::load_any`], [`pictures::read_folder`] and [`Generator::samples`]; [`Error::ShapeMismatch`] for
     /// images of another size.
     ///
     /// **Randomness** as [`draw`].
@@ -68,6 +69,9 @@ impl Samples {
         let mut notes = Vec::new();
         let images = self.load_noted(shape, reading, evaluation, &mut notes)?;
         notes.iter().for_each(|note| print_above_bar(note));
+        if let Self::File(path) | Self::Pictures(path) = self {
+            remember_samples(path, &images);
+        }
         Ok(images)
     }
 
@@ -95,8 +99,8 @@ impl Samples {
             Self::File(file) => {
                 // Flat rows of pixels need a shape, which is that of the data.
                 let flat = Reading { shape: reading.shape.or(Some(ImageShape(shape))), ..reading.clone() };
-                let images =
-                    read_images(file, reading, notes).or_else(|_| read_images(file, &flat, notes))?;
+                let images = read_images(file, reading, notes)
+                    .or_else(|error| read_images(file, &flat, notes).map_err(|_| error))?;
                 check_shape(images.shape(), shape)?;
                 Ok(images)
             }
@@ -222,7 +226,7 @@ pub struct Judgement {
 ///
 /// **Errors** as [`train_in_memory`].
 pub fn choose_classifier(
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Classifier, FeatureExtractor)> {
@@ -249,7 +253,7 @@ pub fn choose_classifier(
 /// Measures the accuracy of a classifier that the user chose.
 ///
 /// **Errors** [`Error::ShapeMismatch`] if it is for images of another size.
-pub fn given_classifier(classifier: Classifier, digits: &Digits) -> Result<(Classifier, FeatureExtractor)> {
+pub fn given_classifier(classifier: Classifier, digits: &Dataset) -> Result<(Classifier, FeatureExtractor)> {
     let accuracy = classifier.accuracy(&digits.test)?.all;
     let extractor = FeatureExtractor { source: "given", accuracy, features: classifier.features() };
     Ok((classifier, extractor))
@@ -266,7 +270,7 @@ pub fn given_classifier(classifier: Classifier, digits: &Digits) -> Result<(Clas
 /// **Accuracy and cost** About 10 s for 10,000 images of MNIST on 2 cores, half of it for nearest images.
 pub fn judge(
     samples: &Images,
-    digits: &Digits,
+    digits: &Dataset,
     (classifier, extractor): &(Classifier, FeatureExtractor),
     settings: &JudgeSettings,
     progress: &mut Progress,
@@ -302,7 +306,7 @@ pub fn judge(
     })
 }
 
-fn check(samples: &Images, digits: &Digits, settings: &JudgeSettings) -> Result<()> {
+fn check(samples: &Images, digits: &Dataset, settings: &JudgeSettings) -> Result<()> {
     for (name, count) in [
         ("samples", samples.len()),
         ("training images", digits.train.len()),
@@ -389,7 +393,7 @@ impl Judge<'_> {
         })
     }
 
-    fn nearest(&mut self, samples: &Images, digits: &Digits) -> Result<Memorisation> {
+    fn nearest(&mut self, samples: &Images, digits: &Dataset) -> Result<Memorisation> {
         let mut order = vec![0; digits.test.len()];
         self.stream.substream(5).permutation(&mut order);
         order.truncate(self.settings.nearest);
@@ -423,7 +427,7 @@ fn states(images: &Images) -> Result<Vec<f32>> {
 
 fn warnings(
     samples: &Images,
-    digits: &Digits,
+    digits: &Dataset,
     extractor: &FeatureExtractor,
     counts: [usize; 3],
 ) -> Vec<String> {

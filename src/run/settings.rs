@@ -1,6 +1,6 @@
 //! The common parts of the settings of all training runs, and the check of their ranges.
 
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::optim::Schedule;
 use crate::{Error, Result};
 use clap::{Args, Command};
@@ -35,8 +35,8 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
 
     /// Loads the images to learn from.
     ///
-    /// **Errors** as [`Digits::load`].
-    fn load(&self) -> Result<Digits>;
+    /// **Errors** as [`Dataset::load`].
+    fn load(&self) -> Result<Dataset>;
 
     /// Derives defaults from other options, and refuses options without effect. `is_given` returns true for the field of an
     /// option that the user gave.
@@ -57,7 +57,7 @@ pub trait RunSettings: Args + Serialize + DeserializeOwned + Clone + PartialEq {
     ///
     /// **Errors** [`Error::InvalidArgument`] with the name of the option; [`Error::ShapeMismatch`] if the model is for images
     /// of another size.
-    fn check_data(&self, digits: &Digits) -> Result<()>;
+    fn check_data(&self, digits: &Dataset) -> Result<()>;
 }
 
 /// The accessors of [`RunSettings`] for fields of the usual names, and of the length.
@@ -133,10 +133,11 @@ pub(super) fn schedule(option: &str, schedule: &Schedule, range: &Range<f64>) ->
 }
 
 /// Checks that a mini-batch is not larger than the training set.
-pub(super) fn batch(batch: usize, digits: &Digits) -> Result<()> {
+pub(super) fn batch(batch: usize, digits: &Dataset) -> Result<()> {
     let images = digits.train.len();
     if batch > images {
-        let expected = format!("a mini-batch can have at most all {images} training images");
+        let images = crate::report::numbers::counted(images, "training image");
+        let expected = format!("a mini-batch can have at most all {images}");
         return Err(Error::invalid(format!("--batch {batch}"), expected));
     }
     Ok(())

@@ -4,7 +4,7 @@ use super::settings::RunSettings;
 use super::{RunDirectory, locate_model, read_archive};
 use crate::boltzmann::reconstruct::Machine;
 use crate::checkpoint::Archive;
-use crate::data::{Digits, Reading, is_built_in};
+use crate::data::{Dataset, Reading, is_built_in};
 use crate::{Error, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ const CHANNELS: &str = "image_channels";
 /// The images that the settings of a run name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
-    /// A source of images: see [`Digits::load_any`].
+    /// A source of images: see [`Dataset::load_any`].
     pub data: &'a str,
     /// Number of training images to use; all if `None`.
     pub images: Option<usize>,
@@ -34,16 +34,16 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// Loads grey images.
     ///
-    /// **Errors** as [`Digits::load`].
-    pub fn load(self) -> Result<Digits> {
+    /// **Errors** as [`Dataset::load`].
+    pub fn load(self) -> Result<Dataset> {
         self.load_any(None)?.grey()
     }
 
     /// Loads images of one class, grey or in colour. Warnings and notes go to standard error.
     ///
-    /// **Errors** as [`Digits::load_any`].
-    pub fn load_any(self, class: Option<&str>) -> Result<Digits> {
-        let (mut digits, notes) = Digits::load_with(path_of(self.data), class, self.images, self.reading)?;
+    /// **Errors** as [`Dataset::load_any`].
+    pub fn load_any(self, class: Option<&str>) -> Result<Dataset> {
+        let (mut digits, notes) = Dataset::load_with(path_of(self.data), class, self.images, self.reading)?;
         notes.iter().for_each(|note| super::progress::print_above_bar(note));
         if self.invert {
             digits.invert();
@@ -111,7 +111,7 @@ fn path_of(text: &str) -> PathBuf {
 }
 
 /// The name of the training data `learned`, if `digits` are other data: exactly one of the two is built in.
-pub(super) fn trained_on(learned: &str, digits: &Digits) -> Option<String> {
+pub(super) fn trained_on(learned: &str, digits: &Dataset) -> Option<String> {
     (is_built_in(learned) != is_built_in(&digits.name)).then(|| name_of(learned))
 }
 

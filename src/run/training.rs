@@ -7,7 +7,7 @@ use super::record::Record;
 use super::settings::RunSettings;
 use super::{Counter, Metrics, Progress, RunDirectory};
 use crate::checkpoint::Archive;
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::parallel;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub trait Trainable: RunSettings {
     /// A run before its first update; both arguments have been checked.
     ///
     /// **Errors** those of the model's constructor.
-    fn begin<'a>(&self, digits: &'a Digits) -> Result<impl TrainingRun<Self> + use<'a, Self>>;
+    fn begin<'a>(&self, digits: &'a Dataset) -> Result<impl TrainingRun<Self> + use<'a, Self>>;
 }
 
 /// A run of one kind of model, between two updates.
@@ -90,7 +90,7 @@ pub trait TrainingRun<S: Trainable>: Send {
 pub fn train<S: Trainable>(
     directory: &RunDirectory,
     settings: &S,
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {
@@ -111,7 +111,7 @@ pub fn train<S: Trainable>(
 /// the checkpoint does not fit the settings.
 pub fn resume<S: Trainable>(
     directory: &RunDirectory,
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {
@@ -125,7 +125,7 @@ pub fn resume<S: Trainable>(
 pub(crate) fn resume_with<S: Trainable>(
     directory: &RunDirectory,
     settings: &S,
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {
@@ -153,7 +153,7 @@ pub fn train_or_resume<S: Trainable>(
     path: &Path,
     force: bool,
     settings: &S,
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {
@@ -169,7 +169,7 @@ pub fn train_or_resume<S: Trainable>(
 /// **Errors** as [`train`], but for those of files.
 pub fn train_in_memory<S: Trainable>(
     settings: &S,
-    digits: &Digits,
+    digits: &Dataset,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(S::Model, S::Summary)> {

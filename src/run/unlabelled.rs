@@ -4,7 +4,7 @@ use super::encoder::ChosenEncoder;
 use super::samples::JudgeSettings;
 use super::{Progress, interrupt};
 use crate::Result;
-use crate::data::{Digits, Images};
+use crate::data::{Dataset, Images};
 use crate::evaluate::unlabelled::{self, ImageSets, UnlabelledJudgement, UnlabelledSettings};
 use crate::rng::Stream;
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub struct JudgedImages {
 }
 
 /// Returns whether a classifier of digits is useless for these images: they are in colour, or all of one class.
-pub fn are_unlabelled(digits: &Digits) -> bool {
+pub fn are_unlabelled(digits: &Dataset) -> bool {
     let labels = digits.test.labels();
     digits.test.images().channels() > 1 || labels.iter().all(|label| Some(label) == labels.first())
 }
@@ -41,7 +41,7 @@ pub fn are_unlabelled(digits: &Digits) -> bool {
 /// **Randomness** The substream 7 of the stream `evaluate` of the seed; [`super::samples::draw`] takes another one.
 pub fn judge(
     samples: &Images,
-    digits: &Digits,
+    digits: &Dataset,
     chosen: &ChosenEncoder,
     settings: &JudgeSettings,
     progress: &mut Progress,

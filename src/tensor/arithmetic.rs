@@ -170,6 +170,7 @@ impl<T: Element> Tensor<T> {
     /// assert_eq!(x.column_sums().data(), [5.0, 7.0, 9.0]);
     /// # Ok::<(), equilibria::Error>(())
     /// ```
+    #[must_use]
     pub fn row_sums(&self) -> Self {
         let mut out = Self::zeros(&[self.rows()]);
         reduce::row_sums(Level::detect(), &self.data, self.rows(), self.columns(), &mut out.data);
@@ -179,6 +180,7 @@ impl<T: Element> Tensor<T> {
     /// The sum of each column.
     ///
     /// **Shapes** `self` (rows, columns); the result (columns).
+    #[must_use]
     pub fn column_sums(&self) -> Self {
         let mut out = Self::zeros(&[self.columns()]);
         reduce::column_sums(Level::detect(), &self.data, self.rows(), self.columns(), &mut out.data);

@@ -37,6 +37,15 @@ use equilibria_kernels::{Level, elementwise, reduce};
 const MOST_STEPS: usize = 60;
 
 /// The eigenvalues of a symmetric matrix, rising, and their eigenvectors.
+///
+/// ```
+/// use equilibria::{Tensor, tensor::eigen::decompose};
+/// let found = decompose(&Tensor::from_vec(&[2, 2], vec![2.0, 1.0, 1.0, 2.0])?)?;
+/// let mut values = found.values;
+/// values.sort_by(f64::total_cmp);
+/// assert!((values[0] - 1.0).abs() < 1e-12 && (values[1] - 3.0).abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Eigen {
     /// The eigenvalues, rising (n).

@@ -139,6 +139,16 @@ impl<T: Element> Tensor<T> {
 ///
 /// **Accuracy and cost** 2 m n k operations; bit-identical for every number of threads. Allocates only if the workspace
 /// must grow.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::tensor::{Epilogue, Workspace, product_into};
+/// let (a, b) = (Tensor::from_vec(&[1, 2], vec![1.0_f32, 2.0])?, Tensor::from_vec(&[2, 1], vec![3.0, 4.0])?);
+/// let mut c = Tensor::zeros(&[1, 1]);
+/// product_into(a.view(), b.view(), Epilogue::NONE, &mut Workspace::new(), c.view_mut())?;
+/// assert_eq!(c.data(), [11.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn product_into<T: Element>(
     a: MatrixRef<'_, T>,
     b: MatrixRef<'_, T>,

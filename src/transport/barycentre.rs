@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 
 /// A barycentre of histograms.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "the iteration may not have converged"]
 pub struct Barycentre {
     /// The masses (cells), with a sum of 1.
     pub masses: Vec<f64>,

@@ -9,6 +9,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A cost computed from the coordinates of two points.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Ground}};
+/// let (x, y) = (Tensor::from_vec(&[1, 2], vec![0.0, 0.0])?, Tensor::from_vec(&[1, 2], vec![3.0, 4.0])?);
+/// let found = |ground| Cost::points(&x, &y, ground).map(|cost| cost.at(0, 0));
+/// assert_eq!((found(Ground::SquaredEuclidean)?, found(Ground::Euclidean)?, found(Ground::CityBlock)?), (25.0, 5.0, 7.0));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
     /// |x - y|², the sum of the squared differences: the cost of W₂².

@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 
 /// A debiased divergence and its gradient.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "the solver may not have converged"]
 pub struct SinkhornDivergence {
     /// S. Rounding below 0 is reported as 0.
     pub value: f64,

@@ -34,6 +34,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use column_generation::{Known, Outcome};
+use core::fmt;
 use places::Places;
 use problem::Problem;
 
@@ -41,6 +42,15 @@ use problem::Problem;
 type Masses = (Vec<i64>, Vec<i64>);
 
 /// Options of [`exact()`].
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, ExactOptions, Marginals, exact}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let options = ExactOptions { plan: true, ..ExactOptions::default() };
+/// let found = exact(&Cost::matrix(&costs)?, &Marginals::uniform(2, 2)?, options)?;
+/// assert!(found.plan.is_some() && found.cost.abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Default)]
 pub struct ExactOptions<'a> {
     /// True to return the plan, as a list of its positive entries.
@@ -51,6 +61,15 @@ pub struct ExactOptions<'a> {
     /// Called from time to time, also within passes over more than about 10^8 pairs. If it returns false, the solver stops
     /// with its last plan and its best bounds.
     pub watch: Option<&'a mut dyn FnMut(&ExactProgress) -> bool>,
+}
+
+impl fmt::Debug for ExactOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactOptions")
+            .field("plan", &self.plan)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The optimal plan, its cost, and potentials that prove it.

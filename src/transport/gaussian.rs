@@ -19,6 +19,14 @@ use alloc::vec::Vec;
 use equilibria_kernels::{Level, elementwise};
 
 /// A normal distribution.
+///
+/// ```
+/// use equilibria::{Tensor, transport::Gaussian};
+/// let identity = || Tensor::from_vec(&[2, 2], vec![1.0, 0.0, 0.0, 1.0]);
+/// let (a, b) = (Gaussian::new(vec![0.0, 0.0], identity()?)?, Gaussian::new(vec![3.0, 4.0], identity()?)?);
+/// assert!((a.squared_wasserstein(&b)? - 25.0).abs() < 1e-9);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Gaussian {
     mean: Vec<f64>,

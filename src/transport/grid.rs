@@ -31,6 +31,12 @@ use equilibria_kernels::softmin::{Largest, Pairs, Source, largest, log_sum_exp};
 const IN_PARALLEL: usize = 1 << 16;
 
 /// A regular grid of cells. Histograms on it are slices with the last axis varying fastest.
+///
+/// ```
+/// use equilibria::transport::Grid;
+/// assert_eq!(Grid::new(&[4, 3], &[1.0, 1.0])?.cells(), 12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     sizes: Vec<usize>,

@@ -49,6 +49,12 @@ pub fn interpolate(x: &Tensor<f64>, y: &Tensor<f64>, plan: &TransportPlan, t: f6
 /// **Units** Cells: the centre of the first one is at 0.
 ///
 /// **Panics** if a length does not match.
+///
+/// ```
+/// use equilibria::transport::deposit;
+/// // Halfway between the first two of three cells.
+/// assert_eq!(deposit(&[0.5], &[2.0], &[3]), [1.0, 1.0, 0.0]);
+/// ```
 pub fn deposit(places: &[f64], masses: &[f64], sizes: &[usize]) -> Vec<f64> {
     assert_eq!(places.len(), masses.len() * sizes.len(), "coordinates of {} places", masses.len());
     let mut cells = vec![0.0; sizes.iter().product()];

@@ -14,6 +14,15 @@ use alloc::vec::Vec;
 /// **Panics** if the masses do not fit the costs.
 ///
 /// **Accuracy and cost** O(n m) a line, one exponential a pair, on one thread.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Marginals, reference}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let (cost, masses) = (Cost::matrix(&costs)?, Marginals::uniform(2, 2)?);
+/// let (f, g) = reference::sinkhorn(&cost, &masses, 0.1, 100);
+/// assert!((f[0] + g[0]).abs() < 1.0 && (f[0] - f[1]).abs() < 1e-12, "the problem is symmetric");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn sinkhorn(
     cost: &Cost<f64>,
     masses: &Marginals,
@@ -45,6 +54,16 @@ fn softmin(epsilon: f64, count: usize, pair: impl Fn(usize) -> (f64, f64)) -> f6
 /// The plan P_ij = a_i b_j e^((f_i + g_j - C_ij)/ε), by rows.
 ///
 /// **Panics** if the potentials or the masses do not fit the costs.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Marginals, reference}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let (cost, masses) = (Cost::matrix(&costs)?, Marginals::uniform(2, 2)?);
+/// let (f, g) = reference::sinkhorn(&cost, &masses, 0.1, 100);
+/// let plan = reference::plan(&cost, &masses, 0.1, &f, &g);
+/// assert!((plan.iter().sum::<f64>() - 1.0).abs() < 1e-9 && plan[0] > 0.49);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn plan(cost: &Cost<f64>, masses: &Marginals, epsilon: f64, f: &[f64], g: &[f64]) -> Vec<f64> {
     let at = |i, j| masses.a()[i] * masses.b()[j] * libm::exp((f[i] + g[j] - cost.at(i, j)) / epsilon);
     (0..cost.rows()).flat_map(|i| (0..cost.columns()).map(move |j| at(i, j))).collect()

@@ -24,7 +24,15 @@ use alloc::vec::Vec;
 /// The result of a transport solver.
 ///
 /// A solver that ran out of iterations returns its last state with `converged` false. Its bounds hold all the same.
+///
+/// ```
+/// use equilibria::transport::{Marginals, on_a_line};
+/// let found = on_a_line(&[0.0, 1.0], &[2.0, 3.0], &Marginals::uniform(2, 2)?, 1.0)?;
+/// assert!(found.converged && (found.cost - 2.0).abs() < 1e-12 && found.relative_gap() < 1e-9);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "the solver may not have converged"]
 pub struct Solution {
     /// The potential of the source, f (n). A place without mass has the value of a c-transform.
     pub potential_f: Vec<f64>,
@@ -55,6 +63,14 @@ impl Solution {
 }
 
 /// The mass that moves from each place of the source to each place of the target.
+///
+/// ```
+/// use equilibria::transport::{Flow, TransportPlan};
+/// let plan = TransportPlan::Sparse(vec![Flow { row: 0, column: 1, mass: 0.5 }, Flow { row: 1, column: 0, mass: 0.5 }]);
+/// let mut total = 0.0;
+/// plan.for_each(|_, _, mass| total += mass);
+/// assert_eq!(total, 1.0);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum TransportPlan {
     /// (n, m)
@@ -64,6 +80,12 @@ pub enum TransportPlan {
 }
 
 /// A positive entry of a plan.
+///
+/// ```
+/// use equilibria::transport::Flow;
+/// let flow = Flow { row: 0, column: 1, mass: 0.5 };
+/// assert_eq!((flow.row, flow.column), (0, 1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flow {
     /// The place of the source.

@@ -22,6 +22,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A sliced distance and its standard error.
+///
+/// ```
+/// use equilibria::{Tensor, rng::Stream, transport::sliced::sliced_wasserstein};
+/// let (a, b) = (Tensor::from_vec(&[2, 2], vec![0.0, 0.0, 1.0, 0.0])?, Tensor::from_vec(&[2, 2], vec![0.0, 3.0, 1.0, 3.0])?);
+/// let found = sliced_wasserstein(&a, &b, 2, 500, Stream::named(1, "evaluate"))?;
+/// // All points move by 3; along a random direction, by 3 / sqrt(2) in the mean square.
+/// assert!((found.distance - 3.0 / 2_f64.sqrt()).abs() < 5.0 * found.standard_error);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct SlicedWasserstein {
@@ -84,6 +93,15 @@ pub fn sliced_wasserstein<T: Element>(
 ///
 /// **Accuracy and cost** As [`sliced_wasserstein`]. Each direction is an exact problem on a line
 /// ([`on_a_line`](one_dimensional::on_a_line)).
+///
+/// ```
+/// use equilibria::{Tensor, rng::Stream, transport::{Marginals, sliced::weighted_sliced_wasserstein}};
+/// let (a, b) = (Tensor::from_vec(&[1, 1], vec![0.0])?, Tensor::from_vec(&[2, 1], vec![0.0, 4.0])?);
+/// let masses = Marginals::new(&[1.0], &[0.75, 0.25])?;
+/// let found = weighted_sliced_wasserstein(&a, &b, &masses, 1, 3, Stream::named(1, "evaluate"))?;
+/// assert!((found.distance - 1.0).abs() < 1e-12, "a quarter of the mass moves by 4");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn weighted_sliced_wasserstein(
     a: &Tensor<f64>,
     b: &Tensor<f64>,
@@ -125,6 +143,14 @@ fn summarised(costs: &[f64], p: u32) -> SlicedWasserstein {
 }
 
 /// The largest distance along one direction, and the direction.
+///
+/// ```
+/// use equilibria::{Tensor, rng::Stream, transport::sliced::max_sliced_wasserstein};
+/// let (a, b) = (Tensor::from_vec(&[2, 2], vec![0.0, 0.0, 1.0, 0.0])?, Tensor::from_vec(&[2, 2], vec![0.0, 3.0, 1.0, 3.0])?);
+/// let found = max_sliced_wasserstein(&a, &b, 2, 20, Stream::named(1, "evaluate"))?;
+/// assert!((found.distance - 3.0).abs() < 1e-2 && found.direction[1].abs() > 0.99, "the shift is along the second axis");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaxSliced {
     /// W_p of the projections.
@@ -147,6 +173,14 @@ const STARTS: usize = 4;
 /// of all points in f64 from each of 4 starts.
 ///
 /// **Source** Deshpande et al. 2019.
+///
+/// ```
+/// use equilibria::{Tensor, rng::Stream, transport::sliced::{max_sliced_wasserstein, sliced_wasserstein}};
+/// let (a, b) = (Tensor::from_vec(&[2, 2], vec![0.0, 0.0, 1.0, 0.0])?, Tensor::from_vec(&[2, 2], vec![0.0, 3.0, 1.0, 3.0])?);
+/// let stream = Stream::named(1, "evaluate");
+/// assert!(max_sliced_wasserstein(&a, &b, 2, 20, stream)?.distance >= sliced_wasserstein(&a, &b, 2, 20, stream)?.distance);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn max_sliced_wasserstein<T: Element>(
     a: &Tensor<T>,
     b: &Tensor<T>,

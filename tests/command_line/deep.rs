@@ -4,7 +4,7 @@ use super::{Outcome, assert_png, equilibria, monitors, snapshot, write_digits};
 use equilibria::boltzmann::likelihood::deep;
 use equilibria::boltzmann::{Dbm, Stop};
 use equilibria::checkpoint::Archive;
-use equilibria::data::{Binarisation, Digits};
+use equilibria::data::{Binarisation, Dataset};
 use equilibria::rng::Stream;
 use equilibria::run::dbm::{Layers, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
@@ -78,7 +78,7 @@ fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
 #[test]
 fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let digits = Digits::synthetic(103, 20).unwrap();
+    let digits = Dataset::synthetic(103, 20).unwrap();
     let settings = Settings {
         hidden: Layers(vec![24, 16, 9]),
         pretraining_epochs: 2,
@@ -149,7 +149,7 @@ fn an_evaluation_agrees_with_enumeration() {
     assert_eq!((number(&found["log_partition"]), number(&found["standard_error"])), (exact, 0.0));
     assert!(found["reverse"].is_null() && found["method"] == "exact", "{found}");
     // Both sets as training and its monitors see them.
-    let digits = Digits::load("synthetic", Some(200)).unwrap();
+    let digits = Dataset::load("synthetic", Some(200)).unwrap();
     let images = digits.test.images();
     let mut test = vec![0.0; images.len() * 784];
     let order: Vec<usize> = (0..images.len()).collect();

@@ -140,7 +140,7 @@ fn a_table_shows_both_estimates_and_a_warning_where_they_disagree() {
         outcome.stderr.starts_with("warning: the forward and the reverse estimate differ by"),
         "{outcome:?}"
     );
-    let found = summary(&folder.path().join("run/evaluation/summary.json"));
+    let found = summary(&folder.path().join("run/evaluation-2/summary.json"));
     assert_eq!(format!("warning: {}\n", found["warning"].as_str().unwrap()), outcome.stderr);
 }
 

@@ -4,7 +4,7 @@ use super::{assert_png, equilibria, monitors};
 use equilibria::Error;
 use equilibria::adversarial::{Networks, Normalisation, fill_latents, mlp};
 use equilibria::checkpoint::Archive;
-use equilibria::data::Digits;
+use equilibria::data::Dataset;
 use equilibria::evaluate::kernel_distance::kernel_distance;
 use equilibria::nn::Spec;
 use equilibria::rng::Stream;
@@ -100,7 +100,7 @@ fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
 #[test]
 fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let digits = Digits::synthetic(70, 40).unwrap();
+    let digits = Dataset::synthetic(70, 40).unwrap();
     for (index, kind) in Kind::ALL.into_iter().enumerate() {
         let networks = Networks {
             generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
@@ -162,7 +162,7 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
 #[test]
 fn the_generator_whose_samples_are_nearest_to_training_images_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let digits = Digits::synthetic(200, 40).unwrap();
+    let digits = Dataset::synthetic(200, 40).unwrap();
     let networks = Networks {
         generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
         discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),

@@ -1,6 +1,6 @@
 //! Synthetic cats.
 
-use equilibria::data::{Digits, cats};
+use equilibria::data::{Dataset, cats};
 use std::collections::HashSet;
 
 #[test]
@@ -15,7 +15,7 @@ fn an_index_always_gives_the_same_cat_in_any_set() {
 
 #[test]
 fn training_and_test_cats_differ_and_all_are_of_one_class() {
-    let digits = Digits::cats(300, 100, 16).unwrap();
+    let digits = Dataset::cats(300, 100, 16).unwrap();
     let all: HashSet<&[u8]> = [&digits.train, &digits.test]
         .iter()
         .flat_map(|set| (0..set.len()).map(|index| set.images().image(index)))
@@ -70,7 +70,7 @@ fn cats_vary_in_place_and_in_colour() {
 
 #[test]
 fn the_source_draws_the_default_number_in_the_given_size() {
-    let few = Digits::load_any("cats:16", Some("cat"), Some(5)).unwrap();
+    let few = Dataset::load_any("cats:16", Some("cat"), Some(5)).unwrap();
     assert_eq!((few.name.as_str(), few.train.len(), few.test.len()), ("cats", 5, 1000));
     assert_eq!(few.train.images().shape(), [16, 16, 3]);
     for (source, class, images, words) in [
@@ -80,12 +80,12 @@ fn the_source_draws_the_default_number_in_the_given_size() {
         ("cats:16", Some("dog"), Some(5), "--class dog: the classes of cats are cat"),
         ("synthetic", Some("10"), Some(5), "the classes of synthetic are 0, 1, 2, 3"),
     ] {
-        let text = Digits::load_any(source, class, images).unwrap_err().to_string();
+        let text = Dataset::load_any(source, class, images).unwrap_err().to_string();
         assert!(text.contains(words), "{text}");
     }
-    let text = Digits::load("cats:16", Some(5)).unwrap_err().to_string();
+    let text = Dataset::load("cats:16", Some(5)).unwrap_err().to_string();
     assert!(text.contains("colour images (cats): this model is for grey images"), "{text}");
-    let sevens = Digits::load_any("synthetic", Some("7"), Some(30)).unwrap();
+    let sevens = Dataset::load_any("synthetic", Some("7"), Some(30)).unwrap();
     assert!(sevens.train.labels() == [7; 30] && sevens.test.labels().iter().all(|&label| label == 7));
 }
 

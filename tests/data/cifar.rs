@@ -1,7 +1,7 @@
 //! The records of CIFAR-10.
 
 use super::{real_data, refused};
-use equilibria::data::{Digits, cifar};
+use equilibria::data::{Dataset, cifar};
 use std::fs;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn write_official(folder: &Path) {
 fn planes_of_colours_become_pixels() {
     let folder = tempfile::tempdir().unwrap();
     write_official(folder.path());
-    let digits = Digits::load_any(folder.path(), Some("all"), None).unwrap();
+    let digits = Dataset::load_any(folder.path(), Some("all"), None).unwrap();
     assert_eq!((digits.train.len(), digits.test.len()), (100, 10));
     let images = digits.train.images();
     assert_eq!(images.shape(), [32, 32, 3]);
@@ -43,7 +43,7 @@ fn a_class_is_chosen_by_name_or_number_and_is_cat_by_default() {
     let folder = tempfile::tempdir().unwrap();
     write_official(&folder.path().join("cifar-10-batches-bin"));
     for (class, label) in [(None, 3), (Some("cat"), 3), (Some("Dog"), 5), (Some("9"), 9)] {
-        let digits = Digits::load_any(folder.path(), class, Some(8)).unwrap();
+        let digits = Dataset::load_any(folder.path(), class, Some(8)).unwrap();
         assert_eq!(
             (digits.train.labels(), digits.test.labels()),
             (&[label; 8][..], &[label][..]),
@@ -57,7 +57,7 @@ fn a_class_is_chosen_by_name_or_number_and_is_cat_by_default() {
         text.ends_with("are airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"),
         "{text}"
     );
-    let text = Digits::load_any(folder.path(), None, Some(11)).unwrap_err().to_string();
+    let text = Dataset::load_any(folder.path(), None, Some(11)).unwrap_err().to_string();
     assert!(text.starts_with("--images 11: it must be 1 to 10"), "{text}");
 }
 
@@ -66,7 +66,7 @@ fn the_last_sixth_of_a_single_file_is_for_testing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("some.bin");
     write(&file, &[3; 13]);
-    let digits = Digits::load_any(&file, None, None).unwrap();
+    let digits = Dataset::load_any(&file, None, None).unwrap();
     let reds = |set: &equilibria::data::Labelled| {
         (0..set.len()).map(|i| set.images().image(i)[0]).collect::<Vec<_>>()
     };
@@ -75,7 +75,7 @@ fn the_last_sixth_of_a_single_file_is_for_testing() {
     let [train, test] = ["data_batch_x.bin", "test_batch_x.bin"].map(|name| folder.path().join(name));
     write(&train, &[3; 4]);
     write(&test, &[3; 2]);
-    let digits = Digits::load_any(&train, Some("cat"), None).unwrap();
+    let digits = Dataset::load_any(&train, Some("cat"), None).unwrap();
     assert_eq!((digits.train.len(), digits.test.len()), (4, 2));
     assert_eq!(refused(&train, Some("dog")), "--class dog: the classes of data_batch_x.bin are cat");
     // One image cannot do both.
@@ -109,11 +109,11 @@ fn damaged_records_are_refused_with_their_place() {
 fn the_cats_of_cifar_are_found_beside_mnist() {
     let Some(data) = real_data::folder() else { return };
     for folder in [data.clone(), data.join("cifar10-cats")] {
-        let digits = Digits::load_any(&folder, Some("cat"), None).unwrap();
+        let digits = Dataset::load_any(&folder, Some("cat"), None).unwrap();
         assert_eq!((digits.train.len(), digits.test.len()), (5000, 1000));
         assert_eq!((digits.name.as_str(), digits.train.images().shape()), (&*name(&folder), [32, 32, 3]));
     }
-    assert_eq!(Digits::load_any(&data, None, None).unwrap().train.images().shape(), [28, 28, 1], "digits");
+    assert_eq!(Dataset::load_any(&data, None, None).unwrap().train.images().shape(), [28, 28, 1], "digits");
 }
 
 fn name(folder: &Path) -> String {

@@ -1,7 +1,7 @@
 //! Folders of pictures.
 
 use super::refused;
-use equilibria::data::{Digits, pictures};
+use equilibria::data::{Dataset, pictures};
 use equilibria::report::picture;
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn files_are_read_in_the_order_of_their_names_and_others_are_ignored() {
     let images = pictures::read_folder(folder.path(), None).unwrap();
     assert_eq!((images.len(), images.shape()), (3, [2, 3, 3]));
     assert_eq!([0, 1, 2].map(|index| images.image(index)[1]), [5, 8, 2]);
-    let digits = Digits::load_any(folder.path(), None, None).unwrap();
+    let digits = Dataset::load_any(folder.path(), None, None).unwrap();
     assert_eq!((digits.train.len(), digits.test.len()), (2, 1), "the last is held out");
 }
 
@@ -80,12 +80,12 @@ fn images_are_grey_until_one_pixel_has_a_colour() {
     write(&at("b.png"), [1, 2], &[50, 50, 50]);
     let images = pictures::read_folder(folder.path(), None).unwrap();
     assert_eq!((images.shape(), images.pixels()), ([1, 2, 1], &[40, 40, 50, 50][..]));
-    assert!(Digits::load(folder.path(), None).is_ok(), "for a machine of grey images, too");
+    assert!(Dataset::load(folder.path(), None).is_ok(), "for a machine of grey images, too");
     write(&at("aa.png"), [1, 2], &[9, 9, 8]);
     let images = pictures::read_folder(folder.path(), None).unwrap();
     assert_eq!(images.shape(), [1, 2, 3]);
     assert_eq!(images.pixels(), [40, 40, 40, 40, 40, 40, 9, 9, 8, 9, 9, 8, 50, 50, 50, 50, 50, 50]);
-    assert!(Digits::load(folder.path(), None).unwrap_err().to_string().contains("colour images"));
+    assert!(Dataset::load(folder.path(), None).unwrap_err().to_string().contains("colour images"));
 }
 
 #[test]
@@ -112,10 +112,8 @@ fn damaged_jpeg_files_are_refused_by_name() {
     for length in [0, 1, 2, 20, 150, whole.len() - 12] {
         fs::write(&path, &whole[..length]).unwrap();
         let text = refused(folder.path(), None);
-        assert!(
-            text.contains("a.jpg: at byte 0: this is no JPEG file, or a damaged one"),
-            "{length}: {text}"
-        );
+        let words = if length < 2 { "this is" } else { "this is no JPEG file, or a damaged one" };
+        assert!(text.contains(&format!("a.jpg: at byte 0: {words}")), "{length}: {text}");
     }
     // A PNG file under another name, and the opposite: the content decides.
     fs::write(&path, picture([1, 1, 1], &[0]).unwrap()).unwrap();
@@ -124,7 +122,7 @@ fn damaged_jpeg_files_are_refused_by_name() {
     fs::write(folder.path().join("b.png"), whole).unwrap();
     assert_eq!(pictures::read_folder(folder.path(), None).unwrap().shape(), [8, 320, 1]);
     fs::write(folder.path().join("b.png"), "neither").unwrap();
-    assert!(refused(folder.path(), None).contains("b.png: at byte 0: this is no PNG file"));
+    assert!(refused(folder.path(), None).contains("b.png: at byte 0: this is text; a PNG"));
 }
 
 proptest::proptest! {
@@ -155,11 +153,11 @@ fn subfolders_are_classes_and_give_a_sixth_of_each_for_testing() {
             write(&folder.path().join(class).join(format!("{index:02}.png")), [2, 2], &[index]);
         }
     }
-    let digits = Digits::load_any(folder.path(), None, None).unwrap();
+    let digits = Dataset::load_any(folder.path(), None, None).unwrap();
     assert_eq!(digits.train.labels(), [&[0; 10][..], &[1; 5]].concat());
     assert_eq!((digits.test.labels(), digits.test.images().pixels().len()), (&[0, 0, 1][..], 12));
     assert_eq!([0, 1, 2].map(|index| digits.test.images().image(index)[0]), [10, 11, 5]);
-    let dogs = Digits::load_any(folder.path(), Some("dogs"), None).unwrap();
+    let dogs = Dataset::load_any(folder.path(), Some("dogs"), None).unwrap();
     assert_eq!((dogs.train.len(), dogs.test.len()), (5, 1));
     let text = refused(folder.path(), Some("birds"));
     assert!(text.starts_with("--class birds: the classes of") && text.ends_with("are cats, dogs"), "{text}");
@@ -172,10 +170,10 @@ fn the_subfolders_train_and_test_are_sets() {
     for (set, count) in [("train", 3), ("test", 2)] {
         (0..count).for_each(|index| write(&at(set).join(format!("{index}.png")), [2, 2], &[10 + index]));
     }
-    let digits = Digits::load_any(folder.path(), None, None).unwrap();
+    let digits = Dataset::load_any(folder.path(), None, None).unwrap();
     assert_eq!((digits.train.len(), digits.test.len()), (3, 2));
     write(&at("test/9.png"), [2, 2], &[1, 2, 3]);
-    let digits = Digits::load_any(folder.path(), None, None).unwrap();
+    let digits = Dataset::load_any(folder.path(), None, None).unwrap();
     assert_eq!(
         digits.train.images().shape(),
         digits.test.images().shape(),

@@ -1,12 +1,12 @@
 //! Folders: the layouts of other programs, pictures, and missing parts.
 
 use super::{idx, load, pixels, reading, refused, refuses, succeeds, write_set};
-use equilibria::data::{Digits, Reading};
+use equilibria::data::{Dataset, Reading};
 use equilibria::report::picture;
 use std::fs;
 use std::path::Path;
 
-fn write_picture(path: &Path, side: usize, index: usize) {
+pub(super) fn write_picture(path: &Path, side: usize, index: usize) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let values: Vec<u8> =
         (0..side * side).map(|at| if (at + index).is_multiple_of(3) { 255 } else { 0 }).collect();
@@ -113,7 +113,8 @@ fn folders_of_pictures_are_read_whatever_lies_beside_them() {
         fs::write(at(name.into()), "damaged").unwrap();
     }
     assert!(
-        refused(&at("p".into()), &Reading::default()).contains("004.PNG: at byte 0: this is no PNG file")
+        refused(&at("p".into()), &Reading::default())
+            .contains("004.PNG: at byte 0: this is text; a PNG or JPEG picture is needed")
     );
 }
 
@@ -128,7 +129,7 @@ fn any_number_of_classes_can_be_folders() {
     assert_eq!(digits.train.len() + digits.test.len(), 261);
     let text = digits.train.check_labels().unwrap_err().to_string();
     assert!(text.contains("has 260 subfolders; labels are for at most 256"), "{text}");
-    let one = Digits::load_any(folder.path(), Some("n259"), None).unwrap();
+    let one = Dataset::load_any(folder.path(), Some("n259"), None).unwrap();
     assert_eq!((one.train.len(), one.test.len()), (1, 1));
 }
 

@@ -5,6 +5,11 @@ use alloc::vec::Vec;
 use core::f64::consts::PI;
 
 /// A game whose result is known from theory, with the result of playing it.
+///
+/// ```
+/// use equilibria::adversarial::dirac::known;
+/// assert!(known().iter().all(|known| (known.found - known.expected).abs() <= known.tolerance));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Known {
@@ -50,6 +55,11 @@ const START: Players = Players { theta: 1.0, psi: 0.5 };
 ///
 /// At 0 the pull changes its direction, and the speed grows by 4 lambda. So v = q v + 4 lambda. theta is largest where
 /// psi is 0, and reaches 2 lambda (1 + q) / (1 - q).
+///
+/// ```
+/// use equilibria::adversarial::dirac::known;
+/// assert!(known().iter().all(|known| known.agrees()));
+/// ```
 pub fn known() -> [Known; 8] {
     [circle(), spiral(), not_saturating(), ellipse(), critic(), clipping(), penalty(), zero_centred()]
 }

@@ -31,6 +31,12 @@ use crate::tensor::Element;
 use crate::{Error, Result};
 
 /// The values of a pair before and after each player was trained alone.
+///
+/// ```
+/// use equilibria::adversarial::DualityGap;
+/// let found = DualityGap { value: 0.5, best_discriminator: 0.75, best_generator: 0.25 };
+/// assert_eq!(found.gap(), 0.5, "both players could still gain");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct DualityGap {
@@ -50,6 +56,12 @@ impl DualityGap {
 }
 
 /// The effort of the estimate of a duality gap.
+///
+/// ```
+/// use equilibria::adversarial::Search;
+/// let search = Search { steps: 20, batches: 4 };
+/// assert_eq!(search.steps * search.batches, 80);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Search {
     /// Steps of each player.

@@ -10,6 +10,12 @@ use alloc::string::String;
 ///
 /// The discriminator is measured in its last step before the generator's, before its parameters change. [`Game`](super::Game)
 /// fills in the quantities of a step; the last three need samples or a search, which the caller adds.
+///
+/// ```
+/// use equilibria::adversarial::Reading;
+/// let reading = Reading { step: 3, discriminator_loss: 1.4, spread: Some(0.9), ..Reading::default() };
+/// assert_eq!(Reading::from_row(3, &reading.to_row()), reading);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Reading {
@@ -51,6 +57,12 @@ pub struct Reading {
 }
 
 /// A quantity of a [`Reading`] as a column of a table.
+///
+/// ```
+/// use equilibria::adversarial::METRICS;
+/// let columns: Vec<String> = METRICS.iter().map(|metric| metric.column(false)).collect();
+/// assert!(columns.iter().any(|column| column.starts_with("generator_loss")));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     name: &'static str,

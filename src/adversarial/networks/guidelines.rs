@@ -7,6 +7,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A guideline, and the first layer that breaks it.
+///
+/// ```
+/// use equilibria::adversarial::{Networks, Normalisation, dcgan};
+/// use equilibria::nn::Shape;
+/// let broken = |networks: &Networks| networks.guidelines().iter().filter(|it| it.broken_by.is_some()).count();
+/// let shape = Shape { height: 32, width: 32, channels: 3 };
+/// assert_eq!(broken(&dcgan(shape, 100, 64, Normalisation::Batch)?), 0);
+/// assert!(broken(&Networks::digits(784)) > 0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guideline {
     /// The guideline as a sentence without a stop.

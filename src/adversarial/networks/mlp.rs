@@ -17,6 +17,12 @@ pub const GENERATOR: [usize; 4] = [128, 256, 512, 1024];
 pub const DISCRIMINATOR: [usize; 2] = [512, 256];
 
 /// The normalisation of all hidden layers but the first.
+///
+/// ```
+/// use equilibria::adversarial::{Normalisation, mlp};
+/// let [plain, normalised] = [Normalisation::None, Normalisation::Layer].map(|it| mlp(&[2, 8, 8, 1], it, None));
+/// assert!(normalised.layers.len() > plain.layers.len());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalisation {
     /// No normalisation.

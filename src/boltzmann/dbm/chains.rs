@@ -39,6 +39,7 @@ impl<T: Element> DeepChains<T> {
     }
 
     /// Stores the probabilities of odd layers only.
+    #[must_use]
     pub fn without_even_probabilities(mut self) -> Self {
         let strip = |(place, layer): (usize, Layer<T>)| {
             if place.is_multiple_of(2) { layer.without_probabilities() } else { layer }

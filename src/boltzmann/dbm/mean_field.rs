@@ -77,6 +77,15 @@ impl Default for Stop {
 }
 
 /// The outcome of mean-field iterations.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, MeanField, Stop};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 4], &[3, 2], Stream::named(1, "init"))?;
+/// let found = MeanField::new(&model, 1).infer(&model, &[1.0, 0.0, 1.0, 0.0], Stop::default())?;
+/// assert!(found.change <= Stop::default().tolerance && found.iterations > 0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Convergence {
     /// Iterations of the slowest image.

@@ -97,6 +97,7 @@ pub(super) struct TileOffsets<'a, T> {
 
 impl<'a, T: Element> TileOffsets<'a, T> {
     /// The terms of the tile between visible panel p and hidden panel q.
+    #[must_use]
     pub fn of_tile(&self, p: usize, q: usize) -> Self {
         let panel = |of_layer: &'a [T], panel: usize| &of_layer[panel * PANEL..][..PANEL];
         Self {

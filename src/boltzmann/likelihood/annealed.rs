@@ -156,6 +156,18 @@ pub struct Annealing<'a, T: Element> {
 }
 
 /// The forward estimate of ln Z.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, likelihood::annealed::{Annealing, Schedule}};
+/// use equilibria::rng::Stream;
+/// // Without weights and biases, Z = 2^(4 + 3), and every chain has the same weight.
+/// let model = Rbm::from_parameters(Tensor::<f64>::zeros(&[4, 3]), Tensor::zeros(&[4]), Tensor::zeros(&[3]))?;
+/// let annealing = Annealing::new(&model, &[0.5; 4], &"1/0.1".parse::<Schedule>()?)?;
+/// let found = annealing.forward(10, Stream::named(1, "evaluate"), |_| Ok(()))?;
+/// assert!((found.log_partition - 128_f64.ln()).abs() < 1e-9);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forward {
     /// The estimate of ln Z; nats.

@@ -45,6 +45,15 @@ use alloc::vec::Vec;
 ///
 /// **Accuracy and cost** With more than two hidden layers, the weights of 0 between layers that are not connected cost
 /// memory and time.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, likelihood::deep::sides};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 5], &[4, 3], Stream::named(1, "init"))?;
+/// let both = sides(&model)?;
+/// assert_eq!(both.visible() + both.hidden(), 5 + 4 + 3);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn sides<T: Element>(model: &Dbm<T>) -> Result<Rbm<T>> {
     let biases_of = |parity: usize| model.biases().iter().skip(parity).step_by(2);
     let side = |parity| biases_of(parity).flat_map(|bias| bias.data()).copied().collect::<Vec<T>>();

@@ -44,6 +44,16 @@ const LARGEST_IN_PRODUCT: f64 = 20.0;
 /// multiply-adds and a quarter as many logarithms.
 ///
 /// **Source** Besag 1975; Marlin et al. 2010, eq. 14.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, likelihood::pseudo_log_likelihood};
+/// // Every unit is a fair coin.
+/// let model = Rbm::from_parameters(Tensor::<f64>::zeros(&[4, 3]), Tensor::zeros(&[4]), Tensor::zeros(&[3]))?;
+/// let found = pseudo_log_likelihood(&model, &[1.0, 0.0, 0.0, 1.0]);
+/// assert!((found + 4.0 * 2_f64.ln()).abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
     let flips = Flips::new(model);
@@ -69,6 +79,16 @@ pub fn pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T]) -> f64 {
 /// **Randomness** One index per image, from `stream.substream(row)`.
 ///
 /// **Panics** if `images` is empty or not whole rows.
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, likelihood::stochastic_pseudo_log_likelihood};
+/// use equilibria::rng::Stream;
+/// let model = Rbm::from_parameters(Tensor::<f64>::zeros(&[4, 3]), Tensor::zeros(&[4]), Tensor::zeros(&[3]))?;
+/// let found = stochastic_pseudo_log_likelihood(&model, &[1.0, 0.0, 0.0, 1.0], Stream::named(1, "evaluate"));
+/// assert!((found + 4.0 * 2_f64.ln()).abs() < 1e-12, "the same whichever unit is drawn");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn stochastic_pseudo_log_likelihood<T: Element>(model: &Rbm<T>, images: &[T], stream: Stream) -> f64 {
     let flips = Flips::new(model);

@@ -5,9 +5,9 @@ mod unlabelled;
 use crate::cli::machine::is_missing_name;
 use crate::cli::output::{
     OutputArguments, beside, check_range, create_folder_of, note, summary_path, thousands, warn,
-    write_summary,
+    without_summary, write_summary,
 };
-use crate::data::{Digits, Reading};
+use crate::data::{Dataset, Reading};
 use crate::run::interrupt::{self, Work};
 use crate::run::samples::{
     JudgeSettings, Judgement, Measures, Samples, choose_classifier, given_classifier, judge,
@@ -131,17 +131,11 @@ impl Evaluate {
                 self.samples.parent().map_or_else(|| whole.with_file_name(&name), |folder| folder.join(&name))
             }
         };
-        let numbered = (2..).map(|number| {
-            let mut name = place.file_name().unwrap_or_default().to_owned();
-            name.push(format!("-{number}"));
-            place.with_file_name(name)
-        });
-        let mut places = [place.clone()].into_iter().chain(numbered);
-        places.find(|place| !place.join("summary.json").exists()).unwrap_or(place.clone())
+        without_summary(place)
     }
 
     /// The images to compare with.
-    fn digits(&self, given: &Samples) -> Result<Digits> {
+    fn digits(&self, given: &Samples) -> Result<Dataset> {
         let (shape, settings) = match given {
             Samples::Generator(trained) => (Some(trained.0.shape()), trained.1.as_ref()),
             Samples::File(_) | Samples::Pictures(_) => (None, None),

@@ -4,7 +4,7 @@ use crate::boltzmann::Rbm;
 use crate::cli::filters::check_size;
 use crate::cli::machine::{ImageArguments, Loaded, caption, picture_size};
 use crate::cli::output::{OutputArguments, check_range, thousands, write_picture, write_summary};
-use crate::data::{Digits, balanced};
+use crate::data::{Dataset, balanced};
 use crate::experiments::mixing::{Machine, Walk, is_shown, plots, sheet, time};
 use crate::run::rbm::Settings;
 use crate::{Error, Result};
@@ -94,7 +94,7 @@ impl Mixing {
     }
 
     /// The digits for all machines. Returns an error if the machines cannot be compared on the same images.
-    fn digits(&self, loaded: &[Loaded<Rbm<f32>>], image_size: Option<[usize; 2]>) -> Result<Digits> {
+    fn digits(&self, loaded: &[Loaded<Rbm<f32>>], image_size: Option<[usize; 2]>) -> Result<Dataset> {
         let (first, first_path) = (&loaded[0], self.models[0].display());
         let (visible, trained) = (first.model.visible(), &first.settings);
         for (path, Loaded { model, settings, .. }) in self.models.iter().zip(loaded) {

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::cli::evaluate::worse_than_chance;
+use crate::cli::output::warn;
 use crate::cli::training::{TrainArguments, finished};
 use crate::run::RunDirectory;
 use crate::run::rbm::{Settings, Summary};
@@ -25,6 +26,7 @@ pub(in crate::cli) struct Train {
 impl Train {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let (directory, summary) = self.arguments.train(|_, _| Ok(()))?;
+        summary.warning.iter().for_each(|warning| warn(warning));
         self.arguments.print(&directory, || describe(&summary, &directory))
     }
 }

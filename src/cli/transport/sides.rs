@@ -3,8 +3,8 @@
 use super::super::output::{check_range, note, short};
 use crate::data::Points;
 use crate::rng::Stream;
-use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
+use crate::run::{Progress, remember_file};
 use crate::transport::{Cost, ExactOptions, ExactProgress, Ground, Marginals, Solution, exact, on_a_line};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
@@ -81,6 +81,7 @@ impl Sides {
     /// Reads a file, and takes a sample of its points on request.
     fn points(&self, path: &Path, side: u64) -> Result<Points> {
         let points = Points::read(path)?;
+        remember_file(path)?;
         match self.samples {
             Some(samples) => points.sample(samples, Stream::named(self.seed, "sample").substream(side)),
             None => Ok(points),

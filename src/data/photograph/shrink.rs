@@ -10,6 +10,7 @@ impl Photograph {
     /// A photograph that is not wider is copied as it is.
     ///
     /// **Panics** if `width` is 0.
+    #[must_use]
     #[track_caller]
     pub fn at_most(&self, width: usize) -> Self {
         assert!(width > 0, "a photograph needs at least 1 column");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{Digits, mean_image};
+use crate::data::{Dataset, mean_image};
 
 /// The FNV-1a hash.
 fn checksum(bytes: &[u8]) -> u64 {
@@ -21,7 +21,7 @@ fn an_index_always_gives_the_same_digit() {
 
 #[test]
 fn classes_are_balanced_and_training_and_test_digits_differ() {
-    let digits = Digits::synthetic(1000, 500).unwrap();
+    let digits = Dataset::synthetic(1000, 500).unwrap();
     for (set, each) in [(&digits.train, 100), (&digits.test, 50)] {
         for class in 0..10 {
             assert_eq!(set.labels().iter().filter(|&&label| label == class).count(), each, "class {class}");
@@ -78,7 +78,7 @@ fn every_digit_is_inside_the_frame_and_near_its_centre() {
 /// Classification by the nearest class mean, which is 82 % accurate on MNIST.
 #[test]
 fn class_means_classify_unseen_digits() {
-    let digits = Digits::synthetic(2000, 500).unwrap();
+    let digits = Dataset::synthetic(2000, 500).unwrap();
     let (train, test) = (&digits.train, &digits.test);
     let mut means = [[0.0_f64; PIXELS]; 10];
     for (image, &label) in train.images().pixels().chunks_exact(PIXELS).zip(train.labels()) {

@@ -17,6 +17,12 @@ const DRAWS: usize = 1000;
 const TAIL: f64 = 0.025;
 
 /// The three quartiles of a set of values; NaN for an empty set.
+///
+/// ```
+/// use equilibria::evaluate::filters::compare::Quartiles;
+/// let found = Quartiles::of(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+/// assert_eq!((found.lower, found.median, found.upper), (2.0, 3.0, 4.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Quartiles {
@@ -61,6 +67,12 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// A probability with its 95 % interval.
+///
+/// ```
+/// use equilibria::{evaluate::filters::compare::{Chance, Verdict}, rng::Stream};
+/// let found = Chance::of_larger(&[3.0; 40], &[1.0; 40], Stream::named(1, "evaluate"));
+/// assert_eq!((found.estimate, found.verdict()), (1.0, Verdict::Holds));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Chance {

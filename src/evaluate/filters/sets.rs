@@ -10,6 +10,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Units, sorted by the norm of their weights.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::filters::sets::ByNorm};
+/// let weight = Tensor::from_vec(&[2, 3], vec![1.0_f32, 3.0, 0.0, 0.0, 0.0, 2.0])?;
+/// assert_eq!(ByNorm::largest(&weight, 2).units, [1, 2]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByNorm {
     /// The indices of the units.
@@ -48,6 +55,13 @@ impl ByNorm {
 }
 
 /// The weights of one unit: a column of `weight`.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::filters::sets::weights_of};
+/// let weight = Tensor::from_vec(&[2, 2], vec![1.0_f32, 2.0, 3.0, 4.0])?;
+/// assert!(weights_of(&weight, 1).eq([2.0, 4.0]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn weights_of(weight: &Tensor<f32>, unit: usize) -> impl Iterator<Item = f32> {
     weight.data().iter().skip(unit).step_by(weight.columns()).copied()
 }

@@ -92,6 +92,11 @@ impl Cycle {
 }
 
 /// The standard deviation of a series about its least-squares line; NaN for an empty series.
+///
+/// ```
+/// use equilibria::evaluate::stability::deviation;
+/// assert_eq!(deviation(&[5.0; 10]), 0.0);
+/// ```
 pub fn deviation(values: &[f64]) -> f64 {
     libm::sqrt(less_line(values).iter().map(|x| x * x).sum::<f64>() / values.len() as f64)
 }

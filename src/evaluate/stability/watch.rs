@@ -16,6 +16,12 @@ const LASTING: u64 = 500;
 const REMEMBERED: usize = 101;
 
 /// A condition that usually ends badly if it lasts.
+///
+/// ```
+/// use equilibria::{adversarial::Reading, evaluate::stability::{Warning, Watch}};
+/// let reading = Reading { step: 1, generator_loss: f64::NAN, ..Reading::default() };
+/// assert!(Watch::new().update(&reading).contains(&Warning::NotFinite));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Warning {
@@ -51,6 +57,12 @@ impl fmt::Display for Warning {
 }
 
 /// Watches the readings of a game; reports each warning when it begins, and again only after a pause.
+///
+/// ```
+/// use equilibria::{adversarial::Reading, evaluate::stability::Watch};
+/// let mut watch = Watch::new();
+/// assert!(watch.update(&Reading { step: 1, ..Reading::default() }).is_empty());
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     /// Recent gradient norms of the generator and of the discriminator.

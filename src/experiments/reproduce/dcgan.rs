@@ -2,7 +2,7 @@
 
 use super::workbench::{ByBudget, ReportFigure, Workbench, table};
 use crate::adversarial::{Guideline, Normalisation, dcgan};
-use crate::data::{CATS, Digits, cats, cifar, is_built_in};
+use crate::data::{CATS, Dataset, cats, cifar, is_built_in};
 use crate::evaluate::encoder::shape_of;
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::stability::Verdict;
@@ -13,7 +13,7 @@ use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table};
 use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
-use crate::run::{encoder, interrupt};
+use crate::run::{encoder, interrupt, remember};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -141,7 +141,7 @@ impl Played {
 }
 
 /// The cats of CIFAR-10 if the folder of the data has them, and drawn ones otherwise, with their source.
-fn load(bench: &mut Workbench<'_>) -> Result<(String, Digits)> {
+fn load(bench: &mut Workbench<'_>) -> Result<(String, Dataset)> {
     let folder = Path::new(&bench.data);
     if !is_built_in(&bench.data) {
         if !folder.is_dir() {
@@ -149,16 +149,20 @@ fn load(bench: &mut Workbench<'_>) -> Result<(String, Digits)> {
                 "give a folder with CIFAR-10's binary files, or leave the option out for drawn cats";
             return Err(Error::invalid(format!("--data {}", bench.data), expected));
         }
-        if cifar::files::find(folder)?.is_some() {
-            return Ok((bench.data.clone(), Digits::load_any(folder, Some("cat"), None)?));
+        if cifar::files::find(folder)?.is_some_and(|files| !files.is_hundred) {
+            let cats = Dataset::load_any(folder, Some("cat"), None)?;
+            remember(&cats);
+            return Ok((bench.data.clone(), cats));
         }
         let name = folder.display();
         bench.progress.finish(&format!("{name} has no CIFAR-10: the DCGAN learns drawn cats"));
     }
-    Ok(("cats".into(), Digits::cats(CATS[0], CATS[1], cats::SIDE)?))
+    let cats = Dataset::cats(CATS[0], CATS[1], cats::SIDE)?;
+    remember(&cats);
+    Ok(("cats".into(), cats))
 }
 
-fn settings(bench: &Workbench<'_>, source: &str, images: &Digits, recipe: RecipeName) -> Result<Settings> {
+fn settings(bench: &Workbench<'_>, source: &str, images: &Dataset, recipe: RecipeName) -> Result<Settings> {
     let networks = dcgan(shape_of(images.train.images()), 100, WIDTH.at(bench.budget), Normalisation::Batch)?;
     let faithful = Settings {
         data: source.into(),
@@ -182,7 +186,7 @@ fn settings(bench: &Workbench<'_>, source: &str, images: &Digits, recipe: Recipe
 
 fn play(
     bench: &mut Workbench<'_>,
-    images: &Digits,
+    images: &Dataset,
     recipe: RecipeName,
     settings: &Settings,
 ) -> Result<Played> {
@@ -198,7 +202,7 @@ fn play(
 }
 
 /// Judges the samples of all games with the full budget: an encoder takes minutes to train.
-fn judge_all(bench: &mut Workbench<'_>, images: &Digits, played: &mut [Played]) -> Result<()> {
+fn judge_all(bench: &mut Workbench<'_>, images: &Dataset, played: &mut [Played]) -> Result<()> {
     if bench.budget == super::workbench::Budget::Quick {
         return Ok(());
     }
@@ -213,7 +217,7 @@ fn judge_all(bench: &mut Workbench<'_>, images: &Digits, played: &mut [Played]) 
 }
 
 /// A sheet with a row for each recipe, in blocks of equal steps, and a row of training images.
-fn sheet(played: &[Played], images: &Digits) -> Result<ContactSheet> {
+fn sheet(played: &[Played], images: &Dataset) -> Result<ContactSheet> {
     let (moments, history) = played[0].generator.history();
     let mut shown: Vec<usize> = SHOWN.iter().map(|tenths| tenths * (moments.len() - 1) / 10).collect();
     shown.dedup();

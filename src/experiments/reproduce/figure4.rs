@@ -4,7 +4,7 @@ mod samples;
 
 use super::restoration::{Restoration, add_to};
 use super::workbench::{ByBudget, ReportFigure, SMALL, SMALL_EPOCHS, Workbench};
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::evaluate::filters::claims::{self, Claim, Kind};
 use crate::evaluate::filters::compare::Verdict;
 use crate::evaluate::filters::sets::{ByNorm, FilterSet};
@@ -47,7 +47,7 @@ const GRID: (usize, usize) = (2, SMALL / 2);
 const SECOND_GRID: (usize, usize) = (10, 3);
 
 /// The images must have the size of those that the machines learned from.
-fn check(digits: &Digits) -> Result<()> {
+fn check(digits: &Dataset) -> Result<()> {
     let size = [digits.test.images().height(), digits.test.images().width()];
     if size == pretrained::IMAGE_SIZE {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::Rbm;
-use crate::data::{Binarisation, Digits, Images, balanced};
+use crate::data::{Binarisation, Dataset, Images, balanced};
 use crate::experiments::divergences::Study;
 use crate::nn::{Scratch, Sequential};
 use crate::report::base64::encode as base64;
@@ -23,7 +23,7 @@ const LARGEST: f32 = 7.0;
 ///
 /// A weight w of a unit with the largest magnitude s is stored as the number k from -7 to 7 for which k |k| / 49 s is nearest
 /// in the square root: weights near 0 get finer steps.
-pub(super) fn restore(model: &Rbm<f32>, digits: &Digits) -> Result<Value> {
+pub(super) fn restore(model: &Rbm<f32>, digits: &Dataset) -> Result<Value> {
     let images = digits.test.images();
     let mean = Binarisation::Threshold.mean(digits.train.images());
     let pixels: Vec<usize> = (0..model.visible()).filter(|&i| mean[i] >= RARE).collect();
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn four_bits_a_weight_change_the_probabilities_of_hidden_units_little() {
-        let digits = Digits::synthetic(200, 50).unwrap();
+        let digits = Dataset::synthetic(200, 50).unwrap();
         let (model, _) = pretrained::restricted().unwrap();
         let mean = Binarisation::Threshold.mean(digits.train.images());
         let pixels: Vec<usize> = (0..model.visible()).filter(|&i| mean[i] >= RARE).collect();

@@ -2,7 +2,7 @@
 
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
-use crate::data::{Digits, Reading};
+use crate::data::{Dataset, Reading};
 use crate::optim::Schedule;
 use crate::report::numbers::thousands;
 use crate::report::{ContactSheet, Figure, Section, Table};
@@ -27,7 +27,7 @@ pub(super) struct ReportFigure {
     /// The work needs the digits of the data.
     pub needs_digits: bool,
     /// Checks the data before the work on any figure begins.
-    pub check: fn(&Digits) -> Result<()>,
+    pub check: fn(&Dataset) -> Result<()>,
     /// Does the work. Returns the section of the page and the part of `summary.json`.
     pub make: fn(&mut Workbench<'_>) -> Result<(Section, Value)>,
 }
@@ -65,7 +65,7 @@ pub(super) const LARGE_EPOCHS: ByBudget = ByBudget { quick: 20, full: 30 };
 
 /// The data, the output folder, and the machines that are trained so far.
 pub(super) struct Workbench<'a> {
-    pub digits: &'a Digits,
+    pub digits: &'a Dataset,
     pub budget: Budget,
     pub out: &'a Path,
     /// The data's full path, for the settings of the runs.
@@ -135,7 +135,7 @@ impl Workbench<'_> {
         &mut self,
         name: &str,
         settings: &S,
-        digits: &Digits,
+        digits: &Dataset,
     ) -> Result<(S::Model, S::Summary)> {
         let (path, stop) = (self.out.join("runs").join(name), &interrupt::requested);
         // A finished run may have lost its checkpoint.

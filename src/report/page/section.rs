@@ -87,18 +87,21 @@ impl Section {
     }
 
     /// Sets the name by which links find the section: letters, digits and hyphens.
+    #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
     }
 
     /// Adds a line to the table of claims at the top of the page.
+    #[must_use]
     pub fn claim(mut self, asked: impl Into<String>, answer: &Answer) -> Self {
         self.claims.push(Claim { asked: asked.into(), answer: answer.clone() });
         self
     }
 
     /// Adds the answers as paragraphs, and each with its claim to the table at the top of the page.
+    #[must_use]
     pub fn answers<const N: usize>(self, asked: [&str; N], answers: &[Answer; N]) -> Self {
         asked.into_iter().zip(answers).fold(self, |section, (asked, answer)| {
             section.claim(asked, answer).paragraph(answer.text.as_str())
@@ -106,40 +109,47 @@ impl Section {
     }
 
     /// Adds a paragraph; text between backticks is set as code.
+    #[must_use]
     pub fn paragraph(mut self, text: impl Into<String>) -> Self {
         self.blocks.push(Block::Paragraph(text.into()));
         self
     }
 
     /// Adds paragraphs.
+    #[must_use]
     pub fn paragraphs(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         texts.into_iter().fold(self, Self::paragraph)
     }
 
     /// Adds a figure.
+    #[must_use]
     pub fn figure(self, figure: Figure) -> Self {
         self.figures([figure])
     }
 
     /// Adds figures side by side; on a narrow screen they are stacked.
+    #[must_use]
     pub fn figures(mut self, figures: impl IntoIterator<Item = Figure>) -> Self {
         self.blocks.push(Block::Figures(figures.into_iter().collect()));
         self
     }
 
     /// Adds a table.
+    #[must_use]
     pub fn table(mut self, table: Table) -> Self {
         self.blocks.push(Block::Table(table));
         self
     }
 
     /// Adds a panel that the page's script `name` fills from `data`. Without scripts, and in print, the page shows `fallback`.
+    #[must_use]
     pub fn panel(mut self, name: &'static str, data: Value, fallback: Option<Figure>) -> Self {
         self.blocks.push(Block::Panel { name, data, fallback });
         self
     }
 
     /// Adds the blocks of `inside` behind a line that opens them.
+    #[must_use]
     pub fn folded(mut self, summary: impl Into<String>, inside: Self) -> Self {
         self.blocks.push(Block::Folded { summary: summary.into(), blocks: inside.blocks });
         self

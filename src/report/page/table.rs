@@ -29,18 +29,21 @@ impl Table {
     }
 
     /// Adds a column of text.
+    #[must_use]
     pub fn text_column(mut self, name: impl Into<String>) -> Self {
         self.columns.push(Column { name: name.into(), unit: String::new(), is_number: false });
         self
     }
 
     /// Adds a column of numbers, aligned right; `unit` may be empty.
+    #[must_use]
     pub fn number_column(mut self, name: impl Into<String>, unit: impl Into<String>) -> Self {
         self.columns.push(Column { name: name.into(), unit: unit.into(), is_number: true });
         self
     }
 
     /// Adds a row of cells.
+    #[must_use]
     pub fn row(mut self, cells: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.rows.push(cells.into_iter().map(Into::into).collect());
         self

@@ -4,7 +4,7 @@ use super::settings::Settings;
 use crate::Result;
 use crate::boltzmann::likelihood::deep::{self, Annealing};
 use crate::boltzmann::{Convergence, Dbm, Stop};
-use crate::data::{Digits, Images};
+use crate::data::{Dataset, Images};
 use crate::rng::Stream;
 use crate::run::images::{binary_images, check_images, mean_over};
 use crate::run::rbm::{Anneal, disagreement};
@@ -136,7 +136,7 @@ struct LogPartition {
 pub fn evaluate(
     model: &Dbm<f32>,
     settings: &Settings,
-    digits: &Digits,
+    digits: &Dataset,
     evaluation: &EvaluationSettings,
     progress: &mut Progress,
     stop: &(dyn Fn() -> bool + Sync),
@@ -219,7 +219,7 @@ const BASE_IMAGES: usize = 1_000;
 struct Annealed<'a> {
     model: &'a Dbm<f32>,
     settings: &'a Settings,
-    digits: &'a Digits,
+    digits: &'a Dataset,
     anneal: &'a Anneal,
     gibbs_steps: usize,
 }

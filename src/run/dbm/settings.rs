@@ -2,7 +2,7 @@
 
 use crate::boltzmann::Stop;
 use crate::boltzmann::learning::deep::Sparsity;
-use crate::data::{Binarisation, Digits, Reading};
+use crate::data::{Binarisation, Dataset, Reading};
 use crate::optim::Schedule;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
 use crate::run::text::parse;
@@ -200,7 +200,7 @@ impl RunSettings for Settings {
         settings::changing(&[("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)])
     }
 
-    fn load(&self) -> Result<Digits> {
+    fn load(&self) -> Result<Dataset> {
         self.source().load()
     }
 
@@ -227,7 +227,7 @@ impl RunSettings for Settings {
         self.check_sparsity()
     }
 
-    fn check_data(&self, digits: &Digits) -> Result<()> {
+    fn check_data(&self, digits: &Dataset) -> Result<()> {
         settings::batch(self.batch, digits)?;
         settings::memory(self.memory(digits.train.images().values_per_image()), || {
             format!("--hidden {} --batch {} --chains {}", self.hidden, self.batch, self.chains)

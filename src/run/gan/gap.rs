@@ -4,7 +4,7 @@ use super::Settings;
 use super::batches::Batches;
 use crate::Result;
 use crate::adversarial::{DualityGap, Game, Search, Streams};
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::rng::Stream;
 
 /// Mini-batches of test images over which a value is averaged.
@@ -22,7 +22,7 @@ impl<'a> Gap<'a> {
     /// The search if the settings enable it.
     ///
     /// **Randomness** Substreams of `evaluate` that no other measure and no step uses.
-    pub fn new(settings: &Settings, digits: &'a Digits) -> Option<Self> {
+    pub fn new(settings: &Settings, digits: &'a Dataset) -> Option<Self> {
         let steps = settings.duality_gap?;
         let stream = |index| Stream::named(settings.seed, "evaluate").substream(index);
         Some(Self {
@@ -64,11 +64,11 @@ mod tests {
 
     /// The gap of a game before its first step; training or test images may be inverted.
     fn gap(kind: Kind, inverted: [bool; 2], steps: usize) -> DualityGap {
-        let digits = Digits::synthetic(60, 40).unwrap();
+        let digits = Dataset::synthetic(60, 40).unwrap();
         let mut inverse = digits.clone();
         inverse.invert();
         let [train, test] = inverted.map(|inverted| if inverted { &inverse } else { &digits });
-        let digits = Digits { train: train.train.clone(), test: test.test.clone(), name: "digits".into() };
+        let digits = Dataset { train: train.train.clone(), test: test.test.clone(), name: "digits".into() };
         let networks = Networks {
             generator: mlp(&[4, 8, 784], Normalisation::None, Some(Spec::Tanh)),
             discriminator: mlp(&[784, 8, 1], Normalisation::None, None),

@@ -3,7 +3,7 @@
 use super::{Kind, Settings};
 use crate::Result;
 use crate::adversarial::{METRICS, Reading, fill_latents};
-use crate::data::{Digits, Images};
+use crate::data::{Dataset, Images};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::kernel_distance::kernel_distance;
 use crate::evaluate::modes::ClassHistogram;
@@ -79,7 +79,7 @@ pub(super) struct Observer {
 
 impl Observer {
     /// **Randomness** Latents from the last substream of `latent`, which no step uses.
-    pub fn new(settings: &Settings, digits: &Digits) -> Result<Self> {
+    pub fn new(settings: &Settings, digits: &Dataset) -> Result<Self> {
         let images = digits.train.images();
         let width = settings.networks.generator.input.size();
         let mut latents = vec![0.0; SAMPLES * width];
@@ -165,7 +165,7 @@ pub(super) fn to_images(samples: &[f32], [height, width, channels]: [usize; 3]) 
 }
 
 /// The shipped classifier, if its accuracy on these images is high enough.
-fn suitable_classifier(digits: &Digits) -> Result<Option<Classifier>> {
+fn suitable_classifier(digits: &Dataset) -> Result<Option<Classifier>> {
     let shipped = crate::pretrained::classifier()?;
     let mut test = digits.test.clone();
     test.truncate(TESTED);

@@ -4,7 +4,7 @@ use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH, pena
 use crate::adversarial::{
     Augmentation, GeneratorLoss, Networks, Normalisation, Objective, Recipe, ZeroCentred, dcgan, mlp,
 };
-use crate::data::{Digits, Reading};
+use crate::data::{Dataset, Reading};
 use crate::nn::{Plan, Shape, Spec};
 use crate::run::dbm::Layers;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, POSITIVE, RunSettings};
@@ -257,6 +257,7 @@ impl NetworkOptions {
                 ("--plain", self.plain),
             ],
         };
+        settings::whole(&[("--latent", self.latent, 1..=1 << 20, "latent numbers")])?;
         if let Some((option, _)) = foreign.iter().find(|(_, is_given)| *is_given) {
             let [own, other] = if self.network == Family::Mlp { ["mlp", "dcgan"] } else { ["dcgan", "mlp"] };
             return Err(Error::invalid(*option, format!("goes with --network {other}, not {own}")));
@@ -350,7 +351,7 @@ const BATCHES: u128 = 12;
 impl RunSettings for Settings {
     settings::usual_fields!(steps);
 
-    fn load(&self) -> Result<Digits> {
+    fn load(&self) -> Result<Dataset> {
         Source { data: &self.data, images: self.images, invert: self.invert, reading: &self.reading }
             .load_any(self.class.as_deref())
     }
@@ -415,7 +416,7 @@ impl RunSettings for Settings {
         Ok(())
     }
 
-    fn check_data(&self, digits: &Digits) -> Result<()> {
+    fn check_data(&self, digits: &Dataset) -> Result<()> {
         settings::batch(self.batch, digits)?;
         let pixels = digits.train.images().values_per_image();
         let outputs = self.networks.generator.output().size();

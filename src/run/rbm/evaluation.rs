@@ -5,7 +5,7 @@ use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::likelihood::annealed::{Annealing, LARGEST_GAP, Schedule};
 use crate::boltzmann::likelihood::{exact, minus_free_energies, pseudo_log_likelihood};
-use crate::data::Digits;
+use crate::data::Dataset;
 use crate::rng::Stream;
 use crate::run::images::{MONITORED, binary_images, check_images, mean_over};
 use crate::run::{Progress, interrupt, trained_on};
@@ -142,7 +142,7 @@ pub struct Estimates {
 pub fn evaluate(
     model: &Rbm<f32>,
     settings: &Settings,
-    digits: &Digits,
+    digits: &Dataset,
     method: &Method,
     seed: u64,
     progress: &mut Progress,
@@ -193,7 +193,7 @@ pub fn evaluate(
 fn annealed(
     model: &Rbm<f32>,
     settings: &Settings,
-    digits: &Digits,
+    digits: &Dataset,
     anneal: &Anneal,
     seed: u64,
     progress: &mut Progress,

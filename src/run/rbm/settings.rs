@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::boltzmann::learning::NegativePhase;
-use crate::data::{Binarisation, Digits, Reading};
+use crate::data::{Binarisation, Dataset, Reading};
 use crate::optim::Schedule;
 use crate::run::images::MONITORED;
 use crate::run::settings::{self, BELOW_1, NOT_NEGATIVE, RunSettings};
@@ -110,7 +110,7 @@ impl RunSettings for Settings {
         settings::changing(&[("--learning-rate", &self.learning_rate), ("--momentum", &self.momentum)])
     }
 
-    fn load(&self) -> Result<Digits> {
+    fn load(&self) -> Result<Dataset> {
         self.source().load()
     }
 
@@ -127,7 +127,7 @@ impl RunSettings for Settings {
         settings::real(&[("--weight-decay", self.weight_decay, NOT_NEGATIVE)])
     }
 
-    fn check_data(&self, digits: &Digits) -> Result<()> {
+    fn check_data(&self, digits: &Dataset) -> Result<()> {
         settings::batch(self.batch, digits)?;
         settings::memory(self.memory(digits.train.images().values_per_image()), || {
             let method = match self.method.temperatures() {

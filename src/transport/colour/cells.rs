@@ -93,6 +93,7 @@ impl Cells {
     }
 
     /// At most `count` colours with the masses of these, each the mean of similar ones.
+    #[must_use]
     pub fn palette(&self, count: usize, space: ColourSpace) -> Self {
         let points = self.points(space);
         let mut order: Vec<usize> = (0..self.masses.len()).collect();

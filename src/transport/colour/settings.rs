@@ -5,6 +5,12 @@ use crate::{Error, Result};
 use alloc::format;
 
 /// A method of colour transfer.
+///
+/// ```
+/// use equilibria::transport::colour::{ColourMethod, ColourSettings};
+/// let settings = ColourSettings::of(ColourMethod::Palette);
+/// assert_eq!(settings.space(), ColourMethod::Palette.default_space());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColourMethod {
     /// Changes nothing.
@@ -67,6 +73,12 @@ impl ColourMethod {
 }
 
 /// The settings of a colour transfer.
+///
+/// ```
+/// use equilibria::transport::colour::{ColourMethod, ColourSettings, ColourSpace};
+/// let settings = ColourSettings { space: Some(ColourSpace::Srgb), ..ColourSettings::of(ColourMethod::Linear) };
+/// assert_eq!(settings.space(), ColourSpace::Srgb);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ColourSettings {
     /// The method.

@@ -9,6 +9,12 @@
 //! M adapts linear red, green and blue to the three kinds of cones; N forms lightness and two opponent colours.
 
 /// A space in which distances of colours are measured.
+///
+/// ```
+/// use equilibria::transport::colour::ColourSpace;
+/// let [lightness, a, b] = ColourSpace::OkLab.from_srgb([1.0, 1.0, 1.0]);
+/// assert!((lightness - 1.0).abs() < 1e-3 && a.abs() < 1e-3 && b.abs() < 1e-3, "white has no hue");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColourSpace {
     /// The encoded values of a file.

@@ -85,6 +85,7 @@ impl<'a, T: Element> Problem<'a, T> {
     }
 
     /// The problem between some of the sources and some of the targets.
+    #[must_use]
     pub fn part(&self, sources: &[u32], targets: &[u32]) -> Self {
         Self { near: self.near.part(sources), far: self.far.part(targets), costs: self.costs }
     }

@@ -4,6 +4,12 @@ use crate::{Error, Result};
 use alloc::format;
 
 /// The strength of the entropy.
+///
+/// ```
+/// use equilibria::transport::{Regularisation, SinkhornSettings};
+/// assert_eq!(SinkhornSettings::epsilon(0.01).regularisation, Regularisation::Epsilon(0.01));
+/// assert_eq!(SinkhornSettings::accuracy(0.01).regularisation, Regularisation::Accuracy(0.01));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Regularisation {
     /// ε, in the unit of the cost.
@@ -13,6 +19,12 @@ pub enum Regularisation {
 }
 
 /// The settings of [`sinkhorn()`](super::sinkhorn()).
+///
+/// ```
+/// use equilibria::transport::SinkhornSettings;
+/// let settings = SinkhornSettings { plan: true, ..SinkhornSettings::epsilon(0.05) };
+/// assert!(settings.plan && settings.penalty.is_none());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SinkhornSettings {
     /// The strength of the entropy.

@@ -7,7 +7,7 @@ use equilibria::boltzmann::likelihood::annealed;
 use equilibria::boltzmann::{Dbm, Rbm};
 use equilibria::checkpoint::Archive;
 use equilibria::data::photograph::Photograph;
-use equilibria::data::{Digits, Points, cifar, idx};
+use equilibria::data::{Dataset, Points, cifar, idx};
 use equilibria::embedded::{StoredGenerator, StoredMachine};
 use equilibria::evaluate::classifier::Classifier;
 use equilibria::evaluate::encoder::Encoder;
@@ -74,11 +74,11 @@ fn idx_file(bytes: &[u8]) {
 
 fn cifar_records(bytes: &[u8]) {
     let _ = cifar::records("the input", bytes);
-    let _ = in_file(bytes, "records.bin", |path| Digits::load_any(path, None, None));
+    let _ = in_file(bytes, "records.bin", |path| Dataset::load_any(path, None, None));
 }
 
 fn data_file(bytes: &[u8], name: &str) {
-    let _ = in_file(bytes, name, |path| Digits::load_any(path, None, None));
+    let _ = in_file(bytes, name, |path| Dataset::load_any(path, None, None));
     let _ = in_file(bytes, name, Points::read);
 }
 

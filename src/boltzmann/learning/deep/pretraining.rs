@@ -29,6 +29,11 @@ use equilibria_kernels::{Activation, Epilogue, Level, MatrixMut, MatrixRef, elem
 /// They are the argument of [`Learner::with_input_factors`](crate::boltzmann::learning::Learner::with_input_factors).
 ///
 /// **Panics** unless `place` is below `machines`.
+///
+/// ```
+/// use equilibria::boltzmann::learning::deep::pretraining::input_factors;
+/// assert_eq!([0, 1, 2].map(|place| input_factors(place, 3)), [[2.0, 1.0], [1.0, 1.0], [1.0, 2.0]]);
+/// ```
 #[track_caller]
 pub fn input_factors(place: usize, machines: usize) -> [f64; 2] {
     assert!(place < machines, "machine {place} of {machines}");
@@ -46,6 +51,16 @@ pub fn input_factors(place: usize, machines: usize) -> [f64; 2] {
 /// **Shapes** `visible` (rows, visible), `out` (rows, hidden).
 ///
 /// **Panics** if the lengths do not fit.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, learning::deep::pretraining::hidden_means};
+/// use equilibria::tensor::{Tensor, Workspace};
+/// let model = Rbm::from_parameters(Tensor::filled(&[2, 1], 1.0_f64), Tensor::zeros(&[2]), Tensor::zeros(&[1]))?;
+/// let mut means = [0.0];
+/// hidden_means(&model, 2.0, &[1.0, 0.0], &mut means, &mut Workspace::new());
+/// assert!((means[0] - 1.0 / (1.0 + (-2.0_f64).exp())).abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn hidden_means<T: Element>(
     model: &Rbm<T>,
@@ -80,6 +95,13 @@ pub fn hidden_means<T: Element>(
 /// **Randomness** One number per unit; row r draws from `stream.substream(r)`.
 ///
 /// **Panics** if the lengths differ or are not whole rows.
+///
+/// ```
+/// use equilibria::{boltzmann::learning::deep::pretraining::hidden_states, rng::Stream};
+/// let mut states = [0.5_f32; 4];
+/// hidden_states(&[0.0, 1.0, 1.0, 0.0], 2, Stream::named(1, "chain"), &mut states);
+/// assert_eq!(states, [0.0, 1.0, 1.0, 0.0]);
+/// ```
 #[track_caller]
 pub fn hidden_states<T: Element>(means: &[T], hidden: usize, stream: Stream, out: &mut [T]) {
     assert!(
@@ -101,6 +123,14 @@ pub fn hidden_states<T: Element>(means: &[T], hidden: usize, stream: Stream, out
 ///
 /// **Errors** [`Error::InvalidArgument`] with fewer than 2 machines; [`Error::ShapeMismatch`] if the number of a
 /// machine's hidden units differs from that of the next machine's visible units.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, learning::deep::pretraining::compose};
+/// use equilibria::rng::Stream;
+/// let machines = [Rbm::<f32>::new(&[0.5; 6], 4, Stream::named(1, "init"))?, Rbm::new(&[0.5; 4], 2, Stream::named(2, "init"))?];
+/// assert!(compose(&machines)?.sizes().eq([6, 4, 2]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn compose<T: Element>(machines: &[Rbm<T>]) -> Result<Dbm<T>> {
     let [first, .., last] = machines else {
         let problem = format!("{} restricted machines", machines.len());

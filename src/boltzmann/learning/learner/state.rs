@@ -9,6 +9,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// The quantities that change with every update, in the shapes of the model.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, learning::{Learner, NegativePhase}};
+/// use equilibria::rng::Stream;
+/// let model = Rbm::<f32>::new(&[0.5; 4], 2, Stream::named(1, "init"))?;
+/// let learner = Learner::new(model, NegativePhase::Persistent, 1, 10, Stream::named(1, "chain"))?;
+/// let state = learner.state();
+/// assert_eq!(state.persistent_chains.map(|chains| chains.len()), Some(10 * 2));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnerState<T: Element> {
     /// Velocities of W, b and c; 0 after an update without momentum.

@@ -39,6 +39,16 @@ const BLOCK: usize = 512;
 /// weight. Bit-identical for every number of threads.
 ///
 /// **Source** Salakhutdinov & Hinton 2009, eq. 5.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, Stop, likelihood::deep::{log_partition, lower_bounds}};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 4], &[3, 2], Stream::named(1, "init"))?;
+/// let (bounds, _) = lower_bounds(&model, &[1.0, 0.0, 1.0, 0.0], Stop::default())?;
+/// // ln P(v) of a machine that has learned nothing is about -4 ln 2.
+/// assert!((bounds[0] - log_partition(&model)? + 4.0 * 2_f64.ln()).abs() < 0.1);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> Result<(Vec<f64>, Convergence)> {
     let visible = model.visible();
@@ -59,6 +69,16 @@ pub fn lower_bounds<T: Element>(model: &Dbm<T>, images: &[T], stop: Stop) -> Res
 /// The variational lower bounds of [`lower_bounds`] at the means that `posterior` holds for these images.
 ///
 /// **Panics** if `posterior` holds the means of another number of images.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, MeanField, Stop, likelihood::deep::{lower_bounds, lower_bounds_at}};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 4], &[3, 2], Stream::named(1, "init"))?;
+/// let (image, mut posterior) = ([1.0, 0.0, 1.0, 0.0], MeanField::new(&model, 1));
+/// posterior.infer(&model, &image, Stop::default())?;
+/// assert_eq!(lower_bounds_at(&model, &image, &posterior), lower_bounds(&model, &image, Stop::default())?.0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn lower_bounds_at<T: Element>(model: &Dbm<T>, images: &[T], posterior: &MeanField<T>) -> Vec<f64> {
     let (visible, rows) = (model.visible(), posterior.rows());
