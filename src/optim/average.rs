@@ -10,7 +10,8 @@ use equilibria_kernels::{Level, update};
 /// A network whose parameters are an exponential moving average of another network's parameters.
 ///
 /// A generator that circles around an equilibrium has an average that is closer to it (Yazıcı et al. 2019, "The unusual
-/// effectiveness of averaging in GAN training"). Running statistics are copied without averaging.
+/// effectiveness of averaging in GAN training"). Running statistics are not changed, because those of the other network do not
+/// fit averaged parameters: a training pass through [`Average::network_mut`] updates them.
 ///
 /// ```
 /// use equilibria::nn::{Linear, Sequential};
@@ -47,7 +48,7 @@ impl<T: Element> Average<T> {
         &self.network
     }
 
-    /// The averaged network, mutable: for resuming from a checkpoint.
+    /// The averaged network, mutable: for resuming from a checkpoint, and for passes that update its running statistics.
     pub fn network_mut(&mut self) -> &mut Sequential<T> {
         &mut self.network
     }
@@ -63,9 +64,6 @@ impl<T: Element> Average<T> {
             for_each_split(tasks, true, Chunks(average.data_mut(), CHUNK), &|task, Chunks(average, _)| {
                 update::average(level, kept, &from[task * CHUNK..][..average.len()], average);
             });
-        }
-        for (own, other) in self.network.statistics_mut().zip(network.statistics()) {
-            own.data_mut().copy_from_slice(other.data());
         }
     }
 }

@@ -10,6 +10,23 @@
 //! every 20 readings     a checkpoint, and the duality gap if it is enabled
 //! eleven times          samples of the same ten latents
 //! ```
+//!
+//! # Options for small data
+//! On the 5,000 cats of CIFAR-10, `--network dcgan --width 32`, as much processor time as 1,000 steps of the plain game take at
+//! width 64, one seed. Distances of 5,000 samples from the test images in the features of an encoder; training images have 0.004
+//! and 2.1. Later rows keep the options of the third.
+//!
+//! | options | steps | kernel distance | Fréchet distance |
+//! |---|---|---|---|
+//! | none (Radford et al. 2016) | 1,000 | 0.339 ± 0.013 | 23.5 |
+//! | `--augment translation,cutout --flip` | 980 | 0.268 ± 0.014 | 21.6 |
+//! | and `--average 0.996` | 980 | **0.202 ± 0.009** | 19.3 |
+//! | and `--normalise spectral` | 980 | 0.239 ± 0.012 | 20.6 |
+//! | and `--generator-rate 1e-4 --discriminator-rate 4e-4` | 980 | 0.559 ± 0.016 | 36.3 |
+//! | and `--objective relativistic --normalise none --r1 0.05 --r2 0.05` | 780 | 0.496 ± 0.016 | 36.5 |
+//!
+//! Samples of a game without an average differ from step to step: five generators between steps 6,000 and 6,400 of one game had
+//! kernel distances from 0.12 to 0.19.
 
 mod batches;
 mod best;

@@ -5,6 +5,7 @@ use equilibria::adversarial::{
     Game, Networks, Normalisation, Objective, Reading, Recipe, Streams, fill_latents, mlp,
 };
 use equilibria::nn::{Cache, Deltas, Gradients, Scratch, Sequential, Spec, Training, Wanted};
+use equilibria::rng::Stream;
 use equilibria::tensor::Element;
 use equilibria::{Error, Result, Tensor};
 
@@ -97,6 +98,30 @@ fn does_a_game_with_a_copied_state_continue_exactly_as_the_original() {
             [game.steps(), game.discriminator_steps()],
             [resumed.steps(), resumed.discriminator_steps()]
         );
+    }
+}
+
+/// Every fourth step, from the first, on the latents of that step.
+#[test]
+fn has_the_averaged_generator_its_own_running_statistics() {
+    let [generator, discriminator] = players::<f32>(&networks(), 1);
+    let recipe = Recipe { batch: BATCH, average: Some(0.9), ..Recipe::of(Objective::standard()) };
+    let mut game = Game::new(generator, discriminator, recipe).unwrap();
+    let statistics = |network: &Sequential<f32>| network.statistics().cloned().collect::<Vec<_>>();
+    let mut before = statistics(game.averaged_generator().unwrap());
+    for step in 0..6 {
+        play(&mut game, 1);
+        let mut average = game.averaged_generator().unwrap().clone();
+        let found = statistics(&average);
+        if step % 4 == 0 {
+            average.statistics_mut().zip(&before).for_each(|(to, from)| to.copy_from(from).unwrap());
+            let mut cache = Cache::new(&average);
+            fill_latents(Streams::of(2).latent.substream(step).substream(0), 20, cache.input_mut(BATCH));
+            average.forward(&mut cache, Training::new(Stream::named(0, "")), &mut Scratch::new()).unwrap();
+            before = statistics(&average);
+            assert_ne!(before, statistics(game.generator()), "step {step}");
+        }
+        assert_eq!(found, before, "step {step}");
     }
 }
 
