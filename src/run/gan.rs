@@ -14,7 +14,7 @@
 //! # Options for small data
 //! On the 5,000 cats of CIFAR-10, `--network dcgan --width 32`, as much processor time as 1,000 steps of the plain game take at
 //! width 64, one seed. Distances of 5,000 samples from the test images in the features of an encoder; training images have 0.004
-//! and 2.1. Later rows keep the options of the third.
+//! and 2.1. Later rows keep the options of the third; the running statistics of their averages were computed again after training.
 //!
 //! | options | steps | kernel distance | Fréchet distance |
 //! |---|---|---|---|
