@@ -438,7 +438,8 @@ fn profiles_of_screens_and_cameras_are_applied() {
     let pixel = [100.0, 150.0, 200.0].map(|value: f64| value / 255.0);
     let srgb = |value: f64| decoded(value);
     let adobe_curve = |value: f64| value.powf(563.0 / 256.0);
-    let cases: [(_, &[u8], _, &dyn Fn(f64) -> f64); 4] = [
+    type Curve<'a> = &'a dyn Fn(f64) -> f64;
+    let cases: [(_, &[u8], _, Curve<'_>); 4] = [
         (DISPLAY_P3, &parameters, p3, &srgb),
         (DISPLAY_P3, &points, p3, &srgb),
         (ADOBE, &gamma, adobe, &adobe_curve),
@@ -549,7 +550,7 @@ fn transparent_pixels_are_no_colours_under_a_mask_either() {
     let side = |name: &str, hidden: [u8; 3]| {
         let path = folder.path().join(name);
         let pixel =
-            |i: u8| if i % 2 == 0 { [hidden[0], hidden[1], hidden[2], 0] } else { [i, 40 + i, 90, 255] };
+            |i: u8| if i & 1 == 0 { [hidden[0], hidden[1], hidden[2], 0] } else { [i, 40 + i, 90, 255] };
         write(
             &path,
             ColorType::Rgba,

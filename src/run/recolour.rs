@@ -127,7 +127,8 @@ pub struct Recoloured {
     pub fit_seconds: f64,
     /// Time to move all pixels.
     pub apply_seconds: f64,
-    /// The memory of both beside the two pictures, in MB of 2^20 bytes. `None` where the system does not tell.
+    /// The largest memory of the whole program meanwhile, pictures included, in MB of 2^20 bytes. `None` where the system does not
+    /// tell.
     pub peak_megabytes: Option<f64>,
     /// The distance of the colours from the target's, and the share of the source's structure that is kept.
     pub measures: TransferMeasures,

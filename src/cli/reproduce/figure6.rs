@@ -276,7 +276,7 @@ fn dominance(there: &Direction, back: &Direction) -> String {
 fn table(caption: &str, direction: &Direction) -> Table {
     let start = Table::new(format!(
         "{caption}. W₂ and divergence: distance from the colours of the other picture. SSIM and gradients: structure kept, 1 for equal \
-         pictures."
+         pictures. Memory: the largest of the whole program meanwhile."
     ))
     .text_column("method")
     .number_column("sliced W₂", "")

@@ -139,8 +139,8 @@ fn curve(tag: &[u8]) -> Option<Vec<f32>> {
                 at(first) + part * (at(first + 1) - at(first))
             }
         };
-        // `max` makes NaN, which a damaged curve may give, 0.
-        y.max(0.0).min(1.0) as f32
+        // A damaged curve may give NaN.
+        if y.is_nan() { 0.0 } else { y.clamp(0.0, 1.0) as f32 }
     };
     Some((0..=STEPS).map(value).collect())
 }

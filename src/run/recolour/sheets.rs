@@ -97,7 +97,7 @@ pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)
     let mut sheet = ContactSheet::new(COMPARED[0], COMPARED[1])
         .title(
             "W2 and divergence: distance from the target's colours, lower is better. SSIM and gradients: structure kept, \
-             higher is better. Lost: colours that became one with others. MB: memory beside the pictures.",
+             higher is better. Lost: colours that became one with others. MB: largest memory of the program meanwhile.",
         )
         .columns(COLUMNS)
         .magnify(1)
