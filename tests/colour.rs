@@ -98,6 +98,42 @@ fn every_method_moves_the_colours_to_the_target_and_ours_is_on_the_pareto_front(
 }
 
 #[test]
+fn what_is_brighter_stays_brighter_although_its_hue_is_farther() {
+    // By hue alone the darker half of the source would get the colour of the brighter half of the target.
+    let halves =
+        |first, second| painted(20, 40, 0.02, move |_, right| if right < 0.5 { first } else { second });
+    let source = halves([0.25, 0.35, 0.7], [0.85, 0.75, 0.35]);
+    let target = halves([0.8, 0.2, 0.15], [0.45, 0.55, 0.75]);
+    let (darker, brighter) = (luma(&[0.8, 0.2, 0.15]), luma(&[0.45, 0.55, 0.75]));
+    let result = transferred(&source, &target, &ColourSettings::default());
+    let mean = |columns: std::ops::Range<usize>| {
+        let rows = result.values().chunks_exact(3 * 40);
+        let lumas = rows.flat_map(|row| row.chunks_exact(3).take(columns.end).skip(columns.start).map(luma));
+        lumas.sum::<f32>() / (20 * columns.len()) as f32
+    };
+    let found = [mean(0..18), mean(22..40)];
+    assert!((found[0] - darker).abs() < 0.02 && (found[1] - brighter).abs() < 0.02, "{found:?}");
+}
+
+#[test]
+fn details_of_bright_things_survive_a_target_that_ends_in_white() {
+    // Fine stripes on a bright field: the filter keeps their size and moves some of them beyond white.
+    let source = painted(80, 80, 0.02, |down, right| {
+        let stripe = if (40.0 * right).fract() < 0.5 { 0.0 } else { 0.1 };
+        [if down < 0.5 { 0.2 } else { 0.7 } + stripe; 3]
+    });
+    let target = painted(80, 80, 0.02, |down, _| [if down < 0.5 { 0.1 } else { 0.97 }; 3]);
+    let result = transferred(&source, &target, &ColourSettings::default());
+    let at = |column: usize| {
+        let rows = (45..80).map(|row| luma(&result.values()[3 * (row * 80 + column)..][..3]));
+        rows.sum::<f32>() / 35.0
+    };
+    let stripes: Vec<f32> = (10..70).step_by(2).map(|column| at(column + 1) - at(column)).collect();
+    let least = stripes.iter().map(|step| step.abs()).fold(1.0, f32::min);
+    assert!(least > 0.004, "a stripe of 0.1 becomes one of {least}");
+}
+
+#[test]
 fn an_image_keeps_its_own_colours() {
     let image = noon(40, 60);
     use ColourMethod::{HistogramMatching, Identity, Linear, MeanVariance, Palette};
@@ -396,6 +432,40 @@ fn flows_are_a_plan_between_both_palettes() {
 }
 
 #[test]
+fn grain_is_not_amplified_where_the_map_is_steep() {
+    // The target has eight times the contrast of the source.
+    let ramp =
+        |low: f32, high: f32, noise| painted(60, 120, noise, move |_, right| [low + (high - low) * right; 3]);
+    let (source, target) = (ramp(0.45, 0.55, 0.01), ramp(0.1, 0.9, 0.0));
+    // Differences of neighbours along a column, where the ramp is level.
+    let grain = |image: &ColourImage| {
+        let lumas: Vec<f32> = image.values().chunks_exact(3).map(luma).collect();
+        let steps = (0..lumas.len() - 120).map(|i| (lumas[i + 120] - lumas[i]).abs());
+        steps.sum::<f32>() / (lumas.len() - 120) as f32
+    };
+    let with = |settings: &ColourSettings| grain(&transferred(&source, &target, settings)) / grain(&source);
+    let filtered = with(&ColourSettings::default());
+    let plain = with(&ColourSettings { filter: false, ..ColourSettings::default() });
+    let regrained = with(&ColourSettings::of(ColourMethod::Iterative));
+    assert!(plain > 4.0, "the map amplifies grain by {plain}");
+    assert!(filtered < 0.6 * plain, "{filtered} filtered, {plain} without the filter");
+    assert!(regrained < 0.6 * plain, "{regrained} regrained, {plain} without");
+}
+
+#[test]
+fn the_border_of_an_image_changes_as_its_middle_does() {
+    let source = painted(60, 70, 0.0, |down, _| [0.2 + 0.3 * down, 0.4 + 0.2 * down, 0.6 - 0.2 * down]);
+    let target = painted(60, 70, 0.0, |down, _| [0.8 - 0.3 * down, 0.3, 0.1 + 0.4 * down * down]);
+    let result = transferred(&source, &target, &ColourSettings::default());
+    for row in result.values().chunks_exact(3 * 70) {
+        for pixel in row.chunks_exact(3) {
+            let error = pixel.iter().zip(&row[3 * 35..]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+            assert!(error < 1e-4, "{pixel:?} in a row with {:?} in the middle", &row[105..108]);
+        }
+    }
+}
+
+#[test]
 fn measures_have_known_values() {
     let uniform = |colour: [f32; 3]| painted(20, 20, 0.0, move |_, _| colour);
     let (dark, bright) = (uniform([0.3; 3]), uniform([0.3, 0.3, 0.6]));
@@ -403,6 +473,15 @@ fn measures_have_known_values() {
     // A shift by t along random directions: |t| / sqrt(3) with an error of the choice of 32 of them.
     assert!((found.sliced_distance - 0.3 / 3.0_f64.sqrt()).abs() < 0.03, "{found:?}");
     assert!((found.divergence - 0.09).abs() < 1e-4, "{found:?}");
+    // A ramp of one step a row, or a column, against one colour.
+    let level = uniform([0.5; 3]);
+    let tilted = [painted(20, 20, 0.0, |down, _| [down; 3]), painted(20, 20, 0.0, |_, right| [right; 3])];
+    for tilted in tilted {
+        let similarity = |length: f64| 0.0026 / (length * length + 0.0026);
+        let right = 0.9 * similarity(0.1) + 0.1 * similarity(0.05);
+        let found = measure(&tilted, &level, &level).unwrap().gradient_similarity;
+        assert!((found - right).abs() < 1e-6, "{found}, not {right}");
+    }
     let ramp = painted(4, 256, 0.0, |_, right| [right; 3]);
     let bands = painted(4, 256, 0.0, |_, right| [(right * 16.0).floor() / 16.0; 3]);
     let found = measure(&ramp, &ramp, &bands).unwrap();

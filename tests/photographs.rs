@@ -5,7 +5,7 @@ use equilibria::Error;
 use equilibria::data::photograph::{MOST_PIXELS, Photograph, is_written_here};
 use equilibria::data::scenes::{SIZE, Scene};
 use equilibria::run::recolour::{Side, fitted, histograms, origin, recolour, scatter};
-use equilibria::transport::colour::ColourSettings;
+use equilibria::transport::colour::{ColourMethod, ColourSettings};
 use png::{BitDepth, ColorType, Encoder, ScaledFloat};
 use std::fs;
 use std::io::Write as _;
@@ -372,4 +372,200 @@ fn scatters_histograms_and_tiles_show_the_colours_where_they_belong() {
         [[255, 128, 0], [255, 128, 0], [0, 0, 255], [0, 0, 255]].concat()
     );
     assert_eq!([at(0, 1), at(3, 4)], [[255; 3]; 2]);
+}
+
+/// A colour profile (ICC) of three primaries and one curve.
+fn profile(primaries: [[f64; 3]; 3], curve: &[u8]) -> Vec<u8> {
+    let fixed = |x: f64| ((x * 65_536.0).round() as i32).to_be_bytes();
+    let mut tags: Vec<(&[u8; 4], Vec<u8>)> = Vec::new();
+    for (name, primary) in [b"rXYZ", b"gXYZ", b"bXYZ"].into_iter().zip(primaries) {
+        tags.push((name, [&b"XYZ \0\0\0\0"[..], &primary.map(fixed).concat()].concat()));
+    }
+    tags.extend([b"rTRC", b"gTRC", b"bTRC"].map(|name| (name, curve.to_vec())));
+    let mut bytes = vec![0; 128];
+    bytes[16..24].copy_from_slice(b"RGB XYZ ");
+    bytes[36..40].copy_from_slice(b"acsp");
+    bytes.extend((tags.len() as u32).to_be_bytes());
+    let mut start = 132 + 12 * tags.len();
+    for (name, data) in &tags {
+        bytes.extend(*name);
+        bytes.extend([start as u32, data.len() as u32].map(u32::to_be_bytes).concat());
+        start += data.len();
+    }
+    bytes.extend(tags.into_iter().flat_map(|tag| tag.1));
+    bytes
+}
+
+/// Primaries under D50 of sRGB, Display P3 and Adobe RGB, as their profiles store them.
+const SRGB: [[f64; 3]; 3] =
+    [[0.43607, 0.22249, 0.01392], [0.38515, 0.71687, 0.09708], [0.14307, 0.06061, 0.71410]];
+const DISPLAY_P3: [[f64; 3]; 3] =
+    [[0.51512, 0.24120, -0.00105], [0.29198, 0.69225, 0.04189], [0.15710, 0.06657, 0.78407]];
+const ADOBE: [[f64; 3]; 3] =
+    [[0.60974, 0.31111, 0.01947], [0.20528, 0.62567, 0.06087], [0.14919, 0.06322, 0.74457]];
+
+/// The curve of sRGB with five parameters, and a curve of points.
+fn curves() -> [Vec<u8>; 2] {
+    let fixed = |x: f64| ((x * 65_536.0).round() as i32).to_be_bytes();
+    let numbers = [2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045].map(fixed).concat();
+    let points: Vec<u8> =
+        (0..1024).flat_map(|at| ((decoded(at as f64 / 1023.0) * 65_535.0) as u16).to_be_bytes()).collect();
+    [
+        [&b"para\0\0\0\0\0\x03\0\0"[..], &numbers].concat(),
+        [&b"curv\0\0\0\0"[..], &1024_u32.to_be_bytes(), &points].concat(),
+    ]
+}
+
+fn decoded(value: f64) -> f64 {
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
+
+#[test]
+fn profiles_of_screens_and_cameras_are_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |profile: &[u8]| {
+        let bytes = with_chunk(b"iCCP", &[b"icc\0\0", &deflated(profile)[..]].concat());
+        let photograph = read_bytes(folder.path(), &bytes).unwrap();
+        (photograph.colours().to_vec(), photograph.notes().to_vec())
+    };
+    let gamma = [&b"curv\0\0\0\0\0\0\0\x01"[..], &563_u16.to_be_bytes()].concat();
+    let power = [&b"para\0\0\0\0\0\0\0\0"[..], &((563 << 8) as u32).to_be_bytes()].concat();
+    let [parameters, points] = curves();
+    // Linear light of the other spaces to that of sRGB (CSS Color 4).
+    let p3 =
+        [[1.224_940, -0.224_940, 0.0], [-0.042_057, 1.042_057, 0.0], [-0.019_638, -0.078_636, 1.098_274]];
+    let adobe = [[1.398_356, -0.398_356, 0.0], [0.0, 1.0, 0.0], [0.0, -0.042_929, 1.042_929]];
+    let pixel = [100.0, 150.0, 200.0].map(|value: f64| value / 255.0);
+    let srgb = |value: f64| decoded(value);
+    let adobe_curve = |value: f64| value.powf(563.0 / 256.0);
+    type Curve<'a> = &'a dyn Fn(f64) -> f64;
+    let cases: [(_, &[u8], _, Curve<'_>); 4] = [
+        (DISPLAY_P3, &parameters, p3, &srgb),
+        (DISPLAY_P3, &points, p3, &srgb),
+        (ADOBE, &gamma, adobe, &adobe_curve),
+        (ADOBE, &power, adobe, &adobe_curve),
+    ];
+    for (primaries, curve, matrix, linear) in cases {
+        let (found, notes) = with(&profile(primaries, curve));
+        assert!(notes.is_empty(), "{notes:?}");
+        let light = pixel.map(linear);
+        for (found, row) in found.iter().zip(matrix) {
+            let right: f64 = row.iter().zip(light).map(|(weight, light)| weight * light).sum();
+            let error = (decoded(f64::from(*found)) - right).abs();
+            assert!(error < 5e-4, "{found} has {error} too much light, which should be {right}");
+        }
+    }
+    // The other functions: a power above an offset, the same with a constant, and all seven parameters.
+    let fixed = |x: f64| ((x * 65_536.0).round() as i32).to_be_bytes();
+    let light = |kind: u8, numbers: &[f64], primaries| {
+        let numbers: Vec<u8> = numbers.iter().flat_map(|&x| fixed(x)).collect();
+        let (found, _) = with(&profile(
+            primaries,
+            &[&[b'p', b'a', b'r', b'a', 0, 0, 0, 0, 0, kind, 0, 0], &numbers[..]].concat(),
+        ));
+        decoded(f64::from(found[0]))
+    };
+    let x = pixel[0];
+    for (kind, numbers, right) in [
+        (1, &[2.0, 1.25, -0.25][..], (1.25 * x - 0.25).powi(2)),
+        (2, &[2.0, 1.25, -0.25, 0.1], (1.25 * x - 0.25).powi(2) + 0.1),
+        (4, &[2.0, 0.9, 0.1, 0.5, 0.8, 0.05, 0.02], 0.5 * x + 0.02),
+        (4, &[2.0, 0.9, 0.05, 0.5, 0.2, 0.05, 0.02], (0.9 * x + 0.05).powi(2) + 0.05),
+    ] {
+        let found = light(kind, numbers, SRGB);
+        assert!((found - right).abs() < 5e-4, "function {kind}: {found}, not {right}");
+    }
+    // A profile of sRGB changes no bit, and neither does one that is damaged, which is noted.
+    let same: Vec<f32> = [100, 150, 200].map(|byte| byte as f32 / 255.0).to_vec();
+    let whole = profile(SRGB, &parameters);
+    assert_eq!(with(&whole), (same.clone(), vec![]));
+    let other = profile(DISPLAY_P3, &points);
+    let note = "its colour profile was not applied: the values were taken for sRGB";
+    for length in [0, 1, 40, 128, 131, 132, 150, 203, 204, 300, 400, other.len() - 1] {
+        assert_eq!(with(&other[..length]), (same.clone(), vec![note.to_string()]), "{length} bytes");
+    }
+    // Wrong numbers in any place give some colours, and no crash.
+    let other = profile(DISPLAY_P3, &parameters);
+    for at in (0..other.len()).step_by(5) {
+        for value in [128, 255] {
+            let mut wrong = other.clone();
+            wrong[at] = value;
+            let (colours, _) = with(&wrong);
+            assert!(
+                colours.iter().all(|part| (0.0..=1.0).contains(part)),
+                "byte {at} is {value}: {colours:?}"
+            );
+        }
+    }
+    for at in [16, 20, 36] {
+        let mut wrong = other.clone();
+        wrong[at] = b'?';
+        assert_eq!(with(&wrong), (same.clone(), vec![note.to_string()]), "byte {at}");
+    }
+    let mut table = other.clone();
+    table[132..136].copy_from_slice(b"A2B0");
+    assert_eq!(with(&table).1, [note]);
+}
+
+#[test]
+fn our_method_is_nearer_and_keeps_more_structure_than_both_of_the_report() {
+    let painted = |scene: Scene| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scene.png");
+        fs::write(&path, Photograph::from_bytes(SIZE, &scene.paint()).unwrap().to_png().unwrap()).unwrap();
+        Side::read(&path).unwrap()
+    };
+    let [seaside, jungle] = [Scene::Seaside, Scene::Jungle].map(painted);
+    for (source, target) in [(&seaside, &jungle), (&jungle, &seaside)] {
+        let [ours, exact, entropic] =
+            [ColourMethod::Palette, ColourMethod::ReportExact, ColourMethod::ReportEntropic].map(|method| {
+                recolour(source, target, None, &ColourSettings::of(method)).unwrap().0.measures
+            });
+        for other in [exact, entropic] {
+            assert!(
+                ours.sliced_distance < other.sliced_distance
+                    && ours.divergence < other.divergence
+                    && ours.luminance_ssim > other.luminance_ssim
+                    && ours.colours_lost <= other.colours_lost,
+                "ours {ours:?}, the report's {other:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn values_of_16_bits_are_written_as_they_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep.png");
+    let values: Vec<u8> = (0..600_u32).flat_map(|i| ((i * 109 + 7) as u16).to_be_bytes()).collect();
+    write(&path, ColorType::Rgb, BitDepth::Sixteen, &values, |_| ());
+    let first = Photograph::read(&path).unwrap();
+    fs::write(&path, first.to_png().unwrap()).unwrap();
+    assert_eq!(Photograph::read(&path).unwrap(), first);
+}
+
+#[test]
+fn transparent_pixels_are_no_colours_under_a_mask_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = |name: &str, hidden: [u8; 3]| {
+        let path = folder.path().join(name);
+        let pixel =
+            |i: u8| if i & 1 == 0 { [hidden[0], hidden[1], hidden[2], 0] } else { [i, 40 + i, 90, 255] };
+        write(
+            &path,
+            ColorType::Rgba,
+            BitDepth::Eight,
+            &(0..100).flat_map(pixel).collect::<Vec<u8>>(),
+            |_| (),
+        );
+        Side::read(&path).unwrap()
+    };
+    let (red, blue) = (side("red.png", [255, 0, 0]), side("blue.png", [0, 0, 255]));
+    let settings = ColourSettings::of(ColourMethod::Linear);
+    let seen = |source: &Side| {
+        let image = recolour(source, &blue, Some(&[1.0; 100]), &settings).unwrap().1;
+        image.values().chunks_exact(6).flat_map(|pair| pair[3..].to_vec()).collect::<Vec<f32>>()
+    };
+    let error = seen(&red).iter().zip(seen(&blue)).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+    assert!(error < 1e-4, "{error}");
 }

@@ -6,10 +6,12 @@
 //! linear = value ^ (1 / gamma)        sRGB = 12.92 linear, or 1.055 linear ^ (1 / 2.4) - 0.055 above 0.0031308
 //! ```
 //!
-//! A photograph has notes on properties of its file that were not applied, for instance a colour profile.
+//! and a colour profile of three primaries and three curves (Display P3, Adobe RGB) is applied; colours that sRGB does not have are
+//! clipped. A photograph has notes on properties of its file that were not applied, for instance a profile of another kind.
 
 mod gamma;
 mod orientation;
+mod profile;
 mod shrink;
 
 use super::picture::{SOFTWARE, check_size};
@@ -121,6 +123,9 @@ impl Photograph {
         for pixel in 0..pixels {
             colours.extend(parts.map(|part| curve[value(pixel * samples + part)]));
         }
+        if let (None, Some(profile)) = (&info.coding_independent_code_points, &info.icc_profile) {
+            profile::apply(profile, &mut colours, &mut notes);
+        }
         let most = if is_deep { 65_535.0 } else { 255.0 };
         let opacity =
             has_opacity.then(|| (1..=pixels).map(|end| value(end * samples - 1) as f32 / most).collect());
@@ -130,11 +135,11 @@ impl Photograph {
     fn of_jpeg(jpeg::Decoded { size, values, exif, profile, is_cmyk }: jpeg::Decoded) -> Self {
         let turn = exif.map_or(1, |exif| orientation::of_exif(&exif));
         let (size, values) = orientation::upright(turn, size, 3, values);
-        let colours = values.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        let mut colours: Vec<f32> = values.iter().map(|&byte| f32::from(byte) / 255.0).collect();
         let mut notes = Vec::new();
         match (is_cmyk, profile) {
             (true, _) => notes.push("its four inks were converted without a colour profile".to_owned()),
-            (false, Some(profile)) => notes.extend(gamma::note_of_profile(&profile)),
+            (false, Some(profile)) => profile::apply(&profile, &mut colours, &mut notes),
             (false, None) => {}
         }
         Self { size, colours, opacity: None, is_deep: false, notes }

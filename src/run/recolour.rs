@@ -5,6 +5,7 @@
 
 mod folder;
 mod mass;
+mod memory;
 mod sheets;
 
 use crate::data::photograph::Photograph;
@@ -126,8 +127,18 @@ pub struct Recoloured {
     pub fit_seconds: f64,
     /// Time to move all pixels.
     pub apply_seconds: f64,
+    /// The largest memory of the whole program meanwhile, pictures included, in MB of 2^20 bytes. `None` where the system does not
+    /// tell.
+    pub peak_megabytes: Option<f64>,
     /// The distance of the colours from the target's, and the share of the source's structure that is kept.
     pub measures: TransferMeasures,
+}
+
+impl Recoloured {
+    /// The memory as text in MB, or a dash where it is unknown.
+    pub fn memory(&self) -> String {
+        self.peak_megabytes.map_or_else(|| "-".into(), |megabytes| format!("{megabytes:.0}"))
+    }
 }
 
 fn as_name<S: Serializer>(method: &ColourMethod, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -146,18 +157,22 @@ pub fn recolour(
     settings: &ColourSettings,
 ) -> Result<(Recoloured, ColourImage, ColourTransfer)> {
     let weights = [source.weights(mask)?, target.weights(None)?];
-    let started = Instant::now();
-    let transfer = ColourTransfer::fit(
-        &source.image,
-        &target.image,
-        [weights[0].as_deref(), weights[1].as_deref()],
-        settings,
-    )?;
-    let fit_seconds = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let image = transfer.apply(&source.image, mask)?;
-    let apply_seconds = started.elapsed().as_secs_f64();
+    let transferred = || {
+        let started = Instant::now();
+        let transfer = ColourTransfer::fit(
+            &source.image,
+            &target.image,
+            [weights[0].as_deref(), weights[1].as_deref()],
+            settings,
+        )?;
+        let fit_seconds = started.elapsed().as_secs_f64();
+        let image = transfer.apply(&source.image, mask)?;
+        let apply_seconds = started.elapsed().as_secs_f64() - fit_seconds;
+        Ok::<_, Error>((transfer, image, [fit_seconds, apply_seconds]))
+    };
+    let (transferred, peak_megabytes) = memory::with_peak(transferred);
+    let (transfer, image, [fit_seconds, apply_seconds]) = transferred?;
     let measures = measure(&source.image, &target.image, &image)?;
-    let result = Recoloured { method: settings.method, fit_seconds, apply_seconds, measures };
+    let result = Recoloured { method: settings.method, fit_seconds, apply_seconds, peak_megabytes, measures };
     Ok((result, image, transfer))
 }

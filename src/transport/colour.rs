@@ -14,6 +14,7 @@ mod affine;
 mod area;
 mod cells;
 mod cube;
+mod domain;
 mod finish;
 mod flows;
 mod guided;

@@ -205,6 +205,13 @@ fn the_sheet_of_all_methods_has_their_measures() {
             found[key].as_array().unwrap().iter().map(|of| of["method"].as_str().unwrap()).collect();
         assert_eq!(names.len(), 8, "{names:?}");
         assert!(names.contains(&"palette") && names.contains(&"report-entropic"), "{names:?}");
+        // Every method has every measure.
+        for method in found[key].as_array().unwrap() {
+            let measures = method["measures"].as_object().unwrap();
+            assert!(measures.len() == 5 && measures.values().all(Value::is_number), "{method}");
+            assert!(method["fit_seconds"].is_number() && method["apply_seconds"].is_number(), "{method}");
+            assert!(!cfg!(target_os = "linux") || method["peak_megabytes"].is_number(), "{method}");
+        }
     }
     // Source, target and seven results in three rows of three.
     let (height, width, _) = super::read_png(&folder.path().join("out/compare.png"));
@@ -249,6 +256,23 @@ fn a_table_gives_a_folder_the_colours_and_a_bad_file_is_named_and_counted() {
     let by_table = read(&at("second/applied/a.png"));
     assert!(difference(&by_table, &read(&at("out/result.png"))) <= 2.0 / 255.0 + 1e-6);
     assert!(!at("second/result.png").exists());
+
+    // Depth, opacity and values between those of 8 bits are kept.
+    fs::create_dir(at("deep")).unwrap();
+    let values: Vec<u8> = (0..64 * 4).flat_map(|i: u16| (20_000 + 61 * i).to_be_bytes()).collect();
+    write(&at("deep/a.png"), [8, 8], png::ColorType::Rgba, png::BitDepth::Sixteen, &values);
+    for (arguments, out) in [
+        ("look.cube --apply deep --out third", "third"),
+        ("blue.png red.png --apply deep --out fourth", "fourth"),
+    ] {
+        summary(folder.path(), arguments);
+        let applied = read(&at(out).join("applied/a.png"));
+        assert!(applied.is_deep() && applied.opacity() == read(&at("deep/a.png")).opacity(), "{arguments}");
+        let colours = applied.colours();
+        let between =
+            colours.iter().filter(|part| (*part * 255.0).fract().min(1.0 - (*part * 255.0).fract()) > 0.1);
+        assert!(between.count() > colours.len() / 2, "{arguments}: the values are those of 8 bits");
+    }
 }
 
 #[test]
@@ -318,6 +342,10 @@ fn wrong_options_and_files_are_refused_in_one_sentence() {
             "method iterative: its map is not smooth; choose palette",
         ),
         ("blue.png red.png --mask black.png", "the mask leaves no pixel"),
+        (
+            "blue.png red.png --mask black.png --apply empty",
+            "--mask with --apply: a mask belongs to one photograph",
+        ),
     ] {
         refused(folder.path(), arguments, words);
     }

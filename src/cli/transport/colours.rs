@@ -58,7 +58,7 @@ pub(in crate::cli) struct Colours {
     /// The space of distances between colours [default: that of the method].
     #[arg(long, value_parser = named(ColourSpace::ALL, ColourSpace::name))]
     space: Option<ColourSpace>,
-    /// The part of the change that is made, 0 to 1.
+    /// The part of the change that is made, 0 to 1. About 0.5 is natural for pictures of different things.
     #[arg(long, default_value_t = ColourSettings::default().strength)]
     strength: f32,
     /// Keep the lightness of every pixel, and change its hue and saturation only.
@@ -185,6 +185,12 @@ impl Colours {
             ("--mass-relaxation", self.mass_relaxation.is_some(), &[Palette]),
         ];
         self.check_pair(of_methods.map(|(option, is_given, _)| (option, is_given)))?;
+        if self.mask.is_some() && self.apply.is_some() {
+            return Err(Error::invalid(
+                "--mask with --apply",
+                "a mask belongs to one photograph, and the map of --apply changes whole ones; leave one of them out",
+            ));
+        }
         for (option, is_given, methods) in of_methods {
             if is_given && !self.compare && !methods.contains(&self.method) {
                 let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
@@ -419,7 +425,9 @@ impl ColoursSummary {
     fn text(&self) -> String {
         let mut text = String::new();
         for (name, result) in [("result", &self.result), ("back", &self.back)] {
-            let Some(Recoloured { method, fit_seconds, apply_seconds, measures }) = result else { continue };
+            let Some(Recoloured { method, fit_seconds, apply_seconds, measures, .. }) = result else {
+                continue;
+            };
             let _ = writeln!(
                 text,
                 "{name}  {} in {}: fitted in {fit_seconds:.2} s, applied in {apply_seconds:.2} s",
@@ -442,7 +450,7 @@ impl ColoursSummary {
             let of = &result.measures;
             let _ = writeln!(
                 text,
-                "{:<18}  W2 {:.4}  divergence {:.5}  SSIM {:.3}  gradients {:.3}  colours lost {:>3.0} %  {:.2} s",
+                "{:<18}  W2 {:.4}  divergence {:.5}  SSIM {:.3}  gradients {:.3}  colours lost {:>3.0} %  {:.2} s  {:>4} MB",
                 result.method.name(),
                 of.sliced_distance,
                 of.divergence,
@@ -450,6 +458,7 @@ impl ColoursSummary {
                 of.gradient_similarity,
                 100.0 * of.colours_lost,
                 result.fit_seconds + result.apply_seconds,
+                result.memory(),
             );
         }
         if let Some(applied) = &self.applied {

@@ -38,9 +38,7 @@ pub(super) fn curve(path: &Path, info: &Info<'_>, count: usize, notes: &mut Vec<
                 code.color_primaries, code.transfer_function
             ));
         }
-    } else if let Some(profile) = &info.icc_profile {
-        notes.extend(note_of_profile(profile));
-    } else if info.srgb.is_none() {
+    } else if info.icc_profile.is_none() && info.srgb.is_none() {
         if let Some(found) = info.gama_chunk {
             let found = f64::from(found.into_value());
             match found > 0.0 {
@@ -61,7 +59,7 @@ pub(super) fn curve(path: &Path, info: &Info<'_>, count: usize, notes: &mut Vec<
 }
 
 /// The sRGB value of a linear one.
-fn encoded(linear: f64) -> f64 {
+pub(super) fn encoded(linear: f64) -> f64 {
     if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * libm::pow(linear, 1.0 / 2.4) - 0.055 }
 }
 
@@ -73,12 +71,4 @@ fn is_not_srgb(found: &::png::SourceChromaticities) -> bool {
         let off = |found: &::png::ScaledFloat, right: f32| (found.into_value() - right).abs() > 2e-3;
         off(x, right_x) || off(y, right_y)
     })
-}
-
-/// A sentence about a colour profile that does not call itself sRGB.
-pub(super) fn note_of_profile(profile: &[u8]) -> Option<String> {
-    // Names are in bytes, or in units of 16 bits in newer profiles.
-    let is_in = |name: &[u8]| profile.windows(name.len()).any(|window| window == name);
-    let is_srgb = is_in(b"sRGB") || is_in(b"\0s\0R\0G\0B");
-    (!is_srgb).then(|| "its colour profile was not applied: the values were taken for sRGB".to_owned())
 }

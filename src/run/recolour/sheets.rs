@@ -80,13 +80,14 @@ pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)
         };
         // No spaces within a measure, where a line could break.
         labels.push(format!(
-            "{name}: W2={:.3} divergence={:.4} SSIM={:.3} gradients={:.3} lost={:.0}% {:.2}s",
+            "{name}: W2={:.3} divergence={:.4} SSIM={:.3} gradients={:.3} lost={:.0}% {:.2}s {}MB",
             of.sliced_distance,
             of.divergence,
             of.luminance_ssim,
             of.gradient_similarity,
             100.0 * of.colours_lost,
             result.fit_seconds + result.apply_seconds,
+            result.memory(),
         ));
         tiles.push(&tile[..]);
     }
@@ -96,7 +97,7 @@ pub fn comparison(source: &Side, target: &Side, results: &[(Recoloured, Vec<u8>)
     let mut sheet = ContactSheet::new(COMPARED[0], COMPARED[1])
         .title(
             "W2 and divergence: distance from the target's colours, lower is better. SSIM and gradients: structure kept, \
-             higher is better. Lost: colours that became one with others.",
+             higher is better. Lost: colours that became one with others. MB: largest memory of the program meanwhile.",
         )
         .columns(COLUMNS)
         .magnify(1)

@@ -1,11 +1,12 @@
 //! The colours of all pixels of an image, as weighted points.
 //!
-//! A joint histogram of 64 x 64 x 64 cells of encoded colours keeps the mass and the mean colour of each cell. A photograph of
+//! A joint histogram of 64 x 64 x 64 cells of a cube of encoded colours keeps the mass and the mean colour of each cell. A photograph of
 //! any size fills some thousand cells. [`Cells::palette`] merges them to a given number: a box of cells is split in two at its
 //! mean, along the axis of the largest variance, and the box with the largest squared error is the next (Heckbert 1982 with
 //! the criterion of Wu 1991).
 
 use super::area::Area;
+use super::domain::Domain;
 use super::image::ColourImage;
 use super::space::ColourSpace;
 use crate::{Error, Result, Tensor};
@@ -49,10 +50,16 @@ pub(super) fn check_weights(
 }
 
 impl Cells {
-    /// Counts the pixels of an area, each with its weight.
-    pub fn of(image: &ColourImage, weights: Option<&[f32]>, area: &Area, name: &str) -> Result<Self> {
+    /// Counts the pixels of an area, each with its weight. The cells divide `domain`; colours outside are in those at its border.
+    pub fn of(
+        image: &ColourImage,
+        weights: Option<&[f32]>,
+        area: &Area,
+        domain: Domain,
+        name: &str,
+    ) -> Result<Self> {
         check_weights(image, weights, f32::INFINITY, name)?;
-        let bin = |x: f32| ((x * SIDE as f32) as usize).min(SIDE - 1);
+        let bin = |x: f32| ((domain.place(x) * SIDE as f32) as usize).min(SIDE - 1);
         let parts = area.fold(
             image,
             || vec![[0.0_f64; 4]; SIDE * SIDE * SIDE],

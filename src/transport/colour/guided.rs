@@ -23,9 +23,9 @@ use alloc::vec::Vec;
 /// Blocks along the shorter side.
 const BLOCKS: usize = 400;
 /// A window reaches this many blocks in each direction.
-const REACH: usize = 3;
-/// ε: variations with a deviation well below 0.13 keep their size.
-const NOISE: f64 = 1.6e-2;
+const REACH: usize = 5;
+/// ε: variations with a deviation well below 0.17 keep their size.
+const NOISE: f64 = 0.03;
 
 /// Sums over pixels: their number, x (3), D (3), x x^T (6), D x^T (9).
 const SUMS: usize = 22;

@@ -21,10 +21,10 @@ pub(super) enum Map {
 /// The tables of [`ColourMethod::Palette`](super::settings::ColourMethod::Palette).
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
+    /// The map of colours by themselves.
     pub first: ColourLut,
-    /// Once they are known: a second table, which follows the edge-aware filter of an image, and both without a filter, as one
-    /// table.
-    pub rest: Option<[ColourLut; 2]>,
+    /// The map that follows the edge-aware filter of an image, over the larger cube, once it is known.
+    pub second: Option<ColourLut>,
 }
 
 impl Map {
@@ -44,9 +44,7 @@ impl Map {
                     pixel.copy_from_slice(&space.to_srgb(colour).map(|x| x as f32));
                 }
             }
-            Self::Tables(tables) => {
-                tables.rest.as_ref().map_or(&tables.first, |[_, both]| both).move_all(values);
-            }
+            Self::Tables(tables) => tables.first.move_all(values),
         }
         Ok(())
     }

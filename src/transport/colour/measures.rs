@@ -18,6 +18,7 @@
 
 use super::area::Area;
 use super::cells::Cells;
+use super::domain::DISPLAYED;
 use super::finish::luma;
 use super::image::ColourImage;
 use super::space::ColourSpace;
@@ -78,8 +79,8 @@ pub fn measure(source: &ColourImage, target: &ColourImage, result: &ColourImage)
         let (expected, found) = (shape(source), shape(result));
         return Err(Error::ShapeMismatch { operation: "measures of a colour transfer", expected, found });
     }
-    let found = Cells::of(result, None, &Area::content(source), "weights")?;
-    let wanted = Cells::of(target, None, &Area::content(target), "weights")?;
+    let found = Cells::of(result, None, &Area::content(source), DISPLAYED, "weights")?;
+    let wanted = Cells::of(target, None, &Area::content(target), DISPLAYED, "weights")?;
     let points = |cells: &Cells| cells.points(ColourSpace::Srgb);
     let masses = Marginals::normalised(&found.masses, &wanted.masses)?;
     let stream = Stream::named(1, "evaluate");

@@ -8,6 +8,8 @@
 //!
 //! M adapts linear red, green and blue to the three kinds of cones; N forms lightness and two opponent colours.
 
+use super::finish::LUMA;
+
 /// A space in which distances of colours are measured.
 ///
 /// ```
@@ -78,6 +80,20 @@ impl ColourSpace {
         }
     }
 
+    /// Multiplies the lightness of a colour of this space by `factor`, and keeps its chroma: the luma, the luminance, or L.
+    pub(super) fn stretched(self, mut colour: [f64; 3], factor: f64) -> [f64; 3] {
+        match self {
+            Self::Srgb | Self::Linear => {
+                let light: f64 = LUMA.iter().zip(colour).map(|(&weight, x)| f64::from(weight) * x).sum();
+                colour.map(|x| x + (factor - 1.0) * light)
+            }
+            Self::OkLab => {
+                colour[0] *= factor;
+                colour
+            }
+        }
+    }
+
     /// Converts a colour of this space to sRGB-encoded values, which are outside 0 to 1 for a colour that no display shows.
     pub fn to_srgb(self, colour: [f64; 3]) -> [f64; 3] {
         match self {
@@ -123,6 +139,14 @@ mod tests {
                 assert!(error < 2e-6, "{space:?}: {colour:?} becomes {back:?}");
             }
         }
+        // A grey is its lightness, and a stretch keeps the differences of channels.
+        for space in [ColourSpace::Srgb, ColourSpace::Linear] {
+            let found = space.stretched([0.5, 0.4, 0.3], 3.0);
+            let luma = |c: [f64; 3]| 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
+            assert!((luma(found) - 3.0 * luma([0.5, 0.4, 0.3])).abs() < 1e-7, "{found:?}");
+            assert!((found[0] - found[1] - 0.1).abs() < 1e-7 && (found[1] - found[2] - 0.1).abs() < 1e-7);
+        }
+        assert_eq!(ColourSpace::OkLab.stretched([0.5, 0.1, -0.1], 3.0), [1.5, 0.1, -0.1]);
         // Published values: red is (0.62796, 0.22486, 0.12585).
         let red = ColourSpace::OkLab.from_srgb([1.0, 0.0, 0.0]);
         let error = red.iter().zip([0.62796, 0.22486, 0.12585]).map(|(x, y)| (x - y).abs());

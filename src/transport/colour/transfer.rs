@@ -3,6 +3,7 @@
 use super::affine::{Affine, gaussian_of};
 use super::area::Area;
 use super::cells::{Cells, check_weights};
+use super::domain::{DISPLAYED, WIDE};
 use super::finish::Finish;
 use super::flows::ColourFlows;
 use super::guided::Field;
@@ -66,8 +67,10 @@ impl ColourTransfer {
     ) -> Result<Self> {
         settings.check()?;
         let areas = [source, target].map(|image| area(settings, image));
-        let of_source = Cells::of(source, weights[0], &areas[0], "weights of the source")?;
-        let of_target = Cells::of(target, weights[1], &areas[1], "weights of the target")?;
+        // Both maps of the palette method divide the colours in the same way, so that equal images stay equal.
+        let domain = if settings.method == ColourMethod::Palette { WIDE } else { DISPLAYED };
+        let of_source = Cells::of(source, weights[0], &areas[0], domain, "weights of the source")?;
+        let of_target = Cells::of(target, weights[1], &areas[1], domain, "weights of the target")?;
         let space = settings.space();
         let stream = Stream::named(settings.seed, "colours");
         let gaussian = |side: usize| gaussian_of([source, target][side], weights[side], &areas[side], space);
@@ -85,26 +88,32 @@ impl ColourTransfer {
             }
             ColourMethod::Palette => {
                 let solver = (settings.epsilon, settings.mass_relaxation);
-                let first = palette::fit(&of_source, &of_target, space, &SCALES, solver)?;
-                Map::Tables(Tables { first, rest: None })
+                let first = palette::fit(&of_source, &of_target, space, (DISPLAYED, &SCALES), solver)?;
+                Map::Tables(Tables { first, second: None })
             }
         };
         let mut transfer = Self { map, settings: *settings, source: of_source, target: of_target };
-        transfer.refine(source, weights[0], &areas[0])?;
+        if settings.filter {
+            transfer.refine(source, weights[0], &areas[0])?;
+        }
         Ok(transfer)
     }
 
     /// Adds the second table of [`ColourMethod::Palette`], from the colours of the filtered source to the target's.
     fn refine(&mut self, source: &ColourImage, weights: Option<&[f32]>, area: &Area) -> Result<()> {
-        // Without the second table, `apply` gives the filtered source.
-        let Map::Tables(Tables { first, rest: None }) = &self.map else { return Ok(()) };
-        let settings = ColourSettings { strength: 1.0, keep_luminance: false, filter: true, ..self.settings };
-        let filtered = Self { settings, ..self.clone() }.apply(source, None)?;
-        let cells = Cells::of(&filtered, weights, area, "weights of the source")?;
+        let Map::Tables(Tables { first, second: None }) = &self.map else { return Ok(()) };
+        let field = filter(first, source, area);
+        let mut values = source.values().to_vec();
+        let (width, columns) = (source.width(), &area.columns);
+        let content = &mut values[3 * width * area.rows.start..3 * width * area.rows.end];
+        for_each_split(area.rows.len(), true, Chunks(content, 3 * width), &|row, pixels| {
+            field.shift_row(row, &mut pixels.0[3 * columns.start..3 * columns.end]);
+        });
+        let filtered = source.with_values(values);
+        let cells = Cells::of(&filtered, weights, area, WIDE, "weights of the source")?;
         let solver = (self.settings.epsilon, self.settings.mass_relaxation);
-        let second = palette::fit(&cells, &self.target, self.settings.space(), &FINE_SCALES, solver)?;
-        let both = ColourLut::from_fn(first.size(), |colour| second.at(first.at(colour)))?;
-        self.map = Map::Tables(Tables { first: first.clone(), rest: Some([second, both]) });
+        let second = palette::fit(&cells, &self.target, self.settings.space(), (WIDE, &FINE_SCALES), solver)?;
+        self.map = Map::Tables(Tables { first: first.clone(), second: Some(second) });
         Ok(())
     }
 
@@ -119,8 +128,7 @@ impl ColourTransfer {
         check_weights(image, mask, 1.0, "mask")?;
         let area = area(&self.settings, image);
         let mover = self.mover(image, &area)?;
-        let (width, columns, finish) =
-            (image.width(), area.columns.clone(), self.finish(self.settings.filter));
+        let (width, columns, finish) = (image.width(), area.columns.clone(), self.finish());
         let mut values = image.values().to_vec();
         let mut outcomes = vec![Ok(()); area.rows.len()];
         let content = &mut values[3 * width * area.rows.start..3 * width * area.rows.end];
@@ -144,11 +152,7 @@ impl ColourTransfer {
     /// The way in which the pixels of this image are moved.
     fn mover(&self, image: &ColourImage, area: &Area) -> Result<Mover> {
         if let (Map::Tables(Tables { first, .. }), true) = (&self.map, self.settings.filter) {
-            let shift = |colour: [f32; 3]| {
-                let moved = first.at(colour);
-                core::array::from_fn(|k| moved[k] - colour[k])
-            };
-            return Ok(Mover::Filter(Field::fit(image, area, shift)));
+            return Ok(Mover::Filter(filter(first, image, area)));
         }
         if self.settings.method != ColourMethod::Iterative {
             return Ok(Mover::Colour);
@@ -171,8 +175,10 @@ impl ColourTransfer {
         match (mover, &self.map) {
             (Mover::Filter(field), Map::Tables(tables)) => {
                 field.shift_row(row, pixels);
-                if let Some([second, _]) = &tables.rest {
-                    second.move_all(pixels);
+                if let Some(second) = &tables.second {
+                    for pixel in pixels.as_chunks_mut::<3>().0 {
+                        *pixel = WIDE.at(second, *pixel);
+                    }
                 }
             }
             (Mover::Image(image), _) => pixels.copy_from_slice(&image[row * pixels.len()..][..pixels.len()]),
@@ -199,7 +205,7 @@ impl ColourTransfer {
                 "its map is not smooth; choose palette, linear or mean-variance",
             ));
         }
-        let (finish, mut outcome) = (self.finish(false), Ok(()));
+        let (finish, mut outcome) = (self.finish(), Ok(()));
         let table = ColourLut::from_fn(size, |colour| {
             let mut moved = colour;
             if let Err(error) = self.map.move_all(self.settings.space(), &mut moved) {
@@ -224,10 +230,10 @@ impl ColourTransfer {
         ColourFlows::between(&self.source, &self.target, count, self.settings.space())
     }
 
-    /// The finish of filtered or unfiltered colours. The colours of a table are displayable as they are.
-    fn finish(&self, is_filtered: bool) -> Finish {
+    /// The finish. The colours of a table are displayable as they are.
+    fn finish(&self) -> Finish {
         let ColourSettings { method, keep_luminance, .. } = self.settings;
-        let is_table = method == ColourMethod::Palette && !is_filtered && !keep_luminance;
+        let is_table = method == ColourMethod::Palette && !keep_luminance;
         Finish { keep_luminance, clip: method.is_report() || is_table }
     }
 }
@@ -240,6 +246,15 @@ enum Mover {
     Filter(Field),
     /// An image that is moved already (rows and columns of the area, 3).
     Image(Vec<f32>),
+}
+
+/// The filtered displacement of a table over an image.
+fn filter(table: &ColourLut, image: &ColourImage, area: &Area) -> Field {
+    let shift = |colour: [f32; 3]| {
+        let moved = table.at(colour);
+        core::array::from_fn(|k| moved[k] - colour[k])
+    };
+    Field::fit(image, area, shift)
 }
 
 /// The pixels that count.
