@@ -176,9 +176,9 @@ impl Generator {
         self.images_of(&latents)
     }
 
-    /// Samples of [`PICTURED`] latents over training, and their numbers of steps, the start first.
+    /// Samples of [`PICTURED`](history::PICTURED) latents over training, and their numbers of steps, the start first.
     ///
-    /// **Shapes** (moments, [`PICTURED`]) images.
+    /// **Shapes** (moments, [`PICTURED`](history::PICTURED)) images.
     pub fn history(&self) -> (Vec<usize>, &Images) {
         (self.moments.clone(), &self.history)
     }
