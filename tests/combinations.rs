@@ -182,13 +182,16 @@ fn games_end_with_the_same_bytes() {
         let channels = one_of(&mut random, &[1, 1, 3]);
         let [train, test] = [&digits.train, &digits.test].map(|set| set.to_channels(channels));
         let digits = Dataset { train, test, ..digits };
-        let kind = one_of(&mut random, &[&gan::Kind::ALL[..], &[gan::Kind::Relativistic]].concat());
+        let kind = one_of(
+            &mut random,
+            &[&gan::ObjectiveName::ALL[..], &[gan::ObjectiveName::Relativistic]].concat(),
+        );
         let widths = |random: &mut _, most: usize| {
             let layers: Vec<String> = (0..most).map(|_| one_of(random, &SIZES).to_string()).collect();
             layers.join("-")
         };
         let normalisation = match kind {
-            gan::Kind::Penalty => one_of(&mut random, &["plain", "layer-norm"]),
+            gan::ObjectiveName::Penalty => one_of(&mut random, &["plain", "layer-norm"]),
             _ => one_of(&mut random, &["plain", "batch-norm", "layer-norm"]),
         };
         let latent = one_of(&mut random, &SIZES);
@@ -219,16 +222,20 @@ fn games_end_with_the_same_bytes() {
 
 #[test]
 fn convolutional_games_end_with_the_same_bytes() {
-    use gan::{Change, Kind};
+    use gan::{Change, ObjectiveName};
     for seed in 0..combinations(8) {
         let mut random = Stream::named(seed, "dcgan combination").generator();
         let image = Shape { height: 8, width: 8, channels: 1 };
         let digits = data(&mut random, [8, 8], 37, 40);
-        let kind = one_of(&mut random, &[Kind::Standard, Kind::Penalty, Kind::Relativistic]);
+        let kind = one_of(
+            &mut random,
+            &[ObjectiveName::Standard, ObjectiveName::Penalty, ObjectiveName::Relativistic],
+        );
         let mut normalisations = vec![Normalisation::None, Normalisation::Layer, Normalisation::Spectral];
-        let penalty = |random: &mut _| one_of(random, &[None, Some(0.5)]).filter(|_| kind != Kind::Penalty);
+        let penalty =
+            |random: &mut _| one_of(random, &[None, Some(0.5)]).filter(|_| kind != ObjectiveName::Penalty);
         let [r1, r2] = [penalty(&mut random), penalty(&mut random)];
-        if kind != Kind::Penalty && r1.or(r2).is_none() {
+        if kind != ObjectiveName::Penalty && r1.or(r2).is_none() {
             normalisations.push(Normalisation::Batch);
         }
         let normalisation = one_of(&mut random, &normalisations);

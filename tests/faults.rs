@@ -5,8 +5,10 @@
 #![cfg(all(feature = "cli", target_os = "linux", target_env = "gnu"))]
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const KINDS: [&str; 4] = ["enospc", "eio", "torn", "kill"];
 /// Status of a process that the shim ended.
@@ -39,6 +41,16 @@ fn shim(folder: &Path) -> Option<std::path::PathBuf> {
     Some(library)
 }
 
+/// Writes 90 digits into the folder `few`.
+fn write_digits(path: &Path) {
+    let digits = equilibria::data::synthetic::digits(0, 90).unwrap();
+    fs::create_dir(path.join("few")).unwrap();
+    let images = equilibria::data::idx::to_bytes(digits.images()).unwrap();
+    fs::write(path.join("few/images-idx3-ubyte"), images).unwrap();
+    let labels = [&[0, 0, 8, 1, 0, 0, 0, 90], digits.labels()].concat();
+    fs::write(path.join("few/labels-idx1-ubyte"), labels).unwrap();
+}
+
 /// Lets each call of a training run meet one kind of fault; the calls beside it meet the others.
 fn try_faults(kind: &str, options: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -47,12 +59,7 @@ fn try_faults(kind: &str, options: &str) {
         println!("skipped the faults of {kind}: there is no rustc");
         return;
     };
-    let digits = equilibria::data::synthetic::digits(0, 90).unwrap();
-    fs::create_dir(path.join("few")).unwrap();
-    let images = equilibria::data::idx::to_bytes(digits.images()).unwrap();
-    fs::write(path.join("few/images-idx3-ubyte"), images).unwrap();
-    let labels = [&[0, 0, 8, 1, 0, 0, 0, 90], digits.labels()].concat();
-    fs::write(path.join("few/labels-idx1-ubyte"), labels).unwrap();
+    write_digits(path);
     let train = format!("{kind} train --data few {options} --out run -q");
     let (run, model) = (path.join("run"), path.join("run/model.safetensors"));
     let whole = equilibria(path, &shim, &train, None);
@@ -111,4 +118,74 @@ fn a_game_loses_nothing_by_a_fault_at_any_call() {
 #[test]
 fn a_classifier_loses_nothing_by_a_fault_at_any_call() {
     try_faults("classifier", "--epochs 1 --batch 30");
+}
+
+/// Nothing is lost before work begins, so that a signal ends the process as it ends any other.
+#[test]
+fn a_signal_ends_the_wait_for_data_that_never_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let Some(shim) = shim(path) else {
+        println!("skipped a_signal_ends_the_wait_for_data_that_never_come: there is no rustc");
+        return;
+    };
+    write_digits(path);
+    for train in ["rbm train --hidden 4", "dbm train --hidden 5-4", "gan train --generator 4 --steps 1"] {
+        let kind = train.split(' ').next().unwrap();
+        let epochs = if kind == "gan" { "" } else { "--epochs 1" };
+        let command = format!("{train} {epochs} --batch 20 --data few --out {kind} -q");
+        let command: Vec<&str> = command.split_whitespace().collect();
+        let made = equilibria(path, &shim, &command.join(" "), None);
+        assert!(made.status.success(), "{made:?}");
+    }
+    fs::remove_file(path.join("count")).unwrap();
+    let files = || {
+        let mut files: Vec<_> = ["rbm", "dbm", "gan"]
+            .iter()
+            .flat_map(|run| fs::read_dir(path.join(run)).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (fs::read(&path).unwrap(), path))
+            .collect();
+        files.sort();
+        files
+    };
+    let (before, entries) = (files(), fs::read_dir(path).unwrap().count());
+    let mut waiting: Vec<(&str, Child)> = [
+        "rbm train --data few --out new",
+        "rbm train --resume rbm",
+        "rbm sweep --data few --out new",
+        "rbm evaluate rbm --out new",
+        "rbm reproduce-literature --data few --out new",
+        "dbm train --data few --out new",
+        "dbm train --resume dbm",
+        "dbm evaluate dbm --out new",
+        "gan train --data few --out new",
+        "gan train --resume gan",
+        "gan evaluate gan --data few --out new",
+        "classifier train --data few --out new",
+        "reproduce figure2 --data few --out new",
+    ]
+    .map(|command| {
+        let mut started = Command::new(env!("CARGO_BIN_EXE_equilibria"));
+        started.current_dir(path).args(command.split(' ')).env("LD_PRELOAD", &shim);
+        started.env("FAULT_WAIT", "images-idx3-ubyte").stdout(Stdio::null()).stderr(Stdio::null());
+        (command, started.spawn().unwrap())
+    })
+    .into();
+    // Long enough for each to be at the file.
+    std::thread::sleep(Duration::from_millis(1_000));
+    for (command, child) in &mut waiting {
+        assert!(child.try_wait().unwrap().is_none(), "`{command}` did not wait for data");
+        let sent = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(15), "`{command}`");
+    }
+    assert!(files() == before, "a run changed");
+    assert_eq!(fs::read_dir(path).unwrap().count(), entries, "something new is there");
 }

@@ -98,7 +98,7 @@ fn every_setting_is_an_option_and_a_key_of_the_configuration() {
     let [keys, options] =
         keys_and_options(&classifier::Settings { reading: reading(), ..Default::default() });
     assert_eq!(keys, options);
-    let standard = gan::Settings::of(gan::Kind::Standard);
+    let standard = gan::Settings::of(gan::ObjectiveName::Standard);
     let [keys, options] = keys_and_options(&gan::Settings {
         images,
         reading: reading(),

@@ -22,7 +22,7 @@ const KINDS: [(&[u8], &str); 27] = [
     (b"\x93NUMPY", "a NumPy array (.npy)"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "gzip within gzip; unpack it once with gunzip"),
+    (b"\x1f\x8b", "gzip, perhaps packed twice; unpack it first"),
     (b"BZh", "bzip2; unpack it with bunzip2 first"),
     (b"\xfd7zXZ", "xz; unpack it with unxz first"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),

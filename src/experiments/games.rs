@@ -2,13 +2,13 @@
 
 use crate::adversarial::Reading;
 use crate::report::{LinePlot, Series};
-use crate::run::gan::Kind;
+use crate::run::gan::ObjectiveName;
 
 /// A game to draw.
 pub(crate) struct PlayedGame<'a> {
     /// The name in titles and legends.
     pub name: &'a str,
-    pub kind: Kind,
+    pub kind: ObjectiveName,
     pub readings: &'a [Reading],
 }
 
@@ -31,12 +31,12 @@ const GENERATOR: usize = 3;
 const DISCRIMINATOR: usize = 4;
 const REAL_IMAGES: usize = 5;
 
-fn colour_of(kind: Kind) -> usize {
+fn colour_of(kind: ObjectiveName) -> usize {
     match kind {
-        Kind::Standard => 0,
-        Kind::Clipping => 1,
-        Kind::Penalty => 2,
-        Kind::Relativistic => 6,
+        ObjectiveName::Standard => 0,
+        ObjectiveName::Clipping => 1,
+        ObjectiveName::Penalty => 2,
+        ObjectiveName::Relativistic => 6,
     }
 }
 
@@ -153,22 +153,22 @@ fn losses(game: &PlayedGame<'_>, is_one_of_many: bool) -> Chart {
     ];
     if !has_critic {
         let bit = std::f64::consts::LN_2;
-        let of_discriminator = if game.kind == Kind::Relativistic { bit } else { 2.0 * bit };
+        let of_discriminator = if game.kind == ObjectiveName::Relativistic { bit } else { 2.0 * bit };
         series.push(level("generator at the equilibrium", game, bit).colour(GENERATOR));
         series.push(level("discriminator at the equilibrium", game, of_discriminator).colour(DISCRIMINATOR));
     }
     let file = if is_one_of_many { format!("{}-losses", game.kind) } else { "losses".into() };
     let caption = match game.kind {
-        Kind::Standard => {
+        ObjectiveName::Standard => {
             "Each loss is measured against an opponent that changes. Neither tells the quality of the samples."
         }
-        Kind::Clipping => {
+        ObjectiveName::Clipping => {
             "The critic's loss is minus its estimate of the Wasserstein distance. The zero of the generator's has no meaning."
         }
-        Kind::Penalty => {
+        ObjectiveName::Penalty => {
             "The critic's loss includes the penalty. The zero of the generator's loss has no meaning."
         }
-        Kind::Relativistic => {
+        ObjectiveName::Relativistic => {
             "Each loss compares real with generated images in pairs; at the equilibrium both are ln 2."
         }
     };
@@ -218,7 +218,7 @@ fn constraints(games: &[PlayedGame<'_>]) -> Chart {
             curve(format!("{quantity}, {}", game.kind), game, value).colour(colour_of(game.kind))
         };
         // The zero-centred penalties of the other games have no target.
-        let target = (game.kind == Kind::Penalty).then(|| level("target of the slope", game, 1.0));
+        let target = (game.kind == ObjectiveName::Penalty).then(|| level("target of the slope", game, 1.0));
         let clipped = of_game("parameters at the bound", |reading| reading.clipped);
         [Some(clipped), Some(of_game("slope", |reading| reading.slope)), target].into_iter().flatten()
     });
@@ -288,7 +288,7 @@ mod tests {
             ..Reading::default()
         };
         let readings = [reading(1), reading(2)];
-        let standard = || PlayedGame { name: "a", kind: Kind::Standard, readings: &readings };
+        let standard = || PlayedGame { name: "a", kind: ObjectiveName::Standard, readings: &readings };
         let own = ["losses", "accuracy", "scores", "generator-gradient", "discriminator-gradient", "spread"];
         assert_eq!(files(&[standard()]), own);
         let critic = Reading {
@@ -300,7 +300,7 @@ mod tests {
             fake_accuracy: None,
             ..reading(2)
         };
-        let penalty = PlayedGame { name: "b", kind: Kind::Penalty, readings: &[critic] };
+        let penalty = PlayedGame { name: "b", kind: ObjectiveName::Penalty, readings: &[critic] };
         let both = [
             "standard-losses",
             "penalty-losses",
@@ -322,7 +322,7 @@ mod tests {
         let reading =
             |step| Reading { step, real_accuracy: Some(0.6), fake_accuracy: Some(0.6), ..Reading::default() };
         let readings = [reading(1), reading(2)];
-        let games = [PlayedGame { name: "r", kind: Kind::Relativistic, readings: &readings }];
+        let games = [PlayedGame { name: "r", kind: ObjectiveName::Relativistic, readings: &readings }];
         assert_eq!(files(&games), ["losses", "accuracy", "scores"]);
         let losses = &charts(&games)[0].plot;
         assert_eq!(losses.series[1].name, "discriminator");
@@ -334,12 +334,17 @@ mod tests {
     #[test]
     fn only_the_penalised_critics_slope_has_a_target() {
         let reading = Reading { slope: Some(0.5), ..Reading::default() };
-        for kind in [Kind::Standard, Kind::Clipping, Kind::Penalty, Kind::Relativistic] {
+        for kind in [
+            ObjectiveName::Standard,
+            ObjectiveName::Clipping,
+            ObjectiveName::Penalty,
+            ObjectiveName::Relativistic,
+        ] {
             let game = PlayedGame { name: "s", kind, readings: std::slice::from_ref(&reading) };
             let charts = charts(&[game]);
             let bounds = charts.iter().find(|chart| chart.file == "bounds.svg").unwrap();
             let dashed: Vec<bool> = bounds.plot.series.iter().map(|series| series.dashed).collect();
-            let expected: &[bool] = if kind == Kind::Penalty { &[false, true] } else { &[false] };
+            let expected: &[bool] = if kind == ObjectiveName::Penalty { &[false, true] } else { &[false] };
             assert_eq!(dashed, expected, "{kind}");
         }
     }
@@ -352,7 +357,7 @@ mod tests {
             let reading =
                 |(step, wasserstein)| Reading { step, wasserstein: Some(wasserstein), ..Reading::default() };
             let readings: Vec<Reading> = (1..).zip(estimates).map(reading).collect();
-            let game = PlayedGame { name: "c", kind: Kind::Clipping, readings: &readings };
+            let game = PlayedGame { name: "c", kind: ObjectiveName::Clipping, readings: &readings };
             let charts = charts(&[game]);
             let critic = charts.iter().find(|chart| chart.file == "critic.svg").unwrap();
             let shares: Vec<f64> = critic.plot.series[0].points.iter().map(|point| point.1).collect();
@@ -378,8 +383,12 @@ mod tests {
             ..Reading::default()
         };
         let game = |(kind, name)| PlayedGame { name, kind, readings: std::slice::from_ref(&reading) };
-        let games = [(Kind::Penalty, "penalty"), (Kind::Clipping, "clipping"), (Kind::Standard, "standard")]
-            .map(game);
+        let games = [
+            (ObjectiveName::Penalty, "penalty"),
+            (ObjectiveName::Clipping, "clipping"),
+            (ObjectiveName::Standard, "standard"),
+        ]
+        .map(game);
         let colours: Vec<(String, Option<usize>)> = charts(&games)
             .into_iter()
             .flat_map(|chart| chart.plot.series)

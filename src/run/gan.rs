@@ -40,7 +40,7 @@ mod settings;
 pub use best::BestStep;
 pub use generator::Generator;
 pub use history::PICTURED;
-pub use settings::{Change, Kind, NetworkOptions, Settings};
+pub use settings::{Change, NetworkOptions, ObjectiveName, Settings};
 
 use super::divergence::{self, Suspect, likely_cause, short};
 use super::training::{Trainable, TrainingRun};
@@ -73,7 +73,7 @@ pub struct Summary {
     /// `gan`.
     pub model: &'static str,
     /// The objective.
-    pub objective: Kind,
+    pub objective: ObjectiveName,
     /// Name of the data.
     pub data: String,
     /// Generator and discriminator.
@@ -325,7 +325,8 @@ impl Run<'_> {
 
     /// The sign of divergence in a row of `metrics.csv`, if there is one.
     fn symptom(&self, row: &Row) -> Option<String> {
-        let penalty = Some(self.settings.penalty).filter(|_| self.settings.objective == Kind::Penalty);
+        let penalty =
+            Some(self.settings.penalty).filter(|_| self.settings.objective == ObjectiveName::Penalty);
         let is_end = self.game.steps() == self.settings.steps as u64;
         let numbers = self.settings.networks.generator.output().size();
         divergence::in_reading(&self.reading(row), numbers, penalty, is_end)
@@ -358,9 +359,9 @@ impl Run<'_> {
             all.reverse();
         }
         match settings.objective {
-            Kind::Standard | Kind::Relativistic => {}
-            Kind::Clipping => all.push(suspect("--clip", settings.clip, usual.clip)),
-            Kind::Penalty => all.push(suspect("--penalty", settings.penalty, usual.penalty)),
+            ObjectiveName::Standard | ObjectiveName::Relativistic => {}
+            ObjectiveName::Clipping => all.push(suspect("--clip", settings.clip, usual.clip)),
+            ObjectiveName::Penalty => all.push(suspect("--penalty", settings.penalty, usual.penalty)),
         }
         let zero_centred = [("--r1", settings.r1), ("--r2", settings.r2)].into_iter();
         all.extend(zero_centred.filter_map(|(option, gamma)| Some(suspect(option, gamma?, 1.0))));

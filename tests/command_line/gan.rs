@@ -8,7 +8,7 @@ use equilibria::data::Dataset;
 use equilibria::evaluate::kernel_distance::kernel_distance;
 use equilibria::nn::Spec;
 use equilibria::rng::Stream;
-use equilibria::run::gan::{Generator, Kind, Settings};
+use equilibria::run::gan::{Generator, ObjectiveName, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use serde_json::Value;
 use std::fs;
@@ -101,7 +101,7 @@ fn the_same_command_gives_the_same_bytes_at_any_number_of_threads() {
 fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let digits = Dataset::synthetic(70, 40).unwrap();
-    for (index, kind) in Kind::ALL.into_iter().enumerate() {
+    for (index, kind) in ObjectiveName::ALL.into_iter().enumerate() {
         let networks = Networks {
             generator: mlp(&[8, 16, 24, 784], Normalisation::Batch, Some(Spec::Tanh)),
             discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),
@@ -114,7 +114,7 @@ fn stopped_anywhere_a_run_ends_with_the_same_bytes() {
             every: if index == 1 { 4 } else { 1 },
             duality_gap: Some(2),
             average: (index > 0).then_some(0.9),
-            head_start: kind == Kind::Clipping,
+            head_start: kind == ObjectiveName::Clipping,
             critic_steps: 2,
             ..Settings::of(kind)
         };
@@ -168,7 +168,7 @@ fn the_generator_whose_samples_are_nearest_to_training_images_is_kept() {
         discriminator: mlp(&[784, 16, 12, 1], Normalisation::None, None),
     };
     let play = |steps: usize, (average, generator_rate): (Option<f64>, f64)| {
-        let usual = Settings::of(Kind::Standard);
+        let usual = Settings::of(ObjectiveName::Standard);
         let settings = Settings {
             networks: networks.clone(),
             batch: 20,
@@ -430,8 +430,9 @@ fn what_no_game_can_be_played_with_is_refused_in_one_sentence() {
         ("--critic-steps 5", "--critic-steps: goes with --objective clipping or penalty, not standard"),
         ("--label-smoothing 0.5", "--label-smoothing 0.5: a number of at least 0 and below 0.5 is needed"),
         ("--average 1", "--average 1: "),
-        ("--latent 0", "every layer has at least 1 unit"),
-        ("--latent 99999999999999", "training needs about"),
+        ("--latent 0", "--latent 0: 1 to 1048576 latent numbers are possible"),
+        ("--latent 99999999999999", "--latent 99999999999999: 1 to 1048576 latent numbers are possible"),
+        ("--discriminator 900000000", "training needs about"),
         ("--generator-rate -1", "--generator-rate -1: a number of at least 0 is needed"),
         ("--discriminator-rate inf", "--discriminator-rate inf: "),
         ("--batch 1 --plain --normalise batch", "--batch 1: batch normalisation compares"),

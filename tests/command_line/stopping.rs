@@ -1,6 +1,6 @@
 //! Runs that end early: diverged, killed, interrupted.
 
-use super::{BINARY, equilibria, monitors, snapshot, write_digits};
+use super::{BINARY, equilibria, monitors, write_digits};
 use equilibria::checkpoint::Archive;
 use serde_json::Value;
 use std::fs;
@@ -350,60 +350,6 @@ fn signals_within_a_second_count_as_one_and_lose_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
     assert!(said.ends_with("\nstopped at once; nothing since the last checkpoint is kept\n"), "{said}");
     assert_eq!(counted(&checkpoint(&run).unwrap(), "batch"), 0);
-}
-
-/// Nothing is lost before work begins, so that a signal ends the process as it ends any other.
-#[cfg(unix)]
-#[test]
-fn a_signal_ends_the_wait_for_data_that_never_come() {
-    use std::os::unix::process::ExitStatusExt;
-
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    write_digits(&path.join("digits"), 28, 60, 20);
-    for train in ["rbm train --hidden 4", "dbm train --hidden 5-4", "gan train --generator 4 --steps 1"] {
-        let kind = train.split(' ').next().unwrap();
-        let epochs = if kind == "gan" { "" } else { "--epochs 1" };
-        let command = format!("{train} {epochs} --batch 20 --data digits --out {kind} -q");
-        equilibria(path, &command).succeeded();
-    }
-    // All files but one are there, and nobody writes into that one.
-    let images = path.join("digits/train-images-idx3-ubyte");
-    fs::remove_file(&images).unwrap();
-    assert!(Command::new("mkfifo").arg(&images).status().unwrap().success());
-    let runs = || ["rbm", "dbm", "gan"].map(|run| snapshot(&path.join(run)));
-    let before = runs();
-    let mut waiting: Vec<(&str, Child)> = [
-        "rbm train --data digits --out new",
-        "rbm train --resume rbm",
-        "rbm sweep --data digits --out new",
-        "rbm evaluate rbm --out new",
-        "rbm reproduce-literature --data digits --out new",
-        "dbm train --data digits --out new",
-        "dbm train --resume dbm",
-        "dbm evaluate dbm --out new",
-        "gan train --data digits --out new",
-        "gan train --resume gan",
-        "gan evaluate gan --data digits --out new",
-        "classifier train --data digits --out new",
-        "reproduce figure2 --data digits --out new",
-    ]
-    .map(|command| (command, start(path, command)))
-    .into();
-    // Long enough for each to be at the read.
-    std::thread::sleep(Duration::from_millis(1_000));
-    for (command, child) in &mut waiting {
-        assert!(child.try_wait().unwrap().is_none(), "`{command}` did not wait for data");
-        signal("-TERM", child);
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().unwrap();
-        assert_eq!(child.wait().unwrap().signal(), Some(15), "`{command}`");
-    }
-    assert!(runs() == before, "a run changed");
-    assert_eq!(fs::read_dir(path).unwrap().count(), 4, "something new is there");
 }
 
 /// Ctrl-C is heard outside of training too: in Gibbs chains and while rows are filled in.

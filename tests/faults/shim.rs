@@ -2,6 +2,8 @@
 //!
 //! `enospc` and `eio` return that error; `torn` writes half of the bytes, then ends the process; `kill` ends it before
 //! the call. Without FAULT_AT, the number of calls is written to the file FAULT_COUNT at the end.
+//!
+//! With FAULT_WAIT, opening a file whose path ends with it never returns.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,6 +83,13 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint)
     // SAFETY: as the C library's function.
     unsafe {
         let open: unsafe extern "C" fn(*const c_char, c_int, c_uint) -> c_int = original(c"open64");
+        if let Ok(end) = std::env::var("FAULT_WAIT")
+            && CStr::from_ptr(path).to_bytes().ends_with(end.as_bytes())
+        {
+            loop {
+                std::thread::sleep(std::time::Duration::from_secs(1));
+            }
+        }
         match (flags & CHANGES != 0).then(due).flatten() {
             None => open(path, flags, mode),
             Some(kind) => fail(kind),

@@ -10,7 +10,7 @@ use crate::evaluate::unlabelled::UnlabelledMeasures;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
 use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table};
-use crate::run::gan::{Change, Generator, Kind, PICTURED, Settings, Summary};
+use crate::run::gan::{Change, Generator, ObjectiveName, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
 use crate::run::{encoder, interrupt, remember};
@@ -171,7 +171,7 @@ fn settings(bench: &Workbench<'_>, source: &str, images: &Dataset, recipe: Recip
         steps: STEPS.at(bench.budget),
         every: EVERY.at(bench.budget),
         seed: bench.seed,
-        ..Settings::of(Kind::Standard)
+        ..Settings::of(ObjectiveName::Standard)
     };
     Ok(match recipe {
         RecipeName::Report => faithful,
@@ -240,8 +240,11 @@ fn sheet(played: &[Played], images: &Dataset) -> Result<ContactSheet> {
 }
 
 fn draw_charts(bench: &mut Workbench<'_>, played: &Played) -> Result<Vec<Figure>> {
-    let game =
-        PlayedGame { name: played.recipe.name(), kind: Kind::Standard, readings: &played.summary.readings };
+    let game = PlayedGame {
+        name: played.recipe.name(),
+        kind: ObjectiveName::Standard,
+        readings: &played.summary.readings,
+    };
     let mut figures = Vec::new();
     for Chart { file, plot, caption } in games::charts(&[game]).into_iter().filter(Chart::has_readings) {
         let file = format!("dcgan-{}-{file}", played.recipe.word());

@@ -10,7 +10,7 @@ use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
 use crate::report::{Answer, ContactSheet, Outcome, Section, Table};
 use crate::rng::Stream;
-use crate::run::gan::{Generator, Kind, PICTURED, Settings, Summary};
+use crate::run::gan::{Generator, ObjectiveName, PICTURED, Settings, Summary};
 use crate::run::samples::{JudgeSettings, Judgement, Measures, choose_classifier, draw, judge};
 use crate::run::{interrupt, read_archive};
 use serde_json::{Value, json};
@@ -53,19 +53,19 @@ const SEARCH: usize = 50;
 
 /// A finished game, and the quality of its samples.
 struct Played {
-    kind: Kind,
+    kind: ObjectiveName,
     summary: Summary,
     half: SecondHalf,
     generator: Generator,
     judgement: Judgement,
 }
 
-fn name(kind: Kind) -> &'static str {
+fn name(kind: ObjectiveName) -> &'static str {
     match kind {
-        Kind::Standard => "standard GAN",
-        Kind::Clipping => "Wasserstein, clipping",
-        Kind::Penalty => "Wasserstein, penalty",
-        Kind::Relativistic => "relativistic GAN",
+        ObjectiveName::Standard => "standard GAN",
+        ObjectiveName::Clipping => "Wasserstein, clipping",
+        ObjectiveName::Penalty => "Wasserstein, penalty",
+        ObjectiveName::Relativistic => "relativistic GAN",
     }
 }
 
@@ -97,7 +97,7 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
              gap is the most that both players together can gain if each changes alone: 0 at an equilibrium.",
             counted(steps, "step"),
             thousands(STEPS.full),
-            counted(Settings::of(Kind::Penalty).critic_steps, "step"),
+            counted(Settings::of(ObjectiveName::Penalty).critic_steps, "step"),
         ))
         .figures([sheet])
         .answers(
@@ -129,7 +129,7 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
     let how =
         JudgeSettings { images: SAMPLES.at(bench.budget), seed: bench.seed, ..JudgeSettings::default() };
     let mut played = Vec::new();
-    for kind in Kind::ALL {
+    for kind in ObjectiveName::ALL {
         let settings = Settings {
             data: bench.data.clone(),
             images: Some(bench.digits.train.len()),

@@ -60,10 +60,10 @@ mod tests {
     use super::*;
     use crate::adversarial::{Networks, Normalisation, mlp};
     use crate::nn::Spec;
-    use crate::run::gan::Kind;
+    use crate::run::gan::ObjectiveName;
 
     /// The gap of a game before its first step; training or test images may be inverted.
-    fn gap(kind: Kind, inverted: [bool; 2], steps: usize) -> DualityGap {
+    fn gap(kind: ObjectiveName, inverted: [bool; 2], steps: usize) -> DualityGap {
         let digits = Dataset::synthetic(60, 40).unwrap();
         let mut inverse = digits.clone();
         inverse.invert();
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn players_move_on_training_images_and_are_measured_on_test_images() {
-        for kind in Kind::ALL.into_iter().chain([Kind::Relativistic]) {
+        for kind in ObjectiveName::ALL.into_iter().chain([ObjectiveName::Relativistic]) {
             let [usual, other_train, other_test] =
                 [[false, false], [true, false], [false, true]].map(|inverted| gap(kind, inverted, 5));
             assert_eq!(usual.value, other_train.value, "{kind}");
@@ -89,7 +89,7 @@ mod tests {
             assert_ne!(usual.best_discriminator, other_train.best_discriminator, "{kind}");
             // Only a relativistic generator's steps use images.
             let is_independent = usual.best_generator == other_train.best_generator;
-            assert_eq!(is_independent, kind != Kind::Relativistic, "{kind}");
+            assert_eq!(is_independent, kind != ObjectiveName::Relativistic, "{kind}");
             assert_ne!(usual.best_discriminator, gap(kind, [false, false], 10).best_discriminator, "{kind}");
         }
     }

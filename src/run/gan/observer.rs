@@ -1,6 +1,6 @@
 //! Readings: rows of `metrics.csv`, and measures of samples.
 
-use super::{Kind, Settings};
+use super::{ObjectiveName, Settings};
 use crate::Result;
 use crate::adversarial::{METRICS, Reading, fill_latents};
 use crate::data::{Dataset, Images};
@@ -25,7 +25,7 @@ const TESTED: usize = 1_000;
 const LEAST_ACCURACY: f64 = 0.9;
 
 /// The columns of `metrics.csv` after the step.
-pub(super) fn columns(objective: Kind) -> Vec<String> {
+pub(super) fn columns(objective: ObjectiveName) -> Vec<String> {
     let has_critic = objective.objective().has_critic();
     METRICS.iter().map(|metric| metric.column(has_critic)).chain(["seconds [s]".into()]).collect()
 }
@@ -229,7 +229,7 @@ mod tests {
         let measured =
             Reading { step: 50, slope: Some(0.9), class_entropy: Some(1.15), ..Reading::default() };
         let values = row(&measured, 3.0);
-        assert_eq!(values.len(), columns(Kind::Penalty).len());
+        assert_eq!(values.len(), columns(ObjectiveName::Penalty).len());
         let found = reading(&Row { count: 50, values: values.clone() }, 2.3);
         assert_eq!(found, Reading { class_entropy: Some(1.15 / 2.3), ..measured });
         assert_eq!(reading(&Row { count: 50, values }, 0.0).class_entropy, None, "data of one class");

@@ -43,7 +43,7 @@ const RATES: [(&str, &str, &str); 4] = [
 /// The objectives, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ObjectiveName {
     /// A discriminator that tells real from generated images.
     #[value(aliases = ["gan", "vanilla", "ns-gan"])]
     Standard,
@@ -71,7 +71,7 @@ pub enum Change {
     Colour,
 }
 
-impl Kind {
+impl ObjectiveName {
     /// The three classical ones, in the order of their history.
     pub const ALL: [Self; 3] = [Self::Standard, Self::Clipping, Self::Penalty];
 
@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ObjectiveName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.objective().name())
     }
@@ -120,7 +120,7 @@ pub struct Settings {
     pub invert: bool,
     /// The objective of the game.
     #[arg(long, default_value = "standard")]
-    pub objective: Kind,
+    pub objective: ObjectiveName,
     /// Let the generator minimise the value that the discriminator maximises.
     #[arg(long, help_heading = STANDARD)]
     #[serde(default)]
@@ -200,7 +200,7 @@ pub struct Settings {
 /// The networks of generator and discriminator.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
-    /// Kind of networks.
+    /// ObjectiveName of networks.
     #[arg(long, default_value = "mlp")]
     network: Family,
     /// Size of the latent vectors.
@@ -290,7 +290,7 @@ impl NetworkOptions {
 
 impl Settings {
     /// The defaults for this objective.
-    pub fn of(objective: Kind) -> Self {
+    pub fn of(objective: ObjectiveName) -> Self {
         settings::from_arguments(&["--objective", objective.objective().name()])
     }
 
@@ -298,14 +298,14 @@ impl Settings {
     pub fn recipe(&self) -> Recipe {
         let Self { clip: bound, penalty: weight, critic_steps, head_start, label_smoothing, .. } = *self;
         let objective = match self.objective {
-            Kind::Standard => {
+            ObjectiveName::Standard => {
                 let generator =
                     if self.minimax { GeneratorLoss::Minimax } else { GeneratorLoss::NonSaturating };
                 Objective::Standard { generator, label_smoothing }
             }
-            Kind::Clipping => Objective::Clipping { bound, critic_steps, head_start },
-            Kind::Penalty => Objective::Penalty { weight, critic_steps },
-            Kind::Relativistic => Objective::Relativistic,
+            ObjectiveName::Clipping => Objective::Clipping { bound, critic_steps, head_start },
+            ObjectiveName::Penalty => Objective::Penalty { weight, critic_steps },
+            ObjectiveName::Relativistic => Objective::Relativistic,
         };
         let has = |change| self.augment.contains(&change);
         let usual = Recipe::of(objective);
@@ -451,7 +451,7 @@ mod tests {
 
     #[test]
     fn options_of_other_objectives_are_refused_and_the_rates_are_equal_by_default() {
-        let clipping = Settings { generator_rate: 3e-3, ..Settings::of(Kind::Clipping) };
+        let clipping = Settings { generator_rate: 3e-3, ..Settings::of(ObjectiveName::Clipping) };
         let complete = |given: &[&str]| clipping.clone().complete(&|option| given.contains(&option));
         assert_eq!(complete(&["generator_rate", "clip", "critic_steps"]).unwrap().discriminator_rate, 3e-3);
         assert_eq!(complete(&["generator_rate", "discriminator_rate"]).unwrap().discriminator_rate, 5e-5);
@@ -462,8 +462,8 @@ mod tests {
 
     #[test]
     fn settings_determine_the_recipe_and_their_defaults_are_the_usual_recipes() {
-        assert_eq!(Settings::of(Kind::Standard).networks, Networks::digits(784));
-        for kind in Kind::ALL {
+        assert_eq!(Settings::of(ObjectiveName::Standard).networks, Networks::digits(784));
+        for kind in ObjectiveName::ALL {
             assert_eq!(Settings::of(kind).recipe(), Recipe::of(kind.objective()));
             Settings::of(kind).check().unwrap();
         }
@@ -473,7 +473,7 @@ mod tests {
             head_start: true,
             generator_rate: 1e-3,
             discriminator_rate: 2e-3,
-            ..Settings::of(Kind::Clipping)
+            ..Settings::of(ObjectiveName::Clipping)
         };
         let recipe = settings.recipe();
         assert_eq!(rate_of(recipe.discriminator), 2e-3);
