@@ -66,7 +66,7 @@ impl Metrics {
     /// counts.
     ///
     /// Later rows, and a last line that a kill cut short, are removed: the resumed run writes them again. A kill during the
-    /// removal loses nothing. What a spreadsheet adds is removed too: a byte order mark, quotation marks, line ends of Windows,
+    /// removal loses nothing. The marks of a spreadsheet are removed too: a byte order mark, quotation marks, line ends of Windows,
     /// and commas at the ends of lines; semicolons or tabs in the place of commas are read as these.
     ///
     /// **Errors** [`Error::Malformed`] if the header is another, a kept row is not numbers in as many columns,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// How an answer stands to what the report says.
+/// The relation of an answer to what the report says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -58,7 +58,7 @@ impl Answer {
 pub struct Claim {
     /// The claim or the question, as a sentence.
     pub asked: String,
-    /// What this page found.
+    /// The answer that this page found.
     pub answer: Answer,
 }
 
