@@ -1,6 +1,6 @@
 //! Experiments: measurements with their tables, charts and contact sheets.
 //!
-//! A command of the command line runs one experiment; [`reproduce`] runs all that the report asks for.
+//! A command of the command line runs one experiment; [`reproduce`] runs all experiments of the report.
 
 pub(crate) mod divergences;
 pub(crate) mod filters;

@@ -120,9 +120,11 @@ impl Networks {
         Ok(players)
     }
 
-    /// The distribution of the initial parameters, which follows from the plans: that of Radford et al. 2016 if one of the
-    /// networks has a convolution, with weights normal around 0 and scales of batch normalisation normal around 1, both
-    /// with standard deviation 0.02, and biases 0; otherwise [`Initialisation::Uniform`].
+    /// The distribution of the initial parameters, which follows from the plans.
+    ///
+    /// It is that of Radford et al. 2016 if one of the networks has a convolution: weights are normal around 0 and scales of
+    /// batch normalisation around 1, both with standard deviation 0.02, and biases are 0. Otherwise it is
+    /// [`Initialisation::Uniform`].
     pub fn initialisation(&self) -> Initialisation {
         let mut layers = self.generator.layers.iter().chain(&self.discriminator.layers);
         match layers

@@ -85,8 +85,8 @@ pub struct Overlap {
 /// **Errors** [`Error::ShapeMismatch`] if the numbers of columns differ; [`Error::InvalidArgument`] for 0 neighbours,
 /// for sets with too few rows, and for elements that are not finite.
 ///
-/// **Accuracy and cost** Distances in f64, with errors of 1e-15 of the squared lengths measured from the images' mean;
-/// a distance below 1e-12 of them is 0. 2 d (N + M)² operations as matrix products; memory for copies of the sets in
+/// **Accuracy and cost** Distances in f64, with errors of 1e-15 of the squared lengths measured from the images' mean.
+/// A distance below 1e-12 of them is 0. 2 d (N + M)² operations as matrix products; memory for copies of the sets in
 /// f64 and 32 MB. The result does not depend on the number of threads.
 ///
 /// **Source** Kynkäänniemi, Karras, Laine, Lehtinen & Aila 2019; Naeem, Oh, Uh, Choi & Yoo 2020.

@@ -55,8 +55,8 @@ pub struct Report {
     pub analytic: f64,
     /// The central difference.
     pub numeric: f64,
-    /// Their difference, relative to the largest of these three: the larger of the two; a hundredth of the largest
-    /// derivative of the tensor; 0.01. (The derivative with respect to a bias before batch normalisation is 0, which
+    /// Their difference, relative to the largest of these three: the larger of the two, a hundredth of the largest
+    /// derivative of the tensor, and 0.01. (The derivative with respect to a bias before batch normalisation is 0, which
     /// differences give only up to rounding.)
     pub error: f64,
     /// Number of coordinates compared.

@@ -5,7 +5,7 @@
 //! are resampled with replacement, and the middle 95 % of the results are the interval.
 //!
 //! A claim "a is larger than b" *holds* if the interval lies above one half, and *does not hold* if it lies below.
-//! Otherwise the verdict is *cannot be told*.
+//! Otherwise the data do not decide: it *cannot be told*.
 
 use crate::rng::Stream;
 use alloc::vec;

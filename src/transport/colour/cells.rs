@@ -2,8 +2,8 @@
 //!
 //! A joint histogram of 64 x 64 x 64 cells of a cube of encoded colours keeps the mass and the mean colour of each cell. A photograph of
 //! any size fills some thousand cells. [`Cells::palette`] merges them to a given number: a box of cells is split in two at its
-//! mean, along the axis of the largest variance, and the box with the largest squared error is the next (Heckbert 1982 with
-//! the criterion of Wu 1991).
+//! mean, along the axis of the largest variance. The box with the largest squared error is the next (Heckbert 1982 with the
+//! criterion of Wu 1991).
 
 use super::area::Area;
 use super::domain::Domain;

@@ -1,7 +1,7 @@
 //! An edge-aware filter of the displacement of colours, guided by the source image.
 //!
-//! A map of colours moves each pixel by a displacement D(x) that depends on its colour x alone. Where the map is steep it
-//! amplifies noise and the steps of 8 bits, which show as grain and bands. The guided filter replaces D, in each window of
+//! A map of colours moves each pixel by a displacement D(x) that depends on its colour x alone. A steep map amplifies noise
+//! and the steps of 8 bits, which show as grain and bands. The guided filter replaces D, in each window of
 //! the image, by the affine function of the source's colour that fits it best:
 //!
 //! ```text
@@ -11,8 +11,8 @@
 //! and takes the mean of (A, b) over the windows that cover a pixel (He, Sun & Tang 2013). Edges of the source stay edges.
 //! Variations of the source below sqrt(ε) keep their size and are only shifted.
 //!
-//! Sums are over blocks of pixels first, windows are boxes of blocks, and (A, b) is interpolated between blocks: a few
-//! operations a pixel, and memory for 12 numbers a block (He & Sun 2015 sample pixels; here all pixels count).
+//! Sums are over blocks of pixels first. Windows are boxes of blocks, and (A, b) is interpolated between blocks. This takes a
+//! few operations a pixel, and memory for 12 numbers a block. (He & Sun 2015 sample pixels; here all pixels count.)
 
 use super::area::Area;
 use super::image::ColourImage;

@@ -20,7 +20,7 @@
 //!
 //! The cost of the plans is the squared distance with the lightness stretched by [`LIGHTNESS`]. For every stretch the result has the
 //! colours of the target; with a large one the lightness moves by an increasing function of itself alone, and the chroma follows
-//! (Knothe 1957, Rosenblatt 1952; Carlier, Galichon & Santambrogio 2010). What is brighter in the source stays brighter, which
+//! (Knothe 1957, Rosenblatt 1952; Carlier, Galichon & Santambrogio 2010). Brighter parts of the source stay brighter, which
 //! keeps the structure.
 //!
 //! The edge-aware filter (`super::guided`) takes some of the displacement back. A second map, from the colours of the filtered
