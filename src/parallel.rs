@@ -5,9 +5,8 @@ mod awake;
 #[cfg(feature = "parallel")]
 pub use awake::within_awake;
 
-/// Minimum number of rows per task: a row of a few hundred units takes some hundred nanoseconds.
-#[cfg(feature = "parallel")]
-const ROWS_AT_LEAST: usize = 4;
+/// Rows of a task: a row of a few hundred units takes some hundred nanoseconds.
+const ROWS: usize = 4;
 
 /// Calls `row(i, a_i, b_i, c_i)` for the rows of `a` and `b`, of `a_width` and `b_width` elements, and the elements of `c`,
 /// up to the end of the shortest. Allocates nothing.
@@ -19,20 +18,13 @@ pub(crate) fn for_each_row<A: Send, B: Send, C: Send>(
     c: &mut [C],
     row: impl Fn(usize, &mut [A], &mut [B], &mut C) + Sync,
 ) {
-    #[cfg(feature = "parallel")]
-    {
-        use rayon::prelude::*;
-        a.par_chunks_exact_mut(a_width)
-            .zip(b.par_chunks_exact_mut(b_width))
-            .zip(c)
-            .enumerate()
-            .with_min_len(ROWS_AT_LEAST)
-            .for_each(|(i, ((a, b), c))| row(i, a, b, c));
-    }
-    #[cfg(not(feature = "parallel"))]
-    for (i, ((a, b), c)) in a.chunks_exact_mut(a_width).zip(b.chunks_exact_mut(b_width)).zip(c).enumerate() {
-        row(i, a, b, c);
-    }
+    let rows = (a.len() / a_width).min(b.len() / b_width).min(c.len());
+    let tasks = Chunks(&mut a[..rows * a_width], ROWS * a_width);
+    let pieces = ((tasks, Chunks(&mut b[..rows * b_width], ROWS * b_width)), Chunks(&mut c[..rows], ROWS));
+    for_each_split(rows.div_ceil(ROWS), true, pieces, &|task, ((a, b), c)| {
+        let rows = a.0.chunks_exact_mut(a_width).zip(b.0.chunks_exact_mut(b_width)).zip(c.0);
+        rows.enumerate().for_each(|(i, ((a, b), c))| row(task * ROWS + i, a, b, c));
+    });
 }
 
 /// Slices that are split together, one piece of each per task.
@@ -94,13 +86,24 @@ fn split_from<S: Split>(
     }
     let half = count / 2;
     let (left, right) = pieces.split(half);
-    let left = || split_from(first, half, in_parallel, left, run);
-    let right = || split_from(first + half, count - half, in_parallel, right, run);
-    join(in_parallel, left, right);
+    join(
+        in_parallel,
+        &mut once(|| split_from(first, half, in_parallel, left, run)),
+        &mut once(|| split_from(first + half, count - half, in_parallel, right, run)),
+    );
+}
+
+/// A closure that runs `work` at its first call.
+///
+/// The functions of rayon are generic: with a closure of a type of its own, each call compiles a copy of the pool's code.
+/// Those below take any closure as a `dyn FnMut`, so that there is one copy.
+fn once(work: impl FnOnce() + Send) -> impl FnMut() + Send {
+    let mut work = Some(work);
+    move || work.take().into_iter().for_each(|work| work())
 }
 
 /// Runs both, in parallel if `in_parallel` and if there are threads.
-fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+fn join(in_parallel: bool, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     #[cfg(feature = "parallel")]
     if in_parallel {
         rayon::join(a, b);
@@ -115,9 +118,17 @@ fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
 /// in `work` would pay.
 pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]
-    return rayon::scope(|_| work());
+    return result_of(work, |work| rayon::scope(|_| work()));
     #[cfg(not(feature = "parallel"))]
     work()
+}
+
+/// The result of `work`, which `run` calls once.
+#[cfg(feature = "parallel")]
+fn result_of<R: Send>(work: impl FnOnce() -> R + Send, run: fn(&mut (dyn FnMut() + Send))) -> R {
+    let mut result = None;
+    run(&mut once(|| result = Some(work())));
+    result.expect("the work was done")
 }
 
 /// Runs `work`.

@@ -23,6 +23,10 @@ const SPINS: u32 = 64;
 ///
 /// **Accuracy and cost** About ten microseconds and a few allocations per call.
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    super::result_of(work, run_awake)
+}
+
+fn run_awake(work: &mut (dyn FnMut() + Send)) {
     rayon::scope(|_| {
         let watch = Arc::new(Watch::default());
         let here = rayon::current_thread_index();
@@ -38,8 +42,8 @@ pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         }
         watch.begin(others.min(MAX_POLLING));
         let _end = End(&watch);
-        work()
-    })
+        work();
+    });
 }
 
 #[derive(Default)]
