@@ -104,10 +104,6 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         charts.extend(draw_charts(bench, played)?);
     }
     let answer = answer(&played);
-    let outcome = match played[0].summary.stability.verdict {
-        Verdict::Unsettled => Outcome::NotSettled,
-        _ => Outcome::Answered,
-    };
     let section = Section::new("The DCGAN on cats: is its training stable?")
         .paragraph(format!(
             "Two games between the same convolutional networks, on {} {} of 32x32 pixels, for {} each. The first follows \
@@ -118,8 +114,8 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
             if is_built_in(&source) { "drawn cats" } else { "photographs of cats (CIFAR-10)" },
             counted(STEPS.at(bench.budget), "step"),
         ))
-        .paragraphs(&answer)
-        .claim("Is the DCGAN stable? (Its losses could not be plotted.)", &Answer::new(outcome, answer[0].as_str()))
+        .answers(["Is the DCGAN stable? (Its losses could not be plotted.)"], &answer[..1])
+        .paragraphs(answer[1..].iter().map(|answer| answer.text.as_str()))
         .figures([sheet])
         .table(verdicts(&played))
         .table(second_halves(&played))
@@ -332,23 +328,27 @@ fn measures(played: &[Played]) -> Option<Table> {
     ))
 }
 
-fn answer(played: &[Played]) -> Vec<String> {
-    let Played { half, summary, .. } = &played[0];
+/// Whether training is stable; then the discriminator's loss beside the report's, and the distances if they were measured.
+fn answer(played: &[Played]) -> Vec<Answer> {
+    let Played { half, summary: Summary { stability, .. }, .. } = &played[0];
+    let outcome = match stability.verdict {
+        Verdict::Unsettled => Outcome::NotSettled,
+        _ => Outcome::Answered,
+    };
     let [from, to] = half.discriminator_loss;
-    let mut answer = vec![
-        format!(
-            "By the report's recipe the verdict is {}: {}.",
-            summary.stability.verdict,
-            summary.stability.reasons.join("; "),
-        ),
-        format!(
-            "In the second half the discriminator's loss is between {from:.2} and {to:.2} nats. The report gives {} to {} over the \
-             whole training and found that neither loss converged; it does not say whether its loss is the sum of the terms for \
-             real and generated images, as here (1.39 at the equilibrium), or their mean (0.69). A small loss is no failure by \
-             itself: it says that this discriminator tells these samples from the training images.",
-            REPORTED[0], REPORTED[1],
-        ),
-    ];
+    let verdict = format!(
+        "By the report's recipe the verdict is {}: {}.",
+        stability.verdict,
+        stability.reasons.join("; "),
+    );
+    let loss = format!(
+        "In the second half the discriminator's loss is between {from:.2} and {to:.2} nats. The report gives {} to {} over the \
+         whole training and found that neither loss converged; it does not say whether its loss is the sum of the terms for \
+         real and generated images, as here (1.39 at the equilibrium), or their mean (0.69). A small loss is no failure by \
+         itself: it says that this discriminator tells these samples from the training images.",
+        REPORTED[0], REPORTED[1],
+    );
+    let mut answer = vec![Answer::new(outcome, verdict), Answer::new(Outcome::Answered, loss)];
     let distances: Vec<[f64; 2]> = played
         .iter()
         .filter_map(|played| {
@@ -363,10 +363,11 @@ fn answer(played: &[Played]) -> Vec<String> {
             gain if gain < -noise => "are farther from test images than",
             _ => "cannot be told apart, by their distance to test images, from",
         };
-        answer.push(format!(
+        let text = format!(
             "The samples of the small-data recipe {comparison} those of the report's: their kernel distances are {small_data:.3} \
              and {report:.3}."
-        ));
+        );
+        answer.push(Answer::new(Outcome::Answered, text));
     }
     answer
 }

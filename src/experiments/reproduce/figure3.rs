@@ -1,17 +1,14 @@
 //! Figure 3: rows of pixels removed and filled in, by 20 and by 500 hidden units.
 
 use super::panels;
-use super::restoration::{Restoration, add_to, percent};
+use super::restoration::{Restoration, TestImages, add_to, percent};
 use super::workbench::{
     ByBudget, LARGE, LARGE_EPOCHS, ReportFigure, SHORT_EPOCHS, SMALL, SMALL_EPOCHS, Workbench,
 };
 use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::boltzmann::learning::NegativePhase;
-use crate::boltzmann::reconstruct::Effort;
-use crate::data::Binarisation;
-use crate::evaluate::reconstruction::{Cell, PooledError, Task, error_of_chains, remove_rows, sweep};
-use crate::experiments::reconstruction::test_images;
+use crate::evaluate::reconstruction::{Cell, PooledError, error_of_chains, remove_rows, sweep};
 use crate::experiments::reconstruction::{scaled, swept};
 use crate::report::numbers::counted;
 use crate::report::{Answer, Outcome, Section, Table};
@@ -111,12 +108,8 @@ impl Study {
         let [few, many] = [bench.short(SMALL)?.0, bench.short(LARGE)?.0];
         let short = SHORT_EPOCHS.at(bench.budget);
         let large = LARGE_EPOCHS.at(bench.budget);
-        let indices: Vec<usize> = (0..count).collect();
-        let images = test_images(bench.digits, &indices, Binarisation::Threshold, bench.seed)?;
-        let mean_image = Binarisation::Threshold.mean(bench.digits.train.images());
-        let (height, width) = (bench.digits.test.images().height(), bench.digits.test.images().width());
-        let effort = Effort { burn_in: 20, average: 40 };
-        let task = Task { images: &images, mean_image: &mean_image, height, width, effort };
+        let images = TestImages::new(bench, count)?;
+        let (task, height) = (images.task(), bench.digits.test.images().height());
         let stream = Stream::named(bench.seed, "evaluate");
         let mut machines = Vec::new();
         for (model, units, epochs) in [

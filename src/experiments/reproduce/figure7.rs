@@ -53,19 +53,17 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
         equal.descents().to_svg()?,
         "The shift during gradient descent on each divergence, with the same learning rate.",
     ));
-    let answer = equal.meaning();
+    let answer = [Answer::new(Outcome::PartlyConfirmed, GRADIENTS)];
+    let meaning = equal.meaning();
     let section = Section::new("Figure 7: which divergence can pull a distant generator to the data")
         .paragraph(
             "The data are N(0, 1). The generator is N(τ, 1), or N(τ, 4), and its only parameter is the shift τ. Each divergence \
              is a possible loss; training needs its gradient in τ.",
         )
-        .paragraphs(&answer)
-        .claim(
-            "The gradients of KL and JS vanish with the distance; that of W₁ does not.",
-            &Answer::new(Outcome::PartlyConfirmed, GRADIENTS),
-        )
+        .paragraphs(&meaning)
+        .claim("The gradients of KL and JS vanish with the distance; that of W₁ does not.", &answer[0])
         .figures(charts)
         .paragraph("Try it: drag the generator. Each arrow shows the direction and size of a gradient step.")
         .panel("shift", panels::shift(&equal), None);
-    Ok((section, json!({ "equal": equal, "unequal": unequal, "answer": answer })))
+    Ok((section, json!({ "equal": equal, "unequal": unequal, "meaning": meaning, "answer": answer })))
 }

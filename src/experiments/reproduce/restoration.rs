@@ -10,6 +10,35 @@ use crate::experiments::reconstruction::{heat_map, middle_quarter, sheet, swept}
 use crate::report::{ContactSheet, Section, Table};
 use crate::rng::Stream;
 
+/// The first test images, and the mean training image as the simplest guess of their removed pixels.
+pub(super) struct TestImages {
+    images: Vec<f32>,
+    mean_image: Vec<f32>,
+    height: usize,
+    width: usize,
+}
+
+impl TestImages {
+    /// The first `count` test images.
+    pub fn new(bench: &Workbench<'_>, count: usize) -> Result<Self> {
+        let indices: Vec<usize> = (0..count).collect();
+        let (binarise, test) = (Binarisation::Threshold, bench.digits.test.images());
+        Ok(Self {
+            images: test_images(bench.digits, &indices, binarise, bench.seed)?,
+            mean_image: binarise.mean(bench.digits.train.images()),
+            height: test.height(),
+            width: test.width(),
+        })
+    }
+
+    /// To fill in removed pixels by the mean of 40 Gibbs steps.
+    pub fn task(&self) -> Task<'_> {
+        let Self { images, mean_image, height, width } = self;
+        let effort = Effort { burn_in: 20, average: 40 };
+        Task { images, mean_image, height: *height, width: *width, effort }
+    }
+}
+
 /// The images that one machine has restored, and its errors.
 pub(super) struct Restoration {
     /// The machine's name in captions and tables.
@@ -30,14 +59,8 @@ impl Restoration {
         (kind, hidden): (&str, &str),
         count: usize,
     ) -> Result<Self> {
-        let digits = bench.digits;
-        let indices: Vec<usize> = (0..count).collect();
-        let binarise = Binarisation::Threshold;
-        let images = test_images(digits, &indices, binarise, bench.seed)?;
-        let mean_image = binarise.mean(digits.train.images());
-        let (height, width) = (digits.test.images().height(), digits.test.images().width());
-        let effort = Effort { burn_in: 20, average: 40 };
-        let task = Task { images: &images, mean_image: &mean_image, height, width, effort };
+        let images = TestImages::new(bench, count)?;
+        let (task, height) = (images.task(), images.height);
         let stream = Stream::named(bench.seed, "evaluate");
         let removed = middle_quarter(height);
         let (filled, _) = remove_rows(model, &task, removed.clone(), stream)?;

@@ -102,7 +102,11 @@ impl Section {
 
     /// Adds the answers as paragraphs, and each with its claim to the table at the top of the page.
     #[must_use]
-    pub fn answers<const N: usize>(self, asked: [&str; N], answers: &[Answer; N]) -> Self {
+    pub fn answers<'a>(
+        self,
+        asked: impl IntoIterator<Item = &'a str>,
+        answers: impl IntoIterator<Item = &'a Answer>,
+    ) -> Self {
         asked.into_iter().zip(answers).fold(self, |section, (asked, answer)| {
             section.claim(asked, answer).paragraph(answer.text.as_str())
         })

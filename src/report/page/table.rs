@@ -78,7 +78,7 @@ impl Table {
                     } }
                     tbody {
                         @for row in &self.rows {
-                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[of_cell(column, cell)] { (cell) } } }
+                            tr { @for (column, cell) in self.columns.iter().zip(row) { td class=[of_cell(column, cell)] { (prose(cell)) } } }
                         }
                     }
                 }
