@@ -200,7 +200,7 @@ pub struct Settings {
 /// The networks of generator and discriminator.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
-    /// ObjectiveName of networks.
+    /// Kind of networks.
     #[arg(long, default_value = "mlp")]
     network: Family,
     /// Size of the latent vectors.
