@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{
@@ -93,7 +93,13 @@ pub(crate) fn rounded(seconds: f64) -> String {
 
 enum Output {
     Terminal(ProgressBar),
-    Lines { sink: Box<dyn Write + Send>, interval: Duration, last: Instant },
+    Lines {
+        sink: Box<dyn Write + Send>,
+        interval: Duration,
+        last: Instant,
+    },
+    /// To a display in another thread.
+    Count(mpsc::Sender<u64>),
     Quiet,
 }
 
@@ -117,6 +123,11 @@ impl Progress {
             (false, true) => ProgressKind::Terminal,
             (false, false) => ProgressKind::Lines,
         })
+    }
+
+    /// No display: sends the steps, those of an earlier process too, for the display of several loops that run side by side.
+    pub(super) fn counted_by(steps: mpsc::Sender<u64>) -> Self {
+        Self::with_output(Output::Count(steps))
     }
 
     /// The same display without a line per epoch, for a program of many loops.
@@ -163,7 +174,7 @@ impl Progress {
                 *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
             }
             Output::Lines { last, .. } => *last = self.started,
-            Output::Quiet => {}
+            Output::Count(_) | Output::Quiet => {}
         }
     }
 
@@ -172,9 +183,13 @@ impl Progress {
         self.skipped += steps;
         self.position += steps;
         self.started = Instant::now();
-        if let Output::Terminal(bar) = &self.output {
-            bar.set_style(self.style());
-            bar.inc(steps);
+        match &self.output {
+            Output::Terminal(bar) => {
+                bar.set_style(self.style());
+                bar.inc(steps);
+            }
+            Output::Count(counter) => _ = counter.send(steps),
+            Output::Lines { .. } | Output::Quiet => {}
         }
     }
 
@@ -183,6 +198,8 @@ impl Progress {
         self.position += steps;
         match &mut self.output {
             Output::Terminal(bar) => bar.inc(steps),
+            // Nobody listens any more if the display has ended.
+            Output::Count(counter) => _ = counter.send(steps),
             Output::Lines { sink, interval, last } if last.elapsed() >= *interval => {
                 *last = Instant::now();
                 let percent = 100 * self.position.min(self.total) / self.total.max(1);
@@ -225,7 +242,7 @@ impl Progress {
                 *last = Instant::now();
                 let _ = writeln!(sink, "{text}");
             }
-            Output::Quiet => {}
+            Output::Count(_) | Output::Quiet => {}
         }
     }
 
@@ -237,7 +254,7 @@ impl Progress {
         let sink: &mut dyn Write = match &mut self.output {
             Output::Lines { sink, .. } => sink,
             Output::Terminal(_) => &mut io::stderr(),
-            Output::Quiet => return,
+            Output::Count(_) | Output::Quiet => return,
         };
         if !text.is_empty() {
             let _ = writeln!(sink, "{text}");

@@ -106,6 +106,9 @@ impl Record {
     pub fn of(digits: &Dataset, with_labels: bool) -> Self {
         let images = |set: &Labelled| described(set.images());
         let labels = |set: &Labelled| format!("{}, crc32 {:08x}", set.len(), crc32fast::hash(set.labels()));
+        if digits.train.is_empty() && digits.test.is_empty() {
+            return Self { data: digits.name.clone(), entries: Vec::new() };
+        }
         let mut entries =
             vec![("training_images", images(&digits.train)), ("test_images", images(&digits.test))];
         if with_labels {

@@ -20,7 +20,8 @@ use std::path::PathBuf;
     ring    8 Gaussians on a circle; grid: 25 on a square lattice. A point within 3 standard deviations of a centre is of high \
     quality. A mode is found if one of 2,500 points is of high quality for it.\n\
     dirac   data at one point, a generator of one point, a linear discriminator: a game with known trajectories.\n\n\
-    Rings and grids take some minutes; with --steps 2000 --seeds 1, half a minute."
+    Rings and grids take some minutes; with --steps 2000 --seeds 1, half a minute. After Ctrl-C, the same command goes on \
+    where it was."
 )]
 pub(in crate::cli) struct Toys {
     /// The games to play [default: all].
@@ -85,9 +86,10 @@ impl Toys {
             let expected = format!("there are not {} seeds from there on", self.seeds);
             return Err(Error::invalid(format!("--seed {}", self.seed), expected));
         }
-        interrupt::install(Work::Unsaved)?;
+        interrupt::install(Work::Training)?;
         // Fails before the work, not after it.
         std::fs::create_dir_all(&self.out).map_err(|error| Error::io("creating", &self.out, error))?;
+        let runs = self.out.join("runs");
         let mut summary = Summary {
             out: self.out.clone(),
             settings,
@@ -97,8 +99,8 @@ impl Toys {
         };
         for task in Task::all().into_iter().filter(|task| self.wants(task.name)) {
             let seeds: Vec<u64> = (self.seed..).take(self.seeds).collect();
-            let games =
-                play(&task, &Variant::all(), &seeds, &settings, &mut progress, &interrupt::requested)?;
+            let (variants, stop) = (Variant::all(), &interrupt::requested);
+            let games = play(&task, &variants, &seeds, &settings, &runs, &mut progress, stop)?;
             let png = sheet(&task, settings.steps, &games).and_then(|sheet| sheet.to_png());
             summary.draw(&format!("{}.png", task.name), png);
             summary.draw(&format!("{}-modes.svg", task.name), modes_plot(&task, &games).to_svg());
@@ -114,6 +116,8 @@ impl Toys {
         let written = write_output(&self.out.join("summary.json"), (text + "\n").as_bytes());
         if written.is_ok() {
             summary.files.push("summary.json".into());
+            // Only an interrupted command needs them.
+            let _ = std::fs::remove_dir_all(&runs);
         }
         self.common.print(&summary, |_| describe(&summary))?;
         written

@@ -5,8 +5,7 @@ use super::history::{HISTORY, HISTORY_STEPS, history_shape, kept_steps};
 use super::{Run, Settings};
 use crate::adversarial::Networks;
 use crate::checkpoint::Archive;
-use crate::nn::plan::read_tensor;
-use crate::run::restore::{self, not_reached};
+use crate::run::restore::{self, not_reached, restore_game};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 
@@ -70,19 +69,8 @@ impl Run<'_> {
             return Err(malformed(format!("the networks are `{found}`, the settings say `{networks}`")));
         }
         let steps = restore::number(archive, "steps", self.settings.steps as u64)?;
-        let discriminator_steps = restore::number(archive, "discriminator_steps", u64::MAX)?;
-        if discriminator_steps != self.settings.recipe().objective.all_discriminator_steps(steps) {
-            return Err(not_reached(archive, "discriminator_steps"));
-        }
         self.seconds = restore::seconds(archive)?;
-        for (name, tensor) in self.game.state_mut(steps, discriminator_steps) {
-            // Mean squares of gradients may overflow while the parameters are finite.
-            let values = match name.contains("_optimiser.") {
-                true => archive.tensor_f32(&name, tensor.shape())?,
-                false => read_tensor(archive, &name, tensor.shape())?,
-            };
-            tensor.data_mut().copy_from_slice(values);
-        }
+        restore_game(&mut self.game, archive, steps)?;
         self.best = Best::restore(archive, steps, self.game.generator())?;
         let kept = kept_steps(archive, self.settings.steps, steps);
         self.history_steps = kept.ok_or_else(|| not_reached(archive, HISTORY_STEPS))?;
