@@ -11,7 +11,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
     name: "figure1",
     about: "Pseudo-likelihood against epochs and hidden units",
     files: &["figure1-epochs.svg", "figure1-hidden.svg"],
-    seconds: ByBudget { quick: 12, full: 180 },
+    seconds: ByBudget { quick: 12, full: 40 },
     needs_digits: true,
     check: |_| Ok(()),
     make,

@@ -22,7 +22,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure2-digits.svg",
         "figure2-classes.svg",
     ],
-    seconds: ByBudget { quick: 30, full: 120 },
+    seconds: ByBudget { quick: 30, full: 55 },
     needs_digits: true,
     check: |_| Ok(()),
     make,

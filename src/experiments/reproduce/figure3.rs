@@ -19,7 +19,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
     name: "figure3",
     about: "Reconstruction of removed rows",
     files: &[SHEETS[0], SHEETS[1], MAPS[0], MAPS[1], MAPS[2]],
-    seconds: ByBudget { quick: 4, full: 30 },
+    seconds: ByBudget { quick: 4, full: 8 },
     needs_digits: true,
     check: |_| Ok(()),
     make,

@@ -32,7 +32,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         MAPS[1],
         MAPS[2],
     ],
-    seconds: ByBudget { quick: 25, full: 120 },
+    seconds: ByBudget { quick: 25, full: 10 },
     needs_digits: true,
     check,
     make,

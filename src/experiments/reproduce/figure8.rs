@@ -33,7 +33,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "figure8-spread.svg",
         "figure8-duality-gap.svg",
     ],
-    seconds: ByBudget { quick: 100, full: 1700 },
+    seconds: ByBudget { quick: 100, full: 700 },
     needs_digits: true,
     check: |_| Ok(()),
     make,
