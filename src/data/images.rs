@@ -329,16 +329,6 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// No images, for training that draws its data at every step.
-    pub fn without_images(name: impl Into<String>) -> Self {
-        let none = Labelled {
-            images: Images { height: 1, width: 1, channels: 1, pixels: Vec::new() },
-            labels: Vec::new(),
-            unlabelled: None,
-        };
-        Self { name: name.into(), train: none.clone(), test: none }
-    }
-
     /// Swaps background and ink of both sets.
     pub fn invert(&mut self) {
         self.train.images.invert();
