@@ -4,6 +4,7 @@
 //! - [`networks`]: the networks of both players, as plans.
 //! - [`Game`]: both players with their optimisers and buffers, and the training step, which is the same for every
 //!   objective.
+//! - `Generator`: a trained generator from a file or from bytes (feature `checkpoint`).
 //! - [`penalty`]: penalties on the discriminator's slope and their second-order gradients.
 //! - [`augmentation`]: random changes of images before the discriminator.
 //! - [`mod@reference`]: a game of perceptrons in plain loops, with which the tests compare the game.
@@ -14,6 +15,8 @@
 pub mod augmentation;
 pub mod dirac;
 pub mod game;
+#[cfg(feature = "checkpoint")]
+pub(crate) mod generator;
 mod interpolation;
 pub mod latent;
 pub mod networks;
@@ -23,6 +26,8 @@ pub mod reference;
 
 pub use augmentation::Augmentation;
 pub use game::{DualityGap, Game, METRICS, Metric, Reading, Recipe, Search};
+#[cfg(feature = "checkpoint")]
+pub use generator::{Generator, history::PICTURED};
 pub use interpolation::latent_paths;
 pub use latent::{Streams, fill_latents, fill_latents_from};
 pub use networks::{Guideline, Networks, Normalisation, dcgan, mlp};

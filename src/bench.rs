@@ -1,5 +1,7 @@
 //! The workloads whose speed is measured: kernels, updates of Boltzmann machines, steps of games.
 //!
+//! These are parts of the program; they are public for its tests and benches, and are not part of the library's interface.
+//!
 //! `equilibria bench` and `cargo bench` measure the same workloads. Inputs are random, and every result is checked before it
 //! is measured. [`measure`] explains the measurement and its numbers. Everything runs inside a rayon pool, so that no call
 //! pays for entering it; measurements on one thread run in a pool of one.

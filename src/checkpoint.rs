@@ -31,6 +31,7 @@
 //! A file without the key is read without a check. A program that changes a file must remove the key or replace its
 //! value.
 
+pub(crate) mod image_shape;
 mod quantised;
 mod values;
 
@@ -183,6 +184,26 @@ impl Archive {
     /// the checksum.
     pub fn set_metadata(&mut self, key: &str, value: &str) {
         self.metadata.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// The archive in the file at `path`; tensors of f64, which other programs write, become f32 as in
+    /// [`Archive::narrowed`].
+    ///
+    /// **Errors** [`Error::Io`] if it cannot be read; otherwise as [`Archive::from_bytes`].
+    ///
+    /// ```
+    /// use equilibria::{boltzmann::Rbm, checkpoint::Archive};
+    /// let archive = Archive::read("fixtures/rbm-784-500.safetensors")?;
+    /// let model = Rbm::<f32>::from_archive(&archive)?;
+    /// assert_eq!((model.visible(), model.hidden()), (784, 500));
+    /// assert_eq!(archive.metadata("image_height"), Some("28"));
+    /// # Ok::<(), equilibria::Error>(())
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn read(path: impl AsRef<std::path::Path>) -> Result<Archive> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|reason| Error::io("reading", path, reason))?;
+        Self::from_bytes(&bytes, &path.display().to_string()).map(Self::narrowed)
     }
 
     /// The values of a tensor of f32 or 16-bit floats, row-major.

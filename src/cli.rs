@@ -1,4 +1,6 @@
 //! The command line: arguments, exit status, printing. One file per command.
+//!
+//! These are parts of the program; they are public for its binary, and are not part of the library's interface.
 
 mod bench;
 mod classifier;

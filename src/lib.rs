@@ -27,11 +27,13 @@ extern crate alloc;
 pub mod adversarial;
 mod aligned;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod bench;
 pub mod boltzmann;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod data;
 pub mod embedded;
@@ -49,6 +51,7 @@ pub mod pretrained;
 pub mod report;
 pub mod rng;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod run;
 pub mod tensor;
 pub mod transport;

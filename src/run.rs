@@ -1,5 +1,7 @@
 //! Training runs: settings, training loops, the run directory, interruption and progress.
 //!
+//! These are parts of the program; they are public for its tests, and are not part of the library's interface.
+//!
 //! ```text
 //! runs/a/
 //!   config.toml              all settings, and the versions of program and checkpoint
@@ -24,7 +26,7 @@ mod atomic;
 pub mod classifier;
 pub mod dbm;
 mod directory;
-pub mod divergence;
+pub(crate) mod divergence;
 pub mod encoder;
 mod epochs;
 pub mod gan;
@@ -44,22 +46,21 @@ mod settings;
 mod source;
 mod supervised;
 mod text;
-pub mod toys;
+pub(crate) mod toys;
 mod training;
-pub mod unlabelled;
+pub(crate) mod unlabelled;
 
 pub use atomic::write_atomically;
 pub use directory::{RunDirectory, locate_model, read_archive};
 pub use metrics::{Counter, Metrics, Row};
 pub use progress::{Progress, ProgressKind};
 pub(crate) use progress::{rounded, warn};
-pub use record::{COMMIT, Provenance, Recorded};
-pub(crate) use record::{remember, remember_file};
+pub(crate) use record::{COMMIT, Provenance, Recorded, remember, remember_file};
 pub(crate) use results::{check_range, create_folder_of, write_output, write_picture};
 pub use settings::RunSettings;
-pub use source::{SavedModel, StoredMachine, load, load_alone};
-pub(crate) use source::{Source, absolute, absolute_source, source};
-use source::{copy_settings, describe, describe_shape, settings_in, settings_of, shape_in, trained_on};
+pub use source::{SavedModel, StoredMachine, load};
+pub(crate) use source::{Source, absolute, absolute_source, load_alone, source};
+use source::{copy_settings, describe, settings_in, settings_of, trained_on};
 pub(crate) use text::parse;
-pub(crate) use training::resume_with;
-pub use training::{Trainable, TrainingRun, resume, train, train_in_memory, train_or_resume};
+pub use training::{Trainable, TrainingRun, resume, train};
+pub(crate) use training::{resume_with, train_in_memory, train_or_resume};

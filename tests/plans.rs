@@ -150,11 +150,12 @@ fn are_networks_that_do_not_fit_the_game_refused() {
 #[cfg(feature = "cli")]
 mod files {
     use super::*;
+    use equilibria::adversarial::Generator;
     use equilibria::adversarial::fill_latents;
     use equilibria::checkpoint::Archive;
     use equilibria::nn::Scratch;
     use equilibria::rng::Stream;
-    use equilibria::run::gan::{Generator, Settings};
+    use equilibria::run::gan::Settings;
 
     /// A model from before networks were described by plans: a penalised game of 40 steps on 60 images of 4 x 4 pixels,
     /// with an average, written by `gan train --objective penalty --normalise layer --latent 3 --generator 5-6

@@ -121,7 +121,7 @@ fn other_state_dictionaries_are_refused_in_one_sentence() {
 #[cfg(feature = "cli")]
 #[test]
 fn a_generator_of_pytorch_can_be_sampled() {
-    let generator = equilibria::run::gan::Generator::from_archive(&state()).unwrap();
+    let generator = equilibria::adversarial::Generator::from_archive(&state()).unwrap();
     let (z, right) = checks();
     let found = generator.images_of(&z).unwrap();
     for (pixel, x) in found.pixels().iter().zip(&right) {
@@ -134,5 +134,5 @@ fn a_generator_of_pytorch_can_be_sampled() {
         let shape = state().shape(name).unwrap().to_vec();
         zeros.insert_f32(name, &shape, &vec![0.0; shape.iter().product()]).unwrap();
     }
-    equilibria::run::gan::Generator::from_archive(&zeros).unwrap_err();
+    equilibria::adversarial::Generator::from_archive(&zeros).unwrap_err();
 }

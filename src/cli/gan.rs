@@ -8,7 +8,7 @@ mod train;
 
 use super::store::Store;
 use crate::Result;
-use crate::run::gan::Generator;
+use crate::run::gan;
 use clap::Subcommand;
 
 /// Train adversarial networks and look at their samples; judge samples of any other program.
@@ -35,7 +35,7 @@ impl Command {
             Self::Sample(command) => command.run(),
             Self::Evaluate(command) => command.run(),
             Self::Export(command) => command.run(),
-            Self::Store(command) => command.run(Generator::load_alone),
+            Self::Store(command) => command.run(gan::load_alone),
             Self::Toys(command) => command.run(),
         }
     }

@@ -19,6 +19,7 @@ use super::{Counter, Metrics, Progress, StoredMachine};
 use crate::boltzmann::Dbm;
 use crate::boltzmann::learning::Rates;
 use crate::checkpoint::Archive;
+use crate::checkpoint::image_shape::describe_shape;
 use crate::data::Dataset;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -195,7 +196,7 @@ impl TrainingRun<Settings> for Run<'_> {
         let Stage::Joint(learner) = self.stage else { unreachable!("joint training comes last") };
         let model = learner.into_model();
         let mut archive = model.to_archive()?;
-        super::describe_shape(&mut archive, self.digits.train.images().shape());
+        describe_shape(&mut archive, self.digits.train.images().shape());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }

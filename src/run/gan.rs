@@ -32,20 +32,20 @@ mod batches;
 mod best;
 mod checkpoint;
 mod gap;
-mod generator;
-mod history;
 mod observer;
 mod settings;
+mod stored;
 
 pub use best::BestStep;
-pub use generator::Generator;
-pub use history::PICTURED;
 pub use settings::{Change, NetworkOptions, ObjectiveName, Settings};
+pub use stored::load;
+pub(crate) use stored::load_alone;
 
 use super::divergence::{self, Suspect, likely_cause, short};
 use super::training::{Trainable, TrainingRun};
 use super::{Counter, Metrics, Progress, Row};
-use crate::adversarial::{Game, Reading, Streams};
+use crate::adversarial::generator::history::moments;
+use crate::adversarial::{Game, Generator, PICTURED, Reading, Streams};
 use crate::checkpoint::Archive;
 use crate::data::Dataset;
 use crate::evaluate::stability::{Judgement, Warning, Watch, judge};
@@ -55,7 +55,6 @@ use crate::{Error, Result};
 use batches::Batches;
 use best::Best;
 use gap::Gap;
-use history::moments;
 use observer::Observer;
 use serde::Serialize;
 use std::time::Instant;
@@ -136,7 +135,7 @@ struct Run<'a> {
     /// Samples of the same latents over training (moments, [`PICTURED`], values).
     history: Vec<u8>,
     /// The numbers of steps after which they were taken.
-    history_steps: Vec<usize>,
+    history_steps: Vec<u64>,
     /// Time of the steps since the last reading.
     seconds: f64,
 }
@@ -242,7 +241,7 @@ impl TrainingRun<Settings> for Run<'_> {
             }
             progress.advance(1);
             let now = self.game.steps();
-            if moments(steps as usize).contains(&(now as usize)) {
+            if moments(steps).contains(&now) {
                 self.keep_samples()?;
             }
             if now == steps || now.is_multiple_of(due) {
@@ -308,7 +307,7 @@ impl Run<'_> {
     fn keep_samples(&mut self) -> Result<()> {
         let samples = self.observer.samples(sampled(&self.game), PICTURED)?;
         self.history.extend_from_slice(samples.pixels());
-        self.history_steps.push(self.game.steps() as usize);
+        self.history_steps.push(self.game.steps());
         Ok(())
     }
 

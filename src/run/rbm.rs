@@ -21,6 +21,7 @@ use crate::boltzmann::learning::{
 };
 use crate::boltzmann::likelihood::pseudo_log_likelihood;
 use crate::checkpoint::Archive;
+use crate::checkpoint::image_shape::describe_shape;
 use crate::data::Dataset;
 use crate::report::numbers::counted;
 use crate::rng::Stream;
@@ -168,7 +169,7 @@ impl TrainingRun<Settings> for Run<'_> {
 
     fn checkpoint(&mut self) -> Result<Archive> {
         let mut archive = self.learner.model().to_archive()?;
-        super::describe_shape(&mut archive, self.digits.train.images().shape());
+        describe_shape(&mut archive, self.digits.train.images().shape());
         let state = self.learner.state();
         for (name, velocity) in VELOCITIES.into_iter().zip(&state.velocity) {
             archive.insert_f32(name, velocity.shape(), velocity.data())?;
@@ -234,7 +235,7 @@ impl TrainingRun<Settings> for Run<'_> {
         let summary = Summary { warning: self.unsettled()?, ..self.summary(metrics) };
         let model = self.learner.into_model();
         let mut archive = model.to_archive()?;
-        super::describe_shape(&mut archive, self.digits.train.images().shape());
+        describe_shape(&mut archive, self.digits.train.images().shape());
         super::describe(&mut archive, Settings { data: self.digits.name.clone(), ..self.settings })?;
         Ok((model, archive, summary))
     }

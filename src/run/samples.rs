@@ -5,10 +5,11 @@
 //! repeats its training images; the distances of samples to training images reveal it.
 
 use super::RunDirectory;
-use super::gan::{Generator, Settings};
+use super::gan::{self, Settings};
 use super::progress::print_above_bar;
 use super::record::remember_samples;
 use super::{Progress, classifier, interrupt, train_in_memory};
+use crate::adversarial::Generator;
 use crate::data::{Binarisation, Dataset, ImageShape, Images, Reading, pictures, read_images};
 use crate::evaluate::classifier::Classifier;
 use crate::evaluate::frechet::Frechet;
@@ -46,11 +47,11 @@ impl Samples {
     /// Detects the kind of `path`: a folder of pictures, a file of images, a run directory, or a safetensors file of a
     /// generator.
     ///
-    /// **Errors** as [`Generator::load`] for a generator.
+    /// **Errors** as [`gan::load`] for a generator.
     pub fn at(path: &Path) -> Result<Self> {
         let has = |name: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name));
         if RunDirectory::is_at(path) || (has("safetensors") && !path.is_dir()) {
-            Ok(Self::Generator(Box::new(Generator::load(path)?)))
+            Ok(Self::Generator(Box::new(gan::load(path)?)))
         } else if path.is_dir() {
             Ok(Self::Pictures(path.into()))
         } else {

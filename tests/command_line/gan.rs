@@ -8,7 +8,7 @@ use equilibria::data::Dataset;
 use equilibria::evaluate::kernel_distance::kernel_distance;
 use equilibria::nn::Spec;
 use equilibria::rng::Stream;
-use equilibria::run::gan::{Generator, ObjectiveName, Settings};
+use equilibria::run::gan::{self, ObjectiveName, Settings};
 use equilibria::run::{Progress, ProgressKind, RunDirectory, resume, train};
 use serde_json::Value;
 use std::fs;
@@ -204,11 +204,11 @@ fn the_generator_whose_samples_are_nearest_to_training_images_is_kept() {
         let best = summary.best.unwrap();
         assert_eq!((best.step, best.distance), (*step as u64, *distance));
         assert_eq!(best.measure, "kernel distance of features");
-        let (kept, settings) = Generator::load(&path.join("best.safetensors")).unwrap();
+        let (kept, settings) = gan::load(&path.join("best.safetensors")).unwrap();
         assert_eq!((kept.steps(), kept.is_average()), (Some(*step as u64), average.is_some()));
         assert!(kept.images_of(&latents).unwrap().pixels() == samples.pixels());
         // Tenths of the run, rounded down: 4 and 10 are among them, 5 is not.
-        assert_eq!(kept.history().0.last(), Some(if *step == 5 { &4 } else { step }));
+        assert_eq!(kept.history().0.last(), Some(&(if *step == 5 { 4 } else { *step as u64 })));
         assert_eq!(settings.unwrap().steps, 15);
     }
     // As any model.

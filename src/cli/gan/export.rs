@@ -1,7 +1,7 @@
 //! `equilibria gan export`.
 
 use crate::cli::output::{print, write_output};
-use crate::run::gan::Generator;
+use crate::run::gan;
 use crate::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl Export {
         if self.out.exists() {
             return Err(Error::invalid(self.out.display(), "exists already; give another name"));
         }
-        let (generator, _) = Generator::load(&self.model)?;
+        let (generator, _) = gan::load(&self.model)?;
         write_output(&self.out, &generator.to_pytorch()?.to_bytes()?)?;
         print(&format!("wrote {}: {}\n", self.out.display(), generator.networks().generator))
     }

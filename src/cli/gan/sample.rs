@@ -1,11 +1,12 @@
 //! `equilibria gan sample`.
 
+use crate::adversarial::PICTURED;
 use crate::adversarial::latent_paths;
 use crate::cli::output::{OutputArguments, beside, counted, path_as_text, thousands, write_output};
 use crate::data::Images;
 use crate::report::ContactSheet;
 use crate::rng::Stream;
-use crate::run::gan::{Generator, PICTURED};
+use crate::run::gan;
 use crate::run::image_files::ImageFiles;
 use crate::{Error, Result};
 use clap::Args;
@@ -81,7 +82,7 @@ impl Sample {
             return Err(Error::invalid(format!("--count {}", self.count), expected));
         }
         self.output.start()?;
-        let (generator, _) = Generator::load(&self.model)?;
+        let (generator, _) = gan::load(&self.model)?;
         let stream = Stream::named(self.seed, "evaluate");
         let average = if generator.is_average() { ", averaged" } else { "" };
         let trained = generator.steps().map_or_else(String::new, |steps| {
@@ -94,7 +95,7 @@ impl Sample {
                     "this file has no samples from training; only run directories and their models do";
                 return Err(Error::invalid("--training", expected));
             }
-            let labels: Vec<String> = steps.iter().map(|&steps| counted(steps, "step")).collect();
+            let labels: Vec<String> = steps.iter().map(|&steps| counted(steps as usize, "step")).collect();
             let sheet = sheet_of(images, PICTURED, "Samples of ten latents during training")?;
             ("training.png", images.clone(), sheet.row_labels(&labels))
         } else if let Some(length) = self.interpolate {
@@ -125,7 +126,7 @@ impl Sample {
     /// Writes the samples for other programs.
     fn write_images(&self, path: &Path) -> Result<()> {
         self.output.start()?;
-        let (generator, _) = Generator::load(&self.model)?;
+        let (generator, _) = gan::load(&self.model)?;
         let files = ImageFiles::new(path)?;
         let stream = Stream::named(self.seed, "evaluate");
         let [height, width, channels] = generator.shape();

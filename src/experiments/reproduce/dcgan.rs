@@ -1,6 +1,7 @@
 //! The DCGAN on cats: the plots of losses and accuracy that the report could not make, and a verdict on stability.
 
 use super::workbench::{ByBudget, ReportFigure, Workbench, table};
+use crate::adversarial::{Generator, PICTURED};
 use crate::adversarial::{Guideline, Normalisation, dcgan};
 use crate::data::{CATS, Dataset, cats, cifar, is_built_in};
 use crate::evaluate::encoder::shape_of;
@@ -10,7 +11,7 @@ use crate::evaluate::unlabelled::UnlabelledMeasures;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
 use crate::report::{Answer, ContactSheet, Figure, Outcome, Section, Table};
-use crate::run::gan::{Change, Generator, ObjectiveName, PICTURED, Settings, Summary};
+use crate::run::gan::{Change, ObjectiveName, Settings, Summary};
 use crate::run::samples::{JudgeSettings, draw};
 use crate::run::unlabelled::{JudgedImages, judge};
 use crate::run::{encoder, interrupt, remember};
@@ -219,7 +220,7 @@ fn sheet(played: &[Played], images: &Dataset) -> Result<ContactSheet> {
     shown.dedup();
     let rows = || shown.iter().flat_map(|&moment| played.iter().map(move |played| (played, moment)));
     let label = |(played, moment): (&Played, usize)| {
-        format!("{}, {}", played.recipe.word(), thousands(moments[moment]))
+        format!("{}, {}", played.recipe.word(), thousands(moments[moment] as usize))
     };
     let labels: Vec<String> = rows().map(label).chain(["training".into()]).collect();
     let mut sheet = ContactSheet::new(history.height(), history.width())

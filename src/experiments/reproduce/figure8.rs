@@ -4,13 +4,14 @@ use super::panels;
 use super::workbench::{ByBudget, ReportFigure, Workbench, table};
 use crate::Result;
 use crate::adversarial::Networks;
+use crate::adversarial::{Generator, PICTURED};
 use crate::evaluate::second_half::SecondHalf;
 use crate::evaluate::stability::Verdict;
 use crate::experiments::games::{self, Chart, PlayedGame};
 use crate::report::numbers::{counted, thousands};
 use crate::report::{Answer, ContactSheet, Outcome, Section, Table};
 use crate::rng::Stream;
-use crate::run::gan::{Generator, ObjectiveName, PICTURED, Settings, Summary};
+use crate::run::gan::{ObjectiveName, Settings, Summary};
 use crate::run::samples::{JudgeSettings, Judgement, Measures, choose_classifier, draw, judge};
 use crate::run::{interrupt, read_archive};
 use serde_json::{Value, json};
@@ -203,8 +204,9 @@ fn sheet(played: &[Played]) -> Result<ContactSheet> {
     let shown = &shown;
     let earlier = played.iter().flat_map(|played| shown.iter().map(move |&moment| (played, moment)));
     let rows: Vec<(&Played, usize)> = played.iter().map(|played| (played, last)).chain(earlier).collect();
-    let label =
-        |&(played, moment): &(&Played, usize)| format!("{}, {}", played.kind, thousands(moments[moment]));
+    let label = |&(played, moment): &(&Played, usize)| {
+        format!("{}, {}", played.kind, thousands(moments[moment] as usize))
+    };
     let mut sheet = ContactSheet::new(history.height(), history.width())
         .title("Samples of ten latents; numbers are generator steps")
         .columns(PICTURED)

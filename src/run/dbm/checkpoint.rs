@@ -4,6 +4,7 @@ use super::Run;
 use super::stage::Stage;
 use crate::boltzmann::{Dbm, Rbm};
 use crate::checkpoint::Archive;
+use crate::checkpoint::image_shape::describe_shape;
 use crate::run::restore::not_reached;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -36,7 +37,7 @@ impl Run<'_> {
                 archive
             }
         };
-        crate::run::describe_shape(&mut archive, self.digits.train.images().shape());
+        describe_shape(&mut archive, self.digits.train.images().shape());
         self.epochs.describe(&mut archive);
         Ok(archive)
     }

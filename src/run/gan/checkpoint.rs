@@ -1,10 +1,11 @@
 //! The checkpoint of a run between any two steps of the generator, and its model.
 
 use super::best::{BEST, Best};
-use super::history::{HISTORY, HISTORY_STEPS, history_shape, kept_steps};
 use super::{Run, Settings};
-use crate::adversarial::Networks;
+use crate::adversarial::generator::history::{HISTORY, HISTORY_STEPS, kept_steps};
+use crate::adversarial::{Networks, PICTURED};
 use crate::checkpoint::Archive;
+use crate::checkpoint::image_shape::describe_shape;
 use crate::run::restore::{self, not_reached, restore_game};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -52,12 +53,12 @@ impl Run<'_> {
         for (name, tensor) in tensors {
             archive.insert_f32(&name, tensor.shape(), tensor.data())?;
         }
-        let kept = self.history_steps.iter().filter(|&&step| step as u64 <= steps);
+        let kept = self.history_steps.iter().filter(|&&step| step <= steps);
         let kept: Vec<String> = kept.map(ToString::to_string).collect();
         archive.set_metadata(HISTORY_STEPS, &kept.join(" "));
         let shape = history_shape(kept.len(), self.shape);
         archive.insert_u8(HISTORY, &shape, &self.history[..shape.iter().product()])?;
-        crate::run::describe_shape(&mut archive, self.shape);
+        describe_shape(&mut archive, self.shape);
         Ok(archive)
     }
 
@@ -72,10 +73,16 @@ impl Run<'_> {
         self.seconds = restore::seconds(archive)?;
         restore_game(&mut self.game, archive, steps)?;
         self.best = Best::restore(archive, steps, self.game.generator())?;
-        let kept = kept_steps(archive, self.settings.steps, steps);
+        let kept = kept_steps(archive, self.settings.steps as u64, steps);
         self.history_steps = kept.ok_or_else(|| not_reached(archive, HISTORY_STEPS))?;
         let shape = history_shape(self.history_steps.len(), self.shape);
         self.history = archive.tensor_u8(HISTORY, &shape)?.to_vec();
         Ok(())
     }
+}
+
+/// The shape of [`HISTORY`] for images of this height, width and number of channels.
+fn history_shape(moments: usize, [height, width, channels]: [usize; 3]) -> Vec<usize> {
+    let grey = vec![moments, PICTURED, height, width];
+    if channels == 1 { grey } else { [grey, vec![channels]].concat() }
 }

@@ -2,6 +2,7 @@
 
 use super::{ObjectiveName, Settings};
 use crate::Result;
+use crate::adversarial::generator::to_images;
 use crate::adversarial::{METRICS, Reading, fill_latents};
 use crate::data::{Dataset, Images};
 use crate::evaluate::classifier::Classifier;
@@ -156,12 +157,6 @@ impl Observer {
         generator.infer(latents, &mut self.scratch, &mut samples)?;
         to_images(&samples, self.shape)
     }
-}
-
-/// Samples from -1 to 1 as images.
-pub(super) fn to_images(samples: &[f32], [height, width, channels]: [usize; 3]) -> Result<Images> {
-    let pixels = samples.iter().map(|x| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect();
-    Images::with_channels(height, width, channels, pixels)
 }
 
 /// The shipped classifier, if its accuracy on these images is high enough.

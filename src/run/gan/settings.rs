@@ -1,5 +1,6 @@
 //! The options of a training run of adversarial networks.
 
+use crate::adversarial::generator::history;
 use crate::adversarial::networks::{DISCRIMINATOR, GENERATOR, LATENT, WIDTH, penalised_batch_norm};
 use crate::adversarial::{
     Augmentation, GeneratorLoss, Networks, Normalisation, Objective, Recipe, ZeroCentred, dcgan, mlp,
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Maximum number of steps of a generator.
-pub(super) const MOST_STEPS: usize = 1 << 40;
+const MOST_STEPS: usize = history::MOST_STEPS as usize;
 /// Maximum number of layers of both networks together.
 const MOST_LAYERS: usize = 200;
 /// From 0.5 on, smoothed labels would carry no information.

@@ -1,7 +1,7 @@
 //! Every place where bytes from outside come in, and pairs of computations that must agree. A door may refuse its input; it
 //! must not panic, hang, or take much more memory than the input is long.
 
-use equilibria::adversarial::Networks;
+use equilibria::adversarial::{Generator, Networks};
 use equilibria::boltzmann::learning::NegativePhase;
 use equilibria::boltzmann::likelihood::annealed;
 use equilibria::boltzmann::{Dbm, Rbm};
@@ -102,7 +102,7 @@ fn archive(bytes: &[u8]) {
     let _ = Dbm::<f32>::from_archive(&archive);
     let _ = Classifier::from_archive(&archive);
     let _ = Encoder::from_archive(&archive);
-    let _ = gan::Generator::from_archive(&archive);
+    let _ = Generator::from_archive(&archive);
 }
 
 fn embedded(bytes: &[u8]) {

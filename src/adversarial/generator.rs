@@ -1,18 +1,46 @@
-//! Trained generators.
+//! Trained generators of images.
 
-use super::history::{self, HISTORY};
-use super::observer::to_images;
-use super::settings::{MOST_STEPS, Settings};
-use crate::adversarial::networks::pytorch_generator;
-use crate::adversarial::{Networks, fill_latents_from};
+pub(crate) mod history;
+
+use super::latent::fill_latents_from;
+use super::networks::{Networks, pytorch_generator};
 use crate::checkpoint::Archive;
+use crate::checkpoint::image_shape::{describe_shape, shape_in};
 use crate::data::Images;
 use crate::nn::{Scratch, Sequential, Shape, check_usable};
 use crate::rng::Stream;
 use crate::{Error, Result};
-use std::path::Path;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use history::{HISTORY, MOST_STEPS};
 
-/// A trained generator of images, with samples from its training.
+/// A trained generator of images, with samples from its training if its file has them.
+///
+/// Its file is `model.safetensors` of a run of `equilibria gan train`, or a state dictionary of PyTorch's DCGAN example.
+/// [`Archive::read`] opens one, [`Archive::from_bytes`] takes its bytes. `embedded` reads such a file without memory
+/// for the weights.
+///
+/// ```
+/// use equilibria::adversarial::{Generator, Networks};
+/// use equilibria::{checkpoint::Archive, rng::Stream};
+/// // A file in memory: a generator of images of 2 by 2 pixels, without training.
+/// let networks = Networks::points(4, 3, &[8]);
+/// let [network, _] = networks.start::<f32>(Stream::named(1, "init"))?;
+/// let mut archive = Archive::new();
+/// for (key, value) in [("model", "gan"), ("image_height", "2"), ("image_width", "2")] {
+///     archive.set_metadata(key, value);
+/// }
+/// archive.set_metadata("networks", &networks.to_string());
+/// for (name, tensor) in network.state() {
+///     archive.insert_f32(&format!("generator.{name}"), tensor.shape(), tensor.data())?;
+/// }
+///
+/// let generator = Generator::from_archive(&Archive::from_bytes(&archive.to_bytes()?, "a model")?)?;
+/// let images = generator.samples(5, Stream::named(1, "latent"))?;
+/// assert_eq!((images.len(), images.shape()), (5, [2, 2, 1]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Generator {
     networks: Networks,
@@ -23,19 +51,10 @@ pub struct Generator {
     steps: Option<u64>,
     history: Images,
     /// The numbers of steps of the samples in `history`.
-    moments: Vec<usize>,
+    moments: Vec<u64>,
 }
 
 impl Generator {
-    /// Loads a generator from a run directory or a safetensors file, with the settings of its run if they are known.
-    ///
-    /// **Errors** [`Error::NotFound`], [`Error::Malformed`], [`Error::Io`].
-    pub fn load(path: &Path) -> Result<(Self, Option<Settings>)> {
-        let archive = crate::run::read_archive(&crate::run::locate_model(path)?)?;
-        let generator = Self::from_archive(&archive)?;
-        Ok((generator, crate::run::settings_of(path, &archive)?))
-    }
-
     /// The generator in the archive of a run, with averaged parameters if there are any; or the generator of a DCGAN in a state
     /// dictionary of PyTorch, without samples from its training.
     ///
@@ -72,7 +91,7 @@ impl Generator {
         let network = networks.generator.read(archive, &format!("{name}."))?;
         check_usable("generator", &network).map_err(|error| Error::malformed(archive.place(), 8, error))?;
         let steps = archive.metadata("steps").map(|steps| {
-            steps.parse().ok().filter(|&steps| steps <= MOST_STEPS as u64).ok_or_else(|| {
+            steps.parse().ok().filter(|&steps| steps <= MOST_STEPS).ok_or_else(|| {
                 malformed(format!("metadata `steps` is `{steps}`, not a number up to {MOST_STEPS}"))
             })
         });
@@ -81,29 +100,26 @@ impl Generator {
             true => history::read(archive, network.outputs(), steps)?,
             // A generator that was stored alone.
             false => {
-                let [height, width, channels] = crate::run::shape_in(archive, network.outputs())?;
+                let [height, width, channels] = shape_in(archive, network.outputs())?;
                 (Images::with_channels(height, width, channels, Vec::new())?, Vec::new())
             }
         };
         Ok(Self { networks, network, is_average, shape: history.shape(), steps, history, moments })
     }
 
-    /// The file or run at `path` without all that drawing samples does not need: the parameters of the generator, or their
-    /// average, with the size of the images and the settings if they are known.
+    /// An archive with all that drawing samples needs: the parameters of the generator, or their average, and the size of
+    /// the images. It has no samples from training.
     ///
-    /// **Errors** As [`Generator::load`].
-    pub fn load_alone(path: &Path) -> Result<Archive> {
-        let archive = crate::run::read_archive(&crate::run::locate_model(path)?)?;
-        let generator = Self::from_archive(&archive)?;
+    /// **Errors** As [`Archive::insert_f32`].
+    pub fn to_archive(&self) -> Result<Archive> {
         let mut alone = Archive::new();
         alone.set_metadata("model", "gan");
-        alone.set_metadata("networks", &generator.networks.to_string());
-        generator.steps.into_iter().for_each(|steps| alone.set_metadata("steps", &steps.to_string()));
-        for (name, tensor) in generator.network.state() {
+        alone.set_metadata("networks", &self.networks.to_string());
+        self.steps.into_iter().for_each(|steps| alone.set_metadata("steps", &steps.to_string()));
+        for (name, tensor) in self.network.state() {
             alone.insert_f32(&format!("generator.{name}"), tensor.shape(), tensor.data())?;
         }
-        crate::run::describe_shape(&mut alone, generator.shape);
-        crate::run::copy_settings::<Settings>(path, &archive, &mut alone)?;
+        describe_shape(&mut alone, self.shape);
         Ok(alone)
     }
 
@@ -148,7 +164,7 @@ impl Generator {
     /// **Errors** [`Error::ShapeMismatch`] if they are not whole rows.
     pub fn images_of(&self, latents: &[f32]) -> Result<Images> {
         let rows = latents.len() / self.latent();
-        let mut samples = vec![0.0; rows * self.network.outputs()];
+        let mut samples = alloc::vec![0.0; rows * self.network.outputs()];
         self.network.infer(latents, &mut Scratch::new(), &mut samples)?;
         to_images(&samples, self.shape)
     }
@@ -171,7 +187,7 @@ impl Generator {
         if !fits {
             return Err(Error::invalid(format!("{count} samples"), "they do not fit the memory; take fewer"));
         }
-        let mut latents = vec![0.0; count * self.latent()];
+        let mut latents = alloc::vec![0.0; count * self.latent()];
         fill_latents_from(first, stream, self.latent(), &mut latents);
         self.images_of(&latents)
     }
@@ -179,7 +195,13 @@ impl Generator {
     /// Samples of [`PICTURED`](history::PICTURED) latents over training, and their numbers of steps, the start first.
     ///
     /// **Shapes** (moments, [`PICTURED`](history::PICTURED)) images.
-    pub fn history(&self) -> (Vec<usize>, &Images) {
-        (self.moments.clone(), &self.history)
+    pub fn history(&self) -> (&[u64], &Images) {
+        (&self.moments, &self.history)
     }
+}
+
+/// Samples from -1 to 1 as images.
+pub(crate) fn to_images(samples: &[f32], [height, width, channels]: [usize; 3]) -> Result<Images> {
+    let pixels = samples.iter().map(|x| libm::roundf((x + 1.0) * 127.5).clamp(0.0, 255.0) as u8).collect();
+    Images::with_channels(height, width, channels, pixels)
 }

@@ -3,39 +3,44 @@
 use crate::checkpoint::Archive;
 use crate::data::Images;
 use crate::{Error, Result};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Number of latents whose samples are kept over training.
 pub const PICTURED: usize = 10;
 /// The tensor of samples over training: (moments, [`PICTURED`], height, width), and channels in colour.
-pub(super) const HISTORY: &str = "history";
+pub(crate) const HISTORY: &str = "history";
 /// Metadata: the numbers of steps after which these samples were taken, with spaces between. Without it they are the
 /// [`moments`] of the run.
-pub(super) const HISTORY_STEPS: &str = "history_steps";
+pub(crate) const HISTORY_STEPS: &str = "history_steps";
+/// The most steps of the generator in a run.
+pub(crate) const MOST_STEPS: u64 = 1 << 40;
 /// Samples are kept at the start and after each of this many equal parts of the run.
-const MOMENTS: usize = 10;
+const MOMENTS: u64 = 10;
 
 /// The steps after which samples are kept: the start and ten more, or every step if there are fewer.
-pub(super) fn moments(steps: usize) -> Vec<usize> {
-    let mut moments: Vec<usize> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
+pub(crate) fn moments(steps: u64) -> Vec<u64> {
+    let mut moments: Vec<u64> = (0..=MOMENTS).map(|part| steps * part / MOMENTS).collect();
     moments.dedup();
     moments
 }
 
 /// The numbers of steps of the samples in the archive of a run of `length` steps, of which `steps` are done. `None` if they do
 /// not rise, or the run has not reached them.
-pub(super) fn kept_steps(archive: &Archive, length: usize, steps: u64) -> Option<Vec<usize>> {
-    let kept: Vec<usize> = match archive.metadata(HISTORY_STEPS) {
+pub(crate) fn kept_steps(archive: &Archive, length: u64, steps: u64) -> Option<Vec<u64>> {
+    let kept: Vec<u64> = match archive.metadata(HISTORY_STEPS) {
         Some(text) => text.split(' ').map(|step| step.parse().ok()).collect::<Option<_>>()?,
-        None => moments(length).into_iter().filter(|&moment| moment as u64 <= steps).collect(),
+        None => moments(length).into_iter().filter(|&moment| moment <= steps).collect(),
     };
-    let is_reached = kept.last().is_some_and(|&last| last as u64 <= steps);
+    let is_reached = kept.last().is_some_and(|&last| last <= steps);
     (is_reached && kept.is_sorted_by(|a, b| a < b)).then_some(kept)
 }
 
 /// Reads the samples of a generator of `outputs` numbers, and the numbers of `steps` after which they were taken.
 ///
 /// **Errors** [`Error::Malformed`] if they do not fit the generator or the length of its run.
-pub(super) fn read(archive: &Archive, outputs: usize, steps: Option<u64>) -> Result<(Images, Vec<usize>)> {
+pub(crate) fn read(archive: &Archive, outputs: usize, steps: Option<u64>) -> Result<(Images, Vec<u64>)> {
     let malformed = |problem: String| Err(Error::malformed(archive.place(), 8, problem));
     let shape = archive.shape(HISTORY)?;
     let (height, width, channels) = match *shape {
@@ -56,18 +61,12 @@ pub(super) fn read(archive: &Archive, outputs: usize, steps: Option<u64>) -> Res
     let images = Images::with_channels(height, width, channels, archive.tensor_u8(HISTORY, shape)?.to_vec())?;
     let Some(steps) = steps else { return malformed("metadata `steps` is missing".into()) };
     let kept = images.len() / PICTURED;
-    let mut moments = kept_steps(archive, steps as usize, steps).unwrap_or_default();
+    let mut moments = kept_steps(archive, steps, steps).unwrap_or_default();
     if images.is_empty() || kept > moments.len() {
         return malformed(format!("samples of {kept} moments do not fit a run of {steps} steps"));
     }
     moments.truncate(kept);
     Ok((images, moments))
-}
-
-/// The shape of [`HISTORY`] for images of this height, width and number of channels.
-pub(super) fn history_shape(moments: usize, [height, width, channels]: [usize; 3]) -> Vec<usize> {
-    let grey = vec![moments, PICTURED, height, width];
-    if channels == 1 { grey } else { [grey, vec![channels]].concat() }
 }
 
 #[cfg(test)]
