@@ -74,6 +74,7 @@ const WRONG_USAGE: u8 = 2;
 /// interruption. A signal that arrives before there are results to save, for instance while data are loaded, ends the
 /// process in the system's way (in a shell, status 130 or 143).
 pub fn run() -> ExitCode {
+    interrupt::block_file_size_signal();
     let declaration = || usage::prepared(Arguments::command());
     let mut command = declaration();
     let parsed = command.try_get_matches_from_mut(std::env::args_os());

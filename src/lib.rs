@@ -42,6 +42,7 @@ pub mod evaluate;
 #[cfg(feature = "cli")]
 mod experiments;
 mod half;
+mod memory;
 pub mod nn;
 pub mod optim;
 pub mod parallel;

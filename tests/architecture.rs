@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["embedded"],
     &["boltzmann", "adversarial", "evaluate", "transport"],
     &["nn", "optim", "data"],
-    &["tensor", "rng", "error", "parallel", "aligned", "checkpoint", "half"],
+    &["tensor", "rng", "error", "parallel", "aligned", "checkpoint", "half", "memory"],
 ];
 
 /// Modules of the same layer that must not import one another.

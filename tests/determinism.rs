@@ -3,6 +3,9 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "determinism/commands.rs"]
+mod commands;
+
 use equilibria::boltzmann::Dbm;
 use equilibria::boltzmann::learning::deep::{DeepLearner, DeepLearnerState, Sparsity};
 use equilibria::boltzmann::learning::{NegativePhase, Rates};

@@ -2,8 +2,29 @@
 //!
 //! A preloaded library (`tests/faults/shim.rs`) lets one such call of the program fail, or ends the process there. After
 //! that, the run must go on, or start again, and end with the bytes of an undisturbed one.
+//!
+//! # Faults tried and what was lost
+//! Every row holds for all four kinds of training, except where it names one. "Steps" are those since the last checkpoint;
+//! a resumed run repeats them and ends with the same bytes. The tests of the lower half are in `tests/limits.rs`.
+//!
+//! | fault | how it is tried | what is lost |
+//! |---|---|---|
+//! | kill | at each call: `..._loses_nothing_by_a_fault_at_any_call`; at random moments: `tests/command_line/stopping.rs` | steps |
+//! | full disk (ENOSPC) | at each call, as above | steps; one sentence |
+//! | failing disk (EIO) | at each call, as above | steps; one sentence |
+//! | torn write | half of the bytes, then a kill; at each call, as above | steps |
+//! | signal while data are loaded | `a_signal_ends_the_wait_for_data_that_never_come` | nothing: no file is written |
+//! | limit of the size of files (SIGXFSZ) | `a_limit_of_file_sizes_keeps_the_last_checkpoint` | steps; one sentence that names the file |
+//! | too little memory | `little_memory_ends_in_a_result_or_a_sentence`, `a_run_without_memory_goes_on_from_its_checkpoint` | steps; one sentence, or Rust's `memory allocation of N bytes failed` and SIGABRT where an allocation of less than 16 MB fails |
+//! | no memory for threads | `threads_that_the_system_refuses_are_an_error` | nothing; one sentence |
+//! | small stacks | `small_stacks_suffice` | nothing, from 128 KB on; with less, Rust's `stack overflow` and SIGABRT |
+//! | clock that goes back | `a_clock_that_goes_back_changes_nothing` | nothing |
 #![cfg(all(feature = "cli", target_os = "linux", target_env = "gnu"))]
 
+#[path = "faults/setting.rs"]
+mod setting;
+
+use setting::{shim, write_digits};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -27,28 +48,6 @@ fn equilibria(folder: &Path, shim: &Path, arguments: &str, fault: Option<(usize,
         None => command.env("FAULT_COUNT", folder.join("count")),
     };
     command.output().expect("the program starts")
-}
-
-/// Compiles the library to preload. Without a compiler there is none.
-fn shim(folder: &Path) -> Option<std::path::PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.rs");
-    let library = folder.join("libshim.so");
-    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(compiler);
-    command.args(["--edition=2024", "--crate-type=cdylib", "-O", "-o"]).arg(&library).arg(source);
-    let made = command.output().ok()?;
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some(library)
-}
-
-/// Writes 90 digits into the folder `few`.
-fn write_digits(path: &Path) {
-    let digits = equilibria::data::synthetic::digits(0, 90).unwrap();
-    fs::create_dir(path.join("few")).unwrap();
-    let images = equilibria::data::idx::to_bytes(digits.images()).unwrap();
-    fs::write(path.join("few/images-idx3-ubyte"), images).unwrap();
-    let labels = [&[0, 0, 8, 1, 0, 0, 0, 90], digits.labels()].concat();
-    fs::write(path.join("few/labels-idx1-ubyte"), labels).unwrap();
 }
 
 /// Lets each call of a training run meet one kind of fault; the calls beside it meet the others.

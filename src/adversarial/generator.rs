@@ -9,7 +9,7 @@ use crate::checkpoint::image_shape::{describe_shape, shape_in};
 use crate::data::Images;
 use crate::nn::{Scratch, Sequential, Shape, check_usable};
 use crate::rng::Stream;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -183,8 +183,7 @@ impl Generator {
     /// **Errors** As [`Generator::samples`].
     pub fn samples_from(&self, first: u64, count: usize, stream: Stream) -> Result<Images> {
         let numbers = count.checked_mul(self.latent().max(self.network.outputs()));
-        let fits = numbers.is_some_and(|numbers| Vec::<f32>::new().try_reserve_exact(numbers).is_ok());
-        if !fits {
+        if !numbers.is_some_and(memory::fits::<f32>) {
             return Err(Error::invalid(format!("{count} samples"), "they do not fit the memory; take fewer"));
         }
         let mut latents = alloc::vec![0.0; count * self.latent()];

@@ -1,6 +1,6 @@
 //! `equilibria info`: properties of this binary and of the machine.
 
-use super::output::{print, print_json};
+use super::output::{print, print_json, use_threads};
 use crate::Result;
 use crate::run::COMMIT;
 use clap::Args;
@@ -41,6 +41,7 @@ struct Report {
 
 impl Info {
     pub(super) fn run(self) -> Result<()> {
+        use_threads(None)?;
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             commit: COMMIT,

@@ -73,15 +73,19 @@ impl OutputArguments {
 
 /// Sets the number of threads of the process. `None` leaves the number to rayon: one per core, or `RAYON_NUM_THREADS`.
 ///
-/// **Errors** [`Error::InvalidArgument`] for 0 or more than [`MOST_THREADS`].
+/// **Errors** [`Error::InvalidArgument`] for 0 or more than [`MOST_THREADS`]; [`Error::Io`] if the system refuses them.
 pub(super) fn use_threads(threads: Option<usize>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    let argument = || format!("--threads {threads}");
-    if !(1..=MOST_THREADS).contains(&threads) {
-        return Err(Error::invalid(argument(), format!("1 to {MOST_THREADS} threads can be used")));
+    if let Some(threads) = threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
+        let expected = format!("1 to {MOST_THREADS} threads can be used");
+        return Err(Error::invalid(format!("--threads {threads}"), expected));
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    pool.map_err(|error| Error::invalid(argument(), error))
+    // Rayon takes 0 as its own choice.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global();
+    pool.map_err(|reason| Error::Io {
+        action: "starting",
+        place: "the threads".into(),
+        reason: reason.to_string(),
+    })
 }
 
 /// Writes to standard output. A closed pipe (`| head`) is not an error.

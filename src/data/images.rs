@@ -131,7 +131,8 @@ impl Images {
     #[must_use]
     #[track_caller]
     pub fn select(&self, order: &[usize]) -> Self {
-        let pixels = order.iter().flat_map(|&index| self.image(index)).copied().collect();
+        let mut pixels = Vec::with_capacity(order.len() * self.values_per_image());
+        order.iter().for_each(|&index| pixels.extend_from_slice(self.image(index)));
         Self { pixels, ..*self }
     }
 
@@ -270,6 +271,12 @@ impl Labelled {
     pub fn select(&self, order: &[usize]) -> Self {
         let labels = order.iter().map(|&index| self.labels[index]).collect();
         Self { images: self.images.select(order), labels, unlabelled: self.unlabelled.clone() }
+    }
+
+    /// The images without their labels.
+    #[cfg(feature = "std")]
+    pub(crate) fn into_images(self) -> Images {
+        self.images
     }
 
     /// The same images with 1 or 3 channels: see [`Images::to_channels`].

@@ -4,7 +4,7 @@ use super::cifar::{CLASSES, RECORD, files as cifar};
 use super::{
     CATS, Dataset, Labelled, Reading, SYNTHETIC_TEST, SYNTHETIC_TRAIN, cats, file, kind, mnist, sets, stream,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -359,6 +359,10 @@ fn find_pictures(
 ///
 /// If no class has enough images, the last image of all is the only one for testing.
 fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset> {
+    if !memory::fits::<u8>(set.images().pixels().len()) {
+        let expected = "there is no memory to split them into those for training and those for testing";
+        return Err(Error::invalid(format!("the {} images in {name}", set.len()), expected));
+    }
     let mut counts = [0_usize; 256];
     set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);
     let held = |count: usize| share.map_or(count / 6, |share| (share * count as f64) as usize);

@@ -1,6 +1,6 @@
 //! A picture as a decoder returns it.
 
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use alloc::format;
 use alloc::vec::Vec;
 use std::path::Path;
@@ -24,7 +24,14 @@ pub(super) struct Picture {
 /// `Err` if a picture has no pixels, or more than `most`.
 pub(super) fn check_size(path: &Path, [height, width]: [usize; 2], most: usize) -> Result<()> {
     match height.checked_mul(width) {
-        Some(pixels) if (1..=most).contains(&pixels) => Ok(()),
+        // Its bytes, and its values as floats.
+        Some(pixels) if (1..=most).contains(&pixels) => match memory::fits::<[f32; 4]>(pixels) {
+            true => Ok(()),
+            false => {
+                let expected = format!("its {height}x{width} pixels do not fit into memory");
+                Err(Error::invalid(path.display(), expected))
+            }
+        },
         _ => {
             let problem = format!("the picture has {height}x{width} pixels; 1 to {most} pixels can be read");
             Err(Error::malformed(path.display(), 0, problem))

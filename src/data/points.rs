@@ -13,7 +13,7 @@
 use super::{Reading, file, grey_picture::GreyPicture, jpeg, npy, picture::Picture, png, sets, stream};
 use crate::rng::Stream;
 use crate::tensor::Tensor;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -134,7 +134,13 @@ impl Points {
 
 fn check_number(path: &Path, coordinates: usize) -> Result<()> {
     if coordinates <= MOST_COORDINATES {
-        return Ok(());
+        return match memory::fits::<f64>(coordinates) {
+            true => Ok(()),
+            false => {
+                let expected = format!("its {coordinates} coordinates do not fit into memory");
+                Err(Error::invalid(path.display(), expected))
+            }
+        };
     }
     let problem = format!("the file holds more than {MOST_COORDINATES} coordinates, which is the limit");
     Err(Error::malformed(path.display(), 0, problem))

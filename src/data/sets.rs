@@ -315,7 +315,7 @@ fn labelled(
 pub(crate) fn read_images(path: &Path, reading: &Reading, notes: &mut Vec<String>) -> Result<super::Images> {
     let mut files = of_file(path)?;
     files.parts = [files.parts[0].take(), None, None, None];
-    Ok(files.read(reading, notes)?.0.images().clone())
+    Ok(files.read(reading, notes)?.0.into_images())
 }
 
 #[cfg(test)]

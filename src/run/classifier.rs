@@ -89,7 +89,8 @@ impl RunSettings for Settings {
     fn check_data(&self, digits: &Dataset) -> Result<()> {
         digits.train.check_labels()?;
         digits.test.check_labels()?;
-        settings::batch(self.batch, digits)
+        settings::batch(self.batch, digits)?;
+        settings::memory(memory(&plan(digits), self.batch), || format!("--batch {}", self.batch))
     }
 }
 
@@ -279,6 +280,12 @@ fn diverged(settings: &Settings, [epoch, batch]: [usize; 2], symptom: String) ->
     let rate = settings.learning_rate;
     let cause = likely_cause(&[Suspect::new("--learning-rate", rate, rate)]);
     Error::Diverged { place: format!("epoch {epoch}, batch {batch}"), symptom, cause }
+}
+
+/// Bytes of a run: each parameter with its gradient, two moments and a copy in a checkpoint and in its bytes, and the outputs
+/// and derivatives of a mini-batch.
+fn memory(plan: &Plan, batch: usize) -> u128 {
+    (8 * plan.parameters() + 2 * batch as u128 * plan.values()) * size_of::<f32>() as u128
 }
 
 /// The architecture for these images.

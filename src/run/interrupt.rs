@@ -43,6 +43,19 @@ pub fn install(work: Work) -> Result<()> {
     INSTALLED.get_or_init(install).clone()
 }
 
+/// Blocks SIGXFSZ in this thread and in those that it starts. Without it, the signal ends the process without a word at a
+/// limit of the size of files (`ulimit -f`); now the write fails, and its error names the file.
+pub fn block_file_size_signal() {
+    #[cfg(unix)]
+    {
+        // A set of signals; its type has no name in `ctrlc`.
+        #[allow(clippy::eq_op)] // a set of one
+        let signals = ctrlc::Signal::SIGXFSZ | ctrlc::Signal::SIGXFSZ;
+        // Linux and macOS refuse no set.
+        let _ = signals.thread_block();
+    }
+}
+
 /// Returns true after the first signal.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)

@@ -145,17 +145,26 @@ fn as_name<S: Serializer>(method: &ColourMethod, serializer: S) -> std::result::
     serializer.serialize_str(method.name())
 }
 
+/// Numbers per pixel that the change needs: the colours before and after, and the filter's sums.
+const FLOATS: usize = 12;
+
 /// Gives `source` the colours of `target`, and measures the result. Returns the source with its new colours, and the map.
 ///
 /// **Shapes** `mask` (height, width) of the source: the part of the change that is made, 0 to 1.
 ///
-/// **Errors** Those of [`ColourTransfer::fit`]; [`Error::InvalidArgument`] if a picture is fully transparent or masked.
+/// **Errors** Those of [`ColourTransfer::fit`]; [`Error::InvalidArgument`] if a picture is fully transparent or masked, or if the memory
+/// does not suffice.
 pub fn recolour(
     source: &Side,
     target: &Side,
     mask: Option<&[f32]>,
     settings: &ColourSettings,
 ) -> Result<(Recoloured, ColourImage, ColourTransfer)> {
+    let (rows, columns) = (source.image.height(), source.image.width());
+    if !crate::memory::fits::<[f32; FLOATS]>(rows * columns) {
+        let expected = "there is not enough memory to change its colours; make it smaller";
+        return Err(Error::invalid(format!("a photograph of {rows}x{columns} pixels"), expected));
+    }
     let weights = [source.weights(mask)?, target.weights(None)?];
     let transferred = || {
         let started = Instant::now();

@@ -2,7 +2,7 @@
 
 use crate::data::Dataset;
 use crate::optim::Schedule;
-use crate::{Error, Result};
+use crate::{Error, Result, memory as available};
 use clap::{Args, Command};
 use core::ops::{Range, RangeInclusive};
 use serde::Serialize;
@@ -151,14 +151,20 @@ pub(super) fn seed(seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Asks the system whether there are `bytes` of memory for settings that `argument` names.
+/// Bytes that a run needs beside its model and its mini-batches: monitors, files, the display.
+const BESIDES: u128 = 32 << 20;
+
+/// Asks the system whether there are `bytes` of memory, and those beside them, for settings that `argument` names.
 pub(super) fn memory(bytes: u128, argument: impl FnOnce() -> String) -> Result<()> {
-    if usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok()) {
+    let bytes = bytes.saturating_add(BESIDES);
+    if usize::try_from(bytes).is_ok_and(available::fits::<u8>) {
         return Ok(());
     }
-    let gigabytes = bytes.div_ceil(1_000_000_000);
-    let expected =
-        format!("training needs about {gigabytes} GB of memory, more than there is; take fewer of any");
+    let size = match bytes.div_ceil(1_000_000) {
+        megabytes @ ..1_000 => format!("{megabytes} MB"),
+        megabytes => format!("{} GB", megabytes.div_ceil(1_000)),
+    };
+    let expected = format!("training needs about {size} of memory, more than there is; take fewer of any");
     Err(Error::invalid(argument(), expected))
 }
 

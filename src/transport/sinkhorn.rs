@@ -68,8 +68,8 @@ use super::marginals::Marginals;
 use super::pause::Pause;
 use super::result::Solution;
 use super::simple_bounds::simple_bounds;
-use crate::Result;
 use crate::tensor::Element;
+use crate::{Result, memory};
 use alloc::boxed::Box;
 
 /// Solves entropic optimal transport, balanced or unbalanced.
@@ -91,7 +91,7 @@ use alloc::boxed::Box;
 /// **Accuracy and cost** The absorbed kernel is stored in T and computed in f64. In the log domain, scores are computed in
 /// T if the rounding of the largest score, about EPSILON C/ε, allows the tolerance, else in f64. Sums over more than 1,024
 /// terms, the marginal error of the result and both bounds are in f64. O(n m) time an iteration; memory for n m numbers of
-/// type T if [`SinkhornSettings::memory`] allows it, else O(n + m). The result does not depend on the number of threads.
+/// type T if [`SinkhornSettings::memory`] allows it and the system has it, else O(n + m). The result does not depend on the number of threads.
 ///
 /// **Source** Cuturi 2013; log domain and absorption, Schmitzer 2019; Anderson 1965; unbalanced, Chizat et al. 2018.
 ///
@@ -137,7 +137,8 @@ fn choose<'c, T: Element>(
     let pairs = cost.rows().saturating_mul(cost.columns());
     // The rounding of scores in T, as an error of the marginals.
     let rounding = 8.0 * T::EPSILON.to_f64() * cost.largest() / smallest;
-    if problem.is_balanced() && pairs.saturating_mul(size_of::<T>()) <= settings.memory {
+    let is_allowed = pairs.saturating_mul(size_of::<T>()) <= settings.memory && memory::fits::<T>(pairs);
+    if problem.is_balanced() && is_allowed {
         Box::new(Absorbed::<T>::new(cost, problem))
     } else if rounding <= settings.tolerance {
         Box::new(LogDomain::<T, T>::new(cost, problem))

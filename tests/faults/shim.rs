@@ -3,7 +3,8 @@
 //! `enospc` and `eio` return that error; `torn` writes half of the bytes, then ends the process; `kill` ends it before
 //! the call. Without FAULT_AT, the number of calls is written to the file FAULT_COUNT at the end.
 //!
-//! With FAULT_WAIT, opening a file whose path ends with it never returns.
+//! With FAULT_WAIT, opening a file whose path ends with it never returns. With FAULT_CLOCK, every clock goes back by a second
+//! each time it is read.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,6 +95,26 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint)
             None => open(path, flags, mode),
             Some(kind) => fail(kind),
         }
+    }
+}
+
+#[repr(C)]
+pub struct Time {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut Time) -> c_int {
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: as the C library's function.
+    unsafe {
+        let gettime: unsafe extern "C" fn(c_int, *mut Time) -> c_int = original(c"clock_gettime");
+        let status = gettime(clock, time);
+        if std::env::var_os("FAULT_CLOCK").is_some() {
+            (*time).seconds = 1_000_000 - READ.fetch_add(1, Ordering::Relaxed) as i64;
+        }
+        status
     }
 }
 
