@@ -8,6 +8,7 @@ mod mass;
 mod memory;
 mod sheets;
 
+use super::record::{remember_file, remember_picture};
 use crate::data::photograph::Photograph;
 use crate::data::scenes::{SIZE, Scene};
 use crate::transport::colour::{
@@ -35,19 +36,25 @@ pub struct Side {
 }
 
 impl Side {
-    /// Reads a photograph; `seaside` and `jungle` are painted by the program.
+    /// Reads a photograph; `seaside` and `jungle` are painted by the program. The summary of the process records the checksum.
     ///
     /// **Errors** Those of [`Photograph::read`].
     pub fn read(path: &Path) -> Result<Self> {
         match SCENES.iter().find(|(name, _)| Path::new(name) == path) {
-            Some((name, scene)) => Self::new(name, Photograph::from_bytes(SIZE, &scene.paint())?),
+            Some((name, scene)) => {
+                let bytes = scene.paint();
+                remember_picture(name, SIZE, &bytes);
+                Self::new(name, Photograph::from_bytes(SIZE, &bytes)?)
+            }
             None => Self::read_file(path),
         }
     }
 
     /// Reads a photograph from a file, whatever its name.
     fn read_file(path: &Path) -> Result<Self> {
-        Self::new(&path.display().to_string(), Photograph::read(path)?)
+        let photograph = Photograph::read(path)?;
+        remember_file(path)?;
+        Self::new(&path.display().to_string(), photograph)
     }
 
     fn new(name: &str, mut frame: Photograph) -> Result<Self> {
@@ -114,6 +121,7 @@ pub fn read_mask(path: &Path, side: &Side) -> Result<Vec<f32>> {
         let problem = format!("the mask has {height}x{width} pixels, and {} has {rows}x{columns}", side.name);
         return Err(Error::malformed(path.display(), 0, problem));
     }
+    remember_file(path)?;
     Ok(mask.to_mask())
 }
 

@@ -347,6 +347,38 @@ fn summaries_tell_the_checksums_of_all_that_was_read() {
 }
 
 #[test]
+fn summaries_tell_the_checksums_of_photographs() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("d/images")).unwrap();
+    let sums = [("d/images/a.png", 3), ("d/images/b.png", 7)].map(|(name, factor)| {
+        let values: Vec<u8> = (0..20 * 30 * 3).map(|i| (i * factor % 251) as u8).collect();
+        let bytes = equilibria::report::picture([20, 30, 3], &values).unwrap();
+        fs::write(folder.path().join(name), &bytes).unwrap();
+        let mut sum = flate2::Crc::new();
+        sum.update(&bytes);
+        format!("{} bytes, crc32 {:08x}", bytes.len(), sum.sum())
+    });
+    let data = |command: &str, summary: &str| -> Value {
+        succeeds(folder.path(), command);
+        json(&folder.path().join(summary))["provenance"]["data"].clone()
+    };
+    let colours = "transport colours -q --method linear --out o";
+    let found = data(&format!("{colours} d/images/a.png d/images/b.png"), "o/summary.json");
+    let expected = ["d/images/a.png", "d/images/b.png"].map(|name| found[name]["file"].clone());
+    assert_eq!(expected, sums.clone(), "{found}");
+    let found = data(&format!("{colours} seaside d/images/b.png"), "o/summary.json");
+    assert!(found["seaside"]["painted"].as_str().unwrap().starts_with("320x480x3, crc32 "), "{found}");
+    // The second time the figure is there already.
+    for _ in 0..2 {
+        let found = data("reproduce -q figure5 --data d --out f", "f/summary.json");
+        let entries = found.as_object().unwrap().iter();
+        let found: Vec<_> = entries.filter(|(name, _)| name.ends_with(".png")).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        found.iter().zip(&sums).for_each(|((_, entry), sum)| assert_eq!(entry["file"], **sum));
+    }
+}
+
+#[test]
 fn text_in_another_encoding_or_with_a_wrong_value_is_told() {
     let folder = tempfile::tempdir().unwrap();
     write_set(&folder.path().join("d"), [4, 4], [30, 12]);

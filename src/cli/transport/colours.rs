@@ -4,11 +4,11 @@ use super::super::output::{
     OutputArguments, check_own, check_range, counted, note, warn, write_output, write_summary,
 };
 use crate::data::photograph::is_written_here;
-use crate::run::Progress;
 use crate::run::interrupt::{self, Work};
 use crate::run::recolour::{
     Applied, COMPARED, Recoloured, Side, apply_to, comparison, fitted, plan, read_mask, recolour,
 };
+use crate::run::{Progress, remember_file};
 use crate::transport::colour::{
     ColourImage, ColourLut, ColourMethod, ColourSettings, ColourSpace, TransferMeasures, measure,
 };
@@ -283,6 +283,7 @@ impl Colours {
     /// Reads the table of a .cube file.
     fn read_lut(&self) -> Result<ColourLut> {
         let bytes = std::fs::read(&self.source).map_err(|error| Error::io("reading", &self.source, error))?;
+        remember_file(&self.source)?;
         let text = String::from_utf8_lossy(&bytes);
         ColourLut::from_cube(&text).map_err(|error| match error {
             Error::Malformed { place, offset, problem } => {
