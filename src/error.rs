@@ -45,6 +45,13 @@ pub enum Error {
         /// The fault, and what would be correct.
         problem: String,
     },
+    /// Data that can be read do not fit together, or cannot be used for this.
+    Unusable {
+        /// The data, or a part of them.
+        data: String,
+        /// The reason, and what would be usable.
+        problem: String,
+    },
     /// A file or another thing was not found.
     NotFound {
         /// The thing that was searched for.
@@ -90,6 +97,11 @@ impl Error {
         Self::Malformed { place: place.to_string(), offset, problem: problem.to_string() }
     }
 
+    /// Creates an [`Error::Unusable`].
+    pub fn unusable(data: impl ToString, problem: impl ToString) -> Self {
+        Self::Unusable { data: data.to_string(), problem: problem.to_string() }
+    }
+
     /// Creates the [`Error::Diverged`] of an update after which `parameter` is no longer finite.
     pub(crate) fn not_finite(parameter: impl fmt::Display) -> Self {
         Self::Diverged {
@@ -113,6 +125,7 @@ impl fmt::Display for Error {
                 write!(f, "{operation}: expected shape {}, found {}", Shape(expected), Shape(found))
             }
             Self::InvalidArgument { argument, expected } => write!(f, "{argument}: {expected}"),
+            Self::Unusable { data, problem } => write!(f, "{data}: {problem}"),
             Self::Malformed { place, offset, problem } => write!(f, "{place}: at byte {offset}: {problem}"),
             Self::NotFound { what, place, remedy } => write!(f, "{what} not found in {place}; {remedy}"),
             Self::Io { action, place, reason } => write!(f, "{action} {place}: {reason}"),

@@ -273,7 +273,7 @@ impl Array {
         let mut pixels = Vec::new();
         let count = self.content.len() / self.element.size();
         if pixels.try_reserve_exact(count).is_err() {
-            return Err(Error::invalid(&self.place, format!("its {count} pixels do not fit into memory")));
+            return Err(Error::unusable(&self.place, format!("its {count} pixels do not fit into memory")));
         }
         // The cast ends at 0 and 255.
         self.for_each(|value| pixels.push(((value - range.low) * 255.0 / whole + 0.5) as u8));
@@ -309,6 +309,7 @@ impl Array {
         let columns = match (&self.shape[..], self.element) {
             ([_] | [_, 1], _) => 1,
             ([_, QMNIST_COLUMNS], Element::I32) => QMNIST_COLUMNS,
+            (&[_, classes @ 2..=256], _) => return self.one_hot(classes),
             _ => {
                 let shape = Shape(&self.shape);
                 return Err(
@@ -337,6 +338,33 @@ impl Array {
                 Err(Error::malformed(&self.place, offset, problem))
             }
         }
+    }
+
+    /// The labels of an array with a column for each class, and a 1 in each row.
+    fn one_hot(&self, classes: usize) -> Result<Vec<u8>> {
+        let (mut labels, mut wrong) = (Vec::new(), None);
+        let (mut sum, mut label, mut column) = (0.0, 0, 0);
+        self.for_each(|value| {
+            if value == 1.0 {
+                label = column as u8;
+            }
+            sum += if value == 0.0 || value == 1.0 { value } else { f64::NAN };
+            column += 1;
+            if column == classes {
+                if sum != 1.0 {
+                    wrong = wrong.or(Some(labels.len()));
+                }
+                labels.push(label);
+                (sum, label, column) = (0.0, 0, 0);
+            }
+        });
+        wrong.map_or(Ok(labels), |row| {
+            let shape = Shape(&self.shape);
+            Err(self.malformed(format!(
+                "labels of shape {shape}: row {row} does not have one 1, in the column of its class, and 0 elsewhere; one number \
+                 or one such row for each image is needed"
+            )))
+        })
     }
 
     /// An error about the content.

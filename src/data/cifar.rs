@@ -91,7 +91,7 @@ fn read(format: Format, place: &str, bytes: &[u8]) -> Result<Labelled> {
     }
     let (mut labels, mut pixels) = (Vec::new(), Vec::new());
     if labels.try_reserve_exact(whole).and(pixels.try_reserve_exact(whole * 3 * PLANE)).is_err() {
-        return Err(Error::invalid(place, format!("its {whole} images do not fit into memory")));
+        return Err(Error::unusable(place, format!("its {whole} images do not fit into memory")));
     }
     for (index, record) in bytes.chunks_exact(size).enumerate() {
         let (label, planes) = (record[which], &record[first..]);

@@ -9,6 +9,12 @@ use std::io::Read;
 use std::path::Path;
 
 /// A picture whose pixels are grey.
+///
+/// ```
+/// use equilibria::data::GreyPicture;
+/// let picture = GreyPicture { size: [1, 2], values: vec![0.25, 1.0] };
+/// assert_eq!(picture.toned(true).values, [0.75, 0.0]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct GreyPicture {
     /// Height and width.

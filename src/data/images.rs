@@ -235,11 +235,11 @@ impl Labelled {
 
     /// Returns an error if the classes are not known.
     ///
-    /// **Errors** [`Error::InvalidArgument`] with the reason.
+    /// **Errors** [`Error::Unusable`] with the reason.
     pub fn check_labels(&self) -> Result<()> {
         match &self.unlabelled {
             None => Ok(()),
-            Some(reason) => Err(Error::invalid("labels are needed here", reason)),
+            Some(reason) => Err(Error::unusable("labels are needed here", reason)),
         }
     }
 

@@ -344,7 +344,7 @@ fn find_pictures(
         class.into_iter().for_each(|class| other.choose(class));
         if found.classes != other.classes {
             let expected = format!("it needs the same subfolders as {}, one for each class", train.display());
-            return Err(Error::invalid(test.display(), expected));
+            return Err(Error::unusable(test.display(), expected));
         }
         let [mut height, mut width, _] = found.train.images().shape();
         if reading.transpose {
@@ -382,7 +382,7 @@ fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset>
     }
     if train.is_empty() {
         let expected = "at least 2 images are needed, one for training and one for testing";
-        return Err(Error::invalid(format!("{} image in {name}", set.len()), expected));
+        return Err(Error::unusable(format!("{} image in {name}", set.len()), expected));
     }
     Ok(Dataset { name, train: set.select(&train), test: set.select(&test) })
 }
@@ -390,7 +390,7 @@ fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset>
 /// Keeps the images of one class, by its name in `names` or its number.
 fn keep_class(digits: &mut Dataset, class: &str, names: &[String]) -> Result<()> {
     for set in [&digits.train, &digits.test] {
-        set.check_labels().map_err(|error| Error::invalid(format!("--class {class}"), error))?;
+        set.check_labels().map_err(|error| Error::unusable(format!("--class {class}"), error))?;
     }
     let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(class));
     let label = by_name.or_else(|| class.parse().ok());

@@ -260,7 +260,7 @@ fn rounded(value: f32, most: f32) -> f32 {
 /// The PNG and JPEG files of a folder by their names, sorted; hidden files are ignored.
 ///
 /// **Errors** [`Error::NotFound`] if there is none; [`Error::Io`].
-pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let [files, _] = entries(folder)?;
     let pictures: Vec<PathBuf> = files.into_iter().filter(|path| is_picture(path)).collect();
     if pictures.is_empty() {
@@ -274,6 +274,13 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Returns whether the beginning of a file is that of a PNG file that this program wrote.
+///
+/// ```
+/// use equilibria::{data::photograph::is_written_here, report::picture};
+/// assert!(is_written_here(&picture([1, 1, 1], &[7])?));
+/// assert!(!is_written_here(b"\x89PNG\r\n\x1a\n"));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn is_written_here(start: &[u8]) -> bool {
     let mark = b"tEXtSoftware\0equilibria ";
     start.starts_with(b"\x89PNG") && start.windows(mark.len()).any(|window| window == mark)

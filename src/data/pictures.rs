@@ -23,6 +23,15 @@ const LISTED: usize = 3;
 ///
 /// **Errors** [`Error::NotFound`] if there is no picture; [`Error::Malformed`] with the name of the file if a picture is
 /// damaged, or has another size than `size` or the first; [`Error::Io`] if the folder or a file cannot be read.
+///
+/// ```
+/// use equilibria::{data::pictures::read_folder, report::picture};
+/// let folder = tempfile::tempdir().unwrap();
+/// std::fs::write(folder.path().join("a.png"), picture([2, 2, 3], &[9; 12])?).unwrap();
+/// let images = read_folder(folder.path(), Some([2, 2]))?;
+/// assert_eq!((images.len(), images.shape()), (1, [2, 2, 1]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn read_folder(folder: &Path, size: Option<[usize; 2]>) -> Result<Images> {
     read_images(folder, size, &Reading::default(), &mut Vec::new())
 }
@@ -245,7 +254,7 @@ impl<'a> Set<'a> {
     fn images(mut self, is_wide: bool, notes: &mut Vec<String>) -> Result<Images> {
         let folder = self.folder.display();
         let Some(([height, width], _)) = self.first else {
-            return Err(Error::invalid(folder, "there are no pictures"));
+            return Err(Error::unusable(folder, "there are no pictures"));
         };
         let size = height * width * self.channels;
         if is_wide {
@@ -270,7 +279,7 @@ fn room(folder: &Path, count: usize, size: usize) -> Result<Vec<u8>> {
         Some(Ok(())) => Ok(pixels),
         _ => {
             let expected = format!("its {count} pictures of {size} values each do not fit into memory");
-            Err(Error::invalid(folder.display(), expected))
+            Err(Error::unusable(folder.display(), expected))
         }
     }
 }

@@ -24,6 +24,15 @@ use std::path::Path;
 const MOST_COORDINATES: usize = 1 << 27;
 
 /// Points with weights.
+///
+/// ```
+/// use equilibria::data::Points;
+/// let file = tempfile::NamedTempFile::new().unwrap();
+/// std::fs::write(file.path(), "x,y,weight\n0,0,1\n3,4,2\n").unwrap();
+/// let points = Points::read(file.path())?;
+/// assert_eq!((points.count(), points.dimension(), points.weights()), (2, 2, &[1.0, 2.0][..]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Points {
     points: Tensor<f64>,
@@ -33,7 +42,7 @@ pub struct Points {
 impl Points {
     /// Reads the points of a file; see the table of the module.
     ///
-    /// **Errors** [`Error::InvalidArgument`] with the line and column of a fault in a CSV file; [`Error::Malformed`] with the
+    /// **Errors** [`Error::Unusable`] with the line and column of a fault in a CSV file; [`Error::Malformed`] with the
     /// byte of a fault in another file; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
         let start = stream::start_of(path)?;
@@ -160,7 +169,7 @@ fn csv(path: &Path, bytes: &[u8]) -> Result<Points> {
     let mut lines = lines.filter(|(_, line)| !line.is_empty()).peekable();
     let wrong = |line: usize, column: Option<usize>, problem: String| {
         let column = column.map_or_else(String::new, |column| format!(", column {column}"));
-        Error::invalid(format!("{}, line {line}{column}", path.display()), problem)
+        Error::unusable(format!("{}, line {line}{column}", path.display()), problem)
     };
     let no_points = || Error::malformed(path.display(), 0, "the file has no points; at least 1 is needed");
     let &(first, line) = lines.peek().ok_or_else(no_points)?;

@@ -117,6 +117,31 @@ fn npy_files_of_every_type_are_read() {
     assert!(refused(&path, &Reading::default()).contains("elements of type <c8"));
 }
 
+#[test]
+fn labels_may_have_a_column_for_each_class() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x_train.npy"), npy("|u1", "(3, 1, 2)", &[0, 255, 1, 2, 3, 4])).unwrap();
+    let path = folder.path().join("y_train.npy");
+    let rows = [0_f32, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let write = |rows: [f32; 9]| {
+        fs::write(&path, npy("<f4", "(3, 3)", &rows.map(f32::to_le_bytes).concat())).unwrap();
+        load(folder.path(), &Reading::default()).0.train
+    };
+    let train = write(rows);
+    assert!(train.check_labels().is_ok() && train.labels() == [2, 0], "{:?}", train.labels());
+    // No 1, two of them, another number, and no number.
+    for wrong in [0.0, 0.5, f32::NAN] {
+        let mut rows = rows;
+        rows[3] = wrong;
+        let text = write(rows).check_labels().unwrap_err().to_string();
+        assert!(text.contains("row 1 does not have one 1, in the column of its class"), "{text}");
+    }
+    let mut rows = rows;
+    rows[8] = 1.0;
+    let text = write(rows).check_labels().unwrap_err().to_string();
+    assert!(text.contains("labels of shape (3, 3): row 2 does not"), "{text}");
+}
+
 /// An archive whose members are stored, or deflated.
 pub(super) fn zip(members: &[(&str, Vec<u8>)], is_deflated: bool) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
 //! Folders: the layouts of other programs, pictures, and missing parts.
 
-use super::{idx, load, pixels, reading, refused, refuses, succeeds, write_set};
+use super::{idx, load, pixels, reading, refused, refuses, run, succeeds, write_set};
 use equilibria::data::{Dataset, Reading};
 use equilibria::report::picture;
 use std::fs;
@@ -73,6 +73,10 @@ fn labels_are_needed_only_where_they_are_used() {
         "gan train --data d --class 3 -q --out other",
         "--class 3: labels are needed here: ",
     );
+    // The options are right and the data are not.
+    for command in ["classifier train --data d -q", "gan train --data d --class 3 -q --out other"] {
+        assert_eq!(run(folder.path(), command).status, Some(1), "{command}");
+    }
     fs::remove_file(data.join("train-labels-idx1-ubyte")).unwrap();
     fs::remove_file(data.join("t10k-images-idx3-ubyte")).unwrap();
     for command in kinds {

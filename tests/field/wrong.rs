@@ -1,6 +1,6 @@
 //! Files of another kind are told what they are.
 
-use super::{idx, refused, refuses, write_set};
+use super::{idx, npy, refused, refuses, run, write_set};
 use equilibria::checkpoint::Archive;
 use equilibria::data::Reading;
 use std::fs;
@@ -80,5 +80,61 @@ fn only_the_tensors_that_are_needed_must_be_of_a_known_type() {
     ] {
         fs::write(folder.path().join(name), content).unwrap();
         refuses(folder.path(), &format!("rbm filters {name}"), words);
+    }
+}
+
+#[test]
+fn data_that_cannot_be_used_end_with_status_1_and_wrong_options_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write_set(&at("d"), [4, 4], [30, 12]);
+    write_set(&at("count"), [4, 4], [30, 12]);
+    fs::write(at("count/train-labels-idx1-ubyte"), idx(8, &[29], &[1; 29])).unwrap();
+    write_set(&at("short"), [4, 4], [30, 12]);
+    fs::write(at("short/train-labels-idx1-ubyte"), idx(8, &[30], &[1; 5])).unwrap();
+    write_set(&at("page"), [4, 4], [30, 12]);
+    fs::write(at("page/train-images-idx3-ubyte"), "<!DOCTYPE html>").unwrap();
+    write_set(&at("sizes"), [4, 4], [30, 12]);
+    fs::write(at("sizes/t10k-images-idx3-ubyte"), idx(8, &[1, 2, 2], &[0, 1, 2, 255])).unwrap();
+    fs::write(at("one.npy"), npy("|u1", "(1, 2, 2)", &[0, 1, 2, 255])).unwrap();
+    for (name, text) in [
+        ("good.csv", "0,0\n1,1\n"),
+        ("line.csv", "0\n1\n"),
+        ("word.csv", "0,0\n1,one\n"),
+        ("ragged.csv", "0,0\n1\n"),
+        ("negative.csv", "x,weight\n0,-1\n"),
+        ("heavy.csv", "x,y,weight\n0,1,7\n"),
+    ] {
+        fs::write(at(name), text).unwrap();
+    }
+    fs::write(at("a.png"), b"\x89PNG\r\n\x1a\n damaged").unwrap();
+    fs::write(at("model.safetensors"), "damaged").unwrap();
+    let usages = ["transport distance good.csv good.csv --samples 0", "classifier train --data d --class x"];
+    for (status, commands) in [
+        (
+            1,
+            &[
+                "classifier train -q --data count --out c",
+                "classifier train -q --data short --out c",
+                "rbm train -q --data page --out c",
+                "rbm train -q --data sizes --out c",
+                "rbm train -q --data one.npy --out c",
+                "rbm train -q --data nothing --out c",
+                "gan train -q --data count --class 1 --out c",
+                "transport distance good.csv line.csv",
+                "transport distance good.csv word.csv",
+                "transport distance good.csv ragged.csv",
+                "transport distance good.csv heavy.csv",
+                "transport distance line.csv negative.csv",
+                "transport colours a.png seaside",
+                "rbm sample model.safetensors",
+            ][..],
+        ),
+        (2, &usages),
+    ] {
+        for command in commands {
+            let found = run(folder.path(), command);
+            assert_eq!(found.status, Some(status), "{command}: {}", found.stderr);
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Sides {
                 a.dimension(),
                 b.dimension()
             );
-            return Err(Error::invalid(files(), expected));
+            return Err(Error::unusable(files(), expected));
         }
         if self.normalise {
             return Marginals::normalised(a.weights(), b.weights());
@@ -112,7 +112,7 @@ impl Sides {
                 number(sum_a),
                 number(sum_b)
             );
-            Error::invalid(files(), expected)
+            Error::unusable(files(), expected)
         })
     }
 }
