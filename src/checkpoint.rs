@@ -196,7 +196,7 @@ impl Archive {
     /// let archive = Archive::read("fixtures/rbm-784-500.safetensors")?;
     /// let model = Rbm::<f32>::from_archive(&archive)?;
     /// assert_eq!((model.visible(), model.hidden()), (784, 500));
-    /// assert_eq!(archive.metadata("image_height"), Some("28"));
+    /// assert_eq!(archive.metadata("model"), Some("rbm"));
     /// # Ok::<(), equilibria::Error>(())
     /// ```
     #[cfg(feature = "std")]

@@ -24,17 +24,34 @@ pub const RESTRICTED: &str = "rbm-784-500";
 pub const IMAGE_SIZE: [usize; 2] = [28, 28];
 
 /// The classifier of MNIST, whose features compare sets of images of digits.
+///
+/// ```
+/// let classifier = equilibria::pretrained::classifier()?;
+/// assert_eq!((classifier.inputs(), classifier.classes()), (784, 10));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn classifier() -> Result<Classifier> {
     static BYTES: &[u8] = include_bytes!("../fixtures/classifier-mnist.safetensors");
     Classifier::from_archive(&Archive::from_bytes(BYTES, "classifier-mnist")?)
 }
 
 /// The deep Boltzmann machine, trained on MNIST.
+///
+/// ```
+/// assert!(equilibria::pretrained::deep()?.sizes().eq([784, 500, 1000]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn deep() -> Result<Dbm<f32>> {
     Dbm::from_archive(&deep_archive()?)
 }
 
 /// The restricted Boltzmann machine, trained on MNIST.
+///
+/// ```
+/// let model = equilibria::pretrained::restricted()?;
+/// assert_eq!((model.visible(), model.hidden()), (784, 500));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn restricted() -> Result<Rbm<f32>> {
     Rbm::from_archive(&restricted_archive()?)
 }

@@ -36,6 +36,8 @@ use core::ops::Range;
 use equilibria_kernels::{Level, elementwise, reduce};
 
 /// The penalty and the mean norm of the critic's slopes.
+///
+/// The example of [`direction`] computes both for one slope.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Slopes {
     /// P, the penalty.
@@ -97,6 +99,15 @@ impl ZeroCentred {
 /// **Panics** if the lengths do not match.
 ///
 /// **Accuracy and cost** If g is 0, its direction is undefined, and u is 0. Sums in f64.
+///
+/// ```
+/// use equilibria::adversarial::penalty::direction;
+/// // One slope of length 5, and the penalty 10 (5 - 1)².
+/// let (mut u, mut norms) = ([0.0; 2], [0.0]);
+/// let slopes = direction((10.0, 1.0), 2, &[3.0, 4.0], &mut u, &mut norms);
+/// assert_eq!((slopes.penalty, slopes.mean, norms), (160.0, 5.0, [5.0]));
+/// assert_eq!(u, [48.0, 64.0]); // 2 · 10 (1 - 1/5) g
+/// ```
 pub fn direction<T: Element>(
     (weight, target): (f64, f64),
     width: usize,

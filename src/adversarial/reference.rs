@@ -23,6 +23,8 @@ use alloc::vec::Vec;
 const EPSILON: f64 = 1e-5;
 
 /// The activation of a layer.
+///
+/// The example of [`Dense`] uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenseActivation {
     /// Leaky ReLU of slope 0.2.
@@ -34,6 +36,12 @@ pub enum DenseActivation {
 }
 
 /// y = φ(z), z = x Wᵀ + b; or y = φ(γ ẑ + β), with ẑ normalised over the mini-batch.
+///
+/// ```
+/// use equilibria::adversarial::reference::{Dense, DenseActivation};
+/// let layer = Dense::new(2, DenseActivation::Tanh, vec![vec![1.0, 2.0], vec![0.5]]);
+/// assert_eq!((layer.inputs, layer.activation, layer.parameters.len()), (2, DenseActivation::Tanh, 2));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Dense {
     /// Number of inputs.
@@ -218,6 +226,17 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 /// A generator and a discriminator trained by plain loops.
+///
+/// ```
+/// use equilibria::adversarial::reference::{Dense, DenseActivation, Reference};
+/// use equilibria::adversarial::{Objective, Recipe, Streams};
+/// let player = || vec![Dense::new(1, DenseActivation::Identity, vec![vec![0.5], vec![0.0]])];
+/// let recipe = Recipe { batch: 4, ..Recipe::of(Objective::Relativistic) };
+/// let mut game = Reference { recipe, generator: player(), discriminator: player(), steps: [0, 0] };
+/// game.step(|_, real| real.fill(1.0), &Streams::of(1));
+/// assert_eq!(game.steps, [1, 1]);
+/// assert_ne!(game.generator[0].parameters[0], [0.5]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// Objective, batch size and optimisers; the average is not computed.

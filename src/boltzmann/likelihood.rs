@@ -39,6 +39,14 @@ const BLOCK: usize = 512;
 ///
 /// **Accuracy and cost** As accurate as the logits in the type of the model. Takes rows x visible x hidden
 /// multiply-adds, and memory for a few hundred images.
+///
+/// ```
+/// use equilibria::{Tensor, boltzmann::{Rbm, likelihood::minus_free_energies}};
+/// // Without weights and biases, the two hidden units have 4 states of equal weight.
+/// let model = Rbm::from_parameters(Tensor::<f64>::zeros(&[3, 2]), Tensor::zeros(&[3]), Tensor::zeros(&[2]))?;
+/// assert!((minus_free_energies(&model, &[1.0, 0.0, 1.0])[0] - 4_f64.ln()).abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[track_caller]
 pub fn minus_free_energies<T: Element>(model: &Rbm<T>, images: &[T]) -> Vec<f64> {
     let level = Level::detect();

@@ -93,6 +93,17 @@ pub(super) fn first_of<'a>(
 }
 
 /// The name of a tensor, such as `weight_2` or `generator.3.bias`.
+///
+/// ```
+/// use equilibria::{Tensor, boltzmann::Rbm, checkpoint::Archive, embedded::{ModelError, StoredMachine}};
+/// let mut archive = Archive::new();
+/// archive.insert_f32("weight", &[1, 1], &[0.5])?;
+/// archive.insert_f32("visible_bias", &[1], &[0.0])?;
+/// let bytes = archive.to_bytes()?;
+/// let Err(ModelError::Tensor { name, .. }) = StoredMachine::from_bytes(&bytes) else { panic!("a bias is missing") };
+/// assert_eq!(name.as_str(), "hidden_bias");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TensorName {
     bytes: [u8; 48],

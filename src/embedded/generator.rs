@@ -13,6 +13,23 @@ use equilibria_kernels::Level;
 ///
 /// Its layers are linear, transposed convolutions, batch and layer normalisation, and activations. If the file has averaged
 /// parameters, it uses them.
+///
+/// ```
+/// use equilibria::embedded::{StoredGenerator, fill_latent};
+/// static MODEL: &[u8] = include_bytes!("../../fixtures/gan-4x4.safetensors");
+/// let generator = StoredGenerator::from_bytes(MODEL)?;
+/// let mut latent = vec![0.0; generator.latent_len()];
+/// let mut workspace = vec![0.0; generator.workspace_len()];
+/// let mut image = vec![0.0; generator.image_shape().size()];
+/// let mut word = 1_u64;
+/// fill_latent(&mut latent, || {
+///     word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+///     word
+/// });
+/// generator.generate(&latent, &mut workspace, &mut image)?;
+/// assert!(image.len() == 16 && image.iter().all(|x| x.abs() <= 1.0));
+/// # Ok::<(), equilibria::embedded::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct StoredGenerator<'a> {
     file: ModelFile<'a>,
@@ -157,6 +174,15 @@ fn complain<T>(problem: &'static str) -> Result<T, ModelError> {
 /// Fills `latent` with independent standard normal numbers, the usual latent vector of a generator.
 ///
 /// **Randomness** One draw for each two numbers, by the transformation of Box and Muller.
+///
+/// ```
+/// use equilibria::{embedded::fill_latent, rng::Stream};
+/// use rand::Rng;
+/// let (mut latent, mut generator) = ([0.0; 1000], Stream::named(1, "latent").generator());
+/// fill_latent(&mut latent, || generator.next_u64());
+/// let mean_square = latent.iter().map(|x| x * x).sum::<f32>() / 1000.0;
+/// assert!((mean_square - 1.0).abs() < 0.2);
+/// ```
 pub fn fill_latent(latent: &mut [f32], mut random: impl FnMut() -> u64) {
     for pair in latent.chunks_mut(2) {
         let word = random();

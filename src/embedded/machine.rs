@@ -11,6 +11,17 @@ use equilibria_kernels::{Level, math};
 ///
 /// Layer 0 is the visible one; a restricted machine has one more. The state of a chain is one number per unit, 0 or 1, in
 /// one slice: the visible units first, then each hidden layer. There is no other memory.
+///
+/// ```
+/// use equilibria::embedded::StoredMachine;
+/// static MODEL: &[u8] = include_bytes!("../../fixtures/rbm-784-500.safetensors");
+/// let machine = StoredMachine::from_bytes(MODEL)?;
+/// assert!(machine.sizes().eq([784, 500]));
+/// let mut state = vec![0.0; machine.state_len()];
+/// machine.probabilities(1, 0..500, &mut state)?;
+/// assert!(state[784..].iter().all(|p| (0.0..=1.0).contains(p)));
+/// # Ok::<(), equilibria::embedded::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct StoredMachine<'a> {
     file: ModelFile<'a>,

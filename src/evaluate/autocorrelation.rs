@@ -39,6 +39,12 @@ pub struct Time {
 }
 
 /// The relation of a true value to a stated number.
+///
+/// ```
+/// use equilibria::evaluate::autocorrelation::{Bound, Time};
+/// // The correlation has not fallen after 20 lags.
+/// assert_eq!(Time::integrated(20, 1, |_| 1.0).bound, Bound::Above);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Bound {

@@ -37,7 +37,8 @@ const FEATURES: usize = 128;
 /// use equilibria::{data::Dataset, pretrained};
 /// let digits = Dataset::synthetic(20, 20)?;
 /// let classifier = pretrained::classifier()?;
-/// assert!(classifier.accuracy(&digits.test)?.all > 0.9);
+/// let accuracy = classifier.accuracy(&digits.test)?;
+/// assert!(accuracy.all > 0.9 && accuracy.by_class.len() == 10);
 /// assert_eq!(classifier.features_of(digits.test.images())?.shape(), [20, 128]);
 /// # }
 /// # Ok::<(), equilibria::Error>(())
@@ -153,6 +154,8 @@ impl Classifier {
 }
 
 /// The accuracy of a classifier.
+///
+/// The example of [`Classifier`] measures it on 20 digits.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Accuracy {

@@ -154,6 +154,13 @@ impl Divergence {
 ///
 /// **Errors** [`Error::InvalidArgument`] if the rate is not positive and finite, or as [`Divergence::of_shift`] at the
 /// start.
+///
+/// ```
+/// use equilibria::evaluate::divergences::{Divergence, descend};
+/// // The derivative of W₁ is 1 at any distance.
+/// assert_eq!(descend(Divergence::Wasserstein1, 1.0, 1.0, 0.25, 3)?, [1.0, 0.75, 0.5, 0.25]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn descend(
     divergence: Divergence,
     start: f64,

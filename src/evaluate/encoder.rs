@@ -39,6 +39,18 @@ const MOST_CHANNELS: usize = 128;
 const LAST_SIZE: usize = 4;
 
 /// A trained encoder.
+///
+/// ```
+/// use equilibria::{data::Images, evaluate::encoder::Encoder, rng::Stream};
+/// use equilibria::nn::{Initialisation, Shape};
+/// let plan = Encoder::plan(Shape { height: 8, width: 8, channels: 1 })?;
+/// let mut network = plan.build()?; // not trained
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// let encoder = Encoder::new(plan, &network)?;
+/// let features = encoder.features_of(&Images::new(8, 8, vec![7; 2 * 64])?)?;
+/// assert_eq!(features.shape(), [2, encoder.features()]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Encoder {
     network: FeatureNetwork,
@@ -150,6 +162,13 @@ pub fn signed(pixel: u8) -> f32 {
 }
 
 /// A transformation of an image.
+///
+/// ```
+/// use equilibria::{evaluate::encoder::View, nn::Shape};
+/// let (shape, mut out) = (Shape { height: 1, width: 2, channels: 1 }, [0.0; 2]);
+/// View { is_flipped: true, ..View::PLAIN }.fill(shape, &[0, 255], &mut out);
+/// assert_eq!(out, [1.0, -1.0]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
     /// Quarter turns, counterclockwise.

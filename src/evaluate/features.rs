@@ -15,6 +15,19 @@ use core::ops::Range;
 const BLOCK: usize = 500;
 
 /// A network, split before its last layer.
+///
+/// ```
+/// use equilibria::evaluate::features::FeatureNetwork;
+/// use equilibria::{nn::{Initialisation, Plan}, rng::Stream};
+/// let plan: Plan = "4: linear 3, relu, linear 2".parse()?;
+/// let mut network = plan.build()?;
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// let network = FeatureNetwork::new("example", plan, &network)?;
+/// let features = network.features_of(5, |_, pixels| pixels.fill(1.0))?;
+/// assert_eq!(features.shape(), [5, 3]);
+/// assert_eq!(network.outputs_of(&features)?.shape(), [5, 2]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct FeatureNetwork {
     plan: Plan,

@@ -31,6 +31,8 @@ const LOST_ENTROPY: f64 = 0.2;
 const GREY: Range<f32> = 0.1..0.9;
 
 /// The start and the length of the chains, and the images that recognise digits.
+///
+/// See the example of [`mix`].
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// Images (chains, visible), each pixel 0 or 1; at least two.
@@ -44,6 +46,8 @@ pub struct Task<'a> {
 }
 
 /// Measurements of the chains after some number of steps; means are over all chains.
+///
+/// See the example of [`mix`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Measurements {
@@ -75,6 +79,8 @@ pub struct Measurements {
 }
 
 /// The measurements of all chains over time.
+///
+/// See the example of [`mix`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Mixing {
@@ -113,6 +119,12 @@ impl Mixing {
         self.last().class_entropy < self.measurements[0].class_entropy - LOST_ENTROPY
     }
 
+    /// The mean free energy of `measured` minus that of the start, in nats. Free energies of two machines have different
+    /// zeros, so only such differences can be compared.
+    pub fn above_start(&self, measured: &Measurements) -> f64 {
+        measured.free_energy - self.measurements[0].free_energy
+    }
+
     /// Compares the grey pixels of these chains with those of a machine whose samples are sharp.
     pub fn blur(&self, sharp: &Self) -> Blur {
         let grey = |measured: Option<&Measurements>| measured.and_then(|m| m.grey_pixels).unwrap_or(f64::NAN);
@@ -128,6 +140,8 @@ impl Mixing {
 }
 
 /// When chains become blurred: they then have 1.5 times the grey pixels of what they are compared with.
+///
+/// See the example of [`mix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blur {
     /// After one step, compared with the sharp machine.
@@ -138,25 +152,34 @@ pub enum Blur {
     None,
 }
 
-/// The mean free energy of a measurement minus that of the start, in nats. Free energies of two machines have different
-/// zeros, so only such differences can be compared.
-pub fn above_start(mixing: &Mixing, measured: &Measurements) -> f64 {
-    measured.free_energy - mixing.measurements[0].free_energy
-}
-
 /// The share of probabilities above 0.1 and below 0.9: pixels that are neither ink nor background.
+///
+/// ```
+/// use equilibria::evaluate::mixing::grey_pixels;
+/// assert_eq!(grey_pixels(&[0.01, 0.5, 0.99, 1.0]), 0.25);
+/// ```
 pub fn grey_pixels(probabilities: &[f32]) -> f64 {
     let grey = probabilities.iter().filter(|&&p| GREY.start < p && p < GREY.end).count();
     grey as f64 / probabilities.len() as f64
 }
 
 /// The share of states that are equal to those at the start.
+///
+/// ```
+/// use equilibria::evaluate::mixing::agreement;
+/// assert_eq!(agreement(&[1.0, 0.0, 1.0, 1.0], &[1.0, 0.0, 1.0, 0.0]), 0.75);
+/// ```
 pub fn agreement(states: &[f32], start: &[f32]) -> f64 {
     let same = states.iter().zip(start).filter(|(now, then)| now == then).count();
     same as f64 / states.len() as f64
 }
 
 /// The numbers 1, 2, 5, 10, 20, 50, ... below `last`, followed by `last`.
+///
+/// ```
+/// use equilibria::evaluate::mixing::rising_steps;
+/// assert_eq!(rising_steps(30), [1, 2, 5, 10, 20, 30]);
+/// ```
 pub fn rising_steps(last: usize) -> Vec<usize> {
     let mut steps = Vec::new();
     let mut ten = 1_usize;
@@ -186,6 +209,22 @@ pub fn rising_steps(last: usize) -> Vec<usize> {
 ///
 /// **Accuracy and cost** Agreements and counts are exact. In addition to the chains: a thousand products of all states
 /// with the weights, and up to a million comparisons of a chain's states at two times.
+///
+/// ```
+/// use equilibria::boltzmann::Rbm;
+/// use equilibria::evaluate::mixing::{Blur, Task, mix};
+/// use equilibria::{evaluate::nearest::NearestImages, rng::Stream};
+/// let images = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
+/// let nearest = NearestImages::new((&images, &[0, 1]), (&images, &[0, 1]), 4)?;
+/// let task = Task { start: &images, classes: &[0, 1], steps: &[1, 10], nearest: &nearest };
+/// let model = Rbm::new(&[0.5; 4], 2, Stream::named(1, "init"))?;
+/// let mixing = mix(&model, &task, Stream::named(1, "chain"), |_| Ok(()))?;
+/// assert_eq!((mixing.chains, mixing.last().steps), (2, 10));
+/// // The measurements at the start: every pixel is the start's, and both images show their digit.
+/// assert_eq!((mixing.measurements[0].agreement, mixing.measurements[0].same_class), (1.0, 2));
+/// assert_eq!(mixing.blur(&mixing), Blur::None);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn mix(
     model: &Rbm<f32>,
     task: &Task<'_>,

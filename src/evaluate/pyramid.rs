@@ -39,6 +39,8 @@ const MOST_PER_IMAGE: usize = 128;
 const FILTER: [f32; 5] = [0.0625, 0.25, 0.375, 0.25, 0.0625];
 
 /// The distance of two sets of images in one band.
+///
+/// See the example of [`pyramid_distances`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct BandDistance {
@@ -60,6 +62,16 @@ pub struct BandDistance {
 ///
 /// **Accuracy and cost** About 33,000 patches a set and a band, 128 an image at most. For 6,000 images of 32x32x3 and 256
 /// directions about 3 s on one core. The result does not depend on the number of threads.
+///
+/// ```
+/// use equilibria::{data::Images, evaluate::pyramid::pyramid_distances, rng::Stream};
+/// let images = |light: usize| Images::new(16, 16, (0..4 * 256).map(|i| (i % 7 * 20 + light) as u8).collect());
+/// let bands = pyramid_distances(&images(0)?, &images(100)?, 8, Stream::named(1, "evaluate"))?;
+/// assert!(bands.iter().map(|band| band.size).eq([16, 8]));
+/// // Brightness is in the last band.
+/// assert!(bands[0].distance + 3.0 * bands[0].standard_error < bands[1].distance);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn pyramid_distances(
     a: &Images,
     b: &Images,

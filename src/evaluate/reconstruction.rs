@@ -134,6 +134,8 @@ impl PooledError {
 /// if the images do not fit the model, or the mean image does not fit them.
 ///
 /// **Randomness** One chain per image, from `stream.substream(image)`.
+///
+/// The example of [`Task`] removes the lower half of an image.
 pub fn remove_rows(
     model: &impl Machine<f32>,
     task: &Task<'_>,
@@ -188,6 +190,18 @@ pub fn remove_rows(
 /// **Errors** as [`remove_rows`]; [`Error::InvalidArgument`] for 0 chains.
 ///
 /// **Randomness** One chain per image and repetition, from `stream.substream(repetition * images + image)`.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, reconstruct::Effort};
+/// use equilibria::{evaluate::reconstruction::{Task, error_of_chains}, rng::Stream};
+/// let (images, mean_image) = ([1.0, 0.0, 1.0, 0.0], [0.5; 4]);
+/// let effort = Effort { burn_in: 1, average: 1 };
+/// let task = Task { images: &images, mean_image: &mean_image, height: 2, width: 2, effort };
+/// let model = Rbm::new(&mean_image, 3, Stream::named(1, "init"))?;
+/// let error = error_of_chains(&model, &task, 1..2, 50, Stream::named(1, "chain"))?;
+/// assert!((error - 0.25).abs() < 0.1); // an untrained machine knows nothing of the image
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn error_of_chains(
     model: &impl Machine<f32>,
     task: &Task<'_>,
@@ -222,6 +236,18 @@ pub fn error_of_chains(
 /// **Errors** Those of [`remove_rows`] and of `after_each`.
 ///
 /// **Randomness** Cell i draws from `stream.substream(i)`.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, reconstruct::Effort};
+/// use equilibria::{evaluate::reconstruction::{Task, sweep}, rng::Stream};
+/// let (images, mean_image) = ([1.0, 0.0, 1.0, 0.0, 1.0, 1.0], [0.5; 6]);
+/// let effort = Effort { burn_in: 1, average: 1 };
+/// let task = Task { images: &images, mean_image: &mean_image, height: 3, width: 2, effort };
+/// let model = Rbm::new(&mean_image, 3, Stream::named(1, "init"))?;
+/// let cells = sweep(&model, &task, &[1, 2], 1, Stream::named(1, "chain"), || Ok(()))?;
+/// assert!(cells.iter().map(|cell| (cell.rows, cell.first_row)).eq([(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn sweep(
     model: &impl Machine<f32>,
     task: &Task<'_>,
@@ -240,6 +266,11 @@ pub fn sweep(
 }
 
 /// The cells of a sweep, each as (number of rows, first row). Numbers of rows above the image's height are left out.
+///
+/// ```
+/// use equilibria::evaluate::reconstruction::positions;
+/// assert_eq!(positions(28, &[14, 20], 7), [(14, 0), (14, 7), (14, 14), (20, 0), (20, 7)]);
+/// ```
 pub fn positions(height: usize, rows: &[usize], stride: usize) -> Vec<(usize, usize)> {
     let firsts = |&rows: &usize| {
         let last = height - rows;

@@ -37,6 +37,8 @@ const FEWEST: usize = 4;
 const BLOCK: usize = 1024;
 
 /// The images that are compared.
+///
+/// See the example of [`judge`].
 #[derive(Debug, Clone, Copy)]
 pub struct ImageSets<'a> {
     /// The training images of the generator and of the encoder.
@@ -48,6 +50,8 @@ pub struct ImageSets<'a> {
 }
 
 /// The settings of [`judge`].
+///
+/// See the example of [`judge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnlabelledSettings {
     /// Largest number of samples; the number of training images is a limit, too, so that both sets have one size.
@@ -59,6 +63,8 @@ pub struct UnlabelledSettings {
 }
 
 /// The distances of one set of images from the test images.
+///
+/// See the example of [`judge`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct UnlabelledMeasures {
@@ -79,6 +85,8 @@ pub struct UnlabelledMeasures {
 }
 
 /// The result of [`judge`].
+///
+/// See the example of [`judge`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct UnlabelledJudgement {
@@ -124,6 +132,25 @@ pub const STEPS: u64 = 2 * 3 + 2;
 ///
 /// **Accuracy and cost** About 20 s for 5,000 samples, 5,000 training and 1,000 test images of 32x32x3 on 2 cores, half of
 /// it for nearest images.
+///
+/// ```
+/// use equilibria::evaluate::{encoder::Encoder, unlabelled::{ImageSets, UnlabelledSettings, judge}};
+/// use equilibria::nn::{Initialisation, Shape};
+/// use equilibria::{data::Images, rng::Stream};
+/// let plan = Encoder::plan(Shape { height: 8, width: 8, channels: 1 })?;
+/// let mut network = plan.build()?; // not trained
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// let encoder = Encoder::new(plan, &network)?;
+/// let images = |factor: usize| Images::new(8, 8, (0..4 * 64).map(|i| (i * factor % 251) as u8).collect());
+/// let (train, test) = (images(7)?, images(11)?);
+/// let sets = ImageSets { train: &train, test: &test, samples: &train };
+/// let settings = UnlabelledSettings { images: 4, nearest: 4, directions: 4 };
+/// let found = judge(&encoder, sets, &settings, Stream::named(1, "evaluate"), &mut || Ok(()))?;
+/// // The samples are the training images.
+/// assert_eq!((found.samples, found.test_images), (4, 4));
+/// assert!((found.measures.colour_distance - found.real.colour_distance).abs() < 1e-12);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn judge(
     encoder: &Encoder,
     sets: ImageSets<'_>,

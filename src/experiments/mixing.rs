@@ -5,7 +5,7 @@ use crate::Result;
 use crate::boltzmann::Rbm;
 use crate::data::{Binarisation, Dataset};
 use crate::evaluate::autocorrelation::{Bound, Time};
-use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, above_start, mix, rising_steps};
+use crate::evaluate::mixing::{Measurements, Mixing as Walked, Task, mix, rising_steps};
 use crate::evaluate::nearest::NearestImages;
 use crate::report::numbers::thousands;
 use crate::report::{ContactSheet, LinePlot, Series};
@@ -126,7 +126,7 @@ pub(crate) fn plots(machines: &[Machine]) -> [(LinePlot, &'static str); 4] {
     [
         (plot("Overlap with the start", overlap, |_, measured| measured.overlap), "overlap.svg"),
         (
-            plot("Free energy of the samples", "free energy above test images (nats)", above_start),
+            plot("Free energy of the samples", "free energy above test images (nats)", Walked::above_start),
             "free-energy.svg",
         ),
         (plot("Samples that are digits", "chains that show a digit (%)", digits), "digits.svg"),

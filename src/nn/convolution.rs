@@ -84,6 +84,16 @@ impl Window {
 /// A convolution, [`Conv2d`], or its transpose, [`ConvTranspose2d`].
 ///
 /// The weights are named after the convolution: the transposed layer goes from `out` channels to `in`.
+///
+/// ```
+/// use equilibria::nn::{Conv2d, ConvTranspose2d, Layer, Shape, Window};
+/// let image = Shape { height: 8, width: 8, channels: 3 };
+/// let halves = Conv2d::<f32>::new(3, 16, Window::square(4, 2, 1)).output_shape(image)?;
+/// assert_eq!((halves.height, halves.width, halves.channels), (4, 4, 16));
+/// let doubles = ConvTranspose2d::<f32>::new(16, 3, Window::square(4, 2, 1));
+/// assert_eq!(doubles.output_shape(halves)?, image);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConvolutionLayer<T: Element, const TRANSPOSED: bool> {
     /// w (kernel height, kernel width, in, out); a bias, if there is one.

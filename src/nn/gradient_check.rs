@@ -177,6 +177,17 @@ pub fn loss(logits: &[f64], loss: impl Fn(&[f64], &mut [f64]) -> Result<f64>) ->
 /// **Shapes** `input` (rows, inputs).
 ///
 /// **Errors** Those of [`Sequential::forward`] and [`Sequential::backward`].
+///
+/// ```
+/// use equilibria::nn::{Activation, Initialisation, Linear, Sequential, Training, gradient_check};
+/// use equilibria::rng::Stream;
+/// let mut network = Sequential::<f64>::new(2, vec![Linear::new(2, 3).into(), Activation::Tanh.into()])?;
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// let training = Training::new(Stream::named(1, "dropout"));
+/// let report = gradient_check::first_order(&network, &[0.5, -1.0], training)?;
+/// assert!(report.passes() && report.compared == 2 * 3 + 3 + 2, "{report}");
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn first_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
     let seed = normals(1, input.len() / network.inputs() * network.outputs());
     let mut pass = Pass::new(network, input, training)?;
@@ -198,6 +209,8 @@ pub fn first_order(network: &Sequential<f64>, input: &[f64], training: Training)
 /// **Shapes** `input` (rows, inputs).
 ///
 /// **Errors** Those of [`Sequential::forward`], [`Sequential::backward`] and [`Sequential::tangent`].
+///
+/// The example of [the module](self) checks a network with layer normalisation.
 pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training) -> Result<Report> {
     let (rows, inputs) = (input.len() / network.inputs(), network.inputs());
     let (chosen, seed) = (rows / 2..rows, normals(1, rows * network.outputs()));
@@ -230,6 +243,22 @@ pub fn second_order(network: &Sequential<f64>, input: &[f64], training: Training
 /// **Errors** Those of `function`.
 ///
 /// **Panics** if `analytic` does not have the shapes of the parameters.
+///
+/// ```
+/// use equilibria::nn::{Initialisation, Linear, Scratch, Sequential, gradient_check};
+/// use equilibria::{Tensor, rng::Stream};
+/// let mut network = Sequential::<f64>::new(2, vec![Linear::new(2, 1).into()])?;
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// let value = |network: &Sequential<f64>| {
+///     let mut y = [0.0];
+///     network.infer(&[3.0, -1.0], &mut Scratch::new(), &mut y)?;
+///     Ok((y[0], Vec::new()))
+/// };
+/// // The derivatives of y = w x + b with respect to w and b are x and 1.
+/// let expected = [Tensor::from_vec(&[2, 1], vec![3.0, -1.0])?, Tensor::filled(&[1], 1.0)];
+/// assert!(gradient_check::compare_parameters(&network, |network| network, &expected, value)?.passes());
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn compare_parameters<S: Clone>(
     subject: &S,
     network: impl Fn(&mut S) -> &mut Sequential<f64>,

@@ -35,6 +35,29 @@ use core::fmt;
 /// A layer derives [`Clone`] and [`Debug`](fmt::Debug), and implements at least `name`, `infer` and `backward`, and
 /// `output_shape` if the output has another shape. A layer with parameters also implements `tensors`, `tensors_mut` and `names`. `tests/layers.rs` contains
 /// a complete example.
+///
+/// ```
+/// use equilibria::nn::{Input, Layer, Pass, Scratch, Sequential};
+/// #[derive(Debug, Clone)]
+/// struct Double;
+/// impl Layer<f64> for Double {
+///     fn name(&self) -> &'static str {
+///         "double"
+///     }
+///     fn infer(&self, input: Input<'_, f64>, y: &mut [f64]) {
+///         y.iter_mut().zip(input.x).for_each(|(y, x)| *y = 2.0 * x);
+///     }
+///     fn backward(&self, pass: Pass<'_, f64>) {
+///         let grads = pass.grad_input.into_iter().flatten().zip(pass.delta);
+///         grads.for_each(|(grad, delta)| *grad = 2.0 * delta);
+///     }
+/// }
+/// let network = Sequential::new(2, vec![Double.into(), Double.into()])?;
+/// let mut y = [0.0; 2];
+/// network.infer(&[1.0, -3.0], &mut Scratch::new(), &mut y)?;
+/// assert_eq!(y, [4.0, -12.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub trait Layer<T: Element>: CloneLayer<T> + fmt::Debug + Send + Sync {
     /// The name of the layer in messages, for instance `linear layer`.
     fn name(&self) -> &'static str;
@@ -125,6 +148,13 @@ pub trait Layer<T: Element>: CloneLayer<T> + fmt::Debug + Send + Sync {
 }
 
 /// The properties of a layer that [`Sequential`](super::Sequential) needs to know; all are false by default.
+///
+/// ```
+/// use equilibria::nn::{BatchNorm, Dropout, Layer, Linear, layer::Properties};
+/// assert!(Layer::<f32>::properties(&Linear::new(2, 3)).is_affine);
+/// assert!(Layer::<f32>::properties(&BatchNorm::new(3)).mixes_examples);
+/// assert!(!Properties::default().has_curvature);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Properties {
     /// The output of an example depends on the other examples of its mini-batch.
@@ -141,6 +171,14 @@ pub struct Properties {
 }
 
 /// The input of a layer, and working memory.
+///
+/// ```
+/// use equilibria::nn::{Activation, Layer, Scratch, layer::Input};
+/// let (x, mut y) = ([1.0_f32, -1.0], [0.0; 2]);
+/// let scratch = &mut Scratch::new();
+/// Activation::Relu.infer(Input { shape: 2.into(), x: &x, activation: Activation::Identity, scratch }, &mut y);
+/// assert_eq!(y, [1.0, 0.0]);
+/// ```
 #[derive(Debug)]
 pub struct Input<'a, T: Element> {
     /// The shape of an example.
@@ -154,6 +192,18 @@ pub struct Input<'a, T: Element> {
 }
 
 /// The arguments of a forward pass in training.
+///
+/// ```
+/// use equilibria::nn::{Activation, Kept, Layer, Scratch, Training, layer::{ForwardPass, Input}};
+/// use equilibria::rng::Stream;
+/// let (x, mut y, scratch) = ([1.0_f32, -1.0], [0.0; 2], &mut Scratch::new());
+/// let input = Input { shape: 2.into(), x: &x, activation: Activation::Identity, scratch };
+/// let kept = Kept { per_example: [&mut [][..], &mut []], per_batch: &mut [][..] };
+/// let training = Training::new(Stream::named(1, "dropout"));
+/// Activation::Relu.forward(ForwardPass { input, training, kept }, &mut y)?;
+/// assert_eq!(y, [1.0, 0.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ForwardPass<'a, T: Element> {
     /// The input.
@@ -166,6 +216,8 @@ pub struct ForwardPass<'a, T: Element> {
 
 /// The arguments of a pass that follows a forward pass, over some of its examples: whole mini-batches, if the layer
 /// mixes their examples.
+///
+/// The layer in the example of [`Layer`] reads `delta` and writes `grad_input`.
 #[derive(Debug)]
 pub struct Pass<'a, T: Element> {
     /// The shape of an example of the input.
@@ -196,6 +248,12 @@ pub struct Pass<'a, T: Element> {
 }
 
 /// Clones a boxed layer; implemented for every layer that is [`Clone`].
+///
+/// ```
+/// use equilibria::nn::{Layer, Linear};
+/// let layer: Box<dyn Layer<f32>> = Linear::new(2, 3).into();
+/// assert_eq!(layer.clone().name(), layer.name());
+/// ```
 pub trait CloneLayer<T: Element> {
     /// A copy of the layer.
     fn boxed(&self) -> Box<dyn Layer<T>>;

@@ -96,6 +96,14 @@ pub fn wasserstein<T: Element>(scores: &[T], weight: f64, gradient: &mut [T]) ->
 /// respect to both.
 ///
 /// **Shapes**, **Panics** and **Units** Same as [`binary_cross_entropy`], for the scores d and d′, each with its gradient.
+///
+/// ```
+/// use equilibria::nn::losses::relativistic;
+/// let (mut higher, mut lower) = ([0.0_f64], [0.0]);
+/// let loss = relativistic((&[1.0], &mut higher), (&[1.0], &mut lower));
+/// assert!((loss - 2_f64.ln()).abs() < 1e-12);
+/// assert_eq!((higher, lower), ([-0.5], [0.5]));
+/// ```
 #[track_caller]
 pub fn relativistic<T: Element>(
     (higher, grad_higher): (&[T], &mut [T]),

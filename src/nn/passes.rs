@@ -62,6 +62,12 @@ pub struct Kept<X> {
 }
 
 /// Working memory of all passes.
+///
+/// ```
+/// use equilibria::nn::Scratch;
+/// let mut scratch = Scratch::<f32>::new();
+/// assert_eq!(scratch.numbers(5).len(), 5);
+/// ```
 #[derive(Debug)]
 pub struct Scratch<T: Element> {
     workspace: Workspace<T>,
@@ -159,6 +165,23 @@ impl<T: Element> PassValues<T> {
 }
 
 /// The record of a forward pass: its input, the output of each step, and the data that layers store.
+///
+/// ```
+/// use equilibria::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Training, Wanted};
+/// use equilibria::rng::Stream;
+/// let mut network = Sequential::<f64>::new(2, vec![Linear::new(2, 1).into()])?;
+/// network.parameters_mut().next().unwrap().data_mut().copy_from_slice(&[3.0, 4.0]);
+/// let (mut cache, mut deltas) = (Cache::new(&network), Deltas::new(&network));
+/// let (mut gradients, mut scratch) = (Gradients::new(&network), Scratch::new());
+/// cache.input_mut(1).copy_from_slice(&[1.0, 2.0]);
+/// network.forward(&mut cache, Training::new(Stream::named(1, "dropout")), &mut scratch)?;
+/// assert_eq!(cache.output(), [11.0]); // y = w x + b
+/// let wanted = Wanted::both(&mut gradients, 0..1, 0..1);
+/// network.backward(&cache, &[1.0], wanted, &mut deltas, &mut scratch)?;
+/// assert_eq!(deltas.input(0..1), [3.0, 4.0]); // ∂y/∂x = w
+/// assert_eq!(gradients.tensors()[0].data(), [1.0, 2.0]); // ∂y/∂w = x
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Cache<T: Element> {
     pub(super) rows: usize,
@@ -239,6 +262,8 @@ impl<T: Element> Cache<T> {
 /// The gradients that a backward pass is to compute, for rows of the forward pass.
 ///
 /// The pass runs over all rows from the first to the last requested one; its `grad_output` has as many rows.
+///
+/// The example of [`Cache`] makes a forward and a backward pass.
 #[derive(Debug)]
 pub struct Wanted<'a, T: Element> {
     pub(super) parameters: Option<(&'a mut Gradients<T>, Range<usize>)>,
@@ -274,6 +299,8 @@ impl<'a, T: Element> Wanted<'a, T> {
 }
 
 /// The result of a backward pass: ∂L/∂z of each step, where y = φ(z), and ∂L/∂x of the input if requested.
+///
+/// The example of [`Cache`] makes a forward and a backward pass.
 #[derive(Debug, Clone)]
 pub struct Deltas<T: Element> {
     /// The rows of the forward pass that the last backward pass covered.
@@ -309,6 +336,22 @@ impl<T: Element> Deltas<T> {
 }
 
 /// The result of a tangent pass.
+///
+/// ```
+/// use equilibria::nn::{Cache, Deltas, Gradients, Linear, Scratch, Sequential, Tangents, Training, Wanted};
+/// use equilibria::rng::Stream;
+/// let mut network = Sequential::<f64>::new(2, vec![Linear::new(2, 1).into()])?;
+/// network.parameters_mut().next().unwrap().data_mut().copy_from_slice(&[3.0, 4.0]);
+/// let (mut cache, mut deltas, mut scratch) = (Cache::new(&network), Deltas::new(&network), Scratch::new());
+/// cache.input_mut(1).copy_from_slice(&[1.0, 2.0]);
+/// network.forward(&mut cache, Training::new(Stream::named(1, "dropout")), &mut scratch)?;
+/// network.backward(&cache, &[1.0], Wanted::input(0..1), &mut deltas, &mut scratch)?;
+/// let (mut tangents, mut gradients) = (Tangents::new(&network), Gradients::new(&network));
+/// tangents.direction_mut(0..1).copy_from_slice(&[1.0, -1.0]);
+/// network.tangent(&cache, &deltas, &mut tangents, &mut gradients, &mut scratch)?;
+/// assert_eq!(tangents.output(), [3.0 - 4.0]);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tangents<T: Element> {
     /// The rows of the forward pass to which the direction belongs.
@@ -340,6 +383,8 @@ impl<T: Element> Tangents<T> {
 }
 
 /// The gradients of a network's parameters, in the order of the parameters.
+///
+/// The example of [`Cache`] makes a forward and a backward pass.
 #[derive(Debug, Clone)]
 pub struct Gradients<T: Element> {
     tensors: Vec<Tensor<T>>,
@@ -388,6 +433,8 @@ impl<T: Element> Gradients<T> {
 }
 
 /// The gradients of one layer's parameters, to which its passes add.
+///
+/// A layer adds to them in its backward pass: the field `gradients` of [`Pass`](super::Pass).
 #[derive(Debug)]
 pub struct LayerGradients<'a, T: Element> {
     gradients: &'a mut Gradients<T>,

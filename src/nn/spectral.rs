@@ -43,6 +43,20 @@ const START: usize = 15;
 const EPSILON: f64 = 1e-12;
 
 /// A layer whose first parameter, its weight, is divided by its largest singular value.
+///
+/// ```
+/// use equilibria::nn::{Initialisation, Linear, Scratch, Sequential, Spectral};
+/// use equilibria::rng::Stream;
+/// let mut network = Sequential::<f64>::new(3, vec![Spectral::new(Linear::without_bias(3, 1)).into()])?;
+/// network.initialise(Initialisation::Uniform, Stream::named(1, "init"));
+/// // The weight of one output has one singular value, its length.
+/// let weight = network.parameters().next().unwrap().data().to_vec();
+/// let mut y = [0.0];
+/// network.infer(&weight, &mut Scratch::new(), &mut y)?;
+/// let length = weight.iter().map(|w| w * w).sum::<f64>().sqrt();
+/// assert!((y[0] - length).abs() < 1e-9); // w · w / ‖w‖
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Spectral<T: Element, L> {
     layer: L,

@@ -22,6 +22,11 @@ const SPINS: u32 = 64;
 /// For loops over many small parallel kernels, such as updates or training steps.
 ///
 /// **Accuracy and cost** About ten microseconds and a few allocations per call.
+///
+/// ```
+/// let sum = equilibria::parallel::within_awake(|| (1..=10).sum::<i32>());
+/// assert_eq!(sum, 55);
+/// ```
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     super::result_of(work, run_awake)
 }

@@ -15,6 +15,8 @@ const LEGEND_GAP: f64 = 26.0;
 const MARKERS: usize = 6;
 
 /// One line of a plot.
+///
+/// The example of [`LinePlot`] has one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// The name in the legend; a series without a name is not in the legend.

@@ -16,6 +16,8 @@ const SOURCE: Rgb = LINES[0].light;
 const TARGET: Rgb = LINES[1].light;
 
 /// Masses at places.
+///
+/// The example of [`PlanFigure`] has two.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Masses {
     /// (n, d), d = 1 or 2
@@ -53,6 +55,14 @@ pub struct PlanFigure {
 }
 
 /// The same masses at several times, one panel each, on common axes.
+///
+/// ```
+/// use equilibria::report::{Masses, StripFigure};
+/// let at = |place: f64| Masses { places: vec![place, place + 1.0], masses: vec![0.5; 2] };
+/// let panels = vec![("start".into(), at(0.0)), ("end".into(), at(2.0))];
+/// assert!(StripFigure { title: "A shift".into(), panels }.to_svg()?.contains("A shift"));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StripFigure {
     /// The heading.

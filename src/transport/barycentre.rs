@@ -20,6 +20,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A barycentre of histograms.
+///
+/// See the example of [`barycentre`].
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "the iteration may not have converged"]
 pub struct Barycentre {
@@ -47,6 +49,16 @@ pub struct Barycentre {
 /// **Accuracy and cost** f64 in the log domain: two separable convolutions for each histogram and iteration.
 ///
 /// **Source** Janati, Cuturi & Gramfort 2020, algorithm 1.
+///
+/// ```
+/// use equilibria::transport::{Grid, barycentre};
+/// // Half way between the masses of the first and of the last cell.
+/// let grid = Grid::new(&[3], &[1.0])?;
+/// let histograms: [&[f64]; 2] = [&[1.0, 0.0, 0.0], &[0.0, 0.0, 1.0]];
+/// let found = barycentre(&grid, &histograms, &[0.5, 0.5], 0.1, (1e-9, 1000), &mut |_, _| true)?;
+/// assert!(found.converged && found.masses[1] > 0.99);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn barycentre(
     grid: &Grid,
     histograms: &[&[f64]],

@@ -28,6 +28,8 @@ use crate::{Error, Result};
 use alloc::vec::Vec;
 
 /// A debiased divergence and its gradient.
+///
+/// See the example of [`sinkhorn_divergence`].
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "the solver may not have converged"]
 pub struct SinkhornDivergence {
@@ -161,6 +163,18 @@ fn add_slope<T: Element>(ground: Ground, mass: f64, x: &[T], y: &[T], out: &mut 
 ///
 /// **Accuracy and cost** In f64; one pass over pairs, no memory for the plan. A source without mass has the map of the
 /// potentials, like any other point.
+///
+/// ```
+/// use equilibria::transport::{Cost, Ground, Marginals, SinkhornSettings, barycentric_map, sinkhorn};
+/// use equilibria::Tensor;
+/// let x = Tensor::from_vec(&[2, 1], vec![0.0, 1.0])?;
+/// let y = Tensor::from_vec(&[2, 1], vec![10.0, 11.0])?;
+/// let (cost, masses) = (Cost::points(&x, &y, Ground::SquaredEuclidean)?, Marginals::uniform(2, 2)?);
+/// let found = sinkhorn(&cost, &masses, &SinkhornSettings::epsilon(0.05), &mut |_| true)?;
+/// let map = barycentric_map(&cost, &masses, 0.05, &found, &y)?;
+/// assert!((map.data()[0] - 10.0).abs() < 1e-6 && (map.data()[1] - 11.0).abs() < 1e-6);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn barycentric_map<T: Element>(
     cost: &Cost<T>,
     marginals: &Marginals,

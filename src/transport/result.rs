@@ -130,6 +130,8 @@ impl TransportPlan {
 }
 
 /// Feasible potentials of the unregularised problem and their dual value.
+///
+/// See the example of [`lower_bound`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LowerBound {
     /// f (n)
@@ -150,6 +152,15 @@ pub struct LowerBound {
 ///
 /// **Accuracy and cost** In f64; two passes over all pairs, and a third if a target has no mass. The constraint holds up
 /// to a few ULP of the largest cost.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Marginals, lower_bound}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![1.0, 5.0, 5.0, 2.0])?;
+/// let bound = lower_bound(&Cost::matrix(&costs)?, &Marginals::uniform(2, 2)?, &[0.0, 0.0]);
+/// assert!((bound.value - 1.5).abs() < 1e-12); // the cost of the best plan, 1/2 + 2/2
+/// assert!(bound.f[0] + bound.g[1] <= 5.0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn lower_bound<T: Element>(cost: &Cost<T>, marginals: &Marginals, f: &[f64]) -> LowerBound {
     lower_bound_unless(cost, marginals, f, &mut Pause::never())
 }

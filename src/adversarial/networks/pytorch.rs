@@ -15,6 +15,18 @@ use alloc::vec::Vec;
 /// which is described with batch normalisation here.
 ///
 /// **Errors** [`Error::Malformed`] if the tensors are not those of a generator of [`dcgan`].
+///
+/// ```
+/// use equilibria::adversarial::{Normalisation, dcgan, networks::pytorch_generator};
+/// use equilibria::{checkpoint::Archive, nn::Shape, rng::Stream};
+/// let networks = dcgan(Shape { height: 8, width: 8, channels: 1 }, 5, 4, Normalisation::Batch)?;
+/// let [network, _] = networks.start::<f32>(Stream::named(1, "init"))?;
+/// let mut archive = Archive::new();
+/// networks.generator.write_pytorch(&network, "main.", &mut archive)?;
+/// let (found, network) = pytorch_generator(&archive)?.expect("it has convolutions");
+/// assert_eq!((found.generator, network.inputs()), (networks.generator, 5));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn pytorch_generator(archive: &Archive) -> Result<Option<(Networks, Sequential<f32>)>> {
     let is_prefix = |prefix: &&str| prefix.is_empty() || prefix.ends_with('.');
     let prefix = archive.names().find_map(|name| name.strip_suffix("0.weight").filter(is_prefix));

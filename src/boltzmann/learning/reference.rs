@@ -177,6 +177,12 @@ impl Reference {
 /// Samples units (rows, units) that are 1 with these probabilities.
 ///
 /// **Randomness** Each panel of 64 units draws from its own substream, one row after another, eight numbers at a time.
+///
+/// ```
+/// use equilibria::{boltzmann::learning::reference::bernoulli, rng::Stream};
+/// let states = bernoulli(&[0.0, 1.0, 1.0, 0.0], 2, Stream::named(1, "chain"));
+/// assert_eq!(states, [0.0, 1.0, 1.0, 0.0]);
+/// ```
 pub fn bernoulli(probabilities: &[f64], units: usize, stream: Stream) -> Vec<f64> {
     let rows = probabilities.len() / units;
     let mut states = vec![0.0; rows * units];

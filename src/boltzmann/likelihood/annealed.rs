@@ -183,6 +183,19 @@ pub struct Forward {
 }
 
 /// The reverse estimates of ln p(v).
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Rbm, likelihood::annealed::{Annealing, Schedule}};
+/// use equilibria::rng::Stream;
+/// // Without weights and biases, each of the 2^4 images is as probable as the others.
+/// let model = Rbm::from_parameters(Tensor::<f64>::zeros(&[4, 3]), Tensor::zeros(&[4]), Tensor::zeros(&[3]))?;
+/// let annealing = Annealing::new(&model, &[0.5; 4], &"1/0.1".parse::<Schedule>()?)?;
+/// let found = annealing.reverse(&[1.0, 0.0, 0.0, 1.0], 2, Stream::named(1, "evaluate"), |_| Ok(()))?;
+/// assert!((found.log_likelihoods[0] + 16_f64.ln()).abs() < 1e-9);
+/// assert!((found.minus_free_energies[0] - 8_f64.ln()).abs() < 1e-9);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reverse {
     /// The estimate of ln p(v) for each image, on average too low for images drawn from the machine; nats.

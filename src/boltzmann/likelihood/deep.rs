@@ -103,6 +103,19 @@ pub fn log_partition<T: Element>(model: &Dbm<T>) -> Result<f64> {
 /// Computes ln Z as [`log_partition`]. `progress` works as in [`exact::log_partition_with`].
 ///
 /// **Errors** Those of [`log_partition`] and of `progress`.
+///
+/// ```
+/// use equilibria::boltzmann::{Dbm, likelihood::deep};
+/// use equilibria::rng::Stream;
+/// let model = Dbm::<f64>::new(&[0.5; 9], &[4, 3], Stream::named(1, "init"))?;
+/// let mut states = 0;
+/// let found = deep::log_partition_with(&model, |done| {
+///     states += done;
+///     Ok(())
+/// })?;
+/// assert_eq!((states, found), (1 << 4, deep::log_partition(&model)?));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn log_partition_with<T: Element>(
     model: &Dbm<T>,
     progress: impl FnMut(u64) -> Result<()>,

@@ -77,6 +77,19 @@ pub fn log_partition<T: Element>(model: &Rbm<T>) -> Result<f64> {
 /// smaller layer). An error that it returns ends the sum and is returned.
 ///
 /// **Errors** Those of [`log_partition`] and of `progress`.
+///
+/// ```
+/// use equilibria::boltzmann::{Rbm, likelihood::exact};
+/// use equilibria::rng::Stream;
+/// let model = Rbm::<f64>::new(&[0.5; 9], 3, Stream::named(1, "init"))?;
+/// let mut states = 0;
+/// let found = exact::log_partition_with(&model, |done| {
+///     states += done;
+///     Ok(())
+/// })?;
+/// assert_eq!((states, found), (1 << 3, exact::log_partition(&model)?));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn log_partition_with<T: Element>(
     model: &Rbm<T>,
     mut progress: impl FnMut(u64) -> Result<()>,

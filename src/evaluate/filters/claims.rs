@@ -12,6 +12,16 @@ use alloc::vec::Vec;
 const SINGLE: f64 = 0.5;
 
 /// A claim, and whether it holds.
+///
+/// ```
+/// use equilibria::evaluate::filters::claims::{Claim, Evidence, Kind};
+/// use equilibria::{evaluate::filters::compare::Verdict, rng::Stream};
+/// let stream = Stream::named(1, "evaluate");
+/// let evidence = Evidence::of_larger(("area", "pixels"), &[5.0, 6.0], &[1.0, 2.0], stream);
+/// assert_eq!((evidence.medians, evidence.chance.estimate), (Some([5.5, 1.5]), 1.0));
+/// let claim = Claim::new(Kind::Larger, "The filters of A are larger", ("A", "B"), [evidence]);
+/// assert_eq!((claim.kind, claim.verdict), (Kind::Larger, Verdict::Holds));
+/// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Claim {
@@ -31,6 +41,8 @@ pub struct Claim {
 }
 
 /// The claims that are tested.
+///
+/// The example of [`Claim`] uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -57,6 +69,8 @@ pub enum Kind {
 }
 
 /// One measure that supports a claim or contradicts it.
+///
+/// The example of [`Claim`] compares two pairs of values.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct Evidence {
@@ -105,6 +119,18 @@ impl Claim {
 /// Tests the claims that compare a restricted machine with the first layer of a deep one.
 ///
 /// **Randomness** Measure m draws from `stream.substream(m)`: the same draws for all pairs of machines of equal sizes.
+///
+/// ```
+/// use equilibria::evaluate::filters::{claims::{Kind, of_pair}, sets::FilterSet};
+/// use equilibria::{boltzmann::Rbm, rng::Stream};
+/// let set = |name, seed| {
+///     let model = Rbm::new(&[0.5; 81], 8, Stream::named(seed, "init"))?;
+///     FilterSet::of_restricted(name, &model, (9, 9))
+/// };
+/// let claims = of_pair(&set("A", 1)?, &set("B", 2)?, Stream::named(1, "evaluate"));
+/// assert_eq!((claims[0].kind, claims[0].more.as_str()), (Kind::Larger, "A"));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn of_pair(restricted: &FilterSet, first: &FilterSet, stream: Stream) -> [Claim; 5] {
     let names = (&*restricted.name, &*first.name);
     let reverse = (names.1, names.0);
@@ -132,6 +158,16 @@ pub fn of_pair(restricted: &FilterSet, first: &FilterSet, stream: Stream) -> [Cl
 /// Tests the claims about the first two layers of a deep machine; there are none for fewer layers.
 ///
 /// **Randomness** As [`of_pair`].
+///
+/// ```
+/// use equilibria::evaluate::filters::{claims::{Kind, of_layers}, sets::FilterSet};
+/// use equilibria::{boltzmann::Dbm, rng::Stream};
+/// let model = Dbm::new(&[0.5; 81], &[8, 4], Stream::named(1, "init"))?;
+/// let sets = FilterSet::of_deep("A", &model, (9, 9))?;
+/// let claims = of_layers(&sets, Stream::named(1, "evaluate"));
+/// assert!(claims.iter().map(|claim| claim.kind).eq([Kind::Dark, Kind::Combines, Kind::Centre]));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn of_layers(sets: &[FilterSet], stream: Stream) -> Vec<Claim> {
     let [first, second, ..] = sets else { return Vec::new() };
     let dark = first.measured.is_dark_inside().iter().map(|&is_dark| if is_dark { 0.0 } else { 1.0 });

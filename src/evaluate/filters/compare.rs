@@ -85,6 +85,12 @@ pub struct Chance {
 }
 
 /// The verdict on a claim.
+///
+/// ```
+/// use equilibria::evaluate::filters::compare::Verdict::{self, CannotBeTold, Holds};
+/// assert_eq!(Verdict::of_all(&[Holds, CannotBeTold]), CannotBeTold);
+/// assert_eq!(Holds.name(), "holds");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Verdict {

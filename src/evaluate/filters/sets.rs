@@ -68,6 +68,13 @@ pub fn weights_of(weight: &Tensor<f32>, unit: usize) -> impl Iterator<Item = f32
 
 /// The 99th percentile of |w| over all `weights`: the end of the scale of their pictures, which a few large weights must not
 /// stretch.
+///
+/// ```
+/// use equilibria::{Tensor, evaluate::filters::sets::scale_limit};
+/// let weight = Tensor::from_vec(&[1, 200], (1..=200).map(|w| -(w as f32)).collect())?;
+/// assert_eq!(scale_limit([&weight]), 199.0);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 pub fn scale_limit<'a>(weights: impl IntoIterator<Item = &'a Tensor<f32>>) -> f32 {
     let mut sizes: Vec<f32> = weights.into_iter().flat_map(|weight| weight.data()).map(|w| w.abs()).collect();
     sizes.sort_by(f32::total_cmp);
@@ -75,6 +82,16 @@ pub fn scale_limit<'a>(weights: impl IntoIterator<Item = &'a Tensor<f32>>) -> f3
 }
 
 /// The filters of one layer as weights to pixels, and their measures.
+///
+/// ```
+/// use equilibria::{boltzmann::Dbm, evaluate::filters::sets::FilterSet, rng::Stream};
+/// let model = Dbm::new(&[0.5; 81], &[8, 4], Stream::named(1, "init"))?;
+/// let sets = FilterSet::of_deep("a machine", &model, (9, 9))?;
+/// assert_eq!((sets[1].name.as_str(), sets[1].weight.shape()), ("a machine, layer 2", &[81, 4][..]));
+/// let mixture = sets[1].mixture.as_ref().expect("the second layer combines the first");
+/// assert_eq!((mixture.below, mixture.used.len(), mixture.best_match.len()), (8, 4, 4));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct FilterSet {
     /// The name for tables.
@@ -88,6 +105,8 @@ pub struct FilterSet {
 }
 
 /// The combination of the units of one layer by the units of the next.
+///
+/// See the example of [`FilterSet`].
 #[derive(Debug, Clone)]
 pub struct Mixture {
     /// The number of units of the layer below.

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::boltzmann::learning::NegativePhase::{Contrastive, Persistent};
 use crate::data::{Binarisation, balanced};
 use crate::evaluate::autocorrelation::Time;
-use crate::evaluate::mixing::{Blur, Measurements, Mixing, above_start};
+use crate::evaluate::mixing::{Blur, Measurements, Mixing};
 use crate::experiments::mixing::{Machine, Walk, plots, sheet, time};
 use crate::report::numbers::thousands;
 use crate::report::{Answer, Outcome, Section, Table};
@@ -133,7 +133,7 @@ fn measures(machines: &[Machine]) -> Table {
         &[
             ("overlap with the start", &|(_, measured)| format!("{:.2}", measured.overlap)),
             ("free energy above test images, nats", &|(mixing, measured)| {
-                signed(above_start(mixing, measured))
+                signed(mixing.above_start(measured))
             }),
             ("chains that show a digit, %", &|(mixing, measured)| percent(measured.digits, mixing)),
             ("chains with the class of their start, %", &|(mixing, measured)| {

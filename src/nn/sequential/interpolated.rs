@@ -56,6 +56,13 @@ impl<T: Element> Sequential<T> {
 /// **Shapes** `alphas` (rows); `x`, `other` and `between` (rows, any width).
 ///
 /// **Panics** if the lengths do not match.
+///
+/// ```
+/// use equilibria::nn::interpolate;
+/// let mut between = [0.0; 2];
+/// interpolate(&[0.25], &[4.0, 8.0], &[0.0, 4.0], &mut between);
+/// assert_eq!(between, [1.0, 5.0]);
+/// ```
 pub fn interpolate<T: Element>(alphas: &[T], x: &[T], other: &[T], between: &mut [T]) {
     let rows = alphas.len();
     assert!(

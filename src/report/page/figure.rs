@@ -10,6 +10,8 @@ use maud::{Markup, PreEscaped, html};
 const COLUMN: u32 = 920;
 
 /// A picture with a caption.
+///
+/// See the example of [`Section`](super::Section).
 #[derive(Debug, Clone)]
 pub struct Figure {
     picture: Picture,

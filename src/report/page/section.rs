@@ -10,6 +10,8 @@ use serde_json::Value;
 use std::fmt;
 
 /// The relation of an answer to what the report says.
+///
+/// See the example of [`Section`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -38,6 +40,8 @@ impl fmt::Display for Outcome {
 }
 
 /// The answer to a claim or a question of the report.
+///
+/// See the example of [`Section`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// In one or two words.
@@ -54,6 +58,8 @@ impl Answer {
 }
 
 /// A claim or a question of the report, and the answer that a section gives.
+///
+/// See the example of [`Section`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// The claim or the question, as a sentence.
@@ -63,6 +69,16 @@ pub struct Claim {
 }
 
 /// A heading with blocks below it, in the order in which they were added.
+///
+/// ```
+/// use equilibria::report::{Answer, Figure, Outcome, Page, Section, picture};
+/// let answer = Answer::new(Outcome::Confirmed, "The error is 0.1, half of the report's.");
+/// let figure = Figure::png(picture([1, 1, 1], &[255])?, "a black pixel", "The error of each pixel.");
+/// let section = Section::new("Errors").id("errors").claim("Is the error small?", &answer).figure(figure);
+/// let page = Page::new("A run").section(section.to_html()?).to_html()?;
+/// assert!(page.contains("Is the error small?") && page.contains("confirmed"));
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Section {
     heading: String,
@@ -204,6 +220,8 @@ impl Block {
 }
 
 /// A section as HTML, with the parts from which a page makes its contents.
+///
+/// See the example of [`Section`], whose `to_html` returns it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SectionHtml {
     pub(super) heading: String,

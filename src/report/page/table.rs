@@ -5,6 +5,8 @@ use crate::{Error, Result};
 use maud::{Markup, html};
 
 /// A table; on a narrow screen it scrolls within its own box.
+///
+/// See the example of [`Page`](super::Page).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     caption: String,

@@ -7,6 +7,8 @@ use crate::transport::{Cost, ExactOptions, Flow, Ground, Marginals, TransportPla
 use alloc::vec::Vec;
 
 /// A colour of a palette.
+///
+/// See the example of [`ColourFlows`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PaletteColour {
     /// sRGB-encoded red, green and blue.
@@ -16,6 +18,16 @@ pub struct PaletteColour {
 }
 
 /// The palettes of both images, and the mass that moves between them.
+///
+/// ```
+/// use equilibria::transport::colour::{ColourImage, ColourSettings, ColourTransfer};
+/// let image = |level: f32| ColourImage::new(1, 1, vec![level; 3]);
+/// let transfer = ColourTransfer::fit(&image(0.2)?, &image(0.8)?, [None, None], &ColourSettings::default())?;
+/// let flows = transfer.flows(4)?;
+/// assert_eq!((flows.source.len(), flows.source[0].mass, flows.flows.len()), (1, 1.0, 1));
+/// assert!((flows.target[0].colour[0] - 0.8).abs() < 0.02);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColourFlows {
     /// The source's colours, in falling order of mass.

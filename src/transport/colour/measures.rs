@@ -40,6 +40,8 @@ const WINDOW: usize = 8;
 const STEP: usize = 4;
 
 /// Measures of a colour transfer.
+///
+/// See the example of [`measure`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "cli", derive(serde::Serialize))]
 pub struct TransferMeasures {

@@ -20,6 +20,18 @@ use alloc::vec::Vec;
 const VIOLATORS: usize = 8;
 
 /// The state between two calls of the caller's watch.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, ExactOptions, ExactProgress, Marginals, exact}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let mut watch = |progress: &ExactProgress| {
+///     assert!(progress.lower_bound <= progress.upper_bound + 1e-12);
+///     true // go on
+/// };
+/// let options = ExactOptions { watch: Some(&mut watch), ..ExactOptions::default() };
+/// assert!(exact(&Cost::matrix(&costs)?, &Marginals::uniform(2, 2)?, options)?.converged);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExactProgress {
     /// The round, from 1: each solves on the chosen arcs and prices all pairs. 0 while the first arcs are chosen.

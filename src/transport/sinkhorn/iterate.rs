@@ -10,6 +10,20 @@ use alloc::vec::Vec;
 const STALLED: usize = 300;
 
 /// The state of a solver that runs.
+///
+/// ```
+/// use equilibria::{Tensor, transport::{Cost, Marginals, SinkhornProgress, SinkhornSettings, sinkhorn}};
+/// let costs = Tensor::from_vec(&[2, 2], vec![0.0, 1.0, 1.0, 0.0])?;
+/// let mut sweeps = 0;
+/// let mut proceed = |progress: &SinkhornProgress| {
+///     sweeps = progress.iteration;
+///     progress.marginal_error > 1e-3
+/// };
+/// let settings = SinkhornSettings::epsilon(1.0);
+/// let found = sinkhorn(&Cost::matrix(&costs)?, &Marginals::new(&[0.3, 0.7], &[0.6, 0.4])?, &settings, &mut proceed)?;
+/// assert_eq!(found.iterations, sweeps);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SinkhornProgress {
     /// Sweeps so far.

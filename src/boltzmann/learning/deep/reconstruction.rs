@@ -10,6 +10,14 @@ use equilibria_kernels::{Level, math};
 /// **Shapes** `weight` (visible, hidden), `bias` (visible), `hidden` (rows, hidden), `data` (rows, visible).
 ///
 /// **Panics** if the shapes do not fit.
+///
+/// ```
+/// use equilibria::{Tensor, boltzmann::learning::deep::reconstruction::reconstruct};
+/// // Without weights and biases every pixel is on with probability 1/2.
+/// let (weight, bias) = (Tensor::<f64>::zeros(&[3, 2]), Tensor::zeros(&[3]));
+/// let (error, log_likelihood) = reconstruct(&weight, &bias, 1.0, &[0.5, 0.5], &[1.0, 0.0, 1.0]);
+/// assert!((error - 0.25).abs() < 1e-12 && (log_likelihood + 8.0_f64.ln()).abs() < 1e-12);
+/// ```
 #[track_caller]
 pub fn reconstruct<T: Element>(
     weight: &Tensor<T>,

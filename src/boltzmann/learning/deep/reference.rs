@@ -15,6 +15,27 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// A deep machine that is trained by dense loops.
+///
+/// ```
+/// use equilibria::boltzmann::learning::{Rates, deep::reference::Reference};
+/// use equilibria::boltzmann::{Dbm, Stop};
+/// use equilibria::rng::Stream;
+/// let mut machine = Reference {
+///     model: Dbm::new(&[0.5; 2], &[2, 1], Stream::named(1, "init"))?,
+///     sweeps: 1,
+///     stop: Stop { tolerance: 1e-6, iterations: 20 },
+///     sparsity: None,
+///     max_norm: None,
+///     velocity: [vec![vec![0.0; 4], vec![0.0; 2]], vec![vec![0.0; 2], vec![0.0; 2], vec![0.0]]],
+///     offsets: None,
+///     chains: vec![vec![0.0; 6], vec![0.0; 6], vec![0.0; 3]], // 3 chains
+/// };
+/// let before = machine.model.clone();
+/// let rates = Rates { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.0 };
+/// machine.update(&[1.0, 0.0, 1.0, 1.0], rates, Stream::named(1, "chain"));
+/// assert_ne!(machine.model, before);
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The machine.

@@ -84,6 +84,21 @@ pub struct Annealing<'a, T: Element> {
 }
 
 /// The reverse estimates of ln P(v).
+///
+/// ```
+/// use equilibria::Tensor;
+/// use equilibria::boltzmann::{Dbm, Stop, likelihood::deep};
+/// use equilibria::rng::Stream;
+/// // Without weights and biases, each of the 2^2 images is as probable as the others.
+/// let zeros = |shape: &[usize]| Tensor::<f64>::zeros(shape);
+/// let model = Dbm::from_parameters(vec![zeros(&[2, 3]), zeros(&[3, 2])], vec![zeros(&[2]), zeros(&[3]), zeros(&[2])])?;
+/// let (images, stop) = ([1.0, 0.0, 0.0, 1.0], Stop { tolerance: 1e-9, iterations: 50 });
+/// let annealing = deep::Annealing::new(&model, &images, stop, &"1/0.1".parse()?)?;
+/// let found = annealing.reverse(&images, 2, Stream::named(1, "evaluate"), |_| Ok(()))?;
+/// assert!((found.log_likelihoods[0] + 4_f64.ln()).abs() < 1e-9);
+/// assert!((found.lower_bounds[0] - 32_f64.ln()).abs() < 1e-9); // 2^5 states of the hidden units
+/// # Ok::<(), equilibria::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reverse {
     /// The estimate of ln P(v) for each image, on average too low for images drawn from the machine; nats.
