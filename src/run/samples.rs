@@ -225,7 +225,7 @@ pub struct Judgement {
 /// Chooses the classifier for `digits`: the shipped one if its accuracy on the test images is at least 97 %, otherwise one
 /// trained on the training images, in about 90 s for 60,000 images on 2 cores.
 ///
-/// **Errors** as [`train_in_memory`].
+/// **Errors** as `train_in_memory`.
 pub fn choose_classifier(
     digits: &Dataset,
     progress: &mut Progress,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// A kind of model, identified by the settings of its runs. [`train`], [`resume`],
-/// [`train_or_resume`] and [`train_in_memory`] serve all kinds.
+/// `train_or_resume` and `train_in_memory` serve all kinds.
 pub trait Trainable: RunSettings {
     /// The kind, as in `equilibria rbm train`.
     const KIND: &'static str;
@@ -58,7 +58,7 @@ pub trait TrainingRun<S: Trainable>: Send {
 
     /// Trains until a checkpoint is due; returns false if `stop` returned true before. Runs on a thread of the pool.
     ///
-    /// **Errors** [`Error::Diverged`] as [`divergence`](super::divergence) defines it.
+    /// **Errors** [`Error::Diverged`] as `divergence` defines it.
     fn advance(
         &mut self,
         metrics: &mut Metrics,
@@ -85,7 +85,7 @@ pub trait TrainingRun<S: Trainable>: Send {
 /// Trains a model from the start and leaves it in `directory`.
 ///
 /// **Errors** [`Error::InvalidArgument`] for settings out of range; [`Error::ShapeMismatch`] for images of another size;
-/// [`Error::Diverged`] as [`divergence`](super::divergence) defines it: the last checkpoint is kept, and `summary.json` gives
+/// [`Error::Diverged`] as `divergence` defines it: the last checkpoint is kept, and `summary.json` gives
 /// the cause; [`Error::Interrupted`] after `stop` returned true, with a checkpoint; [`Error::Io`].
 pub fn train<S: Trainable>(
     directory: &RunDirectory,
