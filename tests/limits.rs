@@ -125,7 +125,7 @@ fn little_memory_ends_in_a_result_or_a_sentence() {
         "reproduce figure7",
     ];
     let [mut results, mut sentences, mut aborts] = [0; 3];
-    for kilobytes in [60_000, 1_000_000] {
+    for kilobytes in [60_000, 600_000, 1_000_000] {
         for (number, command) in large.iter().chain(&usual).chain(&TRAINING).enumerate() {
             let out = if command.contains("distance") { "" } else { "--out out" };
             let force = if command.contains("train") { "--force" } else { "" };

@@ -138,7 +138,7 @@ impl Level {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Kind;
-    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    use core::arch::x86_64::{__cpuid_count, _xgetbv, CpuidResult};
 
     /// Bits of CPUID leaf 1, register ECX.
     const FMA: u32 = 1 << 12;
@@ -151,17 +151,24 @@ mod x86 {
     const YMM_SAVED: u64 = 0b110;
     const ZMM_SAVED: u64 = 0b1110_0110;
 
+    /// Subleaf 0 of a leaf of CPUID.
+    #[allow(unused_unsafe)] // a safe function in newer compilers than the oldest supported one
+    fn cpuid(leaf: u32) -> CpuidResult {
+        // SAFETY: every x86-64 CPU has CPUID.
+        unsafe { __cpuid_count(leaf, 0) }
+    }
+
     pub(super) fn best() -> Kind {
-        if __cpuid(0).eax < 7 {
+        if cpuid(0).eax < 7 {
             return Kind::Portable;
         }
-        let first = __cpuid(1).ecx;
+        let first = cpuid(1).ecx;
         if first & (FMA | XSAVE_ENABLED | AVX) != (FMA | XSAVE_ENABLED | AVX) {
             return Kind::Portable;
         }
         // SAFETY: XSAVE_ENABLED was checked above, so XGETBV exists and may be used.
         let saved_registers = unsafe { xcr0() };
-        let seventh = __cpuid_count(7, 0).ebx;
+        let seventh = cpuid(7).ebx;
         if seventh & AVX2 == 0 || saved_registers & YMM_SAVED != YMM_SAVED {
             return Kind::Portable;
         }

@@ -5,7 +5,7 @@
 #[cfg(feature = "cli")]
 use super::Images;
 use super::array::{Array, Element};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -71,6 +71,9 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
             data.len()
         );
         return Err(malformed(end, problem));
+    }
+    if !memory::fits::<u8>(data.len()) {
+        return Err(Error::invalid(place, format!("its {} bytes do not fit into memory twice", data.len())));
     }
     let order =
         field("fortran_order").filter(|order| order.starts_with("True") || order.starts_with("False"));

@@ -48,8 +48,8 @@ pub fn install(work: Work) -> Result<()> {
 pub fn block_file_size_signal() {
     #[cfg(unix)]
     {
-        // A set of signals; its type has no name in `ctrlc`.
-        #[allow(clippy::eq_op)] // a set of one
+        // A set of one signal; its type has no name in `ctrlc`.
+        #[allow(clippy::eq_op)]
         let signals = ctrlc::Signal::SIGXFSZ | ctrlc::Signal::SIGXFSZ;
         // Linux and macOS refuse no set.
         let _ = signals.thread_block();

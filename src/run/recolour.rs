@@ -154,7 +154,7 @@ fn as_name<S: Serializer>(method: &ColourMethod, serializer: S) -> std::result::
 }
 
 /// Numbers per pixel that the change needs: the colours before and after, and the filter's sums.
-const FLOATS: usize = 12;
+const FLOATS: usize = 8;
 
 /// Gives `source` the colours of `target`, and measures the result. Returns the source with its new colours, and the map.
 ///

@@ -336,3 +336,22 @@ fn a_stored_generator_draws_the_same_samples_and_is_its_network_alone() {
     let outcome = equilibria(folder.path(), "gan sample wrong.st --out sheet.png");
     assert!(outcome.is_refused() && outcome.stderr.contains("no image of 784 pixels"), "{outcome:?}");
 }
+
+/// Within a ten-thousandth with 16 bits, within a thousandth with 8.
+#[test]
+fn a_stored_generator_keeps_its_distance_to_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &str| equilibria(folder.path(), words).succeeded();
+    run("gan train --images 600 --latent 8 --generator 64-128 --discriminator 64 --steps 600 --out run -q");
+    let distance = |bits: usize| {
+        run(&format!("gan store run --bits {bits} --out {bits}.safetensors -q"));
+        let found = run(&format!("gan evaluate {bits}.safetensors --images 500 --json -q")).json();
+        number(&found["frechet_distance"])
+    };
+    let whole = distance(32);
+    assert!(whole > 1.0, "{whole}");
+    for (bits, share) in [(16, 1e-4), (8, 1e-3)] {
+        let stored = distance(bits);
+        assert!((stored - whole).abs() < share * whole, "{bits} bits: {stored}, 32 bits: {whole}");
+    }
+}

@@ -47,8 +47,7 @@ const COMMANDS: &[&str] = &[
     "reproduce figure7 --out figure7",
 ];
 
-fn write_png(path: &Path, color: png::ColorType, factor: usize) {
-    let (width, height) = (24, 16);
+fn write_png(path: &Path, [width, height]: [usize; 2], color: png::ColorType, factor: usize) {
     let bytes: Vec<u8> =
         (0..width * height * color.samples()).map(|at| (at * at * factor / 31) as u8).collect();
     let file = fs::File::create(path).unwrap();
@@ -67,10 +66,10 @@ fn write_inputs(folder: &Path) {
     for (name, factor) in [("a", 7919_u32), ("b", 7907)] {
         let point = |i: u32| format!("{},{}\n", i * factor % 101, i * i * factor % 97);
         fs::write(folder.join(format!("{name}.csv")), (0..150).map(point).collect::<String>()).unwrap();
-        write_png(&folder.join(format!("{name}.png")), png::ColorType::Grayscale, factor as usize);
+        write_png(&folder.join(format!("{name}.png")), [8, 6], png::ColorType::Grayscale, factor as usize);
     }
-    write_png(&folder.join("seaside.png"), png::ColorType::Rgb, 3);
-    write_png(&folder.join("jungle.png"), png::ColorType::Rgb, 5);
+    write_png(&folder.join("seaside.png"), [24, 16], png::ColorType::Rgb, 3);
+    write_png(&folder.join("jungle.png"), [24, 16], png::ColorType::Rgb, 5);
 }
 
 /// Removes the numbers that a clock or the system measured.
