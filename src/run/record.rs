@@ -141,7 +141,7 @@ impl Record {
     /// Compares the data with those of the checkpoint in the run directory `run`. Returns notes for the user: the checkpoint
     /// has no record of its data, or has another SIMD level.
     ///
-    /// **Errors** [`Error::InvalidArgument`] if the data differ.
+    /// **Errors** [`Error::Unusable`] if the data differ.
     pub fn check(&self, archive: &Archive, run: &Path) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         for (key, now) in &self.entries {
@@ -161,7 +161,7 @@ impl Record {
                      changed, or --data points elsewhere (`data` in config.toml); bring them back, or start a new run",
                     self.data,
                 );
-                return Err(Error::invalid(run.display(), expected));
+                return Err(Error::unusable(run.display(), expected));
             }
         }
         let level = Level::detect().name();
