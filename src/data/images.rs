@@ -274,7 +274,7 @@ impl Labelled {
     }
 
     /// The images without their labels.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "cli")]
     pub(crate) fn into_images(self) -> Images {
         self.images
     }
