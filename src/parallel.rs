@@ -2,8 +2,12 @@
 
 #[cfg(feature = "parallel")]
 mod awake;
+mod erased;
 #[cfg(feature = "parallel")]
 pub use awake::within_awake;
+use erased::once;
+#[cfg(feature = "parallel")]
+use erased::result_of;
 
 /// Rows of a task: a row of a few hundred units takes some hundred nanoseconds.
 const ROWS: usize = 4;
@@ -93,15 +97,6 @@ fn split_from<S: Split>(
     );
 }
 
-/// A closure that runs `work` at its first call.
-///
-/// The functions of rayon are generic: with a closure of a type of its own, each call compiles a copy of the pool's code.
-/// Those below take any closure as a `dyn FnMut`, so that there is one copy.
-fn once(work: impl FnOnce() + Send) -> impl FnMut() + Send {
-    let mut work = Some(work);
-    move || work.take().into_iter().for_each(|work| work())
-}
-
 /// Runs both, in parallel if `in_parallel` and if there are threads.
 fn join(in_parallel: bool, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     #[cfg(feature = "parallel")]
@@ -121,14 +116,6 @@ pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     return result_of(work, |work| rayon::scope(|_| work()));
     #[cfg(not(feature = "parallel"))]
     work()
-}
-
-/// The result of `work`, which `run` calls once.
-#[cfg(feature = "parallel")]
-fn result_of<R: Send>(work: impl FnOnce() -> R + Send, run: fn(&mut (dyn FnMut() + Send))) -> R {
-    let mut result = None;
-    run(&mut once(|| result = Some(work())));
-    result.expect("the work was done")
 }
 
 /// Runs `work`.

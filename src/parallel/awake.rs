@@ -4,6 +4,7 @@
 //! a Boltzmann machine is half a dozen parallel kernels of 20 to 100 microseconds with short serial sections between them.
 //! Here the idle threads keep polling for work until all of it is done.
 
+use super::erased::result_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const SPINS: u32 = 64;
 /// assert_eq!(sum, 55);
 /// ```
 pub fn within_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    super::result_of(work, run_awake)
+    result_of(work, run_awake)
 }
 
 fn run_awake(work: &mut (dyn FnMut() + Send)) {
