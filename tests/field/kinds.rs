@@ -35,6 +35,26 @@ fn half_floats_are_read() {
 }
 
 #[test]
+fn the_last_images_of_each_class_are_held_out() {
+    let folder = tempfile::tempdir().unwrap();
+    // Six images of class 0, then eight of class 1, each with its number as its pixel.
+    let pixels: Vec<u8> = (0..14).collect();
+    let labels: Vec<u8> = pixels.iter().map(|&image| u8::from(image >= 6)).collect();
+    fs::write(folder.path().join("x_train.npy"), npy("|u1", "(14, 1, 1)", &pixels)).unwrap();
+    fs::write(folder.path().join("y_train.npy"), npy("|u1", "(14,)", &labels)).unwrap();
+    for (share, expected) in [(None, &[5, 13][..]), (Some(0.4), &[4, 5, 11, 12, 13])] {
+        let data = load(folder.path(), &reading(|reading| reading.test_share = share)).0;
+        assert_eq!(data.test.images().pixels(), expected, "{share:?}");
+        assert_eq!(
+            data.test.labels(),
+            expected.iter().map(|&image| u8::from(image >= 6)).collect::<Vec<_>>()
+        );
+        let train: Vec<u8> = pixels.iter().copied().filter(|image| !expected.contains(image)).collect();
+        assert_eq!(data.train.images().pixels(), train, "{share:?}");
+    }
+}
+
+#[test]
 fn an_archive_with_other_arrays_is_read_by_its_names() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.npz");
