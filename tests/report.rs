@@ -246,7 +246,7 @@ fn a_page_is_complete_and_escaped_and_loads_no_resources() {
         "src=\"data:image/png;base64,iVBORw0KGgo",
         "alt=\"one &quot;grey&quot; tile\"",
         "<th scope=\"col\">&lt;name&gt;</th>",
-        "<td class=\"number\">-1.5</td>",
+        "<td class=\"number\">\u{2212}1.5</td>",
         "<pre><code><span>run</span> <span>--out</span> <span>&lt;dir&gt;</span></code></pre>",
         "<dt>seed</dt><dd>&lt;7&gt;</dd>",
         "a ` alone",

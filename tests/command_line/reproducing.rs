@@ -37,7 +37,7 @@ fn the_listed_files_are_those_that_a_run_makes() {
     chosen.sort();
     assert_eq!(files(&out), chosen);
     chosen.iter().filter(|file| file.ends_with(".svg")).for_each(|file| assert_svg(&out.join(file)));
-    let page = fs::read_to_string(out.join("index.html")).unwrap();
+    let page = fs::read_to_string(out.join("index.html")).unwrap().replace('\u{a0}', " ");
     assert!(
         page.contains("<span>reproduce</span> <span>figure1</span> <span>figure3</span> <span>--data</span>")
     );
