@@ -37,7 +37,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
         "dcgan-small-data-discriminator-gradient.svg",
         "dcgan-small-data-spread.svg",
     ],
-    seconds: ByBudget { quick: 70, full: 1300 },
+    seconds: ByBudget { quick: 85, full: 1300 },
     needs_digits: false,
     check: |_| Ok(()),
     make,
@@ -46,7 +46,7 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
 /// Channels of the layers beside the image.
 const WIDTH: ByBudget = ByBudget { quick: 32, full: 64 };
 /// Steps of each generator, and steps between two readings.
-const STEPS: ByBudget = ByBudget { quick: 900, full: 6_000 };
+const STEPS: ByBudget = ByBudget { quick: 1_100, full: 6_000 };
 const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
 /// Steps over which parameters of the generator are averaged.
 const AVERAGED: ByBudget = ByBudget { quick: 100, full: 1_000 };
