@@ -326,7 +326,7 @@ fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [(Outc
                 (Outcome::NotConfirmed, "The standard GAN converged here, unlike in the report")
             }
             Verdict::Unsettled => {
-                (Outcome::NotSettled, "The standard GAN is neither unstable nor converged after so few steps")
+                (Outcome::NotSettled, "The standard GAN is neither unstable nor converged after these steps")
             }
             Verdict::Oscillating => (
                 Outcome::Confirmed,
@@ -345,7 +345,7 @@ fn findings(verdicts: [Verdict; 3], estimate: f64, wavering: [f64; 3]) -> [(Outc
                 (Outcome::Confirmed, "Clipping converged, as the report says")
             }
             Verdict::Converged => (Outcome::PartlyConfirmed, "Clipping stopped far from the data"),
-            Verdict::Unsettled => (Outcome::NotSettled, "Clipping has not converged after so few steps"),
+            Verdict::Unsettled => (Outcome::NotSettled, "Clipping has not converged after these steps"),
             Verdict::Oscillating => (
                 Outcome::NotConfirmed,
                 "Clipping did not converge, unlike in the report, because it oscillates",
