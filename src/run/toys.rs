@@ -23,6 +23,7 @@ use crate::{Error, Result};
 use clap::Args;
 use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -283,10 +284,11 @@ pub fn play(
         variants.iter().flat_map(|variant| seeds.iter().map(move |&seed| game(variant, seed))).collect();
     progress.start((games.len() * options.steps) as u64, "steps");
     let (next, (sender, steps)) = (AtomicUsize::new(0), mpsc::channel());
+    let refused = |reason| Error::io("starting", "a thread", reason);
     let worker = |sender| {
         // The networks are too small to be split over threads.
         let pool = ThreadPoolBuilder::new().num_threads(1).build();
-        let pool = pool.map_err(|error| Error::io("starting", "a thread", std::io::Error::other(error)))?;
+        let pool = pool.map_err(|error| refused(io::Error::other(error)))?;
         let (mut progress, mut played) = (Progress::counted_by(sender), Vec::new());
         while let Some((index, game)) = games.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
             let run = folder.join(format!("{}-{}-{}", game.data, game.variant, game.seed));
@@ -301,12 +303,13 @@ pub fn play(
         let workers: Vec<_> = (0..workers)
             .map(|_| {
                 let (sender, worker) = (sender.clone(), &worker);
-                scope.spawn(move || worker(sender))
+                thread::Builder::new().spawn_scoped(scope, move || worker(sender))
             })
             .collect();
         drop(sender);
         steps.iter().for_each(|steps| progress.advance(steps));
-        let results = workers.into_iter().map(|worker| worker.join().expect("no worker panics"));
+        let results =
+            workers.into_iter().map(|worker| worker.map_err(refused)?.join().expect("no worker panics"));
         results.collect::<Result<Vec<_>>>()
     });
     progress.finish("");
