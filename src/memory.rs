@@ -1,4 +1,4 @@
-//! Asks for large memory before it is allocated.
+//! Asks the system if there is memory for a large buffer, before the buffer is allocated.
 //!
 //! An allocation that the system refuses ends a Rust program at once: it prints `memory allocation of N bytes
 //! failed` and ends by SIGABRT (status 134 in a shell). Only the places where the

@@ -38,7 +38,7 @@ fn no_door_panics_at_a_stored_input() {
         for (file, bytes) in files {
             let entered = std::panic::catch_unwind(|| door(bytes));
             assert!(entered.is_ok(), "{name}: {file}");
-            // What is cut short, too.
+            // The same input, cut short.
             let entered = std::panic::catch_unwind(|| door(&bytes[..bytes.len() / 2]));
             assert!(entered.is_ok(), "{name}: the first half of {file}");
         }

@@ -1,7 +1,7 @@
 //! Does the program hold at the limits of a process: little memory, small files, small stacks, more threads than cores, and
 //! a clock that goes back?
 //!
-//! Where the program asks for memory by the caller's sizes, a limit gives one sentence. Elsewhere Rust ends a process whose
+//! The program asks first for memory whose size the caller chose: a limit then gives one sentence. Elsewhere Rust ends a process whose
 //! allocation fails by SIGABRT (`src/memory.rs`); these tests permit that for less than [`SMALL`] bytes.
 //!
 //! The seconds of runs come from `std::time::Instant`, which is monotonic and whose differences are at least 0. No
@@ -142,7 +142,7 @@ fn little_memory_ends_in_a_result_or_a_sentence() {
                 (_, Some(bytes)) if bytes < SMALL && number >= large.len() => aborts += 1,
                 _ => panic!("{case}"),
             }
-            // What can never fit.
+            // The large commands can never fit into 60 MB.
             assert!(kilobytes > 60_000 || number >= large.len() || sentence(&output).is_some(), "{case}");
         }
     }

@@ -93,6 +93,16 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// Removes the files of the run at `path`, and its folder if it holds no others.
+    ///
+    /// **Errors** as [`RunDirectory::create`].
+    pub fn remove(path: &Path) -> Result<()> {
+        drop(Self::create(path, true)?);
+        let _ = fs::remove_file(path.join(LOCK));
+        let _ = fs::remove_dir(path);
+        Ok(())
+    }
+
     /// Returns true if a run of this program was begun in the folder `path`.
     pub fn is_at(path: &Path) -> bool {
         let is_ours =

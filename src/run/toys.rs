@@ -7,7 +7,7 @@
 use super::restore::{self, restore_game};
 use super::settings::{self, RunSettings, from_arguments};
 use super::training::{Trainable, TrainingRun, train_or_resume};
-use super::{Counter, Metrics, Progress, Row};
+use super::{Counter, Metrics, Progress, Row, RunDirectory};
 use crate::adversarial::{
     Game, GeneratorLoss, METRICS, Networks, Objective, Reading, Recipe, Streams, fill_latents,
 };
@@ -23,11 +23,10 @@ use crate::{Error, Result};
 use clap::Args;
 use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
+use std::{fs, io, thread};
 
 /// Points of a snapshot, as in Srivastava et al. 2017.
 pub const POINTS: usize = 2_500;
@@ -291,7 +290,7 @@ pub fn play(
         let pool = pool.map_err(|error| refused(io::Error::other(error)))?;
         let (mut progress, mut played) = (Progress::counted_by(sender), Vec::new());
         while let Some((index, game)) = games.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
-            let run = folder.join(format!("{}-{}-{}", game.data, game.variant, game.seed));
+            let run = run_of(folder, &game.data, &game.variant, game.seed);
             let (result, _) =
                 pool.install(|| train_or_resume(&run, true, game, &game.load()?, &mut progress, stop))?;
             played.push((index, result));
@@ -322,6 +321,23 @@ pub fn play(
     };
     played.sort_by_key(|(index, _)| *index);
     Ok(played.into_iter().map(|(_, game)| game).collect())
+}
+
+/// The folder of a game.
+fn run_of(folder: &Path, task: &str, variant: &str, seed: u64) -> PathBuf {
+    folder.join(format!("{task}-{variant}-{seed}"))
+}
+
+/// Removes the runs of these games in `folder`, and `folder` if it holds nothing else.
+///
+/// **Errors** as [`RunDirectory::remove`].
+pub fn remove_runs(folder: &Path, task: &str, games: &[PlayedGame]) -> Result<()> {
+    for game in games {
+        RunDirectory::remove(&run_of(folder, task, game.variant, game.seed))?;
+    }
+    // Other runs of the user keep it.
+    let _ = fs::remove_dir(folder);
+    Ok(())
 }
 
 impl Trainable for GameSettings {
@@ -491,7 +507,7 @@ fn is_due(step: usize, steps: usize, times: usize) -> bool {
     due(step, steps, times) != due(step - 1, steps, times)
 }
 
-/// How often [`is_due`] was true up to `step`.
+/// The number of steps up to `step` for which [`is_due`] is true.
 fn due(step: usize, steps: usize, times: usize) -> usize {
     step * times.min(steps) / steps
 }

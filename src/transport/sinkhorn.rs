@@ -91,7 +91,8 @@ use alloc::boxed::Box;
 /// **Accuracy and cost** The absorbed kernel is stored in T and computed in f64. In the log domain, scores are computed in
 /// T if the rounding of the largest score, about EPSILON C/ε, allows the tolerance, else in f64. Sums over more than 1,024
 /// terms, the marginal error of the result and both bounds are in f64. O(n m) time an iteration; memory for n m numbers of
-/// type T if [`SinkhornSettings::memory`] allows it and the system has it, else O(n + m). The result does not depend on the number of threads.
+/// type T if [`SinkhornSettings::memory`] allows it and the system has it, else O(n + m). The result does not depend on the
+/// number of threads.
 ///
 /// **Source** Cuturi 2013; log domain and absorption, Schmitzer 2019; Anderson 1965; unbalanced, Chizat et al. 2018.
 ///

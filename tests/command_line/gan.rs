@@ -332,7 +332,13 @@ fn toys_are_played_counted_and_drawn() {
         let small = "gan toys --steps 50 --seeds 2 --width 8 --depth 1 --batch 8 -q";
         equilibria(folder.path(), &format!("{small} {options}")).succeeded()
     };
+    // Other runs in the folder of the games are left.
+    let other = folder.path().join("out/toys/runs/rbm/model.safetensors");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::write(&other, "of the user").unwrap();
     let found = toys("--json").json();
+    assert_eq!(fs::read_dir(folder.path().join("out/toys/runs")).unwrap().count(), 1);
+    assert_eq!(fs::read(&other).unwrap(), b"of the user");
     for (task, name, modes) in [(0, "ring", 8), (1, "grid", 25)] {
         let task = &found["tasks"][task];
         assert_eq!((&task["name"], &task["modes"]), (&name.into(), &modes.into()));

@@ -5,7 +5,7 @@ use crate::cli::output::{OutputArguments, check_range, counted, thousands, write
 use crate::evaluate::stability::Verdict;
 use crate::experiments::toys::{by_variant, modes_plot, sheet, trajectories};
 use crate::run::interrupt::{self, Work};
-use crate::run::toys::{POINTS, PlayedGame, Settings, Task, Variant, play};
+use crate::run::toys::{POINTS, PlayedGame, Settings, Task, Variant, play, remove_runs};
 use crate::{Error, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -117,7 +117,9 @@ impl Toys {
         if written.is_ok() {
             summary.files.push("summary.json".into());
             // Only an interrupted command needs them.
-            let _ = std::fs::remove_dir_all(&runs);
+            for Outcome { name, games, .. } in &summary.tasks {
+                remove_runs(&runs, name, games)?;
+            }
         }
         self.common.print(&summary, |_| describe(&summary))?;
         written

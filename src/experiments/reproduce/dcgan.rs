@@ -329,7 +329,7 @@ fn measures(played: &[Played]) -> Option<Table> {
     ))
 }
 
-/// Whether training is stable; then the discriminator's loss beside the report's, and the distances if they were measured.
+/// Says if training is stable, compares the discriminator's loss with the report's, and gives the distances that were measured.
 fn answer(played: &[Played]) -> Vec<Answer> {
     let Played { half, summary: Summary { stability, .. }, .. } = &played[0];
     let outcome = match stability.verdict {

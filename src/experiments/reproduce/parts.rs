@@ -81,10 +81,7 @@ impl Parts {
 pub(super) fn remove_runs(out: &Path) -> Result<()> {
     let runs = out.join("runs");
     for run in entries(&runs).iter().filter(|path| RunDirectory::is_at(path)) {
-        drop(RunDirectory::create(run, true)?);
-        // Files of the user keep their folders.
-        let _ = fs::remove_file(run.join(".lock"));
-        let _ = fs::remove_dir(run);
+        RunDirectory::remove(run)?;
     }
     let _ = fs::remove_dir(runs);
     Ok(())

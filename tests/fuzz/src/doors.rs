@@ -171,7 +171,7 @@ fn text(bytes: &[u8]) {
     }
 }
 
-/// Numbers from -1 to 1 for a computation, without end.
+/// An endless sequence of numbers from -1 to 1.
 struct Numbers(u64);
 
 impl Numbers {
