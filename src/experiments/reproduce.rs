@@ -80,7 +80,7 @@ pub(crate) struct Settings {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keep the run directories of the trained machines and networks in OUT/runs.
+    /// Keep the run directories of the trained machines and networks in OUT/trained.
     #[arg(long)]
     keep: bool,
     #[command(flatten)]

@@ -73,11 +73,18 @@ fn finished_parts_are_reused_while_their_inputs_are_the_same() {
     };
     let is_reused =
         |told: &str| ["figure3", "figure7"].map(|name| told.contains(&format!("{name} is there already")));
-    fs::create_dir_all(out.join("runs/mine")).unwrap();
-    fs::write(out.join("runs/mine/notes.txt"), "mine").unwrap();
+    fs::create_dir_all(out.join("trained/mine")).unwrap();
+    fs::write(out.join("trained/mine/notes.txt"), "mine").unwrap();
+    // As `--out .` would find it.
+    equilibria(
+        folder.path(),
+        "rbm train --data digits --hidden 5 --epochs 1 --batch 10 --out out/runs/rbm -q",
+    )
+    .succeeded();
     assert_eq!(is_reused(&make("")), [false, false]);
-    assert_eq!(fs::read_to_string(out.join("runs/mine/notes.txt")).unwrap(), "mine");
-    assert_eq!(fs::read_dir(out.join("runs")).unwrap().count(), 1, "finished runs are removed");
+    assert_eq!(fs::read_to_string(out.join("trained/mine/notes.txt")).unwrap(), "mine");
+    assert!(out.join("runs/rbm/model.safetensors").is_file(), "the runs of training commands stay");
+    assert_eq!(fs::read_dir(out.join("trained")).unwrap().count(), 1, "finished runs are removed");
     let page = || fs::read_to_string(out.join("index.html")).unwrap();
     let until_the_time = |page: String| page.split("<dt>time</dt>").next().unwrap().to_string();
     let first = until_the_time(page());
@@ -86,7 +93,7 @@ fn finished_parts_are_reused_while_their_inputs_are_the_same() {
     fs::remove_file(out.join("figure7-descent.svg")).unwrap();
     assert_eq!(is_reused(&make("--keep")), [true, false]);
     assert_eq!(is_reused(&make("--seed 2 --keep")), [false, false]);
-    assert!(out.join("runs/hidden-20/model.safetensors").is_file());
+    assert!(out.join("trained/hidden-20/model.safetensors").is_file());
     // Other data under the same name.
     write_digits(&folder.path().join("digits"), 28, 61, 20);
     assert_eq!(is_reused(&make("--seed 2")), [false, false]);
@@ -98,7 +105,7 @@ fn a_part_that_fails_leaves_the_others() {
     write_digits(&folder.path().join("digits"), 28, 60, 20);
     fs::create_dir(folder.path().join("out")).unwrap();
     // Runs cannot be made inside a file.
-    fs::write(folder.path().join("out/runs"), "a file").unwrap();
+    fs::write(folder.path().join("out/trained"), "a file").unwrap();
     let outcome = equilibria(folder.path(), "reproduce figure3 figure7 --data digits -q");
     assert!(outcome.is_refused());
     assert!(
@@ -108,5 +115,5 @@ fn a_part_that_fails_leaves_the_others() {
     );
     let page = fs::read_to_string(folder.path().join("out/index.html")).unwrap();
     assert!(page.contains("This part failed: ") && page.contains("<h2>Figure 7"), "{page:.500}");
-    assert_eq!(fs::read_to_string(folder.path().join("out/runs")).unwrap(), "a file");
+    assert_eq!(fs::read_to_string(folder.path().join("out/trained")).unwrap(), "a file");
 }

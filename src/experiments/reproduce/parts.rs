@@ -15,6 +15,9 @@ use std::time::UNIX_EPOCH;
 
 /// Folders inside folders of the data that are looked into.
 const DEPTH: usize = 4;
+/// The folder of the models that the figures train. `runs` would be the default of the training commands: with `--out .`, their
+/// runs must stay.
+pub(super) const TRAINED: &str = "trained";
 /// The file with the inputs of all parts.
 const INPUTS: &str = "inputs.txt";
 
@@ -50,7 +53,7 @@ impl Parts {
             {
                 fs::remove_file(path).map_err(|error| Error::io("removing", path, error))?;
             }
-            for path in entries(&out.join("runs")).iter().filter(|path| RunDirectory::is_at(path)) {
+            for path in entries(&out.join(TRAINED)).iter().filter(|path| RunDirectory::is_at(path)) {
                 RunDirectory::create(path, true)?;
             }
             fs::create_dir_all(&folder).map_err(|error| Error::io("creating", &folder, error))?;
@@ -79,7 +82,7 @@ impl Parts {
 
 /// Removes the finished runs in `out`, and nothing else.
 pub(super) fn remove_runs(out: &Path) -> Result<()> {
-    let runs = out.join("runs");
+    let runs = out.join(TRAINED);
     for run in entries(&runs).iter().filter(|path| RunDirectory::is_at(path)) {
         RunDirectory::remove(run)?;
     }

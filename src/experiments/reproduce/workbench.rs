@@ -98,7 +98,7 @@ impl Workbench<'_> {
         Ok(made)
     }
 
-    /// Returns the machine whose settings are the defaults after `change`. It is trained once, into `out/runs/NAME`.
+    /// Returns the machine whose settings are the defaults after `change`. It is trained once, into `out/trained/NAME`.
     pub fn machine(
         &mut self,
         name: &str,
@@ -128,7 +128,7 @@ impl Workbench<'_> {
         Ok((model, summary))
     }
 
-    /// Trains a model in `out/runs/NAME`, or continues a run there that was killed.
+    /// Trains a model in `out/trained/NAME`, or continues a run there that was killed.
     ///
     /// **Errors** as [`train_or_resume`].
     pub fn train<S: Trainable>(
@@ -137,7 +137,7 @@ impl Workbench<'_> {
         settings: &S,
         digits: &Dataset,
     ) -> Result<(S::Model, S::Summary)> {
-        let (path, stop) = (self.out.join("runs").join(name), &interrupt::requested);
+        let (path, stop) = (self.out.join(super::parts::TRAINED).join(name), &interrupt::requested);
         // A finished run may have lost its checkpoint.
         if path.join("checkpoint.safetensors").is_file() {
             return train_or_resume(&path, true, settings, digits, &mut self.progress, stop);
