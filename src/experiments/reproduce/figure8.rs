@@ -130,6 +130,10 @@ fn make(bench: &mut Workbench<'_>) -> Result<(Section, Value)> {
     Ok((section, json!({ "steps": steps, "networks": networks, "answer": answer })))
 }
 
+fn run_name(kind: ObjectiveName) -> String {
+    format!("gan-{kind}")
+}
+
 /// Trains the three networks and evaluates their samples.
 fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
     let eye = choose_classifier(bench.digits, &mut bench.progress, &interrupt::requested)?;
@@ -152,7 +156,7 @@ fn play(bench: &mut Workbench<'_>, steps: usize) -> Result<Vec<Played>> {
             networks: Networks::digits(bench.digits.train.images().values_per_image()),
             ..usual
         };
-        let (generator, summary) = bench.train(&format!("gan-{kind}"), &settings, bench.digits)?;
+        let (generator, summary) = bench.train(&run_name(kind), &settings, bench.digits)?;
         let samples = draw(&generator, &how)?;
         let judgement =
             judge(&samples, bench.digits, &eye, &how, &mut bench.progress, &interrupt::requested)?;
@@ -186,7 +190,7 @@ fn distances(played: &[Played]) -> String {
 /// Images for the reader to tell apart, beside the discriminator of the standard GAN.
 fn judge_panel(bench: &Workbench<'_>, played: &[Played]) -> Result<Value> {
     let generator = &played[0].generator;
-    let archive = read_archive(&bench.out.join("runs/gan-standard/model.safetensors"))?;
+    let archive = read_archive(&bench.trained(&run_name(ObjectiveName::Standard)).join("model.safetensors"))?;
     let discriminator = generator.networks().discriminator.read(&archive, "discriminator.")?;
     let images = bench.digits.test.images();
     let real: Vec<usize> = (0..TOLD_APART.min(images.len())).collect();

@@ -11,7 +11,7 @@ use crate::run::{Progress, RunDirectory, Trainable, interrupt, train, train_or_r
 use crate::{Error, Result};
 use clap::ValueEnum;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A figure of the report: the one declaration of its name, its files and its work.
 #[derive(Debug, Clone, Copy)]
@@ -137,12 +137,17 @@ impl Workbench<'_> {
         settings: &S,
         digits: &Dataset,
     ) -> Result<(S::Model, S::Summary)> {
-        let (path, stop) = (self.out.join(super::parts::TRAINED).join(name), &interrupt::requested);
+        let (path, stop) = (self.trained(name), &interrupt::requested);
         // A finished run may have lost its checkpoint.
         if path.join("checkpoint.safetensors").is_file() {
             return train_or_resume(&path, true, settings, digits, &mut self.progress, stop);
         }
         train(&RunDirectory::create(&path, true)?, settings, digits, &mut self.progress, stop)
+    }
+
+    /// Where [`train`](Self::train) puts this model.
+    pub fn trained(&self, name: &str) -> PathBuf {
+        self.out.join(super::parts::TRAINED).join(name)
     }
 
     /// The report's machine.
