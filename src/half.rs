@@ -1,9 +1,4 @@
-//! Conversion of 16-bit floating-point numbers (IEEE 754 binary16) by their bits.
-//!
-//! ```text
-//! f16   1 sign   5 exponent, biased by 15    10 fraction
-//! f32   1 sign   8 exponent, biased by 127   23 fraction
-//! ```
+//! Rounding to 16-bit floating-point numbers by their bits, which [`equilibria_kernels::convert`] describes.
 //!
 //! Numbers of magnitude 2⁻¹⁴ to 65504 have 11 significant bits; smaller ones are multiples of 2⁻²⁴.
 
@@ -12,11 +7,8 @@ const DROPPED: u32 = 23 - 10;
 /// The difference of the exponent biases, at the position of f32's exponent.
 const REBIAS: u32 = (127 - 15) << 23;
 const INFINITY: u16 = 0x7c00;
-/// 2⁻¹⁴, the smallest normal f16, as an f32.
-const SMALLEST_NORMAL: u32 = (127 - 14) << 23;
 
 /// Rounds to the nearest f16, ties to even; infinity from 65520 on.
-#[cfg(feature = "checkpoint")]
 pub(crate) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
@@ -43,18 +35,6 @@ pub(crate) fn narrow(value: f32) -> u16 {
 }
 
 /// True if a finite `value` rounds to infinity.
-#[cfg(feature = "checkpoint")]
 pub(crate) fn overflows(value: f32) -> bool {
     value.is_finite() && narrow(value) & 0x7fff == INFINITY
-}
-
-/// Converts to f32 exactly. Without branches, so that a loop over it is vectorised.
-pub(crate) fn widen(half: u16) -> f32 {
-    let sign = u32::from(half & 0x8000) << 16;
-    let exponent = u32::from(half & 0x7c00);
-    let magnitude = u32::from(half & 0x7fff) << DROPPED;
-    let normal = magnitude + if exponent == u32::from(INFINITY) { 2 * REBIAS } else { REBIAS };
-    // The fraction becomes that of a number from 2⁻¹⁴ on, which is subtracted again.
-    let subnormal = (f32::from_bits(magnitude + SMALLEST_NORMAL) - f32::from_bits(SMALLEST_NORMAL)).to_bits();
-    f32::from_bits(sign | if exponent == 0 { subnormal } else { normal })
 }

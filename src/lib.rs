@@ -41,6 +41,7 @@ pub mod error;
 pub mod evaluate;
 #[cfg(feature = "cli")]
 mod experiments;
+#[cfg(feature = "checkpoint")]
 mod half;
 mod memory;
 pub mod nn;

@@ -19,7 +19,7 @@ impl<T: Scalar> Function<T> for Scale<T> {
 
 /// y + alpha x.
 #[derive(Clone, Copy)]
-struct Axpy<T>(T);
+pub(crate) struct Axpy<T>(pub T);
 
 impl<T: Scalar> Function2<T> for Axpy<T> {
     #[inline(always)]

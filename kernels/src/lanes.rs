@@ -69,6 +69,7 @@ pub trait Scalar:
 
 pub(crate) mod sealed {
     use super::Lanes;
+    use crate::level::Level;
 
     /// The token types of a scalar at each level.
     pub trait Tokens: Sized {
@@ -77,6 +78,10 @@ pub(crate) mod sealed {
         type Avx2: Lanes<Scalar = Self>;
         #[cfg(target_arch = "x86_64")]
         type Avx512: Lanes<Scalar = Self>;
+
+        /// [`reduce::dot`](crate::reduce::dot), compiled in this crate: its loops need registers, which they do not get in a
+        /// crate that is compiled for size.
+        fn dot(level: Level, x: &[Self], y: &[Self]) -> Self;
     }
 }
 

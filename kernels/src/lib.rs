@@ -14,6 +14,7 @@ extern crate std;
 pub mod activation;
 pub mod binary;
 pub mod conv;
+pub mod convert;
 pub(crate) mod dispatch;
 pub mod elementwise;
 pub mod gemm;

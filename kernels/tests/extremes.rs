@@ -15,7 +15,7 @@ mod shapes;
 #[path = "extremes/slices.rs"]
 mod slices;
 
-use equilibria_kernels::{Level, Scalar};
+use equilibria_kernels::Level;
 use guard::GuardedBuffer;
 use std::cell::Cell;
 use std::hint::black_box;
@@ -87,7 +87,7 @@ fn at_levels(run: impl Fn(Level)) {
 /// Zeros that end next to an unmapped page.
 struct Zeros<T>(GuardedBuffer<T>);
 
-impl<T: Scalar> Zeros<T> {
+impl<T: Copy + Default> Zeros<T> {
     fn new() -> Self {
         Self(GuardedBuffer::at_end(MAX_LENGTH))
     }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use crate::half::{narrow, widen};
+use crate::half::narrow;
+use equilibria_kernels::convert::widen;
 
 /// A tensor. The number of values matches the shape.
 #[derive(Debug, Clone)]

@@ -24,13 +24,13 @@
 use super::Images;
 use super::reading::{ImageShape, Reading, ValueRange};
 use crate::error::Shape;
-use crate::half::widen;
 use crate::{Error, Result};
 use alloc::format;
 use alloc::string::String;
 #[cfg(feature = "std")]
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::convert::widen;
 
 /// The largest number of dimensions of images.
 const MOST_DIMENSIONS: usize = 4;

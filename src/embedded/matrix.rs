@@ -2,9 +2,9 @@
 
 use super::error::{ModelError, TensorName};
 use super::file::ModelFile;
-use crate::half::widen;
 use core::ops::Range;
-use equilibria_kernels::{Level, elementwise, reduce};
+use equilibria_kernels::Level;
+use equilibria_kernels::convert::{self, Stored};
 
 /// Numbers converted at once, on the stack.
 const PART: usize = 128;
@@ -78,7 +78,9 @@ impl<'a> Matrix<'a> {
     pub fn finite(self, name: TensorName) -> Result<Self, ModelError> {
         let mut is_finite = true;
         for row in 0..self.rows {
-            self.parts(row, 0..self.columns, |_, part| is_finite &= part.iter().all(|x| x.is_finite()));
+            self.parts(Level::PORTABLE, row, |_, part| {
+                is_finite &= part.iter().all(|x| x.is_finite());
+            });
         }
         let problem = "it holds a number that is not finite";
         if is_finite { Ok(self) } else { Err(ModelError::Tensor { name, problem }) }
@@ -101,69 +103,40 @@ impl<'a> Matrix<'a> {
 
     /// `out` = the numbers of the first row in these columns.
     pub fn copy(&self, columns: Range<usize>, out: &mut [f32]) {
-        self.parts(0, columns, |first, part| out[first..][..part.len()].copy_from_slice(part));
+        convert::load(Level::PORTABLE, self.stored(0, columns), out);
     }
 
     /// `out` += `factor` times the numbers of a row in these columns.
     pub fn add_row(&self, level: Level, factor: f32, row: usize, columns: Range<usize>, out: &mut [f32]) {
-        self.parts(row, columns, |first, part| {
-            elementwise::axpy(level, factor, part, &mut out[first..][..part.len()]);
-        });
+        convert::axpy(level, factor, self.stored(row, columns), out);
     }
 
     /// The sum over the columns of a row times `x`.
     pub fn dot(&self, level: Level, row: usize, x: &[f32]) -> f32 {
-        let mut sum = 0.0;
-        self.parts(row, 0..self.columns, |first, part| {
-            sum += reduce::dot(level, part, &x[first..][..part.len()]);
-        });
-        sum
+        convert::dot(level, self.stored(row, 0..self.columns), x)
     }
 
-    /// Calls `visit` with the numbers of a row in these columns, part by part, each with its place in the range.
-    pub fn parts(&self, row: usize, columns: Range<usize>, mut visit: impl FnMut(usize, &[f32])) {
-        let first = row * self.columns + columns.start;
-        if cfg!(target_endian = "little")
-            && self.kind == Kind::F32
-            && let Ok(numbers) = bytemuck::try_cast_slice(self.bytes)
-        {
-            return visit(0, &numbers[first..][..columns.len()]);
-        }
+    /// Calls `visit` with the numbers of a row, part by part, each with its place.
+    pub fn parts(&self, level: Level, row: usize, mut visit: impl FnMut(usize, &[f32])) {
         let mut buffer = [0.0; PART];
-        for start in (0..columns.len()).step_by(PART) {
-            let part = &mut buffer[..PART.min(columns.len() - start)];
-            self.decode(row, first + start, part);
+        for start in (0..self.columns).step_by(PART) {
+            let part = &mut buffer[..PART.min(self.columns - start)];
+            convert::load(level, self.stored(row, start..start + part.len()), part);
             visit(start, part);
         }
     }
 
-    /// Converts the numbers from place `first` on, which are of this row.
-    fn decode(&self, row: usize, first: usize, out: &mut [f32]) {
+    /// The numbers of a row in these columns.
+    fn stored(&self, row: usize, columns: Range<usize>) -> Stored<'a> {
+        let first = row * self.columns;
+        let range = first + columns.start..first + columns.end;
         match self.kind {
-            Kind::F32 => decode(self.bytes, first, out, f32::from_le_bytes),
-            Kind::F16 => decode(self.bytes, first, out, |bytes| widen(u16::from_le_bytes(bytes))),
+            Kind::F32 => Stored::F32(&self.bytes.as_chunks().0[range]),
+            Kind::F16 => Stored::F16(&self.bytes.as_chunks().0[range]),
             Kind::I8 => {
-                let mut scale = [0.0];
-                decode(self.scales, row, &mut scale, f32::from_le_bytes);
-                decode(self.bytes, first, out, |[byte]: [u8; 1]| f32::from(byte as i8) * scale[0]);
+                let scale = self.scales.as_chunks().0[row];
+                Stored::I8(bytemuck::cast_slice(&self.bytes[range]), f32::from_le_bytes(scale))
             }
         }
     }
-}
-
-/// Numbers in a block of [`decode`]: its loop has a known length, which is vectorised also where code must be small.
-const BLOCK: usize = 16;
-
-fn decode<const SIZE: usize>(
-    bytes: &[u8],
-    first: usize,
-    out: &mut [f32],
-    number: impl Fn([u8; SIZE]) -> f32,
-) {
-    let (blocks, rest) = bytes.as_chunks::<SIZE>().0[first..][..out.len()].as_chunks::<BLOCK>();
-    let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
-    for (out, block) in out_blocks.iter_mut().zip(blocks) {
-        out.iter_mut().zip(block).for_each(|(out, &chunk)| *out = number(chunk));
-    }
-    out_rest.iter_mut().zip(rest).for_each(|(out, &chunk)| *out = number(chunk));
 }

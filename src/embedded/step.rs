@@ -151,7 +151,7 @@ fn conv_transpose(
     for row in 0..weight.rows() {
         let (tap, channel) = (row / spec.channels, row % spec.channels);
         let (k, l) = (tap / spec.kernel, tap % spec.kernel);
-        weight.parts(row, 0..input.channels, |first, part| {
+        weight.parts(level, row, |first, part| {
             for i in 0..input.height {
                 let Some(a) = place(i, k, output.height) else { continue };
                 for j in 0..input.width {

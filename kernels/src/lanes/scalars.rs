@@ -4,6 +4,9 @@ use super::sealed::Tokens;
 use super::{Scalar, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
+use crate::dispatch::dispatch;
+use crate::level::Level;
+use crate::reduce::Dot;
 
 macro_rules! scalar {
     ($type:ident, $fraction:literal, $tiny:literal, $portable:ident, $avx2:ident, $avx512:ident) => {
@@ -13,6 +16,11 @@ macro_rules! scalar {
             type Avx2 = avx2::$avx2;
             #[cfg(target_arch = "x86_64")]
             type Avx512 = avx512::$avx512;
+
+            #[inline(never)]
+            fn dot(level: Level, x: &[Self], y: &[Self]) -> Self {
+                dispatch(level, Dot(x, y))
+            }
         }
 
         impl Scalar for $type {

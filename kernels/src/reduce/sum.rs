@@ -125,7 +125,7 @@ impl<T: Scalar> Operation<T> for Dot<'_, T> {
 #[track_caller]
 pub fn dot<T: Scalar>(level: Level, x: &[T], y: &[T]) -> T {
     check_equal("x", x.len(), "y", y.len());
-    dispatch(level, Dot(x, y))
+    T::dot(level, x, y)
 }
 
 struct SquaredNorm<'a, T>(&'a [T]);

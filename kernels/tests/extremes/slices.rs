@@ -1,9 +1,10 @@
 //! Cases of functions whose sizes are the lengths of their slices.
 
 use super::{Case, LENGTHS, SIZES, Zeros, at_levels, attempt};
+use equilibria_kernels::convert::Stored;
 use equilibria_kernels::random::{self, Xoshiro256PlusPlusX8};
 use equilibria_kernels::{
-    Activation, Level, Scalar, activation, elementwise, math, peak, reduce, threads, update,
+    Activation, Level, Scalar, activation, convert, elementwise, math, peak, reduce, threads, update,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case> {
             ],
             || at_levels(|level| (element_by_element::<f32>(level), element_by_element::<f64>(level)).0),
         ),
+        (&["convert: widen", "convert: load", "convert: dot", "convert: axpy"], || at_levels(conversions)),
         (
             &[
                 "math: exp",
@@ -131,6 +133,21 @@ fn activations<T: Scalar>(level: Level) {
             });
         });
     }
+}
+
+fn conversions(level: Level) {
+    let (floats, halves, integers) = (Zeros::<[u8; 4]>::new(), Zeros::<[u8; 2]>::new(), Zeros::<i8>::new());
+    let (x, mut out) = (Zeros::new(), Zeros::new());
+    attempt(|| convert::widen(0));
+    over_lengths(|[a, b]| {
+        for stored in
+            [Stored::F32(floats.last(a)), Stored::F16(halves.last(a)), Stored::I8(integers.last(a), 0.5)]
+        {
+            attempt(|| convert::load(level, stored, out.last_mut(b)));
+            attempt(|| convert::dot(level, stored, x.last(b)));
+            attempt(|| convert::axpy(level, 0.5, stored, out.last_mut(b)));
+        }
+    });
 }
 
 fn element_by_element<T: Scalar>(level: Level) {
