@@ -361,7 +361,7 @@ fn find_pictures(
 fn hold_out(name: String, set: &Labelled, share: Option<f64>) -> Result<Dataset> {
     if !memory::fits::<u8>(set.images().pixels().len()) {
         let expected = "there is no memory to split them into those for training and those for testing";
-        return Err(Error::invalid(format!("the {} images in {name}", set.len()), expected));
+        return Err(Error::unusable(format!("the {} images in {name}", set.len()), expected));
     }
     let mut counts = [0_usize; 256];
     set.labels().iter().for_each(|&label| counts[usize::from(label)] += 1);

@@ -73,7 +73,7 @@ pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Array> {
         return Err(malformed(end, problem));
     }
     if !memory::fits::<u8>(data.len()) {
-        return Err(Error::invalid(place, format!("its {} bytes do not fit into memory twice", data.len())));
+        return Err(Error::unusable(place, format!("its {} bytes do not fit into memory twice", data.len())));
     }
     let order =
         field("fortran_order").filter(|order| order.starts_with("True") || order.starts_with("False"));

@@ -29,7 +29,7 @@ pub(super) fn check_size(path: &Path, [height, width]: [usize; 2], most: usize) 
             true => Ok(()),
             false => {
                 let expected = format!("its {height}x{width} pixels do not fit into memory");
-                Err(Error::invalid(path.display(), expected))
+                Err(Error::unusable(path.display(), expected))
             }
         },
         _ => {

@@ -147,7 +147,7 @@ fn check_number(path: &Path, coordinates: usize) -> Result<()> {
             true => Ok(()),
             false => {
                 let expected = format!("its {coordinates} coordinates do not fit into memory");
-                Err(Error::invalid(path.display(), expected))
+                Err(Error::unusable(path.display(), expected))
             }
         };
     }

@@ -74,6 +74,7 @@ struct Outcome {
 }
 
 const MOST_SEEDS: usize = 100;
+
 impl Toys {
     pub(in crate::cli) fn run(self) -> Result<()> {
         let mut progress = self.common.start()?;
