@@ -228,6 +228,8 @@ pub fn load(level: Level, stored: Stored<'_>, out: &mut [f32]) {
 /// The sum of the products with the elements of `x`; 0 for empty slices.
 ///
 /// **Panics** if the lengths differ.
+///
+/// **Accuracy and cost** Parts of 128 products are summed as [`reduce::dot`](crate::reduce::dot) does, and added in order.
 #[must_use]
 #[inline(never)]
 #[track_caller]

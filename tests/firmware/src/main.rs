@@ -65,6 +65,7 @@ mod sampler {
     }
 
     /// Bytes of the buffers that the model needs.
+    #[cfg(not(target_os = "none"))]
     pub fn memory(machine: &StoredMachine<'_>) -> usize {
         4 * machine.state_len()
     }
@@ -96,6 +97,7 @@ mod sampler {
     }
 
     /// Bytes of the buffers that the model needs.
+    #[cfg(not(target_os = "none"))]
     pub fn memory(generator: &StoredGenerator<'_>) -> usize {
         4 * (generator.latent_len() + generator.workspace_len() + generator.image_shape().size())
     }
