@@ -134,7 +134,7 @@ impl Convert for Scale {
     }
 }
 
-/// What is done with the converted numbers, part by part.
+/// A use of the converted numbers. It gets them part by part.
 trait Visit {
     type Output;
 

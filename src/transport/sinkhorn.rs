@@ -14,7 +14,8 @@
 //! [`mod@super::reference`] is this loop and nothing else. Here the same fixed point is found with four changes:
 //!
 //! - **Sweeps** evaluate lines 1 and 2 in the log domain (`log_domain`), with costs on the fly and memory for the points
-//!   alone. Where a matrix of n m numbers fits, they are products with an absorbed kernel (`absorbed`), without exponentials.
+//!   alone. If a matrix of n m numbers fits into memory, they are products with an absorbed kernel (`absorbed`), without
+//!   exponentials.
 //! - **Annealing**: ε falls by a factor of [`FALL`] from the mean cost, each value starting at the potentials of the last.
 //! - **Acceleration** (`anderson`): the next g is extrapolated from the last 12 sweeps. A step that
 //!   lowers the dual value is taken back, so that the loop never does worse than line 2 for long.

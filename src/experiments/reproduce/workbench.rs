@@ -145,7 +145,7 @@ impl Workbench<'_> {
         train(&RunDirectory::create(&path, true)?, settings, digits, &mut self.progress, stop)
     }
 
-    /// Where [`train`](Self::train) puts this model.
+    /// The run directory that [`train`](Self::train) makes for this model.
     pub fn trained(&self, name: &str) -> PathBuf {
         self.out.join(super::parts::TRAINED).join(name)
     }
