@@ -14,14 +14,16 @@
 //!
 //! # How the products are formed
 //! Images with few channels are computed by patches of a few rows of pixels, and [`minimal`] needs fewer multiplications for one
-//! kind of kernel. On the direct path, each of the three is a sum of matrix products in which no matrix of patches is made and no padding is multiplied: the
-//! matrix product reads the image in place.
+//! kind of kernel. On the direct path, each of the three is a sum of matrix products that read the image in place. No matrix of
+//! patches is made, and no padding is multiplied.
 //!
 //! | pass | one product for each | C | terms | A B of a term |
 //! |---|---|---|---|---|
 //! | forward | output pixel | y (batch, out) | rows of the kernel | pixels of a row (batch, l in) · w (l in, out) |
 //! | gradient of data | input pixel | ∂L/∂x (batch, in) | kernel positions | ∂L/∂y (batch, out) · wᵀ (out, in) |
-//! | gradient of weights | kernel position | ∂L/∂w (in, out) | output pixels | xᵀ (in, batch) · ∂L/∂y (batch, out) |
+//! | gradient of weights | row of the kernel | ∂L/∂w (l in, out) | output pixels | xᵀ of a row (l in, batch) · ∂L/∂y (batch, out) |
+//!
+//! Terms that follow one another are summed in registers up to a depth of KC, because C lies in cache lines far apart.
 //!
 //! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
 //! the image. On every path, the bytes of a result are the same for every number of threads.
@@ -38,25 +40,29 @@ use crate::gemm::parts::{self, Operands, Part};
 use crate::gemm::serial::TermGrid;
 use crate::gemm::{Epilogue, MatrixScalar};
 use crate::level::Level;
+use core::iter::once;
+use core::ops::Range;
 pub use epilogue::ActivationOutputs;
 pub use minimal::MinimalFiltering;
 pub use sizes::{Convolution, ConvolutionError, Sizes};
 
 impl Convolution {
-    /// The size of the products of a forward pass: (m, n), and k of a term.
-    fn forward_product(&self) -> [usize; 3] {
+    /// The sizes of the products of a forward pass: (m, n), k of a term, and the most terms in one direction.
+    fn forward_product(&self) -> [usize; 4] {
         let Sizes { batch, channels_in, channels_out, kernel, .. } = self.sizes();
-        [batch, channels_out, kernel[1] * channels_in]
+        [batch, channels_out, kernel[1] * channels_in, kernel[0]]
     }
 
-    fn data_product(&self) -> [usize; 3] {
-        let Sizes { batch, channels_in, channels_out, .. } = self.sizes();
-        [batch, channels_in, channels_out]
+    fn data_product(&self) -> [usize; 4] {
+        let Sizes { batch, channels_in, channels_out, kernel, stride, .. } = self.sizes();
+        let [rows, columns] = [0, 1].map(|axis| kernel[axis].div_ceil(stride[axis]));
+        [batch, channels_in, channels_out, rows.max(columns)]
     }
 
-    fn weight_product(&self) -> [usize; 3] {
-        let Sizes { batch, channels_in, channels_out, .. } = self.sizes();
-        [channels_in, channels_out, batch]
+    fn weight_product(&self) -> [usize; 4] {
+        let Sizes { batch, channels_in, channels_out, kernel, .. } = self.sizes();
+        let [rows, columns] = self.output();
+        [kernel[1] * channels_in, channels_out, batch, rows.max(columns)]
     }
 
     /// Compares the lengths of x, w, y and the workspace with those that this convolution needs.
@@ -78,10 +84,10 @@ impl Convolution {
 /// The length of the workspace that the three functions of a convolution need in the current thread pool.
 pub fn workspace_len<T: MatrixScalar>(level: Level, convolution: &Convolution) -> usize {
     let products = [convolution.forward_product(), convolution.data_product(), convolution.weight_product()];
-    let direct = products.map(|product| parts::workspace_len::<T>(level, product));
+    let [forward, data, weights] = products.map(|product| parts::workspace_len::<T>(level, product));
     let narrow =
         if narrow::is_narrow(convolution) { narrow::workspace_len::<T>(level, convolution) } else { 0 };
-    direct.into_iter().fold(narrow, usize::max)
+    forward.max(data).max(weights).max(narrow)
 }
 
 /// y <- act(x * w + bias), the forward pass.
@@ -101,7 +107,7 @@ pub fn forward<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     convolution.check(level, [x.len(), w.len(), y.len()], workspace);
-    let Sizes { image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes();
+    let Sizes { batch, image: [height, width], channels_in, channels_out, kernel, .. } = convolution.sizes();
     if let Some(bias) = epilogue.bias {
         assert!(bias.len() == channels_out, "conv: a bias of {} for {channels_out} channels", bias.len());
     }
@@ -113,6 +119,7 @@ pub fn forward<T: MatrixScalar>(
         let (i, j) = (pixel / output[1], pixel % output[1]);
         let (rows, columns) = (vertical.positions(i), horizontal.positions(j));
         let empty = Part {
+            rows: 0..batch,
             depth: 0,
             a: 0,
             a_strides: [height * width * channels_in, 1],
@@ -123,10 +130,10 @@ pub fn forward<T: MatrixScalar>(
             terms: TermGrid::ONE,
         };
         if rows.is_empty() || columns.is_empty() || channels_in == 0 {
-            return empty;
+            return once(empty);
         }
         let [first_row, first_column] = [vertical.input(i, rows.start), horizontal.input(j, columns.start)];
-        Part {
+        once(Part {
             depth: columns.len() * channels_in,
             a: (first_row * width + first_column) * channels_in,
             b: (rows.start * kernel[1] + columns.start) * channels_in * channels_out,
@@ -136,7 +143,7 @@ pub fn forward<T: MatrixScalar>(
                 b_steps: [signed([kernel[1], channels_in, channels_out]), 0],
             },
             ..empty
-        }
+        })
     };
     let count = if y.is_empty() { 0 } else { output[0] * output[1] };
     let Epilogue { bias, activation } = epilogue;
@@ -164,7 +171,8 @@ pub fn backward_data<T: MatrixScalar>(
     workspace: &mut [T],
 ) {
     convolution.check(level, [grad_x.len(), w.len(), grad_y.len()], workspace);
-    let Sizes { image: [height, width], channels_in, channels_out, kernel, stride, .. } = convolution.sizes();
+    let Sizes { batch, image: [height, width], channels_in, channels_out, kernel, stride, .. } =
+        convolution.sizes();
     if let Some(bias) = epilogue.bias {
         assert!(bias.len() == channels_in, "conv: a bias of {} for {channels_in} channels", bias.len());
     }
@@ -179,6 +187,7 @@ pub fn backward_data<T: MatrixScalar>(
     let part = |pixel: usize| {
         let (rows, columns) = (vertical.readers(pixel / width), horizontal.readers(pixel % width));
         let empty = Part {
+            rows: 0..batch,
             depth: 0,
             a: 0,
             a_strides: [output[0] * output[1] * channels_out, 1],
@@ -189,10 +198,10 @@ pub fn backward_data<T: MatrixScalar>(
             terms: TermGrid::ONE,
         };
         if rows.count == 0 || columns.count == 0 || channels_out == 0 {
-            return empty;
+            return once(empty);
         }
         let position = channels_in * channels_out;
-        Part {
+        once(Part {
             depth: channels_out,
             a: (rows.output * output[1] + columns.output) * channels_out,
             b: (rows.kernel * kernel[1] + columns.kernel) * position,
@@ -203,7 +212,7 @@ pub fn backward_data<T: MatrixScalar>(
                 b_steps: [signed([stride[0], kernel[1], position]), signed([stride[1], position, 1])],
             },
             ..empty
-        }
+        })
     };
     let count = if grad_x.is_empty() { 0 } else { height * width };
     let Epilogue { bias, activation } = epilogue;
@@ -236,36 +245,45 @@ pub fn backward_weights<T: MatrixScalar>(
         return narrow::backward_weights(level, convolution, [x, grad_y], beta, grad_w, workspace);
     }
     let ([vertical, horizontal], output) = (convolution.axes(), convolution.output());
-    let part = |position: usize| {
-        let (k, l) = (position / kernel[1], position % kernel[1]);
-        let (rows, columns) = (vertical.outputs(k), horizontal.outputs(l));
-        let empty = Part {
-            depth: 0,
-            a: 0,
-            a_strides: [1, height * width * channels_in],
-            b: 0,
-            b_strides: [output[0] * output[1] * channels_out, 1],
-            c: position * channels_in * channels_out,
-            c_row_stride: channels_out,
-            terms: TermGrid::ONE,
-        };
-        if rows.is_empty() || columns.is_empty() || batch == 0 {
-            return empty;
-        }
-        let [first_row, first_column] = [vertical.input(rows.start, k), horizontal.input(columns.start, l)];
-        Part {
+    let part = |k: usize| {
+        let rows = vertical.outputs(k);
+        let is_empty = rows.is_empty() || batch == 0;
+        let first_row = if is_empty { 0 } else { vertical.input(rows.start, k) };
+        let sum = move |[columns, positions]: [Range<usize>; 2]| Part {
+            rows: positions.start * channels_in..positions.end * channels_in,
             depth: batch,
-            a: (first_row * width + first_column) * channels_in,
+            a: (first_row * width + horizontal.input(columns.start, positions.start)) * channels_in,
+            a_strides: [1, height * width * channels_in],
             b: (rows.start * output[1] + columns.start) * channels_out,
+            b_strides: [output[0] * output[1] * channels_out, 1],
+            c: (k * kernel[1] + positions.start) * channels_in * channels_out,
+            c_row_stride: channels_out,
             terms: TermGrid {
                 counts: [rows.len(), columns.len()],
                 a_steps: [signed([stride[0], width, channels_in]), signed([stride[1], channels_in, 1])],
                 b_steps: [signed([output[1], channels_out, 1]), signed([channels_out, 1, 1])],
             },
-            ..empty
-        }
+        };
+        // A sum for each range of output columns that read the same kernel positions; first the one of all positions.
+        let runs = move || horizontal.runs().filter(move |[_, positions]| !is_empty && !positions.is_empty());
+        let is_whole = move |[_, positions]: &[Range<usize>; 2]| positions.len() == kernel[1];
+        let whole = runs().find(is_whole).map_or(
+            Part {
+                rows: 0..kernel[1] * channels_in,
+                depth: 0,
+                a: 0,
+                a_strides: [0; 2],
+                b: 0,
+                b_strides: [0; 2],
+                c: k * kernel[1] * channels_in * channels_out,
+                c_row_stride: channels_out,
+                terms: TermGrid::ONE,
+            },
+            &sum,
+        );
+        once(whole).chain(runs().filter(move |run| !is_whole(run)).map(sum))
     };
-    let count = if grad_w.is_empty() { 0 } else { kernel[0] * kernel[1] };
+    let count = if grad_w.is_empty() { 0 } else { kernel[0] };
     let (bias, activation, slopes) = (None, Activation::Identity, None);
     let operands = Operands { a: x, b: grad_y, beta, c: grad_w, bias, activation, slopes };
     // SAFETY: as in `forward`; different kernel positions have different elements of the gradient.

@@ -199,11 +199,13 @@ fn check_all(sizes: Sizes) {
 #[test]
 fn every_kernel_stride_and_padding_gives_the_definition() {
     for (kernel, stride, padding) in grid([4, 3, 3]).map(|(k, s, p)| (k + 1, s + 1, p)) {
-        for (height, width) in [(1, 1), (4, 4), (5, 7), (2, 9)] {
+        for (height, width, channels_in) in
+            [(1, 1, 2), (4, 4, 2), (5, 7, 2), (2, 9, 2), (1, 1, 17), (5, 7, 17), (2, 9, 17)]
+        {
             let sizes = Sizes {
                 batch: 3,
                 image: [height, width],
-                channels_in: 2,
+                channels_in,
                 channels_out: 5,
                 kernel: [kernel, kernel % 3 + 1],
                 stride: [stride, 4 - stride],
@@ -230,14 +232,13 @@ fn every_number_of_channels_and_images_gives_the_definition() {
         };
         check_all(sizes);
     }
-    for batch in [1, 2, 13, 40] {
-        // Height, width and channels are equal: a layout that mixes them up shows.
-        let same = [8; 2];
+    // Height, width and channels are equal: a layout that mixes them up shows. The direct path has 16 channels or more.
+    for (batch, same) in [(1, 8), (2, 8), (13, 8), (40, 8), (1, 16), (3, 16), (17, 16), (80, 16)] {
         let sizes = Sizes {
             batch,
-            image: same,
-            channels_in: 8,
-            channels_out: 8,
+            image: [same; 2],
+            channels_in: same,
+            channels_out: same,
             kernel: [4, 4],
             stride: [2, 2],
             padding: [1, 1],

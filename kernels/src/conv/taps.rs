@@ -44,6 +44,19 @@ impl Axis {
         Readers { kernel, output, count }
     }
 
+    /// Ranges of consecutive outputs that read the image at the same kernel positions, and these positions.
+    pub(super) fn runs(self) -> impl Iterator<Item = [Range<usize>; 2]> {
+        let mut first = 0;
+        core::iter::from_fn(move || {
+            let positions = (first < self.output).then(|| self.positions(first))?;
+            let differs = |&output: &usize| self.positions(output) != positions;
+            let end = (first..self.output).find(differs).unwrap_or(self.output);
+            let outputs = first..end;
+            first = end;
+            Some([outputs, positions])
+        })
+    }
+
     /// The outputs that read the image, and not its padding, at a kernel position.
     pub(super) fn outputs(&self, kernel: usize) -> Range<usize> {
         let inside = (self.image + self.padding).saturating_sub(kernel);

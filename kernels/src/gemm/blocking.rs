@@ -37,7 +37,8 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    fn new<T: Scalar>(level: Level, m: usize, k: usize) -> Self {
+    /// The blocks of sums of up to `terms` products with m rows and depth k.
+    pub(super) fn new<T: Scalar>(level: Level, m: usize, k: usize, terms: usize) -> Self {
         let (mr, nr) = tile_of::<T>(level);
         let caches = CacheSizes::of(level);
         // B's micropanel (KC x NR) takes up to three quarters of L1: every tile in a column of tiles reads it.
@@ -45,7 +46,8 @@ impl Blocks {
         // A's block (MC x KC) takes up to half of L2: every column of tiles reads it.
         let mc_max = caches.l2 / 2 / (kc_max * size_of::<T>()) / mr * mr;
         // Equal blocks: 784 = 264 + 264 + 256 rather than 288 + 288 + 208.
-        let kc = if k <= kc_max { k } else { k.div_ceil(k.div_ceil(kc_max)) };
+        let even = |size: usize, most: usize| size.div_ceil(size.div_ceil(most).max(1));
+        let kc = if k <= kc_max { k * even(terms, kc_max / k.max(1)) } else { even(k, kc_max) };
         Self { mr, nr, mc: m.min(mc_max).max(1), kc: kc.next_multiple_of(8).max(8) }
     }
 
@@ -59,14 +61,15 @@ impl Blocks {
         self.mr * self.nr
     }
 
-    /// Elements between the starts of two packed rows of A: an odd number of cache lines.
+    /// Elements between the starts of two packed rows of A: an odd number of cache lines, with room for a whole vector at
+    /// the end of the last term.
     pub(crate) fn packed_row<T: Scalar>(&self) -> usize {
         let line = 64 / size_of::<T>();
-        (self.kc.div_ceil(line) | 1) * line
+        ((self.kc.div_ceil(line) + 1) | 1) * line
     }
 
     /// Elements of workspace per task, with room for alignment to a cache line; a whole number of lines.
-    fn workspace_len<T: Scalar>(&self) -> usize {
+    pub(super) fn workspace_len<T: Scalar>(&self) -> usize {
         let line = 64 / size_of::<T>();
         let a = self.mc.next_multiple_of(self.mr) * self.packed_row::<T>();
         (self.panel_len() + self.tile_len() + a + line).next_multiple_of(line)
@@ -121,12 +124,12 @@ impl Grid {
             column_parts: 1,
             workers,
             threads: if workers > 1 { threads } else { 1 },
-            blocks: Blocks::new::<T>(level, m, k),
+            blocks: Blocks::new::<T>(level, m, k, 1),
             workspace_per_thread: 0,
         };
         if workers > 1 {
             grid.cut(work / PARALLEL_MIN_WORK + 1);
-            grid.blocks = Blocks::new::<T>(level, grid.rows, k);
+            grid.blocks = Blocks::new::<T>(level, grid.rows, k, 1);
         }
         grid.workspace_per_thread = grid.blocks.workspace_len::<T>();
         grid

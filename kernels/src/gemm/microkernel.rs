@@ -5,7 +5,9 @@ use crate::lanes::{Lanes, Operation, Scalar};
 /// Addresses and sizes of a tile and its operands.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<T> {
+    /// k of each term.
     pub depth: usize,
+    pub terms: Terms,
     /// First row of A's part, at the first step of k.
     pub a: *const T,
     pub a_row_stride: usize,
@@ -23,6 +25,16 @@ pub(super) struct Tile<T> {
     pub alpha: T,
     pub beta: T,
     pub next: Prefetch<T>,
+}
+
+/// Equally spaced terms that are summed in registers. In the micropanel, the terms follow one another.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// At least 1.
+    pub count: usize,
+    /// Elements between consecutive terms.
+    pub a_step: isize,
+    pub b_step: isize,
 }
 
 /// Rows of B that are needed soon: a tile with packed B prefetches one into L2 every `UNROLL` steps.
@@ -113,7 +125,7 @@ unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
 }
 
 /// ```text
-/// for d in 0..depth
+/// for each term, for d in 0..depth
 ///     for r in 0..ROWS, v in 0..VECTORS
 ///         sum[r][v] += a[r][d] * b[d][v]
 /// c = alpha * sum + beta * c
@@ -145,32 +157,39 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
         let last = tile.columns - (VECTORS - 1) * L::COUNT;
         let mut sums = Sums::<L, ROWS, VECTORS> {
             sum: [[lanes.zero(); VECTORS]; ROWS],
-            a: [0, 1, 2, 3].map(|i| tile.a.wrapping_add(3 * i * tile.a_row_stride)),
-            b: if B == b_is::PACKED { tile.panel.cast_const() } else { tile.b },
+            a: [tile.a; 4],
+            b: tile.panel.cast_const(),
             panel: tile.panel,
             next: tile.next.from,
         };
-        // C's lines are prefetched row by row: all at once, they would occupy every line fill buffer, and A's stream
-        // from L2 needs some.
+        // C's lines are prefetched row by row, during the last term: all at once, they would occupy every line fill
+        // buffer, and A's stream from L2 needs some.
         let groups = tile.depth / UNROLL;
         let groups_per_row = groups / ROWS;
         // SAFETY: `depth` steps of A and B are readable (only `last` lanes of B's last vector unless packed), and
         // `columns` elements in each of ROWS rows of C are writable.
         unsafe {
-            for row in 0..ROWS {
-                for v in 0..VECTORS {
-                    lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+            for term in 0..tile.terms.count {
+                // Its numbers are loaded again for each term, rather than kept on the stack.
+                let tile = &*in_register(tile);
+                sums.start::<B>(tile, term as isize);
+                let rows = if term + 1 == tile.terms.count { ROWS } else { 0 };
+                for row in 0..rows {
+                    for v in 0..VECTORS {
+                        lanes.prefetch::<false>(tile.c.wrapping_add(row * tile.c_row_stride + v * L::COUNT));
+                    }
+                    for _ in 0..groups_per_row {
+                        sums.group::<B>(lanes, tile, last);
+                    }
                 }
-                for _ in 0..groups_per_row {
+                for _ in groups_per_row * rows..groups {
                     sums.group::<B>(lanes, tile, last);
                 }
-            }
-            for _ in groups_per_row * ROWS..groups {
-                sums.group::<B>(lanes, tile, last);
-            }
-            for _ in groups * UNROLL..tile.depth {
-                sums.step::<B>(lanes, tile, last, 0);
-                sums.advance::<B>(tile, 1);
+                for _ in groups * UNROLL..tile.depth {
+                    sums.a = sums.a.map(in_register);
+                    sums.step::<B>(lanes, tile, last, 0);
+                    sums.advance::<B>(tile, 1);
+                }
             }
             let mut sum = sums.sum;
             if tile.alpha != L::Scalar::ONE {
@@ -220,12 +239,25 @@ fn in_register<T>(pointer: *const T) -> *const T {
 const PREFETCH_DISTANCE: usize = 8;
 
 impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
+    /// Sets the addresses to the first step of a term.
+    #[inline(always)]
+    fn start<const B: u8>(&mut self, tile: &Tile<L::Scalar>, term: isize) {
+        let a = tile.a.wrapping_offset(term * tile.terms.a_step);
+        self.a = [0, 1, 2, 3].map(|i| in_register(a.wrapping_add(3 * i * tile.a_row_stride)));
+        let b_step = term * tile.terms.b_step;
+        if B != b_is::PACKED {
+            self.b = in_register(tile.b.wrapping_offset(b_step));
+        }
+        self.next = in_register(tile.next.from.wrapping_offset(b_step));
+    }
+
     /// Runs `UNROLL` steps of k.
     ///
     /// # Safety
     /// A and B have these steps: ROWS scalars and VECTORS vectors each (`last` lanes of the last vector unless packed).
     #[inline(always)]
     unsafe fn group<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
+        self.a = self.a.map(in_register);
         for step in 0..UNROLL {
             // SAFETY: the caller guarantees the steps.
             unsafe { self.step::<B>(lanes, tile, last, step) };

@@ -1,6 +1,6 @@
 //! Many products in parallel, each a part of the same three operands.
 
-use super::blocking::Grid;
+use super::blocking::{Blocks, Grid};
 use super::epilogue::Slopes;
 use super::scalar::MatrixScalar;
 use super::serial::{Product, SerialGemm, TermGrid};
@@ -8,6 +8,7 @@ use crate::activation::Activation;
 use crate::level::Level;
 use crate::matrix::Layout;
 use crate::threads;
+use core::ops::Range;
 
 /// The operands that all parts share, and what happens to C.
 pub(crate) struct Operands<'a, T> {
@@ -23,9 +24,11 @@ pub(crate) struct Operands<'a, T> {
     pub slopes: Option<(Activation<T>, &'a [T])>,
 }
 
-/// One product: the first elements of its operands, their strides of rows and columns, and the terms of its sum.
-#[derive(Clone, Copy)]
+/// A sum of products for some rows of a part of C: the operands' first elements in these rows, their strides, and the terms.
+#[derive(Clone)]
 pub(crate) struct Part {
+    /// Rows of the part.
+    pub rows: Range<usize>,
     /// k of a term; 0 for an empty sum.
     pub depth: usize,
     pub a: usize,
@@ -37,26 +40,28 @@ pub(crate) struct Part {
     pub terms: TermGrid,
 }
 
-/// The workspace of parts of (m, n) elements of C and terms of depth k.
-pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, n, k]: [usize; 3]) -> usize {
-    threads::count() * plain_workspace_len::<T>(level, [m, n, k])
+/// The workspace of parts of (m, n) elements of C, and of terms of depth k of which at most `terms` follow one another in
+/// a direction.
+pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, _, k, terms]: [usize; 4]) -> usize {
+    threads::count() * Blocks::new::<T>(level, m, k, terms).workspace_len::<T>()
 }
 
-/// Computes `count` parts of (m, n) elements of C each.
+/// Computes `count` parts, with sizes as in [`workspace_len`]. A part is one sum, or several that are added up; the first has
+/// all rows.
 ///
 /// # Safety
 /// Every element of a part is inside its operand, and the parts of C are disjoint. `bias` has n elements, `slopes` as many as C.
 /// `workspace` has [`workspace_len`] elements.
-pub(crate) unsafe fn run<T: MatrixScalar>(
+pub(crate) unsafe fn run<T: MatrixScalar, I: Iterator<Item = Part>>(
     level: Level,
-    [m, n, k]: [usize; 3],
+    [m, n, k, terms]: [usize; 4],
     operands: Operands<'_, T>,
     count: usize,
-    part: &(impl Fn(usize) -> Part + Sync),
+    part: &(impl Fn(usize) -> I + Sync),
     workspace: &mut [T],
 ) {
-    let grid = Grid::new::<T>(level, m, n, k, 1);
-    let (blocks, len) = (grid.blocks, grid.workspace_per_thread);
+    let blocks = Blocks::new::<T>(level, m, k, terms);
+    let len = blocks.workspace_len::<T>();
     // Enough tasks that no thread waits long; the result does not depend on the split.
     let splits = (4 * threads::count()).div_ceil(count.max(1)).clamp(1, m.div_ceil(blocks.mr).max(1));
     let rows_of = |split: usize| split * m / splits..(split + 1) * m / splits;
@@ -75,37 +80,46 @@ pub(crate) unsafe fn run<T: MatrixScalar>(
     };
     threads::for_each(count * splits, &|task, worker| {
         let shared = &shared;
-        let Part { depth, a, a_strides, b, b_strides, c, c_row_stride, terms } = part(task / splits);
-        // An empty sum reads no operand: its pointers stay where they are.
-        let [a_strides, b_strides] = if depth == 0 { [[0; 2]; 2] } else { [a_strides, b_strides] };
-        let layout = |rows, columns, [row_stride, column_stride]: [usize; 2]| Layout {
-            rows,
-            columns,
-            row_stride,
-            column_stride,
-        };
-        // SAFETY: the caller guarantees that parts are inside the operands and that those of C are disjoint; splits have
-        // different rows. Each worker has one task at a time and a part of the workspace of its own.
-        let (product, workspace) = unsafe {
-            let product = Product {
-                alpha: T::ONE,
-                a: shared.a.add(a),
-                a_layout: layout(m, depth, a_strides),
-                b: shared.b.add(b),
-                b_layout: layout(depth, n, b_strides),
-                b_is_packed: false,
-                beta,
-                c: shared.c.add(c),
-                c_layout: layout(m, n, [c_row_stride, 1]),
-                bias: shared.bias,
-                activation,
-                slopes: Slopes { row_stride: c_row_stride, ..shared.slopes.at(0, c) },
-                terms,
+        let split = rows_of(task % splits);
+        let mut beta = beta;
+        for Part { rows, depth, a, a_strides, b, b_strides, c, c_row_stride, terms } in part(task / splits) {
+            let [first, end] =
+                [split.start, split.end].map(|row| row.clamp(rows.start, rows.end) - rows.start);
+            if first == end {
+                continue;
+            }
+            // An empty sum reads no operand: its pointers stay where they are.
+            let [a_strides, b_strides] = if depth == 0 { [[0; 2]; 2] } else { [a_strides, b_strides] };
+            let layout = |rows, columns, [row_stride, column_stride]: [usize; 2]| Layout {
+                rows,
+                columns,
+                row_stride,
+                column_stride,
             };
-            let workspace = core::slice::from_raw_parts_mut(shared.workspace.add(worker * len), len);
-            (product.block(rows_of(task % splits), 0..n), workspace)
-        };
-        T::gemm(level, SerialGemm { product, blocks, workspace });
+            // SAFETY: the caller guarantees that parts are inside the operands and that those of C are disjoint; splits have
+            // different rows. Each worker has one task at a time and a part of the workspace of its own.
+            let (product, workspace) = unsafe {
+                let product = Product {
+                    alpha: T::ONE,
+                    a: shared.a.add(a),
+                    a_layout: layout(rows.len(), depth, a_strides),
+                    b: shared.b.add(b),
+                    b_layout: layout(depth, n, b_strides),
+                    b_is_packed: false,
+                    beta,
+                    c: shared.c.add(c),
+                    c_layout: layout(rows.len(), n, [c_row_stride, 1]),
+                    bias: shared.bias,
+                    activation,
+                    slopes: Slopes { row_stride: c_row_stride, ..shared.slopes.at(0, c) },
+                    terms,
+                };
+                let workspace = core::slice::from_raw_parts_mut(shared.workspace.add(worker * len), len);
+                (product.block(first..end, 0..n), workspace)
+            };
+            T::gemm(level, SerialGemm { product, blocks, workspace });
+            beta = T::ONE;
+        }
     });
 }
 

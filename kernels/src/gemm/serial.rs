@@ -3,7 +3,7 @@
 
 use super::blocking::Blocks;
 use super::epilogue::{self, Slopes};
-use super::microkernel::{self, Prefetch, Tile};
+use super::microkernel::{self, Prefetch, Terms, Tile};
 use super::packing::Block;
 use crate::activation::Activation;
 use crate::lanes::{Lanes, Operation, Scalar};
@@ -162,14 +162,20 @@ impl<T: Scalar> SerialGemm<'_, T> {
                 let a = unsafe {
                     let from = self.product.a.offset(block.a).add(rows.start * a_layout.row_stride);
                     if a_in_place {
-                        Rows { from, stride: a_layout.row_stride }
+                        Rows { from, stride: a_layout.row_stride, term_step: block.terms.a_step }
                     } else {
                         let Layout { row_stride, column_stride, .. } = a_layout;
                         let (rows, columns) = (rows.len(), block.depth);
                         let stride = self.blocks.packed_row::<T>();
-                        Block { from, row_stride, column_stride, rows, columns }
-                            .pack(lanes, scratch.a, stride);
-                        Rows { from: scratch.a.cast_const(), stride }
+                        for term in 0..block.terms.count {
+                            let from = from.offset(term as isize * block.terms.a_step);
+                            Block { from, row_stride, column_stride, rows, columns }.pack(
+                                lanes,
+                                scratch.a.add(term * columns),
+                                stride,
+                            );
+                        }
+                        Rows { from: scratch.a.cast_const(), stride, term_step: block.depth as isize }
                     }
                 };
                 // loop 2: split n into panels of NR: B's micropanel stays in L1 while A's rows stream past
@@ -186,23 +192,32 @@ impl<T: Scalar> SerialGemm<'_, T> {
         }
     }
 
-    /// The blocks of k of each term; an empty sum (k = 0) is one block of depth 0.
+    /// The blocks of k: terms that follow one another if they are short, or parts of a term. An empty sum (k = 0) is one
+    /// block of depth 0.
     #[inline(always)]
     fn depth_blocks(&self) -> impl Iterator<Item = DepthBlock<T>> + use<T> {
         let Product { a_layout, b_layout, beta, terms, .. } = self.product;
         let (k, kc) = (a_layout.columns, self.blocks.kc);
-        let [rows, columns] = terms.counts;
+        let inner = usize::from(terms.counts[1] > 1);
+        let [rows, columns] = [terms.counts[1 - inner], terms.counts[inner]];
         let parts = k.div_ceil(kc).max(1);
-        (0..rows * columns * parts).map(move |index| {
-            let (term, first) = (index / parts, index % parts * kc);
-            let place = [term / columns, term % columns].map(|place| place as isize);
-            let at = |steps: [isize; 2]| place[0] * steps[0] + place[1] * steps[1];
+        let most = (kc / k.max(1)).clamp(1, columns);
+        let groups = columns.div_ceil(most);
+        (0..rows * groups * parts).map(move |index| {
+            let (group, first) = (index / parts, index % parts * kc);
+            let (row, column) = (group / groups, group % groups * most);
+            let at = |steps: [isize; 2]| row as isize * steps[1 - inner] + column as isize * steps[inner];
             DepthBlock {
                 a: at(terms.a_steps) + (first * a_layout.column_stride) as isize,
                 b: at(terms.b_steps) + (first * b_layout.row_stride) as isize,
                 depth: (k - first).min(kc),
+                terms: Terms {
+                    count: (columns - column).min(most),
+                    a_step: terms.a_steps[inner],
+                    b_step: terms.b_steps[inner],
+                },
                 beta: if index == 0 { beta } else { T::ONE },
-                is_last: index + 1 == rows * columns * parts,
+                is_last: index + 1 == rows * groups * parts,
             }
         })
     }
@@ -230,9 +245,14 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let panel = if p.b_is_packed { b.cast_mut() } else { scratch.panel };
         if !contiguous && !p.b_is_packed {
             let (rows, columns) = (block.depth, columns.len());
-            let b = Block { from: b, row_stride: b_row, column_stride: b_column, rows, columns };
-            // SAFETY: the caller guarantees the block; the panel holds `width` x depth elements.
-            unsafe { b.pack(lanes, scratch.panel, width) };
+            for term in 0..block.terms.count {
+                // SAFETY: the caller guarantees the block; the panel holds `width` x depth elements of each term.
+                unsafe {
+                    let from = b.offset(term as isize * block.terms.b_step);
+                    let b = Block { from, row_stride: b_row, column_stride: b_column, rows, columns };
+                    b.pack(lanes, scratch.panel.add(term * rows * width), width);
+                }
+            }
         }
         // loop 1: split the block's rows into panels of MR: a tile of C stays in registers
         for (index, part) in even_parts(rows.len(), L::MR).enumerate() {
@@ -252,6 +272,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
             // SAFETY: i + part.len() <= m.
             unsafe {
                 let tile = Tile {
+                    terms: Terms { a_step: a.term_step, ..block.terms },
                     a: a.from.add(part.start * a.stride),
                     a_row_stride: a.stride,
                     a_depth_stride: 1,
@@ -278,6 +299,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         let p = &self.product;
         Tile {
             depth: block.depth,
+            terms: block.terms,
             a: core::ptr::null(),
             a_row_stride: 0,
             a_depth_stride: 0,
@@ -426,6 +448,8 @@ impl<T: Scalar> SerialGemm<'_, T> {
 struct Rows<T> {
     from: *const T,
     stride: usize,
+    /// Elements between a row's starts in consecutive terms.
+    term_step: isize,
 }
 
 /// The parts of a task's workspace.
@@ -444,7 +468,9 @@ struct DepthBlock<T> {
     /// Elements from A's first column, and from B's first row, to those of the block.
     a: isize,
     b: isize,
+    /// k of each term.
     depth: usize,
+    terms: Terms,
     /// The product's `beta` for the first block, 1 for the others.
     beta: T,
     is_last: bool,
