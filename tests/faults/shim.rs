@@ -6,13 +6,15 @@
 //! With FAULT_WAIT, opening a file whose path ends with it never returns. With FAULT_CLOCK, every clock goes back by a second
 //! each time it is read.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
 unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn _exit(status: c_int) -> !;
+    fn getenv(name: *const c_char) -> *mut c_char;
+    fn syscall(number: c_long, ...) -> c_long;
     fn __errno_location() -> *mut c_int;
 }
 
@@ -107,11 +109,11 @@ pub struct Time {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut Time) -> c_int {
     static READ: AtomicUsize = AtomicUsize::new(0);
-    // SAFETY: as the C library's function.
+    const NUMBER: c_long = if cfg!(target_arch = "x86_64") { 228 } else { 113 };
+    // SAFETY: as the C library's function. A sanitiser reads the clock while it allocates: nothing here may allocate.
     unsafe {
-        let gettime: unsafe extern "C" fn(c_int, *mut Time) -> c_int = original(c"clock_gettime");
-        let status = gettime(clock, time);
-        if std::env::var_os("FAULT_CLOCK").is_some() {
+        let status = syscall(NUMBER, clock, time) as c_int;
+        if !getenv(c"FAULT_CLOCK".as_ptr()).is_null() {
             (*time).seconds = 1_000_000 - READ.fetch_add(1, Ordering::Relaxed) as i64;
         }
         status
