@@ -21,6 +21,16 @@ use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 use words::Words;
 
+/// As `core::array::from_fn`, which is not inlined in programs that are built with `lto = "off"`.
+#[inline(always)]
+fn array<T: Copy + Default, const N: usize>(element: impl Fn(usize) -> T) -> [T; N] {
+    let mut array = [T::default(); N];
+    for (i, x) in array.iter_mut().enumerate() {
+        *x = element(i);
+    }
+    array
+}
+
 /// `f32` or `f64`: the scalar types for which every kernel is compiled.
 ///
 /// Sealed: the constants and the vector types belong to the kernels of this crate.

@@ -186,7 +186,7 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
                     sums.group::<B>(lanes, tile, last);
                 }
                 for _ in groups * UNROLL..tile.depth {
-                    sums.a = sums.a.map(in_register);
+                    sums.keep_addresses();
                     sums.step::<B>(lanes, tile, last, 0);
                     sums.advance::<B>(tile, 1);
                 }
@@ -194,7 +194,11 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
             let mut sum = sums.sum;
             if tile.alpha != L::Scalar::ONE {
                 let alpha = lanes.splat(tile.alpha);
-                sum.as_flattened_mut().iter_mut().for_each(|x| *x = lanes.mul(alpha, *x));
+                for row in &mut sum {
+                    for x in row {
+                        *x = lanes.mul(alpha, *x);
+                    }
+                }
             }
             if tile.beta == L::Scalar::ZERO {
                 write::<L, ROWS, VECTORS, false>(lanes, &sum, tile, last);
@@ -243,12 +247,22 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
     #[inline(always)]
     fn start<const B: u8>(&mut self, tile: &Tile<L::Scalar>, term: isize) {
         let a = tile.a.wrapping_offset(term * tile.terms.a_step);
-        self.a = [0, 1, 2, 3].map(|i| in_register(a.wrapping_add(3 * i * tile.a_row_stride)));
+        for (i, address) in self.a.iter_mut().enumerate() {
+            *address = in_register(a.wrapping_add(3 * i * tile.a_row_stride));
+        }
         let b_step = term * tile.terms.b_step;
         if B != b_is::PACKED {
             self.b = in_register(tile.b.wrapping_offset(b_step));
         }
         self.next = in_register(tile.next.from.wrapping_offset(b_step));
+    }
+
+    /// Keeps A's addresses [`in_register`].
+    #[inline(always)]
+    fn keep_addresses(&mut self) {
+        for address in &mut self.a {
+            *address = in_register(*address);
+        }
     }
 
     /// Runs `UNROLL` steps of k.
@@ -257,7 +271,7 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
     /// A and B have these steps: ROWS scalars and VECTORS vectors each (`last` lanes of the last vector unless packed).
     #[inline(always)]
     unsafe fn group<const B: u8>(&mut self, lanes: L, tile: &Tile<L::Scalar>, last: usize) {
-        self.a = self.a.map(in_register);
+        self.keep_addresses();
         for step in 0..UNROLL {
             // SAFETY: the caller guarantees the steps.
             unsafe { self.step::<B>(lanes, tile, last, step) };
@@ -298,8 +312,8 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
             for (row, sums) in self.sum.iter_mut().enumerate() {
                 let address = self.a[row / 3].add(ahead * a_depth_stride + row % 3 * tile.a_row_stride);
                 let a_scalar = lanes.splat(*address);
-                for (sum, &b_vector) in sums.iter_mut().zip(&b_row) {
-                    *sum = lanes.mul_add(a_scalar, b_vector, *sum);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = lanes.mul_add(a_scalar, b_row[v], *sum);
                 }
             }
         }
@@ -311,7 +325,9 @@ impl<L: Lanes, const ROWS: usize, const VECTORS: usize> Sums<L, ROWS, VECTORS> {
         let width = L::NV * L::COUNT;
         let a_depth_stride = if B == b_is::IN_PLACE { tile.a_depth_stride } else { 1 };
         let b_depth_stride = if B == b_is::PACKED { width } else { tile.b_depth_stride };
-        self.a = self.a.map(|a| in_register(a.wrapping_add(steps * a_depth_stride)));
+        for address in &mut self.a {
+            *address = in_register(address.wrapping_add(steps * a_depth_stride));
+        }
         self.b = in_register(self.b.wrapping_add(steps * b_depth_stride));
         if B == b_is::PACKED_HERE {
             self.panel = self.panel.wrapping_add(steps * width);

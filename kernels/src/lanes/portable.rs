@@ -1,7 +1,7 @@
 //! 128-bit vectors as arrays: the size that SSE2, NEON and the compiler's vectoriser have in common.
 
 use super::words::PortableWords;
-use super::{Lanes, Operation};
+use super::{Lanes, Operation, array};
 
 macro_rules! portable {
     ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path, $unit:path, $above_zero:path) => {
@@ -16,7 +16,7 @@ macro_rules! portable {
                 b: [$scalar; $count],
                 f: impl Fn($scalar, $scalar) -> $scalar,
             ) -> [$scalar; $count] {
-                core::array::from_fn(|i| f(a[i], b[i]))
+                array(|i| f(a[i], b[i]))
             }
 
             #[inline(always)]
@@ -25,7 +25,7 @@ macro_rules! portable {
                 b: [$scalar; $count],
                 f: impl Fn($bits, $bits) -> $bits,
             ) -> [$scalar; $count] {
-                core::array::from_fn(|i| $scalar::from_bits(f(a[i].to_bits(), b[i].to_bits())))
+                array(|i| $scalar::from_bits(f(a[i].to_bits(), b[i].to_bits())))
             }
         }
 
@@ -63,7 +63,7 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn load_first(self, from: *const $scalar, count: usize) -> Self::Vector {
                 // SAFETY: the caller guarantees `count` readable scalars, and i < count.
-                core::array::from_fn(|i| if i < count { unsafe { from.add(i).read() } } else { 0.0 })
+                array(|i| if i < count { unsafe { from.add(i).read() } } else { 0.0 })
             }
 
             #[inline(always)]
@@ -102,12 +102,12 @@ macro_rules! portable {
 
             #[inline(always)]
             fn sqrt(self, a: Self::Vector) -> Self::Vector {
-                a.map($square_root)
+                array(|i| $square_root(a[i]))
             }
 
             #[inline(always)]
             fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
-                core::array::from_fn(|i| a[i] * b[i] + c[i])
+                array(|i| a[i] * b[i] + c[i])
             }
 
             #[inline(always)]
@@ -137,22 +137,22 @@ macro_rules! portable {
 
             #[inline(always)]
             fn shift_to_exponent(self, a: Self::Vector) -> Self::Vector {
-                a.map(|a| $scalar::from_bits(a.to_bits() << $fraction))
+                array(|i| $scalar::from_bits(a[i].to_bits() << $fraction))
             }
 
             #[inline(always)]
             fn shift_from_exponent(self, a: Self::Vector) -> Self::Vector {
-                a.map(|a| $scalar::from_bits(a.to_bits() >> $fraction))
+                array(|i| $scalar::from_bits(a[i].to_bits() >> $fraction))
             }
 
             #[inline(always)]
             fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
-                core::array::from_fn(|i| a[i] < b[i])
+                array(|i| a[i] < b[i])
             }
 
             #[inline(always)]
             fn is_nan(self, a: Self::Vector) -> Self::Mask {
-                a.map(|a| a.is_nan())
+                array(|i| a[i].is_nan())
             }
 
             #[inline(always)]
@@ -162,7 +162,7 @@ macro_rules! portable {
 
             #[inline(always)]
             fn select(self, mask: Self::Mask, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                core::array::from_fn(|i| if mask[i] { a[i] } else { b[i] })
+                array(|i| if mask[i] { a[i] } else { b[i] })
             }
 
             #[inline(always)]
@@ -172,7 +172,7 @@ macro_rules! portable {
 
             #[inline(always)]
             fn bits(self, words: [u64; 8], part: usize) -> Self::Vector {
-                core::array::from_fn(|i| {
+                array(|i| {
                     let bit = (part * $count + i) * $bits::BITS as usize;
                     $scalar::from_bits((words[bit / 64] >> (bit % 64)) as $bits)
                 })
@@ -180,12 +180,12 @@ macro_rules! portable {
 
             #[inline(always)]
             fn unit(self, bits: Self::Vector) -> Self::Vector {
-                bits.map($unit)
+                array(|i| $unit(bits[i]))
             }
 
             #[inline(always)]
             fn unit_above_zero(self, bits: Self::Vector) -> Self::Vector {
-                bits.map($above_zero)
+                array(|i| $above_zero(bits[i]))
             }
 
             #[inline(always)]

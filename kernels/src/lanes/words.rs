@@ -2,6 +2,7 @@
 //!
 //! The number of words is the same at every level, so that every level draws the same numbers.
 
+use super::array;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
@@ -54,32 +55,32 @@ impl Words for PortableWords {
 
     #[inline(always)]
     fn mul(self, a: [u64; 8], b: u64) -> [u64; 8] {
-        a.map(|a| a.wrapping_mul(b))
+        array(|i| a[i].wrapping_mul(b))
     }
 
     #[inline(always)]
     fn add(self, a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
-        core::array::from_fn(|i| a[i].wrapping_add(b[i]))
+        array(|i| a[i].wrapping_add(b[i]))
     }
 
     #[inline(always)]
     fn xor(self, a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
-        core::array::from_fn(|i| a[i] ^ b[i])
+        array(|i| a[i] ^ b[i])
     }
 
     #[inline(always)]
     fn shift_left(self, a: [u64; 8], count: u32) -> [u64; 8] {
-        a.map(|a| a << count)
+        array(|i| a[i] << count)
     }
 
     #[inline(always)]
     fn shift_right(self, a: [u64; 8], count: u32) -> [u64; 8] {
-        a.map(|a| a >> count)
+        array(|i| a[i] >> count)
     }
 
     #[inline(always)]
     fn rotate_left(self, a: [u64; 8], count: u32) -> [u64; 8] {
-        a.map(|a| a.rotate_left(count))
+        array(|i| a[i].rotate_left(count))
     }
 }
 

@@ -108,8 +108,8 @@ impl<W: Words> Running<W> {
 
     #[inline(always)]
     pub(crate) fn store(self, generator: &mut Xoshiro256PlusPlusX8) {
-        for (to, from) in generator.state.iter_mut().zip(self.state) {
-            self.words.store(to, from);
+        for (i, to) in generator.state.iter_mut().enumerate() {
+            self.words.store(to, self.state[i]);
         }
     }
 }

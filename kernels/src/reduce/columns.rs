@@ -63,10 +63,10 @@ impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
     fn strip(&self, column: usize, out: &mut [L::Scalar]) {
         let lanes = self.lanes;
         let mut sums = [lanes.zero(); STRIP];
-        let rows = self.rows.chunks_exact(self.columns).zip(self.factors.chunks_exact(self.columns));
-        for (row, factors) in rows {
-            let row = row[column..column + STRIP * L::COUNT].as_ptr();
-            let factors = factors[column..column + STRIP * L::COUNT].as_ptr();
+        for row in 0..self.rows.len() / self.columns {
+            let first = row * self.columns + column;
+            let row = self.rows[first..first + STRIP * L::COUNT].as_ptr();
+            let factors = self.factors[first..first + STRIP * L::COUNT].as_ptr();
             for (j, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: the slices above have STRIP * COUNT elements.
                 unsafe {
@@ -97,10 +97,10 @@ impl<L: Lanes, const PRODUCTS: bool> Block<'_, L, PRODUCTS> {
         let count = L::COUNT.min(self.columns - column);
         // Four rows at a time, because the additions of a single chain would wait for one another.
         let mut sums = [lanes.zero(); 4];
-        let rows = self.rows.chunks_exact(self.columns).zip(self.factors.chunks_exact(self.columns));
-        for (i, (row, factors)) in rows.enumerate() {
-            let row = row[column..column + count].as_ptr();
-            let factors = factors[column..column + count].as_ptr();
+        for i in 0..self.rows.len() / self.columns {
+            let first = i * self.columns + column;
+            let row = self.rows[first..first + count].as_ptr();
+            let factors = self.factors[first..first + count].as_ptr();
             let sum = &mut sums[i % 4];
             // SAFETY: the slices above have `count` elements.
             unsafe {

@@ -80,9 +80,9 @@ pub(super) fn sandwich<L: Lanes, const R: usize, const C: usize>(
         }
     }
     let mut result = [[lanes.zero(); R]; R];
-    for (result, half) in result.iter_mut().zip(&half) {
-        for (result, factors) in result.iter_mut().zip(matrix) {
-            *result = product(lanes, factors, half);
+    for (row, result) in result.iter_mut().enumerate() {
+        for (column, result) in result.iter_mut().enumerate() {
+            *result = product(lanes, &matrix[column], &half[row]);
         }
     }
     result
@@ -91,7 +91,8 @@ pub(super) fn sandwich<L: Lanes, const R: usize, const C: usize>(
 #[inline(always)]
 fn product<L: Lanes, const C: usize>(lanes: L, factors: &[f64; C], x: &[L::Vector; C]) -> L::Vector {
     let (mut sum, mut is_first) = (lanes.zero(), true);
-    for (&factor, &x) in factors.iter().zip(x) {
+    for (i, &factor) in factors.iter().enumerate() {
+        let x = x[i];
         if factor != 0.0 {
             sum = match (is_first, factor) {
                 (true, 1.0) => x,

@@ -174,10 +174,10 @@ impl Sizes {
                     unsafe {
                         let from = x.add(image * self.image_len() + c);
                         let mut input = [[lanes.zero(); N]; N];
-                        for (input, pixels) in input.iter_mut().zip(&pixels) {
-                            for (input, pixel) in input.iter_mut().zip(pixels) {
-                                if let Some(pixel) = pixel {
-                                    *input = lanes.load(from.add(*pixel));
+                        for (i, input) in input.iter_mut().enumerate() {
+                            for (j, input) in input.iter_mut().enumerate() {
+                                if let Some(pixel) = pixels[i][j] {
+                                    *input = lanes.load(from.add(pixel));
                                 }
                             }
                         }
@@ -337,8 +337,11 @@ impl Sizes {
                         load(lanes, from, [8 * position, 2 * position])
                     };
                     let points = sandwich(lanes, &F::WEIGHTS, &kernel);
-                    for (square, point) in squares.iter_mut().zip(points.into_iter().flatten()) {
-                        square[channel] = point;
+                    for (i, row) in points.iter().enumerate() {
+                        for (j, &point) in row.iter().enumerate() {
+                            let square = &mut squares[i * N + j];
+                            square[channel] = point;
+                        }
                     }
                 }
                 let depth = phase * self.channels_in + first;
@@ -391,8 +394,10 @@ impl Sizes {
                     if beta != L::Scalar::ZERO {
                         let old: [[_; 2]; 2] = load(lanes, to.cast_const(), strides);
                         let beta = lanes.splat(beta);
-                        for (new, &old) in kernel.as_flattened_mut().iter_mut().zip(old.as_flattened()) {
-                            *new = lanes.mul_add(beta, old, *new);
+                        for (i, row) in kernel.iter_mut().enumerate() {
+                            for (j, new) in row.iter_mut().enumerate() {
+                                *new = lanes.mul_add(beta, old[i][j], *new);
+                            }
                         }
                     }
                     store(lanes, &kernel, to, strides);
