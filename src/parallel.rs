@@ -113,9 +113,15 @@ fn join(in_parallel: bool, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + 
 /// in `work` would pay.
 pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]
-    return result_of(work, |work| rayon::scope(|_| work()));
+    return result_of(work, in_pool);
     #[cfg(not(feature = "parallel"))]
     work()
+}
+
+/// One function for all work, which saves time of builds.
+#[cfg(feature = "parallel")]
+fn in_pool(work: &mut (dyn FnMut() + Send)) {
+    rayon::scope(|_| work());
 }
 
 /// Runs `work`.

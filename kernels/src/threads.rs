@@ -21,16 +21,20 @@ pub fn count() -> usize {
 pub fn for_each(tasks: usize, run: &(impl Fn(usize, usize) + Sync)) {
     #[cfg(feature = "parallel")]
     if count() > 1 {
-        // `join` enters the pool if called from outside it; the workers of a pool are numbered from 0.
-        let run: &(dyn Fn(usize, usize) + Sync) = run;
-        rayon::join(|| split(0, tasks, run), || ());
+        in_pool(tasks, run);
         return;
     }
     (0..tasks).for_each(|task| run(task, 0));
 }
 
-/// Halves the range until single tasks remain; `join` keeps its jobs on the stack. One function for all kernels: a copy of
-/// rayon's code for each of them would take a tenth of the time of a build.
+/// `join` enters the pool if called from outside it; the workers of a pool are numbered from 0. One function for all kernels:
+/// a copy of rayon's code for each of them would take a tenth of the time of a build.
+#[cfg(feature = "parallel")]
+fn in_pool(tasks: usize, run: &(dyn Fn(usize, usize) + Sync)) {
+    rayon::join(|| split(0, tasks, run), || ());
+}
+
+/// Halves the range until single tasks remain; `join` keeps its jobs on the stack.
 #[cfg(feature = "parallel")]
 fn split(first: usize, end: usize, run: &(dyn Fn(usize, usize) + Sync)) {
     match end - first {

@@ -206,7 +206,7 @@ pub(super) fn settings_of<T: DeserializeOwned>(path: &Path, archive: &Archive) -
 /// The settings in a model's metadata, if there are any.
 pub(super) fn settings_in<T: DeserializeOwned>(archive: &Archive) -> Result<Option<T>> {
     let read = |text: &str| {
-        toml::from_str(text).map_err(|reason| {
+        toml::from_str(text).and_then(toml::Table::try_into).map_err(|reason: toml::de::Error| {
             Error::malformed(archive.place(), 8, format!("metadata `{CONFIGURATION}`: {}", reason.message()))
         })
     };
