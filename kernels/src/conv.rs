@@ -23,10 +23,12 @@
 //! | gradient of data | input pixel | ∂L/∂x (batch, in) | kernel positions | ∂L/∂y (batch, out) · wᵀ (out, in) |
 //! | gradient of weights | row of the kernel | ∂L/∂w (l in, out) | output pixels | xᵀ of a row (l in, batch) · ∂L/∂y (batch, out) |
 //!
-//! Terms that follow one another are summed in registers up to a depth of KC, because C lies in cache lines far apart.
+//! Terms that follow one another are summed in registers up to a depth of KC: C would otherwise be read and written for each of
+//! them.
 //!
-//! The rows of a product are the images of the batch at one pixel, so that all of them have the same kernel positions inside
-//! the image. On every path, the bytes of a result are the same for every number of threads.
+//! In the first two, the rows of a product are the images of the batch at one pixel, so that all of them have the same kernel
+//! positions inside the image. A product of the third covers the output columns that read the same kernel positions. On every
+//! path, the bytes of a result are the same for every number of threads.
 
 mod epilogue;
 pub mod minimal;
@@ -227,7 +229,7 @@ pub fn backward_data<T: MatrixScalar>(
 ///
 /// **Panics** if a length differs or the workspace is too short.
 ///
-/// **Accuracy and cost** A sum over batch and output pixels; its order depends on the sizes alone.
+/// **Accuracy and cost** A sum over batch and output pixels; its order depends on the sizes, the type and the level alone.
 #[track_caller]
 pub fn backward_weights<T: MatrixScalar>(
     level: Level,
@@ -264,7 +266,8 @@ pub fn backward_weights<T: MatrixScalar>(
                 b_steps: [signed([output[1], channels_out, 1]), signed([channels_out, 1, 1])],
             },
         };
-        // A sum for each range of output columns that read the same kernel positions; first the one of all positions.
+        // A sum for each range of output columns that read the same kernel positions; first the one of all positions, or an
+        // empty sum.
         let runs = move || horizontal.runs().filter(move |[_, positions]| !is_empty && !positions.is_empty());
         let is_whole = move |[_, positions]: &[Range<usize>; 2]| positions.len() == kernel[1];
         let whole = runs().find(is_whole).map_or(
@@ -286,7 +289,7 @@ pub fn backward_weights<T: MatrixScalar>(
     let count = if grad_w.is_empty() { 0 } else { kernel[0] };
     let (bias, activation, slopes) = (None, Activation::Identity, None);
     let operands = Operands { a: x, b: grad_y, beta, c: grad_w, bias, activation, slopes };
-    // SAFETY: as in `forward`; different kernel positions have different elements of the gradient.
+    // SAFETY: as in `forward`; different rows of the kernel have different elements of the gradient.
     unsafe { parts::run(level, convolution.weight_product(), operands, count, &part, workspace) }
 }
 

@@ -15,8 +15,8 @@
 //! Departures from the papers:
 //! - There is no loop 5 (split n into blocks of NC, so that B's packed panel fits L3). B's micropanel is packed by the
 //!   first tile that uses it, and the multiply-adds of this tile hide the loads. No larger panel of B is packed.
-//! - A is read in place, because broadcasts work with any layout. It is packed only if its rows would compete for the
-//!   same sets of L1.
+//! - A is read in place if its rows are contiguous, because its scalars are broadcast anyway. Such rows are packed only if
+//!   they would compete for the same sets of L1.
 //! - Products with one or two rows pack nothing.
 //!
 //! An element of C is always the same chain of multiply-adds, whatever the path and the split over threads. The result

@@ -7,6 +7,7 @@
 //! calls, down to the intrinsics, is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]`
 //! function of a level (`enter` in the level's file) with the instructions of that level.
 
+mod array;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -20,16 +21,6 @@ use constants::Constants;
 use core::fmt::{Debug, Display};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 use words::Words;
-
-/// As `core::array::from_fn`, which is not inlined in programs that are built with `lto = "off"`.
-#[inline(always)]
-fn array<T: Copy + Default, const N: usize>(element: impl Fn(usize) -> T) -> [T; N] {
-    let mut array = [T::default(); N];
-    for (i, x) in array.iter_mut().enumerate() {
-        *x = element(i);
-    }
-    array
-}
 
 /// `f32` or `f64`: the scalar types for which every kernel is compiled.
 ///

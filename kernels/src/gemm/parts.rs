@@ -46,8 +46,8 @@ pub(crate) fn workspace_len<T: MatrixScalar>(level: Level, [m, _, k, terms]: [us
     threads::count() * Blocks::new::<T>(level, m, k, terms).workspace_len::<T>()
 }
 
-/// Computes `count` parts, with sizes as in [`workspace_len`]. A part is one sum, or several that are added up; the first has
-/// all rows.
+/// Computes `count` parts, with sizes as in [`workspace_len`]. A part is one sum, or several that are added up: the first
+/// has all rows, and there are no bias, activation and slopes.
 ///
 /// # Safety
 /// Every element of a part is inside its operand, and the parts of C are disjoint. `bias` has n elements, `slopes` as many as C.

@@ -158,7 +158,7 @@ impl<T: Scalar> SerialGemm<'_, T> {
         for block in self.depth_blocks() {
             // loop 3: split m into blocks of MC: A's block fits L2
             for rows in even_parts(m, self.blocks.mc) {
-                // SAFETY: rows and block are inside A; `Grid` sized the workspace for them.
+                // SAFETY: rows and block are inside A; `Blocks::workspace_len` has room for them.
                 let a = unsafe {
                     let from = self.product.a.offset(block.a).add(rows.start * a_layout.row_stride);
                     if a_in_place {
