@@ -26,8 +26,8 @@
 //! Terms that follow one another are summed in registers up to a depth of KC: C would otherwise be read and written for each of
 //! them.
 //!
-//! In the first two, the rows of a product are the images of the batch at one pixel, so that all of them have the same kernel
-//! positions inside the image. A product of the third covers the output columns that read the same kernel positions. On every
+//! In the first two, the rows of a product are the images of the batch at one pixel. All of them have the same kernel positions
+//! inside the image. A product of the third covers the output columns that read the same kernel positions. On every
 //! path, the bytes of a result are the same for every number of threads.
 
 mod epilogue;

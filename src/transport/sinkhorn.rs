@@ -76,8 +76,8 @@ use alloc::boxed::Box;
 /// Solves entropic optimal transport, balanced or unbalanced.
 ///
 /// `proceed` is called after every sweep, and within passes over more than about 10^8 pairs; the solver stops when it returns
-/// false. A small problem then returns the plan and the bounds of its state; a large one returns at once, with the bounds of
-/// the last sweep, no plan, and the upper bound as the cost.
+/// false. A small problem then returns the plan and the bounds of its state. A large one returns at once, without a plan: its
+/// bounds are those of the last sweep, and its cost is the upper one.
 ///
 /// The bounds of the result bracket the optimal cost without entropy, whatever ε and however early the solver stopped. For
 /// unbalanced transport they bracket the optimum of the regularised problem above instead.

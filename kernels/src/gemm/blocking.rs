@@ -136,8 +136,8 @@ impl Grid {
     }
 
     /// Chooses one, two or four tasks per worker: the split with the shortest estimated time. Each task packs the
-    /// operands that it reads, so more tasks pay off only by better balance. (More tasks would also help if another
-    /// process slows a worker down, but without such a process they cost a tenth of the speed of layers.)
+    /// operands that it reads, so more tasks pay off only by better balance. They would help if another process slowed a
+    /// worker down, but otherwise they cost a tenth of the speed of layers.
     fn cut(&mut self, max_tasks: usize) {
         // A third of a tile's rows, or half of its columns: parts then differ little, and edge tiles have their own
         // sizes.

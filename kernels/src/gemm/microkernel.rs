@@ -166,8 +166,8 @@ impl<T: Scalar, const ROWS: usize, const VECTORS: usize, const B: u8> Operation<
         // buffer, and A's stream from L2 needs some.
         let groups = tile.depth / UNROLL;
         let groups_per_row = groups / ROWS;
-        // SAFETY: `depth` steps of each term of A and B are readable (only `last` lanes of B's last vector unless packed), and
-        // `columns` elements in each of ROWS rows of C are writable.
+        // SAFETY: `depth` steps of each term of A and B are readable, but only `last` lanes of B's last vector unless packed.
+        // In each of ROWS rows of C, `columns` elements are writable.
         unsafe {
             for term in 0..tile.terms.count {
                 // On x86, its numbers are loaded again for each term, rather than kept on the stack.

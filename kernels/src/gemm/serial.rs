@@ -476,8 +476,8 @@ struct DepthBlock<T> {
     is_last: bool,
 }
 
-/// Splits `0..size` into the smallest number of parts of at most `most` elements, with lengths that differ by at most
-/// one: 50 = 10 x 5 rather than 4 x 12 + 2, because two rows take as long as four.
+/// Splits `0..size` into the smallest number of parts of at most `most` elements. Lengths differ by at most one. Fifty rows
+/// are five tiles of 10, not four of 12 and one of 2, because two rows take as long as four.
 #[inline(always)]
 fn even_parts(size: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = size.div_ceil(most).max(1);
