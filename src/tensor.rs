@@ -226,6 +226,7 @@ impl<T: Element> Tensor<T> {
     /// The elements at index `i` of the first axis.
     ///
     /// **Panics** if there is no such index.
+    #[inline]
     #[track_caller]
     pub fn row(&self, i: usize) -> &[T] {
         let columns = self.check_row(i);
@@ -235,6 +236,7 @@ impl<T: Element> Tensor<T> {
     /// The mutable elements at index `i` of the first axis.
     ///
     /// **Panics** as [`Tensor::row`].
+    #[inline]
     #[track_caller]
     pub fn row_mut(&mut self, i: usize) -> &mut [T] {
         let columns = self.check_row(i);

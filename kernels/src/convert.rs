@@ -88,8 +88,8 @@ trait Convert: Copy {
         let (blocks, rest) = from.as_chunks::<BLOCK>();
         let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
         for (out, block) in out_blocks.iter_mut().zip(blocks) {
-            for (out, &from) in out.iter_mut().zip(block) {
-                *out = self.convert(from);
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = self.convert(block[i]);
             }
         }
         for (out, &from) in out_rest.iter_mut().zip(rest) {

@@ -7,7 +7,6 @@
 //! calls, down to the intrinsics, is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]`
 //! function of a level (`enter` in the level's file) with the instructions of that level.
 
-mod array;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -12,6 +12,7 @@
 extern crate std;
 
 pub mod activation;
+mod array;
 pub mod binary;
 pub mod conv;
 pub mod convert;
@@ -34,6 +35,7 @@ pub mod threads;
 pub mod update;
 
 pub use activation::Activation;
+pub use array::array;
 pub use gemm::{Epilogue, MatrixScalar, gemm, gemm_times_slope};
 pub use lanes::Scalar;
 pub use level::{Level, LevelError};

@@ -151,7 +151,7 @@ pub(super) struct ImageArguments {
     #[arg(long, value_parser = crate::run::source())]
     pub data: Option<String>,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
     #[command(flatten)]
     reading: Reading,

@@ -23,7 +23,7 @@ pub(super) struct Sample {
     #[arg(long, value_name = "test:INDEX,...|noise")]
     from: Option<String>,
     /// Chains that start from noise.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value = "10")]
     chains: usize,
     /// Numbers of Gibbs steps after which the chains are drawn, rising.
     #[arg(long, default_value = "1,10,100,1000,10000", value_delimiter = ',')]

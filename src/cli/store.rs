@@ -16,7 +16,7 @@ pub(super) struct Store {
     out: PathBuf,
     /// Bits of a weight: 16 for 16-bit floats, 8 for integers with a scale for each row, 32 for 32-bit floats. With 8, biases
     /// keep their type.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value = "16")]
     bits: usize,
     /// Keep 32-bit floats, as --bits 32.
     #[arg(long, conflicts_with = "bits")]

@@ -14,19 +14,19 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Args, Serialize)]
 pub(crate) struct Settings {
     /// Standard deviation of the generator; that of the data is 1.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value = "1")]
     pub deviation: f64,
     /// The largest shift of the table and the plots.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value = "10")]
     pub to: f64,
     /// The shift at which the descents start.
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value = "8")]
     pub start: f64,
     /// Learning rate of the descents.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value = "0.1")]
     pub rate: f64,
     /// Steps of the descents.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value = "200")]
     pub steps: usize,
 }
 

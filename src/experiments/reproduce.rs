@@ -78,7 +78,7 @@ pub(crate) struct Settings {
     #[arg(long, default_value = "out")]
     pub out: PathBuf,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
     /// Keep the run directories of the trained machines and networks in OUT/trained.
     #[arg(long)]

@@ -39,19 +39,19 @@ pub struct Settings {
     #[arg(long, default_value = "synthetic", value_parser = absolute_source())]
     pub data: String,
     /// Number of passes over the training images.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value = "15")]
     pub epochs: usize,
     /// Images in a mini-batch.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value = "128")]
     pub batch: usize,
     /// Adam's rate at the start; it decreases linearly to 0.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value = "0.001")]
     pub learning_rate: f64,
     /// Largest random shift of an image along each axis, in pixels.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value = "2")]
     pub shift: usize,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
     /// Options of reading the images.
     #[command(flatten)]

@@ -113,19 +113,19 @@ impl Variant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Args)]
 pub struct Settings {
     /// Steps of the generator, in the plane.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000")]
     pub steps: usize,
     /// Points in a mini-batch.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value = "128")]
     pub batch: usize,
     /// Number of hidden layers of each network.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value = "3")]
     pub depth: usize,
     /// Units in each hidden layer.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value = "128")]
     pub width: usize,
     /// Size of the latent vectors.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value = "2")]
     pub latent: usize,
 }
 

@@ -279,10 +279,8 @@ fn common_mean<T: Element>(x: &Tensor<T>, y: &Tensor<T>) -> Vec<f64> {
 }
 
 fn centred<T: Element>(points: &Tensor<T>, mean: &[f64]) -> Vec<T> {
-    let point = |point: &[T]| -> Vec<T> {
-        point.iter().zip(mean).map(|(x, mean)| T::from_f64(x.to_f64() - mean)).collect()
-    };
-    points.data().chunks_exact(mean.len()).flat_map(point).collect()
+    let coordinates = points.data().iter().zip(mean.iter().cycle());
+    coordinates.map(|(x, mean)| T::from_f64(x.to_f64() - mean)).collect()
 }
 
 /// The cost of moving a point to the origin.

@@ -1,8 +1,8 @@
 //! 128-bit vectors as arrays: the size that SSE2, NEON and the compiler's vectoriser have in common.
 
-use super::array::array;
 use super::words::PortableWords;
 use super::{Lanes, Operation};
+use crate::array::array;
 
 macro_rules! portable {
     ($name:ident, $scalar:ident, $bits:ident, $count:literal, $fraction:literal, $square_root:path, $unit:path, $above_zero:path) => {

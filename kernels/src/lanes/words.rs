@@ -2,7 +2,7 @@
 //!
 //! The number of words is the same at every level, so that every level draws the same numbers.
 
-use super::array::array;
+use crate::array::array;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 

@@ -1,5 +1,6 @@
 //! The scores of pairs, from a matrix or from points.
 
+use crate::array::array;
 use crate::lanes::{Lanes, Scalar};
 use crate::map::{check_equal, check_matrix};
 
@@ -154,10 +155,10 @@ pub(super) trait Scores<T: Scalar>: Copy + Sync {
         let mut scores = unsafe { self.scores::<L, R>(lanes, i, j, count) };
         if count < L::COUNT {
             for scores in &mut scores {
-                let mut array = lanes.to_array(*scores);
-                array[count..].fill(-T::INFINITY);
+                let found = lanes.to_array(*scores);
+                let padded: [T; 16] = array(|lane| if lane < count { found[lane] } else { -T::INFINITY });
                 // SAFETY: no level has more than 16 lanes.
-                *scores = unsafe { lanes.load(array.as_ptr()) };
+                *scores = unsafe { lanes.load(padded.as_ptr()) };
             }
         }
         scores

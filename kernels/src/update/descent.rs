@@ -188,16 +188,16 @@ impl<T: Scalar, R: UpdateRule<T, N>, const N: usize> Operation<T> for Descent<'_
             unsafe {
                 let parameters = self.parameter.as_mut_ptr().add(first);
                 let mut state = [lanes.zero(); N];
-                for (state, from) in state.iter_mut().zip(&self.state) {
-                    *state = lanes.load_up_to(from.as_ptr().add(first), count);
+                for (n, state) in state.iter_mut().enumerate() {
+                    *state = lanes.load_up_to(self.state[n].as_ptr().add(first), count);
                 }
                 let gradient = lanes.load_up_to(self.gradient.as_ptr().add(first), count);
                 let gradient = lanes.flush_below(T::TINY, gradient);
                 let step = self.rule.step(lanes, gradient, &mut state);
                 let parameter = lanes.sub(lanes.load_up_to(parameters, count), step);
                 nan_check = lanes.mul_add(parameter, lanes.zero(), nan_check);
-                for (state, to) in state.iter().zip(&mut self.state) {
-                    lanes.store_up_to(to.as_mut_ptr().add(first), *state, count);
+                for (n, to) in self.state.iter_mut().enumerate() {
+                    lanes.store_up_to(to.as_mut_ptr().add(first), state[n], count);
                 }
                 lanes.store_up_to(parameters, lanes.max(low, lanes.min(high, parameter)), count);
             }

@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
             ],
             || at_levels(|level| (activations::<f32>(level), activations::<f64>(level)).0),
         ),
+        (&["array: array"], || assert_eq!(equilibria_kernels::array::<usize, 3>(|i| 2 * i), [0, 2, 4])),
         (
             &[
                 "elementwise: scale",

@@ -23,10 +23,10 @@ pub(in crate::cli) struct Evaluate {
     #[arg(long, conflicts_with = "exact")]
     gibbs_steps: Option<usize>,
     /// Mean-field iterations end if no mean changes by more than this.
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value = "0.0001")]
     tolerance: f64,
     /// The largest number of mean-field iterations.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     iterations: usize,
 }
 

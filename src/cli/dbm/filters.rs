@@ -35,13 +35,13 @@ pub(in crate::cli) struct Filters {
     #[arg(long)]
     layer: Option<usize>,
     /// Filters of each layer to draw.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     count: usize,
     /// The folder for the pictures [default: beside the model].
     #[arg(long)]
     out: Option<PathBuf>,
     /// Seed of the bootstrap.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
 }
 

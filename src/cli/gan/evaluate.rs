@@ -56,7 +56,7 @@ pub(in crate::cli) struct Evaluate {
     #[arg(long)]
     invert: bool,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
     #[command(flatten)]
     output: OutputArguments,

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Sample {
     /// A run directory or a safetensors file, such as the best.safetensors of a run.
     model: PathBuf,
     /// Samples to draw; with --interpolate, paths to draw.
-    #[arg(long, default_value_t = 100, conflicts_with = "training")]
+    #[arg(long, default_value = "100", conflicts_with = "training")]
     count: usize,
     /// Draw paths from one latent to another, each with this number of images.
     #[arg(long, value_name = "IMAGES", num_args = 0..=1, default_missing_value = "10", conflicts_with = "training")]
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Sample {
     #[arg(long, value_name = "FOLDER_OR_FILE", conflicts_with_all = ["training", "interpolate", "out"])]
     images: Option<PathBuf>,
     /// Seed of the latents.
-    #[arg(long, default_value_t = 1, conflicts_with = "training")]
+    #[arg(long, default_value = "1", conflicts_with = "training")]
     seed: u64,
     /// The picture to write [default: samples.png, interpolation.png or training.png beside the model].
     #[arg(long)]

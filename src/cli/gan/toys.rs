@@ -30,10 +30,10 @@ pub(in crate::cli) struct Toys {
     #[command(flatten)]
     settings: Settings,
     /// Number of seeds, with one game of each kind per seed.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value = "3")]
     seeds: usize,
     /// The first seed.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
     /// The folder for pictures and summary.json.
     #[arg(long, default_value = "out/toys")]

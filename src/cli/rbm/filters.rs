@@ -17,7 +17,7 @@ pub(in crate::cli) struct Filters {
     #[command(flatten)]
     model: ModelArguments,
     /// Filters to draw.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     count: usize,
     /// The picture to write [default: filters.png beside the model].
     #[arg(long)]

@@ -29,7 +29,7 @@ pub(in crate::cli) struct ReproduceLiterature {
     #[arg(long)]
     epochs: Option<usize>,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
     #[command(flatten)]
     output: OutputArguments,

@@ -29,7 +29,7 @@ pub(in crate::cli) struct Mixing {
     #[arg(long)]
     images: Option<usize>,
     /// Gibbs steps. The chains are measured after 1, 2, 5, 10, 20, ... steps.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000")]
     steps: usize,
     /// The folder for pictures and summary.json [default: `mixing` beside the first model].
     #[arg(long)]

@@ -45,7 +45,7 @@ pub(in crate::cli) struct Sweep {
     #[arg(long)]
     images: Option<usize>,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     seed: u64,
     /// The folder for the chart, the summary and a run directory for each machine.
     #[arg(long, default_value = "runs/sweep")]

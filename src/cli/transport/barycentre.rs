@@ -30,10 +30,10 @@ pub(in crate::cli) struct BarycentreCommand {
     #[arg(long, value_delimiter = ',')]
     weights: Option<Vec<f64>>,
     /// Strength of the entropy, in squared pixels. Less is sharper and takes longer.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value = "1")]
     epsilon: f64,
     /// Change of the masses in an iteration, of a sum of 1, at which it stops.
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value = "0.0001")]
     tolerance: f64,
     /// Black is mass.
     #[arg(long)]

@@ -22,7 +22,7 @@ pub(in crate::cli) struct Interpolate {
     #[command(flatten)]
     sides: Sides,
     /// Number of pictures, with both ends.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value = "8")]
     steps: usize,
     /// Grey pictures: black is mass.
     #[arg(long)]

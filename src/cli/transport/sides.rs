@@ -28,7 +28,7 @@ pub(super) struct Sides {
     #[arg(long)]
     samples: Option<usize>,
     /// Seed of random choices: the sample, and the directions of the sliced distance.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
 }
 

@@ -14,6 +14,7 @@ use crate::parallel::{Chunks, for_each_split};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// XYZ under D50 to linear sRGB: the inverse of the primaries of sRGB adapted by Bradford's method (Lindbloom).
 const FROM_XYZ: [[f64; 3]; 3] = [
@@ -87,9 +88,8 @@ impl Profile {
 
     /// The sRGB colour of a colour of the file.
     fn at(&self, colour: [f32; 3]) -> [f32; 3] {
-        let linear: [f32; 3] = core::array::from_fn(|k| {
-            self.curves[k][(colour[k].clamp(0.0, 1.0) * STEPS as f32 + 0.5) as usize]
-        });
+        let linear: [f32; 3] =
+            array(|k| self.curves[k][(colour[k].clamp(0.0, 1.0) * STEPS as f32 + 0.5) as usize]);
         self.matrix.map(|row| {
             let light = row[0] * linear[0] + row[1] * linear[1] + row[2] * linear[2];
             encoded(light.clamp(0.0, 1.0).into()) as f32

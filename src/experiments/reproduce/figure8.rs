@@ -43,7 +43,8 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
 /// Steps of each generator, and steps between two readings.
 const STEPS: ByBudget = ByBudget { quick: 2_000, full: 15_000 };
 const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
-/// Factor of the published learning rate of clipping: with the quick budget its losses would still move at the end.
+/// Factor of the published learning rate of clipping: with the quick budget its losses would still move at the end. (The
+/// mean scores of the penalty's critic still approach each other at 1, 2 and 4 times its rate.)
 const CLIPPING_FACTOR: ByBudget = ByBudget { quick: 2, full: 1 };
 /// Samples of each generator that are evaluated.
 const SAMPLES: ByBudget = ByBudget { quick: 2_000, full: 10_000 };
@@ -308,7 +309,14 @@ fn answer(played: &[Played]) -> [Answer; 3] {
             of_penalty,
             format!(
                 "the gap between its scores of real and generated images deviates from its trend by {penalty:.0} %, \
-             that of the standard GAN by {standard:.0} % and that of clipping by {clipping:.0} %."
+                 that of the standard GAN by {standard:.0} % and that of clipping by {clipping:.0} %.{}",
+                match verdicts[2] {
+                    Verdict::Unsettled => {
+                        " This trend still moves, so that the game's verdict is unsettled: a game can have small swings, and be stable in \
+                         this sense, before it comes to rest."
+                    }
+                    _ => "",
+                }
             ),
         ),
     ]

@@ -63,19 +63,19 @@ pub struct Settings {
     #[serde(with = "crate::run::text")]
     pub hidden: Layers,
     /// Number of passes over the training images for each restricted machine of the pre-training; 0 for no pre-training.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value = "0")]
     pub pretraining_epochs: usize,
     /// Learning rate of the pre-training.
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value = "0.05")]
     pub pretraining_rate: f64,
     /// Number of passes over the training images in joint training.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     pub epochs: usize,
     /// Images in a mini-batch.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     pub batch: usize,
     /// Number of persistent chains of the negative phase.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     pub chains: usize,
     /// Factor of the mini-batch's mean gradient in joint training; a schedule.
     #[arg(long, default_value = "0.05..0.0005", value_parser = parse::<Schedule>)]
@@ -86,23 +86,23 @@ pub struct Settings {
     #[serde(with = "crate::run::text")]
     pub momentum: Schedule,
     /// L2 weight decay, multiplied by the learning rate.
-    #[arg(long, default_value_t = 2e-4)]
+    #[arg(long, default_value = "0.0002")]
     pub weight_decay: f64,
     /// Gibbs sweeps of the chains per update.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value = "5")]
     pub sweeps: usize,
     /// Mean-field inference has converged when no mean changes by more than this.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value = "0.001")]
     pub tolerance: f64,
     /// Maximum number of mean-field iterations per update.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value = "30")]
     pub iterations: usize,
     /// Target mean activations of the hidden layers, the lowest first, such as 0.2,0.1 [default: none].
     #[arg(long, value_delimiter = ',')]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sparsity: Vec<f64>,
     /// Strength of the pull towards these targets, multiplied by the learning rate.
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value = "0.01")]
     pub sparsity_cost: f64,
     /// Largest Euclidean norm of the weights from the layer below to a hidden unit [default: none].
     #[arg(long)]
@@ -112,7 +112,7 @@ pub struct Settings {
     #[arg(long = "plain", action = ArgAction::SetFalse, help = "Do not use the centred gradient")]
     pub centred: bool,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
     /// Options of reading the images.
     #[command(flatten)]

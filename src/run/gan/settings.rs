@@ -127,17 +127,17 @@ pub struct Settings {
     #[serde(default)]
     pub minimax: bool,
     /// Amount subtracted from the labels of real images.
-    #[arg(long, default_value_t = 0.0, help_heading = STANDARD)]
+    #[arg(long, default_value = "0", help_heading = STANDARD)]
     #[serde(default)]
     pub label_smoothing: f64,
     /// Bound of the absolute value of the critic's parameters.
-    #[arg(long, default_value_t = 0.01, help_heading = CLIPPING)]
+    #[arg(long, default_value = "0.01", help_heading = CLIPPING)]
     pub clip: f64,
     /// Weight of the gradient penalty.
-    #[arg(long, default_value_t = 10.0, help_heading = PENALTY)]
+    #[arg(long, default_value = "10", help_heading = PENALTY)]
     pub penalty: f64,
     /// Steps of the critic per step of the generator.
-    #[arg(long, default_value_t = 5, help_heading = WASSERSTEIN)]
+    #[arg(long, default_value = "5", help_heading = WASSERSTEIN)]
     pub critic_steps: usize,
     /// 100 critic steps at each of the first 25 steps and at every 500th, as in the original code of clipping.
     #[arg(long, help_heading = CLIPPING)]
@@ -165,7 +165,7 @@ pub struct Settings {
     #[arg(skip = Networks::digits(784))]
     pub networks: Networks,
     /// Images in a mini-batch.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value = "64")]
     pub batch: usize,
     /// Learning rate of the generator [default: 2e-4 standard and relativistic, 5e-5 clipping, 1e-4 penalty].
     #[arg(long, required = false, default_value_ifs = RATES)]
@@ -179,10 +179,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<f64>,
     /// Steps of the generator.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000")]
     pub steps: usize,
     /// Steps of the generator between two readings.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value = "50")]
     pub every: usize,
     /// At every 20th reading and at the last step, train a copy of each player for this number of steps against the other, to
     /// measure how much either could still gain [default: off; 50 without a number].
@@ -190,7 +190,7 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duality_gap: Option<usize>,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
     /// Options of reading the images.
     #[command(flatten)]

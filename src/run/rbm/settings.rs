@@ -31,13 +31,13 @@ pub struct Settings {
     #[serde(with = "crate::run::text")]
     pub binarise: Binarisation,
     /// Number of hidden units.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value = "500")]
     pub hidden: usize,
     /// Number of passes over the training images.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value = "10")]
     pub epochs: usize,
     /// Images in a mini-batch; for pcd and tempering, also the number of chains.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     pub batch: usize,
     /// Factor of the mini-batch's mean gradient; a schedule.
     #[arg(long, default_value = "0.05", value_parser = parse::<Schedule>)]
@@ -48,7 +48,7 @@ pub struct Settings {
     #[serde(with = "crate::run::text")]
     pub momentum: Schedule,
     /// L2 weight decay, multiplied by the learning rate.
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value = "0.0001")]
     pub weight_decay: f64,
     /// Source of the negative phase: cd, pcd or tempering:N, with N temperatures (about 40 for 500 hidden units; check the
     /// swap rates in metrics.csv).
@@ -56,14 +56,14 @@ pub struct Settings {
     #[serde(with = "crate::run::text")]
     pub method: NegativePhase,
     /// Gibbs steps per update.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub steps: usize,
     /// Use the centred gradient, which subtracts the mean of each unit; inverted images are then learned as well.
     #[arg(long)]
     #[serde(default)]
     pub centred: bool,
     /// Seed of all random numbers.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1")]
     pub seed: u64,
     /// Options of reading the images.
     #[command(flatten)]

@@ -15,6 +15,7 @@ use super::image::ColourImage;
 use super::space::ColourSpace;
 use crate::transport::gaussian::Gaussian;
 use crate::{Result, Tensor};
+use equilibria_kernels::array;
 
 /// The variance that is added to each coordinate of a singular covariance: that of rounding to 8 bits, (1/255)² / 12.
 const RIDGE: f64 = 1.28e-6;
@@ -29,8 +30,8 @@ pub(super) struct Affine {
 
 impl Affine {
     pub fn at(&self, x: [f64; 3]) -> [f64; 3] {
-        let centred: [f64; 3] = core::array::from_fn(|k| x[k] - self.source[k]);
-        core::array::from_fn(|k| {
+        let centred: [f64; 3] = array(|k| x[k] - self.source[k]);
+        array(|k| {
             let row = &self.matrix[k];
             self.target[k] + row[0] * centred[0] + row[1] * centred[1] + row[2] * centred[2]
         })
@@ -44,7 +45,7 @@ impl Affine {
             let from = deviation(source, k);
             row[k] = if from > libm::sqrt(RIDGE) { deviation(target, k) / from } else { 1.0 };
         }
-        Self { source: array(source.mean()), target: array(target.mean()), matrix }
+        Self { source: triple(source.mean()), target: triple(target.mean()), matrix }
     }
 
     /// The optimal map between normal distributions.
@@ -55,12 +56,12 @@ impl Affine {
             Ok(matrix) => matrix,
             Err(_) => widened(source)?.transport_map(&widened(target)?)?,
         };
-        let matrix = core::array::from_fn(|k| array(matrix.row(k)));
-        Ok(Self { source: array(source.mean()), target: array(target.mean()), matrix })
+        let matrix = core::array::from_fn(|k| triple(matrix.row(k)));
+        Ok(Self { source: triple(source.mean()), target: triple(target.mean()), matrix })
     }
 }
 
-fn array(x: &[f64]) -> [f64; 3] {
+fn triple(x: &[f64]) -> [f64; 3] {
     [x[0], x[1], x[2]]
 }
 

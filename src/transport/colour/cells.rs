@@ -13,6 +13,7 @@ use crate::{Error, Result, Tensor};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// Cells along each axis.
 const SIDE: usize = 64;
@@ -72,11 +73,8 @@ impl Cells {
                 }
             },
         );
-        let sums = (0..SIDE * SIDE * SIDE).map(|cell| {
-            parts
-                .iter()
-                .fold([0.0; 4], |sum: [f64; 4], part| core::array::from_fn(|i| sum[i] + part[cell][i]))
-        });
+        let sums = (0..SIDE * SIDE * SIDE)
+            .map(|cell| parts.iter().fold([0.0; 4], |sum: [f64; 4], part| array(|i| sum[i] + part[cell][i])));
         let mut cells = Self { colours: Vec::new(), masses: Vec::new() };
         for [mass, r, g, b] in sums.filter(|sum| sum[0] > 0.0) {
             cells.colours.push([r / mass, g / mass, b / mass]);

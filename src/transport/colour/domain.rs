@@ -1,6 +1,7 @@
 //! The cube of colours that a table covers.
 
 use super::lut::ColourLut;
+use equilibria_kernels::array;
 
 /// A cube of encoded colours with a lattice of `size` nodes along each axis. It reaches `margin` beyond black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +30,6 @@ impl Domain {
     /// The value of a table over this cube.
     #[inline]
     pub fn at(self, table: &ColourLut, colour: [f32; 3]) -> [f32; 3] {
-        table.at(colour.map(|x| self.place(x)))
+        table.at(array(|i| self.place(colour[i])))
     }
 }

@@ -16,6 +16,8 @@
 //! so that different colours stay different, where clipping would give them one value and another hue. The knee is at least the
 //! reach of the pixel before the transfer: an image that does not change is not compressed.
 
+use equilibria_kernels::array;
+
 /// The knee of the compression.
 const KNEE: f32 = 0.96;
 
@@ -41,12 +43,12 @@ impl Finish {
     pub fn pixel(self, source: [f32; 3], mut moved: [f32; 3], share: f32) -> [f32; 3] {
         if self.keep_luminance {
             let shift = luma(source) - luma(moved);
-            moved = moved.map(|x| x + shift);
+            moved = array(|i| moved[i] + shift);
         }
         if !self.clip {
             moved = compressed(source, moved);
         }
-        core::array::from_fn(|i| (source[i] + share * (moved[i] - source[i])).clamp(0.0, 1.0))
+        array(|i| (source[i] + share * (moved[i] - source[i])).clamp(0.0, 1.0))
     }
 }
 
@@ -74,11 +76,11 @@ fn compressed(source: [f32; 3], moved: [f32; 3]) -> [f32; 3] {
     }
     let grey = luma(moved);
     let bounded = grey.clamp(0.0, 1.0);
-    let chroma = moved.map(|x| x - grey);
-    let found = reach(chroma.map(|x| x + bounded), bounded);
+    let chroma: [f32; 3] = array(|i| moved[i] - grey);
+    let found = reach(array(|i| chroma[i] + bounded), bounded);
     let knee = KNEE.max(reach(source, luma(source)).min(1.0));
     if found <= knee {
-        return if bounded == grey { moved } else { chroma.map(|x| x + bounded) };
+        return if bounded == grey { moved } else { array(|i| chroma[i] + bounded) };
     }
     let allowed = if found.is_finite() && knee < 1.0 {
         let excess = (found - knee) / (1.0 - knee);
@@ -87,7 +89,7 @@ fn compressed(source: [f32; 3], moved: [f32; 3]) -> [f32; 3] {
         1.0
     };
     let scale = if found.is_finite() { allowed / found } else { 0.0 };
-    chroma.map(|x| bounded + scale * x)
+    array(|i| bounded + scale * chroma[i])
 }
 
 #[cfg(test)]

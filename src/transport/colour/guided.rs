@@ -19,6 +19,7 @@ use super::image::ColourImage;
 use crate::parallel::{Chunks, for_each_split};
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// Blocks along the shorter side.
 const BLOCKS: usize = 400;
@@ -80,7 +81,7 @@ impl Field {
         let (top, bottom, part) = between(row, self.block, self.rows);
         let line = |row: usize| &self.coefficients[row * self.columns..][..self.columns];
         let mix = |a: &[f32; NUMBERS], b: &[f32; NUMBERS], part: f32| -> [f32; NUMBERS] {
-            core::array::from_fn(|i| a[i] + part * (b[i] - a[i]))
+            array(|i| a[i] + part * (b[i] - a[i]))
         };
         let line: Vec<_> = line(top).iter().zip(line(bottom)).map(|(a, b)| mix(a, b, part)).collect();
         for (column, pixel) in pixels.chunks_exact_mut(3).enumerate() {
@@ -126,7 +127,7 @@ fn windows<const N: usize>(values: &[[f32; N]], rows: usize, columns: usize) -> 
         for (column, out) in out.0.iter_mut().enumerate() {
             let window = &line[column.saturating_sub(REACH)..(column + REACH + 1).min(columns)];
             for values in window {
-                out.iter_mut().zip(values).for_each(|(out, x)| *out += x);
+                *out = array(|i| out[i] + values[i]);
             }
         }
     });
@@ -135,7 +136,7 @@ fn windows<const N: usize>(values: &[[f32; N]], rows: usize, columns: usize) -> 
         for other in row.saturating_sub(REACH)..(row + REACH + 1).min(rows) {
             let line = &along[other * columns..][..columns];
             for (out, values) in out.0.iter_mut().zip(line) {
-                out.iter_mut().zip(values).for_each(|(out, x)| *out += x);
+                *out = array(|i| out[i] + values[i]);
             }
         }
     });
@@ -157,7 +158,7 @@ fn solved(sum: &[f32; SUMS]) -> [f32; NUMBERS] {
     let inverse = [[pp, qq, rr], [qq, ss, tt], [rr, tt, uu]];
     let mut found = [0.0; NUMBERS];
     for k in 0..3 {
-        let covariance: [f64; 3] = core::array::from_fn(|l| sum[13 + 3 * k + l] / count - d[k] * x[l]);
+        let covariance: [f64; 3] = array(|l| sum[13 + 3 * k + l] / count - d[k] * x[l]);
         let mut b = d[k];
         for l in 0..3 {
             let a = (0..3).map(|m| covariance[m] * inverse[m][l]).sum::<f64>() / determinant;

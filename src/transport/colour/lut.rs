@@ -9,6 +9,7 @@ use crate::parallel::{Chunks, for_each_split};
 use crate::{Error, Result};
 use alloc::format;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// The largest number of nodes along an axis.
 const MOST: usize = 256;
@@ -79,9 +80,9 @@ impl ColourLut {
     pub fn at(&self, colour: [f32; 3]) -> [f32; 3] {
         let last = (self.size - 1) as f32;
         // NaN counts as 0: `max` returns the other operand.
-        let scaled = colour.map(|x| (x * last).max(0.0).min(last));
-        let cell = scaled.map(|x| (x as usize).min(self.size - 2));
-        let [r, g, b]: [f32; 3] = core::array::from_fn(|i| scaled[i] - cell[i] as f32);
+        let scaled: [f32; 3] = array(|i| (colour[i] * last).max(0.0).min(last));
+        let cell: [usize; 3] = array(|i| (scaled[i] as usize).min(self.size - 2));
+        let [r, g, b]: [f32; 3] = array(|i| scaled[i] - cell[i] as f32);
         let (red, green, blue) = (1, self.size, self.size * self.size);
         let first = cell[0] + green * cell[1] + blue * cell[2];
         // From the first corner to the last along the axes in falling order of the fractions.
@@ -104,9 +105,7 @@ impl ColourLut {
         let (a, p, q, d) =
             (corner(0), corner(steps[0]), corner(steps[0] + steps[1]), corner(red + green + blue));
         let weights = [1.0 - x, x - y, y - z, z];
-        core::array::from_fn(|i| {
-            weights[0] * a[i] + weights[1] * p[i] + weights[2] * q[i] + weights[3] * d[i]
-        })
+        array(|i| weights[0] * a[i] + weights[1] * p[i] + weights[2] * q[i] + weights[3] * d[i])
     }
 
     /// Replaces colours, three values each.

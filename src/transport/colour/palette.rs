@@ -36,6 +36,7 @@ use crate::transport::{Cost, Ground, Marginals, SinkhornSettings, barycentric_ma
 use crate::{Result, Tensor};
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// Colours of a palette.
 const COLOURS: usize = 512;
@@ -97,7 +98,7 @@ pub(super) fn fit(
     ColourLut::from_fn(domain.size, |place| {
         let colour = place.map(|place| domain.value(place));
         let (from, shift) = (space.from_srgb(colour.map(f64::from)), shifts.next().unwrap_or_default());
-        let moved = space.to_srgb(core::array::from_fn(|k| from[k] + shift[k]));
+        let moved = space.to_srgb(array(|k| from[k] + shift[k]));
         finish.pixel(colour.map(|x| x.clamp(0.0, 1.0)), moved.map(|x| x as f32), 1.0)
     })
 }
@@ -154,14 +155,14 @@ impl Place {
     fn mean(&self, lattice: &[[f64; 3]]) -> [f64; 3] {
         let mut mean = [0.0; 3];
         for &(node, weight) in &self.0 {
-            mean.iter_mut().zip(lattice[node]).for_each(|(mean, x)| *mean += weight * x);
+            mean = array(|k| mean[k] + weight * lattice[node][k]);
         }
         mean
     }
 
     fn add(&self, values: [f64; 4], sums: &mut [[f64; 4]]) {
         for &(node, weight) in &self.0 {
-            sums[node].iter_mut().zip(values).for_each(|(sum, x)| *sum += weight * x);
+            sums[node] = array(|k| sums[node][k] + weight * values[k]);
         }
     }
 }
@@ -181,7 +182,7 @@ fn blur(sums: &mut Vec<[f64; 4]>, domain: Domain, scale: f64) {
                 for to in from.saturating_sub(reach)..=(from + reach).min(size - 1) {
                     let weight = kernel[to.abs_diff(from)];
                     let sum = &mut turned[to * size * size + line];
-                    sum.iter_mut().zip(value).for_each(|(sum, x)| *sum += weight * x);
+                    *sum = array(|k| sum[k] + weight * value[k]);
                 }
             }
         }

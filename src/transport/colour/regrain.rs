@@ -8,6 +8,7 @@
 use crate::parallel::{Chunks, for_each_split};
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// Jacobi steps at each level, from the full size down.
 const STEPS: [usize; 6] = [4, 16, 32, 64, 64, 64];
@@ -35,7 +36,7 @@ fn solved(x: &[f32], t: &[f32], mut y: Vec<f32>, (height, width): (usize, usize)
                 let here = row * width + column;
                 let (psi, phi) = weights[here];
                 let mut total = psi;
-                let mut sum: [f32; 3] = core::array::from_fn(|k| psi * t[3 * here + k]);
+                let mut sum: [f32; 3] = array(|k| psi * t[3 * here + k]);
                 let neighbours = [
                     (row > 0).then(|| here - width),
                     (row + 1 < height).then(|| here + width),

@@ -9,6 +9,7 @@
 //! M adapts linear red, green and blue to the three kinds of cones; N forms lightness and two opponent colours.
 
 use super::finish::LUMA;
+use equilibria_kernels::array;
 
 /// A space in which distances of colours are measured.
 ///
@@ -108,7 +109,7 @@ impl ColourSpace {
 }
 
 fn product(matrix: &[[f64; 3]; 3], x: [f64; 3]) -> [f64; 3] {
-    matrix.map(|row| row[0] * x[0] + row[1] * x[1] + row[2] * x[2])
+    array(|k| matrix[k][0] * x[0] + matrix[k][1] * x[1] + matrix[k][2] * x[2])
 }
 
 /// The light of an encoded value; odd, so that values outside 0 to 1 are defined.

@@ -21,6 +21,7 @@ use crate::{Error, Result};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use equilibria_kernels::array;
 
 /// ε of the report's entropic plan.
 const REPORT_EPSILON: f64 = 0.1;
@@ -252,7 +253,7 @@ enum Mover {
 fn filter(table: &ColourLut, image: &ColourImage, area: &Area) -> Field {
     let shift = |colour: [f32; 3]| {
         let moved = table.at(colour);
-        core::array::from_fn(|k| moved[k] - colour[k])
+        array(|k| moved[k] - colour[k])
     };
     Field::fit(image, area, shift)
 }

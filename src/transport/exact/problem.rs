@@ -148,11 +148,11 @@ impl<T: Element> View<'_, '_, T> {
                 Costs::Points(ground),
             ) => {
                 out.fill(0.0);
-                for (x, y) in x.chunks_exact(*count).zip(y.chunks_exact(*m)) {
-                    let differences = out.iter_mut().zip(&y[first..]).map(|(out, y)| (out, x[i] - y));
-                    match ground {
-                        Ground::CityBlock => differences.for_each(|(out, z)| *out += z.abs()),
-                        _ => differences.for_each(|(out, z)| *out += z * z),
+                for (k, x) in x.chunks_exact(*count).enumerate() {
+                    let (x, y) = (x[i], &y[k * m + first..][..out.len()]);
+                    for (j, out) in out.iter_mut().enumerate() {
+                        let z = x - y[j];
+                        *out += if ground == Ground::CityBlock { z.abs() } else { z * z };
                     }
                 }
                 if ground == Ground::Euclidean {
@@ -173,7 +173,8 @@ impl<T: Element> View<'_, '_, T> {
     /// Computes the prices C_ij - g_j of place i for the places j of the other side from `first` on; `g` starts there.
     pub fn prices(&self, i: usize, first: usize, g: &[f64], out: &mut [f64]) {
         self.costs(i, first, out);
-        out.iter_mut().zip(g).for_each(|(price, g)| *price -= g);
+        let g = &g[..out.len()];
+        out.iter_mut().enumerate().for_each(|(j, price)| *price -= g[j]);
     }
 
     /// The smallest price of each place from `first` on in each block of the other side, (places, blocks).
