@@ -101,8 +101,8 @@ pub(super) unsafe fn flat<L: Lanes>(lanes: L, tile: &Tile<L::Scalar>) {
     }
 }
 
-/// Calls the instance of [`run`] for the number of rows and of vectors. The comparison with MR is constant, so that no
-/// level has code for rows that it never uses.
+/// Calls the instance of [`run`] for the number of rows and of vectors. The comparison with MR is a constant of the
+/// level, so that nothing is compiled for rows that it never uses.
 ///
 /// # Safety
 /// Same as [`packed`] or [`packing`].
@@ -113,9 +113,9 @@ unsafe fn by_rows<L: Lanes, const B: u8>(lanes: L, tile: &Tile<L::Scalar>) {
             match (tile.rows, tile.columns > L::COUNT) {
                 $(
                     // SAFETY: the caller guarantees the requirements of this function.
-                    ($rows, true) if $rows <= L::MR => unsafe { run::<L, $rows, 2, B>(lanes, tile) },
+                    ($rows, true) if const { $rows <= L::MR } => unsafe { run::<L, $rows, 2, B>(lanes, tile) },
                     // SAFETY: the caller guarantees the requirements of this function.
-                    ($rows, false) if $rows <= L::MR => unsafe { run::<L, $rows, 1, B>(lanes, tile) },
+                    ($rows, false) if const { $rows <= L::MR } => unsafe { run::<L, $rows, 1, B>(lanes, tile) },
                 )*
                 (rows, _) => unreachable!("a tile of {rows} rows"),
             }
