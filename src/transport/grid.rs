@@ -96,7 +96,8 @@ impl Grid {
         for (cell, &mass) in masses.iter().enumerate().filter(|(_, mass)| **mass != 0.0) {
             let place = self.place(cell);
             total += mass;
-            for (sum, x) in first.iter_mut().zip(place) {
+            for (axis, sum) in first.iter_mut().enumerate() {
+                let x = place[axis];
                 *sum += mass * x;
                 second += mass * x * x;
             }
@@ -156,7 +157,7 @@ impl Grid {
             });
             let count = x.len() / n;
             for_each_split(n, x.len() > IN_PARALLEL, Chunks(&mut from, count), &|k, out| {
-                out.0.iter_mut().zip(lines[k..].iter().step_by(n)).for_each(|(to, x)| *to = *x);
+                out.0.iter_mut().enumerate().for_each(|(line, to)| *to = lines[line * n + k]);
             });
         }
         from
