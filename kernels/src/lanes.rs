@@ -4,8 +4,8 @@
 //! therefore safe to call; only loads and stores through pointers are unsafe.
 //!
 //! A kernel is a value that implements [`Operation`]; its `run` is written once over [`Lanes`]. Everything that `run`
-//! calls, down to the intrinsics, is `#[inline(always)]`, so that it is compiled inside the `#[target_feature]`
-//! function of a level (`enter` in the level's file) with the instructions of that level.
+//! calls, down to the intrinsics, is `#[inline(always)]`. So it is compiled inside the `#[target_feature]` function of a
+//! level (`enter` in the level's file), with the instructions of that level.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;

@@ -2,8 +2,7 @@
 //!
 //! A gradient below [`Scalar::TINY`] in size counts as 0, and a state below the smallest normal number becomes 0. No
 //! state is therefore ever denormal. Otherwise the moment of a parameter whose gradient has become 0 would shrink to a
-//! denormal number and stay there, because the product of the smallest number and 0.9 is rounded to the smallest
-//! number.
+//! denormal number and stay there: the product of the smallest number and 0.9 is rounded to the smallest number.
 
 use crate::dispatch::dispatch;
 use crate::lanes::constants::Constants;

@@ -43,8 +43,8 @@ pub(super) const FIGURE: ReportFigure = ReportFigure {
 /// Steps of each generator, and steps between two readings.
 const STEPS: ByBudget = ByBudget { quick: 2_000, full: 15_000 };
 const EVERY: ByBudget = ByBudget { quick: 10, full: 50 };
-/// Factor of the published learning rate of clipping: with the quick budget its losses would still move at the end. (The
-/// mean scores of the penalty's critic still approach each other at 1, 2 and 4 times its rate.)
+/// Factor of the published learning rate of clipping. Without it, the losses would still move at the end of the quick budget.
+/// The penalty has none: its critic's mean scores still approach each other at 2 and 4 times its rate.
 const CLIPPING_FACTOR: ByBudget = ByBudget { quick: 2, full: 1 };
 /// Samples of each generator that are evaluated.
 const SAMPLES: ByBudget = ByBudget { quick: 2_000, full: 10_000 };

@@ -1,8 +1,8 @@
 //! Look-up tables of colours.
 //!
 //! A table holds a colour for each node of a regular lattice in the cube of encoded colours. Between nodes, each cube of the
-//! lattice is cut into six tetrahedra that share its grey diagonal, and the map is affine in each of them: 4 nodes a colour
-//! rather than 8, and greys stay grey where the nodes of the diagonal are.
+//! lattice is cut into six tetrahedra that share its grey diagonal. The map is affine in each of them. So a colour needs 4
+//! nodes rather than 8, and greys stay grey where the nodes of the diagonal are.
 
 use super::image::ColourImage;
 use crate::parallel::{Chunks, for_each_split};

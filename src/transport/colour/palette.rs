@@ -12,14 +12,14 @@
 //!
 //! T_yz is the barycentric map of the entropic plan from y to z, which contracts; T_yy, the map from y to itself,
 //! contracts by as much. Their difference is minus half the gradient of the debiased divergence (`super::super::divergence`): 0 for equal
-//! palettes, and a descent of the divergence otherwise. Line 3 interpolates: where the palette has mass, D follows it down to the
-//! finest scale; in gaps between colours it stays as smooth as at the coarse scale where mass was near. So colours between two
+//! palettes, and a descent of the divergence otherwise. Line 3 interpolates. Where the palette has mass, D follows it down to the
+//! finest scale. In gaps between colours it stays as smooth as at the coarse scale where mass was near. So colours between two
 //! palette colours, at the edges of things, move between them.
 //!
 //! With mass relaxation the plans are unbalanced (`super::super::sinkhorn`).
 //!
 //! The cost of the plans is the squared distance with the lightness stretched by [`LIGHTNESS`]. For every stretch the result has the
-//! colours of the target; with a large one the lightness moves by an increasing function of itself alone, and the chroma follows
+//! colours of the target. With a large one the lightness moves by an increasing function of itself alone, and the chroma follows
 //! (Knothe 1957, Rosenblatt 1952; Carlier, Galichon & Santambrogio 2010). Brighter parts of the source stay brighter, which
 //! keeps the structure.
 //!

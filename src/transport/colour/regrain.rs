@@ -1,9 +1,9 @@
 //! Regraining: the colours of a transferred image with the gradients of the original.
 //!
 //! The result y minimises the sum over pixels of ψ |y - t|² + φ |∇y - ∇x|² for the original x and the transferred image t. The
-//! weights depend on the length g of the original's gradient: ψ = min(256 g / 5, 1) asks for the colours where there are edges, and
-//! φ = 30 / (1 + 10 g) for the gradients where it is flat, so that noise is not amplified there. Solved by damped Jacobi steps
-//! on a pyramid of halved images (Pitié, Kokaram & Dahyot 2007).
+//! weights depend on the length g of the original's gradient. ψ = min(256 g / 5, 1) asks for the colours where there are edges.
+//! φ = 30 / (1 + 10 g) asks for the gradients where it is flat, so that noise is not amplified there. Damped Jacobi steps on
+//! a pyramid of halved images solve for y (Pitié, Kokaram & Dahyot 2007).
 
 use crate::parallel::{Chunks, for_each_split};
 use alloc::vec;
